@@ -1,0 +1,1 @@
+//! What was typed, in files, environment and flags, and what it means.

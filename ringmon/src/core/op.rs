@@ -1,0 +1,172 @@
+//! The operations on the server table: pure functions from what was read to what is written.
+//!
+//! See [`edit`](super::edit) for how they are executed.
+
+use std::time::Duration;
+
+use super::edit::{Guard, NewRow, Step, TableSnapshot};
+use super::evidence::Witness;
+use super::row::{Health, Mode, Side};
+use super::{Incarnation, ServerId, Time, Tuning, VoteKind};
+
+/// An operation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TableOp {
+    /// Read own row and both buddies' rows.
+    View {
+        /// Own row.
+        me: ServerId,
+    },
+    /// Read who has this name and who has this address.
+    FindSelf {
+        /// Own name.
+        name: String,
+        /// Own address.
+        address: super::row::Address,
+    },
+    /// Read servers along the ring (R1).
+    Ahead {
+        /// Where to start; not part of the answer.
+        from: ServerId,
+        /// Which way.
+        side: Side,
+        /// How many.
+        count: u16,
+    },
+    /// Read a random server and its first buddy: a place to join.
+    PickPlace {
+        /// The random number.
+        pick: i64,
+    },
+    /// Splice in between a server and its first buddy; `None`: into an empty pool.
+    Join {
+        /// The new row; its links, incarnation floor and pick are checked or set by the operation.
+        new: NewRow,
+        /// The server chosen, and its first buddy, as read and proved. In a ring of one they are the same.
+        place: Option<(Guard, Guard)>,
+    },
+    /// An agent that came back takes its own row again: same place, new incarnation, votes cleared.
+    TakeOver {
+        /// The row as it was read.
+        row: Guard,
+        /// Boot token, address, ports as they are now; its links are ignored.
+        new: NewRow,
+    },
+    /// Leave the ring: the two buddies become each other's.
+    Leave {
+        /// The row.
+        id: ServerId,
+        /// Only this life of it; `None`: an operator's word, whichever.
+        incarnation: Option<Incarnation>,
+        /// Who says so, for the event.
+        by: String,
+    },
+    /// Vote against a run, or, when everything a removal needs is there, remove it.
+    Accuse(Accusation),
+    /// Take own votes back.
+    Withdraw {
+        /// Own row.
+        me: ServerId,
+        /// From whose rows.
+        subjects: Vec<ServerId>,
+    },
+    /// Mark, renew or clear the own alone mark (R2).
+    Alone {
+        /// Own row.
+        me: ServerId,
+        /// Own incarnation.
+        incarnation: Incarnation,
+        /// Whether this server hears nobody.
+        alone: bool,
+    },
+    /// Remove everybody else (R2).
+    RemoveAll(Accusation),
+    /// Write the own service health.
+    SetHealth {
+        /// Own row.
+        me: ServerId,
+        /// Own incarnation.
+        incarnation: Incarnation,
+        /// What the check says.
+        health: Health,
+    },
+    /// Freeze (`Some(why)`) or thaw the pool.
+    SetFrozen {
+        /// Why.
+        frozen: Option<String>,
+        /// Who says so, for the event.
+        by: String,
+    },
+}
+
+/// What one server holds against the servers next to it on one side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accusation {
+    /// Own row.
+    pub me: ServerId,
+    /// Own incarnation.
+    pub incarnation: Incarnation,
+    /// Own name, for the event.
+    pub name: String,
+    /// Where the run is, seen from here: the first finding is the buddy on this side, and so on outwards.
+    pub side: Side,
+    /// The run, nearest first. Entries may be alive servers without a pulse that are only looked past (R9).
+    pub findings: Vec<Finding>,
+    /// The living server with a pulse beyond the run; `None`: not found yet (vote for the direct buddy only, R3).
+    pub far_end: Option<ServerId>,
+    /// R3: how old the oldest vote must be.
+    pub hold: Duration,
+    /// R2: somebody with a fresh pulse was heard since the silence began.
+    pub healthy: bool,
+    /// What this agent itself may do.
+    pub mode: Mode,
+    /// Its constants.
+    pub tuning: Tuning,
+}
+
+/// What one server found of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Whom.
+    pub server: ServerId,
+    /// Which life of it was watched.
+    pub incarnation: Incarnation,
+    /// No reply, or no pulse.
+    pub kind: VoteKind,
+    /// Since when, on this machine's clock.
+    pub since: Time,
+    /// Misses since then.
+    pub misses: u32,
+    /// R6: whether the silence is long enough for a removal by this server.
+    pub enough: bool,
+    /// What to check again at the last moment.
+    pub witness: Witness,
+}
+
+impl TableOp {
+    /// What to do next, given what was read in this attempt.
+    #[must_use]
+    pub fn step(&self, seen: &TableSnapshot) -> Step {
+        let _ = seen;
+        todo!("core helper")
+    }
+
+    /// The silences this operation rests on; empty: none.
+    #[must_use]
+    pub fn witnesses(&self) -> Vec<Witness> {
+        match self {
+            Self::Accuse(a) | Self::RemoveAll(a) => a.findings.iter().map(|f| f.witness).collect(),
+            Self::View { .. }
+            | Self::FindSelf { .. }
+            | Self::Ahead { .. }
+            | Self::PickPlace { .. }
+            | Self::Join { .. }
+            | Self::TakeOver { .. }
+            | Self::Leave { .. }
+            | Self::Withdraw { .. }
+            | Self::Alone { .. }
+            | Self::SetHealth { .. }
+            | Self::SetFrozen { .. } => Vec::new(),
+        }
+    }
+}

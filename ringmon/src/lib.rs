@@ -1,0 +1,16 @@
+//! ringmon: failure detection for server pools.
+//!
+//! The crate is a house of rooms; `ARCHITECTURE.md` has the plan and `tests/rooms.rs` reads the
+//! imports that keep it true. [`core`] is pure and everyone may import it; the side rooms
+//! ([`datapath`], [`store`], [`notice`], [`route`], [`observe`]) import nobody else; [`agent`]
+//! joins them in one event loop; [`cli`] is what a person types.
+
+pub mod agent;
+pub mod cli;
+pub mod config;
+pub mod core;
+pub mod datapath;
+pub mod notice;
+pub mod observe;
+pub mod route;
+pub mod store;

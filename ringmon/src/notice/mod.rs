@@ -1,0 +1,1 @@
+//! Authenticated, acknowledged datagrams between agents.

@@ -1,0 +1,1 @@
+//! Metrics, HTTP, event log: reads snapshots, never the engine.
