@@ -143,3 +143,46 @@ pub enum LocalFault {
     /// A kernel timer fired too late.
     TimerLate,
 }
+
+/// Where probes are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatapathMode {
+    /// In the driver.
+    XdpNative,
+    /// In the kernel's generic receive path.
+    XdpGeneric,
+    /// In memory, for tests.
+    Fake,
+}
+
+/// One number for the metrics: name without prefix, label, value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// E.g. `verdicts`.
+    pub name: &'static str,
+    /// E.g. `bad_tag`.
+    pub label: &'static str,
+    /// Counted since start.
+    pub value: u64,
+}
+
+/// What a datapath shows of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DatapathStats {
+    /// The mode in use.
+    pub mode: Option<DatapathMode>,
+    /// Packets by verdict: answered, consumed, passed and why.
+    pub verdicts: Vec<Count>,
+    /// Round trips of every watch: upper bounds in nanoseconds and counts (not cumulative), by slot.
+    pub rtt: Vec<(WatchId, Vec<(u64, u64)>)>,
+}
+
+/// What an agent publishes after a turn of its loop; everything that shows anything reads this and never the engine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Board {
+    /// The engine's view.
+    pub engine: super::Snapshot,
+    /// The datapath's numbers.
+    pub datapath: DatapathStats,
+}

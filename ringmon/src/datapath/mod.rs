@@ -2,23 +2,9 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
-use crate::core::evidence::{WatchId, WatchReading, WatchSpec};
+use crate::core::evidence::{DatapathMode, DatapathStats, LocalFault, WatchId, WatchReading, WatchSpec};
 use crate::core::row::{Address, Health, PoolKey};
 use crate::core::{Incarnation, Time};
-
-/// Where probes are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// In the driver.
-    XdpNative,
-    /// In the kernel's generic receive path.
-    XdpGeneric,
-    /// In memory, for tests.
-    Fake,
-}
 
 /// Readings without system calls, from any thread.
 pub trait Readings: Send + Sync {
@@ -37,32 +23,10 @@ pub struct Prober {
     pub as_buddy: bool,
 }
 
-/// One number for the metrics: name without prefix, label, value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Count {
-    /// E.g. `verdicts`.
-    pub name: &'static str,
-    /// E.g. `bad_tag`.
-    pub label: &'static str,
-    /// Counted since start.
-    pub value: u64,
-}
-
-/// What a datapath shows of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Stats {
-    /// The mode in use.
-    pub mode: Option<Mode>,
-    /// Packets by verdict: answered, consumed, passed and why.
-    pub verdicts: Vec<Count>,
-    /// Round trips of every watch: upper bounds in nanoseconds and counts (not cumulative), by slot.
-    pub rtt: Vec<(WatchId, Vec<(u64, u64)>)>,
-}
-
 /// What every way of probing offers. Dropping it ends everything it began.
 pub trait Datapath: Send {
     /// The mode in use.
-    fn mode(&self) -> Mode;
+    fn mode(&self) -> DatapathMode;
     /// Begin this watch, or change the interval of one that runs.
     ///
     /// # Errors
@@ -81,9 +45,9 @@ pub trait Datapath: Send {
     /// Everybody whose probes were answered within the last ten seconds or so.
     fn probers(&self) -> Vec<Prober>;
     /// Numbers for the metrics.
-    fn stats(&self) -> Stats;
+    fn stats(&self) -> DatapathStats;
     /// Whether the interface is up; and faults of this machine found by the datapath since the last call.
-    fn faults(&mut self) -> (bool, Vec<(crate::core::evidence::LocalFault, Time, Time)>);
+    fn faults(&mut self) -> (bool, Vec<(LocalFault, Time, Time)>);
     /// Wait until something changed, and say which watches to read again (maybe too many, never too few). Cancel-safe.
     fn changed<'a>(&'a mut self) -> std::pin::Pin<Box<dyn Future<Output = Vec<WatchId>> + Send + 'a>>;
 }
