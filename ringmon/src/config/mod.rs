@@ -1,1 +1,104 @@
 //! What was typed, in files, environment and flags, and what it means.
+//!
+//! Layers: defaults < file (TOML) < `RINGMON_*` < flags. What was typed is one type, what it means another:
+//! [`AgentConfig`] and [`PoolAccess`]. The origin of every value is kept, so that an error can name it.
+
+mod secret;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::core::Profile;
+use crate::core::row::{Address, Mode};
+
+pub use crate::observe::EventTarget;
+pub use secret::Secret;
+
+/// How to reach a pool's tables.
+#[derive(Clone, Debug)]
+pub struct PoolAccess {
+    /// The pool's name.
+    pub pool: String,
+    /// The database's URL, password included.
+    pub database: Secret,
+}
+
+/// Everything an agent is told; nothing is left open.
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    /// The pool's name.
+    pub pool: String,
+    /// The database's URL, password included.
+    pub database: Secret,
+    /// Own name, unique in the pool.
+    pub name: String,
+    /// The interface probes leave and arrive on.
+    pub interface: String,
+    /// Own address, on that interface.
+    pub address: Address,
+    /// UDP port for notices, at `address`.
+    pub notice_port: u16,
+    /// Where clients go, if not `address`.
+    pub route_address: Option<Address>,
+    /// Port for clients.
+    pub route_port: Option<u16>,
+    /// Share of clients, relative to the other servers'.
+    pub weight: u16,
+    /// How fast to probe.
+    pub profile: Profile,
+    /// How to probe.
+    pub datapath: DatapathChoice,
+    /// What this agent itself may do.
+    pub mode: Mode,
+    /// Where transitions are told; `None`: only in the log.
+    pub events: Option<EventTarget>,
+    /// Where metrics are served; `None`: nowhere.
+    pub http: Option<SocketAddr>,
+    /// Where the buddy list and the boot token are kept.
+    pub state_dir: PathBuf,
+    /// What a clean shutdown does.
+    pub on_stop: OnStop,
+    /// Debug lines of the BPF programs; `None`: off, and free.
+    pub bpf_log: Option<BpfLog>,
+    /// Ask for real-time priority.
+    pub realtime: bool,
+    /// Differentiated services code point of probes, 0 to 63 (RFC 2474).
+    pub dscp: u8,
+}
+
+/// Which datapath to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatapathChoice {
+    /// The best that works.
+    #[default]
+    Auto,
+    /// In the driver, or not at all.
+    XdpNative,
+    /// In the kernel's generic receive path.
+    XdpGeneric,
+}
+
+/// What a clean shutdown does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStop {
+    /// Leave the ring.
+    #[default]
+    Leave,
+    /// Keep the row, for a restart within `agent_timeout`.
+    Stay,
+}
+
+/// The most verbose lines of the BPF programs that reach the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BpfLog {
+    /// Errors.
+    Error,
+    /// And warnings.
+    Warn,
+    /// And information.
+    Info,
+    /// And debug lines.
+    Debug,
+    /// Everything.
+    Trace,
+}

@@ -185,4 +185,6 @@ pub struct Board {
     pub engine: super::Snapshot,
     /// The datapath's numbers.
     pub datapath: DatapathStats,
+    /// Numbers of the other rooms (notices, event log), for the metrics.
+    pub counts: Vec<Count>,
 }

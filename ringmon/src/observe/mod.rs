@@ -1,1 +1,39 @@
 //! Metrics, HTTP, event log: reads snapshots, never the engine.
+
+mod event_log;
+mod http;
+
+pub use event_log::{EventLog, EventTarget};
+pub use http::{listen, serve};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What could not be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The event log's file could not be opened; nothing was written.
+    #[error("cannot open the event log {path}: {source}")]
+    OpenEvents {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The HTTP address could not be taken; nothing listens.
+    #[error("cannot listen for HTTP on {addr}: {source}")]
+    Listen {
+        /// Which address.
+        addr: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The HTTP listener failed for good.
+    #[error("HTTP on {addr} ended: {source}")]
+    Serve {
+        /// Which address.
+        addr: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
