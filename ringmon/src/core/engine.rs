@@ -76,7 +76,8 @@ pub enum Input {
         /// From the state directory, if it was there and sound.
         kept: Option<BuddyList>,
     },
-    /// The state of a watch, now. Fed on every change a datapath reports, and at least every 50 ms.
+    /// The state of a watch, now. Fed on every change a datapath reports, and at least every 50 ms. In one turn of the
+    /// loop, faults and the link come first, then the readings of every watch, then [`Engine::handle_timeout`].
     Watch(WatchId, WatchReading),
     /// A well-tagged probe for a buddy came from an address that is not in this view (R10).
     Stranger(Address),
@@ -131,7 +132,7 @@ pub struct TableFailure {
 /// What an engine asks for.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Begin this watch, or change its interval.
+    /// Begin this watch; of one that runs (same slot and generation): change its interval and its purpose, and keep its evidence.
     Watch(WatchSpec),
     /// End this watch.
     Unwatch(WatchId),

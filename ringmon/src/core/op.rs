@@ -12,10 +12,14 @@ use super::{Incarnation, ServerId, Time, Tuning, VoteKind};
 /// An operation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TableOp {
-    /// Read own row and both buddies' rows.
+    /// Read own row and both buddies' rows, and what became of those who are gone: the newest event
+    /// ([`Lookup::LastEvent`](super::Lookup::LastEvent)) about `me` if the own row is not there, and, for each of `known` that the
+    /// own row does not link to, its row and, where that is not there, the newest event about it.
     View {
         /// Own row.
         me: ServerId,
+        /// Buddies and suspects as this server last knew them: few.
+        known: Vec<ServerId>,
     },
     /// Read who has this name and who has this address.
     FindSelf {
