@@ -1,1 +1,94 @@
-fn main() {}
+//! The front door: `cargo xtask setup | build | bpf | demo | test`.
+
+mod bpf;
+mod build;
+mod host;
+mod progress;
+mod refusal;
+mod setup;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use refusal::Refusal;
+
+/// Everything a newcomer types: what is missing is installed (and said), then it runs.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
+struct Cli {
+    /// Install nothing: say exactly what is missing and stop (exit code 69).
+    #[arg(long, global = true)]
+    no_install: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what building, the demo and the tests need.
+    Setup,
+    /// Build the BPF programs and the ringmon binary with them in it.
+    Build {
+        /// Optimised: target/release/ringmon.
+        #[arg(long)]
+        release: bool,
+    },
+    /// Build the BPF programs alone.
+    Bpf,
+    /// Format, lints, documentation, all tests; fails on anything left behind.
+    Test(test::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(error.downcast_ref::<Refusal>().map_or(1, Refusal::code))
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let root = root();
+    let install = setup::Install { allowed: !cli.no_install };
+    match &cli.command {
+        Command::Setup => {
+            setup::ensure(
+                &root,
+                &[setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Test],
+                install,
+            )?;
+            progress::say("everything is there");
+        }
+        Command::Build { release } => {
+            setup::ensure(&root, &[setup::For::Build], install)?;
+            let binary = build::ringmon(&root, *release)?;
+            progress::say(&format!("built {}", binary.display()));
+        }
+        Command::Bpf => {
+            setup::ensure(&root, &[setup::For::Build], install)?;
+            progress::say(&format!("built {}", build::objects(&root)?.display()));
+        }
+        Command::Test(options) => {
+            host::check()?;
+            setup::ensure(
+                &root,
+                &[setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Test],
+                install,
+            )?;
+            return test::run(&root, options);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The workspace's folder: the one above this crate's.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}

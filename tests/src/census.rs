@@ -1,0 +1,166 @@
+//! A count of what a run could leave behind: namespaces, mounts, interfaces, BPF programs, processes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What there was at one moment. Compare two with [`Census::left_since`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    namespaces: BTreeSet<String>,
+    mounts: BTreeSet<String>,
+    interfaces: BTreeSet<String>,
+    programs: BTreeSet<String>,
+    processes: BTreeSet<String>,
+}
+
+/// Something that was not there before.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leftover {
+    /// `namespace`, `mount`, `interface`, `BPF program` or `process`.
+    pub kind: &'static str,
+    /// Which one.
+    pub name: String,
+}
+
+impl fmt::Display for Leftover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+impl Census {
+    /// Counts now; no processes, because only those of a run are anybody's leftovers.
+    ///
+    /// # Errors
+    /// When the kernel does not let its BPF programs be listed (needs root).
+    pub fn take() -> anyhow::Result<Self> {
+        Ok(Self {
+            namespaces: namespaces(),
+            mounts: lines("/proc/self/mountinfo"),
+            interfaces: entries("/sys/class/net"),
+            programs: programs()?,
+            processes: BTreeSet::new(),
+        })
+    }
+
+    /// What is here now and was not in `before`, and the processes with the mark [`RUN`]`=run`, once the kernel had
+    /// two seconds to finish: programs end after a grace period.
+    ///
+    /// # Errors
+    /// As [`Census::take`].
+    pub fn leftovers(run: &str, before: &Self) -> anyhow::Result<Vec<Leftover>> {
+        let end = Instant::now() + Duration::from_secs(2);
+        loop {
+            let now = Self { processes: processes(run), ..Self::take()? };
+            let left = now.left_since(before);
+            if left.is_empty() || Instant::now() > end {
+                return Ok(left);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What is here and was not in `before`.
+    #[must_use]
+    pub fn left_since(&self, before: &Self) -> Vec<Leftover> {
+        let pairs = [
+            ("namespace", &self.namespaces, &before.namespaces),
+            ("mount", &self.mounts, &before.mounts),
+            ("interface", &self.interfaces, &before.interfaces),
+            ("BPF program", &self.programs, &before.programs),
+            ("process", &self.processes, &before.processes),
+        ];
+        pairs
+            .into_iter()
+            .flat_map(|(kind, now, then)| now.difference(then).map(move |name| Leftover { kind, name: name.clone() }))
+            .collect()
+    }
+}
+
+/// The variable that marks every process of one run, inherited by all it starts.
+pub const RUN: &str = "RM_LAB_RUN";
+
+/// Network namespaces with a name; those without end with the processes and descriptors that hold them.
+fn namespaces() -> BTreeSet<String> {
+    entries("/run/netns").iter().map(|name| format!("/run/netns/{name}")).collect()
+}
+
+fn programs() -> anyhow::Result<BTreeSet<String>> {
+    // BPF_PROG_TYPE_SCHED_CLS and BPF_PROG_TYPE_XDP of linux/bpf.h.
+    const OURS: [u32; 2] = [3, 6];
+    let mut all = BTreeSet::new();
+    for program in aya::programs::loaded_programs() {
+        match program {
+            // Other kinds come and go by themselves: systemd loads its own for every service.
+            Ok(info) if !OURS.contains(&(info.program_type() as u32)) => continue,
+            Ok(info) => all.insert(format!("{} {}", info.id(), info.name_as_str().unwrap_or("unnamed"))),
+            // It ended between the listing of its number and the question for its name.
+            Err(aya::programs::ProgramError::SyscallError(error))
+                if error.io_error.kind() == std::io::ErrorKind::NotFound =>
+            {
+                continue;
+            }
+            Err(error) => return Err(anyhow::anyhow!("BPF programs cannot be listed: {error:?}")),
+        };
+    }
+    Ok(all)
+}
+
+/// Processes that carry the mark of this run, by number and name.
+fn processes(run: &str) -> BTreeSet<String> {
+    let mark = format!("{RUN}={run}");
+    pids()
+        .filter(|&pid| pid != std::process::id())
+        .filter_map(|pid| {
+            let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+            let marked = environ.split(|&byte| byte == 0).any(|entry| entry == mark.as_bytes());
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+            marked.then(|| format!("{pid} {}", name.trim()))
+        })
+        .collect()
+}
+
+fn pids() -> impl Iterator<Item = u32> {
+    entries("/proc").into_iter().filter_map(|name| name.parse().ok())
+}
+
+fn entries(folder: impl AsRef<Path>) -> BTreeSet<String> {
+    let Ok(read) = std::fs::read_dir(folder) else { return BTreeSet::new() };
+    read.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Mounts by their place and source; the rest of a line changes by itself.
+fn lines(file: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines()
+        .map(|line| {
+            let place = line.split(' ').nth(4).unwrap_or(line);
+            let kind = line.split(" - ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("?");
+            format!("{kind} on {place}")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_new_is_left() {
+        let before = Census { programs: BTreeSet::from(["1 a".to_owned()]), ..Census::default() };
+        let mut after = before.clone();
+        assert_eq!(after.left_since(&before), []);
+        after.programs.insert("2 b".to_owned());
+        after.mounts.insert("bpf on /x".to_owned());
+        let left: Vec<String> = after.left_since(&before).iter().map(ToString::to_string).collect();
+        assert_eq!(left, ["mount bpf on /x", "BPF program 2 b"]);
+    }
+
+    #[test]
+    fn what_ended_is_no_leftover() {
+        let before = Census { programs: BTreeSet::from(["1 a".to_owned()]), ..Census::default() };
+        assert_eq!(Census::default().left_since(&before), []);
+    }
+}

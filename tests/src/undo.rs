@@ -1,0 +1,70 @@
+//! What must be undone, whatever ends the program: a drop, a panic or a signal.
+//!
+//! A panic unwinds and drops; a signal takes the whole list, newest first, and exits. Each entry runs once.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+type Deed = Box<dyn FnOnce() + Send>;
+
+static PENDING: Mutex<BTreeMap<u64, Deed>> = Mutex::new(BTreeMap::new());
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+fn pending() -> MutexGuard<'static, BTreeMap<u64, Deed>> {
+    PENDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs its deed when dropped, or when a signal ends the program first.
+#[derive(Debug)]
+#[must_use = "dropping it undoes at once"]
+pub struct Undo {
+    id: u64,
+}
+
+impl Undo {
+    /// Does `deed` once: when this is dropped, or on SIGINT, SIGTERM or SIGHUP.
+    pub fn later(deed: impl FnOnce() + Send + 'static) -> Self {
+        on_signals();
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        pending().insert(id, Box::new(deed));
+        Self { id }
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        let deed = pending().remove(&self.id);
+        if let Some(deed) = deed {
+            deed();
+        }
+    }
+}
+
+/// From now on a signal undoes everything before it ends the program (exit code 128 + signal).
+fn on_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| match signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) {
+        Ok(mut signals) => {
+            std::thread::spawn(move || {
+                if let Some(signal) = signals.forever().next() {
+                    eprintln!("ended by signal {signal}: cleaning up");
+                    everything();
+                    std::process::exit(128 + signal);
+                }
+            });
+        }
+        Err(error) => eprintln!("signals cannot be caught ({error}): Ctrl-C will leave things behind"),
+    });
+}
+
+/// Undoes all that is pending, newest first.
+fn everything() {
+    loop {
+        let newest = pending().pop_last();
+        let Some((_, deed)) = newest else { return };
+        deed();
+    }
+}

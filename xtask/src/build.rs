@@ -1,0 +1,55 @@
+//! The BPF objects, then the binary with them in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{bpf, progress, setup};
+
+/// The variable by which ringmon's build script is told what to embed.
+const OBJECT: &str = "RINGMON_BPF_OBJECT";
+
+/// Cargo, as every step calls it: the same variables everywhere, or it would build things twice.
+pub fn cargo(root: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root).env(OBJECT, object(root));
+    cargo
+}
+
+/// Where [`objects`] puts the agent's object.
+fn object(root: &Path) -> PathBuf {
+    root.join("target/bpf/ringmon.bpf.o")
+}
+
+/// Builds the BPF objects; answers where the agent's is.
+///
+/// # Errors
+/// The build failed.
+pub fn objects(root: &Path) -> anyhow::Result<PathBuf> {
+    bpf::build(root, &setup::linker(root))
+}
+
+/// Builds everything; answers where the binary is.
+///
+/// # Errors
+/// A build failed.
+pub fn ringmon(root: &Path, release: bool) -> anyhow::Result<PathBuf> {
+    objects(root)?;
+    let profile = if release { "release" } else { "debug" };
+    let mut command = cargo(root);
+    command.args(["build", "--package", "ringmon"]);
+    if release {
+        command.arg("--release");
+    }
+    progress::aloud(&format!("building ringmon ({profile})"), &mut command)?;
+    Ok(root.join("target").join(profile).join("ringmon"))
+}
+
+/// Builds the binary and all tests, as the tests run them.
+///
+/// # Errors
+/// A build failed.
+pub fn all_for_tests(root: &Path) -> anyhow::Result<()> {
+    objects(root)?;
+    progress::aloud("building everything for the tests", cargo(root).args(["build", "--workspace", "--bins"]))?;
+    progress::aloud("building the tests", cargo(root).args(["test", "--workspace", "--no-run"]))
+}

@@ -1,0 +1,75 @@
+//! What a person sees while it takes long. Everything goes to stderr: stdout belongs to `--json`.
+
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+/// One line of progress.
+pub fn say(text: &str) {
+    eprintln!("xtask: {text}");
+}
+
+/// Runs a command quietly, its words kept in `log`; says that it is still running every 15 seconds.
+///
+/// # Errors
+/// It could not start, or failed: then with the last lines it wrote.
+pub fn quietly(what: &str, command: &mut Command, log: &Path) -> anyhow::Result<()> {
+    say(what);
+    if let Some(folder) = log.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let copy = file.try_clone().with_context(|| format!("cannot write {}", log.display()))?;
+    command.stdin(Stdio::null()).stdout(file).stderr(copy);
+    let mut child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    let begin = Instant::now();
+    let mut next = Duration::from_secs(15);
+    let status = loop {
+        if let Some(status) = child.try_wait().context("cannot wait for a child process")? {
+            break status;
+        }
+        if begin.elapsed() >= next {
+            say(&format!("{what}: still at it after {} s", next.as_secs()));
+            next += Duration::from_secs(15);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    if !status.success() {
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(20)..].join("\n  ");
+        bail!("{what} failed ({status}); all of it is in {}:\n  {tail}", log.display());
+    }
+    Ok(())
+}
+
+/// Runs a command whose own words are progress enough, such as cargo's; its stdout is sent to stderr.
+///
+/// # Errors
+/// It could not start, or failed.
+pub fn aloud(what: &str, command: &mut Command) -> anyhow::Result<()> {
+    say(what);
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .status()
+        .with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    if !status.success() {
+        bail!("{what} failed ({status})");
+    }
+    Ok(())
+}
+
+/// Writes to a terminal or a pipe, whichever; a closed pipe is no reason to fail.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
+        && out.is_terminal()
+    {
+        eprintln!("cannot write to the terminal: {error}");
+    }
+}

@@ -1,0 +1,124 @@
+//! Everything that must hold, in one command.
+
+mod tally;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use ringmon_tests::census::{self, Census};
+
+use crate::{build, progress};
+use tally::Tally;
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Only tests whose name contains this, without format, lints and documentation.
+    filter: Option<String>,
+}
+
+/// One line of the summary.
+struct Row {
+    stage: &'static str,
+    tally: Tally,
+    took: Duration,
+}
+
+/// Runs all of it, whatever fails, and ends with one line: `N passed, N failed`.
+///
+/// # Errors
+/// The build failed, or what is left behind cannot be told. Failing tests are exit code 1.
+pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
+    let begin = Instant::now();
+    let run = std::process::id().to_string();
+    let before = Census::take()?;
+    build::all_for_tests(root)?;
+    let mut rows = vec![Row { stage: "build", tally: Tally::check(true), took: begin.elapsed() }];
+    if options.filter.is_none() {
+        for (stage, commands) in checks(root) {
+            rows.push(timed(stage, || check(stage, commands)));
+        }
+    }
+    let mut suite = suite(root, options.filter.as_deref());
+    rows.push(timed("tests", || tally::count("running all tests", suite.env(census::RUN, &run))));
+    rows.push(timed("leftovers", || leftovers(&run, &before)));
+    Ok(summary(&rows, begin.elapsed()))
+}
+
+fn timed(stage: &'static str, work: impl FnOnce() -> Tally) -> Row {
+    let begin = Instant::now();
+    let tally = work();
+    Row { stage, tally, took: begin.elapsed() }
+}
+
+/// Format, lints and documentation: each passes or fails as one.
+fn checks(root: &Path) -> Vec<(&'static str, Vec<Command>)> {
+    let cargo = |args: &[&str]| {
+        let mut command = build::cargo(root);
+        command.args(args);
+        command
+    };
+    let mut format = vec![cargo(&["fmt", "--all", "--check"])];
+    if root.join("ringmon-ebpf/Cargo.toml").exists() {
+        format.push(cargo(&["fmt", "--manifest-path", "ringmon-ebpf/Cargo.toml", "--check"]));
+    }
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    vec![
+        ("format", format),
+        ("lints", vec![cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])]),
+        ("documentation", vec![doc]),
+    ]
+}
+
+fn check(stage: &str, commands: Vec<Command>) -> Tally {
+    let mut tally = Tally::default();
+    for mut command in commands {
+        let result = progress::aloud(stage, &mut command);
+        if let Err(error) = &result {
+            progress::say(&format!("{error:#}"));
+        }
+        tally += Tally::check(result.is_ok());
+    }
+    tally
+}
+
+/// All of them with one command, so that nothing is compiled twice; labs wait for each other by themselves.
+fn suite(root: &Path, filter: Option<&str>) -> Command {
+    let mut command = build::cargo(root);
+    command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filter);
+    command
+}
+
+/// Namespaces, mounts, interfaces, programs and processes must be those of before.
+fn leftovers(run: &str, before: &Census) -> Tally {
+    match Census::leftovers(run, before) {
+        Ok(left) => {
+            for one in &left {
+                progress::say(&format!("left behind: {one}"));
+            }
+            Tally::check(left.is_empty())
+        }
+        Err(error) => {
+            progress::say(&format!("{error:#}"));
+            Tally::check(false)
+        }
+    }
+}
+
+fn summary(rows: &[Row], took: Duration) -> ExitCode {
+    let mut all = Tally::default();
+    progress::print("");
+    for row in rows {
+        let Tally { passed, failed, ignored } = row.tally;
+        let skipped = if ignored > 0 { format!(", {ignored} skipped: nothing may be skipped") } else { String::new() };
+        let line = format!("{:<28} {passed:>5} passed {failed:>4} failed {:>7.1} s", row.stage, row.took.as_secs_f32());
+        progress::print(&format!("{line}{skipped}"));
+        all += row.tally;
+    }
+    progress::print(&format!("wall time {} min {} s", took.as_secs() / 60, took.as_secs() % 60));
+    let failed = all.failed + all.ignored;
+    progress::print(&format!("{} passed, {failed} failed", all.passed));
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
