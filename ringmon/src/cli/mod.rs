@@ -1,7 +1,45 @@
-//! The command line.
+//! What a person types, and what it is answered with.
+//!
+//! Exit codes: 0 done and well; 1 an honest "not healthy"; 2 usage; 69 unavailable (the database, or the local agent);
+//! 70 anything unexpected; 77 permission; 78 configuration. [`exit`] maps every room's errors to them.
+
+mod agent;
+mod args;
+mod config;
+mod exit;
+mod logging;
+mod out;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::{Loaded, Sources};
+use args::{Cli, Command};
+use exit::Verdict;
 
 /// Everything the binary does.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(verdict) => verdict.code(),
+        Err(error) => exit::report(&error),
+    }
+}
+
+/// Reads the layers, starts the log and does what was asked for.
+fn run(cli: Cli) -> anyhow::Result<Verdict> {
+    let Loaded { typed, mut warnings } = crate::config::load(&Sources::of_process(cli.config.clone(), cli.typed()))?;
+    logging::start(&typed)?;
+    warnings.extend(crate::config::warnings(&typed));
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    match cli.command {
+        Command::Agent(_) => agent::run(&typed),
+        Command::Status(args) => status::run(&typed, args.json),
+        Command::Config(command) => config::run(&typed, &command),
+    }
 }

@@ -1,9 +1,20 @@
 //! What was typed, in files, environment and flags, and what it means.
 //!
-//! Layers: defaults < file (TOML) < `RINGMON_*` < flags. What was typed is one type, what it means another:
+//! Layers: defaults < file (TOML) < `RINGMON_*` < flags. What was typed is [`Typed`]; what it means is
 //! [`AgentConfig`] and [`PoolAccess`]. The origin of every value is kept, so that an error can name it.
 
+mod error;
+mod keys;
+mod layers;
+mod machine;
+mod meaning;
+mod near;
+pub mod parse;
 mod secret;
+mod url;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +23,12 @@ use crate::core::Profile;
 use crate::core::row::{Address, Mode};
 
 pub use crate::observe::EventTarget;
+pub use error::{Error, Problem};
+pub use keys::{Key, Origin, Typed, Word};
+pub use layers::{DEFAULT_FILE, Loaded, Sources, load};
+pub use machine::{Interface, Machine};
+pub use meaning::{agent, http, pool_access, warnings};
+pub use near::nearest;
 pub use secret::Secret;
 
 /// How to reach a pool's tables.

@@ -1,9 +1,15 @@
 //! One flushed JSON line for each transition.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
 use super::Error;
-use crate::core::Event;
+use crate::core::{Event, EventKind};
 
 /// Where the lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +23,23 @@ pub enum EventTarget {
 /// An open event log.
 #[derive(Debug)]
 pub struct EventLog {
+    target: EventTarget,
+    /// `None`: the standard output.
+    file: Option<File>,
     server: String,
+    failures: u64,
+}
+
+/// A line. The field names are a contract: others script against them.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// RFC 3339 in UTC, always with nine digits of a second: lines of one machine sort as text.
+    at: &'a str,
+    mono_ns: u64,
+    server: &'a str,
+    event: EventKind,
+    subject: &'a str,
+    detail: &'a Value,
 }
 
 impl EventLog {
@@ -26,18 +48,67 @@ impl EventLog {
     /// # Errors
     /// [`Error::OpenEvents`]: nothing was opened.
     pub fn open(target: &EventTarget, server: String) -> Result<Self, Error> {
-        let _ = target;
-        Ok(Self { server })
+        let file = match target {
+            EventTarget::Stdout => None,
+            EventTarget::File(path) => Some(
+                OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .open(path)
+                    .map_err(|source| Error::OpenEvents { path: path.clone(), source })?,
+            ),
+        };
+        Ok(Self { target: target.clone(), file, server, failures: 0 })
     }
 
-    /// Appends one line and flushes it. A failure is logged once, counted and never fatal.
+    /// Appends one line and flushes it. The first failure is logged, every one counted, none fatal.
     pub fn write(&mut self, event: &Event) {
-        let _ = (event, &self.server);
+        let at = format!("{:.9}", Timestamp::now());
+        let line = line(&at, &self.server, event);
+        // One write for one line: with O_APPEND lines of several agents in one file do not mix.
+        let done = match &mut self.file {
+            Some(file) => file.write_all(line.as_bytes()),
+            None => to_stdout(&line),
+        };
+        match done {
+            Ok(()) => {}
+            Err(error) => {
+                if self.failures == 0 {
+                    tracing::error!("cannot write to the event log {:?}: {error}; going on without it", self.target);
+                }
+                self.failures += 1;
+            }
+        }
     }
 
     /// Lines that could not be written.
     #[must_use]
     pub const fn failures(&self) -> u64 {
-        0
+        self.failures
     }
 }
+
+fn to_stdout(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(line.as_bytes())?;
+    out.flush()
+}
+
+/// The line for an event that was told at `at`, with its newline.
+fn line(at: &str, server: &str, event: &Event) -> String {
+    let line = Line {
+        at,
+        mono_ns: event.mono.as_ns(),
+        server,
+        event: event.kind,
+        subject: &event.subject,
+        detail: &event.detail,
+    };
+    // Strings, numbers and a JSON value: there is nothing in it that could not be written as JSON.
+    let mut text = serde_json::to_string(&line).expect("a line has only string keys");
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests;

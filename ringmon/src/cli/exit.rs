@@ -1,0 +1,106 @@
+//! From every room's errors to one sentence and one exit code.
+
+use std::process::ExitCode;
+
+use crate::{config, observe};
+
+/// How a command that did not fail ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Done, and well.
+    Ok,
+    /// Done, and what was found is not well.
+    NotHealthy,
+    /// What was asked for could not be done now.
+    Unavailable,
+    /// What was asked for contradicts the pool.
+    Configuration,
+}
+
+impl Verdict {
+    /// Its exit code.
+    #[must_use]
+    pub fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Ok => OK,
+            Self::NotHealthy => NOT_HEALTHY,
+            Self::Unavailable => UNAVAILABLE,
+            Self::Configuration => CONFIGURATION,
+        })
+    }
+}
+
+const OK: u8 = 0;
+const NOT_HEALTHY: u8 = 1;
+/// As clap has it.
+const USAGE: u8 = 2;
+// The rest as in sysexits.h of 4.3BSD: EX_UNAVAILABLE, EX_SOFTWARE, EX_NOPERM, EX_CONFIG.
+const UNAVAILABLE: u8 = 69;
+const UNEXPECTED: u8 = 70;
+const PERMISSION: u8 = 77;
+const CONFIGURATION: u8 = 78;
+
+/// A command's own errors.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A mistake on the command line that clap cannot know of.
+    #[error("{0}")]
+    Usage(String),
+    /// Something this command asks does not answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Whoever read the standard output went away: no error.
+    #[error("the standard output is closed")]
+    OutputClosed,
+}
+
+/// Says the error on stderr, causes included, and gives its code.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(Error::OutputClosed) = error.downcast_ref() {
+        return ExitCode::from(OK);
+    }
+    eprintln!("ringmon: {}", sentence(error));
+    ExitCode::from(code(error))
+}
+
+/// One line: the error and those of its causes that it does not say itself.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+/// The first cause that has a code of its own decides.
+fn code(error: &anyhow::Error) -> u8 {
+    error.chain().find_map(known).unwrap_or(UNEXPECTED)
+}
+
+fn known(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if let Some(error) = cause.downcast_ref::<Error>() {
+        return Some(match error {
+            Error::Usage(_) => USAGE,
+            Error::Unavailable(_) => UNAVAILABLE,
+            Error::OutputClosed => OK,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<config::Error>() {
+        return Some(if error.is_usage() { USAGE } else { CONFIGURATION });
+    }
+    if let Some(error) = cause.downcast_ref::<observe::Error>() {
+        return Some(match error {
+            observe::Error::OpenEvents { source, .. }
+            | observe::Error::Listen { source, .. }
+            | observe::Error::Serve { source, .. } => io_code(source).unwrap_or(CONFIGURATION),
+        });
+    }
+    cause.downcast_ref::<std::io::Error>().and_then(io_code)
+}
+
+/// The code of an error of the operating system, where there is a fitting one.
+fn io_code(error: &std::io::Error) -> Option<u8> {
+    (error.kind() == std::io::ErrorKind::PermissionDenied).then_some(PERMISSION)
+}

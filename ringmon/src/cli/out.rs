@@ -1,0 +1,33 @@
+//! Printing to a standard output that may go away.
+
+use std::io::{ErrorKind, Write as _};
+
+use super::exit::Error;
+
+/// Prints a line and flushes it.
+///
+/// # Errors
+/// [`Error::OutputClosed`] if nobody reads any more (`| head`), else the operating system's error.
+pub fn line(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Error::OutputClosed.into()),
+        Err(error) => Err(anyhow::Error::new(error).context("cannot write to the standard output")),
+    }
+}
+
+/// Prints a value as indented JSON.
+///
+/// # Errors
+/// As [`line`].
+pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// A table in the house style.
+pub fn table(header: &[&str]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING).set_header(header);
+    table
+}

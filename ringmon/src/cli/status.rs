@@ -1,0 +1,27 @@
+//! `ringmon status`: asks the local agent.
+
+mod client;
+mod view;
+
+use super::exit::{Error, Verdict};
+use super::out;
+use crate::config::{Key, Typed};
+
+/// Shows what the local agent shows of itself; not healthy unless it is a member of its ring.
+pub fn run(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
+    let Some(addr) = crate::config::http(typed)? else {
+        let key = Key::Http;
+        return Err(
+            Error::Usage(format!("{key} is off, so the agent cannot be asked; say where with {}", key.flag())).into()
+        );
+    };
+    let body = client::get(addr, "/status")?;
+    let status: view::Status = serde_json::from_slice(&body)
+        .map_err(|error| Error::Unavailable(format!("what answers on {addr} is no agent of this version: {error}")))?;
+    if json {
+        out::line(String::from_utf8_lossy(&body).trim_end())?;
+    } else {
+        out::line(&view::text(&status))?;
+    }
+    Ok(if status.engine.phase == "member" { Verdict::Ok } else { Verdict::NotHealthy })
+}

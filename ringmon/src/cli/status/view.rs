@@ -1,0 +1,131 @@
+//! An agent's board as a person reads it.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::core::engine::BuddyList;
+use crate::core::row::{Address, Mode};
+use crate::core::{Incarnation, Purpose, ServerId, Time, WatchReading};
+
+use super::super::out;
+
+/// What of [`Board`](crate::core::evidence::Board) is shown. Fields that are added there do not disturb.
+#[derive(Debug, Deserialize)]
+pub struct Status {
+    pub engine: Engine,
+    #[serde(default)]
+    pub datapath: Datapath,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Engine {
+    pub at: Time,
+    pub server: String,
+    pub phase: String,
+    pub id: Option<ServerId>,
+    pub incarnation: Incarnation,
+    pub buddies: Option<BuddyList>,
+    pub watches: Vec<Watch>,
+    pub database_away: Option<(Time, String)>,
+    pub frozen: Option<String>,
+    pub mode: Mode,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Watch {
+    pub name: String,
+    pub address: Address,
+    pub purpose: Purpose,
+    pub state: String,
+    pub reading: WatchReading,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct Datapath {
+    pub mode: Option<String>,
+}
+
+/// A few lines and a table.
+pub fn text(status: &Status) -> String {
+    let engine = &status.engine;
+    let id = engine.id.map_or_else(|| "no row".to_owned(), |id| id.to_string());
+    let mut lines = vec![
+        format!("server     {} ({id}, incarnation {})", engine.server, engine.incarnation.0),
+        format!("phase      {}", engine.phase),
+        format!("buddies    {}", buddies(engine.buddies.as_ref())),
+        format!("mode       {}", mode(engine.mode)),
+        format!("datapath   {}", status.datapath.mode.as_deref().unwrap_or("none")),
+        format!("database   {}", database(engine)),
+    ];
+    if let Some(why) = &engine.frozen {
+        lines.push(format!("frozen     {why}"));
+    }
+    if !engine.watches.is_empty() {
+        lines.push(String::new());
+        lines.push(watches(engine));
+    }
+    lines.join("\n")
+}
+
+fn buddies(list: Option<&BuddyList>) -> String {
+    let Some(list) = list else { return "not known yet".to_owned() };
+    match (&list.first, &list.second) {
+        (Some(first), Some(second)) => format!("first {}, second {}", first.name, second.name),
+        (Some(only), None) | (None, Some(only)) => format!("first and second {}", only.name),
+        (None, None) => "none: alone on the ring".to_owned(),
+    }
+}
+
+const fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Act => "act",
+        Mode::Observe => "observe: nobody is removed",
+    }
+}
+
+fn database(engine: &Engine) -> String {
+    match &engine.database_away {
+        Some((since, why)) => format!("away for {:.1} s: {why}", engine.at.since(*since).as_secs_f64()),
+        None => "answers".to_owned(),
+    }
+}
+
+fn watches(engine: &Engine) -> String {
+    let mut table = out::table(&["watch", "address", "purpose", "state", "rtt", "sent", "replies", "misses", "silent"]);
+    for watch in &engine.watches {
+        let reading = &watch.reading;
+        let silent = engine.at.since(reading.silent_since());
+        table.add_row([
+            watch.name.clone(),
+            watch.address.to_string(),
+            purpose(watch.purpose).to_owned(),
+            watch.state.clone(),
+            reading.last_rtt.map_or_else(|| "-".to_owned(), short),
+            reading.sent.to_string(),
+            reading.replies.to_string(),
+            reading.misses.to_string(),
+            short(silent),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+const fn purpose(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Buddy => "buddy",
+        Purpose::Ahead => "ahead",
+        Purpose::Join => "join",
+        Purpose::Asked => "asked",
+    }
+}
+
+/// A duration with three digits that matter.
+fn short(span: Duration) -> String {
+    let us = span.as_secs_f64() * 1e6;
+    match us {
+        _ if us < 1_000.0 => format!("{us:.1} us"),
+        _ if us < 1_000_000.0 => format!("{:.1} ms", us / 1e3),
+        _ => format!("{:.1} s", us / 1e6),
+    }
+}

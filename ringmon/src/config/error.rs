@@ -1,0 +1,165 @@
+//! What is wrong with a configuration, said so that a person can mend it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::keys::{Key, Origin};
+
+/// What is wrong with a configuration. Nothing was changed anywhere.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no TOML.
+    #[error("{path}, line {line}: {message}")]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// Which line.
+        line: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// A key nobody knows.
+    #[error("{origin}: unknown key \"{key}\"{}", Near(*near))]
+    UnknownKey {
+        /// Where.
+        origin: Origin,
+        /// What was written.
+        key: String,
+        /// What may have been meant.
+        near: Option<&'static str>,
+    },
+    /// The password itself is in the file.
+    #[error(
+        "{origin}: the password does not belong here; put it into a file of its own and name it with \
+         database_password_file, or set RINGMON_DATABASE_PASSWORD"
+    )]
+    PasswordInFile {
+        /// Where.
+        origin: Origin,
+    },
+    /// A list or a table where one value belongs.
+    #[error("{origin}: {key} takes one value, not a {found}")]
+    NotAValue {
+        /// Where.
+        origin: Origin,
+        /// Which key.
+        key: Key,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A key without which nothing works.
+    #[error(
+        "{key} is not set: say {}, {}, or {key} = \"...\" in the configuration file{}",
+        key.flag(),
+        key.env(),
+        Hint(hint)
+    )]
+    Missing {
+        /// Which key.
+        key: Key,
+        /// Why it could not be found out.
+        hint: String,
+    },
+    /// A value that means nothing.
+    #[error("{key} is {text:?} ({origin}): {problem}")]
+    Bad {
+        /// Which key.
+        key: Key,
+        /// What was written.
+        text: String,
+        /// Where.
+        origin: Origin,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+    /// The interfaces of this machine cannot be listed.
+    #[error("cannot list this machine's interfaces: {0}")]
+    Interfaces(#[source] std::io::Error),
+}
+
+impl Error {
+    /// Whether the mistake is on the command line, where it is one of usage.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Bad { origin, problem, .. } => {
+                matches!(origin, Origin::Flag(_)) && !matches!(problem, Problem::ReadFile(_) | Problem::Machine(_))
+            }
+            Self::Read { .. }
+            | Self::Syntax { .. }
+            | Self::UnknownKey { .. }
+            | Self::PasswordInFile { .. }
+            | Self::NotAValue { .. }
+            | Self::Missing { .. }
+            | Self::Interfaces(_) => false,
+        }
+    }
+}
+
+/// What is wrong with a value.
+#[derive(Debug)]
+pub enum Problem {
+    /// It is none of the words there are.
+    NotOneOf {
+        /// The words.
+        allowed: Vec<&'static str>,
+        /// What may have been meant.
+        near: Option<&'static str>,
+    },
+    /// It is no number, or too small, or too large.
+    NotANumber {
+        /// The smallest.
+        min: u64,
+        /// The largest.
+        max: u64,
+    },
+    /// It has another form; what is expected, with an example.
+    NotA(&'static str),
+    /// It does not fit this machine: why.
+    Machine(String),
+    /// The file it names cannot be read.
+    ReadFile(std::io::Error),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOneOf { allowed, near } => {
+                write!(f, "it must be one of {}{}", allowed.join(", "), Near(*near))
+            }
+            Self::NotANumber { min, max } => write!(f, "it must be a whole number from {min} to {max}"),
+            Self::NotA(what) => write!(f, "it must be {what}"),
+            Self::Machine(why) => f.write_str(why),
+            Self::ReadFile(source) => write!(f, "cannot read that file: {source}"),
+        }
+    }
+}
+
+/// "; did you mean ...?", or nothing.
+struct Near(Option<&'static str>);
+
+impl fmt::Display for Near {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(word) => write!(f, "; did you mean \"{word}\"?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// " (why)", or nothing.
+struct Hint<'a>(&'a str);
+
+impl fmt::Display for Hint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " ({})", self.0) }
+    }
+}

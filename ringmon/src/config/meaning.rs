@@ -1,0 +1,180 @@
+//! From what was typed to what it means.
+
+use std::path::PathBuf;
+
+use super::error::{Error, Problem};
+use super::keys::{Key, Origin, Typed, Word};
+use super::machine::Machine;
+use super::parse::{self, bad};
+use super::{AgentConfig, EventTarget, PoolAccess, Secret, url};
+use crate::core::row::Address;
+
+/// The value of a key that has a default or may be missing.
+fn maybe<T>(typed: &Typed, key: Key, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Result<Option<T>, Error> {
+    let Some(word) = typed.get(key) else { return Ok(None) };
+    parse(&word.text).map(Some).map_err(|problem| bad(key, word, problem))
+}
+
+/// The value of a key that has a default or must be said; `hint` says why it could not be found out.
+fn must<T>(typed: &Typed, key: Key, hint: &str, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Result<T, Error> {
+    maybe(typed, key, parse)?.ok_or_else(|| Error::Missing { key, hint: hint.to_owned() })
+}
+
+/// What every command needs that reads the tables.
+///
+/// # Errors
+/// A key is missing or means nothing.
+pub fn pool_access(typed: &Typed) -> Result<PoolAccess, Error> {
+    Ok(PoolAccess { pool: must(typed, Key::Pool, "", parse::name)?, database: database(typed)? })
+}
+
+/// Where `/status` and `/metrics` are; `None`: nowhere.
+///
+/// # Errors
+/// It means nothing.
+pub fn http(typed: &Typed) -> Result<Option<std::net::SocketAddr>, Error> {
+    must(typed, Key::Http, "", parse::listen)
+}
+
+/// Everything an agent is told.
+///
+/// # Errors
+/// A key is missing, means nothing, or does not fit this machine.
+pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
+    let PoolAccess { pool, database } = pool_access(typed)?;
+    let (interface, address) = place(typed, machine)?;
+    Ok(AgentConfig {
+        pool,
+        database,
+        name: own_name(typed, machine)?,
+        interface,
+        address,
+        notice_port: must(typed, Key::NoticePort, "", |text| parse::number(text, 1u16, u16::MAX))?,
+        route_address: maybe(typed, Key::RouteAddress, parse::address)?,
+        route_port: maybe(typed, Key::RoutePort, |text| parse::number(text, 1u16, u16::MAX))?,
+        weight: must(typed, Key::Weight, "", |text| parse::number(text, 0u16, u16::MAX))?,
+        profile: must(typed, Key::Profile, "", |text| parse::one_of(parse::PROFILES, text))?,
+        datapath: must(typed, Key::Datapath, "", |text| parse::one_of(parse::DATAPATHS, text))?,
+        mode: must(typed, Key::Mode, "", |text| parse::one_of(parse::MODES, text))?,
+        events: maybe(typed, Key::Events, events)?,
+        http: http(typed)?,
+        state_dir: must(typed, Key::StateDir, "", path)?,
+        on_stop: must(typed, Key::OnStop, "", |text| parse::one_of(parse::ON_STOPS, text))?,
+        bpf_log: must(typed, Key::BpfLog, "", |text| parse::one_of(parse::BPF_LOGS, text))?,
+        realtime: must(typed, Key::Realtime, "", parse::switch)?,
+        dscp: must(typed, Key::Dscp, "", |text| parse::number(text, 0u8, 63))?,
+    })
+}
+
+/// Things that are allowed and still deserve a word.
+#[must_use]
+pub fn warnings(typed: &Typed) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(Word { text, origin: Origin::Flag(flag) }) = typed.get(Key::DatabaseUrl)
+        && url::has_password(text)
+    {
+        warnings.push(format!(
+            "the password in {flag} can be read by every user of this machine while ringmon runs; use \
+             database_password_file or RINGMON_DATABASE_PASSWORD instead"
+        ));
+    }
+    warnings
+}
+
+/// The database's URL with the password from where it is kept.
+fn database(typed: &Typed) -> Result<Secret, Error> {
+    let url = must(typed, Key::DatabaseUrl, "", |text| Ok(text.to_owned()))?;
+    let from_file = maybe(typed, Key::DatabasePasswordFile, |path| {
+        std::fs::read_to_string(path)
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(Problem::ReadFile)
+    })?;
+    let said = typed.get(Key::DatabasePassword).map(|word| word.text.clone());
+    let Some(password) = said.or(from_file) else { return Ok(Secret::new(url)) };
+    match url::with_password(&url, &password) {
+        Some(url) => Ok(Secret::new(url)),
+        None => must(typed, Key::DatabaseUrl, "", |_| {
+            Err(Problem::NotA("a URL with a user, like mysql://ringmon@db.example/ringmon, when a password is given"))
+        }),
+    }
+}
+
+/// The own name: as said, or the host's.
+fn own_name(typed: &Typed, machine: &Machine) -> Result<String, Error> {
+    match maybe(typed, Key::Name, parse::name)? {
+        Some(name) => Ok(name),
+        None => parse::name(&machine.hostname).map_err(|_| Error::Missing {
+            key: Key::Name,
+            hint: format!("the host name {:?} cannot serve as one", machine.hostname),
+        }),
+    }
+}
+
+/// The interface and the own address: as said, or the only ones there are.
+fn place(typed: &Typed, machine: &Machine) -> Result<(String, Address), Error> {
+    let said_address = maybe(typed, Key::Address, parse::address)?;
+    let interface = match typed.get(Key::Interface) {
+        Some(word) if machine.interfaces.contains_key(&word.text) => word.text.clone(),
+        Some(word) => {
+            let there = machine.interfaces.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let problem = Problem::Machine(format!("this machine has no such interface; it has {there}"));
+            return Err(bad(Key::Interface, word, problem));
+        }
+        None => likely_interface(machine, said_address)?,
+    };
+    let there = machine.interfaces.get(&interface).cloned().unwrap_or_default();
+    match (said_address, there.v4().as_slice()) {
+        (Some(address), _) if there.addresses.contains(&address) => Ok((interface, address)),
+        (Some(_), addresses) => must(typed, Key::Address, "", |_| {
+            let listed = listed(addresses);
+            Err(Problem::Machine(format!("the interface {interface} does not have that address; it has {listed}")))
+        }),
+        (None, &[only]) => Ok((interface, only)),
+        (None, []) => {
+            Err(Error::Missing { key: Key::Address, hint: format!("the interface {interface} has no IPv4 address") })
+        }
+        (None, several) => {
+            let hint = format!("the interface {interface} has {}", listed(several));
+            Err(Error::Missing { key: Key::Address, hint })
+        }
+    }
+}
+
+/// The one interface that can be meant: it has the address, or it is the only one besides the loopback with an IPv4 address.
+fn likely_interface(machine: &Machine, address: Option<Address>) -> Result<String, Error> {
+    let fits = |interface: &super::machine::Interface| match address {
+        Some(address) => interface.addresses.contains(&address),
+        None => !interface.loopback && !interface.v4().is_empty(),
+    };
+    let fitting: Vec<&String> =
+        machine.interfaces.iter().filter(|(_, interface)| fits(interface)).map(|(name, _)| name).collect();
+    match (fitting.as_slice(), address) {
+        (&[only], _) => Ok(only.clone()),
+        ([], Some(address)) => {
+            Err(Error::Missing { key: Key::Interface, hint: format!("no interface has the address {address}") })
+        }
+        ([], None) => Err(Error::Missing { key: Key::Interface, hint: "no interface has an IPv4 address".to_owned() }),
+        (several, _) => {
+            let names = several.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+            Err(Error::Missing { key: Key::Interface, hint: format!("it can be any of {names}") })
+        }
+    }
+}
+
+/// Addresses in a sentence.
+fn listed(addresses: &[Address]) -> String {
+    if addresses.is_empty() {
+        return "none".to_owned();
+    }
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Where transitions are told.
+fn events(text: &str) -> Result<EventTarget, Problem> {
+    if text == "-" { Ok(EventTarget::Stdout) } else { path(text).map(EventTarget::File) }
+}
+
+/// A path that is not empty.
+fn path(text: &str) -> Result<PathBuf, Problem> {
+    if text.is_empty() { Err(Problem::NotA("a path")) } else { Ok(PathBuf::from(text)) }
+}

@@ -1,0 +1,106 @@
+//! From one word to one value.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use super::error::{Error, Problem};
+use super::keys::{Key, Word};
+use super::near::nearest;
+use super::{BpfLog, DatapathChoice, OnStop};
+use crate::core::Profile;
+use crate::core::row::{Address, Alone, Mode, Quorum};
+
+/// Words and what they mean.
+pub type Words<T> = &'static [(&'static str, T)];
+
+/// The words for [`Profile`].
+pub const PROFILES: Words<Profile> =
+    &[("gentle", Profile::Gentle), ("default", Profile::Default), ("fast", Profile::Fast), ("turbo", Profile::Turbo)];
+/// The words for [`DatapathChoice`].
+pub const DATAPATHS: Words<DatapathChoice> = &[
+    ("auto", DatapathChoice::Auto),
+    ("xdp-native", DatapathChoice::XdpNative),
+    ("xdp-generic", DatapathChoice::XdpGeneric),
+];
+/// The words for [`Mode`].
+pub const MODES: Words<Mode> = &[("act", Mode::Act), ("observe", Mode::Observe)];
+/// The words for [`Quorum`].
+pub const QUORUMS: Words<Quorum> = &[("both", Quorum::Both), ("single", Quorum::Single)];
+/// The words for [`Alone`].
+pub const ALONES: Words<Alone> = &[("one", Alone::One), ("all", Alone::All)];
+/// The words for [`OnStop`].
+pub const ON_STOPS: Words<OnStop> = &[("leave", OnStop::Leave), ("stay", OnStop::Stay)];
+/// The words for [`BpfLog`].
+pub const BPF_LOGS: Words<Option<BpfLog>> = &[
+    ("off", None),
+    ("error", Some(BpfLog::Error)),
+    ("warn", Some(BpfLog::Warn)),
+    ("info", Some(BpfLog::Info)),
+    ("debug", Some(BpfLog::Debug)),
+    ("trace", Some(BpfLog::Trace)),
+];
+/// The words for yes and no; the first two are shown.
+const SWITCHES: Words<bool> = &[("on", true), ("off", false), ("true", true), ("false", false)];
+
+/// The words alone.
+pub fn words<T>(table: Words<T>) -> Vec<&'static str> {
+    table.iter().map(|&(word, _)| word).collect()
+}
+
+/// The word for a value.
+pub fn word_for<T: PartialEq>(table: Words<T>, value: &T) -> &'static str {
+    table.iter().find(|(_, meaning)| meaning == value).map_or("?", |&(word, _)| word)
+}
+
+/// What a word means, or what it may be.
+///
+/// # Errors
+/// [`Problem::NotOneOf`]
+pub fn one_of<T: Copy>(table: Words<T>, text: &str) -> Result<T, Problem> {
+    table
+        .iter()
+        .find(|&&(word, _)| word == text)
+        .map(|&(_, meaning)| meaning)
+        .ok_or_else(|| Problem::NotOneOf { allowed: words(table), near: nearest(text, words(table)) })
+}
+
+/// The error for a word with this problem.
+pub fn bad(key: Key, word: &Word, problem: Problem) -> Error {
+    let text = word.shown(key);
+    Error::Bad { key, text, origin: word.origin.clone(), problem }
+}
+
+/// A whole number in a range.
+pub fn number<T: FromStr + PartialOrd + Copy + Into<u64>>(text: &str, min: T, max: T) -> Result<T, Problem> {
+    text.parse()
+        .ok()
+        .filter(|number| (min..=max).contains(number))
+        .ok_or(Problem::NotANumber { min: min.into(), max: max.into() })
+}
+
+/// Yes or no.
+pub fn switch(text: &str) -> Result<bool, Problem> {
+    one_of(SWITCHES, text).map_err(|_| Problem::NotOneOf { allowed: vec!["on", "off"], near: None })
+}
+
+/// An IP address.
+pub fn address(text: &str) -> Result<Address, Problem> {
+    text.parse().map_err(|_| Problem::NotA("an IP address, like 192.0.2.7"))
+}
+
+/// Where to listen; `off`: nowhere.
+pub fn listen(text: &str) -> Result<Option<SocketAddr>, Problem> {
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| Problem::NotA("an address and a port, like 127.0.0.1:7464, or off"))
+}
+
+/// A name that fits into the table, a log line and a metric's label without quoting.
+pub fn name(text: &str) -> Result<String, Problem> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-:@".contains(c);
+    if (1..=64).contains(&text.len()) && text.chars().all(good) {
+        return Ok(text.to_owned());
+    }
+    Err(Problem::NotA("1 to 64 letters, digits, and . _ - : @"))
+}

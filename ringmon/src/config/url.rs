@@ -1,0 +1,57 @@
+//! The database's URL: where a password is in it, and how to show it without.
+
+/// The parts of `scheme://user:password@rest` around the password.
+struct Parts<'a> {
+    /// Up to and with `scheme://`.
+    scheme: &'a str,
+    /// The user's name, if there is one.
+    user: Option<&'a str>,
+    /// The password, if there is one.
+    password: Option<&'a str>,
+    /// From the host on.
+    rest: &'a str,
+}
+
+/// Takes a URL apart. The *last* `@` before the query ends the password, so that one that should have been
+/// percent-encoded is still found, and hidden.
+fn parts(url: &str) -> Option<Parts<'_>> {
+    let start = url.find("://")? + 3;
+    let (scheme, tail) = url.split_at(start);
+    let end = tail.find('?').unwrap_or(tail.len());
+    let Some(at) = tail[..end].rfind('@') else {
+        return Some(Parts { scheme, user: None, password: None, rest: tail });
+    };
+    let (login, rest) = (&tail[..at], &tail[at + 1..]);
+    let (user, password) = match login.split_once(':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (login, None),
+    };
+    Some(Parts { scheme, user: Some(user), password, rest })
+}
+
+/// Whether a password is in the URL.
+pub(super) fn has_password(url: &str) -> bool {
+    parts(url).is_some_and(|parts| parts.password.is_some())
+}
+
+/// The URL with this password in it, percent-encoded (RFC 3986, 2.1); `None` where it has no user to whom it could belong.
+pub(super) fn with_password(url: &str, password: &str) -> Option<String> {
+    let Parts { scheme, user, rest, .. } = parts(url)?;
+    let mut encoded = String::with_capacity(password.len());
+    for byte in password.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    Some(format!("{scheme}{}:{encoded}@{rest}", user?))
+}
+
+/// The URL as it may be shown.
+#[must_use]
+pub fn redacted(url: &str) -> String {
+    match parts(url) {
+        Some(Parts { scheme, user: Some(user), password: Some(_), rest }) => format!("{scheme}{user}:***@{rest}"),
+        Some(_) | None => url.to_owned(),
+    }
+}

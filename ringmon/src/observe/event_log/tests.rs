@@ -1,0 +1,59 @@
+//! The event log's lines, and what it does when they cannot be written.
+
+use super::*;
+use crate::core::Time;
+use serde_json::json;
+
+fn event(kind: EventKind) -> Event {
+    Event { mono: Time::from_ns(7), kind, subject: "b".to_owned(), detail: json!({ "misses": 5 }) }
+}
+
+#[test]
+fn a_line_has_the_fields_that_others_script_against() {
+    assert_eq!(
+        line("2026-11-01T12:00:00.000000001Z", "a", &event(EventKind::AgentSilent)),
+        concat!(
+            r#"{"at":"2026-11-01T12:00:00.000000001Z","mono_ns":7,"server":"a","event":"agent_silent","#,
+            r#""subject":"b","detail":{"misses":5}}"#,
+            "\n"
+        )
+    );
+}
+
+#[test]
+fn lines_are_appended_and_there_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("events.jsonl");
+    std::fs::write(&path, "{\"old\":1}\n").unwrap();
+    let mut log = EventLog::open(&EventTarget::File(path.clone()), "a".to_owned()).unwrap();
+    log.write(&event(EventKind::Suspect));
+    log.write(&event(EventKind::Down));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[1]["event"], "suspect");
+    assert_eq!(lines[2]["event"], "down");
+    let at = lines[2]["at"].as_str().unwrap();
+    assert_eq!(at.len(), "2026-11-01T12:00:00.000000001Z".len(), "{at}");
+    assert!(at.parse::<Timestamp>().is_ok() && at.ends_with('Z'), "{at}");
+    assert!(lines[1]["at"].as_str().unwrap() <= at);
+}
+
+#[test]
+fn a_full_disk_is_counted_and_not_fatal() {
+    let target = EventTarget::File(PathBuf::from("/dev/full"));
+    let mut log = EventLog::open(&target, "a".to_owned()).unwrap();
+    log.write(&event(EventKind::Suspect));
+    log.write(&event(EventKind::Alive));
+    assert_eq!(log.failures(), 2);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_named() {
+    let target = EventTarget::File(PathBuf::from("/nowhere/events.jsonl"));
+    let error = EventLog::open(&target, "a".to_owned()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot open the event log /nowhere/events.jsonl: No such file or directory (os error 2)"
+    );
+}
