@@ -11,7 +11,9 @@ pub mod evidence;
 pub mod id;
 pub mod notice;
 pub mod op;
+pub mod ring;
 pub mod row;
+pub mod sim;
 pub mod time;
 pub mod tuning;
 

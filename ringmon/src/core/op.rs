@@ -1,6 +1,17 @@
 //! The operations on the server table: pure functions from what was read to what is written.
 //!
-//! See [`edit`](super::edit) for how they are executed.
+//! See [`edit`](super::edit) for how they are executed. Each operation is idempotent: asked again after a COMMIT whose
+//! answer was lost, it finds its own work done and says the same as it would have said then. No content of the table,
+//! however damaged, makes one panic: what cannot be right ends as [`Outcome::Stale`](super::Outcome::Stale).
+//!
+//! `Stale` also comes of a harmless race: rows are read one statement at a time, and a splice may commit between two of
+//! them. Whoever wants it all the same reads again and asks again.
+
+mod look;
+mod place;
+mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -151,8 +162,22 @@ impl TableOp {
     /// What to do next, given what was read in this attempt.
     #[must_use]
     pub fn step(&self, seen: &TableSnapshot) -> Step {
-        let _ = seen;
-        todo!("core helper")
+        let step = match self {
+            Self::View { me } => look::view(*me, seen),
+            Self::FindSelf { name, address } => look::find_self(name, *address, seen),
+            Self::Ahead { from, side, count } => look::ahead(*from, *side, *count, seen),
+            Self::PickPlace { pick } => look::pick_place(*pick, seen),
+            Self::Join { new, place } => place::join(new, place.as_ref(), seen),
+            Self::TakeOver { row, new } => place::take_over(row, new, seen),
+            Self::Leave { id, incarnation, by } => place::leave(*id, *incarnation, by, seen),
+            Self::Accuse(_)
+            | Self::Withdraw { .. }
+            | Self::Alone { .. }
+            | Self::RemoveAll(_)
+            | Self::SetHealth { .. }
+            | Self::SetFrozen { .. } => todo!("lands next"),
+        };
+        step.unwrap_or_else(|early| early)
     }
 
     /// The silences this operation rests on; empty: none.

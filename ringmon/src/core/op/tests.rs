@@ -1,0 +1,4 @@
+//! The operations, each against the model of a database.
+
+mod kit;
+mod places;

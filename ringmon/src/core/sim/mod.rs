@@ -1,0 +1,3 @@
+//! A pool under a virtual clock: no sockets, no database, no threads.
+
+pub mod table;

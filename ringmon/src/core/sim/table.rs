@@ -1,0 +1,217 @@
+//! A server table in memory: the model of what a database does with [`Plan`]s.
+//!
+//! It executes them by the rules of [`edit`](crate::core::edit), under a clock that only its owner moves. What a
+//! database does behind an agent's back can be asked for: conflicts, COMMITs whose answer is lost, time that passes
+//! between reading and writing, and no database at all ([`Mishap`]).
+
+mod attempt;
+mod commit;
+#[cfg(test)]
+mod tests;
+
+pub use attempt::{Attempt, Progress};
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::core::edit::{Lookup, Outcome, Plan, StoredEvent, TableSnapshot};
+use crate::core::engine::TableFailure;
+use crate::core::row::{PoolRow, ServerRow, Side};
+use crate::core::{DbTime, EventKind, PoolId, Rules, ServerId, Time};
+
+/// One pool's rows. Tests may write into them as an operator with SQL could.
+#[derive(Clone, Debug)]
+pub struct VirtualTable {
+    /// The rows of `server`.
+    pub rows: BTreeMap<ServerId, ServerRow>,
+    /// The row of `pool`.
+    pub pool: PoolRow,
+    /// The rows of `event`.
+    pub events: Vec<StoredEvent>,
+    now: DbTime,
+    last_id: i64,
+    mishaps: VecDeque<Mishap>,
+}
+
+/// What befalls the next commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// Rolled back for another's sake, as a deadlock victim is.
+    Conflict,
+    /// Committed, but the answer never arrives.
+    LostAnswer,
+    /// The database's clock moves on by this between the last read and the first statement.
+    Delay(Duration),
+    /// The database does not answer; nothing is committed.
+    Away,
+}
+
+/// What came of a commit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Commit {
+    /// Every statement matched; ids are filled in.
+    Done(Outcome),
+    /// A row was not as it was read, or a name, address or pick was taken: rolled back.
+    Conflict,
+    /// The plan's deadline was over: rolled back (R7). To the executor, the same as a conflict.
+    Late,
+    /// The caller's check said no: rolled back (R7).
+    Overtaken,
+    /// It is committed, and nobody was told.
+    Unanswered,
+    /// Nothing happened.
+    Away,
+}
+
+/// How often an operation starts again before it is given up as failed.
+pub const ATTEMPTS: u32 = 64;
+
+impl VirtualTable {
+    /// An empty pool with the default rules, at this moment of its clock.
+    #[must_use]
+    pub fn new(now: DbTime) -> Self {
+        let pool = PoolRow {
+            id: PoolId(1),
+            name: "pool".into(),
+            rules: Rules::default(),
+            frozen: None,
+            keys: Vec::new(),
+            version: 1,
+        };
+        Self { rows: BTreeMap::new(), pool, events: Vec::new(), now, last_id: 0, mishaps: VecDeque::new() }
+    }
+
+    /// The database's clock.
+    #[must_use]
+    pub fn now(&self) -> DbTime {
+        self.now
+    }
+
+    /// Sets the database's clock; backwards, if that is to be tried.
+    pub fn set_now(&mut self, now: DbTime) {
+        self.now = now;
+    }
+
+    /// Lets time pass on the database's clock.
+    pub fn advance(&mut self, by: Duration) {
+        self.now = self.now + by;
+    }
+
+    /// This befalls the next commit that nothing else befalls.
+    pub fn inject(&mut self, mishap: Mishap) {
+        self.mishaps.push_back(mishap);
+    }
+
+    /// The row of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&ServerRow> {
+        self.rows.values().find(|row| row.name == name)
+    }
+
+    /// Begins an attempt: the clock first, then the pool's row. `read_at` is the caller's own clock just before.
+    #[must_use]
+    pub fn begin(&self, read_at: Time) -> TableSnapshot {
+        TableSnapshot { read_at, db_now: self.now, pool: Some(self.pool.clone()), ..TableSnapshot::default() }
+    }
+
+    /// One read: one statement, which sees what is committed at this moment.
+    pub fn read(&self, seen: &mut TableSnapshot, lookup: &Lookup) {
+        let found: Vec<&ServerRow> = match lookup {
+            Lookup::Id(id) => self.rows.get(id).into_iter().collect(),
+            Lookup::Name(name) => self.named(name).into_iter().collect(),
+            Lookup::Address(address) => self.rows.values().find(|r| r.address == *address).into_iter().collect(),
+            Lookup::Pick(pick) => self.picked(*pick).into_iter().collect(),
+            Lookup::Walk { from, side, count } => self.walk(*from, *side, *count),
+            Lookup::Removals(window) => {
+                let since = self.now - *window;
+                let removed = self.events.iter().filter(|e| is_removal(e.kind) && e.at >= since).count();
+                seen.counts.insert(lookup.clone(), removed as u64);
+                return;
+            }
+            Lookup::Members => {
+                seen.counts.insert(lookup.clone(), self.rows.len() as u64);
+                return;
+            }
+            Lookup::LastEvent(id) => {
+                let last = self.events.iter().rfind(|e| e.subject == Some(*id) && is_end(e.kind));
+                seen.events.insert(*id, last.cloned());
+                return;
+            }
+        };
+        seen.answers.insert(lookup.clone(), found.iter().map(|row| row.id).collect());
+        seen.rows.extend(found.into_iter().map(|row| (row.id, row.clone())));
+    }
+
+    /// One transaction. `check` is asked before the last statement and before COMMIT, if the plan wants that.
+    pub fn commit(&mut self, plan: &Plan, check: &mut dyn FnMut() -> bool) -> Commit {
+        let mut lost = false;
+        match self.mishaps.pop_front() {
+            None => {}
+            Some(Mishap::Conflict) => return Commit::Conflict,
+            Some(Mishap::Away) => return Commit::Away,
+            Some(Mishap::Delay(by)) => self.advance(by),
+            Some(Mishap::LostAnswer) => lost = true,
+        }
+        match commit::commit(self, plan, check) {
+            Commit::Done(_) if lost => Commit::Unanswered,
+            other => other,
+        }
+    }
+
+    /// A whole operation, with nobody else in between: what the store's executor does.
+    ///
+    /// # Errors
+    /// The database was away, or every attempt conflicted. After [`Mishap::LostAnswer`] it asks again, and so does not fail.
+    pub fn run(
+        &mut self,
+        op: &crate::core::engine::TableOp,
+        read_at: Time,
+        check: &mut dyn FnMut() -> bool,
+    ) -> Result<(Outcome, TableSnapshot), TableFailure> {
+        let mut attempt = Attempt::new(op.clone(), read_at);
+        loop {
+            match attempt.advance(self, check) {
+                Progress::Busy => {}
+                Progress::Ended(result) => return result.map(|outcome| (outcome, attempt.into_snapshot())),
+            }
+        }
+    }
+
+    /// [`Self::run`] for operations that rest on no silence.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_plain(&mut self, op: &crate::core::engine::TableOp) -> Result<Outcome, TableFailure> {
+        self.run(op, Time::ZERO, &mut || true).map(|(outcome, _)| outcome)
+    }
+
+    fn picked(&self, pick: i64) -> Option<&ServerRow> {
+        let above = self.rows.values().filter(|row| row.pick >= pick).min_by_key(|row| row.pick);
+        above.or_else(|| self.rows.values().min_by_key(|row| row.pick))
+    }
+
+    /// Along the ring as it is; a damaged one ends where a link leads nowhere or back into the walk.
+    fn walk(&self, from: ServerId, side: Side, count: u16) -> Vec<&ServerRow> {
+        let mut found: Vec<&ServerRow> = Vec::new();
+        let mut at = self.rows.get(&from).map(|row| row.buddy(side));
+        while found.len() < usize::from(count)
+            && let Some(row) = at.and_then(|id| self.rows.get(&id))
+            && row.id != from
+            && found.iter().all(|seen| seen.id != row.id)
+        {
+            found.push(row);
+            at = Some(row.buddy(side));
+        }
+        found
+    }
+}
+
+/// Whether this counts for the brake (R11).
+fn is_removal(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Down | EventKind::AgentLost)
+}
+
+/// Whether a row leaves the table with this event.
+fn is_end(kind: EventKind) -> bool {
+    is_removal(kind) || kind == EventKind::Left
+}

@@ -1,0 +1,212 @@
+//! One transaction: all of a plan, or nothing.
+
+use std::collections::BTreeMap;
+
+use super::{Commit, VirtualTable};
+use crate::core::edit::{AloneSet, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, StoredEvent, VoteSet};
+use crate::core::row::{PoolRow, ServerRow, Vote};
+use crate::core::{DbTime, ServerId};
+
+/// The database's shortcut: work on a copy, and put it in place at COMMIT.
+struct Transaction {
+    rows: BTreeMap<ServerId, ServerRow>,
+    pool: PoolRow,
+    now: DbTime,
+    last_id: i64,
+    inserted: Option<ServerId>,
+}
+
+pub(super) fn commit(table: &mut VirtualTable, plan: &Plan, check: &mut dyn FnMut() -> bool) -> Commit {
+    if table.now > plan.deadline {
+        return Commit::Late;
+    }
+    let mut work = Transaction {
+        rows: table.rows.clone(),
+        pool: table.pool.clone(),
+        now: table.now,
+        last_id: table.last_id,
+        inserted: None,
+    };
+    let inserts = plan.writes.iter().filter(|w| matches!(w, RowWrite::Insert(_)));
+    let others = plan.writes.iter().filter(|w| !matches!(w, RowWrite::Insert(_)));
+    let ordered: Vec<&RowWrite> = inserts.chain(others).collect();
+    let last = ordered.len().saturating_sub(1);
+    for (place, write) in ordered.into_iter().enumerate() {
+        if place == last && plan.recheck && !check() {
+            return Commit::Overtaken;
+        }
+        if !work.write(write) {
+            // An autoincrement id that was given out is not given out again, rolled back or not.
+            table.last_id = work.last_id;
+            return Commit::Conflict;
+        }
+    }
+    if plan.pool.as_ref().is_some_and(|write| !work.write_pool(write)) {
+        table.last_id = work.last_id;
+        return Commit::Conflict;
+    }
+    if plan.recheck && !check() {
+        table.last_id = work.last_id;
+        return Commit::Overtaken;
+    }
+    let new = work.inserted;
+    table.rows = work.rows;
+    table.pool = work.pool;
+    table.last_id = work.last_id;
+    append_events(table, plan, new);
+    Commit::Done(filled_in(&plan.outcome, new))
+}
+
+impl Transaction {
+    /// Whether it matched exactly one row.
+    fn write(&mut self, write: &RowWrite) -> bool {
+        match write {
+            RowWrite::Insert(new) => self.insert(new),
+            RowWrite::Update { guard, set } => {
+                let (guard, set) = (self.known(*guard), self.known_set(set));
+                self.update(&guard, &set)
+            }
+            RowWrite::Delete(guard) => {
+                let guard = self.known(*guard);
+                self.matches(&guard) && self.rows.remove(&guard.id).is_some()
+            }
+        }
+    }
+
+    fn insert(&mut self, new: &NewRow) -> bool {
+        self.last_id += 1;
+        let id = ServerId(self.last_id);
+        let taken = |r: &ServerRow| r.name == new.name || r.address == new.address || r.pick == new.pick;
+        if self.rows.values().any(taken) {
+            return false;
+        }
+        self.inserted = Some(id);
+        let row = ServerRow {
+            id,
+            name: new.name.clone(),
+            address: new.address,
+            notice_port: new.notice_port,
+            route_address: new.route_address,
+            route_port: new.route_port,
+            weight: new.weight,
+            first_buddy: self.real(new.first_buddy),
+            second_buddy: self.real(new.second_buddy),
+            incarnation: new.incarnation,
+            boot: new.boot.clone(),
+            pick: new.pick,
+            draining: false,
+            health: new.health,
+            vote_first: None,
+            vote_second: None,
+            alone_since: None,
+            alone_at: None,
+            version: 1,
+        };
+        self.rows.insert(id, row);
+        true
+    }
+
+    fn update(&mut self, guard: &Guard, set: &RowSet) -> bool {
+        let address = set.address.map(|(address, _)| address);
+        if address.is_some_and(|a| self.rows.values().any(|r| r.id != guard.id && r.address == a)) {
+            return false;
+        }
+        if !self.matches(guard) {
+            return false;
+        }
+        let now = self.now;
+        let Some(row) = self.rows.get_mut(&guard.id) else { return false };
+        row.first_buddy = set.first_buddy.unwrap_or(row.first_buddy);
+        row.second_buddy = set.second_buddy.unwrap_or(row.second_buddy);
+        row.incarnation = set.incarnation.unwrap_or(row.incarnation);
+        if let Some(boot) = &set.boot {
+            row.boot = boot.clone();
+        }
+        if let Some((address, port)) = set.address {
+            (row.address, row.notice_port) = (address, port);
+        }
+        if let Some((address, port, weight)) = set.route {
+            (row.route_address, row.route_port, row.weight) = (address, port, weight);
+        }
+        row.draining = set.draining.unwrap_or(row.draining);
+        row.health = set.health.unwrap_or(row.health);
+        vote(&mut row.vote_first, set.vote_first, now);
+        vote(&mut row.vote_second, set.vote_second, now);
+        match set.alone {
+            AloneSet::Keep => {}
+            AloneSet::Clear => (row.alone_since, row.alone_at) = (None, None),
+            AloneSet::Mark => (row.alone_since, row.alone_at) = (Some(now), Some(now)),
+            AloneSet::Renew => row.alone_at = Some(now),
+        }
+        row.version += 1;
+        true
+    }
+
+    fn write_pool(&mut self, write: &PoolWrite) -> bool {
+        if self.pool.version != write.version {
+            return false;
+        }
+        if let Some(frozen) = &write.frozen {
+            self.pool.frozen.clone_from(frozen);
+        }
+        self.pool.version += 1;
+        true
+    }
+
+    fn matches(&self, guard: &Guard) -> bool {
+        self.rows.get(&guard.id).is_some_and(|row| Guard::from(row) == *guard)
+    }
+
+    fn real(&self, id: ServerId) -> ServerId {
+        if id == ServerId::NEW { self.inserted.unwrap_or(id) } else { id }
+    }
+
+    fn known(&self, guard: Guard) -> Guard {
+        Guard { first_buddy: self.real(guard.first_buddy), second_buddy: self.real(guard.second_buddy), ..guard }
+    }
+
+    fn known_set(&self, set: &RowSet) -> RowSet {
+        RowSet {
+            first_buddy: set.first_buddy.map(|id| self.real(id)),
+            second_buddy: set.second_buddy.map(|id| self.real(id)),
+            ..set.clone()
+        }
+    }
+}
+
+fn vote(slot: &mut Option<Vote>, set: VoteSet, now: DbTime) {
+    match set {
+        VoteSet::Keep => {}
+        VoteSet::Clear => *slot = None,
+        VoteSet::Cast { voter, incarnation, kind } => {
+            *slot = Some(Vote { voter, voter_incarnation: incarnation, since: now, at: now, kind });
+        }
+        VoteSet::Renew => {
+            if let Some(vote) = slot {
+                vote.at = now;
+            }
+        }
+    }
+}
+
+fn append_events(table: &mut VirtualTable, plan: &Plan, new: Option<ServerId>) {
+    for draft in &plan.events {
+        let id = table.events.last().map_or(1, |e| e.id + 1);
+        table.events.push(StoredEvent {
+            id,
+            at: table.now,
+            kind: draft.kind,
+            subject: draft.subject.map(|s| if s == ServerId::NEW { new.unwrap_or(s) } else { s }),
+            subject_name: draft.subject_name.clone(),
+            by: draft.by.clone(),
+            detail: draft.detail.clone(),
+        });
+    }
+}
+
+fn filled_in(outcome: &Outcome, new: Option<ServerId>) -> Outcome {
+    if let (Outcome::Joined { id: ServerId::NEW, incarnation, kept_place }, Some(id)) = (outcome, new) {
+        return Outcome::Joined { id, incarnation: *incarnation, kept_place: *kept_place };
+    }
+    outcome.clone()
+}

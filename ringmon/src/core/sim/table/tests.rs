@@ -1,0 +1,1 @@
+//! The model itself: it must not be kinder than a database.
