@@ -163,7 +163,7 @@ impl TableOp {
     #[must_use]
     pub fn step(&self, seen: &TableSnapshot) -> Step {
         let step = match self {
-            Self::View { me } => look::view(*me, seen),
+            Self::View { me, known } => look::view(*me, known, seen),
             Self::FindSelf { name, address } => look::find_self(name, *address, seen),
             Self::Ahead { from, side, count } => look::ahead(*from, *side, *count, seen),
             Self::PickPlace { pick } => look::pick_place(*pick, seen),

@@ -5,13 +5,21 @@ use crate::core::ServerId;
 use crate::core::edit::{Lookup, Outcome, TableSnapshot};
 use crate::core::row::{Address, Side};
 
-/// Own row, both buddies' rows, and the rows of those who vote against this server.
-pub(super) fn view(me: ServerId, seen: &TableSnapshot) -> Next {
+/// Own row, both buddies' rows, the rows of those who vote against this server, and what became of those that are gone.
+pub(super) fn view(me: ServerId, known: &[ServerId], seen: &TableSnapshot) -> Next {
     need(seen, [Lookup::Id(me)])?;
-    if let Some(own) = row(seen, me) {
-        let voters = Side::BOTH.into_iter().filter_map(|side| own.vote(side)).map(|vote| vote.voter);
-        need_rows(seen, Side::BOTH.into_iter().map(|side| own.buddy(side)).chain(voters))?;
+    let mut wanted: Vec<ServerId> = known.iter().copied().filter(|id| *id != me).collect();
+    let mut ended: Vec<ServerId> = Vec::new();
+    match row(seen, me) {
+        Some(own) => {
+            let voters = Side::BOTH.into_iter().filter_map(|side| own.vote(side)).map(|vote| vote.voter);
+            wanted.extend(Side::BOTH.into_iter().map(|side| own.buddy(side)).chain(voters));
+        }
+        None => ended.push(me),
     }
+    need_rows(seen, wanted)?;
+    ended.extend(known.iter().filter(|id| row(seen, **id).is_none()));
+    need(seen, ended.into_iter().map(Lookup::LastEvent))?;
     done(Outcome::Read)
 }
 
