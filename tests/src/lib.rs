@@ -6,4 +6,7 @@
 
 pub mod census;
 pub mod kernel;
+pub mod namespace;
+pub mod network;
+pub mod process;
 pub mod undo;

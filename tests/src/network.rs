@@ -1,0 +1,157 @@
+//! One bridge in a hub namespace, one namespace a server, and faults on the way between them.
+//!
+//! ```text
+//!   server 1: eth0 10.77.0.1 ---- p1 |          |
+//!   server 2: eth0 10.77.0.2 ---- p2 |  bridge  | br0 10.77.0.254: the database
+//!   ...                              |          |
+//! ```
+//!
+//! Faults are nftables rules on the bridge: the carrier stays up, and no server sees anything but silence. The
+//! machine's own namespace is never touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::namespace::Namespace;
+
+/// Where the hub listens: the database's address.
+pub const HUB: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
+
+/// The interface of every server.
+pub const INTERFACE: &str = "eth0";
+
+/// The address of the server with this number, 1 to 250.
+#[must_use]
+pub fn address(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 77, 0, number)
+}
+
+/// What is wrong on the bridge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Ports that pass nothing in either direction.
+    pub cut: BTreeSet<u8>,
+    /// Ports that pass nothing but what goes to and from the hub: the database stays in reach.
+    pub isolated: BTreeSet<u8>,
+    /// Ports in different groups hear nothing of each other; one in no group hears all. The hub hears everybody.
+    pub groups: Vec<BTreeSet<u8>>,
+    /// Pairs that hear nothing of each other, lower number first.
+    pub broken: BTreeSet<(u8, u8)>,
+    /// How many of a hundred frames a port loses, each way.
+    pub loss: BTreeMap<u8, u8>,
+}
+
+impl Faults {
+    /// The rules, as nftables reads them; replaces those of before in one transaction.
+    fn rules(&self) -> String {
+        let mut forward = String::new();
+        let mut ends = [String::new(), String::new()];
+        for port in self.cut.union(&self.isolated) {
+            let _ = writeln!(forward, "  iifname p{port} drop\n  oifname p{port} drop");
+        }
+        for port in &self.cut {
+            let _ = writeln!(ends[0], "  iifname p{port} drop");
+            let _ = writeln!(ends[1], "  oifname p{port} drop");
+        }
+        for (at, group) in self.groups.iter().enumerate() {
+            let others = self.groups.iter().enumerate().filter(|(other, _)| *other != at);
+            for (from, to) in others.flat_map(|(_, g)| g).flat_map(|to| group.iter().map(move |from| (from, to))) {
+                let _ = writeln!(forward, "  iifname p{from} oifname p{to} drop");
+            }
+        }
+        for (a, b) in &self.broken {
+            let _ = writeln!(forward, "  iifname p{a} oifname p{b} drop\n  iifname p{b} oifname p{a} drop");
+        }
+        for (port, percent) in &self.loss {
+            for direction in ["iifname", "oifname"] {
+                let _ = writeln!(forward, "  {direction} p{port} numgen random mod 100 < {percent} drop");
+            }
+        }
+        let [input, output] = ends;
+        format!(
+            "table bridge lab\ndelete table bridge lab\ntable bridge lab {{\n\
+             chain forward {{\n  type filter hook forward priority 0\n{forward}}}\n\
+             chain input {{\n  type filter hook input priority 0\n{input}}}\n\
+             chain output {{\n  type filter hook output priority 0\n{output}}}\n}}\n"
+        )
+    }
+}
+
+/// The bridge and what is plugged into it.
+#[derive(Debug)]
+pub struct Network {
+    hub: Namespace,
+    pass: Option<PathBuf>,
+    faults: Faults,
+}
+
+impl Network {
+    /// A bridge without servers. `pass` is an object whose section `xdp` passes everything: without it on its port,
+    /// what native XDP sends back from a veth vanishes.
+    ///
+    /// # Errors
+    /// No root, no iproute2, or no bridges in this kernel.
+    pub fn new(pass: Option<PathBuf>) -> anyhow::Result<Self> {
+        let hub = Namespace::new()?;
+        hub.ip(&format!(
+            "link add br0 type bridge forward_delay 0 mcast_snooping 0\n\
+             addr add {HUB}/24 dev br0\n\
+             link set br0 up\n"
+        ))
+        .context("cannot make the lab's bridge")?;
+        Ok(Self { hub, pass, faults: Faults::default() })
+    }
+
+    /// The namespace of the bridge and the database.
+    #[must_use]
+    pub fn hub(&self) -> &Namespace {
+        &self.hub
+    }
+
+    /// A namespace for the server with this number, plugged in.
+    ///
+    /// # Errors
+    /// The link cannot be made, or the pass-all program is refused.
+    pub fn plug(&self, number: u8) -> anyhow::Result<Namespace> {
+        let server = Namespace::new()?;
+        let mut hub = format!(
+            "link add p{number} type veth peer name {INTERFACE} netns {}\n\
+             link set p{number} master br0 up\n",
+            server.path()
+        );
+        if let Some(pass) = &self.pass {
+            let _ = writeln!(hub, "link set dev p{number} xdpdrv obj {} sec xdp", pass.display());
+        }
+        self.hub.ip(&hub).with_context(|| format!("cannot plug in server {number}"))?;
+        server.ip(&format!("addr add {}/24 dev {INTERFACE}\nlink set {INTERFACE} up\n", address(number)))?;
+        Ok(server)
+    }
+
+    /// What is wrong now.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Changes what is wrong, all at once.
+    ///
+    /// # Errors
+    /// nftables refused; then everything is as before.
+    pub fn change(&mut self, change: impl FnOnce(&mut Faults)) -> anyhow::Result<()> {
+        let mut faults = self.faults.clone();
+        change(&mut faults);
+        if faults != self.faults {
+            self.hub.command("nft", &["-f", "-"], &faults.rules()).context("cannot change the bridge's rules")?;
+            self.faults = faults;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "network_tests.rs"]
+mod tests;

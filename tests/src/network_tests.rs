@@ -1,0 +1,57 @@
+use super::*;
+
+fn hears(from: &Namespace, to: Ipv4Addr) -> bool {
+    from.command("ping", &["-c", "1", "-W", "1", &to.to_string()], "").is_ok()
+}
+
+#[test]
+fn servers_and_hub_hear_each_other() {
+    let network = Network::new(None).unwrap();
+    let (a, _b) = (network.plug(1).unwrap(), network.plug(2).unwrap());
+    assert!(hears(&a, address(2)));
+    assert!(hears(&a, HUB));
+}
+
+#[test]
+fn a_cut_server_hears_nobody_and_an_isolated_one_only_the_hub() {
+    let mut network = Network::new(None).unwrap();
+    let (a, b) = (network.plug(1).unwrap(), network.plug(2).unwrap());
+    network.change(|faults| faults.cut = [1].into()).unwrap();
+    assert!(!hears(&a, HUB));
+    assert!(!hears(&a, address(2)));
+    assert!(hears(&b, HUB));
+    network.change(|faults| *faults = Faults { isolated: [1].into(), ..Faults::default() }).unwrap();
+    assert!(hears(&a, HUB));
+    assert!(!hears(&b, address(1)));
+    network.change(|faults| *faults = Faults::default()).unwrap();
+    assert!(hears(&a, address(2)));
+}
+
+#[test]
+fn groups_and_pairs_keep_apart_what_they_say() {
+    let mut network = Network::new(None).unwrap();
+    let servers: Vec<Namespace> = (1..=4).map(|n| network.plug(n).unwrap()).collect();
+    network.change(|faults| faults.groups = vec![[1, 2].into(), [3, 4].into()]).unwrap();
+    assert!(hears(&servers[0], address(2)));
+    assert!(!hears(&servers[0], address(3)));
+    assert!(hears(&servers[3], HUB));
+    network.change(|faults| *faults = Faults { broken: [(1, 4)].into(), ..Faults::default() }).unwrap();
+    assert!(!hears(&servers[3], address(1)));
+    assert!(hears(&servers[3], address(2)));
+}
+
+#[test]
+fn loss_is_a_share_of_the_frames() {
+    let mut network = Network::new(None).unwrap();
+    let (a, _b) = (network.plug(1).unwrap(), network.plug(2).unwrap());
+    assert!(hears(&a, address(2)), "so that no address has to be resolved through the loss");
+    network.change(|faults| faults.loss = [(2, 50)].into()).unwrap();
+    let text = a.command("ping", &["-c", "60", "-i", "0.01", "-W", "1", &address(2).to_string()], "").unwrap();
+    let received: u32 = text
+        .split(", ")
+        .find_map(|part| part.strip_suffix(" received"))
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("{text}"));
+    // A quarter of 60 round trips: 1 to 45 is beyond any luck.
+    assert!((1..45).contains(&received), "{text}");
+}
