@@ -1,1 +1,67 @@
 //! The server table in a database: sea-orm entities, migrations, the executor of plans, retry.
+//!
+//! [`Store`] is the only door. What an operation means is decided by
+//! [`TableOp::step`](crate::core::engine::TableOp::step); this room reads what it asks for and writes what it
+//! plans, by the rules in [`edit`](crate::core::edit):
+//!
+//! ```text
+//! run ── attempt ─┬─ read: clock and pool row in one statement, then the lookups      (no locks)
+//!        ▲        └─ write: BEGIN, compare-and-swap row by row, COMMIT                (READ COMMITTED)
+//!        └── conflict: jittered pause, empty snapshot (at most 20 times or 2 s)
+//! ```
+//!
+//! Nothing here blocks for long: a statement ends within [`connect::STATEMENT`], a lock wait within a second.
+
+mod admin;
+mod clock;
+mod connect;
+mod convert;
+mod entity;
+mod error;
+mod migration;
+mod read;
+mod run;
+mod schema;
+mod url;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::core::PoolId;
+
+pub use admin::{Events, InitReport, RuleChanges};
+pub use error::Error;
+pub use schema::SCHEMA_VERSION;
+pub use url::DatabaseUrl;
+
+/// One pool's table in one database. Cheap to clone; clones share their connections.
+///
+/// Connections are opened when needed, closed when idle, and forgotten together when one of them breaks.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    database: connect::Database,
+    pool: PoolId,
+    pool_name: String,
+}
+
+impl Store {
+    /// The name of the pool.
+    #[must_use]
+    pub fn pool_name(&self) -> &str {
+        &self.inner.pool_name
+    }
+
+    /// The database, without its password: for people.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.inner.database.url().to_string()
+    }
+}

@@ -1,0 +1,311 @@
+//! What operators and start-up do: open, init, rules, lists.
+
+use std::fmt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::TryRngCore;
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::connect::Database;
+use super::convert::{micros, pool_row, server_row, stored_event, word};
+use super::entity::{event, pool, server};
+use super::schema::SCHEMA_VERSION;
+use super::{DatabaseUrl, Error, Inner, Store, clock};
+use crate::core::edit::StoredEvent;
+use crate::core::row::{Alone, Mode, Quorum};
+use crate::core::{PoolId, PoolRow, Rules, ServerRow};
+
+/// What [`Store::init`] found and did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitReport {
+    /// The database, without its password.
+    pub place: String,
+    /// Whether the file of an embedded database was made.
+    pub created_file: bool,
+    /// The schema's version before; 0: there was none.
+    pub schema_found: u32,
+    /// The schema's version now.
+    pub schema_now: u32,
+    /// The pool.
+    pub pool: String,
+    /// Whether it was made, with a new key. One that was there is left as it is, its rules included.
+    pub created_pool: bool,
+    /// The pool's quorum, as it is now.
+    pub quorum: Quorum,
+}
+
+impl fmt::Display for InitReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.created_file {
+            writeln!(f, "created {}", self.place)?;
+        }
+        match self.schema_found {
+            0 => writeln!(f, "wrote the schema, version {}, to {}", self.schema_now, self.place)?,
+            found if found < self.schema_now => {
+                writeln!(f, "upgraded the schema in {} from version {found} to {}", self.place, self.schema_now)?;
+            }
+            _ => writeln!(f, "the schema in {} is up to date, version {}", self.place, self.schema_now)?,
+        }
+        let quorum = word(&self.quorum);
+        if self.created_pool {
+            write!(f, "created pool '{}' with a new key, quorum {quorum}", self.pool)
+        } else {
+            write!(f, "pool '{}' was there already, quorum {quorum}: left as it is", self.pool)
+        }
+    }
+}
+
+/// Changes of a pool's rules; `None` leaves one as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleChanges {
+    /// Witnesses a removal needs.
+    pub quorum: Option<Quorum>,
+    /// How long a lost agent has to come back.
+    pub agent_timeout: Option<Duration>,
+    /// The largest share removed within ten minutes, in thousandths; 1000 is no brake.
+    pub brake_permille: Option<u16>,
+    /// Who may remove all the others.
+    pub alone: Option<Alone>,
+    /// Act or observe.
+    pub mode: Option<Mode>,
+}
+
+impl RuleChanges {
+    /// The rules after these changes.
+    #[must_use]
+    pub fn applied_to(&self, rules: &Rules) -> Rules {
+        Rules {
+            quorum: self.quorum.unwrap_or(rules.quorum),
+            agent_timeout: self.agent_timeout.unwrap_or(rules.agent_timeout),
+            brake_permille: self.brake_permille.unwrap_or(rules.brake_permille),
+            alone: self.alone.unwrap_or(rules.alone),
+            mode: self.mode.unwrap_or(rules.mode),
+        }
+    }
+}
+
+/// Which events to list. The list is always oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Events {
+    /// The newest ones, this many at most.
+    Newest(u32),
+    /// Those after this number, `limit` at most: for following.
+    After {
+        /// The last one seen.
+        id: i64,
+        /// How many at most.
+        limit: u32,
+    },
+}
+
+impl Store {
+    /// Open a pool that is there.
+    ///
+    /// # Errors
+    /// The true cause of a failed connection; [`Error::SchemaMissing`], [`Error::SchemaTooOld`], [`Error::SchemaTooNew`] naming both versions;
+    /// [`Error::NoSuchPool`]. Nothing is ever written.
+    pub async fn open(url: &DatabaseUrl, pool: &str) -> Result<Self, Error> {
+        if let Some(path) = url.file() {
+            match std::fs::metadata(path) {
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    return Err(Error::SchemaMissing { place: url.to_string(), ours: SCHEMA_VERSION });
+                }
+                Err(source) => return Err(Error::Unreadable { path: path.to_owned(), source }),
+            }
+        }
+        let database = Database::new(url.clone());
+        database.probe().await?;
+        database.check_schema().await?;
+        let row = database
+            .find_pool(pool)
+            .await?
+            .ok_or_else(|| Error::NoSuchPool { pool: pool.to_owned(), place: url.to_string() })?;
+        let inner = Inner { database, pool: PoolId(row.id), pool_name: row.name };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Make what is missing: the file (0600) and its directory (0700), the schema, the pool with a random key. What is there is left alone:
+    /// it may be run again, and by several at once.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; after an error a part may be done, and running it again does the rest.
+    pub async fn init(url: &DatabaseUrl, pool: &str, quorum: Quorum) -> Result<InitReport, Error> {
+        let created_file = match url.file() {
+            Some(path) => create_file(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?,
+            None => false,
+        };
+        let database = Database::new(url.clone());
+        database.probe().await?;
+        let schema_found = database.migrate().await?;
+        let created_pool = match database.find_pool(pool).await? {
+            Some(_) => false,
+            None => database.create_pool(pool, quorum).await?,
+        };
+        let row = database
+            .find_pool(pool)
+            .await?
+            .ok_or_else(|| Error::NoSuchPool { pool: pool.to_owned(), place: url.to_string() })?;
+        Ok(InitReport {
+            place: url.to_string(),
+            created_file,
+            schema_found,
+            schema_now: SCHEMA_VERSION,
+            pool: pool.to_owned(),
+            created_pool,
+            quorum: pool_row(row)?.rules.quorum,
+        })
+    }
+
+    /// The pool's row, keys included.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPool`] if it was deleted; the database's.
+    pub async fn pool(&self) -> Result<PoolRow, Error> {
+        let id = self.inner.pool.0;
+        let row = self
+            .inner
+            .database
+            .bounded("reading the pool", async |db| pool::Entity::find_by_id(id).one(db).await)
+            .await?;
+        pool_row(row.ok_or_else(|| self.no_such_pool())?)
+    }
+
+    pub(super) fn no_such_pool(&self) -> Error {
+        Error::NoSuchPool { pool: self.inner.pool_name.clone(), place: self.place() }
+    }
+
+    /// Change the pool's rules. Says what they are afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Contended`] if others change the pool's row all the time; the database's. Nothing changed then.
+    pub async fn set_rules(&self, changes: &RuleChanges) -> Result<PoolRow, Error> {
+        const ATTEMPTS: u32 = 20;
+        let begun = std::time::Instant::now();
+        for _ in 0..ATTEMPTS {
+            let row = self.pool().await?;
+            let rules = changes.applied_to(&row.rules);
+            if rules == row.rules {
+                return Ok(row);
+            }
+            if self.write_rules(&row, &rules).await? {
+                return Ok(PoolRow { rules, version: row.version + 1, ..row });
+            }
+        }
+        let cause = "the pool's row changed".to_owned();
+        Err(Error::Contended { attempts: ATTEMPTS, within: begun.elapsed(), cause })
+    }
+
+    async fn write_rules(&self, row: &PoolRow, rules: &Rules) -> Result<bool, Error> {
+        let update = Query::update()
+            .table(pool::Entity)
+            .value(pool::Column::Quorum, word(&rules.quorum))
+            .value(pool::Column::AgentTimeoutUs, micros(rules.agent_timeout))
+            .value(pool::Column::BrakePermille, i32::from(rules.brake_permille))
+            .value(pool::Column::Alone, word(&rules.alone))
+            .value(pool::Column::Mode, word(&rules.mode))
+            .value(pool::Column::Version, row.version + 1)
+            .and_where(Expr::col(pool::Column::Id).eq(row.id.0))
+            .and_where(Expr::col(pool::Column::Version).eq(row.version))
+            .take();
+        let done =
+            self.inner.database.bounded("writing the pool's rules", async |db| db.execute(&update).await).await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Every row of the pool, by id. Costs what the pool is large: for operators, not for agents.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] names a row that holds something unknown; the database's.
+    pub async fn servers(&self) -> Result<Vec<ServerRow>, Error> {
+        let query =
+            server::Entity::find().filter(server::Column::Pool.eq(self.inner.pool.0)).order_by_asc(server::Column::Id);
+        let rows = self.inner.database.patiently("reading all servers", async |db| query.all(db).await).await?;
+        rows.into_iter().map(server_row).collect()
+    }
+
+    /// Events of the pool, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] names a row that holds something unknown; the database's.
+    pub async fn events(&self, which: Events) -> Result<Vec<StoredEvent>, Error> {
+        let query = event::Entity::find().filter(event::Column::Pool.eq(self.inner.pool.0));
+        let query = match which {
+            Events::Newest(limit) => query.order_by_desc(event::Column::Id).limit(u64::from(limit)),
+            Events::After { id, limit } => {
+                query.filter(event::Column::Id.gt(id)).order_by_asc(event::Column::Id).limit(u64::from(limit))
+            }
+        };
+        let mut rows = self.inner.database.bounded("reading events", async |db| query.all(db).await).await?;
+        if matches!(which, Events::Newest(_)) {
+            rows.reverse();
+        }
+        rows.into_iter().map(stored_event).collect()
+    }
+}
+
+impl Database {
+    async fn find_pool(&self, name: &str) -> Result<Option<pool::Model>, Error> {
+        let query = pool::Entity::find().filter(pool::Column::Name.eq(name));
+        self.bounded("reading the pool", async |db| query.one(db).await).await
+    }
+
+    /// Whether it was made; false if somebody else was faster.
+    async fn create_pool(&self, name: &str, quorum: Quorum) -> Result<bool, Error> {
+        let rules = Rules { quorum, ..Rules::default() };
+        let mut secret = [0_u8; 16];
+        rand::rngs::OsRng
+            .try_fill_bytes(&mut secret)
+            .map_err(|e| Error::Random { source: io::Error::other(e.to_string()) })?;
+        let insert = Query::insert()
+            .into_table(pool::Entity)
+            .columns([
+                pool::Column::Name,
+                pool::Column::Quorum,
+                pool::Column::AgentTimeoutUs,
+                pool::Column::BrakePermille,
+                pool::Column::Alone,
+                pool::Column::Mode,
+                pool::Column::KeyId,
+                pool::Column::KeySecret,
+                pool::Column::Version,
+                pool::Column::CreatedAt,
+            ])
+            .values_panic([
+                name.into(),
+                word(&rules.quorum).into(),
+                micros(rules.agent_timeout).into(),
+                i32::from(rules.brake_permille).into(),
+                word(&rules.alone).into(),
+                word(&rules.mode).into(),
+                1_i32.into(),
+                secret.to_vec().into(),
+                1_i64.into(),
+                clock::now(self.backend()),
+            ])
+            .take();
+        match self.bounded("creating the pool", async |db| db.execute(&insert).await).await {
+            Ok(_) => Ok(true),
+            Err(Error::Contended { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether it was made. Only its owner may read it: it holds the pool's key.
+fn create_file(path: &Path) -> io::Result<bool> {
+    if let Some(directory) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(e),
+    }
+}

@@ -1,0 +1,147 @@
+//! Rows of the database to rows of the core, and words to enums and back.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Error;
+use super::entity::{event, pool, server};
+use crate::core::edit::StoredEvent;
+use crate::core::row::Address;
+use crate::core::{
+    BootToken, DbTime, EventKind, Incarnation, PoolId, PoolKey, PoolRow, Rules, ServerId, ServerRow, Vote,
+};
+
+/// The word for a value: the core's own (serde) name of the variant.
+pub(super) fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(_) | Err(_) => unreachable!("unit variants are strings in JSON"),
+    }
+}
+
+/// Where a value stands, for the message when it is none.
+struct Cell {
+    table: &'static str,
+    id: i64,
+}
+
+impl Cell {
+    fn damaged(&self, column: &'static str, value: impl ToString) -> Error {
+        Error::Damaged { table: self.table, id: self.id, column, value: value.to_string() }
+    }
+
+    fn word<T: DeserializeOwned>(&self, column: &'static str, word: &str) -> Result<T, Error> {
+        serde_json::from_value(serde_json::Value::from(word)).map_err(|_| self.damaged(column, word))
+    }
+
+    fn number<N: TryFrom<V>, V: Copy + ToString>(&self, column: &'static str, value: V) -> Result<N, Error> {
+        N::try_from(value).map_err(|_| self.damaged(column, value))
+    }
+
+    fn address(&self, column: &'static str, text: &str) -> Result<Address, Error> {
+        text.parse().map_err(|_| self.damaged(column, text))
+    }
+
+    fn vote(&self, column: &'static str, columns: VoteColumns) -> Result<Option<Vote>, Error> {
+        match columns {
+            (None, None, None, None, None) => Ok(None),
+            (Some(voter), Some(incarnation), Some(since), Some(at), Some(kind)) => Ok(Some(Vote {
+                voter: ServerId(voter),
+                voter_incarnation: Incarnation(incarnation),
+                since: DbTime::from_us(since),
+                at: DbTime::from_us(at),
+                kind: self.word(column, &kind)?,
+            })),
+            _ => Err(self.damaged(column, "half a vote")),
+        }
+    }
+}
+
+type VoteColumns = (Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<String>);
+
+/// The core's row.
+///
+/// # Errors
+/// [`Error::Damaged`] names the row and the column.
+pub(super) fn server_row(m: server::Model) -> Result<ServerRow, Error> {
+    let cell = Cell { table: "server", id: m.id };
+    let first = (m.vote_first_voter, m.vote_first_incarnation, m.vote_first_since, m.vote_first_at, m.vote_first_kind);
+    let second =
+        (m.vote_second_voter, m.vote_second_incarnation, m.vote_second_since, m.vote_second_at, m.vote_second_kind);
+    Ok(ServerRow {
+        id: ServerId(m.id),
+        address: cell.address("address", &m.address)?,
+        name: m.name,
+        notice_port: cell.number("notice_port", m.notice_port)?,
+        route_address: m.route_address.map(|text| cell.address("route_address", &text)).transpose()?,
+        route_port: m.route_port.map(|port| cell.number("route_port", port)).transpose()?,
+        weight: cell.number("weight", m.weight)?,
+        first_buddy: ServerId(m.first_buddy),
+        second_buddy: ServerId(m.second_buddy),
+        incarnation: Incarnation(m.incarnation),
+        boot: BootToken(m.boot),
+        pick: m.pick,
+        draining: m.draining,
+        health: cell.word("health", &m.health)?,
+        vote_first: cell.vote("vote_first_kind", first)?,
+        vote_second: cell.vote("vote_second_kind", second)?,
+        alone_since: m.alone_since.map(DbTime::from_us),
+        alone_at: m.alone_at.map(DbTime::from_us),
+        version: m.version,
+    })
+}
+
+/// The core's pool, keys included.
+///
+/// # Errors
+/// [`Error::Damaged`] names the row and the column, and never a key.
+pub(super) fn pool_row(m: pool::Model) -> Result<PoolRow, Error> {
+    let cell = Cell { table: "pool", id: m.id };
+    let key = |id: i32, secret: Vec<u8>| -> Result<PoolKey, Error> {
+        let secret = secret.try_into().map_err(|_| cell.damaged("key_secret", "not 16 bytes"))?;
+        Ok(PoolKey { id: cell.number("key_id", id)?, secret })
+    };
+    let mut keys = vec![key(m.key_id, m.key_secret)?];
+    if let (Some(id), Some(secret)) = (m.old_key_id, m.old_key_secret) {
+        keys.push(key(id, secret)?);
+    }
+    Ok(PoolRow {
+        id: PoolId(m.id),
+        name: m.name,
+        rules: Rules {
+            quorum: cell.word("quorum", &m.quorum)?,
+            agent_timeout: Duration::from_micros(cell.number("agent_timeout_us", m.agent_timeout_us)?),
+            brake_permille: cell.number("brake_permille", m.brake_permille)?,
+            alone: cell.word("alone", &m.alone)?,
+            mode: cell.word("mode", &m.mode)?,
+        },
+        frozen: m.frozen,
+        keys,
+        version: m.version,
+    })
+}
+
+/// The core's event. Detail that is no JSON any more is shown as text: history must not keep anybody from reading it.
+///
+/// # Errors
+/// [`Error::Damaged`] names the row and the column.
+pub(super) fn stored_event(m: event::Model) -> Result<StoredEvent, Error> {
+    let cell = Cell { table: "event", id: m.id };
+    let kind: EventKind = cell.word("kind", &m.kind)?;
+    Ok(StoredEvent {
+        id: m.id,
+        at: DbTime::from_us(m.at),
+        kind,
+        subject: m.subject.map(ServerId),
+        subject_name: m.subject_name,
+        by: m.said_by,
+        detail: serde_json::from_str(&m.detail).unwrap_or_else(|_| serde_json::Value::from(m.detail)),
+    })
+}
+
+/// Microseconds as the table keeps them; spans beyond 292,000 years are capped.
+pub(super) fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}

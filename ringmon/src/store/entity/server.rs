@@ -1,0 +1,58 @@
+//! One row a server on the ring.
+#![allow(missing_docs, reason = "sea-orm's derive makes undocumented public items")]
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `server`. Times are the database's clock, in microseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "server")]
+pub struct Model {
+    /// Never reused.
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub pool: i64,
+    /// Unique in its pool, case-sensitive.
+    pub name: String,
+    /// Unique in its pool, in the one canonical form of its family.
+    pub address: String,
+    pub notice_port: i32,
+    pub route_address: Option<String>,
+    pub route_port: Option<i32>,
+    pub weight: i32,
+    /// The next on the ring.
+    pub first_buddy: i64,
+    /// The previous on the ring.
+    pub second_buddy: i64,
+    pub incarnation: i64,
+    /// Which installation holds the name.
+    pub boot: String,
+    /// Random, unique in its pool.
+    pub pick: i64,
+    pub draining: bool,
+    /// `unknown`, `passing`, `failing`.
+    pub health: String,
+    /// The vote by the server on the first-buddy side.
+    pub vote_first_voter: Option<i64>,
+    pub vote_first_incarnation: Option<i64>,
+    /// Begin of this accusation.
+    pub vote_first_since: Option<i64>,
+    /// Last renewed.
+    pub vote_first_at: Option<i64>,
+    /// `host`, `agent`.
+    pub vote_first_kind: Option<String>,
+    /// The vote by the server on the second-buddy side.
+    pub vote_second_voter: Option<i64>,
+    pub vote_second_incarnation: Option<i64>,
+    pub vote_second_since: Option<i64>,
+    pub vote_second_at: Option<i64>,
+    pub vote_second_kind: Option<String>,
+    pub alone_since: Option<i64>,
+    pub alone_at: Option<i64>,
+    /// Grows with every change.
+    pub version: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,132 @@
+//! From a driver's error to ours: one exhaustive place for every number.
+
+use std::sync::Arc;
+
+use sea_orm::sqlx::Error as SqlxError;
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlxMySqlError, SqlxSqliteError};
+
+use super::Error;
+use crate::store::DatabaseUrl;
+
+/// How an attempt failed.
+#[derive(Debug)]
+pub(in crate::store) enum Fault {
+    /// Somebody else was faster; nothing of this attempt was written: begin again from an empty snapshot.
+    Conflict(String),
+    /// Anything else.
+    Failed(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What sea-orm said while `doing` something, in our words.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the driver's enums grow with it; what is unknown is said as it is")]
+pub(in crate::store) fn classify(url: &DatabaseUrl, doing: &'static str, error: DbErr) -> Fault {
+    let place = || url.to_string();
+    match &error {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Error::Busy { place: place() }.into(),
+        DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed) => {
+            Error::Lost { place: place(), doing, source: error }.into()
+        }
+        DbErr::Conn(RuntimeErr::SqlxError(inner))
+        | DbErr::Exec(RuntimeErr::SqlxError(inner))
+        | DbErr::Query(RuntimeErr::SqlxError(inner)) => {
+            let inner = Arc::clone(inner);
+            from_driver(url, doing, &inner, error)
+        }
+        _ => Error::Database { place: place(), doing, source: error }.into(),
+    }
+}
+
+/// The same for an error of the driver itself, outside any pool.
+pub(in crate::store) fn classify_sqlx(url: &DatabaseUrl, doing: &'static str, error: SqlxError) -> Error {
+    match classify(url, doing, DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))) {
+        Fault::Conflict(cause) => Error::Unavailable { place: url.to_string(), cause },
+        Fault::Failed(error) => error,
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the driver's enums grow with it; what is unknown is said as it is")]
+fn from_driver(url: &DatabaseUrl, doing: &'static str, inner: &SqlxError, error: DbErr) -> Fault {
+    let place = url.to_string();
+    match inner {
+        SqlxError::Database(said) => {
+            if let Some(mysql) = said.try_downcast_ref::<SqlxMySqlError>() {
+                return from_mysql(place, doing, mysql.number(), mysql.message().to_owned(), error);
+            }
+            if let Some(sqlite) = said.try_downcast_ref::<SqlxSqliteError>() {
+                let code = sea_orm::sqlx::error::DatabaseError::code(sqlite)
+                    .and_then(|code| code.parse::<i32>().ok())
+                    .unwrap_or_default();
+                return from_sqlite(url, doing, code, said.message().to_owned(), error);
+            }
+            Error::Database { place, doing, source: error }.into()
+        }
+        SqlxError::Io(io) if doing == crate::store::connect::CONNECTING => {
+            Error::Unreachable { place, source: std::io::Error::new(io.kind(), io.to_string()) }.into()
+        }
+        SqlxError::Io(_) | SqlxError::WorkerCrashed | SqlxError::PoolClosed => {
+            Error::Lost { place, doing, source: error }.into()
+        }
+        SqlxError::PoolTimedOut => Error::Busy { place }.into(),
+        SqlxError::Tls(cause) => Error::Tls { place, cause: cause.to_string() }.into(),
+        // A server that ends in the middle of a sentence.
+        SqlxError::Protocol(_) => Error::Lost { place, doing, source: error }.into(),
+        _ => Error::Database { place, doing, source: error }.into(),
+    }
+}
+
+/// Numbers: <https://mariadb.com/kb/en/mariadb-error-code-reference/> and MySQL's `mysqld_error.h`, `errmsg.h`.
+fn from_mysql(place: String, doing: &'static str, number: u16, cause: String, source: DbErr) -> Fault {
+    match number {
+        // Deadlock (Galera: certification), lock wait timeout, record changed since last read, duplicate key.
+        1213 | 1205 | 1020 | 1062 => Fault::Conflict(format!("{cause} ({number})")),
+        1045 | 1698 | 1251 => Error::AccessDenied { place, cause }.into(),
+        1044 | 1142 | 1143 | 1227 | 1370 => Error::Privilege { place, doing, cause }.into(),
+        1049 => Error::UnknownDatabase { place }.into(),
+        // --read-only, read-only transaction, read-only mode.
+        1290 | 1792 | 1836 => Error::ReadOnly { place, cause }.into(),
+        // Disk full, table full; 1030 is "got error N from storage engine", and 28 is ENOSPC.
+        1021 | 1114 => Error::DiskFull { place, cause }.into(),
+        1030 if cause.contains("28") => Error::DiskFull { place, cause }.into(),
+        // Too many connections (1040, 1203, 1226), shutdown (1053), no quorum (1047, 1180), host blocked (1129), out of memory (1037, 1041),
+        // killed (1317, 1927), statement time (1969, 3024).
+        1040 | 1203 | 1226 | 1053 | 1047 | 1180 | 1129 | 1037 | 1041 | 1317 | 1927 | 1969 | 3024 => {
+            Error::Unavailable { place, cause: format!("{cause} ({number})") }.into()
+        }
+        _ => Error::Database { place, doing, source }.into(),
+    }
+}
+
+/// Codes: <https://www.sqlite.org/rescode.html>; the low byte is the primary code.
+fn from_sqlite(url: &DatabaseUrl, doing: &'static str, code: i32, cause: String, source: DbErr) -> Fault {
+    const CONSTRAINT_PRIMARY_KEY: i32 = 1555;
+    const CONSTRAINT_UNIQUE: i32 = 2067;
+    let place = url.to_string();
+    if code == CONSTRAINT_PRIMARY_KEY || code == CONSTRAINT_UNIQUE {
+        return Fault::Conflict(format!("{cause} ({code})"));
+    }
+    match code & 0xff {
+        // SQLITE_BUSY (517: the snapshot is stale), SQLITE_LOCKED.
+        5 | 6 => Fault::Conflict(format!("{cause} ({code})")),
+        8 => Error::ReadOnly { place, cause }.into(),
+        10 => Error::Lost { place, doing, source }.into(),
+        11 | 26 => Error::Corrupt { place, cause }.into(),
+        13 => Error::DiskFull { place, cause }.into(),
+        14 => match url.file() {
+            Some(path) => {
+                let source = match std::fs::OpenOptions::new().read(true).write(true).open(path) {
+                    Err(true_cause) => true_cause,
+                    Ok(_) => std::io::Error::other(cause),
+                };
+                Error::Unreadable { path: path.to_owned(), source }.into()
+            }
+            None => Error::Database { place, doing, source }.into(),
+        },
+        _ => Error::Database { place, doing, source }.into(),
+    }
+}

@@ -1,0 +1,14 @@
+//! The schema's history. A migration that has landed is never edited; a new one is appended.
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+mod m0001_ring;
+
+/// Everything, oldest first.
+pub(super) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_ring::Migration)]
+    }
+}

@@ -1,0 +1,194 @@
+//! Lookups to rows. No locks: what a plan relies on is compared again when it writes.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Statement,
+};
+use sea_orm::{ConnectionTrait, DbBackend};
+
+use super::convert::{micros, pool_row, server_row, stored_event, word};
+use super::entity::{event, pool, server};
+use super::error::Fault;
+use super::{Store, clock};
+use crate::core::edit::Lookup;
+use crate::core::{DbTime, EventKind, PoolId, ServerId, Side, TableSnapshot, Time};
+
+/// What one lookup brought.
+enum Found {
+    Rows(Vec<server::Model>),
+    Count(u64),
+    Event(Box<Option<event::Model>>),
+}
+
+impl Store {
+    /// R7: the database's clock, before anything else; with it, in one round trip, the pool's row.
+    pub(super) async fn read_clock(&self, read_at: Time, seen: &mut TableSnapshot) -> Result<(), Fault> {
+        let database = &self.inner.database;
+        let backend = database.backend();
+        let query =
+            pool::Entity::find_by_id(self.inner.pool.0).expr_as(Expr::cust(clock::started_sql(backend)), "db_now");
+        let found = database
+            .within(super::connect::STATEMENT, "reading the clock and the pool", async |db| {
+                let Some(row) = db.query_one(query.as_query()).await? else { return Ok(None) };
+                let now: i64 = row.try_get("", "db_now")?;
+                Ok(Some((now, pool::Model::from_query_result(&row, "")?)))
+            })
+            .await?;
+        let (now, row) = found.ok_or_else(|| self.no_such_pool())?;
+        seen.read_at = read_at;
+        seen.db_now = DbTime::from_us(now);
+        seen.pool = Some(pool_row(row)?);
+        Ok(())
+    }
+
+    /// Make these lookups; the ones by id in one statement.
+    pub(super) async fn read(&self, lookups: &[Lookup], seen: &mut TableSnapshot) -> Result<(), Fault> {
+        let mut ids = Vec::new();
+        for lookup in lookups {
+            match lookup {
+                Lookup::Id(id) => ids.push(*id),
+                Lookup::Name(_)
+                | Lookup::Address(_)
+                | Lookup::Pick(_)
+                | Lookup::Walk { .. }
+                | Lookup::Removals(_)
+                | Lookup::Members
+                | Lookup::LastEvent(_) => self.read_one(lookup, seen).await?,
+            }
+        }
+        if ids.is_empty() { Ok(()) } else { self.read_ids(&ids, seen).await }
+    }
+
+    async fn read_ids(&self, ids: &[ServerId], seen: &mut TableSnapshot) -> Result<(), Fault> {
+        let query = servers(self.inner.pool).filter(server::Column::Id.is_in(ids.iter().map(|id| id.0)));
+        let limit = super::connect::STATEMENT;
+        let rows = self.inner.database.within(limit, "reading servers", async |db| query.all(db).await).await?;
+        for id in ids {
+            seen.answers.insert(Lookup::Id(*id), Vec::new());
+        }
+        for row in rows {
+            let row = server_row(row)?;
+            seen.answers.insert(Lookup::Id(row.id), vec![row.id]);
+            seen.rows.insert(row.id, row);
+        }
+        Ok(())
+    }
+
+    async fn read_one(&self, lookup: &Lookup, seen: &mut TableSnapshot) -> Result<(), Fault> {
+        let (pool, now) = (self.inner.pool, seen.db_now);
+        let limit = super::connect::STATEMENT;
+        let found =
+            self.inner.database.within(limit, "reading servers", async |db| find(db, pool, now, lookup).await).await?;
+        match (found, lookup) {
+            (Found::Count(count), _) => {
+                seen.counts.insert(lookup.clone(), count);
+            }
+            (Found::Event(event), Lookup::LastEvent(id)) => {
+                seen.events.insert(*id, event.map(stored_event).transpose()?);
+            }
+            (Found::Event(_), _) => unreachable!("only LastEvent brings an event"),
+            (Found::Rows(rows), _) => {
+                let mut answer = Vec::with_capacity(rows.len());
+                for row in rows {
+                    let row = server_row(row)?;
+                    answer.push(row.id);
+                    seen.rows.insert(row.id, row);
+                }
+                seen.answers.insert(lookup.clone(), answer);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn servers(pool: PoolId) -> sea_orm::Select<server::Entity> {
+    server::Entity::find().filter(server::Column::Pool.eq(pool.0))
+}
+
+async fn find(db: &DatabaseConnection, pool: PoolId, now: DbTime, lookup: &Lookup) -> Result<Found, DbErr> {
+    let rows = match lookup {
+        Lookup::Id(id) => servers(pool).filter(server::Column::Id.eq(id.0)).all(db).await?,
+        Lookup::Name(name) => servers(pool).filter(server::Column::Name.eq(name.as_str())).all(db).await?,
+        Lookup::Address(a) => servers(pool).filter(server::Column::Address.eq(a.to_string())).all(db).await?,
+        Lookup::Pick(pick) => at_pick(db, pool, *pick).await?,
+        Lookup::Walk { from, side, count } => walk(db, pool, *from, *side, *count).await?,
+        Lookup::Members => return servers(pool).count(db).await.map(Found::Count),
+        Lookup::Removals(window) => {
+            let removed = [word(&EventKind::Down), word(&EventKind::AgentLost)];
+            let count = event::Entity::find()
+                .filter(event::Column::Pool.eq(pool.0))
+                .filter(event::Column::Kind.is_in(removed))
+                .filter(event::Column::At.gte(now.as_us().saturating_sub(micros(*window))))
+                .count(db);
+            return count.await.map(Found::Count);
+        }
+        Lookup::LastEvent(id) => {
+            let newest =
+                event::Entity::find().filter(event::Column::Subject.eq(id.0)).order_by_desc(event::Column::Id).one(db);
+            return newest.await.map(|event| Found::Event(Box::new(event)));
+        }
+    };
+    Ok(Found::Rows(rows))
+}
+
+/// A random server in O(log n): the first whose pick is not below this one, or the first of all.
+async fn at_pick(db: &DatabaseConnection, pool: PoolId, pick: i64) -> Result<Vec<server::Model>, DbErr> {
+    let by_pick = servers(pool).order_by_asc(server::Column::Pick).limit(1);
+    let found = by_pick.clone().filter(server::Column::Pick.gte(pick)).all(db).await?;
+    if found.is_empty() { by_pick.all(db).await } else { Ok(found) }
+}
+
+/// Hops in one statement: below the 1000 at which MySQL and MariaDB stop a recursion by default.
+const HOPS: usize = 500;
+
+/// Along the links, in one statement, so that the rows are of one moment. It ends before `from` comes round again, at a link to a row that is
+/// not there, and where a damaged ring comes round to anybody else.
+async fn walk(
+    db: &DatabaseConnection,
+    pool: PoolId,
+    from: ServerId,
+    side: Side,
+    count: u16,
+) -> Result<Vec<server::Model>, DbErr> {
+    let mut rows: Vec<server::Model> = Vec::new();
+    let mut met = std::collections::BTreeSet::from([from.0]);
+    let mut last = from.0;
+    while rows.len() < usize::from(count) {
+        let hops = HOPS.min(usize::from(count) - rows.len());
+        let part = server::Entity::find()
+            .from_raw_sql(walk_statement(db.get_database_backend(), pool, (last, from.0), side, hops))
+            .all(db)
+            .await?;
+        let whole = part.len() == hops;
+        for row in part {
+            if !met.insert(row.id) {
+                return Ok(rows);
+            }
+            last = row.id;
+            rows.push(row);
+        }
+        if !whole {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+fn walk_statement(backend: DbBackend, pool: PoolId, (last, from): (i64, i64), side: Side, hops: usize) -> Statement {
+    let link = match side {
+        Side::First => "first_buddy",
+        Side::Second => "second_buddy",
+    };
+    let sql = format!(
+        "WITH RECURSIVE walk (id, hop) AS (\
+           SELECT {link}, 1 FROM server WHERE id = ? AND pool = ? \
+           UNION ALL \
+           SELECT s.{link}, walk.hop + 1 FROM walk INNER JOIN server s ON s.id = walk.id \
+           WHERE walk.hop < ? AND walk.id <> ?) \
+         SELECT s.* FROM walk INNER JOIN server s ON s.id = walk.id WHERE walk.id <> ? AND s.pool = ? ORDER BY walk.hop"
+    );
+    let hops = i64::try_from(hops).unwrap_or(i64::MAX);
+    let values = [last, pool.0, hops, from, from, pool.0].map(sea_orm::Value::from);
+    Statement::from_sql_and_values(backend, sql, values)
+}

@@ -1,0 +1,125 @@
+//! One operation, from its first look at the clock to its end: attempts, conflicts, pauses.
+
+use std::time::{Duration, Instant};
+
+use super::error::Fault;
+use super::write::Written;
+use super::{Error, Store};
+use crate::core::engine::TableOp;
+use crate::core::{Outcome, Step, TableSnapshot, Time};
+
+/// How often an operation is tried when others are faster.
+const ATTEMPTS: u32 = 20;
+
+/// For how long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The longest pause after the first conflict; doubles with each, up to [`PAUSE_MAX`].
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest pause there is.
+const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+impl Store {
+    /// Run an operation to its end: read, decide, write; again from the start when somebody else was faster.
+    ///
+    /// `clock` is this machine's monotonic clock; `check` is asked before the last statement and before COMMIT of a plan
+    /// that wants it, and says whether what the operation rests on still holds (R7). The snapshot is that of the last attempt, as read
+    /// before it wrote. Dropping the future ends the operation: a transaction that has not committed is rolled back.
+    ///
+    /// # Errors
+    /// The true cause. Nothing was written, except that nobody knows after a connection broke or was silent at COMMIT: run it again.
+    pub async fn run<C, K>(&self, op: &TableOp, clock: C, check: K) -> (Result<Outcome, Error>, TableSnapshot)
+    where
+        C: Fn() -> Time + Send + Sync,
+        K: Fn() -> bool + Send + Sync,
+    {
+        self.run_steps(|seen| op.step(seen), clock, check).await
+    }
+
+    /// [`Store::run`] for anything that says what to do next.
+    pub(super) async fn run_steps<S, C, K>(
+        &self,
+        step: S,
+        clock: C,
+        check: K,
+    ) -> (Result<Outcome, Error>, TableSnapshot)
+    where
+        S: Fn(&TableSnapshot) -> Step + Send + Sync,
+        C: Fn() -> Time + Send + Sync,
+        K: Fn() -> bool + Send + Sync,
+    {
+        let begun = Instant::now();
+        let mut reconnected = false;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let mut seen = TableSnapshot::default();
+            let fault = match self.attempt(&step, &clock, &check, &mut seen).await {
+                Ok(outcome) => return (Ok(outcome), seen),
+                Err(fault) => fault,
+            };
+            match fault {
+                // A connection that the server closed while it was idle shows only when it is used.
+                Fault::Failed(Error::Lost { doing, .. }) if doing != super::write::COMMITTING && !reconnected => {
+                    reconnected = true;
+                }
+                Fault::Failed(error) => return (Err(error), seen),
+                Fault::Conflict(cause) => {
+                    let within = begun.elapsed();
+                    if attempt >= ATTEMPTS || within >= PATIENCE {
+                        return (Err(Error::Contended { attempts: attempt, within, cause }), seen);
+                    }
+                    tracing::debug!(attempt, cause, "gave way to another writer");
+                    tokio::time::sleep(pause(attempt)).await;
+                }
+            }
+        }
+    }
+
+    /// One attempt, from an empty snapshot.
+    async fn attempt<S, C, K>(&self, step: &S, clock: &C, check: &K, seen: &mut TableSnapshot) -> Result<Outcome, Fault>
+    where
+        S: Fn(&TableSnapshot) -> Step + Send + Sync,
+        C: Fn() -> Time + Send + Sync,
+        K: Fn() -> bool + Send + Sync,
+    {
+        self.read_clock(clock(), seen).await?;
+        loop {
+            match step(seen) {
+                Step::Done(outcome) => return Ok(outcome),
+                Step::Read(mut lookups) => {
+                    lookups.retain(|lookup| !seen.asked(lookup));
+                    if lookups.is_empty() {
+                        // It would ask for ever: an operation never means that.
+                        return Err(Fault::Conflict("the operation asked twice for the same rows".to_owned()));
+                    }
+                    self.read(&lookups, seen).await?;
+                }
+                Step::Apply(plan) => {
+                    return Ok(match self.write(&plan, check).await? {
+                        Written::Overtaken => Outcome::Overtaken,
+                        Written::Committed { inserted } => named(plan.outcome, inserted),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The outcome with the id of the row that was inserted.
+fn named(outcome: Outcome, inserted: Option<crate::core::ServerId>) -> Outcome {
+    use crate::core::ServerId;
+    match (outcome, inserted) {
+        (Outcome::Joined { id: ServerId::NEW, incarnation, kept_place }, Some(id)) => {
+            Outcome::Joined { id, incarnation, kept_place }
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+/// Jitter keeps two that met from meeting again.
+fn pause(conflicts: u32) -> Duration {
+    let longest = PAUSE.saturating_mul(1 << (conflicts - 1).min(8)).min(PAUSE_MAX);
+    longest.mul_f64(rand::random::<f64>())
+}

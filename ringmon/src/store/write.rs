@@ -1,0 +1,184 @@
+//! A plan to one transaction: compare-and-swap, row by row.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+use tokio::time::timeout;
+
+use super::connect::STATEMENT;
+use super::error::{Fault, classify};
+use super::{Error, Store};
+use crate::core::edit::{EventDraft, NewRow, PoolWrite};
+use crate::core::{Plan, RowWrite, ServerId};
+
+mod statement;
+
+use statement::Writer;
+
+/// Said in errors: after one of these nobody knows whether it was written.
+pub(super) const COMMITTING: &str = "committing";
+
+const WRITING: &str = "writing the server table";
+
+/// Events in one INSERT; SQLite takes 500 parts of a UNION.
+const EVENTS: usize = 50;
+
+/// How a transaction ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Everything is written.
+    Committed {
+        /// The id of the row that was inserted.
+        inserted: Option<ServerId>,
+    },
+    /// The caller's check said no: nothing is written.
+    Overtaken,
+}
+
+/// One statement of a plan.
+enum Work<'p> {
+    Pool(&'p PoolWrite),
+    Insert(&'p NewRow),
+    /// The inserted row's links to itself.
+    OwnLinks(&'p NewRow),
+    Row(&'p RowWrite),
+    Events(&'p [EventDraft]),
+}
+
+impl Store {
+    /// Write a plan, or nothing.
+    ///
+    /// # Errors
+    /// A conflict if a row was not as its guard says or the deadline has passed. Nothing was written, except that nobody knows
+    /// after a connection broke or was silent while [`COMMITTING`].
+    pub(super) async fn write<K>(&self, plan: &Plan, check: &K) -> Result<Written, Fault>
+    where
+        K: Fn() -> bool + Send + Sync,
+    {
+        let connections = self.inner.database.connections();
+        let txn = self.in_time(WRITING, begin(&connections)).await?;
+        match self.fill(&txn, plan, check).await {
+            Ok(Written::Committed { inserted }) => {
+                self.in_time(COMMITTING, txn.commit()).await?;
+                Ok(Written::Committed { inserted })
+            }
+            Ok(Written::Overtaken) => {
+                self.undo(txn).await;
+                Ok(Written::Overtaken)
+            }
+            Err(fault) => {
+                self.undo(txn).await;
+                Err(fault)
+            }
+        }
+    }
+
+    /// Every statement of the plan, and the caller's checks; no COMMIT.
+    async fn fill<K>(&self, txn: &DatabaseTransaction, plan: &Plan, check: &K) -> Result<Written, Fault>
+    where
+        K: Fn() -> bool + Send + Sync,
+    {
+        let mut writer = Writer::new(self.inner.database.backend(), self.inner.pool, plan.deadline);
+        let work = in_order(plan);
+        let overtaken = || plan.recheck && !check();
+        for (done, part) in work.iter().enumerate() {
+            if done + 1 == work.len() && overtaken() {
+                return Ok(Written::Overtaken);
+            }
+            self.do_one(txn, &mut writer, part).await?;
+        }
+        if overtaken() {
+            return Ok(Written::Overtaken);
+        }
+        Ok(Written::Committed { inserted: writer.inserted() })
+    }
+
+    async fn do_one(&self, txn: &DatabaseTransaction, writer: &mut Writer, part: &Work<'_>) -> Result<(), Fault> {
+        let done = match part {
+            Work::Pool(write) => self.in_time(WRITING, txn.execute(&writer.pool(write))).await?,
+            Work::Insert(row) => {
+                let done = self.in_time(WRITING, txn.execute(&writer.insert(row))).await?;
+                writer.set_inserted(i64::try_from(done.last_insert_id()).unwrap_or_default());
+                done
+            }
+            Work::OwnLinks(row) => self.in_time(WRITING, txn.execute(&writer.own_links(row))).await?,
+            Work::Row(RowWrite::Insert(_)) => unreachable!("inserts are Work::Insert"),
+            Work::Row(RowWrite::Update { guard, set }) => {
+                self.in_time(WRITING, txn.execute(&writer.update(guard, set))).await?
+            }
+            Work::Row(RowWrite::Delete(guard)) => self.in_time(WRITING, txn.execute(&writer.delete(guard))).await?,
+            Work::Events(drafts) => self.in_time(WRITING, txn.execute(&writer.events(drafts))).await?,
+        };
+        let (expected, what) = part.expects();
+        if done.rows_affected() == expected {
+            Ok(())
+        } else {
+            Err(Fault::Conflict(format!("{what} is not as it was read, or the deadline has passed")))
+        }
+    }
+
+    /// One step of the transaction, within the time a statement has.
+    async fn in_time<T>(&self, doing: &'static str, step: impl Future<Output = Result<T, DbErr>>) -> Result<T, Fault> {
+        let database = &self.inner.database;
+        let fault = match timeout(STATEMENT, step).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => classify(database.url(), doing, error),
+            Err(_) => Error::TimedOut { place: database.url().to_string(), doing, limit: STATEMENT }.into(),
+        };
+        Err(database.judge(fault).await)
+    }
+
+    /// Roll back. If that fails the connection is of no use, and the server rolls back by itself when it sees it closed.
+    async fn undo(&self, txn: DatabaseTransaction) {
+        const ROLLBACK: Duration = Duration::from_millis(500);
+        if !matches!(timeout(ROLLBACK, txn.rollback()).await, Ok(Ok(()))) {
+            self.inner.database.forget();
+        }
+    }
+}
+
+impl Work<'_> {
+    /// How many rows it must match, and what it is, for the log.
+    fn expects(&self) -> (u64, String) {
+        match self {
+            Self::Pool(_) => (1, "the pool".to_owned()),
+            Self::Insert(row) | Self::OwnLinks(row) => (1, format!("the new row of {}", row.name)),
+            Self::Row(RowWrite::Insert(row)) => (1, format!("the new row of {}", row.name)),
+            Self::Row(RowWrite::Update { guard, .. } | RowWrite::Delete(guard)) => (1, format!("server {}", guard.id)),
+            Self::Events(drafts) => (drafts.len() as u64, "the pool".to_owned()),
+        }
+    }
+}
+
+/// The same order everywhere, so that writers queue instead of deadlocking: pool, insert, rows by id, events.
+fn in_order(plan: &Plan) -> Vec<Work<'_>> {
+    let mut work: Vec<Work<'_>> = plan.pool.iter().map(Work::Pool).collect();
+    let mut rows = Vec::new();
+    for write in &plan.writes {
+        match write {
+            RowWrite::Insert(row) => {
+                work.push(Work::Insert(row));
+                if row.first_buddy == ServerId::NEW || row.second_buddy == ServerId::NEW {
+                    work.push(Work::OwnLinks(row));
+                }
+            }
+            RowWrite::Update { guard, .. } | RowWrite::Delete(guard) => rows.push((guard.id, Work::Row(write))),
+        }
+    }
+    rows.sort_by_key(|(id, _)| *id);
+    work.extend(rows.into_iter().map(|(_, part)| part));
+    work.extend(plan.events.chunks(EVENTS).map(Work::Events));
+    work
+}
+
+/// READ COMMITTED is the session's. SQLite takes its one write lock at once instead of failing half-way.
+async fn begin(connections: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    connections.begin_with_options(options).await
+}

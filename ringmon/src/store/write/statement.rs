@@ -1,0 +1,255 @@
+//! The statements of a plan. Each carries everything it relies on in its WHERE clause.
+
+use sea_orm::DbBackend;
+use sea_orm::sea_query::{
+    DeleteStatement, Expr, ExprTrait, InsertStatement, Query, SelectStatement, SimpleExpr, UnionType, UpdateStatement,
+};
+
+use crate::core::edit::{AloneSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, VoteSet};
+use crate::core::{DbTime, PoolId, ServerId, Side};
+use crate::store::clock;
+use crate::store::convert::word;
+use crate::store::entity::{event, pool, server};
+use server::Column as C;
+
+/// `text` holds 65,535 bytes in MySQL; a longer detail would keep a removal from being written.
+const DETAIL_MAX: usize = 60_000;
+
+/// Makes statements for one plan, and remembers the id of the row it inserted.
+pub(super) struct Writer {
+    backend: DbBackend,
+    pool: PoolId,
+    deadline: DbTime,
+    inserted: Option<ServerId>,
+}
+
+impl Writer {
+    pub(super) const fn new(backend: DbBackend, pool: PoolId, deadline: DbTime) -> Self {
+        Self { backend, pool, deadline, inserted: None }
+    }
+
+    pub(super) const fn inserted(&self) -> Option<ServerId> {
+        self.inserted
+    }
+
+    pub(super) const fn set_inserted(&mut self, id: i64) {
+        self.inserted = Some(ServerId(id));
+    }
+
+    /// The real id of a link: [`ServerId::NEW`] is the inserted row.
+    fn link(&self, id: ServerId) -> i64 {
+        match self.inserted {
+            Some(inserted) if id == ServerId::NEW => inserted.0,
+            _ => id.0,
+        }
+    }
+
+    fn in_time(&self) -> SimpleExpr {
+        clock::not_past(self.backend, self.deadline)
+    }
+
+    /// One row with these values, if the pool is still there and the deadline has not passed. (`VALUES` takes no WHERE.)
+    fn row(&self, values: Vec<SimpleExpr>) -> SelectStatement {
+        Query::select()
+            .exprs(values)
+            .from(pool::Entity)
+            .and_where(Expr::col((pool::Entity, pool::Column::Id)).eq(self.pool.0))
+            .and_where(self.in_time())
+            .take()
+    }
+
+    pub(super) fn pool(&self, write: &PoolWrite) -> UpdateStatement {
+        let mut update = Query::update().table(pool::Entity).value(pool::Column::Version, write.version + 1).take();
+        if let Some(frozen) = &write.frozen {
+            update.value(pool::Column::Frozen, frozen.clone());
+        }
+        update
+            .and_where(Expr::col(pool::Column::Id).eq(self.pool.0))
+            .and_where(Expr::col(pool::Column::Version).eq(write.version))
+            .and_where(self.in_time())
+            .take()
+    }
+
+    pub(super) fn insert(&self, row: &NewRow) -> InsertStatement {
+        let columns: [(C, SimpleExpr); 15] = [
+            (C::Pool, self.pool.0.into()),
+            (C::Name, row.name.as_str().into()),
+            (C::Address, row.address.to_string().into()),
+            (C::NoticePort, i32::from(row.notice_port).into()),
+            (C::RouteAddress, row.route_address.map(|a| a.to_string()).into()),
+            (C::RoutePort, row.route_port.map(i32::from).into()),
+            (C::Weight, i32::from(row.weight).into()),
+            (C::FirstBuddy, row.first_buddy.0.into()),
+            (C::SecondBuddy, row.second_buddy.0.into()),
+            (C::Incarnation, row.incarnation.0.into()),
+            (C::Boot, row.boot.0.as_str().into()),
+            (C::Pick, row.pick.into()),
+            (C::Draining, false.into()),
+            (C::Health, word(&row.health).into()),
+            (C::Version, 1_i64.into()),
+        ];
+        let (columns, values): (Vec<C>, Vec<SimpleExpr>) = columns.into_iter().unzip();
+        let mut insert = Query::insert();
+        insert.into_table(server::Entity).columns(columns);
+        insert.select_from(self.row(values)).expect("as many values as columns");
+        insert
+    }
+
+    pub(super) fn own_links(&self, row: &NewRow) -> UpdateStatement {
+        let own = self.link(ServerId::NEW);
+        Query::update()
+            .table(server::Entity)
+            .value(C::FirstBuddy, self.link(row.first_buddy))
+            .value(C::SecondBuddy, self.link(row.second_buddy))
+            .and_where(Expr::col(C::Id).eq(own))
+            .and_where(self.in_time())
+            .take()
+    }
+
+    fn guarded(&self, guard: &Guard) -> [SimpleExpr; 7] {
+        [
+            Expr::col(C::Id).eq(guard.id.0),
+            Expr::col(C::Pool).eq(self.pool.0),
+            Expr::col(C::FirstBuddy).eq(guard.first_buddy.0),
+            Expr::col(C::SecondBuddy).eq(guard.second_buddy.0),
+            Expr::col(C::Incarnation).eq(guard.incarnation.0),
+            Expr::col(C::Version).eq(guard.version),
+            self.in_time(),
+        ]
+    }
+
+    pub(super) fn delete(&self, guard: &Guard) -> DeleteStatement {
+        let mut delete = Query::delete().from_table(server::Entity).take();
+        for condition in self.guarded(guard) {
+            delete.and_where(condition);
+        }
+        delete
+    }
+
+    pub(super) fn update(&self, guard: &Guard, set: &RowSet) -> UpdateStatement {
+        let mut update = Query::update().table(server::Entity).take();
+        update.value(C::Version, guard.version + 1);
+        self.set(&mut update, set);
+        self.set_vote(&mut update, Side::First, set.vote_first);
+        self.set_vote(&mut update, Side::Second, set.vote_second);
+        self.set_alone(&mut update, set.alone);
+        for condition in self.guarded(guard) {
+            update.and_where(condition);
+        }
+        update
+    }
+
+    fn set(&self, update: &mut UpdateStatement, set: &RowSet) {
+        if let Some(id) = set.first_buddy {
+            update.value(C::FirstBuddy, self.link(id));
+        }
+        if let Some(id) = set.second_buddy {
+            update.value(C::SecondBuddy, self.link(id));
+        }
+        if let Some(incarnation) = set.incarnation {
+            update.value(C::Incarnation, incarnation.0);
+        }
+        if let Some(boot) = &set.boot {
+            update.value(C::Boot, boot.0.as_str());
+        }
+        if let Some((address, port)) = set.address {
+            update.value(C::Address, address.to_string()).value(C::NoticePort, i32::from(port));
+        }
+        if let Some((address, port, weight)) = set.route {
+            update
+                .value(C::RouteAddress, address.map(|a| a.to_string()))
+                .value(C::RoutePort, port.map(i32::from))
+                .value(C::Weight, i32::from(weight));
+        }
+        if let Some(draining) = set.draining {
+            update.value(C::Draining, draining);
+        }
+        if let Some(health) = set.health {
+            update.value(C::Health, word(&health));
+        }
+    }
+
+    fn set_vote(&self, update: &mut UpdateStatement, side: Side, vote: VoteSet) {
+        let [voter, of, since, at, kind] = match side {
+            Side::First => {
+                [C::VoteFirstVoter, C::VoteFirstIncarnation, C::VoteFirstSince, C::VoteFirstAt, C::VoteFirstKind]
+            }
+            Side::Second => {
+                [C::VoteSecondVoter, C::VoteSecondIncarnation, C::VoteSecondSince, C::VoteSecondAt, C::VoteSecondKind]
+            }
+        };
+        let now = || clock::now(self.backend);
+        match vote {
+            VoteSet::Keep => {}
+            VoteSet::Clear => {
+                for column in [voter, of, since, at] {
+                    update.value(column, Option::<i64>::None);
+                }
+                update.value(kind, Option::<String>::None);
+            }
+            VoteSet::Cast { voter: by, incarnation, kind: what } => {
+                update
+                    .value(voter, self.link(by))
+                    .value(of, incarnation.0)
+                    .value(since, now())
+                    .value(at, now())
+                    .value(kind, word(&what));
+            }
+            VoteSet::Renew => {
+                update.value(at, now());
+            }
+        }
+    }
+
+    fn set_alone(&self, update: &mut UpdateStatement, alone: AloneSet) {
+        let now = || clock::now(self.backend);
+        match alone {
+            AloneSet::Keep => {}
+            AloneSet::Clear => {
+                update.value(C::AloneSince, Option::<i64>::None).value(C::AloneAt, Option::<i64>::None);
+            }
+            AloneSet::Mark => {
+                update.value(C::AloneSince, now()).value(C::AloneAt, now());
+            }
+            AloneSet::Renew => {
+                update.value(C::AloneAt, now());
+            }
+        }
+    }
+
+    /// All of them in one statement, which the deadline guards like any other.
+    pub(super) fn events(&self, drafts: &[EventDraft]) -> InsertStatement {
+        use event::Column as E;
+        let mut rows = drafts.iter().map(|draft| {
+            self.row(vec![
+                self.pool.0.into(),
+                clock::now(self.backend),
+                word(&draft.kind).into(),
+                draft.subject.map(|id| self.link(id)).into(),
+                draft.subject_name.as_str().into(),
+                draft.by.as_str().into(),
+                detail(draft).into(),
+            ])
+        });
+        let mut insert = Query::insert();
+        insert.into_table(event::Entity).columns([
+            E::Pool,
+            E::At,
+            E::Kind,
+            E::Subject,
+            E::SubjectName,
+            E::SaidBy,
+            E::Detail,
+        ]);
+        if let Some(mut first) = rows.next() {
+            first.unions(rows.map(|row| (UnionType::All, row)));
+            insert.select_from(first).expect("as many values as columns");
+        }
+        insert
+    }
+}
+
+fn detail(draft: &EventDraft) -> String {
+    let text = draft.detail.to_string();
+    if text.len() <= DETAIL_MAX { text } else { serde_json::json!({ "too_long": text.len() }).to_string() }
+}
