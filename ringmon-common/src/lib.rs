@@ -1,1 +1,20 @@
-//! x
+//! What ringmon's BPF programs and its agent must agree on, byte for byte: the wire format of a probe,
+//! the layouts of the maps, the keyed tag, and the names of everything that is counted.
+//!
+//! One code runs on both sides. Therefore: no `std`, no allocation, no dependency, no panic on any input.
+
+#![no_std]
+
+pub mod count;
+pub mod frame;
+pub mod layout;
+pub mod rtt;
+pub mod siphash;
+pub mod tag;
+pub mod wire;
+
+pub use count::{Action, Incident, Verdict};
+pub use frame::{Frame, Source, recognise};
+pub use siphash::SipHash24;
+pub use tag::TagKey;
+pub use wire::{Direction, Payload};

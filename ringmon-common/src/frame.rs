@@ -1,0 +1,240 @@
+//! An Ethernet frame with a probe in it, and how one is told from everything else.
+
+use crate::count::Verdict;
+use crate::wire::{Direction, ICMP_ID, MAGIC, Payload, VERSION};
+
+/// Ethernet II and an IPv4 header without options (RFC 791, section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Head {
+    /// To.
+    pub destination: [u8; 6],
+    /// From.
+    pub source: [u8; 6],
+    /// 0x0800.
+    pub ethertype: [u8; 2],
+    /// 0x45: version 4, five words.
+    pub version_ihl: u8,
+    /// DSCP and ECN.
+    pub tos: u8,
+    /// Of header and payload, in bytes.
+    pub total_length: [u8; 2],
+    /// For fragments.
+    pub identification: [u8; 2],
+    /// Flags and fragment offset.
+    pub fragment: [u8; 2],
+    /// Hops to go.
+    pub ttl: u8,
+    /// 1 is ICMP.
+    pub protocol: u8,
+    /// RFC 1071, of the header.
+    pub checksum: [u8; 2],
+    /// From.
+    pub from: [u8; 4],
+    /// To.
+    pub to: [u8; 4],
+}
+
+/// An ICMP echo header (RFC 792).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Echo {
+    /// [`ECHO_REQUEST`] or [`ECHO_REPLY`].
+    pub kind: u8,
+    /// 0.
+    pub code: u8,
+    /// RFC 1071, of header and payload.
+    pub checksum: [u8; 2],
+    /// [`ICMP_ID`].
+    pub id: [u8; 2],
+    /// Low 16 bits of the payload's sequence number.
+    pub seq: [u8; 2],
+}
+
+/// A whole frame with a probe or a reply in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Frame {
+    /// Ethernet and IPv4.
+    pub head: Head,
+    /// ICMP.
+    pub echo: Echo,
+    /// Ours.
+    pub payload: Payload,
+}
+
+/// ICMP type of a probe.
+pub const ECHO_REQUEST: u8 = 8;
+/// ICMP type of a reply.
+pub const ECHO_REPLY: u8 = 0;
+/// Bytes of a [`Frame`].
+pub const FRAME_LEN: usize = size_of::<Frame>();
+/// Bytes of its IPv4 packet.
+pub const PACKET_LEN: u16 = 20 + 8 + crate::wire::PAYLOAD_LEN as u16;
+
+const _: () = assert!(FRAME_LEN == 114 && PACKET_LEN == 100 && align_of::<Frame>() == 1);
+
+/// Types that may be read from any bytes.
+///
+/// # Safety
+/// No alignment, no padding, no value that is forbidden.
+pub unsafe trait Plain {}
+// SAFETY: repr(C) and only arrays of bytes.
+unsafe impl Plain for Head {}
+// SAFETY: as above.
+unsafe impl Plain for Echo {}
+// SAFETY: as above.
+unsafe impl Plain for Frame {}
+
+/// Where a frame is read from: a slice here, a packet's two pointers in the kernel.
+pub trait Source<'a> {
+    /// A `T` at this many bytes from the start, if the frame reaches that far.
+    fn at<T: Plain>(&self, offset: usize) -> Option<&'a T>;
+    /// Whether the frame has exactly this many bytes.
+    fn ends_at(&self, length: usize) -> bool;
+}
+
+impl<'a> Source<'a> for &'a [u8] {
+    fn at<T: Plain>(&self, offset: usize) -> Option<&'a T> {
+        let bytes = self.get(offset..offset.checked_add(size_of::<T>())?)?;
+        // SAFETY: long enough, and `Plain` takes any bytes at any alignment.
+        Some(unsafe { &*bytes.as_ptr().cast() })
+    }
+
+    fn ends_at(&self, length: usize) -> bool {
+        self.len() == length
+    }
+}
+
+/// Whether this address could be a server's: neither 0.x, loopback, a group (RFC 5771), nor the class E block.
+#[inline(always)]
+#[must_use]
+pub const fn is_unicast(v4: [u8; 4]) -> bool {
+    v4[0] != 0 && v4[0] != 127 && v4[0] < 224
+}
+
+/// Tells a probe or reply for `own` from everything else, up to but without its key and tag.
+///
+/// # Errors
+/// The verdict says why it is not one. The frame is not changed.
+#[inline(always)]
+pub fn recognise<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Result<(&'a Frame, Direction), Verdict> {
+    let Some(head) = source.at::<Head>(0) else { return Err(Verdict::Other) };
+    if head.ethertype != [0x08, 0x00] || head.protocol != 1 || head.version_ihl >> 4 != 4 {
+        return Err(Verdict::Other);
+    }
+    if head.version_ihl != 0x45 {
+        return Err(Verdict::IpOptions);
+    }
+    // The flag "more fragments", and the offset.
+    if u16::from_be_bytes(head.fragment) & 0x3fff != 0 {
+        return Err(Verdict::Fragment);
+    }
+    let Some(echo) = source.at::<Echo>(size_of::<Head>()) else { return Err(Verdict::Truncated) };
+    if (echo.kind != ECHO_REQUEST && echo.kind != ECHO_REPLY) || echo.code != 0 {
+        return Err(Verdict::NotEcho);
+    }
+    if echo.id != ICMP_ID.to_be_bytes() {
+        return Err(Verdict::ForeignId);
+    }
+    if head.to != own {
+        return Err(Verdict::NotForUs);
+    }
+    if (head.destination[0] | head.source[0]) & 1 != 0 || !is_unicast(head.from) || head.from == own {
+        return Err(Verdict::NotUnicast);
+    }
+    if head.total_length != PACKET_LEN.to_be_bytes() {
+        return Err(Verdict::WrongLength);
+    }
+    let Some(frame) = source.at::<Frame>(0) else { return Err(Verdict::Truncated) };
+    if !source.ends_at(FRAME_LEN) {
+        return Err(Verdict::WrongLength);
+    }
+    contents(frame).map(|direction| (frame, direction))
+}
+
+/// The part of [`recognise`] that looks at the payload alone.
+#[inline(always)]
+fn contents(frame: &Frame) -> Result<Direction, Verdict> {
+    let Frame { echo, payload, .. } = frame;
+    if payload.magic != MAGIC {
+        return Err(Verdict::WrongMagic);
+    }
+    if payload.version != VERSION {
+        return Err(Verdict::WrongVersion);
+    }
+    if echo.seq != [payload.seq[6], payload.seq[7]] {
+        return Err(Verdict::Malformed);
+    }
+    match payload.direction() {
+        Some(Direction::Probe) => Ok(Direction::Probe),
+        Some(Direction::Reply) if echo.kind == ECHO_REPLY => Ok(Direction::Reply),
+        Some(Direction::Reply) | None => Err(Verdict::Malformed),
+    }
+}
+
+/// Turns a frame round: what leaves is addressed to whom it came from, with a fresh IPv4 header checksum.
+/// The ICMP checksum is left to [`Frame::seal`], behind the last change of the payload.
+#[inline(always)]
+pub const fn turn(head: &mut Head, echo: &mut Echo) {
+    (head.destination, head.source) = (head.source, head.destination);
+    (head.from, head.to) = (head.to, head.from);
+    head.ttl = crate::wire::REPLY_TTL;
+    head.checksum = [0; 2];
+    head.checksum = head_checksum(head);
+    echo.kind = ECHO_REPLY;
+}
+
+impl Frame {
+    /// Writes the ICMP checksum of what is there now.
+    #[inline(always)]
+    pub const fn seal(&mut self) {
+        self.echo.checksum = [0; 2];
+        self.echo.checksum = echo_checksum(&self.echo, &self.payload);
+    }
+}
+
+/// RFC 1071 over an IPv4 header.
+#[inline(always)]
+#[must_use]
+pub const fn head_checksum(head: &Head) -> [u8; 2] {
+    let first = word32([head.version_ihl, head.tos, head.total_length[0], head.total_length[1]]);
+    let second = word32([head.identification[0], head.identification[1], head.fragment[0], head.fragment[1]]);
+    let third = word32([head.ttl, head.protocol, head.checksum[0], head.checksum[1]]);
+    fold(first + second + third + word32(head.from) + word32(head.to))
+}
+
+/// RFC 1071 over an ICMP echo and its payload.
+#[inline(always)]
+#[must_use]
+pub const fn echo_checksum(echo: &Echo, payload: &Payload) -> [u8; 2] {
+    let first = word32([echo.kind, echo.code, echo.checksum[0], echo.checksum[1]]);
+    let second = word32([echo.id[0], echo.id[1], echo.seq[0], echo.seq[1]]);
+    let sum = first + second + halves(payload.word::<0>()) + halves(payload.word::<1>()) + halves(payload.word::<2>());
+    let sum = sum + halves(payload.word::<3>()) + halves(payload.word::<4>()) + halves(payload.word::<5>());
+    fold(sum + halves(payload.word::<6>()) + halves(payload.word::<7>()) + halves(payload.word::<8>()))
+}
+
+#[inline(always)]
+const fn word32(bytes: [u8; 4]) -> u64 {
+    u32::from_ne_bytes(bytes) as u64
+}
+
+#[inline(always)]
+const fn halves(word: u64) -> u64 {
+    (word & 0xffff_ffff) + (word >> 32)
+}
+
+/// The sum works in any byte order, as long as it is the same throughout (RFC 1071, section 2 B).
+#[inline(always)]
+const fn fold(sum: u64) -> [u8; 2] {
+    let sum = (sum & 0xffff_ffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    (!(sum as u16)).to_ne_bytes()
+}
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

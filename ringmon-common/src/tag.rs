@@ -1,0 +1,115 @@
+//! The tag: SipHash-2-4 with the pool's key over both addresses and every field of a payload.
+//!
+//! ```text
+//! bytes  what                                                      in words
+//!  0- 7  first half of the prober's address                        A
+//!  8-15  first half of the responder's address                     B
+//! 16-23  second half of the prober's address                       C
+//! 24-31  second half of the responder's address                    D
+//! 32-55  payload bytes 0-23: magic .. prober's incarnation         0 1 2
+//! 56-87  payload bytes 24-55: received .. answered (replies only)  3 4 5 6
+//!  last  payload bytes 56-62: direction, health, reserved          7 bytes
+//! ```
+//!
+//! Prober and responder keep their places in both directions, and what a reply adds comes behind what it shares with
+//! its probe: so the responder takes in the common part once for both tags. An IPv4 address is written as IPv4-mapped
+//! IPv6 (RFC 4291, section 2.5.5.2), whose first half is zero: A and B are then known beforehand, and [`TagKey`] keeps
+//! the state behind them. The key id is not part of the input; it chooses the key.
+
+use crate::siphash::SipHash24;
+use crate::wire::Payload;
+
+/// Bytes of a probe's tag input.
+const PROBE_INPUT: u8 = 32 + 24 + 7;
+/// Bytes of a reply's tag input.
+const REPLY_INPUT: u8 = 32 + 24 + 32 + 7;
+
+/// A server's address as it goes into the tag: IPv6, or IPv4-mapped.
+pub type Address = [u8; 16];
+
+/// The IPv4-mapped form of an address.
+#[inline(always)]
+#[must_use]
+pub const fn mapped(v4: [u8; 4]) -> Address {
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4[0], v4[1], v4[2], v4[3]]
+}
+
+/// Its second half as a word, straight from the four bytes.
+#[inline(always)]
+const fn mapped_word(v4: [u8; 4]) -> u64 {
+    (u32::from_le_bytes(v4) as u64) << 32 | 0xffff_0000
+}
+
+const fn half(address: &Address, first: bool) -> u64 {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *address;
+    u64::from_le_bytes(if first { [a, b, c, d, e, f, g, h] } else { [i, j, k, l, m, n, o, p] })
+}
+
+/// A key, ready for use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct TagKey {
+    /// Before any input.
+    start: SipHash24,
+    /// Behind A and B of two IPv4-mapped addresses.
+    v4: SipHash24,
+}
+
+impl core::fmt::Debug for TagKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("TagKey(<hidden>)")
+    }
+}
+
+impl TagKey {
+    /// From the pool's secret.
+    #[must_use]
+    pub const fn new(secret: &[u8; 16]) -> Self {
+        let start = SipHash24::new(secret);
+        Self { start, v4: start.word(0).word(0) }
+    }
+
+    /// Takes in what a probe and its reply have in common.
+    #[inline(always)]
+    #[must_use]
+    pub const fn v4(&self, prober: [u8; 4], responder: [u8; 4], payload: &Payload) -> Tagger {
+        Self::common(self.v4.word(mapped_word(prober)).word(mapped_word(responder)), payload)
+    }
+
+    /// The same for addresses of either family.
+    #[must_use]
+    pub const fn any(&self, prober: &Address, responder: &Address, payload: &Payload) -> Tagger {
+        let state = self.start.word(half(prober, true)).word(half(responder, true));
+        Self::common(state.word(half(prober, false)).word(half(responder, false)), payload)
+    }
+
+    #[inline(always)]
+    const fn common(state: SipHash24, payload: &Payload) -> Tagger {
+        Tagger(state.word(payload.word::<0>()).word(payload.word::<1>()).word(payload.word::<2>()))
+    }
+}
+
+/// The state behind the common part.
+#[derive(Clone, Copy)]
+pub struct Tagger(SipHash24);
+
+impl Tagger {
+    /// The tag of this payload as a probe.
+    #[inline(always)]
+    #[must_use]
+    pub const fn probe(self, payload: &Payload) -> [u8; 8] {
+        self.0.finish(payload.word::<7>(), PROBE_INPUT).to_be_bytes()
+    }
+
+    /// The tag of this payload as a reply.
+    #[inline(always)]
+    #[must_use]
+    pub const fn reply(self, payload: &Payload) -> [u8; 8] {
+        let state = self.0.word(payload.word::<3>()).word(payload.word::<4>());
+        state.word(payload.word::<5>()).word(payload.word::<6>()).finish(payload.word::<7>(), REPLY_INPUT).to_be_bytes()
+    }
+}
+
+#[cfg(test)]
+#[path = "tag_tests.rs"]
+mod tests;

@@ -1,0 +1,203 @@
+//! The payload of a probe and of its reply: 72 bytes behind the ICMP echo header. `docs/wire.md` is the
+//! specification with test vectors; this is its one implementation.
+//!
+//! Every field is an array of bytes in network order, so that the struct has no alignment and no padding and can lie
+//! anywhere in a packet. A reply has the size of its probe: it is written over it, in place.
+
+/// First two bytes of every payload: `rm`.
+pub const MAGIC: [u8; 2] = *b"rm";
+/// This layout.
+pub const VERSION: u8 = 1;
+/// ICMP identifier of every probe. Fixed, because sequence numbers and the watch are in the payload; other programs
+/// that happen to use it are told apart by magic, length and tag.
+pub const ICMP_ID: u16 = 0x524d;
+/// Bytes of a [`Payload`].
+pub const PAYLOAD_LEN: usize = 72;
+/// A pulse age that says: older than this field can tell, or no pulse at all.
+pub const PULSE_NEVER: u32 = u32::MAX;
+/// Time to live of a reply.
+pub const REPLY_TTL: u8 = 64;
+
+/// Which way a payload goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Direction {
+    /// From the prober. Also what comes back when the other kernel itself echoes a probe.
+    Probe = 1,
+    /// From the one who was probed.
+    Reply = 2,
+}
+
+/// Why a server probes another. The numbers are those of the wire; zero is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Purpose {
+    /// It is a buddy.
+    Buddy = 1,
+    /// Looking past somebody.
+    Ahead = 2,
+    /// A proof before a join.
+    Join = 3,
+    /// An asked witness.
+    Asked = 4,
+}
+
+impl Purpose {
+    /// The purpose with this number.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_wire(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Buddy),
+            2 => Some(Self::Ahead),
+            3 => Some(Self::Join),
+            4 => Some(Self::Asked),
+            _ => None,
+        }
+    }
+}
+
+/// What a server says of its service. The numbers are those of the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Health {
+    /// Nothing is known.
+    Unknown = 0,
+    /// The check passes.
+    Passing = 1,
+    /// The check fails.
+    Failing = 2,
+}
+
+impl Health {
+    /// The health with this number; what a newer sender may say is unknown.
+    #[must_use]
+    pub const fn from_wire(number: u8) -> Self {
+        match number {
+            1 => Self::Passing,
+            2 => Self::Failing,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A probe's or a reply's payload. In a probe everything from `received_ns` to `answered`, and `health`, is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Payload {
+    /// [`MAGIC`].
+    pub magic: [u8; 2],
+    /// [`VERSION`].
+    pub version: u8,
+    /// A [`Purpose`].
+    pub purpose: u8,
+    /// The prober's watch: its slot.
+    pub slot: [u8; 2],
+    /// The prober's watch: which of those that the slot had.
+    pub generation: [u8; 2],
+    /// Counts the probes of this watch from 1. Its low 16 bits are also the ICMP sequence number.
+    pub seq: [u8; 8],
+    /// Which life of the prober.
+    pub prober_incarnation: [u8; 8],
+    /// When the probe arrived, on the responder's monotonic clock, in nanoseconds.
+    pub received_ns: [u8; 8],
+    /// How long the responder kept it, in nanoseconds, saturating.
+    pub residence_ns: [u8; 4],
+    /// Age of the responder's pulse when the probe arrived, in microseconds; [`PULSE_NEVER`].
+    pub pulse_age_us: [u8; 4],
+    /// Which life of the responder; 0 before it has one.
+    pub responder_incarnation: [u8; 8],
+    /// How many probes of this prober the responder has answered, this one included, since it knows it.
+    pub answered: [u8; 8],
+    /// A [`Direction`].
+    pub direction: u8,
+    /// A [`Health`].
+    pub health: u8,
+    /// Zero.
+    pub reserved: [u8; 5],
+    /// Which pool key the tag is made with.
+    pub key_id: u8,
+    /// See [`crate::tag`].
+    pub tag: [u8; 8],
+}
+
+const _: () = assert!(size_of::<Payload>() == PAYLOAD_LEN && align_of::<Payload>() == 1);
+
+impl Payload {
+    /// A probe without its tag.
+    #[must_use]
+    pub const fn probe(purpose: Purpose, slot: u16, generation: u16, seq: u64, incarnation: u64, key_id: u8) -> Self {
+        Self {
+            magic: MAGIC,
+            version: VERSION,
+            purpose: purpose as u8,
+            slot: slot.to_be_bytes(),
+            generation: generation.to_be_bytes(),
+            seq: seq.to_be_bytes(),
+            prober_incarnation: incarnation.to_be_bytes(),
+            received_ns: [0; 8],
+            residence_ns: [0; 4],
+            pulse_age_us: [0; 4],
+            responder_incarnation: [0; 8],
+            answered: [0; 8],
+            direction: Direction::Probe as u8,
+            health: 0,
+            reserved: [0; 5],
+            key_id,
+            tag: [0; 8],
+        }
+    }
+
+    /// The payload as it travels.
+    #[inline(always)]
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; PAYLOAD_LEN] {
+        // SAFETY: repr(C), only byte arrays, size asserted above: no padding, and every bit pattern is a value.
+        unsafe { &*core::ptr::from_ref(self).cast() }
+    }
+
+    /// Those bytes as a payload: any bytes are one, whether or not it means something.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_bytes(bytes: &[u8; PAYLOAD_LEN]) -> &Self {
+        // SAFETY: as above, and the alignment is 1.
+        unsafe { &*core::ptr::from_ref(bytes).cast() }
+    }
+
+    /// The eight bytes from `8 * INDEX` on, little-endian: what SipHash takes in.
+    #[inline(always)]
+    #[must_use]
+    pub const fn word<const INDEX: usize>(&self) -> u64 {
+        const { assert!(INDEX < PAYLOAD_LEN / 8) };
+        // SAFETY: in bounds by the assertion; an array of bytes has no alignment.
+        u64::from_le_bytes(unsafe { *core::ptr::from_ref(self).cast::<[u8; 8]>().add(INDEX) })
+    }
+
+    /// Direction, if every field has one of its possible values; `None` if not.
+    ///
+    /// This does not look at the magic, the version, the key or the tag.
+    #[inline(always)]
+    #[must_use]
+    pub const fn direction(&self) -> Option<Direction> {
+        if Purpose::from_wire(self.purpose).is_none() || self.generation[0] | self.generation[1] == 0 {
+            return None;
+        }
+        // Word 7 is direction, health, reserved, key id: the five reserved bytes must be zero.
+        let end = self.word::<7>();
+        if end & 0x00ff_ffff_ffff_0000 != 0 {
+            return None;
+        }
+        match self.direction {
+            1 => {
+                let unused = self.word::<3>() | self.word::<4>() | self.word::<5>() | self.word::<6>();
+                if unused == 0 && self.health == 0 { Some(Direction::Probe) } else { None }
+            }
+            2 => Some(Direction::Reply),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;
