@@ -1,17 +1,48 @@
 //! Authenticated, acknowledged datagrams between agents: hints to re-read, never the truth.
 //!
-//! A notice is sent again until its receiver acknowledges it, then it is forgotten; a lost one costs time, never
-//! correctness. The bytes are in `docs/notices.md`, the codec in [`codec`].
+//! ```text
+//! send --> outbox --(0, 20, 60, 150, 400 ms, until acknowledged)--> socket ~~~> socket --> verify --> seen? --> recv
+//!                 <------------------- acknowledgement ------------------- <~~~ also for one that was seen
+//! ```
+//!
+//! A lost notice costs time, never correctness: after the last send it is forgotten, and counted. The bytes are in
+//! `docs/notices.md`.
+
+mod codec;
+mod outbox;
+mod seen;
+mod stats;
+mod tag;
+mod task;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
 
 use crate::core::Notice;
 use crate::core::row::PoolKey;
+use stats::Counters;
+use tag::Keys;
+use task::{Shared, Task};
+
+pub use stats::NoticeStats;
+
+/// Notices that wait for [`Notices::recv`], and calls of [`Notices::send`] that wait for the task.
+const QUEUE: usize = 256;
 
 /// A socket for notices and the task that serves it. Dropping it ends both.
 #[derive(Debug)]
 pub struct Notices {
     local: SocketAddr,
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<(SocketAddr, Notice)>,
+    inbox: Mutex<mpsc::Receiver<Notice>>,
+    task: JoinHandle<()>,
 }
 
 impl Notices {
@@ -21,8 +52,32 @@ impl Notices {
     /// # Errors
     /// [`Error`]: nothing was opened.
     pub fn bind(addr: SocketAddr, keys: Vec<PoolKey>) -> Result<Self, Error> {
-        let _ = keys;
-        Ok(Self { local: addr })
+        if addr.ip().is_unspecified() {
+            return Err(Error::Wildcard(addr));
+        }
+        let listen = |source| Error::Listen { addr, source };
+        let socket = std::net::UdpSocket::bind(addr).map_err(listen)?;
+        socket.set_nonblocking(true).map_err(listen)?;
+        let local = codec::plain(socket.local_addr().map_err(listen)?);
+        let socket = tokio::net::UdpSocket::from_std(socket).map_err(listen)?;
+        let shared = Arc::new(Shared::default());
+        let (commands, command_queue) = mpsc::channel(QUEUE);
+        let (inbox, notices) = mpsc::channel(QUEUE);
+        let task = Task {
+            socket,
+            local,
+            shared: Arc::clone(&shared),
+            commands: command_queue,
+            inbox,
+            outbox: outbox::Outbox::default(),
+            seen: seen::Seen::default(),
+            // Random, so that the nonces of one life of an agent are not those of its next.
+            next_nonce: rand::random(),
+        };
+        let task = tokio::spawn(task.run());
+        let notices = Self { local, shared, commands, inbox: Mutex::new(notices), task };
+        notices.set_keys(keys);
+        Ok(notices)
     }
 
     /// Where it listens.
@@ -34,37 +89,50 @@ impl Notices {
     /// Sends `notice` to `to` now, and again until it is acknowledged or five sends went unanswered. Never blocks; when
     /// too many are under way the notice is dropped and counted.
     pub fn send(&self, to: SocketAddr, notice: Notice) {
-        let _ = (to, notice);
+        if self.commands.try_send((to, notice)).is_err() {
+            Counters::one(&self.shared.counters.dropped);
+        }
     }
 
     /// The next notice: well tagged, acknowledged, not seen before. Cancel-safe.
     pub async fn recv(&self) -> Notice {
-        std::future::pending().await
+        match self.inbox.lock().await.recv().await {
+            Some(notice) => notice,
+            // The task ends only with this handle; should it have panicked, there is nothing more to hear.
+            None => std::future::pending().await,
+        }
     }
 
     /// From now on accept these keys, and send with the first.
     pub fn set_keys(&self, keys: Vec<PoolKey>) {
-        let _ = keys;
+        *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::derive(&keys);
     }
 
     /// What became of them all so far.
     #[must_use]
     pub fn stats(&self) -> NoticeStats {
-        NoticeStats::default()
+        self.shared.counters.read()
     }
 }
 
-/// What became of the notices since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NoticeStats {
-    /// Given to [`Notices::send`].
-    pub sent: u64,
+impl Drop for Notices {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
-/// Why there is no socket for notices.
+/// Why there is no socket for notices. Nothing was opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The wildcard address cannot be part of a tag.
     #[error("notices need an address of this machine, not {0}")]
     Wildcard(SocketAddr),
+    /// The address cannot be taken.
+    #[error("cannot listen for notices on {addr} (udp): {source}")]
+    Listen {
+        /// Which address.
+        addr: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
 }

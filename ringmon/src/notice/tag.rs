@@ -1,0 +1,82 @@
+//! The tag that shows that a datagram comes from the pool, by this route, unchanged.
+
+use std::net::SocketAddr;
+
+use ringmon_common::SipHash24;
+
+use super::codec::{plain, sixteen};
+use crate::core::row::PoolKey;
+
+/// From where to where a datagram travels; part of its tag, so that it cannot be replayed elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The sender's address and port.
+    pub from: SocketAddr,
+    /// The receiver's address and port.
+    pub to: SocketAddr,
+}
+
+impl Route {
+    /// A route between two addresses; scope and flow of IPv6 are left out.
+    #[must_use]
+    pub fn new(from: SocketAddr, to: SocketAddr) -> Self {
+        Self { from: plain(from), to: plain(to) }
+    }
+
+    /// As it goes into the tag: both addresses, both ports, and zeros up to a whole word.
+    fn bytes(self) -> [u8; 40] {
+        let mut bytes = [0; 40];
+        bytes[..16].copy_from_slice(&sixteen(self.from.ip()));
+        bytes[16..32].copy_from_slice(&sixteen(self.to.ip()));
+        bytes[32..34].copy_from_slice(&self.from.port().to_be_bytes());
+        bytes[34..36].copy_from_slice(&self.to.port().to_be_bytes());
+        bytes
+    }
+}
+
+/// What a notice key is derived from a pool key with. No probe's tag is ever made over sixteen bytes, so no tag of a
+/// probe tells anything about a notice's, nor the other way round.
+const DERIVE: [&[u8; 16]; 2] = [b"ringmon notice 0", b"ringmon notice 1"];
+
+/// The keys that are accepted; the first is used for sending.
+#[derive(Clone, Debug, Default)]
+pub struct Keys(Vec<PoolKey>);
+
+impl Keys {
+    /// Derives the notice keys from the pool's.
+    #[must_use]
+    pub fn derive(pool: &[PoolKey]) -> Self {
+        let derived = pool.iter().map(|key| {
+            let mut secret = [0; 16];
+            for (half, label) in secret.chunks_exact_mut(8).zip(DERIVE) {
+                half.copy_from_slice(&siphash(&key.secret, &[label]).to_be_bytes());
+            }
+            PoolKey { id: key.id, secret }
+        });
+        Self(derived.collect())
+    }
+
+    /// The key to send with.
+    #[must_use]
+    pub fn current(&self) -> Option<u8> {
+        self.0.first().map(|key| key.id)
+    }
+
+    /// The tag of `covered` on `route` under the key `id`; `None` if that key is not accepted.
+    #[must_use]
+    pub fn tag(&self, id: u8, route: Route, covered: &[u8]) -> Option<u64> {
+        let key = self.0.iter().find(|key| key.id == id)?;
+        Some(siphash(&key.secret, &[&route.bytes(), covered]))
+    }
+}
+
+/// SipHash-2-4 of parts that are whole words, one after the other.
+fn siphash(secret: &[u8; 16], parts: &[&[u8]]) -> u64 {
+    let mut state = SipHash24::new(secret);
+    let mut length = 0_u8;
+    for word in parts.iter().flat_map(|part| part.chunks_exact(8)) {
+        state = state.word(u64::from_le_bytes(word.try_into().expect("chunks of eight bytes have eight bytes")));
+        length = length.wrapping_add(8);
+    }
+    state.finish(0, length)
+}

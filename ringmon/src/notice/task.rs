@@ -1,0 +1,128 @@
+//! The task that serves the socket.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+
+use super::codec::{LENGTH, Packet, decode, encode, plain};
+use super::outbox::{Due, Outbox};
+use super::seen::Seen;
+use super::stats::Counters;
+use super::tag::{Keys, Route};
+use crate::core::Notice;
+
+/// After an error of the kernel's, so that one that stays does not make a busy loop.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What the task and its handle share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) keys: RwLock<Keys>,
+    pub(super) counters: Counters,
+}
+
+impl Shared {
+    /// The keys; a panic elsewhere while they were held has not hurt them.
+    pub(super) fn keys(&self) -> Keys {
+        self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+/// Everything the task works with.
+pub(super) struct Task {
+    pub(super) socket: UdpSocket,
+    pub(super) local: SocketAddr,
+    pub(super) shared: Arc<Shared>,
+    pub(super) commands: mpsc::Receiver<(SocketAddr, Notice)>,
+    pub(super) inbox: mpsc::Sender<Notice>,
+    pub(super) outbox: Outbox,
+    pub(super) seen: Seen,
+    pub(super) next_nonce: u64,
+}
+
+impl Task {
+    /// Serves until the handle is dropped.
+    pub(super) async fn run(mut self) {
+        // One byte more than a datagram may have, to notice those that are longer.
+        let mut buffer = [0; LENGTH + 1];
+        loop {
+            let due = self.outbox.next_due();
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some((to, notice)) => self.take_on(to, notice),
+                    None => return,
+                },
+                received = self.socket.recv_from(&mut buffer) => match received {
+                    Ok((length, from)) => self.handle(&buffer[..length], plain(from)).await,
+                    Err(error) => {
+                        tracing::debug!("cannot receive notices: {error}");
+                        Counters::one(&self.shared.counters.receive_errors);
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                },
+                () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}
+            }
+            self.send_due().await;
+        }
+    }
+
+    fn take_on(&mut self, to: SocketAddr, notice: Notice) {
+        let nonce = self.next_nonce;
+        self.next_nonce = nonce.wrapping_add(1);
+        let counters = &self.shared.counters;
+        let taken = self.outbox.push(Instant::now(), nonce, plain(to), notice);
+        Counters::one(if taken { &counters.sent } else { &counters.dropped });
+    }
+
+    async fn send_due(&mut self) {
+        while let Some(due) = self.outbox.pop_due(Instant::now()) {
+            match due {
+                Due::GaveUp => Counters::one(&self.shared.counters.given_up),
+                Due::Send { to, nonce, notice, again } => {
+                    if again {
+                        Counters::one(&self.shared.counters.resent);
+                    }
+                    // Without a key nothing is sent this time; one may be there at the next.
+                    if let Some(key_id) = self.shared.keys().current() {
+                        self.transmit(to, &Packet { key_id, nonce, notice: Some(notice) }).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn transmit(&self, to: SocketAddr, packet: &Packet) {
+        let Some(datagram) = encode(packet, &self.shared.keys(), Route::new(self.local, to)) else { return };
+        if let Err(error) = self.socket.send_to(&datagram, to).await {
+            tracing::debug!("cannot send a notice to {to}: {error}");
+            Counters::one(&self.shared.counters.send_errors);
+        }
+    }
+
+    async fn handle(&mut self, datagram: &[u8], from: SocketAddr) {
+        let counters = &self.shared.counters;
+        match decode(datagram, &self.shared.keys(), Route::new(from, self.local)) {
+            Err(why) => counters.refused(why),
+            Ok(Packet { nonce, notice: None, .. }) => {
+                let ours = self.outbox.acknowledged(from, nonce);
+                Counters::one(if ours { &counters.acknowledged } else { &counters.stray_acknowledgements });
+            }
+            Ok(Packet { key_id, nonce, notice: Some(notice) }) => {
+                if self.seen.contains(from, nonce) {
+                    Counters::one(&counters.duplicates);
+                } else if self.inbox.try_send(notice).is_ok() {
+                    self.seen.insert(from, nonce);
+                    Counters::one(&counters.received);
+                } else {
+                    Counters::one(&counters.overflowed);
+                    return;
+                }
+                self.transmit(from, &Packet { key_id, nonce, notice: None }).await;
+            }
+        }
+    }
+}
