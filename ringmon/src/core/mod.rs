@@ -4,6 +4,9 @@
 //! Time comes in as [`Time`], randomness as a seed, evidence as [`WatchReading`], the server table
 //! as a [`TableSnapshot`]; what to do goes out as [`Output`] and [`Plan`]. One seed therefore replays one history.
 
+pub mod ahead;
+pub mod backoff;
+pub mod detector;
 pub mod edit;
 pub mod engine;
 pub mod event;
@@ -12,6 +15,7 @@ pub mod id;
 pub mod notice;
 pub mod op;
 pub mod ring;
+pub mod rng;
 pub mod row;
 pub mod sim;
 pub mod time;

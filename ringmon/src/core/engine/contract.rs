@@ -1,19 +1,16 @@
-//! The one state machine of an agent: evidence in, decisions out.
-//!
-//! Call order, after quinn-proto: [`Engine::handle`] for each input and [`Engine::handle_timeout`] when
-//! [`Engine::poll_timeout`] is due; after either, drain [`Engine::poll_output`] until `None`, then ask
-//! [`Engine::poll_timeout`] again. No call blocks, reads a clock or fails.
+//! What goes into an engine and what comes out of it.
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::edit::{Outcome, TableSnapshot};
-use super::event::Event;
-use super::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
-use super::notice::Notice;
-use super::row::{Address, Health, Mode};
-use super::{BootToken, Incarnation, ServerId, Time, Tuning};
+use crate::core::edit::{Outcome, TableSnapshot};
+use crate::core::event::Event;
+use crate::core::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
+use crate::core::notice::Notice;
+use crate::core::op::TableOp;
+use crate::core::row::{Address, Health, Mode};
+use crate::core::{BootToken, Incarnation, ServerId, ServerRow, Time, Tuning};
 
 /// What does not change while an agent runs.
 #[derive(Clone, Debug)]
@@ -41,7 +38,7 @@ pub struct Identity {
 }
 
 /// A server as an agent keeps it on disk and watches it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Buddy {
     /// Its row.
     pub id: ServerId,
@@ -55,8 +52,20 @@ pub struct Buddy {
     pub incarnation: Incarnation,
 }
 
+impl From<&ServerRow> for Buddy {
+    fn from(row: &ServerRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name.clone(),
+            address: row.address,
+            notice_port: row.notice_port,
+            incarnation: row.incarnation,
+        }
+    }
+}
+
 /// The buddy list: kept on disk, used at start when the database is away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuddyList {
     /// Own row.
     pub id: ServerId,
@@ -77,7 +86,7 @@ pub enum Input {
         kept: Option<BuddyList>,
     },
     /// The state of a watch, now. Fed on every change a datapath reports, and at least every 50 ms. In one turn of the
-    /// loop, faults and the link come first, then the readings of every watch, then [`Engine::handle_timeout`].
+    /// loop, faults and the link come first, then the readings of every watch, then [`Engine::handle_timeout`](super::Engine::handle_timeout).
     Watch(WatchId, WatchReading),
     /// A well-tagged probe for a buddy came from an address that is not in this view (R10).
     Stranger(Address),
@@ -182,105 +191,4 @@ pub enum Stopped {
     LeftByOperator,
     /// A configuration error: what to say.
     Refused(String),
-}
-
-pub use super::op::TableOp;
-
-/// What an agent shows of itself: status, metrics and the dashboard read this and never the engine.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Snapshot {
-    /// When it was taken.
-    pub at: Time,
-    /// Own name.
-    pub server: String,
-    /// `starting`, `joining`, `member`, `removed`, `leaving`, `stopped`.
-    pub phase: &'static str,
-    /// Own row, once there is one.
-    pub id: Option<ServerId>,
-    /// Own incarnation.
-    pub incarnation: Incarnation,
-    /// Own buddies, as last read.
-    pub buddies: Option<BuddyList>,
-    /// Every watch.
-    pub watches: Vec<WatchView>,
-    /// Since when the database is away (monotonic), and why.
-    pub database_away: Option<(Time, String)>,
-    /// 99th percentile of the time of this agent's own table operations.
-    pub database_p99: Duration,
-    /// Why the pool is frozen, if it is.
-    pub frozen: Option<String>,
-    /// `act` or `observe`: the stricter of the pool's and the agent's.
-    pub mode: Mode,
-    /// Joins after a removal.
-    pub rejoins: u64,
-    /// Suspicions that did not count, by reason.
-    pub voids: std::collections::BTreeMap<LocalFault, u64>,
-    /// Removals that were due and not made, by rule.
-    pub held: std::collections::BTreeMap<super::edit::Held, u64>,
-    /// Votes written.
-    pub votes: u64,
-    /// Removals made by this agent.
-    pub removals: u64,
-}
-
-/// One watch, for people.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct WatchView {
-    /// Which.
-    pub id: WatchId,
-    /// Whom.
-    pub server: ServerId,
-    /// Its name.
-    pub name: String,
-    /// Its address.
-    pub address: Address,
-    /// Why.
-    pub purpose: super::Purpose,
-    /// `waiting` (never heard), `alive`, `agent_silent`, `suspect`.
-    pub state: &'static str,
-    /// The evidence.
-    pub reading: WatchReading,
-}
-
-/// See the module's documentation.
-#[derive(Debug)]
-pub struct Engine {
-    identity: Identity,
-}
-
-impl Engine {
-    /// An engine that has not started.
-    #[must_use]
-    pub fn new(identity: Identity) -> Self {
-        Self { identity }
-    }
-
-    /// Something happened at `now`, which never goes backwards.
-    pub fn handle(&mut self, now: Time, input: Input) {
-        let _ = (now, input);
-        todo!("core helper")
-    }
-
-    /// The moment of [`Self::poll_timeout`] has come.
-    pub fn handle_timeout(&mut self, now: Time) {
-        let _ = now;
-        todo!("core helper")
-    }
-
-    /// When to call [`Self::handle_timeout`] at the latest; `None`: only inputs matter.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Time> {
-        None
-    }
-
-    /// The next thing to do, until `None`.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        None
-    }
-
-    /// A copy of everything worth showing.
-    #[must_use]
-    pub fn snapshot(&self, now: Time) -> Snapshot {
-        Snapshot { at: now, server: self.identity.name.clone(), ..Snapshot::default() }
-    }
 }

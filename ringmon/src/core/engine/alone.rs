@@ -1,0 +1,91 @@
+//! R2: nobody on the whole ring is heard, and the database answers.
+
+use super::common::Common;
+use super::contract::TableDone;
+use super::member::Member;
+use super::table::Concern;
+use crate::core::edit::Outcome;
+use crate::core::op::{Accusation, TableOp};
+use crate::core::row::Alone;
+use crate::core::{Side, Time};
+
+/// The own alone mark.
+#[derive(Debug, Default)]
+pub(super) struct AloneWork {
+    /// Since when it stands, as far as this server knows; it may also stand after a failure.
+    marked: Option<Time>,
+    maybe: bool,
+    next: Time,
+    /// The mark was renewed: now the removal.
+    renewed: bool,
+}
+
+impl Member {
+    /// Mark, renew, remove; or take the mark back as soon as anybody is heard.
+    pub(super) fn settle_alone(&mut self, common: &mut Common, of_two: bool) {
+        let all = self.sides.iter().any(|w| w.run.all);
+        let allowed = of_two || common.pool.as_ref().is_some_and(|p| p.rules.alone == Alone::All);
+        let mark = |member: &Self, alone| TableOp::Alone { me: member.id, incarnation: member.incarnation, alone };
+        if !(all && allowed) {
+            let stands = self.alone.marked.is_some() || self.alone.maybe;
+            if stands && common.ready(Concern::Alone) {
+                let op = mark(self, false);
+                self.alone = AloneWork::default();
+                common.begin(Concern::Alone, op);
+            }
+            return;
+        }
+        let tuning = &common.identity.tuning;
+        let old = if of_two { tuning.alone_one } else { tuning.alone_more };
+        let ripe = self.alone.marked.map(|at| at + old);
+        let remove = self.alone.renewed && ripe.is_some_and(|at| at <= common.now);
+        let due = remove || common.due(self.alone.next) || ripe.is_some_and(|at| !self.alone.renewed && common.due(at));
+        if !due || !common.ready(Concern::Alone) {
+            return;
+        }
+        self.alone.maybe = true;
+        let op = if remove { self.remove_all(common) } else { mark(self, true) };
+        self.alone.renewed = false;
+        common.begin(Concern::Alone, op);
+    }
+
+    fn remove_all(&self, common: &mut Common) -> TableOp {
+        let work = if self.sides[0].run.all { &self.sides[0] } else { &self.sides[1] };
+        let findings = work.findings(common, work.run.silent.len());
+        TableOp::RemoveAll(Accusation {
+            me: self.id,
+            incarnation: self.incarnation,
+            name: common.identity.name.clone(),
+            side: if self.sides[0].run.all { Side::First } else { Side::Second },
+            findings,
+            far_end: None,
+            hold: common.tables.hold(),
+            healthy: false,
+            mode: common.identity.mode,
+            tuning: common.identity.tuning.clone(),
+        })
+    }
+
+    pub(super) fn alone_done(&mut self, common: &mut Common, done: TableDone) {
+        let Ok(outcome) = done.result else { return };
+        self.alone.next = common.now + common.revote();
+        match outcome {
+            Outcome::AloneMarked if self.alone.maybe => {
+                self.alone.marked.get_or_insert(common.now);
+                self.alone.renewed = true;
+            }
+            Outcome::Removed { removed, ends } => self.removed(common, &removed, ends, &done.snapshot.rows),
+            Outcome::Held(held) => *common.tally.held.entry(held).or_default() += 1,
+            Outcome::Stale | Outcome::Overtaken | Outcome::Braked => self.read_at = common.now,
+            Outcome::AloneMarked
+            | Outcome::Read
+            | Outcome::Joined { .. }
+            | Outcome::Left
+            | Outcome::Voted { .. }
+            | Outcome::Withdrawn
+            | Outcome::Written
+            | Outcome::NameTaken { .. }
+            | Outcome::AddressTaken { .. } => {}
+        }
+    }
+}

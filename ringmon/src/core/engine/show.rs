@@ -1,0 +1,115 @@
+//! What an agent shows of itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::common::Common;
+use super::contract::BuddyList;
+use super::watching::Watch;
+use crate::core::edit::Held;
+use crate::core::evidence::{LocalFault, WatchId, WatchReading};
+use crate::core::row::{Address, Mode};
+use crate::core::{Incarnation, Purpose, ServerId, Time};
+
+/// What an agent shows of itself: status, metrics and the dashboard read this and never the engine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub at: Time,
+    /// Own name.
+    pub server: String,
+    /// `starting`, `joining`, `member`, `removed`, `leaving`, `stopped`.
+    pub phase: &'static str,
+    /// Own row, once there is one.
+    pub id: Option<ServerId>,
+    /// Own incarnation.
+    pub incarnation: Incarnation,
+    /// Own buddies, as last read.
+    pub buddies: Option<BuddyList>,
+    /// Every watch.
+    pub watches: Vec<WatchView>,
+    /// Since when the database is away (monotonic), and why.
+    pub database_away: Option<(Time, String)>,
+    /// 99th percentile of the time of this agent's own table operations.
+    pub database_p99: Duration,
+    /// Why the pool is frozen, if it is.
+    pub frozen: Option<String>,
+    /// `act` or `observe`: the stricter of the pool's and the agent's.
+    pub mode: Mode,
+    /// Joins after a removal.
+    pub rejoins: u64,
+    /// Suspicions that did not count, by reason.
+    pub voids: BTreeMap<LocalFault, u64>,
+    /// Removals that were due and not made, by rule.
+    pub held: BTreeMap<Held, u64>,
+    /// Votes written.
+    pub votes: u64,
+    /// Removals made by this agent.
+    pub removals: u64,
+}
+
+/// One watch, for people.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WatchView {
+    /// Which.
+    pub id: WatchId,
+    /// Whom.
+    pub server: ServerId,
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub address: Address,
+    /// Why.
+    pub purpose: Purpose,
+    /// `waiting` (never heard), `alive`, `agent_silent`, `suspect`.
+    pub state: &'static str,
+    /// The evidence.
+    pub reading: WatchReading,
+}
+
+/// What the current phase adds to a snapshot.
+pub(super) struct Standing {
+    pub phase: &'static str,
+    pub id: Option<ServerId>,
+    pub incarnation: Incarnation,
+    pub buddies: Option<BuddyList>,
+}
+
+impl Snapshot {
+    pub(super) fn of(common: &Common, standing: Standing, at: Time) -> Self {
+        Self {
+            at,
+            server: common.identity.name.clone(),
+            phase: standing.phase,
+            id: standing.id,
+            incarnation: standing.incarnation,
+            buddies: standing.buddies,
+            watches: common.watches.iter().map(WatchView::from).collect(),
+            database_away: common.tables.away().cloned(),
+            database_p99: common.tables.p99(),
+            frozen: common.pool.as_ref().and_then(|p| p.frozen.clone()),
+            mode: common.mode(),
+            rejoins: common.tally.rejoins,
+            voids: common.tally.voids.clone(),
+            held: common.tally.held.clone(),
+            votes: common.tally.votes,
+            removals: common.tally.removals,
+        }
+    }
+}
+
+impl From<&Watch> for WatchView {
+    fn from(watch: &Watch) -> Self {
+        Self {
+            id: watch.id,
+            server: watch.target.id,
+            name: watch.target.name.clone(),
+            address: watch.target.address,
+            purpose: watch.purpose,
+            state: watch.detector.state().word(),
+            reading: watch.reading.clone(),
+        }
+    }
+}

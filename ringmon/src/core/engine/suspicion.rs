@@ -1,0 +1,279 @@
+//! One side of the ring: who is silent there, who lives beyond, and when to say so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::common::Common;
+use super::contract::Buddy;
+use super::table::Concern;
+use crate::core::ahead::{Chain, Run, Window};
+use crate::core::backoff::Backoff;
+use crate::core::edit::{Held, Lookup, TableSnapshot};
+use crate::core::notice::NoticeBody;
+use crate::core::op::{Accusation, Finding, TableOp};
+use crate::core::{Incarnation, ServerId, Side, Time, VoteKind, Witness};
+
+/// What goes on towards one buddy.
+#[derive(Debug)]
+pub(super) struct SideWork {
+    pub side: Side,
+    pub chain: Chain,
+    pub run: Run,
+    pub suspicion: Option<Suspicion>,
+    /// Votes that may stand in the table in this server's name.
+    pub votes: BTreeMap<ServerId, Standing>,
+    /// What the operation under way may change of them.
+    pub attempt: Attempt,
+    window: Window,
+    pub ahead_at: Time,
+}
+
+/// A vote as this server cast it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub kind: VoteKind,
+    pub incarnation: Incarnation,
+    /// The table said that it is there.
+    pub confirmed: bool,
+}
+
+/// The operation on votes that is under way.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    Cast(Vec<(ServerId, Standing)>),
+    TakeBack(Vec<ServerId>),
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self::Cast(Vec::new())
+    }
+}
+
+/// The time during which the direct buddy is silent.
+#[derive(Debug)]
+pub(super) struct Suspicion {
+    pub since: Time,
+    pub first_vote: Option<Time>,
+    pub next: Time,
+    pub not_before: Time,
+    pub sent: Option<Claim>,
+    pub again: bool,
+    pub held: Option<Held>,
+    pub notified: BTreeSet<ServerId>,
+    pub conflicts: Backoff,
+}
+
+/// What an accusation comes to; when it changes, the next one goes out at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    findings: Vec<(ServerId, VoteKind, bool)>,
+    far_end: Option<ServerId>,
+}
+
+impl Suspicion {
+    fn new(now: Time) -> Self {
+        Self {
+            since: now,
+            first_vote: None,
+            next: now,
+            not_before: now,
+            sent: None,
+            again: false,
+            held: None,
+            notified: BTreeSet::new(),
+            conflicts: Backoff::new(Duration::from_millis(10), Duration::from_millis(250)),
+        }
+    }
+}
+
+impl SideWork {
+    pub fn new(side: Side, common: &Common) -> Self {
+        Self {
+            side,
+            chain: Chain::default(),
+            run: Run::none(),
+            suspicion: None,
+            votes: BTreeMap::new(),
+            attempt: Attempt::default(),
+            window: Window::first(common.identity.tuning.ahead),
+            ahead_at: Time::ZERO,
+        }
+    }
+
+    /// Compare what is known of this side with what the watches say, and look further if need be (R1).
+    pub fn look(&mut self, common: &mut Common, me: ServerId, buddy: Option<&Buddy>, of_two: bool) {
+        let Some(buddy) = buddy else {
+            self.calm(Chain::default(), common);
+            return;
+        };
+        if self.chain.members.first() != Some(buddy) {
+            self.calm(Chain::of(buddy.clone(), of_two), common);
+        }
+        self.run = self.chain.run(|id| common.watches.judge(id));
+        if self.run.silent.is_empty() {
+            self.calm(Chain::of(buddy.clone(), of_two), common);
+            return;
+        }
+        if self.suspicion.is_none() {
+            self.suspicion = Some(Suspicion::new(common.now));
+            self.ahead_at = common.now;
+        }
+        let silent = self.run.silent.len();
+        if self.run.far_end.is_none() && !self.chain.whole && silent >= usize::from(self.window.rows()) {
+            let wider = self.window.wider();
+            if wider != self.window {
+                self.window = wider;
+                self.ahead_at = common.now;
+            }
+        }
+        if !of_two && common.due(self.ahead_at) && common.ready(Concern::Ahead(self.side)) {
+            self.ahead_at = common.now + common.revote();
+            let op = TableOp::Ahead { from: me, side: self.side, count: self.window.rows() };
+            common.begin(Concern::Ahead(self.side), op);
+        }
+    }
+
+    /// Nobody is silent here.
+    fn calm(&mut self, chain: Chain, common: &Common) {
+        self.run = chain.run(|id| common.watches.judge(id));
+        self.chain = chain;
+        self.suspicion = None;
+        self.window = Window::first(common.identity.tuning.ahead);
+    }
+
+    /// The servers along this side were read. False: the ring is not as this server knows it.
+    pub fn ahead(&mut self, me: ServerId, seen: &TableSnapshot) -> bool {
+        let walk = seen.answers.iter().find_map(|(lookup, ids)| match lookup {
+            Lookup::Walk { from, side, count } if *from == me && *side == self.side => Some((*count, ids)),
+            Lookup::Walk { .. }
+            | Lookup::Id(_)
+            | Lookup::Name(_)
+            | Lookup::Address(_)
+            | Lookup::Pick(_)
+            | Lookup::Removals(_)
+            | Lookup::Members
+            | Lookup::LastEvent(_) => None,
+        });
+        let Some((count, ids)) = walk else { return false };
+        let Some(buddy) = self.chain.members.first() else { return true };
+        if ids.first() != Some(&buddy.id) {
+            return false;
+        }
+        let further = ids.iter().skip(1).filter_map(|id| seen.rows.get(id)).map(Buddy::from);
+        let members = std::iter::once(buddy.clone()).chain(further).collect();
+        self.chain = Chain { members, whole: ids.len() < usize::from(count) };
+        true
+    }
+
+    /// Whom to watch beyond the buddy.
+    pub fn watched(&self) -> Vec<&Buddy> {
+        if self.suspicion.is_none() {
+            return Vec::new();
+        }
+        self.chain.watched(&self.run, usize::from(self.window.rows())).skip(1).collect()
+    }
+
+    /// What may be said of the first `count` of the run.
+    pub fn findings(&self, common: &mut Common, count: usize) -> Vec<Finding> {
+        self.run.silent.iter().take(count).filter_map(|(server, kind)| finding(common, *server, *kind)).collect()
+    }
+
+    /// Vote, renew the vote, or remove: if there is anything new to say, or it is time to say it again.
+    pub fn accuse(&mut self, common: &mut Common, me: ServerId, incarnation: Incarnation) {
+        self.notify(common);
+        if common.tables.busy(Concern::Vote(self.side)) || self.withdraw(common, me) {
+            return;
+        }
+        let count = if self.run.far_end.is_some() { self.run.silent.len() } else { 1 };
+        let findings = self.findings(common, count);
+        let Some(suspicion) = &mut self.suspicion else { return };
+        let Some(newest) = findings.iter().map(|f| f.since).max() else { return };
+        if self.run.all || !common.watches.heard_since(newest, &common.limits) {
+            return;
+        }
+        let claim = Claim {
+            findings: findings.iter().map(|f| (f.server, f.kind, f.enough)).collect(),
+            far_end: self.run.far_end,
+        };
+        let due = suspicion.again || suspicion.sent.as_ref() != Some(&claim) || common.due(suspicion.next);
+        if !due || !common.due(suspicion.not_before) || !common.ready(Concern::Vote(self.side)) {
+            return;
+        }
+        suspicion.again = false;
+        suspicion.sent = Some(claim);
+        let cast = |f: &Finding| (f.server, Standing { kind: f.kind, incarnation: f.incarnation, confirmed: false });
+        self.attempt = Attempt::Cast(findings.iter().map(cast).collect());
+        let accusation = Accusation {
+            me,
+            incarnation,
+            name: common.identity.name.clone(),
+            side: self.side,
+            findings,
+            far_end: self.run.far_end,
+            hold: common.tables.hold(),
+            healthy: true,
+            mode: common.identity.mode,
+            tuning: common.identity.tuning.clone(),
+        };
+        common.begin(Concern::Vote(self.side), TableOp::Accuse(accusation));
+    }
+
+    /// Take back the votes that are not true any more. True: that is under way.
+    fn withdraw(&mut self, common: &mut Common, me: ServerId) -> bool {
+        self.votes.retain(|id, vote| common.watches.of(*id).is_none_or(|w| w.target.incarnation == vote.incarnation));
+        let untrue = |id: &ServerId, vote: &Standing| match common.watches.of(*id).map(|w| w.detector.state().finding())
+        {
+            Some(Some(VoteKind::Agent)) => vote.kind == VoteKind::Host,
+            Some(Some(VoteKind::Host)) => false,
+            Some(None) | None => true,
+        };
+        let subjects: Vec<ServerId> = self.votes.iter().filter(|(id, v)| untrue(id, v)).map(|(id, _)| *id).collect();
+        if subjects.is_empty() || !common.ready(Concern::Vote(self.side)) {
+            return !subjects.is_empty();
+        }
+        self.attempt = Attempt::TakeBack(subjects.clone());
+        common.begin(Concern::Vote(self.side), TableOp::Withdraw { me, subjects });
+        true
+    }
+
+    /// Tell the witness on the other side of the run, as soon as a vote is there and the witness is known.
+    fn notify(&mut self, common: &mut Common) {
+        let Some(suspicion) = &mut self.suspicion else { return };
+        let Some(subject) = self.chain.members.first().map(|b| b.id) else { return };
+        let witness = match self.run.far_end {
+            Some(id) => self.chain.member(id),
+            None => self.chain.members.get(1),
+        };
+        let Some(witness) = witness else { return };
+        if suspicion.first_vote.is_some() && suspicion.notified.insert(witness.id) {
+            common.send(witness.address, witness.notice_port, NoticeBody::Voted { subject });
+        }
+    }
+}
+
+/// What one watch has against its server; `None` if it is not watched.
+fn finding(common: &mut Common, server: ServerId, kind: VoteKind) -> Option<Finding> {
+    let timeout = common.pool.as_ref().map_or(Duration::MAX, |p| p.rules.agent_timeout);
+    let watch = common.watches.of(server)?;
+    let since = watch.detector.silent_since(kind, &watch.reading);
+    let misses = watch.detector.misses(common.now, &watch.reading, &common.limits);
+    let silence = common.now.since(since);
+    let enough = match kind {
+        VoteKind::Host => common.limits.enough(silence, misses),
+        VoteKind::Agent => silence >= timeout,
+    };
+    let finding = Finding {
+        server,
+        incarnation: watch.target.incarnation,
+        kind,
+        since,
+        misses,
+        enough,
+        witness: Witness { watch: watch.id, kind, since },
+    };
+    if kind == VoteKind::Agent && !enough {
+        common.wake_at(since + timeout);
+    }
+    Some(finding)
+}

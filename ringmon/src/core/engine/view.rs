@@ -1,0 +1,169 @@
+//! The own row and both buddies' rows, as last read.
+
+use serde_json::{Value, json};
+
+use super::Next;
+use super::common::Common;
+use super::contract::{Buddy, BuddyList, Output, Stopped};
+use super::member::Member;
+use crate::core::edit::{Lookup, Removal, StoredEvent, TableSnapshot};
+use crate::core::event::EventKind;
+use crate::core::notice::NoticeBody;
+use crate::core::{ServerId, ServerRow, Side, VoteKind};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct View {
+    pub me: ServerRow,
+    /// First, second; `None` in a ring of one.
+    pub buddies: [Option<Buddy>; 2],
+}
+
+impl View {
+    /// Whether the pool has one other server.
+    pub fn of_two(&self) -> bool {
+        self.me.first_buddy == self.me.second_buddy && self.me.first_buddy != self.me.id
+    }
+}
+
+impl Member {
+    /// Take over what was read, if it is about this server and not older than what is known.
+    pub(super) fn adopt(&mut self, common: &mut Common, seen: &TableSnapshot) -> Option<Next> {
+        let lookup = Lookup::Id(self.id);
+        if !seen.asked(&lookup) || seen.read_at < self.known_at {
+            return None;
+        }
+        let Some(row) = seen.row(&lookup) else { return self.gone(common, seen.events.get(&self.id)) };
+        if row.incarnation > self.incarnation
+            || (row.incarnation == self.incarnation && row.boot != common.identity.boot)
+        {
+            return Some(Next::Stop(Stopped::Refused(format!(
+                "name {} was taken over by another agent (incarnation {}, own {}); is a second one running with the same name?",
+                row.name, row.incarnation.0, self.incarnation.0
+            ))));
+        }
+        let older = self.view.as_ref().is_some_and(|v| row.version < v.me.version);
+        if older || row.incarnation < self.incarnation {
+            return None;
+        }
+        let buddies = Side::BOTH.map(|side| self.buddy(row, side, seen));
+        let complete = buddies.iter().all(Result::is_ok);
+        if !complete {
+            // A buddy's row went between two reads: the own row has changed by now.
+            self.read_at = common.now;
+            return None;
+        }
+        let buddies = buddies.map(|b| b.ok().flatten());
+        self.install(common, row.clone(), buddies);
+        self.became(common, seen);
+        None
+    }
+
+    /// The buddy that `row` names on this side; `Err` if its row was not read and is not known.
+    fn buddy(&self, row: &ServerRow, side: Side, seen: &TableSnapshot) -> Result<Option<Buddy>, ServerId> {
+        let id = row.buddy(side);
+        if id == row.id {
+            return Ok(None);
+        }
+        let known = || self.view.iter().flat_map(|v| v.buddies.iter().flatten()).find(|b| b.id == id).cloned();
+        seen.rows.get(&id).map(Buddy::from).or_else(known).map(Some).ok_or(id)
+    }
+
+    /// The own row is not there.
+    fn gone(&mut self, common: &mut Common, event: Option<&Option<StoredEvent>>) -> Option<Next> {
+        let Some(event) = event else {
+            self.read_at = common.now;
+            return None;
+        };
+        if event.as_ref().is_some_and(|e| e.kind == EventKind::Left) {
+            return Some(Next::Stop(Stopped::LeftByOperator));
+        }
+        let detail =
+            event.as_ref().map_or_else(|| json!({}), |e| json!({ "kind": e.kind, "by": e.by, "detail": e.detail }));
+        common.own_event(EventKind::Removed, detail);
+        Some(Next::Removed)
+    }
+
+    /// These are the buddies now.
+    fn install(&mut self, common: &mut Common, row: ServerRow, buddies: [Option<Buddy>; 2]) {
+        let first_time = self.view.is_none();
+        let names = |b: &[Option<Buddy>; 2]| b.clone().map(|b| b.map(|b| b.name));
+        let old = self.view.replace(View { me: row, buddies: buddies.clone() });
+        for buddy in old.iter().flat_map(|v| v.buddies.iter().flatten()) {
+            if !buddies.iter().flatten().any(|b| b.id == buddy.id) {
+                self.vanished.insert(buddy.id);
+            }
+        }
+        if old.is_none_or(|v| names(&v.buddies) != names(&buddies)) {
+            let [first, second] = names(&buddies);
+            common.own_event(EventKind::Buddies, json!({ "first": first, "second": second }));
+        }
+        let [first, second] = buddies;
+        if first_time {
+            for buddy in [&first, &second].into_iter().flatten() {
+                common.send(buddy.address, buddy.notice_port, NoticeBody::Spliced { subject: self.id });
+            }
+        }
+        let list = BuddyList { id: self.id, incarnation: self.incarnation, first, second };
+        if self.kept.as_ref() != Some(&list) {
+            self.kept = Some(list.clone());
+            common.say(Output::Keep(list));
+        }
+    }
+
+    /// What became of servers that are no buddies any more.
+    fn became(&mut self, common: &mut Common, seen: &TableSnapshot) {
+        let me = self.id;
+        for (id, event) in seen.events.iter().filter(|(id, _)| **id != me) {
+            if seen.rows.contains_key(id) {
+                continue;
+            }
+            self.vanished.remove(id);
+            if let Some(event) = event {
+                self.seen_gone(common, *id, event);
+            }
+        }
+        let there: Vec<ServerId> = self.vanished.iter().filter(|id| seen.rows.contains_key(id)).copied().collect();
+        for id in there {
+            self.vanished.remove(&id);
+        }
+        if !self.vanished.is_empty() {
+            self.read_at = common.now;
+        }
+    }
+
+    /// A server is out of the table, by somebody else's doing.
+    fn seen_gone(&mut self, common: &mut Common, id: ServerId, event: &StoredEvent) {
+        let part = |name| event.detail.get(name).cloned().unwrap_or(Value::Null);
+        if event.kind == EventKind::Down {
+            self.tell_gone(common, id, &event.subject_name, VoteKind::Host, part("voters"), part("evidence"));
+        } else if event.kind == EventKind::AgentLost {
+            self.tell_gone(common, id, &event.subject_name, VoteKind::Agent, part("voters"), part("evidence"));
+        } else if event.kind == EventKind::Left && self.told_gone.insert(id) {
+            common.event(EventKind::Left, &event.subject_name, json!({ "by": event.by }));
+        }
+    }
+
+    /// A run next to this server was removed by it: what its row says now, without waiting to read it.
+    pub(super) fn splice(&mut self, common: &mut Common, removed: &[Removal], end: Option<&Buddy>) {
+        let Some(view) = &self.view else { return };
+        let mut row = view.me.clone();
+        let out = |id: ServerId| removed.iter().any(|r| r.server == id);
+        let far = end.map_or(self.id, |b| b.id);
+        let mut buddies = view.buddies.clone();
+        for (link, buddy) in [&mut row.first_buddy, &mut row.second_buddy].into_iter().zip(&mut buddies) {
+            if out(*link) {
+                *link = far;
+                *buddy = end.cloned();
+            }
+        }
+        self.known_at = common.now;
+        self.install(common, row, buddies);
+        for removal in removed {
+            self.vanished.remove(&removal.server);
+            for work in &mut self.sides {
+                work.votes.remove(&removal.server);
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What votes and removals came to.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::common::{Common, millis};
+use super::contract::{Buddy, TableDone};
+use super::member::Member;
+use super::suspicion::{Attempt, SideWork, Standing};
+use crate::core::edit::{Held, Outcome, Removal};
+use crate::core::event::EventKind;
+use crate::core::notice::NoticeBody;
+use crate::core::{ServerId, Side, VoteKind};
+
+impl Member {
+    /// An accusation or a withdrawal ended.
+    pub(super) fn vote_done(&mut self, common: &mut Common, side: Side, done: TableDone) {
+        let work = self.side_mut(side);
+        let attempt = std::mem::take(&mut work.attempt);
+        let Ok(outcome) = done.result else {
+            // Nobody knows what was written: believe the worst, so that it is taken back when it is not true any more.
+            if let Attempt::Cast(votes) = attempt {
+                for (id, vote) in votes {
+                    work.votes.entry(id).or_insert(vote);
+                }
+            }
+            if let Some(suspicion) = &mut work.suspicion {
+                suspicion.sent = None;
+            }
+            return;
+        };
+        match outcome {
+            Outcome::Voted { subjects } => self.voted(common, side, &subjects, attempt),
+            Outcome::Withdrawn => self.taken_back(common, side, attempt),
+            Outcome::Removed { removed, ends } => self.removed(common, &removed, ends, &done.snapshot.rows),
+            Outcome::Held(held) => {
+                self.side_mut(side).held(common, held);
+            }
+            Outcome::Braked => {
+                self.read_at = common.now;
+                self.side_mut(side).wait(common);
+            }
+            Outcome::Overtaken => self.side_mut(side).retry(common),
+            Outcome::Stale
+            | Outcome::Read
+            | Outcome::Joined { .. }
+            | Outcome::Left
+            | Outcome::AloneMarked
+            | Outcome::Written
+            | Outcome::NameTaken { .. }
+            | Outcome::AddressTaken { .. } => {
+                self.read_at = common.now;
+                let work = self.side_mut(side);
+                work.ahead_at = common.now;
+                work.retry(common);
+                self.taken_back(common, side, attempt);
+            }
+        }
+    }
+
+    fn voted(&mut self, common: &mut Common, side: Side, subjects: &[ServerId], attempt: Attempt) {
+        let work = self.side_mut(side);
+        let Attempt::Cast(cast) = attempt else { return };
+        for (id, standing) in cast.into_iter().filter(|(id, _)| subjects.contains(id)) {
+            let standing = Standing { confirmed: true, ..standing };
+            if work.votes.insert(id, standing) != Some(standing) {
+                common.tally.votes += 1;
+                let name = work.chain.member(id).map_or_else(|| id.to_string(), |b| b.name.clone());
+                common.event(EventKind::Vote, &name, json!({ "kind": standing.kind, "side": side }));
+            }
+        }
+        if let Some(suspicion) = &mut work.suspicion {
+            suspicion.first_vote.get_or_insert(common.now);
+            suspicion.conflicts.reset();
+        }
+        work.wait(common);
+    }
+
+    /// Votes were taken back, or were not there any more.
+    fn taken_back(&mut self, common: &mut Common, side: Side, attempt: Attempt) {
+        let Attempt::TakeBack(subjects) = attempt else { return };
+        for id in subjects {
+            let vote = self.side_mut(side).votes.remove(&id);
+            if let Some(vote) = vote.filter(|v| v.confirmed) {
+                let name = self.name_of(common, id);
+                common.event(EventKind::VoteWithdrawn, &name, json!({ "kind": vote.kind }));
+            }
+        }
+    }
+
+    /// A run is out of the table: tell, and go on as the table is now without waiting to read it.
+    pub(super) fn removed(
+        &mut self,
+        common: &mut Common,
+        removed: &[Removal],
+        ends: (ServerId, ServerId),
+        rows: &std::collections::BTreeMap<ServerId, crate::core::ServerRow>,
+    ) {
+        for removal in removed {
+            common.tally.removals += 1;
+            let evidence = self.evidence(common, removal.server);
+            self.tell_gone(common, removal.server, &removal.name, removal.kind, json!(removal.voters), evidence);
+            common.send(removal.address, removal.notice_port, NoticeBody::Removed { subject: removal.server });
+        }
+        let subject = removed.first().map_or(ServerId::NEW, |r| r.server);
+        let others = [ends.0, ends.1].into_iter().filter(|id| *id != self.id);
+        let known = |id: ServerId| {
+            let chained = self.sides.iter().find_map(|w| w.chain.member(id)).cloned();
+            chained.or_else(|| rows.get(&id).map(Buddy::from))
+        };
+        let ends: Vec<Buddy> = others.filter_map(known).collect();
+        for end in &ends {
+            common.send(end.address, end.notice_port, NoticeBody::Spliced { subject });
+        }
+        self.splice(common, removed, ends.first());
+        self.read_at = common.now;
+    }
+
+    fn evidence(&self, common: &Common, server: ServerId) -> serde_json::Value {
+        let Some(watch) = common.watches.of(server) else { return json!({}) };
+        let silence = common.now.since(watch.reading.silent_since());
+        let pulseless = common.now.since(watch.reading.pulseless_since());
+        json!({ "misses": watch.reading.consecutive, "silence_ms": millis(silence), "pulseless_ms": millis(pulseless) })
+    }
+
+    /// A server is out of the table: told once.
+    pub(super) fn tell_gone(
+        &mut self,
+        common: &mut Common,
+        server: ServerId,
+        name: &str,
+        kind: VoteKind,
+        voters: serde_json::Value,
+        evidence: serde_json::Value,
+    ) {
+        if !self.told_gone.insert(server) {
+            return;
+        }
+        let kind = match kind {
+            VoteKind::Host => EventKind::Down,
+            VoteKind::Agent => EventKind::AgentLost,
+        };
+        common.event(kind, name, json!({ "voters": voters, "evidence": evidence }));
+    }
+}
+
+impl SideWork {
+    fn held(&mut self, common: &mut Common, held: Held) {
+        *common.tally.held.entry(held).or_default() += 1;
+        let name = self.chain.members.first().map_or_else(String::new, |b| b.name.clone());
+        let Some(suspicion) = &mut self.suspicion else { return };
+        if suspicion.held.replace(held) != Some(held) {
+            common.event(EventKind::Held, &name, json!({ "why": held }));
+        }
+        self.wait(common);
+    }
+
+    /// Again at H, 2H, 4H ... after the first vote, at most a re-vote's time apart.
+    fn wait(&mut self, common: &mut Common) {
+        if let Some(suspicion) = &mut self.suspicion {
+            let first = suspicion.first_vote.unwrap_or(suspicion.since);
+            suspicion.next = common.next_check(first);
+        }
+    }
+
+    /// The table was not as believed: again soon, formed anew.
+    fn retry(&mut self, common: &mut Common) {
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.sent = None;
+            suspicion.not_before =
+                common.now + suspicion.conflicts.next(&mut common.rng).min(Duration::from_millis(250));
+        }
+    }
+}

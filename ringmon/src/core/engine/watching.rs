@@ -1,0 +1,142 @@
+//! The watches of one engine: which slots are whose, what they read, and what that means.
+
+use std::collections::BTreeMap;
+
+use super::contract::{Buddy, Output};
+use crate::core::ahead::Judged;
+use crate::core::detector::{Change, Detector, Limits, State};
+use crate::core::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchReading, WatchSpec};
+use crate::core::{Incarnation, ServerId, Time, Tuning};
+
+/// One watch.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub id: WatchId,
+    pub target: Buddy,
+    pub purpose: Purpose,
+    pub reading: WatchReading,
+    pub detector: Detector,
+    /// The life of the target that was told of as alive, since it last was suspect.
+    pub told_alive: Option<Incarnation>,
+    /// Whether a suspicion was told of, and not yet its end.
+    pub told_suspect: bool,
+}
+
+impl Watch {
+    /// Whether this is a watch of that life of that server. A life that was heard before it was read counts.
+    fn is_of(&self, target: &Buddy) -> bool {
+        self.target.id == target.id
+            && self.target.address == target.address
+            && (self.target.incarnation == target.incarnation || self.reading.incarnation == target.incarnation)
+    }
+
+    fn spec(&self, tuning: &Tuning) -> WatchSpec {
+        WatchSpec {
+            id: self.id,
+            server: self.target.id,
+            name: self.target.name.clone(),
+            address: self.target.address,
+            purpose: self.purpose,
+            interval: tuning.interval,
+            deadline: tuning.deadline,
+        }
+    }
+}
+
+/// All of them, by slot.
+#[derive(Debug, Default)]
+pub(super) struct Watches {
+    slots: BTreeMap<u16, Watch>,
+    generations: BTreeMap<u16, u16>,
+}
+
+impl Watches {
+    pub fn iter(&self) -> impl Iterator<Item = &Watch> {
+        self.slots.values()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Watch> {
+        self.slots.values_mut()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub fn get_mut(&mut self, id: WatchId) -> Option<&mut Watch> {
+        self.slots.get_mut(&id.slot).filter(|w| w.id == id)
+    }
+
+    pub fn of(&self, server: ServerId) -> Option<&Watch> {
+        self.iter().find(|w| w.target.id == server)
+    }
+
+    /// What is known of a server.
+    pub fn judge(&self, server: ServerId) -> Judged {
+        match self.of(server).map(|w| w.detector.state()) {
+            None | Some(State::Waiting) => Judged::Unknown,
+            Some(State::Alive) => Judged::Living,
+            Some(silent @ (State::AgentSilent | State::Suspect)) => {
+                silent.finding().map_or(Judged::Unknown, Judged::Silent)
+            }
+        }
+    }
+
+    /// R2: whether somebody's agent was heard well after `since`.
+    pub fn heard_since(&self, since: Time, limits: &Limits) -> bool {
+        self.iter().any(|w| {
+            w.detector.state() == State::Alive
+                && w.reading.last_pulse > Some(since)
+                && w.reading.last_reply >= Some(since + limits.ears())
+        })
+    }
+
+    /// Make it so that exactly these are watched. A watch goes on if it is of the same life of the same server at the same address,
+    /// with a new purpose if need be; all others begin with no evidence.
+    pub fn set(&mut self, wanted: &[(Buddy, Purpose)], now: Time, tuning: &Tuning, out: &mut impl FnMut(Output)) {
+        let gone: Vec<u16> =
+            self.slots.iter().filter(|(_, w)| !wanted.iter().any(|(t, _)| w.is_of(t))).map(|(slot, _)| *slot).collect();
+        for slot in gone {
+            if let Some(watch) = self.slots.remove(&slot) {
+                out(Output::Unwatch(watch.id));
+            }
+        }
+        for (target, purpose) in wanted {
+            self.want(target, *purpose, now, tuning, out);
+        }
+    }
+
+    fn want(&mut self, target: &Buddy, purpose: Purpose, now: Time, tuning: &Tuning, out: &mut impl FnMut(Output)) {
+        if let Some(watch) = self.slots.values_mut().find(|w| w.is_of(target)) {
+            watch.target = target.clone();
+            if watch.purpose != purpose {
+                watch.purpose = purpose;
+                out(Output::Watch(watch.spec(tuning)));
+            }
+            return;
+        }
+        let Some(slot) = (0..MAX_WATCHES).find(|slot| !self.slots.contains_key(slot)) else { return };
+        let generation = self.generations.entry(slot).or_insert(0);
+        *generation = generation.checked_add(1).unwrap_or(1);
+        let watch = Watch {
+            id: WatchId { slot, generation: *generation },
+            target: target.clone(),
+            purpose,
+            reading: WatchReading { began: now, ..WatchReading::default() },
+            detector: Detector::default(),
+            told_alive: None,
+            told_suspect: false,
+        };
+        out(Output::Watch(watch.spec(tuning)));
+        self.slots.insert(slot, watch);
+    }
+
+    /// This server's own evidence of a span counts for nothing: how many suspicions that undid.
+    pub fn fault(&mut self, fault: LocalFault, from: Time, until: Time) -> u64 {
+        let undone = self.slots.values_mut().filter_map(|w| {
+            let change = w.detector.fault(fault, from, until, &w.reading);
+            matches!(change, Some(Change::Void(_))).then(|| w.told_suspect = false)
+        });
+        undone.fold(0, |n, ()| n + 1)
+    }
+}
