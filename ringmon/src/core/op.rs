@@ -7,7 +7,10 @@
 //! `Stale` also comes of a harmless race: rows are read one statement at a time, and a splice may commit between two of
 //! them. Whoever wants it all the same reads again and asks again.
 
+mod accuse;
+mod alone;
 mod look;
+mod marks;
 mod place;
 mod plan;
 #[cfg(test)]
@@ -170,12 +173,12 @@ impl TableOp {
             Self::Join { new, place } => place::join(new, place.as_ref(), seen),
             Self::TakeOver { row, new } => place::take_over(row, new, seen),
             Self::Leave { id, incarnation, by } => place::leave(*id, *incarnation, by, seen),
-            Self::Accuse(_)
-            | Self::Withdraw { .. }
-            | Self::Alone { .. }
-            | Self::RemoveAll(_)
-            | Self::SetHealth { .. }
-            | Self::SetFrozen { .. } => todo!("lands next"),
+            Self::Accuse(a) => accuse::accuse(a, seen),
+            Self::Withdraw { me, subjects } => marks::withdraw(*me, subjects, seen),
+            Self::Alone { me, incarnation, alone } => alone::mark(*me, *incarnation, *alone, seen),
+            Self::RemoveAll(a) => alone::remove_all(a, seen),
+            Self::SetHealth { me, incarnation, health } => marks::set_health(*me, *incarnation, *health, seen),
+            Self::SetFrozen { frozen, by } => marks::set_frozen(frozen.as_ref(), by, seen),
         };
         step.unwrap_or_else(|early| early)
     }

@@ -144,18 +144,18 @@ impl VirtualTable {
 
     /// One transaction. `check` is asked before the last statement and before COMMIT, if the plan wants that.
     pub fn commit(&mut self, plan: &Plan, check: &mut dyn FnMut() -> bool) -> Commit {
-        let mut lost = false;
-        match self.mishaps.pop_front() {
-            None => {}
+        let lost = match self.mishaps.pop_front() {
+            None => false,
             Some(Mishap::Conflict) => return Commit::Conflict,
             Some(Mishap::Away) => return Commit::Away,
-            Some(Mishap::Delay(by)) => self.advance(by),
-            Some(Mishap::LostAnswer) => lost = true,
-        }
-        match commit::commit(self, plan, check) {
-            Commit::Done(_) if lost => Commit::Unanswered,
-            other => other,
-        }
+            Some(Mishap::LostAnswer) => true,
+            Some(Mishap::Delay(by)) => {
+                self.advance(by);
+                false
+            }
+        };
+        let commit = commit::commit(self, plan, check);
+        if lost && matches!(commit, Commit::Done(_)) { Commit::Unanswered } else { commit }
     }
 
     /// A whole operation, with nobody else in between: what the store's executor does.

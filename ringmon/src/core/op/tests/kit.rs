@@ -1,11 +1,13 @@
 //! Rings to try things on.
 
+use std::time::Duration;
+
 use crate::core::edit::{Guard, NewRow, Outcome};
-use crate::core::op::TableOp;
+use crate::core::op::{Accusation, Finding, TableOp};
 use crate::core::ring;
-use crate::core::row::{Address, Health, ServerRow};
+use crate::core::row::{Address, Health, Mode, ServerRow, Side, VoteKind};
 use crate::core::sim::table::VirtualTable;
-use crate::core::{BootToken, DbTime, Incarnation, ServerId};
+use crate::core::{BootToken, DbTime, Incarnation, Profile, ServerId, Time, WatchId, Witness};
 
 /// A moment of the database's clock that is not near zero.
 pub const NOON: DbTime = DbTime::from_us(1_700_000_000_000_000);
@@ -73,4 +75,79 @@ pub fn whole(table: &VirtualTable) -> Vec<String> {
     let order = ring::order(&table.rows, *start);
     assert_eq!(order.len(), table.rows.len());
     order.iter().map(|id| table.rows[id].name.clone()).collect()
+}
+
+/// The accusers' own clock: it runs with the database's, and shows a thousand seconds at noon.
+pub fn mono(table: &VirtualTable) -> Time {
+    let since_noon = table.now().as_us() - NOON.as_us();
+    Time::from_ns(u64::try_from(1_000_000_000_000 + since_noon * 1000).unwrap())
+}
+
+pub const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// `whom` has not answered for `silent`, which is enough.
+pub fn silent(table: &VirtualTable, whom: &str, silent: Duration) -> Finding {
+    finding(table, whom, VoteKind::Host, silent)
+}
+
+/// `whom` answers, but its pulse is gone for `silent`.
+pub fn pulseless(table: &VirtualTable, whom: &str, silent: Duration) -> Finding {
+    finding(table, whom, VoteKind::Agent, silent)
+}
+
+fn finding(table: &VirtualTable, whom: &str, kind: VoteKind, silent: Duration) -> Finding {
+    let row = row(table, whom);
+    let since = mono(table) - silent;
+    let watch = WatchId { slot: 0, generation: 1 };
+    Finding {
+        server: row.id,
+        incarnation: row.incarnation,
+        kind,
+        since,
+        misses: 20,
+        enough: true,
+        witness: Witness { watch, kind, since },
+    }
+}
+
+/// What `me` holds against its neighbours on `side`.
+pub fn against(
+    table: &VirtualTable,
+    me: &str,
+    side: Side,
+    findings: Vec<Finding>,
+    far_end: Option<&str>,
+) -> Accusation {
+    let own = row(table, me);
+    Accusation {
+        me: own.id,
+        incarnation: own.incarnation,
+        name: own.name.clone(),
+        side,
+        findings,
+        far_end: far_end.map(|far| id(table, far)),
+        hold: ms(60),
+        healthy: true,
+        mode: Mode::Act,
+        tuning: Profile::Default.tuning(),
+    }
+}
+
+/// Runs it with nobody in between, all witnesses silent.
+pub fn run(table: &mut VirtualTable, op: TableOp) -> Outcome {
+    let now = mono(table);
+    table.run(&op, now, &mut || true).unwrap().0
+}
+
+/// Accuses, with nobody in between.
+pub fn accuse(table: &mut VirtualTable, a: &Accusation) -> Outcome {
+    run(table, TableOp::Accuse(a.clone()))
+}
+
+/// The names of those who were removed; fails if it came to anything else.
+pub fn removed(outcome: &Outcome) -> Vec<&str> {
+    let Outcome::Removed { removed, .. } = outcome else { panic!("nobody was removed: {outcome:?}") };
+    removed.iter().map(|r| r.name.as_str()).collect()
 }

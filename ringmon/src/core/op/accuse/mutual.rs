@@ -1,0 +1,71 @@
+//! R4: a suspect that accuses its accusers is, perhaps, only out of their hearing.
+//!
+//! Nobody is removed while a member of the run has a *fresh* vote against one of the run's ends or one of its accusers.
+//!
+//! *Fresh*: renewed within [`mutual_fresh`](crate::core::Tuning::mutual_fresh); or, where the database stood still for everybody, at most
+//! that much before the accusers' own last word. Without the second half, the first one to reach a database that comes back after a
+//! pause (Galera stops for seconds when a node goes) would find all counter-votes stale, and remove the other side of a cut.
+//!
+//! *Not for ever*: once all of it (the accuser's silence, the other witness's vote, the counter-vote) has lasted for
+//! [`mutual_limit`](crate::core::Tuning::mutual_limit), a counter-vote that nobody seconded in the accused row's other slot protects no
+//! longer. A victim that is isolated but reaches the database has usually heard one buddy a moment longer than the other, and
+//! may hold on to its vote against the latter; nobody else accuses that one, so the victim goes after that time. Both sides of a cut second
+//! each other's votes, from either end of the run, so a cut removes nobody however long it lasts. One broken link
+//! removes nobody either: there is no second witness. Nor does a short blip at the other buddy, as the time
+//! counts from the youngest of the three. What is left is a healthy server both of whose links are broken for longer: it is removed,
+//! and joins again where its links work. (R12's asked witnesses will spare it that.)
+
+use std::collections::BTreeMap;
+
+use super::judge::Case;
+use super::votes::{is_recent, silence, stands};
+use crate::core::ServerId;
+use crate::core::edit::{Step, TableSnapshot};
+use crate::core::op::Accusation;
+use crate::core::op::plan::need_rows;
+use crate::core::row::{ServerRow, Side, Vote};
+
+/// Whether a member of the run is protected by its vote against one of `accusers`: ends and voters.
+///
+/// # Errors
+/// What to read first.
+pub(super) fn is_mutual(
+    a: &Accusation,
+    seen: &TableSnapshot,
+    run: &[Case<'_>],
+    accusers: &BTreeMap<ServerId, &ServerRow>,
+) -> Result<bool, Step> {
+    for accused in accusers.values() {
+        for side in Side::BOTH {
+            let Some(vote) = accused.vote(side) else { continue };
+            let Some(case) = run.iter().find(|case| case.suspect.row.id == vote.voter) else { continue };
+            if vote.voter_incarnation != case.suspect.row.incarnation || !is_fresh(a, seen, case, vote) {
+                continue;
+            }
+            if !is_overdue(a, seen, case, vote) || is_seconded(a, seen, accused, side)? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn is_fresh(a: &Accusation, seen: &TableSnapshot, case: &Case<'_>, counter: &Vote) -> bool {
+    let within = a.tuning.mutual_fresh;
+    is_recent(seen.db_now, counter.at, within)
+        || counter.at <= seen.db_now && case.second.is_some_and(|(_, vote)| counter.at + within >= vote.at)
+}
+
+fn is_overdue(a: &Accusation, seen: &TableSnapshot, case: &Case<'_>, counter: &Vote) -> bool {
+    let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
+    let second = case.second.map_or(a.tuning.mutual_limit, |(_, vote)| age(vote));
+    let state = age(counter).min(second).min(silence(seen, &case.suspect));
+    state >= a.tuning.mutual_limit
+}
+
+/// Whether somebody else accuses the accused too, from its other side.
+fn is_seconded(a: &Accusation, seen: &TableSnapshot, accused: &ServerRow, side: Side) -> Result<bool, Step> {
+    let (Some(vote), Some(other)) = (accused.vote(side), accused.vote(side.opposite())) else { return Ok(false) };
+    need_rows(seen, [other.voter])?;
+    Ok(other.voter != vote.voter && stands(seen, other, a.tuning.vote_lifetime))
+}
