@@ -1,4 +1,6 @@
-//! The flags. Names are a contract: others script against them.
+//! The commands. Names are a contract: others script against them.
+
+mod flags;
 
 use std::path::PathBuf;
 
@@ -6,6 +8,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Key, Typed, parse};
+use crate::core::row::Quorum;
+use flags::{AgentFlags, PoolFlags};
 
 /// What stands under `ringmon --help`.
 const EXAMPLES: &str = "\
@@ -40,6 +44,9 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make the tables, the pool and its key; what is there is left as it is
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArgs),
     /// Watch this server's two buddies, and be watched
     ///
     /// Joins the pool's ring at a random place, probes both buddies, and takes those out of the table who fell silent. Needs
@@ -50,10 +57,34 @@ pub enum Command {
     ///
     /// Exit code 1 if it is not a member of its ring just now, 69 if no agent answers.
     Status(StatusArgs),
+    /// The ring, as the table has it
+    #[command(subcommand)]
+    Ring(RingCommand),
+    /// What happened in the pool, from the table
+    Events(EventsArgs),
+    /// Take a server out of the ring; its two buddies become each other's
+    ///
+    /// The server's agent notices and stays out until it is started again. A server that is shut down cleanly leaves by
+    /// itself.
+    Leave {
+        /// Which server
+        name: String,
+        #[command(flatten)]
+        pool: PoolFlags,
+    },
+    /// The pool's rules, which no agent can weaken
+    #[command(subcommand)]
+    Pool(PoolCommand),
     /// The configuration, from all layers together
     #[command(subcommand)]
     Config(ConfigCommand),
 }
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  ringmon init --pool lab                            an embedded database, for one machine
+  ringmon init --pool web --database-url mysql://ringmon@db.example/ringmon
+  ringmon init --pool web --quorum single            one buddy's report removes a server";
 
 const AGENT_EXAMPLES: &str = "\
 Examples:
@@ -61,111 +92,90 @@ Examples:
   ringmon agent --pool web --address 10.0.0.7 --profile fast --events /var/log/ringmon.jsonl
   RINGMON_MODE=observe ringmon agent --pool web      look and tell, remove nobody";
 
-/// Where the pool's tables are.
-#[derive(Clone, Debug, Default, Args)]
-pub struct PoolFlags {
-    /// The pool
-    #[arg(long, value_name = "POOL")]
-    pub pool: Option<String>,
-    /// Where the tables are: mysql://USER@HOST/DATABASE or sqlite:///PATH [default: sqlite:///var/lib/ringmon/ringmon.db]
-    #[arg(long, value_name = "URL")]
-    pub database_url: Option<String>,
-    /// A file with nothing but the database's password in it
-    #[arg(long, value_name = "FILE")]
-    pub database_password_file: Option<String>,
-}
-
-impl PoolFlags {
-    fn put(&self, typed: &mut Typed) {
-        typed.flag(Key::Pool, self.pool.clone());
-        typed.flag(Key::DatabaseUrl, self.database_url.clone());
-        typed.flag(Key::DatabasePasswordFile, self.database_password_file.clone());
-    }
-}
-
-/// Everything an agent can be told.
-#[derive(Clone, Debug, Default, Args)]
-pub struct AgentFlags {
+/// `init`
+#[derive(Clone, Debug, Args)]
+pub struct InitArgs {
     #[command(flatten)]
     pub pool: PoolFlags,
-    /// This server's name, unique in the pool [default: the host name]
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// The interface to probe through [default: the only one with an IPv4 address]
-    #[arg(long, value_name = "IF")]
-    pub interface: Option<String>,
-    /// This server's address on it [default: its only IPv4 address]
-    #[arg(long, value_name = "IP")]
-    pub address: Option<String>,
-    /// How fast to probe: every second, 20 ms, 10 ms or 3.3 ms [default: default]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::PROFILES)))]
-    pub profile: Option<String>,
-    /// Where probes are answered [default: auto]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::DATAPATHS)))]
-    pub datapath: Option<String>,
-    /// observe: vote, tell, but remove nobody [default: act]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::MODES)))]
-    pub mode: Option<String>,
-    /// Append one JSON line for each transition to this file; - is the standard output
-    #[arg(long, value_name = "FILE|-")]
-    pub events: Option<String>,
-    /// Where /metrics, /status, /healthz and /readyz are served; off: nowhere [default: 127.0.0.1:7464]
-    #[arg(long, value_name = "ADDR")]
-    pub http: Option<String>,
-    /// Where the buddy list is kept [default: /var/lib/ringmon]
-    #[arg(long, value_name = "DIR")]
-    pub state_dir: Option<String>,
-    /// On SIGTERM: leave the ring, or keep the place for a restart [default: leave]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::ON_STOPS)))]
-    pub on_stop: Option<String>,
-    /// UDP port for notices between agents [default: 7464]
-    #[arg(long, value_name = "PORT")]
-    pub notice_port: Option<String>,
-    /// Where clients are to go, if not to the address
-    #[arg(long, value_name = "IP")]
-    pub route_address: Option<String>,
-    /// The port clients are to use
-    #[arg(long, value_name = "PORT")]
-    pub route_port: Option<String>,
-    /// Share of clients, relative to the other servers' [default: 100]
-    #[arg(long, value_name = "N")]
-    pub weight: Option<String>,
-    /// Real-time priority for the sender [default: on]
-    #[arg(long, value_name = "on|off")]
-    pub realtime: Option<String>,
-    /// Differentiated services code point of probes [default: 48, which is CS6]
-    #[arg(long, value_name = "0-63")]
-    pub dscp: Option<String>,
-    /// Debug lines of the BPF programs in the log [default: off, which costs nothing]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::BPF_LOGS)))]
-    pub bpf_log: Option<String>,
+    /// How many witnesses a removal needs: both buddies, or a single one [default: both]
+    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::QUORUMS)))]
+    pub quorum: Option<String>,
 }
 
-impl AgentFlags {
-    fn put(&self, typed: &mut Typed) {
-        self.pool.put(typed);
-        for (key, given) in [
-            (Key::Name, &self.name),
-            (Key::Interface, &self.interface),
-            (Key::Address, &self.address),
-            (Key::Profile, &self.profile),
-            (Key::Datapath, &self.datapath),
-            (Key::Mode, &self.mode),
-            (Key::Events, &self.events),
-            (Key::Http, &self.http),
-            (Key::StateDir, &self.state_dir),
-            (Key::OnStop, &self.on_stop),
-            (Key::NoticePort, &self.notice_port),
-            (Key::RouteAddress, &self.route_address),
-            (Key::RoutePort, &self.route_port),
-            (Key::Weight, &self.weight),
-            (Key::Realtime, &self.realtime),
-            (Key::Dscp, &self.dscp),
-            (Key::BpfLog, &self.bpf_log),
-        ] {
-            typed.flag(key, given.clone());
-        }
+impl InitArgs {
+    /// The quorum that was asked for.
+    pub fn quorum(&self) -> Quorum {
+        // clap lets no other word through.
+        self.quorum.as_deref().and_then(|word| parse::one_of(parse::QUORUMS, word).ok()).unwrap_or_default()
     }
+}
+
+/// `events`
+#[derive(Clone, Debug, Args)]
+pub struct EventsArgs {
+    #[command(flatten)]
+    pub pool: PoolFlags,
+    /// How many of the newest events
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: u32,
+    /// Go on with those that come, until interrupted
+    #[arg(long, short)]
+    pub follow: bool,
+    /// One JSON line each
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ring ...`
+#[derive(Clone, Debug, Subcommand)]
+pub enum RingCommand {
+    /// Every server in the order of the ring, with its buddies and the votes against it
+    Show(TableArgs),
+    /// Whether it is one whole ring; exit code 1 and the damaged rows if not
+    Check(TableArgs),
+}
+
+/// A command that prints something of the table.
+#[derive(Clone, Debug, Args)]
+pub struct TableArgs {
+    #[command(flatten)]
+    pub pool: PoolFlags,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pool ...`
+#[derive(Clone, Debug, Subcommand)]
+pub enum PoolCommand {
+    /// The rules, and whether the pool is frozen
+    Show(TableArgs),
+    /// Change rules: quorum=both|single agent_timeout=3s brake=0.5 alone=one|all mode=act|observe
+    ///
+    /// quorum: witnesses a removal needs. agent_timeout: how long a lost agent has to come back. brake: the largest share of
+    /// the pool that is removed within ten minutes before it freezes; 1 is off. alone: who may remove all the others when it hears
+    /// nobody and the database answers: one, a server with one other; all, any. mode: observe tells and removes nobody.
+    #[command(after_help = "Example:\n  ringmon pool set --pool web quorum=single agent_timeout=5s brake=0.3")]
+    Set {
+        /// What to change
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+        #[command(flatten)]
+        table: TableArgs,
+    },
+    /// Remove nobody until the pool is thawed
+    Freeze {
+        /// Why; shown to everybody
+        #[arg(long, value_name = "TEXT", default_value = "by an operator")]
+        why: String,
+        #[command(flatten)]
+        pool: PoolFlags,
+    },
+    /// Remove the dead again
+    Thaw {
+        #[command(flatten)]
+        pool: PoolFlags,
+    },
 }
 
 /// `status`
@@ -203,6 +213,16 @@ impl Cli {
         let mut typed = Typed::default();
         typed.flag(Key::Log, self.log.clone());
         match &self.command {
+            Command::Init(InitArgs { pool, .. })
+            | Command::Events(EventsArgs { pool, .. })
+            | Command::Leave { pool, .. }
+            | Command::Ring(RingCommand::Show(TableArgs { pool, .. }) | RingCommand::Check(TableArgs { pool, .. }))
+            | Command::Pool(
+                PoolCommand::Show(TableArgs { pool, .. })
+                | PoolCommand::Set { table: TableArgs { pool, .. }, .. }
+                | PoolCommand::Freeze { pool, .. }
+                | PoolCommand::Thaw { pool },
+            ) => pool.put(&mut typed),
             Command::Agent(flags)
             | Command::Config(ConfigCommand::Check(flags) | ConfigCommand::Show { flags, .. }) => flags.put(&mut typed),
             Command::Status(args) => typed.flag(Key::Http, args.http.clone()),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{config, observe};
+use crate::{config, notice, observe, store};
 
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,41 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             | observe::Error::Serve { source, .. } => io_code(source).unwrap_or(CONFIGURATION),
         });
     }
+    if let Some(notice::Error::Listen { source, .. }) = cause.downcast_ref() {
+        return Some(io_code(source).unwrap_or(CONFIGURATION));
+    }
+    if let Some(error) = cause.downcast_ref::<store::Error>() {
+        return Some(store_code(error));
+    }
     cause.downcast_ref::<std::io::Error>().and_then(io_code)
+}
+
+/// 69 where the database may be well again by itself, 77 where somebody has to allow more, 78 where something is set wrongly.
+fn store_code(error: &store::Error) -> u8 {
+    use store::Error as E;
+    match error {
+        E::AccessDenied { .. } | E::Privilege { .. } => PERMISSION,
+        E::Unreadable { source, .. } => io_code(source).unwrap_or(CONFIGURATION),
+        E::Url { .. }
+        | E::UnknownDatabase { .. }
+        | E::Tls { .. }
+        | E::SchemaMissing { .. }
+        | E::SchemaTooOld { .. }
+        | E::SchemaTooNew { .. }
+        | E::NoSuchPool { .. } => CONFIGURATION,
+        E::Unreachable { .. }
+        | E::Lost { .. }
+        | E::TimedOut { .. }
+        | E::Busy { .. }
+        | E::Corrupt { .. }
+        | E::ReadOnly { .. }
+        | E::DiskFull { .. }
+        | E::Unavailable { .. }
+        | E::Contended { .. }
+        | E::Damaged { .. }
+        | E::Database { .. } => UNAVAILABLE,
+        E::Random { .. } => UNEXPECTED,
+    }
 }
 
 /// The code of an error of the operating system, where there is a fitting one.

@@ -6,9 +6,15 @@
 mod agent;
 mod args;
 mod config;
+mod database;
+mod events;
 mod exit;
+mod init;
+mod leave;
 mod logging;
 mod out;
+mod pool;
+mod ring;
 mod status;
 
 use std::process::ExitCode;
@@ -16,7 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::config::{Loaded, Sources};
-use args::{Cli, Command};
+use args::{Cli, Command, PoolCommand, RingCommand};
 use exit::Verdict;
 
 /// Everything the binary does.
@@ -38,8 +44,17 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         tracing::warn!("{warning}");
     }
     match cli.command {
+        Command::Init(args) => init::run(&typed, args.quorum()),
         Command::Agent(_) => agent::run(&typed),
         Command::Status(args) => status::run(&typed, args.json),
+        Command::Ring(RingCommand::Show(args)) => ring::show(&typed, args.json),
+        Command::Ring(RingCommand::Check(args)) => ring::check(&typed, args.json),
+        Command::Events(args) => events::run(&typed, args.limit, args.follow, args.json),
+        Command::Leave { name, .. } => leave::run(&typed, &name),
+        Command::Pool(PoolCommand::Show(args)) => pool::show(&typed, args.json),
+        Command::Pool(PoolCommand::Set { settings, table }) => pool::set(&typed, &settings, table.json),
+        Command::Pool(PoolCommand::Freeze { why, .. }) => pool::freeze(&typed, Some(why)),
+        Command::Pool(PoolCommand::Thaw { .. }) => pool::freeze(&typed, None),
         Command::Config(command) => config::run(&typed, &command),
     }
 }

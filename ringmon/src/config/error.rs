@@ -123,6 +123,8 @@ pub enum Problem {
     },
     /// It has another form; what is expected, with an example.
     NotA(&'static str),
+    /// It is no database's URL: what the store says.
+    DatabaseUrl(Box<crate::store::Error>),
     /// It does not fit this machine: why.
     Machine(String),
     /// The file it names cannot be read.
@@ -137,6 +139,10 @@ impl fmt::Display for Problem {
             }
             Self::NotANumber { min, max } => write!(f, "it must be a whole number from {min} to {max}"),
             Self::NotA(what) => write!(f, "it must be {what}"),
+            Self::DatabaseUrl(why) => match why.as_ref() {
+                crate::store::Error::Url { reason } => f.write_str(reason),
+                other => other.fmt(f),
+            },
             Self::Machine(why) => f.write_str(why),
             Self::ReadFile(source) => write!(f, "cannot read that file: {source}"),
         }

@@ -6,7 +6,7 @@ use super::error::{Error, Problem};
 use super::keys::{Key, Origin, Typed, Word};
 use super::machine::Machine;
 use super::parse::{self, bad};
-use super::{AgentConfig, EventTarget, PoolAccess, Secret, url};
+use super::{AgentConfig, DatabaseUrl, EventTarget, PoolAccess, url};
 use crate::core::row::Address;
 
 /// The value of a key that has a default or may be missing.
@@ -81,22 +81,19 @@ pub fn warnings(typed: &Typed) -> Vec<String> {
     warnings
 }
 
-/// The database's URL with the password from where it is kept.
-fn database(typed: &Typed) -> Result<Secret, Error> {
-    let url = must(typed, Key::DatabaseUrl, "", |text| Ok(text.to_owned()))?;
+/// Where the tables are, with the password from where it is kept; the environment outweighs the file.
+fn database(typed: &Typed) -> Result<DatabaseUrl, Error> {
+    let url = must(typed, Key::DatabaseUrl, "", parse::database)?;
     let from_file = maybe(typed, Key::DatabasePasswordFile, |path| {
         std::fs::read_to_string(path)
             .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
             .map_err(Problem::ReadFile)
     })?;
-    let said = typed.get(Key::DatabasePassword).map(|word| word.text.clone());
-    let Some(password) = said.or(from_file) else { return Ok(Secret::new(url)) };
-    match url::with_password(&url, &password) {
-        Some(url) => Ok(Secret::new(url)),
-        None => must(typed, Key::DatabaseUrl, "", |_| {
-            Err(Problem::NotA("a URL with a user, like mysql://ringmon@db.example/ringmon, when a password is given"))
-        }),
-    }
+    let password = typed.get(Key::DatabasePassword).map(|word| word.text.clone()).or(from_file);
+    Ok(match password {
+        Some(password) => url.with_password(&password),
+        None => url,
+    })
 }
 
 /// The own name: as said, or the host's.

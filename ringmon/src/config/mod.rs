@@ -10,7 +10,6 @@ mod machine;
 mod meaning;
 mod near;
 pub mod parse;
-mod secret;
 mod url;
 
 #[cfg(test)]
@@ -23,21 +22,21 @@ use crate::core::Profile;
 use crate::core::row::{Address, Mode};
 
 pub use crate::observe::EventTarget;
+pub use crate::store::DatabaseUrl;
 pub use error::{Error, Problem};
 pub use keys::{Key, Origin, Typed, Word};
 pub use layers::{DEFAULT_FILE, Loaded, Sources, load};
 pub use machine::{Interface, Machine};
 pub use meaning::{agent, http, pool_access, warnings};
 pub use near::nearest;
-pub use secret::Secret;
 
 /// How to reach a pool's tables.
 #[derive(Clone, Debug)]
 pub struct PoolAccess {
     /// The pool's name.
     pub pool: String,
-    /// The database's URL, password included.
-    pub database: Secret,
+    /// Where the tables are, password included (and never shown).
+    pub database: DatabaseUrl,
 }
 
 /// Everything an agent is told; nothing is left open.
@@ -45,8 +44,8 @@ pub struct PoolAccess {
 pub struct AgentConfig {
     /// The pool's name.
     pub pool: String,
-    /// The database's URL, password included.
-    pub database: Secret,
+    /// Where the tables are, password included (and never shown).
+    pub database: DatabaseUrl,
     /// Own name, unique in the pool.
     pub name: String,
     /// The interface probes leave and arrive on.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::error::{Error, Problem};
 use super::keys::{Key, Word};
 use super::near::nearest;
-use super::{BpfLog, DatapathChoice, OnStop};
+use super::{BpfLog, DatabaseUrl, DatapathChoice, OnStop};
 use crate::core::Profile;
 use crate::core::row::{Address, Alone, Mode, Quorum};
 
@@ -81,6 +81,11 @@ pub fn number<T: FromStr + PartialOrd + Copy + Into<u64>>(text: &str, min: T, ma
 /// Yes or no.
 pub fn switch(text: &str) -> Result<bool, Problem> {
     one_of(SWITCHES, text).map_err(|_| Problem::NotOneOf { allowed: vec!["on", "off"], near: None })
+}
+
+/// Where the tables are.
+pub fn database(text: &str) -> Result<DatabaseUrl, Problem> {
+    text.parse().map_err(|error| Problem::DatabaseUrl(Box::new(error)))
 }
 
 /// An IP address.

@@ -34,19 +34,6 @@ pub(super) fn has_password(url: &str) -> bool {
     parts(url).is_some_and(|parts| parts.password.is_some())
 }
 
-/// The URL with this password in it, percent-encoded (RFC 3986, 2.1); `None` where it has no user to whom it could belong.
-pub(super) fn with_password(url: &str, password: &str) -> Option<String> {
-    let Parts { scheme, user, rest, .. } = parts(url)?;
-    let mut encoded = String::with_capacity(password.len());
-    for byte in password.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    Some(format!("{scheme}{}:{encoded}@{rest}", user?))
-}
-
 /// The URL as it may be shown.
 #[must_use]
 pub fn redacted(url: &str) -> String {

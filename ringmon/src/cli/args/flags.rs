@@ -1,0 +1,115 @@
+//! The flags that say what could also stand in a configuration file.
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use crate::config::{Key, Typed, parse};
+
+/// Where the pool's tables are.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PoolFlags {
+    /// The pool
+    #[arg(long, value_name = "POOL")]
+    pub pool: Option<String>,
+    /// Where the tables are: mysql://USER@HOST/DATABASE or sqlite:///PATH [default: sqlite:///var/lib/ringmon/ringmon.db]
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// A file with nothing but the database's password in it
+    #[arg(long, value_name = "FILE")]
+    pub database_password_file: Option<String>,
+}
+
+impl PoolFlags {
+    /// Says what was given.
+    pub fn put(&self, typed: &mut Typed) {
+        typed.flag(Key::Pool, self.pool.clone());
+        typed.flag(Key::DatabaseUrl, self.database_url.clone());
+        typed.flag(Key::DatabasePasswordFile, self.database_password_file.clone());
+    }
+}
+
+/// Everything an agent can be told.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AgentFlags {
+    #[command(flatten)]
+    pub pool: PoolFlags,
+    /// This server's name, unique in the pool [default: the host name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The interface to probe through [default: the only one with an IPv4 address]
+    #[arg(long, value_name = "IF")]
+    pub interface: Option<String>,
+    /// This server's address on it [default: its only IPv4 address]
+    #[arg(long, value_name = "IP")]
+    pub address: Option<String>,
+    /// How fast to probe: every second, 20 ms, 10 ms or 3.3 ms [default: default]
+    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::PROFILES)))]
+    pub profile: Option<String>,
+    /// Where probes are answered [default: auto]
+    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::DATAPATHS)))]
+    pub datapath: Option<String>,
+    /// observe: vote, tell, but remove nobody [default: act]
+    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::MODES)))]
+    pub mode: Option<String>,
+    /// Append one JSON line for each transition to this file; - is the standard output
+    #[arg(long, value_name = "FILE|-")]
+    pub events: Option<String>,
+    /// Where /metrics, /status, /healthz and /readyz are served; off: nowhere [default: 127.0.0.1:7464]
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<String>,
+    /// Where the buddy list is kept [default: /var/lib/ringmon]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<String>,
+    /// On SIGTERM: leave the ring, or keep the place for a restart [default: leave]
+    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::ON_STOPS)))]
+    pub on_stop: Option<String>,
+    /// UDP port for notices between agents [default: 7464]
+    #[arg(long, value_name = "PORT")]
+    pub notice_port: Option<String>,
+    /// Where clients are to go, if not to the address
+    #[arg(long, value_name = "IP")]
+    pub route_address: Option<String>,
+    /// The port clients are to use
+    #[arg(long, value_name = "PORT")]
+    pub route_port: Option<String>,
+    /// Share of clients, relative to the other servers' [default: 100]
+    #[arg(long, value_name = "N")]
+    pub weight: Option<String>,
+    /// Real-time priority for the sender [default: on]
+    #[arg(long, value_name = "on|off")]
+    pub realtime: Option<String>,
+    /// Differentiated services code point of probes [default: 48, which is CS6]
+    #[arg(long, value_name = "0-63")]
+    pub dscp: Option<String>,
+    /// Debug lines of the BPF programs in the log [default: off, which costs nothing]
+    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::BPF_LOGS)))]
+    pub bpf_log: Option<String>,
+}
+
+impl AgentFlags {
+    /// Says what was given.
+    pub fn put(&self, typed: &mut Typed) {
+        self.pool.put(typed);
+        for (key, given) in [
+            (Key::Name, &self.name),
+            (Key::Interface, &self.interface),
+            (Key::Address, &self.address),
+            (Key::Profile, &self.profile),
+            (Key::Datapath, &self.datapath),
+            (Key::Mode, &self.mode),
+            (Key::Events, &self.events),
+            (Key::Http, &self.http),
+            (Key::StateDir, &self.state_dir),
+            (Key::OnStop, &self.on_stop),
+            (Key::NoticePort, &self.notice_port),
+            (Key::RouteAddress, &self.route_address),
+            (Key::RoutePort, &self.route_port),
+            (Key::Weight, &self.weight),
+            (Key::Realtime, &self.realtime),
+            (Key::Dscp, &self.dscp),
+            (Key::BpfLog, &self.bpf_log),
+        ] {
+            typed.flag(key, given.clone());
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What the commands that work on the tables have in common.
+
+use std::future::Future;
+
+use nix::time::{ClockId, clock_gettime};
+
+use super::exit::Error;
+use crate::config::{Machine, Typed, pool_access};
+use crate::core::op::TableOp;
+use crate::core::{Outcome, TableSnapshot, Time};
+use crate::store::Store;
+
+/// Runs a command's future to its end.
+///
+/// # Errors
+/// The command's own; the runtime's, if it cannot be built.
+pub fn wait<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+}
+
+/// Opens the pool that is meant.
+///
+/// # Errors
+/// The configuration's or the database's.
+pub async fn open(typed: &Typed) -> anyhow::Result<Store> {
+    let access = pool_access(typed)?;
+    Ok(Store::open(&access.database, &access.pool).await?)
+}
+
+/// Runs an operation on the table for an operator.
+///
+/// # Errors
+/// The database's.
+pub async fn run(store: &Store, op: &TableOp) -> anyhow::Result<(Outcome, TableSnapshot)> {
+    let (result, seen) = store.run(op, monotonic, || true).await;
+    Ok((result?, seen))
+}
+
+/// What an operation came to that should have come to something else: somebody else was at it.
+pub fn unexpected(outcome: &Outcome) -> anyhow::Error {
+    Error::Unavailable(format!("the table changed under this command ({outcome:?}); try again")).into()
+}
+
+/// Who an event says it was.
+pub fn operator() -> String {
+    let host = Machine::this().map(|machine| machine.hostname).unwrap_or_default();
+    format!("operator on {host}")
+}
+
+/// This machine's monotonic clock.
+fn monotonic() -> Time {
+    // It is always there on Linux (clock_gettime(2)); zero would only make the snapshot's stamp wrong, which no command here reads.
+    clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map(|now| Time::from_ns(u64::try_from(std::time::Duration::from(now).as_nanos()).unwrap_or(u64::MAX)))
+        .unwrap_or(Time::ZERO)
+}

@@ -1,0 +1,74 @@
+//! `ringmon events`: what happened in the pool, from the table.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::exit::Verdict;
+use super::{database, out};
+use crate::config::Typed;
+use crate::core::DbTime;
+use crate::core::edit::StoredEvent;
+use crate::store::Events;
+
+/// How often `--follow` looks.
+const EVERY: Duration = Duration::from_millis(500);
+/// How many events `--follow` fetches at a time.
+const BATCH: u32 = 500;
+
+/// Prints the newest events, and with `follow` those that come, until interrupted.
+pub fn run(typed: &Typed, limit: u32, follow: bool, json: bool) -> anyhow::Result<Verdict> {
+    database::wait(async {
+        let store = database::open(typed).await?;
+        let mut batch = store.events(Events::Newest(limit)).await?;
+        let mut last = batch.last().map(|event| event.id);
+        if last.is_none() && follow {
+            // Nothing was asked to be shown: begin behind the newest that is there.
+            last = store.events(Events::Newest(1)).await?.last().map(|event| event.id);
+        }
+        loop {
+            for event in &batch {
+                out::line(&if json { as_json(event).to_string() } else { as_text(event) })?;
+            }
+            if !follow {
+                return Ok(Verdict::Ok);
+            }
+            last = batch.last().map(|event| event.id).or(last);
+            tokio::time::sleep(EVERY).await;
+            batch = match store.events(Events::After { id: last.unwrap_or(0), limit: BATCH }).await {
+                Ok(events) => events,
+                Err(error) if error.is_transient() => {
+                    tracing::warn!("{error}; still trying");
+                    Vec::new()
+                }
+                Err(error) => return Err(error.into()),
+            };
+        }
+    })
+}
+
+/// A moment of the database's clock as RFC 3339 in UTC, with microseconds.
+fn moment(at: DbTime) -> String {
+    Timestamp::from_microsecond(at.as_us()).map_or_else(|_| at.to_string(), |at| format!("{at:.6}"))
+}
+
+/// The same field names as in an agent's event log.
+fn as_json(event: &StoredEvent) -> Value {
+    json!({
+        "id": event.id,
+        "at": moment(event.at),
+        "server": event.by,
+        "event": event.kind,
+        "subject": event.subject_name,
+        "subject_id": event.subject,
+        "detail": event.detail,
+    })
+}
+
+fn as_text(event: &StoredEvent) -> String {
+    let kind = json!(event.kind);
+    let kind = kind.as_str().unwrap_or_default();
+    let subject = if event.subject_name.is_empty() { "pool" } else { &event.subject_name };
+    format!("{}  {kind:<12} {subject:<16} by {}  {}", moment(event.at), event.by, event.detail)
+}

@@ -1,0 +1,118 @@
+//! The ring as a picture, a table, or JSON.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::out;
+use super::Ring;
+use crate::core::row::Side;
+use crate::core::{Health, ServerId, ServerRow, VoteKind, ring};
+
+/// A larger ring gets no picture: the table says it better.
+const PICTURE_AT_MOST: usize = 32;
+
+/// The rows along the ring, beginning with the oldest; in a broken ring the rest behind, ring by ring.
+fn in_order(rows: &[ServerRow]) -> Vec<&ServerRow> {
+    let by_id: BTreeMap<ServerId, ServerRow> = rows.iter().map(|row| (row.id, row.clone())).collect();
+    let mut order: Vec<ServerId> = Vec::new();
+    for &id in by_id.keys() {
+        if !order.contains(&id) {
+            order.extend(ring::order(&by_id, id));
+        }
+    }
+    let places: BTreeMap<ServerId, usize> = order.iter().rev().enumerate().map(|(place, &id)| (id, place)).collect();
+    let mut sorted: Vec<&ServerRow> = rows.iter().collect();
+    sorted.sort_by_key(|row| std::cmp::Reverse(places.get(&row.id)));
+    sorted
+}
+
+/// `pool`, whether it is `whole`, and its `servers` in the order of the ring.
+pub fn as_json(ring: &Ring) -> Value {
+    let damages: Vec<String> = ring::check(&ring.rows).iter().map(ToString::to_string).collect();
+    json!({
+        "pool": ring.pool,
+        "whole": damages.is_empty(),
+        "damages": damages,
+        "servers": in_order(&ring.rows),
+    })
+}
+
+/// A picture, a table, and what is wrong.
+pub fn as_text(ring: &Ring) -> String {
+    if ring.rows.is_empty() {
+        return format!("pool {} has no servers", ring.pool);
+    }
+    let rows = in_order(&ring.rows);
+    let damages = ring::check(&ring.rows);
+    let mut parts = Vec::new();
+    if damages.is_empty() && rows.len() <= PICTURE_AT_MOST {
+        parts.push(picture(&rows));
+    }
+    parts.push(table(ring, &rows));
+    parts.extend(damages.iter().map(|damage| format!("damage: {damage}")));
+    parts.join("\n")
+}
+
+/// `a -> b -> c -> a`, wrapped: each arrow leads to a first buddy.
+fn picture(rows: &[&ServerRow]) -> String {
+    const WIDTH: usize = 76;
+    let mut lines = vec![String::new()];
+    for name in rows.iter().map(|row| row.name.as_str()) {
+        let line = lines.last_mut().expect("it begins with one line");
+        if line.len() + name.len() > WIDTH && !line.is_empty() {
+            lines.push(String::new());
+        }
+        let line = lines.last_mut().expect("it begins with one line");
+        line.push_str(name);
+        line.push_str(" -> ");
+    }
+    let line = lines.last_mut().expect("it begins with one line");
+    line.push_str(&rows[0].name);
+    lines.join("\n") + "\n"
+}
+
+fn table(ring: &Ring, rows: &[&ServerRow]) -> String {
+    let names: BTreeMap<ServerId, &str> = rows.iter().map(|row| (row.id, row.name.as_str())).collect();
+    let name = |id: ServerId| names.get(&id).map_or_else(|| format!("{id}?"), |name| (*name).to_owned());
+    let mut table = out::table(&["server", "id", "address", "first buddy", "second buddy", "votes", "notes"]);
+    for row in rows {
+        table.add_row([
+            row.name.clone(),
+            row.id.to_string(),
+            row.address.to_string(),
+            name(row.first_buddy),
+            name(row.second_buddy),
+            votes(ring, row, &name),
+            notes(row),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+fn votes(ring: &Ring, row: &ServerRow, name: &impl Fn(ServerId) -> String) -> String {
+    let votes = Side::BOTH.iter().filter_map(|&side| row.vote(side)).map(|vote| {
+        let what = match vote.kind {
+            VoteKind::Host => "host",
+            VoteKind::Agent => "agent",
+        };
+        let age = ring.now.since(vote.since).unwrap_or_default().as_secs_f64();
+        format!("{} ({what}, {age:.1} s)", name(vote.voter))
+    });
+    votes.collect::<Vec<_>>().join(", ")
+}
+
+fn notes(row: &ServerRow) -> String {
+    let mut notes = Vec::new();
+    match row.health {
+        Health::Unknown | Health::Passing => {}
+        Health::Failing => notes.push("service failing"),
+    }
+    if row.draining {
+        notes.push("draining");
+    }
+    if row.alone_since.is_some() {
+        notes.push("hears nobody");
+    }
+    notes.join(", ")
+}
