@@ -5,8 +5,18 @@
 //! processes get a death signal, everything else is undone by [`undo`], on drop, on panic and on Ctrl-C.
 
 pub mod census;
+pub mod clock;
+pub mod database;
+pub mod event;
+pub mod fault;
+pub mod folder;
 pub mod kernel;
+pub mod lab;
 pub mod namespace;
 pub mod network;
 pub mod process;
+pub mod ring;
+pub mod server;
+pub mod turn;
 pub mod undo;
+pub mod view;

@@ -56,7 +56,7 @@ impl Process {
         let err = out.try_clone().with_context(|| format!("cannot write {}", log.display()))?;
         // setpriv(1) sets the death signal and becomes the program: the same process, and no unsafe code here.
         let mut command = Command::new("setpriv");
-        command
+        crate::lab::clean(&mut command)
             .args(["--pdeathsig", "KILL", "--"])
             .arg(&launch.program)
             .args(&launch.args)

@@ -1,0 +1,125 @@
+//! Ways to break a lab, and what became of it.
+
+mod blow;
+mod outcome;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::lab::Lab;
+use crate::ring::Ring;
+use crate::server::State;
+
+pub use blow::Blow;
+pub use outcome::Outcome;
+
+/// A fault, by its name on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// All its frames are dropped, the carrier stays up, and its agent is frozen: a machine that lost its power.
+    Crash,
+    /// All its frames are dropped but those to and from the database.
+    Isolated,
+    /// Its agent is killed; the host lives.
+    AgentKill,
+    /// Its agent is frozen for good; its kernel goes on answering.
+    AgentStop,
+    /// Its agent is frozen for a second.
+    AgentPause,
+    /// Its agent is told to stop.
+    Leave,
+    /// A new server comes.
+    Join,
+    /// Two neighbours crash at once.
+    AdjacentCrash,
+    /// Everybody who is away comes back.
+    Return,
+}
+
+const NAMES: [(Fault, &str); 9] = [
+    (Fault::Crash, "crash"),
+    (Fault::Isolated, "isolated"),
+    (Fault::AgentKill, "agent-kill"),
+    (Fault::AgentStop, "agent-stop"),
+    (Fault::AgentPause, "agent-pause"),
+    (Fault::Leave, "leave"),
+    (Fault::Join, "join"),
+    (Fault::AdjacentCrash, "adjacent-crash"),
+    (Fault::Return, "return"),
+];
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = NAMES.iter().find(|(fault, _)| fault == self).map_or("?", |(_, name)| name);
+        f.pad(name)
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || NAMES.map(|(_, name)| name).join(", ");
+        let found = NAMES.iter().find(|(_, name)| *name == text).map(|(fault, _)| *fault);
+        found.ok_or_else(|| format!("no such fault: {text}; there are {}", known()))
+    }
+}
+
+impl Fault {
+    /// How many servers are on the ring afterwards, if `members` were and `away` were not; `None` if too few are left
+    /// for it: a ring of one has nobody who could see anything.
+    #[must_use]
+    pub fn members_after(self, members: usize, away: usize) -> Option<(usize, usize)> {
+        let gone = match self {
+            Self::Crash | Self::Isolated | Self::AgentKill | Self::AgentStop | Self::Leave => 1,
+            Self::AdjacentCrash => 2,
+            Self::AgentPause => 0,
+            Self::Join => return Some((members + 1, away)),
+            Self::Return => return Some((members + away, 0)),
+        };
+        // Two must see the end of one: three are needed, except to leave, which needs nobody.
+        let needed = if self == Self::Leave { 2 } else { 2 + gone.max(1) };
+        (members >= needed).then_some((members - gone, away + gone))
+    }
+
+    /// Whom it strikes next: `turn` picks another place on the ring each time.
+    #[must_use]
+    pub fn subjects(self, lab: &Lab, ring: &Ring, turn: usize) -> Vec<String> {
+        let order = ring.order();
+        let at = |place: usize| order.get(place % order.len().max(1)).cloned();
+        match self {
+            Self::Crash | Self::Isolated | Self::AgentKill | Self::AgentStop | Self::AgentPause | Self::Leave => {
+                at(turn).into_iter().collect()
+            }
+            Self::AdjacentCrash => at(turn).into_iter().chain(at(turn + 1)).collect(),
+            Self::Join => vec![format!("s{}", lab.servers().count() + 1)],
+            Self::Return => {
+                let away = lab.servers().filter(|server| !matches!(server.state, State::Running | State::New));
+                away.map(|server| server.name.clone()).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_as_it_is_written() {
+        for (fault, name) in NAMES {
+            assert_eq!(name.parse(), Ok(fault));
+            assert_eq!(fault.to_string(), name);
+        }
+        assert!("cras".parse::<Fault>().is_err_and(|text| text.contains("agent-kill")));
+    }
+
+    #[test]
+    fn a_fault_that_would_leave_nobody_to_see_it_is_refused() {
+        assert_eq!(Fault::Crash.members_after(3, 0), Some((2, 1)));
+        assert_eq!(Fault::Crash.members_after(2, 1), None);
+        assert_eq!(Fault::AdjacentCrash.members_after(3, 0), None);
+        assert_eq!(Fault::Return.members_after(2, 1), Some((3, 0)));
+        assert_eq!(Fault::AgentPause.members_after(3, 0), Some((3, 0)));
+    }
+}

@@ -1,0 +1,125 @@
+//! Striking.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use nix::sys::signal::Signal;
+
+use super::Fault;
+use crate::clock::now_ns;
+use crate::lab::Lab;
+use crate::ring::Ring;
+use crate::server::State;
+use crate::view::View;
+
+/// A fault that struck.
+#[derive(Clone, Debug)]
+pub struct Blow {
+    /// Which.
+    pub fault: Fault,
+    /// Whom.
+    pub subjects: Vec<String>,
+    /// When: taken just before the order was given, so that every time measured from it is rather too long.
+    pub at_ns: u64,
+    /// The ring before.
+    pub before: Ring,
+    /// What the agents believed before.
+    pub(super) view: View,
+}
+
+impl Lab {
+    /// Strikes these servers, and remembers how things were.
+    ///
+    /// # Errors
+    /// It could not be done, and may be half done.
+    pub fn strike(&mut self, fault: Fault, subjects: &[String]) -> anyhow::Result<Blow> {
+        let before = self.ring()?;
+        self.listen()?;
+        let view = self.view().clone();
+        let subjects = subjects.to_vec();
+        let blow = Blow { fault, at_ns: now_ns(), before, view, subjects };
+        match fault {
+            Fault::Crash | Fault::AdjacentCrash => self.crash(&blow.subjects)?,
+            Fault::Isolated => {
+                let ports = self.ports(&blow.subjects)?;
+                self.network.change(|faults| faults.isolated.extend(ports))?;
+                self.mark_all(&blow.subjects, State::Isolated);
+            }
+            Fault::AgentKill => {
+                self.signal_all(&blow.subjects, Signal::SIGKILL)?;
+                self.mark_all(&blow.subjects, State::Killed);
+            }
+            Fault::AgentStop => {
+                self.signal_all(&blow.subjects, Signal::SIGSTOP)?;
+                self.mark_all(&blow.subjects, State::Stopped);
+            }
+            Fault::AgentPause => self.pause(&blow.subjects, Duration::from_secs(1))?,
+            Fault::Leave => {
+                self.signal_all(&blow.subjects, Signal::SIGTERM)?;
+                self.mark_all(&blow.subjects, State::Left);
+            }
+            Fault::Join => {
+                for name in &blow.subjects {
+                    self.add(name)?;
+                    self.start(name, &[])?;
+                }
+            }
+            Fault::Return => self.bring_back(&blow.subjects)?,
+        }
+        Ok(blow)
+    }
+
+    fn crash(&mut self, names: &[String]) -> anyhow::Result<()> {
+        let ports = self.ports(names)?;
+        self.network.change(|faults| faults.cut.extend(ports))?;
+        self.signal_all(names, Signal::SIGSTOP)?;
+        self.mark_all(names, State::Crashed);
+        Ok(())
+    }
+
+    fn pause(&mut self, names: &[String], span: Duration) -> anyhow::Result<()> {
+        self.signal_all(names, Signal::SIGSTOP)?;
+        let end = Instant::now() + span;
+        while Instant::now() < end {
+            self.listen()?;
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.signal_all(names, Signal::SIGCONT)
+    }
+
+    fn bring_back(&mut self, names: &[String]) -> anyhow::Result<()> {
+        let ports = self.ports(names)?;
+        self.network.change(|faults| {
+            for port in &ports {
+                faults.cut.remove(port);
+                faults.isolated.remove(port);
+            }
+        })?;
+        for name in names {
+            match self.server(name)?.state {
+                State::New | State::Running | State::Isolated => {}
+                State::Crashed | State::Stopped => self.signal(name, Signal::SIGCONT)?,
+                State::Killed | State::Left => {
+                    self.server(name)?.agent()?.wait(Duration::from_secs(10))?;
+                    self.start(name, &[])?;
+                }
+            }
+        }
+        self.mark_all(names, State::Running);
+        Ok(())
+    }
+
+    fn ports(&self, names: &[String]) -> anyhow::Result<Vec<u8>> {
+        names.iter().map(|name| Ok(self.server(name)?.number)).collect()
+    }
+
+    fn signal_all(&self, names: &[String], signal: Signal) -> anyhow::Result<()> {
+        names.iter().try_for_each(|name| self.signal(name, signal).with_context(|| format!("for {name}")))
+    }
+
+    fn mark_all(&mut self, names: &[String], state: State) {
+        for name in names {
+            self.mark(name, state);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! A pool of servers that can be broken.
+
+mod wait;
+
+pub use wait::PATIENCE;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+use nix::sys::signal::Signal;
+
+use crate::database::{Choice, Database};
+use crate::event::{Event, Tail};
+use crate::folder::Folder;
+use crate::network::{INTERFACE, Network, address};
+use crate::process::{Launch, Process};
+use crate::ring::Ring;
+use crate::server::{Server, State};
+use crate::turn::Turn;
+use crate::view::View;
+
+/// The pool's name in every lab.
+pub const POOL: &str = "lab";
+
+/// What a lab is made of.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The ringmon binary.
+    pub binary: PathBuf,
+    /// The object with the pass-all program for the bridge's ports.
+    pub pass: Option<PathBuf>,
+    /// Where the table is.
+    pub database: Choice,
+    /// `both` or `single`.
+    pub quorum: String,
+    /// Further words for every agent, e.g. `--profile fast`.
+    pub agent_args: Vec<String>,
+    /// `KEY=VALUE` for `ringmon pool set`, after `init`.
+    pub rules: Vec<String>,
+}
+
+impl Options {
+    /// What `cargo xtask build` built in `profile` (`debug`, `release`), with an SQLite file.
+    #[must_use]
+    pub fn built(profile: &str) -> Self {
+        let target = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+        let target = target.canonicalize().unwrap_or(target);
+        Self {
+            binary: target.join(profile).join("ringmon"),
+            pass: Some(target.join("bpf/pass.bpf.o")),
+            database: Choice::Sqlite,
+            quorum: "both".to_owned(),
+            agent_args: Vec::new(),
+            rules: Vec::new(),
+        }
+    }
+}
+
+/// What a `ringmon` command came to.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Its exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
+}
+
+/// A running lab. Fields are dropped in this order: agents, database, network, folder.
+#[derive(Debug)]
+pub struct Lab {
+    servers: BTreeMap<String, Server>,
+    /// The database.
+    pub database: Database,
+    /// The bridge and its faults.
+    pub network: Network,
+    options: Options,
+    events: Vec<Event>,
+    view: View,
+    folder: Folder,
+    _turn: Turn,
+}
+
+impl Lab {
+    /// A bridge, a database and an empty pool; waits until no other lab of this process runs.
+    ///
+    /// # Errors
+    /// Something of it cannot be had; nothing is left behind.
+    pub fn new(options: Options) -> anyhow::Result<Self> {
+        for (what, file) in [("the binary", Some(&options.binary)), ("the pass-all program", options.pass.as_ref())] {
+            if let Some(file) = file.filter(|file| !file.exists()) {
+                bail!("{what} is not at {}: build it with `cargo xtask build`", file.display());
+            }
+        }
+        let turn = Turn::wait();
+        let folder = Folder::new()?;
+        let network = Network::new(options.pass.clone())?;
+        let database = Database::start(&options.database, network.hub(), &folder.sub("database")?)?;
+        let lab = Self {
+            servers: BTreeMap::new(),
+            database,
+            network,
+            options,
+            events: Vec::new(),
+            view: View::default(),
+            folder,
+            _turn: turn,
+        };
+        lab.must(&["init", "--quorum", &lab.options.quorum])?;
+        if !lab.options.rules.is_empty() {
+            let rules: Vec<&str> = lab.options.rules.iter().map(String::as_str).collect();
+            lab.must(&[&["pool", "set"], rules.as_slice()].concat())?;
+        }
+        Ok(lab)
+    }
+
+    /// Runs `ringmon` with these words on the hub, told of database and pool.
+    ///
+    /// # Errors
+    /// It could not be started; how it ended is in the answer.
+    pub fn ringmon(&self, args: &[&str]) -> anyhow::Result<Said> {
+        let mut command = Command::new(&self.options.binary);
+        clean(&mut command).args(args).envs(self.environment()).stdin(std::process::Stdio::null());
+        let child = self
+            .network
+            .hub()
+            .run(move || command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn())?;
+        let output = child.and_then(std::process::Child::wait_with_output);
+        let output = output.with_context(|| format!("cannot run ringmon {}", args.join(" ")))?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) })
+    }
+
+    /// The same, and it must succeed; answers its standard output.
+    ///
+    /// # Errors
+    /// It failed: with what it said.
+    pub fn must(&self, args: &[&str]) -> anyhow::Result<String> {
+        let said = self.ringmon(args)?;
+        ensure!(said.code == 0, "ringmon {} ended with {}: {}{}", args.join(" "), said.code, said.out, said.err);
+        Ok(said.out)
+    }
+
+    /// What makes an agent or a command find this lab's pool.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+        let mut environment = vec![
+            ("RINGMON_POOL".into(), POOL.into()),
+            ("RINGMON_DATABASE_URL".into(), self.database.url().into()),
+            ("RINGMON_LOG".into(), "info".into()),
+        ];
+        if let Some(password) = self.database.password() {
+            environment.push(("RINGMON_DATABASE_PASSWORD".into(), password.into()));
+        }
+        environment
+    }
+
+    /// A server without an agent, plugged into the bridge.
+    ///
+    /// # Errors
+    /// The name is taken, or the link cannot be made.
+    pub fn add(&mut self, name: &str) -> anyhow::Result<()> {
+        ensure!(!self.servers.contains_key(name), "there is a server {name} already");
+        let number = u8::try_from(self.servers.len() + 1).context("too many servers for one lab")?;
+        let namespace = self.network.plug(number)?;
+        let folder = self.folder.sub(name)?;
+        let tail = Tail::new(folder.join("events.jsonl"));
+        let name = name.to_owned();
+        let server = Server { name: name.clone(), number, namespace, state: State::New, folder, agent: None, tail };
+        self.servers.insert(name, server);
+        Ok(())
+    }
+
+    /// Starts the agent of this server, with the lab's words and these.
+    ///
+    /// # Errors
+    /// There is one that still runs, or it cannot be started.
+    pub fn start(&mut self, name: &str, further: &[&str]) -> anyhow::Result<()> {
+        let environment = self.environment();
+        let binary = self.options.binary.clone();
+        let mut words = self.options.agent_args.clone();
+        words.extend(further.iter().map(|word| (*word).to_owned()));
+        let server = self.servers.get_mut(name).with_context(|| format!("there is no server {name}"))?;
+        if let Some(agent) = &server.agent {
+            ensure!(agent.ended().is_some(), "the agent of {name} still runs");
+        }
+        let place = address(server.number).to_string();
+        let mut args: Vec<OsString> = vec!["agent".into()];
+        for (flag, value) in [("--name", name), ("--interface", INTERFACE), ("--address", &place)] {
+            args.extend([flag.into(), value.into()]);
+        }
+        args.extend(["--state-dir".into(), server.folder.clone().into_os_string()]);
+        args.extend(["--events".into(), server.tail.path().as_os_str().to_owned()]);
+        args.extend(words.into_iter().map(OsString::from));
+        let launch = Launch { program: binary, args, env: environment, log: server.folder.join("agent.log") };
+        server.agent = Some(Process::start(&server.namespace, launch)?);
+        server.state = State::Running;
+        self.view.forget(name);
+        Ok(())
+    }
+
+    /// This server.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn server(&self, name: &str) -> anyhow::Result<&Server> {
+        self.servers.get(name).with_context(|| format!("there is no server {name}"))
+    }
+
+    /// All servers, by name.
+    pub fn servers(&self) -> impl Iterator<Item = &Server> {
+        self.servers.values()
+    }
+
+    /// Says what was done to a server.
+    pub(crate) fn mark(&mut self, name: &str, state: State) {
+        if let Some(server) = self.servers.get_mut(name) {
+            server.state = state;
+        }
+    }
+
+    /// Sends a signal to the agent of this server.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn signal(&self, name: &str, signal: Signal) -> anyhow::Result<()> {
+        self.server(name)?.agent()?.signal(signal)
+    }
+
+    /// Reads what the agents said since the last call, in the order of the clock; answers where the new ones begin.
+    ///
+    /// # Errors
+    /// A log cannot be read.
+    pub fn listen(&mut self) -> anyhow::Result<usize> {
+        let begin = self.events.len();
+        for server in self.servers.values_mut() {
+            self.events.extend(server.new_events()?);
+        }
+        self.events[begin..].sort_by_key(|event| event.mono_ns);
+        for event in &self.events[begin..] {
+            self.view.tell(event);
+        }
+        Ok(begin)
+    }
+
+    /// Everything the agents said so far.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// What they believe.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The ring as the table has it.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn ring(&self) -> anyhow::Result<Ring> {
+        Ring::parse(&self.must(&["ring", "show", "--json"])?)
+    }
+}
+
+/// Nothing of the caller's own ringmon settings may reach a lab.
+pub(crate) fn clean(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("RINGMON_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}

@@ -1,0 +1,119 @@
+//! Waiting for a lab, on conditions and never for luck.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+
+use super::Lab;
+use crate::event::Event;
+use crate::process::tail;
+use crate::ring::Ring;
+use crate::server::State;
+
+/// How long a pool may take for something that takes it a second, on a machine that is busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Lab {
+    /// Asks again and again until there is an answer, reading the agents' events meanwhile.
+    ///
+    /// # Errors
+    /// No answer came in time: with what the agents said last. Or asking failed.
+    pub fn until<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut ask: impl FnMut(&mut Self) -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        let end = Instant::now() + limit;
+        loop {
+            self.listen()?;
+            if let Some(answer) = ask(self)? {
+                return Ok(answer);
+            }
+            if Instant::now() > end {
+                bail!("waited {limit:?} in vain until {what}\n{}", self.last_words());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits for the first event after `since_ns` that is as asked.
+    ///
+    /// # Errors
+    /// As [`Self::until`].
+    pub fn event(
+        &mut self,
+        what: &str,
+        since_ns: u64,
+        mut wanted: impl FnMut(&Event) -> bool,
+    ) -> anyhow::Result<Event> {
+        self.until(what, PATIENCE, |lab| {
+            Ok(lab.events().iter().find(|event| event.mono_ns >= since_ns && wanted(event)).cloned())
+        })
+    }
+
+    /// Waits until exactly the running servers are on the ring, `ring check` finds nothing wrong, and every agent says of
+    /// its buddies what the table says and hears them.
+    ///
+    /// # Errors
+    /// As [`Self::until`].
+    pub fn until_whole(&mut self) -> anyhow::Result<Ring> {
+        let expected = self.expected();
+        self.until(&format!("the ring is {expected:?} and whole"), PATIENCE, |lab| lab.whole(&expected))
+    }
+
+    /// The servers that belong on the ring, by what was done to them.
+    #[must_use]
+    pub fn expected(&self) -> BTreeSet<String> {
+        let running = self.servers().filter(|server| server.state == State::Running);
+        running.map(|server| server.name.clone()).collect()
+    }
+
+    /// The ring, if it is whole and has these servers.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn whole(&mut self, expected: &BTreeSet<String>) -> anyhow::Result<Option<Ring>> {
+        // What agents say costs nothing to ask; the table does, so it is asked last.
+        let all_hear = expected.iter().all(|name| {
+            let belief = self.view().of(name);
+            let buddies = [&belief.buddies.first, &belief.buddies.second];
+            let alone = expected.len() == 1;
+            buddies.into_iter().all(|buddy| buddy.as_ref().map_or(alone, |name| belief.hears.contains(name)))
+        });
+        if !all_hear {
+            return Ok(None);
+        }
+        let ring = self.ring()?;
+        let agree = expected.iter().all(|name| ring.buddies(name) == Some(self.view().of(name).buddies));
+        if ring.names() != *expected || !agree || self.ringmon(&["ring", "check"])?.code != 0 {
+            return Ok(None);
+        }
+        Ok(Some(ring))
+    }
+
+    /// What there is to say when something did not happen.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        let mut text = String::from("the last events:\n");
+        for event in &self.events()[self.events().len().saturating_sub(25)..] {
+            let Event { mono_ns, server, event, subject, detail, .. } = event;
+            let _ = writeln!(text, "  {:.3} {server}: {event} {subject} {detail}", ns_to_s(*mono_ns));
+        }
+        for server in self.servers() {
+            let Ok(agent) = server.agent() else { continue };
+            let ended = agent.ended().map_or(String::new(), |status| format!(", ended: {status}"));
+            let _ = writeln!(text, "{} ({:?}{ended}):\n{}", server.name, server.state, tail(agent.log(), 6));
+        }
+        if let Ok(said) = self.ringmon(&["ring", "show"]) {
+            let _ = writeln!(text, "the table:\n{}{}", said.out, said.err);
+        }
+        text
+    }
+}
+
+fn ns_to_s(ns: u64) -> f64 {
+    Duration::from_nanos(ns).as_secs_f64()
+}

@@ -1,0 +1,93 @@
+//! One server of a lab: a namespace, and the agent in it if there is one.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::event::{Event, Tail};
+use crate::namespace::Namespace;
+use crate::process::Process;
+
+/// What was done to a server; what it should be doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No agent was started yet.
+    New,
+    /// Its agent runs and belongs on the ring.
+    Running,
+    /// Cut off and frozen.
+    Crashed,
+    /// Cut off from the other servers, not from the database.
+    Isolated,
+    /// Its agent was killed.
+    Killed,
+    /// Its agent is frozen; its kernel is not.
+    Stopped,
+    /// It left by itself.
+    Left,
+}
+
+/// A server.
+#[derive(Debug)]
+pub struct Server {
+    /// Its name.
+    pub name: String,
+    /// Its number: port and last byte of its address.
+    pub number: u8,
+    /// Where it lives.
+    pub namespace: Namespace,
+    /// What was done to it.
+    pub state: State,
+    /// Its agent's state directory, log and events.
+    pub folder: PathBuf,
+    pub(crate) agent: Option<Process>,
+    pub(crate) tail: Tail,
+}
+
+impl Server {
+    /// Its agent.
+    ///
+    /// # Errors
+    /// None was started.
+    pub fn agent(&self) -> anyhow::Result<&Process> {
+        self.agent.as_ref().with_context(|| format!("{} has no agent", self.name))
+    }
+
+    pub(crate) fn new_events(&mut self) -> anyhow::Result<Vec<Event>> {
+        self.tail.read()
+    }
+
+    /// What a program inside answers over HTTP at the agent's address.
+    ///
+    /// # Errors
+    /// Nobody listens there, or no answer comes within two seconds.
+    pub fn http(&self, path: &str) -> anyhow::Result<String> {
+        use std::io::{Read, Write};
+        use std::net::{Ipv4Addr, TcpStream};
+        use std::time::Duration;
+        let stream = self.namespace.run(|| TcpStream::connect((Ipv4Addr::LOCALHOST, 7464)))?;
+        let mut stream = stream.with_context(|| format!("the agent of {} does not listen for HTTP", self.name))?;
+        stream.set_read_timeout(Some(Duration::from_secs(2))).context("a socket without timeouts")?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.name);
+        let mut answer = String::new();
+        stream
+            .write_all(request.as_bytes())
+            .and_then(|()| stream.read_to_string(&mut answer))
+            .with_context(|| format!("the agent of {} does not answer {path}", self.name))?;
+        Ok(answer)
+    }
+
+    /// A number of this server's kernel from the `Icmp:` lines of /proc/net/snmp, such as `OutEchoReps`.
+    ///
+    /// # Errors
+    /// There is no such number.
+    pub fn icmp(&self, key: &str) -> anyhow::Result<u64> {
+        let text = self.namespace.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp"))?;
+        let text = text.context("cannot read the kernel's counters")?;
+        let mut lines = text.lines().filter(|line| line.starts_with("Icmp: "));
+        let (names, values) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        let found = names.split(' ').zip(values.split(' ')).find(|(name, _)| *name == key);
+        let (_, value) = found.with_context(|| format!("the kernel counts no {key}"))?;
+        value.parse().with_context(|| format!("{key} is no number: {value}"))
+    }
+}
