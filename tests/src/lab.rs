@@ -98,7 +98,7 @@ impl Lab {
         }
         let turn = Turn::wait();
         let folder = Folder::new()?;
-        let network = Network::new(options.pass.clone())?;
+        let network = Network::new(options.pass.as_deref())?;
         let database = Database::start(&options.database, network.hub(), &folder.sub("database")?)?;
         let lab = Self {
             servers: BTreeMap::new(),

@@ -14,6 +14,7 @@ pub mod kernel;
 pub mod lab;
 pub mod namespace;
 pub mod network;
+pub mod passing;
 pub mod process;
 pub mod ring;
 pub mod server;

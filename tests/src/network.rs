@@ -12,11 +12,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Context;
 
 use crate::namespace::Namespace;
+use crate::passing::Passing;
 
 /// Where the hub listens: the database's address.
 pub const HUB: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
@@ -85,17 +86,17 @@ impl Faults {
 #[derive(Debug)]
 pub struct Network {
     hub: Namespace,
-    pass: Option<PathBuf>,
+    pass: Option<Passing>,
     faults: Faults,
 }
 
 impl Network {
-    /// A bridge without servers. `pass` is an object whose section `xdp` passes everything: without it on its port,
-    /// what native XDP sends back from a veth vanishes.
+    /// A bridge without servers. `pass` is the object with the pass-all program for its ports.
     ///
     /// # Errors
-    /// No root, no iproute2, or no bridges in this kernel.
-    pub fn new(pass: Option<PathBuf>) -> anyhow::Result<Self> {
+    /// No root, no iproute2, no bridges in this kernel, or the program was refused.
+    pub fn new(pass: Option<&Path>) -> anyhow::Result<Self> {
+        let pass = pass.map(Passing::load).transpose()?;
         let hub = Namespace::new()?;
         hub.ip(&format!(
             "link add br0 type bridge forward_delay 0 mcast_snooping 0\n\
@@ -115,18 +116,18 @@ impl Network {
     /// A namespace for the server with this number, plugged in.
     ///
     /// # Errors
-    /// The link cannot be made, or the pass-all program is refused.
+    /// The link cannot be made, or its port takes no program.
     pub fn plug(&self, number: u8) -> anyhow::Result<Namespace> {
         let server = Namespace::new()?;
-        let mut hub = format!(
+        let hub = format!(
             "link add p{number} type veth peer name {INTERFACE} netns {}\n\
              link set p{number} master br0 up\n",
             server.path()
         );
-        if let Some(pass) = &self.pass {
-            let _ = writeln!(hub, "link set dev p{number} xdpdrv obj {} sec xdp", pass.display());
-        }
         self.hub.ip(&hub).with_context(|| format!("cannot plug in server {number}"))?;
+        if let Some(pass) = &self.pass {
+            pass.attach(&self.hub, &format!("p{number}"))?;
+        }
         server.ip(&format!("addr add {}/24 dev {INTERFACE}\nlink set {INTERFACE} up\n", address(number)))?;
         Ok(server)
     }

@@ -55,3 +55,17 @@ fn loss_is_a_share_of_the_frames() {
     // A quarter of 60 round trips: 1 to 45 is beyond any luck.
     assert!((1..45).contains(&received), "{text}");
 }
+
+#[test]
+fn every_port_passes_in_the_driver_and_nothing_is_mounted_for_it() {
+    let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let before = mounts();
+    let object = crate::lab::Options::built("debug").pass.unwrap();
+    let network = Network::new(Some(&object)).unwrap();
+    let (a, _b) = (network.plug(1).unwrap(), network.plug(2).unwrap());
+    let ports = network.hub().command("ip", &["-brief", "link"], "").unwrap();
+    let details = network.hub().command("ip", &["link", "show", "p1"], "").unwrap();
+    assert!(details.contains("prog/xdp"), "{ports}\n{details}");
+    assert!(hears(&a, address(2)));
+    assert_eq!(mounts(), before);
+}

@@ -5,19 +5,12 @@ use std::process::Command;
 
 use crate::{bpf, progress, setup};
 
-/// The variable by which ringmon's build script is told what to embed.
-const OBJECT: &str = "RINGMON_BPF_OBJECT";
-
-/// Cargo, as every step calls it: the same variables everywhere, or it would build things twice.
+/// Cargo, as every step calls it. ringmon's build script finds the object at its usual place, so that what is built here
+/// is not built again by a plain `cargo build`.
 pub fn cargo(root: &Path) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).env(OBJECT, object(root));
+    cargo.current_dir(root);
     cargo
-}
-
-/// Where [`objects`] puts the agent's object.
-fn object(root: &Path) -> PathBuf {
-    root.join("target/bpf/ringmon.bpf.o")
 }
 
 /// Builds the BPF objects; answers where the agent's is.
@@ -25,6 +18,7 @@ fn object(root: &Path) -> PathBuf {
 /// # Errors
 /// The build failed.
 pub fn objects(root: &Path) -> anyhow::Result<PathBuf> {
+    progress::say("building the BPF programs");
     bpf::build(root, &setup::linker(root))
 }
 
