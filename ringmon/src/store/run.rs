@@ -78,7 +78,13 @@ impl Store {
     }
 
     /// One attempt, from an empty snapshot.
-    async fn attempt<S, C, K>(&self, step: &S, clock: &C, check: &K, seen: &mut TableSnapshot) -> Result<Outcome, Fault>
+    pub(super) async fn attempt<S, C, K>(
+        &self,
+        step: &S,
+        clock: &C,
+        check: &K,
+        seen: &mut TableSnapshot,
+    ) -> Result<Outcome, Fault>
     where
         S: Fn(&TableSnapshot) -> Step + Send + Sync,
         C: Fn() -> Time + Send + Sync,

@@ -1,5 +1,7 @@
 //! Which version of the schema a database holds, and whether this program may work on it.
 
+use std::time::Duration;
+
 use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -10,6 +12,11 @@ use super::migration::Migrator;
 
 /// The version this program knows: the number of the newest migration.
 pub const SCHEMA_VERSION: u32 = 1;
+
+/// How often to look again when others write the schema at the same time.
+const TRIES: u32 = 20;
+
+const PAUSE: Duration = Duration::from_millis(100);
 
 const TABLE: &str = "seaql_migrations";
 
@@ -53,8 +60,14 @@ impl Database {
         if found > SCHEMA_VERSION {
             return Err(Error::SchemaTooNew { place: self.url().to_string(), found, ours: SCHEMA_VERSION });
         }
-        if found < SCHEMA_VERSION {
-            self.patiently("writing the schema", async |db| Migrator::up(db, None).await).await?;
+        let mut tries = 0;
+        while self.schema_version().await? < SCHEMA_VERSION {
+            tries += 1;
+            match self.patiently("writing the schema", async |db| Migrator::up(db, None).await).await {
+                // Somebody else writes it too: look again how far it is.
+                Err(Error::Contended { .. }) if tries < TRIES => tokio::time::sleep(PAUSE).await,
+                other => other?,
+            }
         }
         Ok(found)
     }

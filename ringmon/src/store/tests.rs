@@ -1,1 +1,30 @@
-//! tests
+//! Every body runs on SQLite and on a MariaDB that the tests start themselves.
+
+mod crowd;
+mod errors;
+mod kit;
+mod mariadb;
+mod model;
+mod plans;
+mod schema;
+mod transaction;
+mod url;
+
+/// Instantiates each test body, `async fn(TestDb)`, for each engine.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(crate::store::tests::kit::TestDb::sqlite()).await;
+            })+
+        }
+        mod mariadb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(crate::store::tests::kit::TestDb::mariadb().await).await;
+            })+
+        }
+    };
+}
+use on_both;

@@ -130,3 +130,6 @@ fn from_sqlite(url: &DatabaseUrl, doing: &'static str, code: i32, cause: String,
         _ => Error::Database { place, doing, source }.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,9 +96,8 @@ fn event() -> TableCreateStatement {
         .take()
 }
 
-/// Names are compared byte by byte: MySQL's default collation ignores case.
 fn table(name: &'static str) -> TableCreateStatement {
-    Table::create().table(name).if_not_exists().engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_bin").take()
+    Table::create().table(name).if_not_exists().take()
 }
 
 /// SQLite needs AUTOINCREMENT, which this makes of it, or ids would be given twice.
@@ -148,11 +147,13 @@ impl Key {
 }
 
 /// MySQL takes indexes only with the table if the step is to be repeatable, SQLite only apart from it.
+/// Names are compared byte by byte: SQLite does that anyway, MySQL's default collation ignores case.
 async fn create(manager: &SchemaManager<'_>, mut table: TableCreateStatement, keys: &[Key]) -> Result<(), DbErr> {
     if manager.get_database_backend() != DbBackend::Sqlite {
         for key in keys {
             table.index(&mut key.statement());
         }
+        table.engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_bin");
         return manager.create_table(table).await;
     }
     manager.create_table(table).await?;

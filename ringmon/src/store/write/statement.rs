@@ -2,7 +2,8 @@
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{
-    DeleteStatement, Expr, ExprTrait, InsertStatement, Query, SelectStatement, SimpleExpr, UnionType, UpdateStatement,
+    CaseStatement, DeleteStatement, Expr, ExprTrait, InsertStatement, Query, SelectStatement, SimpleExpr, UnionType,
+    UpdateStatement,
 };
 
 use crate::core::edit::{AloneSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, VoteSet};
@@ -110,8 +111,8 @@ impl Writer {
         [
             Expr::col(C::Id).eq(guard.id.0),
             Expr::col(C::Pool).eq(self.pool.0),
-            Expr::col(C::FirstBuddy).eq(guard.first_buddy.0),
-            Expr::col(C::SecondBuddy).eq(guard.second_buddy.0),
+            Expr::col(C::FirstBuddy).eq(self.link(guard.first_buddy)),
+            Expr::col(C::SecondBuddy).eq(self.link(guard.second_buddy)),
             Expr::col(C::Incarnation).eq(guard.incarnation.0),
             Expr::col(C::Version).eq(guard.version),
             self.in_time(),
@@ -196,7 +197,9 @@ impl Writer {
                     .value(kind, word(&what));
             }
             VoteSet::Renew => {
-                update.value(at, now());
+                // An empty slot stays empty: there is no half a vote.
+                let renewed = CaseStatement::new().case(Expr::col(voter).is_not_null(), now());
+                update.value(at, renewed);
             }
         }
     }

@@ -1,0 +1,290 @@
+//! All of a plan, or nothing: deadlines, the caller's check, rows that changed in between.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
+
+use super::kit::{TestDb, new_row};
+use crate::core::edit::{
+    EventDraft, Guard, Lookup, Outcome, Plan, PoolWrite, RowSet, RowWrite, TableSnapshot, VoteSet,
+};
+use crate::core::row::{Health, ServerRow};
+use crate::core::{EventKind, ServerId, VoteKind};
+use crate::store::{Error, Events, Store};
+
+super::on_both!(
+    a_deadline_that_has_passed_writes_nothing,
+    a_deadline_that_passes_during_a_lock_wait_writes_nothing,
+    a_check_that_fails_before_the_last_statement_writes_nothing,
+    a_check_that_fails_before_commit_writes_nothing,
+    a_plan_without_recheck_asks_nobody,
+    a_row_that_changed_in_between_is_a_conflict,
+    a_pool_that_changed_in_between_is_a_conflict,
+    a_name_address_or_pick_that_is_taken_is_a_conflict,
+    a_conflict_starts_again_from_an_empty_snapshot,
+    the_clock_is_read_before_the_rows,
+    many_events_are_written_at_once,
+    dropping_an_operation_rolls_it_back,
+);
+
+/// Everything a plan could have changed.
+async fn state(store: &Store) -> (Vec<ServerRow>, i64, usize) {
+    let events = store.events(Events::Newest(10_000)).await.unwrap().len();
+    (store.servers().await.unwrap(), store.pool().await.unwrap().version, events)
+}
+
+fn event(subject: Option<ServerId>) -> EventDraft {
+    EventDraft {
+        kind: EventKind::Void,
+        subject,
+        subject_name: "subject".into(),
+        by: "test".into(),
+        detail: serde_json::json!({}),
+    }
+}
+
+/// Writes to every table: an insert, updates, a delete, the pool, an event.
+fn everything(seen: &TableSnapshot) -> Plan {
+    let mut rows = seen.rows.values();
+    let (a, b) = (rows.next().unwrap(), rows.next().unwrap());
+    let set = RowSet { health: Some(Health::Failing), ..RowSet::default() };
+    Plan {
+        deadline: seen.db_now + Duration::from_secs(5),
+        writes: vec![
+            RowWrite::Delete(Guard::from(b)),
+            RowWrite::Update { guard: Guard::from(a), set },
+            RowWrite::Insert(new_row("new")),
+        ],
+        pool: Some(PoolWrite { version: seen.pool.as_ref().unwrap().version, frozen: Some(Some("why".into())) }),
+        events: vec![event(Some(ServerId::NEW)), event(None)],
+        recheck: true,
+        outcome: Outcome::Written,
+    }
+}
+
+async fn two(db: &TestDb) -> (Store, Vec<Lookup>) {
+    let store = db.store().await;
+    store.ring_of(&["a", "b"]).await;
+    let lookups = store.servers().await.unwrap().iter().map(|row| Lookup::Id(row.id)).collect();
+    (store, lookups)
+}
+
+async fn a_deadline_that_has_passed_writes_nothing(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let before = state(&store).await;
+    // Each kind of statement has to hold it by itself: the others are left out in turn.
+    for part in 0..5 {
+        let late = |seen: &TableSnapshot| {
+            let mut plan = everything(seen);
+            plan.deadline = seen.db_now - Duration::from_secs(1);
+            plan.writes = plan.writes.get(part..=part).map(<[_]>::to_vec).unwrap_or_default();
+            plan.pool = plan.pool.filter(|_| part == 3);
+            plan.events.retain(|_| part == 4);
+            plan
+        };
+        assert_eq!(store.attempt_plan(&lookups, late).await, None, "part {part}");
+        assert_eq!(state(&store).await, before, "part {part}");
+    }
+}
+
+/// R7's reason: the clock that counts is not that of the statement's start.
+async fn a_deadline_that_passes_during_a_lock_wait_writes_nothing(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let id = store.row("a").await.id;
+    let lock = locked(&db.open().await, id).await;
+    let attempts = AtomicU32::new(0);
+    let hasty = |seen: &TableSnapshot| {
+        let attempt = attempts.fetch_add(1, Ordering::SeqCst);
+        let set = RowSet { route: Some((None, None, attempt as u16)), ..RowSet::default() };
+        let write = RowWrite::Update { guard: Guard::from(&seen.rows[&id]), set };
+        let deadline = seen.db_now + Duration::from_millis(300);
+        Plan { deadline, writes: vec![write], pool: None, events: Vec::new(), ..everything(seen) }
+    };
+    let holder = async {
+        while attempts.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        lock.rollback().await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(store.apply(lookups, hasty, || true), holder);
+    assert_eq!(ended.unwrap(), Outcome::Written);
+    // The attempt that waited was too late; one that read the clock anew was not.
+    assert_ne!(store.row("a").await.weight, 0, "written by the attempt whose deadline had passed");
+}
+
+async fn a_check_that_fails_before_the_last_statement_writes_nothing(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let before = state(&store).await;
+    let ended = store.apply(lookups, everything, || false).await;
+    assert_eq!(ended.unwrap(), Outcome::Overtaken);
+    assert_eq!(state(&store).await, before);
+}
+
+async fn a_check_that_fails_before_commit_writes_nothing(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let before = state(&store).await;
+    let asked = AtomicU32::new(0);
+    let ended = store.apply(lookups, everything, || asked.fetch_add(1, Ordering::SeqCst) == 0).await;
+    assert_eq!(ended.unwrap(), Outcome::Overtaken);
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "before the last statement and before COMMIT");
+    assert_eq!(state(&store).await, before);
+}
+
+async fn a_plan_without_recheck_asks_nobody(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let plan = |seen: &TableSnapshot| Plan { recheck: false, ..everything(seen) };
+    let ended = store.apply(lookups, plan, || panic!("nobody was to be asked")).await;
+    assert_eq!(ended.unwrap(), Outcome::Written);
+    assert_eq!(store.pool().await.unwrap().frozen.as_deref(), Some("why"));
+}
+
+/// Each column a guard has must be compared: one of them is wrong, in turn, on an update and on a delete.
+async fn a_row_that_changed_in_between_is_a_conflict(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let before = state(&store).await;
+    for delete in [false, true] {
+        for column in 0..5 {
+            let stale = |seen: &TableSnapshot| {
+                let row = seen.rows.values().next_back().unwrap();
+                let mut guard = Guard::from(row);
+                match column {
+                    0 => guard.id = ServerId(guard.id.0 + 1000),
+                    1 => guard.first_buddy.0 += 1,
+                    2 => guard.second_buddy.0 += 1,
+                    3 => guard.incarnation.0 += 1,
+                    _ => guard.version += 1,
+                }
+                let cast = VoteSet::Cast { voter: row.id, incarnation: row.incarnation, kind: VoteKind::Host };
+                let set = RowSet { vote_first: cast, ..RowSet::default() };
+                let write = if delete { RowWrite::Delete(guard) } else { RowWrite::Update { guard, set } };
+                Plan { writes: vec![write], pool: None, events: Vec::new(), ..everything(seen) }
+            };
+            assert_eq!(store.attempt_plan(&lookups, stale).await, None, "column {column}");
+            assert_eq!(state(&store).await, before, "column {column}");
+        }
+    }
+}
+
+async fn a_pool_that_changed_in_between_is_a_conflict(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let before = state(&store).await;
+    let stale = |seen: &TableSnapshot| {
+        let mut plan = everything(seen);
+        plan.pool = plan.pool.map(|write| PoolWrite { version: write.version - 1, ..write });
+        plan
+    };
+    let ended = store.apply(lookups, stale, || true).await;
+    assert!(matches!(ended, Err(Error::Contended { .. })), "{ended:?}");
+    assert_eq!(state(&store).await, before);
+}
+
+async fn a_name_address_or_pick_that_is_taken_is_a_conflict(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let before = state(&store).await;
+    let taken = new_row("a");
+    for new in [
+        crate::core::edit::NewRow { name: taken.name, ..new_row("new") },
+        crate::core::edit::NewRow { address: taken.address, ..new_row("new") },
+        crate::core::edit::NewRow { pick: taken.pick, ..new_row("new") },
+    ] {
+        let twice = |seen: &TableSnapshot| {
+            let mut plan = everything(seen);
+            plan.writes[2] = RowWrite::Insert(new.clone());
+            plan
+        };
+        assert_eq!(store.attempt_plan(&lookups, twice).await, None, "{new:?}");
+        assert_eq!(state(&store).await, before);
+    }
+}
+
+/// Somebody else writes between this operation's read and its write, once.
+async fn a_conflict_starts_again_from_an_empty_snapshot(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let id = store.row("a").await.id.0;
+    let (meddler, attempts) = (db.open().await, AtomicU32::new(0));
+    let clocks = std::sync::Mutex::new(Vec::new());
+    let make = |seen: &TableSnapshot| {
+        clocks.lock().unwrap().push(seen.db_now);
+        if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
+            let meddle = format!("UPDATE server SET weight = 7, version = version + 1 WHERE id = {id}");
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(meddler.sql(&meddle)));
+        } else {
+            assert_eq!(seen.rows[&ServerId(id)].weight, 7, "read again");
+        }
+        everything(seen)
+    };
+    assert_eq!(store.apply(lookups, make, || true).await.unwrap(), Outcome::Written);
+    assert_eq!(attempts.load(Ordering::SeqCst), 2);
+    let clocks = clocks.lock().unwrap();
+    assert!(clocks[0] < clocks[1], "the clock is read again");
+    let row = store.row("a").await;
+    assert_eq!((row.weight, row.health, row.version), (7, Health::Failing, 4), "joined, linked, meddled with, written");
+}
+
+async fn the_clock_is_read_before_the_rows(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let wall = || {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        i64::try_from(now.as_micros()).unwrap()
+    };
+    let (begin, mono) = (wall(), super::kit::mono());
+    let seen = std::sync::Mutex::new(TableSnapshot::default());
+    let make = |now: &TableSnapshot| {
+        *seen.lock().unwrap() = now.clone();
+        Plan { recheck: false, ..everything(now) }
+    };
+    store.apply(lookups, make, || true).await.unwrap();
+    let (end, seen) = (wall(), seen.into_inner().unwrap());
+    // SQLite's clock counts milliseconds.
+    let db_now = seen.db_now.as_us();
+    assert!((begin - 1000..=end).contains(&db_now), "{begin} <= {db_now} <= {end}");
+    assert!(mono <= seen.read_at && seen.read_at <= super::kit::mono());
+    let stamped = store.events(Events::Newest(1)).await.unwrap()[0].at.as_us();
+    assert!((db_now..=end).contains(&stamped), "{db_now} <= {stamped} <= {end}");
+}
+
+async fn many_events_are_written_at_once(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let many = |seen: &TableSnapshot| {
+        let mut events: Vec<EventDraft> = (0..120).map(|n| event(Some(ServerId(n)))).collect();
+        events[60].detail = serde_json::json!({ "long": "x".repeat(70_000) });
+        Plan { writes: Vec::new(), pool: None, events, ..everything(seen) }
+    };
+    store.apply(lookups, many, || true).await.unwrap();
+    let events = store.events(Events::Newest(120)).await.unwrap();
+    assert_eq!(events.iter().map(|e| e.subject.unwrap().0).collect::<Vec<_>>(), (0..120).collect::<Vec<_>>());
+    assert!(events[60].detail.get("too_long").is_some(), "a detail that does not fit keeps nothing from being written");
+}
+
+async fn dropping_an_operation_rolls_it_back(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let before = state(&store).await;
+    let lock = locked(&db.open().await, before.0[1].id).await;
+    let planned = std::sync::Arc::new(tokio::sync::Notify::new());
+    let task = {
+        let (store, lookups, planned) = (store.clone(), lookups.clone(), planned.clone());
+        let make = move |seen: &TableSnapshot| {
+            planned.notify_one();
+            everything(seen)
+        };
+        tokio::spawn(async move { store.apply(lookups, make, || true).await })
+    };
+    // From here on it cannot get past the locked row.
+    planned.notified().await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    lock.rollback().await.unwrap();
+    assert_eq!(state(&store).await, before);
+    // And nothing stays locked.
+    assert_eq!(store.apply(lookups, everything, || true).await.unwrap(), Outcome::Written);
+}
+
+/// Somebody who has written this row and does not commit.
+async fn locked(store: &Store, id: ServerId) -> DatabaseTransaction {
+    let lock = store.inner.database.connections().begin().await.unwrap();
+    lock.execute_unprepared(&format!("UPDATE server SET weight = weight WHERE id = {}", id.0)).await.unwrap();
+    lock
+}
