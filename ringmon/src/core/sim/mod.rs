@@ -1,3 +1,24 @@
-//! A pool under a virtual clock: no sockets, no database, no threads.
+//! A pool under a virtual clock: no sockets, no database, no threads. One seed is one history.
+//!
+//! ```text
+//!  World ---- queue of happenings (when, in which order)
+//!    |------- Host: an Engine, its Datapath (what a kernel would count), its disk, its operations under way
+//!    |------- Network: who reaches whom, what gets lost
+//!    +------- VirtualTable: the database, one statement at a time
+//! ```
+//!
+//! [`Fault`] says what can befall a server; [`World::violations`] what must never happen and did.
 
+mod check;
+pub mod datapath;
+mod fault;
+mod host;
+pub mod network;
 pub mod table;
+#[cfg(test)]
+mod tests;
+mod world;
+
+pub use fault::Fault;
+pub use host::Host;
+pub use world::{Line, Settings, World};

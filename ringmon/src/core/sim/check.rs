@@ -1,0 +1,96 @@
+//! What must never happen, looked for while it could.
+
+use std::time::Duration;
+
+use super::host::Host;
+use super::world::World;
+use crate::core::edit::StoredEvent;
+use crate::core::{EventKind, ServerId, Time, ring};
+
+impl World {
+    /// A server that was well for this long may not be removed: longer than any silence takes to be noticed as over.
+    const WELL: Duration = Duration::from_millis(150);
+
+    /// After each operation: the table is one ring, and nobody was removed who could be heard.
+    pub(super) fn check_table(&mut self) {
+        for damage in ring::check(self.table.rows.values()) {
+            self.violate(format!("the ring is broken: {damage:?}"));
+        }
+        let new: Vec<StoredEvent> = self.table.events[self.events_checked..].to_vec();
+        self.events_checked = self.table.events.len();
+        for event in new {
+            self.note(0, &format!("*** table: {:?} {} by {} {}", event.kind, event.subject_name, event.by, event.detail));
+            if event.kind == EventKind::Down {
+                self.check_down(&event);
+            } else if event.kind == EventKind::AgentLost {
+                self.check_lost(&event);
+            }
+        }
+    }
+
+    fn violate(&mut self, what: String) {
+        self.note(0, &format!("!!! {what}"));
+        let at = self.now.since(Time::ZERO);
+        self.violations.push(format!("at {:.1} ms: {what}", at.as_secs_f64() * 1e3));
+    }
+
+    /// Each server that spoke for this removal must have been unable to reach the removed one.
+    fn check_down(&mut self, event: &StoredEvent) {
+        let Some(gone) = self.host(&event.subject_name) else { return };
+        let names = event.detail.get("voters").and_then(|v| v.as_array()).cloned().unwrap_or_default();
+        let voters = names.iter().filter_map(|n| n.as_str()).filter_map(|n| self.host(n));
+        let hears = |voter: &usize| self.reaches(*voter, gone) && self.hosts[gone].is_up();
+        let wrong: Vec<usize> = voters.chain(self.host(&event.by)).filter(hears).collect();
+        if !wrong.is_empty() {
+            self.violate(format!("{} is down, but {wrong:?} reach it", event.subject_name));
+        }
+    }
+
+    fn check_lost(&mut self, event: &StoredEvent) {
+        let Some(gone) = self.host(&event.subject_name) else { return };
+        let host = &self.hosts[gone];
+        let runs = host.engine.is_some() && !host.frozen && self.now.since(host.changed) > Self::WELL;
+        let heard = self.host(&event.by).is_some_and(|by| self.reaches(by, gone));
+        if runs && heard && !host.cut {
+            self.violate(format!("{} lost its agent, which runs", event.subject_name));
+        }
+    }
+
+    /// Frames pass both ways between the two, and have for a while.
+    fn reaches(&self, a: usize, b: usize) -> bool {
+        let (x, y) = (&self.hosts[a], &self.hosts[b]);
+        let since = x.changed.max(y.changed).max(self.network.steady_since(a, b));
+        !x.cut && !y.cut && self.network.reaches(a, b) && self.now.since(since) > Self::WELL
+    }
+
+    /// The server of this name.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<usize> {
+        self.hosts.iter().position(|h| h.name == name)
+    }
+
+    /// The names on the ring, in its order, beginning with the smallest id.
+    #[must_use]
+    pub fn ring(&self) -> Vec<String> {
+        let name = |id: &ServerId| self.table.rows.get(id).map_or_else(|| id.to_string(), |r| r.name.clone());
+        let Some((least, _)) = self.table.rows.first_key_value() else { return Vec::new() };
+        ring::order(&self.table.rows, *least).iter().map(name).collect()
+    }
+
+    /// Everybody who is well is on the ring, nobody else is, and every agent knows its buddies.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        let well: Vec<&Host> = self.hosts.iter().filter(|h| h.is_well()).collect();
+        well.len() == self.table.rows.len()
+            && well.iter().all(|h| {
+                self.table.named(&h.name).is_some_and(|row| h.buddies(self.now) == Some((row.first_buddy, row.second_buddy)))
+            })
+    }
+}
+
+impl Host {
+    /// Its kernel answers.
+    const fn is_up(&self) -> bool {
+        !self.cut
+    }
+}

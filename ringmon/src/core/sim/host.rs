@@ -1,0 +1,124 @@
+//! One simulated server: its agent, its kernel, its disk.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::datapath::Datapath;
+use super::table::Attempt;
+use super::world::Happening;
+use crate::core::engine::{BuddyList, Engine, Identity, Stopped};
+use crate::core::row::{Address, Health, Mode};
+use crate::core::{BootToken, Incarnation, Profile, ServerId, Time, Witness};
+
+/// A table operation under way.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub attempt: Attempt,
+    pub witnesses: Vec<Witness>,
+    pub began: Time,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Host {
+    /// Its name: `s1`, `s2`, ...
+    pub name: String,
+    /// Its address.
+    pub address: Address,
+    /// The agent; `None`: no such process.
+    pub engine: Option<Engine>,
+    /// How its last agent ended.
+    pub stopped: Option<Stopped>,
+    /// The agent's process gets no time.
+    pub frozen: bool,
+    /// No frame passes.
+    pub cut: bool,
+    /// The database cannot be reached from here.
+    pub database_cut: bool,
+    /// When any of these, or the process itself, last changed.
+    pub changed: Time,
+    /// Its state directory.
+    pub disk: Option<BuddyList>,
+    pub(super) offset: Duration,
+    pub(super) life: u32,
+    pub(super) datapath: Datapath,
+    /// As whom the kernel answers probes; `None`: with plain echoes.
+    pub(super) answers: Option<(Incarnation, Health)>,
+    pub(super) pulse: Option<Time>,
+    pub(super) flights: BTreeMap<u64, Flight>,
+    pub(super) deferred: Vec<Happening>,
+    pub(super) wake: Option<Time>,
+    /// Whose frames came here since the machine began: their neighbour entries exist.
+    pub(super) resolved: BTreeMap<usize, ()>,
+    boot: BootToken,
+    seed: u64,
+}
+
+impl Host {
+    pub(super) fn new(index: usize, seed: u64) -> Self {
+        let number = u8::try_from(index + 1).unwrap_or(u8::MAX);
+        Self {
+            name: format!("s{number}"),
+            address: Address::from([10, 0, 0, number]),
+            engine: None,
+            stopped: None,
+            frozen: false,
+            cut: false,
+            database_cut: false,
+            changed: Time::ZERO,
+            disk: None,
+            // Monotonic clocks begin at boot: no two servers agree.
+            offset: Duration::from_secs(1000 * u64::from(number)),
+            life: 0,
+            datapath: Datapath::default(),
+            answers: None,
+            pulse: None,
+            flights: BTreeMap::new(),
+            deferred: Vec::new(),
+            wake: None,
+            resolved: BTreeMap::new(),
+            boot: BootToken(format!("boot-{number}")),
+            seed,
+        }
+    }
+
+    /// This server's own clock.
+    #[must_use]
+    pub fn clock(&self, now: Time) -> Time {
+        now + self.offset
+    }
+
+    /// The common clock, of a moment on this server's own.
+    pub(super) fn world(&self, local: Time) -> Time {
+        local - self.offset
+    }
+
+    pub(super) fn identity(&self, profile: Profile) -> Identity {
+        Identity {
+            name: self.name.clone(),
+            address: self.address,
+            notice_port: 7464,
+            route_address: None,
+            route_port: None,
+            weight: 1,
+            boot: self.boot.clone(),
+            mode: Mode::Act,
+            tuning: profile.tuning(),
+            seed: self.seed.wrapping_add(u64::from(self.life) << 32),
+        }
+    }
+
+    /// Its agent runs and can do its work.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.engine.is_some() && !self.frozen && !self.cut && !self.database_cut
+    }
+
+    /// The engine's buddies, by id.
+    #[must_use]
+    pub fn buddies(&self, now: Time) -> Option<(ServerId, ServerId)> {
+        let list = self.engine.as_ref()?.snapshot(self.clock(now)).buddies?;
+        let id = |b: &Option<crate::core::engine::Buddy>| b.as_ref().map_or(list.id, |b| b.id);
+        Some((id(&list.first), id(&list.second)))
+    }
+}

@@ -1,0 +1,4 @@
+//! Pools that live through faults.
+
+mod faults;
+mod kit;

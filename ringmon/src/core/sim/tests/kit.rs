@@ -1,0 +1,44 @@
+//! What the tests share.
+
+use std::time::Duration;
+
+use crate::core::sim::{Fault, Settings, World};
+use crate::core::{EventKind, Time};
+
+pub const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// The seed of the runs with one: another with RINGMON_SEED.
+pub fn seed() -> u64 {
+    let seed = std::env::var("RINGMON_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    println!("RINGMON_SEED={seed}");
+    seed
+}
+
+/// A pool of so many servers, all of them on the ring and heard.
+pub fn pool(servers: usize) -> World {
+    let mut world = World::new(Settings::new(seed(), servers));
+    for host in 0..servers {
+        world.befall(host, Fault::Start);
+    }
+    assert!(world.run_until(secs(20), World::settled), "{servers} servers do not come together: {:?}", world.ring());
+    world.run_for(secs(1));
+    world.table.pool.rules.brake_permille = 1000;
+    world.table.pool.version += 1;
+    world
+}
+
+/// The first time since `from` that such an event was told of this server, by anybody.
+pub fn told(world: &World, from: Time, kind: EventKind, subject: &str) -> Option<Duration> {
+    let line = world.log.iter().find(|l| l.at >= from && l.event.kind == kind && l.event.subject == subject)?;
+    Some(line.at.since(from))
+}
+
+pub fn assert_sound(world: &World) {
+    assert_eq!(world.violations, Vec::<String>::new());
+}

@@ -1,0 +1,423 @@
+//! The clock, the queue, and what moves between servers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::datapath::{Datapath, Reply};
+use super::host::{Flight, Host};
+use super::network::Network;
+use super::table::{Attempt, Progress, VirtualTable};
+use crate::core::engine::{Engine, Input, Output, Stopped, TableDone, TableFailure};
+use crate::core::rng::Rng;
+use crate::core::{DbTime, Event, Incarnation, Notice, Profile, Time, WatchId};
+
+/// What the world is like.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Servers there are; none has an agent at first.
+    pub servers: usize,
+    /// How fast they probe.
+    pub profile: Profile,
+    /// Least and most time of one statement.
+    pub statement: (Duration, Duration),
+}
+
+impl Settings {
+    /// So many servers, the default profile, a quick database.
+    #[must_use]
+    pub fn new(seed: u64, servers: usize) -> Self {
+        let us = Duration::from_micros;
+        Self { seed, servers, profile: Profile::Default, statement: (us(100), us(800)) }
+    }
+}
+
+/// What an agent told.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// When, on the common clock.
+    pub at: Time,
+    /// Who, by index.
+    pub host: usize,
+    /// What; its own time is the host's.
+    pub event: Event,
+}
+
+/// Something that will be.
+#[derive(Debug)]
+pub(super) enum Happening {
+    Send(WatchId),
+    Reply(WatchId, u64, Reply),
+    Deadline(WatchId, u64),
+    Turn,
+    Wake,
+    Statement(u64),
+    Notice(Notice),
+}
+
+impl Happening {
+    /// Things that the agent's process does itself, and not the kernel below it.
+    const fn is_of_process(&self) -> bool {
+        match self {
+            Self::Send(_) | Self::Turn | Self::Wake | Self::Statement(_) | Self::Notice(_) => true,
+            Self::Reply(..) | Self::Deadline(..) => false,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct World {
+    /// The common clock, which no server has.
+    pub now: Time,
+    /// All servers.
+    pub hosts: Vec<Host>,
+    /// What is between them.
+    pub network: Network,
+    /// The database.
+    pub table: VirtualTable,
+    /// The database does not answer anybody.
+    pub database_away: bool,
+    /// What the agents told.
+    pub log: Vec<Line>,
+    /// What must never happen, and did.
+    pub violations: Vec<String>,
+    settings: Settings,
+    rng: Rng,
+    queue: BTreeMap<(Time, u64), (usize, u32, Happening)>,
+    sequence: u64,
+    pub(super) events_checked: usize,
+    loud: bool,
+}
+
+impl World {
+    /// The agent's loop turns at least this often.
+    const TURN: Duration = Duration::from_millis(50);
+    /// The database's clock at the world's beginning.
+    const EPOCH: DbTime = DbTime::from_us(1_700_000_000_000_000);
+
+    /// Servers without agents.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let mut rng = Rng::new(settings.seed);
+        Self {
+            now: Time::ZERO,
+            hosts: (0..settings.servers).map(|i| Host::new(i, rng.word())).collect(),
+            network: Network::new(rng.word()),
+            table: VirtualTable::new(Self::EPOCH),
+            database_away: false,
+            log: Vec::new(),
+            violations: Vec::new(),
+            settings,
+            rng,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            events_checked: 0,
+            loud: std::env::var_os("RINGMON_SIM_LOG").is_some(),
+        }
+    }
+
+    /// Lets this much time pass.
+    pub fn run_for(&mut self, span: Duration) {
+        let until = self.now + span;
+        while let Some((&(at, _), _)) = self.queue.first_key_value()
+            && at <= until
+        {
+            self.step();
+        }
+        self.now = until;
+    }
+
+    /// Lets time pass until it is so, at most this much: whether it is.
+    pub fn run_until(&mut self, most: Duration, so: impl Fn(&Self) -> bool) -> bool {
+        let until = self.now + most;
+        while !so(self) {
+            if self.now >= until {
+                return false;
+            }
+            self.run_for(Duration::from_millis(10));
+        }
+        true
+    }
+
+    fn step(&mut self) {
+        let Some(((at, _), (host, life, happening))) = self.queue.pop_first() else { return };
+        self.now = at;
+        let h = &mut self.hosts[host];
+        if h.life != life {
+            return;
+        }
+        if h.frozen && happening.is_of_process() {
+            h.deferred.push(happening);
+            return;
+        }
+        self.happen(host, happening);
+    }
+
+    fn happen(&mut self, host: usize, happening: Happening) {
+        let local = self.hosts[host].clock(self.now);
+        match happening {
+            Happening::Send(watch) => self.probe(host, watch),
+            Happening::Reply(watch, probe, reply) => {
+                if self.hosts[host].datapath.reply(watch, probe, reply, local) {
+                    self.read(host, watch);
+                }
+            }
+            Happening::Deadline(watch, probe) => {
+                if self.hosts[host].datapath.deadline(watch, probe, local) {
+                    self.read(host, watch);
+                }
+            }
+            Happening::Turn => self.turn(host),
+            Happening::Wake => {
+                self.hosts[host].wake = None;
+                self.wake(host);
+            }
+            Happening::Statement(ticket) => self.statement(host, ticket),
+            Happening::Notice(notice) => self.feed(host, Input::Notice(notice)),
+        }
+    }
+
+    pub(super) fn later(&mut self, host: usize, at: Time, happening: Happening) {
+        self.sequence += 1;
+        let life = self.hosts[host].life;
+        self.queue.insert((at, self.sequence), (host, life, happening));
+    }
+
+    // ---- processes
+
+    pub(super) fn start(&mut self, host: usize) {
+        let profile = self.settings.profile;
+        let h = &mut self.hosts[host];
+        h.life += 1;
+        h.engine = Some(Engine::new(h.identity(profile)));
+        h.datapath = Datapath::default();
+        h.answers = Some((Incarnation(0), crate::core::Health::Unknown));
+        h.pulse = Some(h.clock(self.now));
+        (h.frozen, h.stopped, h.wake) = (false, None, None);
+        let kept = h.disk.clone();
+        self.feed(host, Input::Start { kept });
+        let phase = self.rng.between(Duration::ZERO, Self::TURN);
+        self.later(host, self.now + phase, Happening::Turn);
+    }
+
+    pub(super) fn end(&mut self, host: usize, stopped: Option<Stopped>) {
+        let h = &mut self.hosts[host];
+        h.life += 1;
+        h.engine = None;
+        h.answers = None;
+        h.pulse = None;
+        h.frozen = false;
+        h.datapath = Datapath::default();
+        h.flights.clear();
+        h.deferred.clear();
+        h.stopped = stopped;
+        h.changed = self.now;
+    }
+
+    pub(super) fn thaw(&mut self, host: usize) {
+        let h = &mut self.hosts[host];
+        h.frozen = false;
+        for happening in std::mem::take(&mut h.deferred) {
+            self.later(host, self.now, happening);
+        }
+    }
+
+    /// One turn of the agent's loop.
+    fn turn(&mut self, host: usize) {
+        let now = self.hosts[host].clock(self.now);
+        self.wake(host);
+        let probers = self.hosts[host].datapath.take_probers();
+        for (address, (at, as_buddy)) in probers {
+            self.feed(host, Input::Answered(address, at));
+            if as_buddy {
+                self.feed(host, Input::Stranger(address));
+            }
+        }
+        self.hosts[host].pulse = Some(now);
+        self.later(host, self.now + Self::TURN, Happening::Turn);
+    }
+
+    fn read(&mut self, host: usize, watch: WatchId) {
+        let h = &self.hosts[host];
+        // A frozen process finds out when it reads again.
+        if !h.frozen && let Some(reading) = h.datapath.read(watch).cloned() {
+            self.feed(host, Input::Watch(watch, reading));
+        }
+    }
+
+    fn wake(&mut self, host: usize) {
+        for (watch, reading) in self.hosts[host].datapath.readings() {
+            self.feed(host, Input::Watch(watch, reading));
+        }
+        let h = &mut self.hosts[host];
+        let now = h.clock(self.now);
+        if let Some(engine) = &mut h.engine {
+            engine.handle_timeout(now);
+        }
+        self.drain(host);
+    }
+
+    pub(super) fn feed(&mut self, host: usize, input: Input) {
+        let h = &mut self.hosts[host];
+        let now = h.clock(self.now);
+        if let Some(engine) = &mut h.engine {
+            engine.handle(now, input);
+        }
+        self.drain(host);
+    }
+
+    fn drain(&mut self, host: usize) {
+        let mut outputs = VecDeque::new();
+        if let Some(engine) = &mut self.hosts[host].engine {
+            while let Some(output) = engine.poll_output() {
+                outputs.push_back(output);
+            }
+        }
+        for output in outputs {
+            self.carry_out(host, output);
+        }
+        let h = &self.hosts[host];
+        let due = h.engine.as_ref().and_then(Engine::poll_timeout).map(|t| h.world(t).max(self.now));
+        if let Some(due) = due
+            && h.wake.is_none_or(|w| due < w)
+        {
+            self.hosts[host].wake = Some(due);
+            self.later(host, due, Happening::Wake);
+        }
+    }
+
+    fn carry_out(&mut self, host: usize, output: Output) {
+        let now = self.hosts[host].clock(self.now);
+        match output {
+            Output::Watch(spec) => {
+                let (id, interval) = (spec.id, spec.interval);
+                if self.hosts[host].datapath.watch(spec, now) {
+                    let phase = self.rng.between(Duration::ZERO, interval / 10);
+                    self.later(host, self.now + phase, Happening::Send(id));
+                }
+            }
+            Output::Unwatch(id) => self.hosts[host].datapath.unwatch(id),
+            Output::Table { ticket, op } => {
+                let witnesses = op.witnesses();
+                let flight = Flight { attempt: Attempt::new(op, now), witnesses, began: self.now };
+                self.hosts[host].flights.insert(ticket, flight);
+                self.next_statement(host, ticket);
+            }
+            Output::Send { to, notice, .. } => self.send_notice(host, to, &notice),
+            Output::Event(event) => {
+                self.note(host, &format!("{} {} {}", serde_word(event.kind), event.subject, event.detail));
+                self.log.push(Line { at: self.now, host, event });
+            }
+            Output::Keep(list) => self.hosts[host].disk = Some(list),
+            Output::Identity { incarnation, health, .. } => self.hosts[host].answers = Some((incarnation, health)),
+            Output::Stopped(stopped) => {
+                self.note(host, &format!("{stopped:?}"));
+                self.end(host, Some(stopped));
+            }
+        }
+    }
+
+    // ---- frames
+
+    /// A probe leaves, and whatever comes of it is settled at once: nothing changes within a round trip.
+    fn probe(&mut self, host: usize, id: WatchId) {
+        let h = &self.hosts[host];
+        let Some(spec) = h.datapath.spec(id).cloned() else { return };
+        let local = h.clock(self.now);
+        let to = self.hosts.iter().position(|o| o.address == spec.address);
+        let there = to.and_then(|to| self.frame(host, to));
+        let back = to.filter(|_| there.is_some()).and_then(|to| self.frame(to, host));
+        let resolved = there.is_some() || to.is_some_and(|to| self.hosts[host].resolved.contains_key(&to));
+        let Some(probe) = self.hosts[host].datapath.send(id, local, resolved) else { return };
+        self.later(host, self.now + spec.deadline, Happening::Deadline(id, probe));
+        self.later(host, self.now + spec.interval, Happening::Send(id));
+        let (Some(to), Some(there)) = (to, there) else { return };
+        self.hosts[host].resolved.insert(to, ());
+        let from = self.hosts[host].address;
+        let reply = self.answer(to, from, host, spec.purpose);
+        if let Some(back) = back {
+            self.later(host, self.now + there + back, Happening::Reply(id, probe, reply));
+        }
+    }
+
+    /// What the other end says to a probe.
+    fn answer(&mut self, to: usize, from: crate::core::row::Address, asker: usize, purpose: crate::core::Purpose) -> Reply {
+        let now = self.now;
+        let asker = self.hosts[asker].clock(now);
+        let other = &mut self.hosts[to];
+        let local = other.clock(now);
+        let Some((incarnation, health)) = other.answers else { return Reply::Plain };
+        other.datapath.probed(from, purpose, local);
+        let pulse = other.pulse.map(|beat| asker - local.since(beat));
+        Reply::Tagged { pulse, incarnation, health }
+    }
+
+    fn frame(&mut self, from: usize, to: usize) -> Option<Duration> {
+        if self.hosts[from].cut || self.hosts[to].cut {
+            return None;
+        }
+        self.network.carry(from, to)
+    }
+
+    /// The notice room tries three times.
+    fn send_notice(&mut self, host: usize, to: crate::core::row::Address, notice: &Notice) {
+        let Some(to) = self.hosts.iter().position(|o| o.address == to) else { return };
+        for again in 0..3 {
+            if let Some(there) = self.frame(host, to) {
+                let at = self.now + Duration::from_millis(100) * again + there;
+                self.later(to, at, Happening::Notice(notice.clone()));
+                return;
+            }
+        }
+    }
+
+    // ---- statements
+
+    fn next_statement(&mut self, host: usize, ticket: u64) {
+        let (least, most) = self.settings.statement;
+        let takes = self.rng.between(least, most);
+        self.later(host, self.now + takes, Happening::Statement(ticket));
+    }
+
+    fn statement(&mut self, host: usize, ticket: u64) {
+        self.table.set_now(Self::EPOCH + self.now.since(Time::ZERO));
+        let local = self.hosts[host].clock(self.now);
+        let away = self.database_away || self.hosts[host].database_cut;
+        let Host { flights, datapath, .. } = &mut self.hosts[host];
+        let Some(flight) = flights.get_mut(&ticket) else { return };
+        flight.attempt.clock(local);
+        let progress = if away {
+            let cause = "connection refused".to_owned();
+            Progress::Ended(Err(TableFailure { cause, transient: true }))
+        } else {
+            let witnesses = &flight.witnesses;
+            flight.attempt.advance(&mut self.table, &mut || datapath.holds(witnesses))
+        };
+        let Progress::Ended(result) = progress else {
+            self.next_statement(host, ticket);
+            return;
+        };
+        let Some(flight) = flights.remove(&ticket) else { return };
+        let took = self.now.since(flight.began);
+        self.check_table();
+        let done = TableDone { ticket, result, snapshot: flight.attempt.into_snapshot(), took };
+        self.feed(host, Input::Table(done));
+    }
+
+    /// With RINGMON_SIM_LOG set, everything is told on standard error.
+    pub(super) fn note(&self, host: usize, what: &str) {
+        if self.loud {
+            let ms = self.now.since(Time::ZERO).as_secs_f64() * 1e3;
+            #[expect(clippy::print_stderr, reason = "asked for by whoever runs the simulation")]
+            {
+                eprintln!("{ms:>10.1} {} {what}", self.hosts[host].name);
+            }
+        }
+    }
+}
+
+fn serde_word(kind: crate::core::EventKind) -> String {
+    serde_json::to_value(kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
