@@ -49,7 +49,7 @@ impl Member {
         common.begin(Concern::Alone, op);
     }
 
-    fn remove_all(&self, common: &mut Common) -> TableOp {
+    fn remove_all(&self, common: &Common) -> TableOp {
         let work = if self.sides[0].run.all { &self.sides[0] } else { &self.sides[1] };
         let findings = work.findings(common, work.run.silent.len());
         TableOp::RemoveAll(Accusation {

@@ -67,6 +67,7 @@ pub(super) struct Suspicion {
 /// What an accusation comes to; when it changes, the next one goes out at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
+    /// Whom, of what, and whether it has lasted for as long as a removal needs.
     findings: Vec<(ServerId, VoteKind, bool)>,
     far_end: Option<ServerId>,
 }
@@ -175,7 +176,7 @@ impl SideWork {
     }
 
     /// What may be said of the first `count` of the run.
-    pub fn findings(&self, common: &mut Common, count: usize) -> Vec<Finding> {
+    pub fn findings(&self, common: &Common, count: usize) -> Vec<Finding> {
         self.run.silent.iter().take(count).filter_map(|(server, kind)| finding(common, *server, *kind)).collect()
     }
 
@@ -187,13 +188,13 @@ impl SideWork {
         }
         let count = if self.run.far_end.is_some() { self.run.silent.len() } else { 1 };
         let findings = self.findings(common, count);
-        let Some(suspicion) = &mut self.suspicion else { return };
         let Some(newest) = findings.iter().map(|f| f.since).max() else { return };
         if self.run.all || !common.watches.heard_since(newest, &common.limits) {
             return;
         }
+        let Some(suspicion) = &mut self.suspicion else { return };
         let claim = Claim {
-            findings: findings.iter().map(|f| (f.server, f.kind, f.enough)).collect(),
+            findings: findings.iter().map(|f| (f.server, f.kind, ripe(common, f))).collect(),
             far_end: self.run.far_end,
         };
         let due = suspicion.again || suspicion.sent.as_ref() != Some(&claim) || common.due(suspicion.next);
@@ -253,27 +254,24 @@ impl SideWork {
 }
 
 /// What one watch has against its server; `None` if it is not watched.
-fn finding(common: &mut Common, server: ServerId, kind: VoteKind) -> Option<Finding> {
-    let timeout = common.pool.as_ref().map_or(Duration::MAX, |p| p.rules.agent_timeout);
+fn finding(common: &Common, server: ServerId, kind: VoteKind) -> Option<Finding> {
     let watch = common.watches.of(server)?;
     let since = watch.detector.silent_since(kind, &watch.reading);
     let misses = watch.detector.misses(common.now, &watch.reading, &common.limits);
-    let silence = common.now.since(since);
     let enough = match kind {
-        VoteKind::Host => common.limits.enough(silence, misses),
-        VoteKind::Agent => silence >= timeout,
+        VoteKind::Host => common.limits.enough(common.now.since(since), misses),
+        // The pool's own timeout is far longer than any silence asked for here.
+        VoteKind::Agent => true,
     };
-    let finding = Finding {
-        server,
-        incarnation: watch.target.incarnation,
-        kind,
-        since,
-        misses,
-        enough,
-        witness: Witness { watch: watch.id, kind, since },
-    };
-    if kind == VoteKind::Agent && !enough {
-        common.wake_at(since + timeout);
+    let witness = Witness { watch: watch.id, kind, since };
+    Some(Finding { server, incarnation: watch.target.incarnation, kind, since, misses, enough, witness })
+}
+
+/// Whether a finding is old enough for a removal. An agent has its time to come back: asks to be called when that is over.
+fn ripe(common: &mut Common, finding: &Finding) -> bool {
+    let timeout = common.pool.as_ref().map_or(Duration::MAX, |p| p.rules.agent_timeout);
+    match finding.kind {
+        VoteKind::Host => finding.enough,
+        VoteKind::Agent => common.due(finding.since + timeout),
     }
-    Some(finding)
 }

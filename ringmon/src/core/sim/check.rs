@@ -19,7 +19,10 @@ impl World {
         let new: Vec<StoredEvent> = self.table.events[self.events_checked..].to_vec();
         self.events_checked = self.table.events.len();
         for event in new {
-            self.note(0, &format!("*** table: {:?} {} by {} {}", event.kind, event.subject_name, event.by, event.detail));
+            self.note(
+                0,
+                &format!("*** table: {:?} {} by {} {}", event.kind, event.subject_name, event.by, event.detail),
+            );
             if event.kind == EventKind::Down {
                 self.check_down(&event);
             } else if event.kind == EventKind::AgentLost {
@@ -83,7 +86,9 @@ impl World {
         let well: Vec<&Host> = self.hosts.iter().filter(|h| h.is_well()).collect();
         well.len() == self.table.rows.len()
             && well.iter().all(|h| {
-                self.table.named(&h.name).is_some_and(|row| h.buddies(self.now) == Some((row.first_buddy, row.second_buddy)))
+                self.table
+                    .named(&h.name)
+                    .is_some_and(|row| h.buddies(self.now) == Some((row.first_buddy, row.second_buddy)))
             })
     }
 }

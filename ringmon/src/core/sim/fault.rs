@@ -68,6 +68,11 @@ impl World {
         self.database_away = false;
     }
 
+    /// This server has no neighbour entries: a probe to a silent server cannot even leave.
+    pub fn forget_neighbours(&mut self, host: usize) {
+        self.hosts[host].resolved.clear();
+    }
+
     /// Frames pass between the two groups no more, or do again.
     pub fn partition(&mut self, group: &[usize], cut: bool) {
         for a in 0..self.hosts.len() {

@@ -242,7 +242,9 @@ impl World {
     fn read(&mut self, host: usize, watch: WatchId) {
         let h = &self.hosts[host];
         // A frozen process finds out when it reads again.
-        if !h.frozen && let Some(reading) = h.datapath.read(watch).cloned() {
+        if !h.frozen
+            && let Some(reading) = h.datapath.read(watch).cloned()
+        {
             self.feed(host, Input::Watch(watch, reading));
         }
     }
@@ -343,7 +345,13 @@ impl World {
     }
 
     /// What the other end says to a probe.
-    fn answer(&mut self, to: usize, from: crate::core::row::Address, asker: usize, purpose: crate::core::Purpose) -> Reply {
+    fn answer(
+        &mut self,
+        to: usize,
+        from: crate::core::row::Address,
+        asker: usize,
+        purpose: crate::core::Purpose,
+    ) -> Reply {
         let now = self.now;
         let asker = self.hosts[asker].clock(now);
         let other = &mut self.hosts[to];

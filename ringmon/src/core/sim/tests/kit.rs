@@ -42,3 +42,8 @@ pub fn told(world: &World, from: Time, kind: EventKind, subject: &str) -> Option
 pub fn assert_sound(world: &World) {
     assert_eq!(world.violations, Vec::<String>::new());
 }
+
+/// How often it was told since `from`.
+pub fn count(world: &World, from: Time, kind: EventKind, subject: &str) -> usize {
+    world.log.iter().filter(|l| l.at >= from && l.event.kind == kind && l.event.subject == subject).count()
+}
