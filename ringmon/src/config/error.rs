@@ -139,10 +139,10 @@ impl fmt::Display for Problem {
             }
             Self::NotANumber { min, max } => write!(f, "it must be a whole number from {min} to {max}"),
             Self::NotA(what) => write!(f, "it must be {what}"),
-            Self::DatabaseUrl(why) => match why.as_ref() {
-                crate::store::Error::Url { reason } => f.write_str(reason),
-                other => other.fmt(f),
-            },
+            Self::DatabaseUrl(why) => {
+                // The sentence around this one says already what it is about.
+                if let crate::store::Error::Url { reason } = why.as_ref() { f.write_str(reason) } else { why.fmt(f) }
+            }
             Self::Machine(why) => f.write_str(why),
             Self::ReadFile(source) => write!(f, "cannot read that file: {source}"),
         }

@@ -2,6 +2,10 @@
 
 mod event_log;
 mod http;
+mod metrics;
+
+#[cfg(test)]
+mod tests;
 
 pub use event_log::{EventLog, EventTarget};
 pub use http::{listen, serve};
@@ -29,11 +33,6 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The HTTP listener failed for good.
-    #[error("HTTP on {addr} ended: {source}")]
-    Serve {
-        /// Which address.
-        addr: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error("HTTP ended: {0}")]
+    Serve(#[source] std::io::Error),
 }

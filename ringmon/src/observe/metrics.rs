@@ -1,0 +1,94 @@
+//! A board as metrics (OpenMetrics text).
+//!
+//! Nothing is kept between scrapes: what the board no longer has, such as a watch that ended, is gone from the next page.
+
+mod datapath;
+mod page;
+mod watches;
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::core::evidence::Board;
+use crate::core::row::Mode;
+use page::{Page, labels, word};
+
+/// What `/metrics` answers as.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The phases of [`Snapshot::phase`](crate::core::Snapshot::phase).
+const PHASES: [&str; 6] = ["starting", "joining", "member", "removed", "leaving", "stopped"];
+
+/// The page for a board.
+///
+/// # Errors
+/// Only if the memory for it cannot be written to.
+pub fn render(board: Arc<Board>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("ringmon");
+    registry.register_collector(Box::new(Scrape(board)));
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// One scrape of one board.
+#[derive(Debug)]
+struct Scrape(Arc<Board>);
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page::new(encoder);
+        agent(&mut page, &self.0)?;
+        decisions(&mut page, &self.0)?;
+        database(&mut page, &self.0)?;
+        watches::encode(&mut page, &self.0)?;
+        datapath::encode(&mut page, &self.0)
+    }
+}
+
+fn agent(page: &mut Page<'_>, board: &Board) -> fmt::Result {
+    let engine = &board.engine;
+    let about = labels([("version", env!("CARGO_PKG_VERSION")), ("name", &engine.server)]);
+    page.info("agent", "The agent that says all this", about)?;
+    let phases = PHASES.map(|phase| (labels([("phase", phase)]), f64::from(u8::from(phase == engine.phase))));
+    page.gauges("phase", "1 for the phase the agent is in", None, phases)?;
+    page.gauge("incarnation", "Which life of this server; grows at each join", None, to_f64(engine.incarnation.0))?;
+    page.gauge("frozen", "1 while the pool is frozen and nobody is removed", None, flag(engine.frozen.is_some()))?;
+    page.gauge("observing", "1 while this agent removes nobody", None, flag(engine.mode == Mode::Observe))
+}
+
+fn decisions(page: &mut Page<'_>, board: &Board) -> fmt::Result {
+    let engine = &board.engine;
+    page.counter("votes", "Votes written", engine.votes)?;
+    page.counter("removals", "Removals made by this agent", engine.removals)?;
+    page.counter("rejoins", "Joins after a removal", engine.rejoins)?;
+    let voids = engine.voids.iter().map(|(reason, &n)| (labels([("reason", &word(reason))]), n));
+    page.counters("voids", "Suspicions that did not count, by the local fault", voids)?;
+    let held = engine.held.iter().map(|(rule, &n)| (labels([("rule", &word(rule))]), n));
+    page.counters("held", "Removals that were due and not made, by the rule that held them", held)
+}
+
+fn database(page: &mut Page<'_>, board: &Board) -> fmt::Result {
+    let engine = &board.engine;
+    let away = engine.database_away.as_ref().map(|(since, _)| engine.at.since(*since));
+    page.gauge("database_up", "1 while the database answers", None, flag(away.is_none()))?;
+    let seconds = away.unwrap_or_default().as_secs_f64();
+    page.gauge("database_away", "For how long the database has not answered", Some(&Unit::Seconds), seconds)?;
+    let p99 = engine.database_p99.as_secs_f64();
+    page.gauge("database_p99", "99th percentile of this agent's table operations", Some(&Unit::Seconds), p99)
+}
+
+fn flag(truth: bool) -> f64 {
+    f64::from(u8::from(truth))
+}
+
+/// As near as a metric gets; exact below 2^53, which microseconds reach in the year 2255.
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
+fn to_f64(number: i64) -> f64 {
+    number as f64
+}

@@ -1,0 +1,90 @@
+//! What the datapath and the other rooms counted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::page::{Histogram, Labels, Page, labels};
+use super::watches;
+use crate::core::WatchId;
+use crate::core::evidence::{Board, Count, DatapathMode};
+
+/// Bounds of the round-trip histogram: every doubling from 2^12 ns (4 us) to 2^32 ns (4.3 s). The datapath's own buckets are finer, and their
+/// bounds include these.
+const RTT_BITS: std::ops::RangeInclusive<u32> = 12..=32;
+
+/// Mode, round trips and counters.
+pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
+    let mode = match board.datapath.mode {
+        Some(DatapathMode::XdpNative) => "xdp-native",
+        Some(DatapathMode::XdpGeneric) => "xdp-generic",
+        Some(DatapathMode::Fake) => "fake",
+        None => "none",
+    };
+    page.info("datapath", "Where probes are answered", labels([("mode", mode)]))?;
+    let help = "Round trips without the time the buddy kept the probe; the sum is estimated from fine buckets";
+    page.histograms("rtt", help, round_trips(board))?;
+    let mut families: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+    for Count { name, label, value } in board.datapath.verdicts.iter().chain(&board.counts) {
+        *families.entry(name).or_default().entry(label).or_default() += value;
+    }
+    for (name, kinds) in families {
+        page.counters(name, help_of(name), kinds.into_iter().map(|(kind, value)| (kind_label(kind), value)))?;
+    }
+    Ok(())
+}
+
+fn kind_label(kind: &str) -> Labels {
+    if kind.is_empty() { Labels::new() } else { labels([("kind", kind)]) }
+}
+
+/// Help for the families that other rooms name.
+fn help_of(name: &str) -> &'static str {
+    match name {
+        "verdicts" => "Packets by what they were found to be",
+        "notices" => "Notices by what became of them",
+        "event_log_failures" => "Lines that could not be written to the event log",
+        _ => "Counted by kind",
+    }
+}
+
+/// The histogram of every watch that is still there.
+fn round_trips(board: &Board) -> impl Iterator<Item = (Labels, Histogram)> {
+    let rtt: BTreeMap<WatchId, &Vec<(u64, u64)>> =
+        board.datapath.rtt.iter().map(|(id, buckets)| (*id, buckets)).collect();
+    let mut watched = BTreeMap::new();
+    for watch in &board.engine.watches {
+        if let Some(buckets) = rtt.get(&watch.id) {
+            let [(server, name), (purpose, why)] = watches::of(watch);
+            watched.insert(labels([(server, &name), (purpose, &why)]), histogram(buckets));
+        }
+    }
+    watched.into_iter()
+}
+
+/// From upper bounds in nanoseconds, in their order, and counts to seconds.
+fn histogram(fine: &[(u64, u64)]) -> Histogram {
+    let bounds: Vec<u64> = RTT_BITS.map(|bit| 1 << bit).collect();
+    let mut buckets: Vec<(f64, u64)> = bounds.iter().map(|&ns| (seconds(ns), 0)).collect();
+    buckets.push((f64::MAX, 0));
+    let (mut sum, mut count) = (0.0, 0);
+    let mut below: u64 = 0;
+    for &(upper, n) in fine {
+        let place = bounds.partition_point(|&bound| bound < upper);
+        buckets[place].1 += n;
+        // The last bucket has no bound of its own: what is in it is counted as the bound below.
+        let middle = if upper == u64::MAX { below } else { below.midpoint(upper) };
+        sum += seconds(middle) * to_f64(n);
+        count += n;
+        below = upper;
+    }
+    Histogram { sum, count, buckets }
+}
+
+fn seconds(ns: u64) -> f64 {
+    to_f64(ns) / 1e9
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
+fn to_f64(number: u64) -> f64 {
+    number as f64
+}

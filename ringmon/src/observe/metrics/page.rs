@@ -1,0 +1,124 @@
+//! Families of samples on a page.
+
+use std::fmt;
+
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Unit;
+use serde::Serialize;
+
+/// Labels of a sample; values are escaped.
+pub type Labels = Vec<(&'static str, String)>;
+
+/// Labels with escaped values (OpenMetrics 1.0, "Escaping"): the encoder writes them as they are.
+pub fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
+    pairs.map(|(key, value)| (key, escaped(value))).into()
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
+}
+
+/// The name that a unit variant has in JSON, as everywhere else where people read it.
+pub fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|json| json.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// A histogram: sum, count, and buckets of upper bound and own count.
+pub struct Histogram {
+    pub sum: f64,
+    pub count: u64,
+    pub buckets: Vec<(f64, u64)>,
+}
+
+/// A page that is being written.
+pub struct Page<'a>(DescriptorEncoder<'a>);
+
+impl<'a> Page<'a> {
+    pub fn new(encoder: DescriptorEncoder<'a>) -> Self {
+        Self(encoder)
+    }
+
+    /// One counter without labels.
+    pub fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.counters(name, help, [(Labels::new(), value)])
+    }
+
+    /// A family of counters; the encoder appends `_total`.
+    pub fn counters(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels, u64)>,
+    ) -> fmt::Result {
+        self.family(name, help, None, MetricType::Counter, samples, |mut encoder, value| {
+            encoder.encode_counter::<NoLabelSet, _, f64>(&value, None)
+        })
+    }
+
+    /// One gauge without labels.
+    pub fn gauge(&mut self, name: &str, help: &str, unit: Option<&Unit>, value: f64) -> fmt::Result {
+        self.gauges(name, help, unit, [(Labels::new(), value)])
+    }
+
+    /// A family of gauges.
+    pub fn gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        samples: impl IntoIterator<Item = (Labels, f64)>,
+    ) -> fmt::Result {
+        self.family(name, help, unit, MetricType::Gauge, samples, |mut encoder, value| encoder.encode_gauge(&value))
+    }
+
+    /// Facts that are labels; the encoder appends `_info`.
+    pub fn info(&mut self, name: &str, help: &str, facts: Labels) -> fmt::Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&facts)
+    }
+
+    /// A family of histograms of seconds.
+    pub fn histograms(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels, Histogram)>,
+    ) -> fmt::Result {
+        let unit = Some(&Unit::Seconds);
+        self.family(
+            name,
+            help,
+            unit,
+            MetricType::Histogram,
+            samples,
+            |mut encoder, Histogram { sum, count, buckets }| {
+                encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+            },
+        )
+    }
+
+    fn family<V>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        kind: MetricType,
+        samples: impl IntoIterator<Item = (Labels, V)>,
+        mut write: impl FnMut(MetricEncoder<'_>, V) -> fmt::Result,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
+        for (labels, value) in samples {
+            write(family.encode_family(&Set(labels))?, value)?;
+        }
+        Ok(())
+    }
+}
+
+/// Labels as the encoder takes them.
+struct Set(Labels);
+
+impl EncodeLabelSet for Set {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelSetEncoder<'_>) -> fmt::Result {
+        self.0.encode(encoder)
+    }
+}

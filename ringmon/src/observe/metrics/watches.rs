@@ -1,0 +1,62 @@
+//! What each watch found.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use prometheus_client::registry::Unit;
+
+use super::page::{Labels, Page, labels, word};
+use crate::core::WatchReading;
+use crate::core::engine::WatchView;
+use crate::core::evidence::Board;
+
+/// The states of [`WatchView::state`].
+const STATES: [&str; 4] = ["waiting", "alive", "agent_silent", "suspect"];
+
+/// A counter of a watch: name, help, and where it is read.
+type Counted = (&'static str, &'static str, fn(&WatchReading) -> u64);
+
+const COUNTERS: [Counted; 6] = [
+    ("probes_sent", "Probes that left this machine", |r| r.sent),
+    ("probes_unsent", "Probes that did not leave through this machine's own fault: no misses", |r| r.unsent),
+    ("probes_unresolved", "Probes that could not leave because the neighbour does not resolve: misses", |r| {
+        r.unresolved
+    }),
+    ("replies", "Authenticated replies, late ones included", |r| r.replies),
+    ("replies_late", "Authenticated replies after their deadline", |r| r.late),
+    ("misses", "Probes unanswered at their deadline, unresolved ones included", |r| r.misses),
+];
+
+/// Whom, and why: one set of samples each.
+pub fn of(watch: &WatchView) -> [(&'static str, String); 2] {
+    [("server", watch.name.clone()), ("purpose", word(&watch.purpose))]
+}
+
+fn label(watch: &WatchView) -> Labels {
+    let [(server, name), (purpose, why)] = of(watch);
+    labels([(server, &name), (purpose, &why)])
+}
+
+/// Everything that is known of every watch.
+pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
+    // A slot may just be changing hands: of two watches with the same labels the later one counts, as samples must not repeat.
+    let watches: BTreeMap<Labels, &WatchView> =
+        board.engine.watches.iter().map(|watch| (label(watch), watch)).collect();
+    for (name, help, read) in COUNTERS {
+        page.counters(name, help, watches.iter().map(|(labels, watch)| (labels.clone(), read(&watch.reading))))?;
+    }
+    let consecutive = watches.iter().map(|(labels, watch)| (labels.clone(), f64::from(watch.reading.consecutive)));
+    page.gauges("consecutive_misses", "Misses since the last reply of any kind", None, consecutive)?;
+    let silences = watches
+        .iter()
+        .map(|(labels, watch)| (labels.clone(), board.engine.at.since(watch.reading.silent_since()).as_secs_f64()));
+    page.gauges("silence", "Time since the last proof of life", Some(&Unit::Seconds), silences)?;
+    let states = watches.iter().flat_map(|(base, watch)| {
+        STATES.map(|state| {
+            let mut labels = base.clone();
+            labels.push(("state", state.to_owned()));
+            (labels, f64::from(u8::from(state == watch.state)))
+        })
+    });
+    page.gauges("watch_state", "1 for the state a watch is in", None, states)
+}

@@ -1,0 +1,74 @@
+//! Pages over real HTTP on loopback, read by a strict reader.
+
+mod exposition;
+mod http;
+mod page;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::core::edit::Held;
+use crate::core::engine::WatchView;
+use crate::core::evidence::{Board, Count, DatapathMode, DatapathStats, LocalFault};
+use crate::core::row::Mode;
+use crate::core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A watch in `slot`, of a server of this name.
+fn watch(slot: u16, name: &str, state: &'static str) -> WatchView {
+    let reading = WatchReading {
+        sent: 100,
+        replies: 97,
+        late: 2,
+        misses: 3,
+        unresolved: 1,
+        unsent: 4,
+        consecutive: 1,
+        last_reply: Some(Time::from_ns(9 * SECOND)),
+        last_rtt: Some(Duration::from_micros(5)),
+        ..WatchReading::default()
+    };
+    WatchView {
+        id: WatchId { slot, generation: 1 },
+        server: ServerId(i64::from(slot) + 10),
+        name: name.to_owned(),
+        address: "192.0.2.1".parse().unwrap(),
+        purpose: Purpose::Buddy,
+        state,
+        reading,
+    }
+}
+
+/// A board with a bit of everything.
+fn board(watches: Vec<WatchView>) -> Arc<Board> {
+    let fine = vec![(4096, 10), (5120, 20), (1 << 33, 1), (u64::MAX, 2)];
+    let rtt = watches.iter().map(|watch| (watch.id, fine.clone())).collect();
+    let count = |name, label, value| Count { name, label, value };
+    Arc::new(Board {
+        engine: Snapshot {
+            at: Time::from_ns(10 * SECOND),
+            server: "a".to_owned(),
+            phase: "member",
+            id: Some(ServerId(1)),
+            incarnation: Incarnation(1_700_000_000_000_000),
+            watches,
+            database_away: Some((Time::from_ns(8 * SECOND), "refused".to_owned())),
+            database_p99: Duration::from_millis(3),
+            frozen: Some("brake".to_owned()),
+            mode: Mode::Observe,
+            rejoins: 1,
+            voids: [(LocalFault::LinkDown, 2)].into(),
+            held: [(Held::TooYoung, 3)].into(),
+            votes: 4,
+            removals: 5,
+            ..Snapshot::default()
+        },
+        datapath: DatapathStats {
+            mode: Some(DatapathMode::XdpNative),
+            verdicts: vec![count("verdicts", "answered", 7), count("verdicts", "wrong_tag", 8)],
+            rtt,
+        },
+        counts: vec![count("notices", "sent", 9), count("event_log_failures", "", 1)],
+    })
+}

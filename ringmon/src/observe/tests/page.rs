@@ -1,0 +1,89 @@
+use proptest::prelude::*;
+
+use super::super::metrics::render;
+use super::exposition::{Page, read};
+use super::{board, watch};
+
+fn page(board: std::sync::Arc<crate::core::evidence::Board>) -> Page {
+    let text = render(board).unwrap();
+    read(&text).unwrap_or_else(|why| panic!("{why}\n{text}"))
+}
+
+#[test]
+fn every_number_is_there_under_its_name() {
+    let page = page(board(vec![watch(0, "b", "alive"), watch(1, "c", "suspect")]));
+    let b = &[("server", "b"), ("purpose", "buddy")][..];
+    for (name, labels, value) in [
+        ("ringmon_probes_sent_total", b, 100.0),
+        ("ringmon_probes_unsent_total", b, 4.0),
+        ("ringmon_probes_unresolved_total", b, 1.0),
+        ("ringmon_replies_total", b, 97.0),
+        ("ringmon_replies_late_total", b, 2.0),
+        ("ringmon_misses_total", b, 3.0),
+        ("ringmon_consecutive_misses", b, 1.0),
+        ("ringmon_silence_seconds", b, 1.0),
+        ("ringmon_watch_state", &[("server", "b"), ("purpose", "buddy"), ("state", "alive")], 1.0),
+        ("ringmon_watch_state", &[("server", "b"), ("purpose", "buddy"), ("state", "suspect")], 0.0),
+        ("ringmon_watch_state", &[("server", "c"), ("purpose", "buddy"), ("state", "suspect")], 1.0),
+        ("ringmon_rtt_seconds_count", b, 33.0),
+        ("ringmon_agent_info", &[("name", "a"), ("version", env!("CARGO_PKG_VERSION"))], 1.0),
+        ("ringmon_datapath_info", &[("mode", "xdp-native")], 1.0),
+        ("ringmon_phase", &[("phase", "member")], 1.0),
+        ("ringmon_phase", &[("phase", "joining")], 0.0),
+        ("ringmon_incarnation", &[], 1.7e15),
+        ("ringmon_frozen", &[], 1.0),
+        ("ringmon_observing", &[], 1.0),
+        ("ringmon_votes_total", &[], 4.0),
+        ("ringmon_removals_total", &[], 5.0),
+        ("ringmon_rejoins_total", &[], 1.0),
+        ("ringmon_voids_total", &[("reason", "link_down")], 2.0),
+        ("ringmon_held_total", &[("rule", "too_young")], 3.0),
+        ("ringmon_database_up", &[], 0.0),
+        ("ringmon_database_away_seconds", &[], 2.0),
+        ("ringmon_database_p99_seconds", &[], 0.003),
+        ("ringmon_verdicts_total", &[("kind", "answered")], 7.0),
+        ("ringmon_verdicts_total", &[("kind", "wrong_tag")], 8.0),
+        ("ringmon_notices_total", &[("kind", "sent")], 9.0),
+        ("ringmon_event_log_failures_total", &[], 1.0),
+    ] {
+        assert_eq!(page.value(name, labels), Some(value), "{name} {labels:?}");
+    }
+}
+
+#[test]
+fn round_trips_are_in_seconds_and_none_is_lost() {
+    let page = page(board(vec![watch(0, "b", "alive")]));
+    let bucket =
+        |le: &str| page.value("ringmon_rtt_seconds_bucket", &[("server", "b"), ("purpose", "buddy"), ("le", le)]);
+    assert_eq!(bucket("0.000004096"), Some(10.0));
+    assert_eq!(bucket("0.000008192"), Some(30.0));
+    assert_eq!(bucket("4.294967296"), Some(30.0));
+    assert_eq!(bucket("+Inf"), Some(33.0));
+}
+
+#[test]
+fn a_watch_that_ended_is_gone_from_the_page() {
+    let before = render(board(vec![watch(0, "b", "alive"), watch(1, "c", "alive")])).unwrap();
+    let after = render(board(vec![watch(0, "b", "alive")])).unwrap();
+    assert!(before.contains(r#"server="c""#));
+    assert!(!after.contains(r#"server="c""#), "{after}");
+}
+
+#[test]
+fn an_empty_board_is_a_page_too() {
+    let page = page(std::sync::Arc::default());
+    assert_eq!(page.value("ringmon_database_up", &[]), Some(1.0));
+    assert_eq!(page.value("ringmon_datapath_info", &[("mode", "none")]), Some(1.0));
+}
+
+proptest! {
+    #[test]
+    fn no_name_breaks_a_page(names in proptest::collection::vec(any::<String>(), 1..4)) {
+        let watches = (0..).zip(&names).map(|(slot, name)| watch(slot, name, "alive")).collect();
+        let page = page(board(watches));
+        for name in &names {
+            let sent = page.value("ringmon_probes_sent_total", &[("server", name), ("purpose", "buddy")]);
+            prop_assert_eq!(sent, Some(100.0));
+        }
+    }
+}
