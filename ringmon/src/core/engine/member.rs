@@ -137,8 +137,8 @@ impl Member {
         }
     }
 
-    /// Read soon, but not more often than a stranger may ask for it.
-    fn hint(&mut self, common: &Common) {
+    /// Read soon, but not more often than strangers may make it.
+    pub fn hint(&mut self, common: &Common) {
         let at = self.stranger_at.max(common.now);
         if self.read_at > at {
             self.read_at = at;

@@ -148,7 +148,15 @@ impl Engine {
         if let Some(due) = self.common.wake()
             && now > due + Self::LATE
         {
-            self.common.fault(LocalFault::LoopLate, due, now);
+            self.fault(LocalFault::LoopLate, due, now);
+        }
+    }
+
+    /// Own evidence of a span counts for nothing. Who stood still may also have been removed meanwhile.
+    fn fault(&mut self, fault: LocalFault, from: Time, until: Time) {
+        self.common.fault(fault, from, until);
+        if let Phase::Member(member) = &mut self.phase {
+            member.hint(&self.common);
         }
     }
 
@@ -163,7 +171,7 @@ impl Engine {
                 }
             }
             Input::Watch(id, reading) => self.common.observe(id, reading),
-            Input::Fault { fault, from, until } => self.common.fault(fault, from, until),
+            Input::Fault { fault, from, until } => self.fault(fault, from, until),
             Input::Link(up) => self.common.link(up),
             Input::Service(health) => self.service(health),
             Input::Stranger(address) => {

@@ -109,7 +109,7 @@ impl SideWork {
             return;
         };
         if self.chain.members.first() != Some(buddy) {
-            self.calm(Chain::of(buddy.clone(), of_two), common);
+            self.turn_to(buddy, of_two, common);
         }
         self.run = self.chain.run(|id| common.watches.judge(id));
         if self.run.silent.is_empty() {
@@ -132,6 +132,18 @@ impl SideWork {
             self.ahead_at = common.now + common.revote();
             let op = TableOp::Ahead { from: me, side: self.side, count: self.window.rows() };
             common.begin(Concern::Ahead(self.side), op);
+        }
+    }
+
+    /// The buddy on this side is another one. If it was looked at already, because all before it were silent and are gone
+    /// now, what is known of it and of those beyond it goes on; the suspicion is a new one.
+    fn turn_to(&mut self, buddy: &Buddy, of_two: bool, common: &Common) {
+        match self.chain.members.iter().position(|m| m == buddy) {
+            Some(at) => {
+                self.chain.members.drain(..at);
+                self.suspicion = None;
+            }
+            None => self.calm(Chain::of(buddy.clone(), of_two), common),
         }
     }
 

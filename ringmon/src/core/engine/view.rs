@@ -118,7 +118,7 @@ impl Member {
             if seen.rows.contains_key(id) {
                 continue;
             }
-            self.vanished.remove(id);
+            self.forget(*id);
             if let Some(event) = event {
                 self.seen_gone(common, *id, event);
             }
@@ -160,10 +160,15 @@ impl Member {
         self.known_at = common.now;
         self.install(common, row, buddies);
         for removal in removed {
-            self.vanished.remove(&removal.server);
-            for work in &mut self.sides {
-                work.votes.remove(&removal.server);
-            }
+            self.forget(removal.server);
+        }
+    }
+
+    /// A row is gone, and all votes in it.
+    fn forget(&mut self, id: ServerId) {
+        self.vanished.remove(&id);
+        for work in &mut self.sides {
+            work.votes.remove(&id);
         }
     }
 }
