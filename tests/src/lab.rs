@@ -12,6 +12,7 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::Signal;
 
+use crate::clock::{ms_between, now_ns};
 use crate::database::{Choice, Database};
 use crate::event::{Event, Tail};
 use crate::folder::Folder;
@@ -70,6 +71,18 @@ pub struct Said {
     pub err: String,
 }
 
+/// Called with every event, and the milliseconds since the last fault.
+pub type Tell = dyn FnMut(&Event, f64) + Send;
+
+/// Somebody who is told.
+pub struct Teller(pub Box<Tell>);
+
+impl std::fmt::Debug for Teller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Teller")
+    }
+}
+
 /// A running lab. Fields are dropped in this order: agents, database, network, folder.
 #[derive(Debug)]
 pub struct Lab {
@@ -81,6 +94,8 @@ pub struct Lab {
     options: Options,
     events: Vec<Event>,
     view: View,
+    teller: Option<Teller>,
+    struck_ns: u64,
     folder: Folder,
     _turn: Turn,
 }
@@ -107,6 +122,8 @@ impl Lab {
             options,
             events: Vec::new(),
             view: View::default(),
+            teller: None,
+            struck_ns: now_ns(),
             folder,
             _turn: turn,
         };
@@ -243,14 +260,33 @@ impl Lab {
         self.events[begin..].sort_by_key(|event| event.mono_ns);
         for event in &self.events[begin..] {
             self.view.tell(event);
+            if let Some(Teller(tell)) = &mut self.teller {
+                tell(event, ms_between(self.struck_ns, event.mono_ns));
+            }
         }
         Ok(begin)
+    }
+
+    /// From now on tells this of every event.
+    pub fn on_event(&mut self, teller: Teller) {
+        self.teller = Some(teller);
+    }
+
+    /// A fault begins.
+    pub(crate) fn struck(&mut self, at_ns: u64) {
+        self.struck_ns = at_ns;
     }
 
     /// Everything the agents said so far.
     #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// The binary that runs here.
+    #[must_use]
+    pub fn binary(&self) -> &std::path::Path {
+        &self.options.binary
     }
 
     /// What they believe.

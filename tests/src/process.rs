@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::census::RUN;
 use crate::namespace::Namespace;
 use crate::undo::Undo;
 
@@ -54,12 +55,14 @@ impl Process {
         let out = OpenOptions::new().create(true).append(true).open(&log);
         let out = out.with_context(|| format!("cannot write {}", log.display()))?;
         let err = out.try_clone().with_context(|| format!("cannot write {}", log.display()))?;
+        let run = std::env::var(RUN).unwrap_or_else(|_| std::process::id().to_string());
         // setpriv(1) sets the death signal and becomes the program: the same process, and no unsafe code here.
         let mut command = Command::new("setpriv");
         crate::lab::clean(&mut command)
             .args(["--pdeathsig", "KILL", "--"])
             .arg(&launch.program)
             .args(&launch.args)
+            .env(RUN, run)
             .envs(launch.env)
             .stdin(Stdio::null())
             .stdout(out)

@@ -3,7 +3,7 @@
 //! A panic unwinds and drops; a signal takes the whole list, newest first, and exits. Each entry runs once.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -12,6 +12,8 @@ type Deed = Box<dyn FnOnce() + Send>;
 
 static PENDING: Mutex<BTreeMap<u64, Deed>> = Mutex::new(BTreeMap::new());
 static NEXT: AtomicU64 = AtomicU64::new(0);
+/// The exit code when a signal is the end that was asked for; negative: it is not.
+static ASKED_FOR: AtomicI32 = AtomicI32::new(-1);
 
 fn pending() -> MutexGuard<'static, BTreeMap<u64, Deed>> {
     PENDING.lock().unwrap_or_else(PoisonError::into_inner)
@@ -43,6 +45,12 @@ impl Drop for Undo {
     }
 }
 
+/// From now on a signal is how this program is meant to end: everything is undone, and its exit code is this one.
+pub fn end_by_signal(code: i32) {
+    ASKED_FOR.store(code, Ordering::Relaxed);
+    on_signals();
+}
+
 /// From now on a signal undoes everything before it ends the program (exit code 128 + signal).
 fn on_signals() {
     static ONCE: Once = Once::new();
@@ -50,9 +58,10 @@ fn on_signals() {
         Ok(mut signals) => {
             std::thread::spawn(move || {
                 if let Some(signal) = signals.forever().next() {
-                    eprintln!("ended by signal {signal}: cleaning up");
+                    eprintln!("signal {signal}: cleaning up");
                     everything();
-                    std::process::exit(128 + signal);
+                    let code = ASKED_FOR.load(Ordering::Relaxed);
+                    std::process::exit(if code < 0 { 128 + signal } else { code });
                 }
             });
         }

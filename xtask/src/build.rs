@@ -5,6 +5,9 @@ use std::process::Command;
 
 use crate::{bpf, progress, setup};
 
+/// What the demo runs: of its wait for the first run, an optimised build would be the larger part.
+pub const DEMO_PROFILE: &str = "debug";
+
 /// Cargo, as every step calls it. ringmon's build script finds the object at its usual place, so that what is built here
 /// is not built again by a plain `cargo build`.
 pub fn cargo(root: &Path) -> Command {

@@ -2,6 +2,7 @@
 
 mod bpf;
 mod build;
+mod demo;
 mod host;
 mod progress;
 mod refusal;
@@ -38,6 +39,8 @@ enum Command {
     },
     /// Build the BPF programs alone.
     Bpf,
+    /// Show a pool in network namespaces that is broken, and heals.
+    Demo(demo::Options),
     /// Format, lints, documentation, all tests; fails on anything left behind.
     Test(test::Options),
 }
@@ -73,6 +76,11 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Bpf => {
             setup::ensure(&root, &[setup::For::Build], install)?;
             progress::say(&format!("built {}", build::objects(&root)?.display()));
+        }
+        Command::Demo(options) => {
+            host::check()?;
+            setup::ensure(&root, &options.purposes(), install)?;
+            return demo::run(&root, options);
         }
         Command::Test(options) => {
             host::check()?;

@@ -3,6 +3,8 @@
 /// One sentence a person can act on, and an exit code.
 #[derive(Debug)]
 pub enum Refusal {
+    /// What was typed makes no sense (the code of clap's own usage errors).
+    Usage(String),
     /// Something needed is not there and cannot be had (EX_UNAVAILABLE).
     Unavailable(String),
     /// This process may not do what is needed (EX_NOPERM).
@@ -13,6 +15,7 @@ impl Refusal {
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
+            Self::Usage(_) => 2,
             Self::Unavailable(_) => 69,
             Self::NotPermitted(_) => 77,
         }
@@ -22,7 +25,7 @@ impl Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unavailable(text) | Self::NotPermitted(text) => f.write_str(text),
+            Self::Usage(text) | Self::Unavailable(text) | Self::NotPermitted(text) => f.write_str(text),
         }
     }
 }

@@ -37,7 +37,9 @@ impl Lab {
         self.listen()?;
         let view = self.view().clone();
         let subjects = subjects.to_vec();
-        let blow = Blow { fault, at_ns: now_ns(), before, view, subjects };
+        let at_ns = now_ns();
+        self.struck(at_ns);
+        let blow = Blow { fault, at_ns, before, view, subjects };
         match fault {
             Fault::Crash | Fault::AdjacentCrash => self.crash(&blow.subjects)?,
             Fault::Isolated => {

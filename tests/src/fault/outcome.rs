@@ -32,6 +32,19 @@ pub struct Outcome {
     pub problem: Option<String>,
 }
 
+impl Outcome {
+    fn new(fault: Fault, subjects: Vec<String>) -> Self {
+        let fault = fault.to_string();
+        Self { fault, subjects, suspect_ms: None, down_ms: None, healed_ms: None, ring_ok: None, problem: None }
+    }
+
+    /// Of a fault that could not even be made.
+    #[must_use]
+    pub fn failed(fault: Fault, error: &anyhow::Error) -> Self {
+        Self { ring_ok: Some(false), problem: Some(format!("{error:#}")), ..Self::new(fault, Vec::new()) }
+    }
+}
+
 const SILENT: [&str; 2] = ["suspect", "agent_silent"];
 const GONE: [&str; 3] = ["down", "agent_lost", "left"];
 
@@ -39,15 +52,7 @@ impl Lab {
     /// Waits until the pool has got over it, and says how long each step took. What does not come is a problem in the
     /// outcome, not an error.
     pub fn outcome(&mut self, blow: &Blow) -> Outcome {
-        let mut outcome = Outcome {
-            fault: blow.fault.to_string(),
-            subjects: blow.subjects.clone(),
-            suspect_ms: None,
-            down_ms: None,
-            healed_ms: None,
-            ring_ok: None,
-            problem: None,
-        };
+        let mut outcome = Outcome::new(blow.fault, blow.subjects.clone());
         if let Err(error) = self.measure(blow, &mut outcome) {
             outcome.ring_ok = Some(false);
             outcome.problem = Some(format!("{error:#}"));

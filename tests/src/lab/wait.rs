@@ -64,6 +64,20 @@ impl Lab {
         self.until(&format!("the ring is {expected:?} and whole"), PATIENCE, |lab| lab.whole(&expected))
     }
 
+    /// Waits until no agent has said anything for this long: what went before has come to rest.
+    ///
+    /// # Errors
+    /// As [`Self::until`].
+    pub fn quiet(&mut self, span: Duration) -> anyhow::Result<()> {
+        let mut since = (self.events().len(), Instant::now());
+        self.until("nobody says anything", PATIENCE, |lab| {
+            if lab.events().len() != since.0 {
+                since = (lab.events().len(), Instant::now());
+            }
+            Ok((since.1.elapsed() >= span).then_some(()))
+        })
+    }
+
     /// The servers that belong on the ring, by what was done to them.
     #[must_use]
     pub fn expected(&self) -> BTreeSet<String> {

@@ -1,0 +1,149 @@
+//! A pool in network namespaces that is broken before your eyes, and heals.
+
+mod keep;
+mod picture;
+mod plan;
+mod show;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use ringmon_tests::census::Census;
+use ringmon_tests::database::Choice;
+use ringmon_tests::fault::{Fault, Outcome};
+use ringmon_tests::lab::{self, Lab};
+
+use crate::{build, setup};
+use show::Show;
+
+/// What to show.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// How many servers to begin with.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(3..=100))]
+    servers: u8,
+    /// Which faults, in which order, with commas between: crash, isolated, agent-kill, agent-stop, agent-pause, leave, join,
+    /// adjacent-crash, return (brings back everybody who is away). Default: all of them.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    faults: Vec<Fault>,
+    /// Where the server table is: a URL (mysql://USER:PASSWORD@HOST/DATABASE, empty and for this alone), or `mariadb` for one
+    /// that is started on the bridge. Default: an SQLite file.
+    #[arg(long, env = "RINGMON_DEMO_DATABASE", hide_env_values = true, value_name = "URL|mariadb")]
+    database: Option<String>,
+    /// How fast the agents probe.
+    #[arg(long, default_value = "default", value_parser = ["gentle", "default", "fast", "turbo"])]
+    profile: String,
+    /// Leave it running afterwards, until Ctrl-C, and say how to look at it.
+    #[arg(long)]
+    keep: bool,
+    /// One JSON line a fault and one with totals on the standard output; nothing else there.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Options {
+    /// What has to be installed.
+    pub fn purposes(&self) -> Vec<setup::For> {
+        let mut purposes = vec![setup::For::Build, setup::For::Lab];
+        if self.choice() == Choice::MariaDb {
+            purposes.push(setup::For::MariaDb);
+        }
+        purposes
+    }
+
+    fn choice(&self) -> Choice {
+        match self.database.as_deref() {
+            None => Choice::Sqlite,
+            Some("mariadb") => Choice::MariaDb,
+            Some(url) => Choice::Given(url.to_owned()),
+        }
+    }
+}
+
+/// Shows it; exit code 1 if anything did not heal, or was left behind.
+///
+/// # Errors
+/// The faults asked for are not possible, the build failed, or the pool did not come up.
+pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
+    let faults = plan::faults(&options.faults, options.servers.into())?;
+    let profile = build::DEMO_PROFILE;
+    build::ringmon(root, profile == "release")?;
+    let before = Census::take()?;
+    let show = Show::new(options.json);
+    let begin = Instant::now();
+    let outcomes = {
+        let mut lab = open(options, profile, &show)?;
+        let outcomes = strike_all(&mut lab, &faults, &show);
+        if options.keep {
+            let well = show.totals(&outcomes, faults.len(), begin.elapsed(), &[]);
+            keep::until_ctrl_c(&mut lab, if well { 0 } else { 1 })?;
+        }
+        outcomes
+    };
+    let left = Census::leftovers(&std::process::id().to_string(), &before)?;
+    let well = show.totals(&outcomes, faults.len(), begin.elapsed(), &left);
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A pool that is up and whole.
+fn open(options: &Options, profile: &str, show: &Show) -> anyhow::Result<Lab> {
+    let begin = Instant::now();
+    show.say(&format!("starting {} servers in network namespaces, {}", options.servers, database_words(options)));
+    show.say(
+        "brake=1: this demo removes more than half of the pool within ten minutes, which a real pool's brake stops",
+    );
+    let mut lab = Lab::new(lab::Options {
+        database: options.choice(),
+        rules: vec!["brake=1".to_owned()],
+        agent_args: vec!["--profile".to_owned(), options.profile.clone()],
+        ..lab::Options::built(profile)
+    })?;
+    for number in 1..=options.servers {
+        let name = format!("s{number}");
+        lab.add(&name)?;
+        lab.start(&name, &[])?;
+    }
+    let ring = lab.until_whole().context("the pool did not come up")?;
+    show.say(&format!("the ring is whole after {:.1} s", begin.elapsed().as_secs_f32()));
+    show.picture(&ring, &lab);
+    lab.on_event(show.teller());
+    Ok(lab)
+}
+
+fn database_words(options: &Options) -> &'static str {
+    match options.choice() {
+        Choice::Sqlite => "the server table in an SQLite file",
+        Choice::MariaDb => "the server table in a MariaDB on their bridge",
+        Choice::Given(_) => "the server table in the database given",
+    }
+}
+
+/// One fault after the other; ends early only when the pool is beyond measuring.
+fn strike_all(lab: &mut Lab, faults: &[Fault], show: &Show) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for (turn, fault) in faults.iter().enumerate() {
+        let outcome = strike(lab, *fault, turn, show).unwrap_or_else(|error| Outcome::failed(*fault, &error));
+        show.outcome(&outcome);
+        let healed = outcome.ring_ok == Some(true);
+        outcomes.push(outcome);
+        if !healed {
+            show.say("the ring did not heal: the remaining faults are not tried");
+            break;
+        }
+    }
+    outcomes
+}
+
+fn strike(lab: &mut Lab, fault: Fault, turn: usize, show: &Show) -> anyhow::Result<Outcome> {
+    // Votes and look-ahead of the last fault have to come to rest, or they would be measured as part of this one.
+    lab.quiet(Duration::from_millis(300))?;
+    let ring = lab.ring()?;
+    let subjects = fault.subjects(lab, &ring, turn);
+    show.begin(fault, &subjects);
+    let blow = lab.strike(fault, &subjects)?;
+    let outcome = lab.outcome(&blow);
+    show.picture(&lab.ring()?, lab);
+    Ok(outcome)
+}
