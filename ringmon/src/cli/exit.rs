@@ -46,6 +46,9 @@ pub enum Error {
     /// A mistake on the command line that clap cannot know of.
     #[error("{0}")]
     Usage(String),
+    /// What the command is about is not there; nothing was changed.
+    #[error("{0}")]
+    NotThere(String),
     /// Something this command asks does not answer.
     #[error("{0}")]
     Unavailable(String),
@@ -83,6 +86,7 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<Error>() {
         return Some(match error {
             Error::Usage(_) => USAGE,
+            Error::NotThere(_) => NOT_HEALTHY,
             Error::Unavailable(_) => UNAVAILABLE,
             Error::OutputClosed => OK,
         });

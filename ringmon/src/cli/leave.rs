@@ -16,7 +16,7 @@ pub fn run(typed: &Typed, name: &str) -> anyhow::Result<Verdict> {
         let find = TableOp::FindSelf { name: name.to_owned(), address: nowhere };
         let (_, seen) = database::run(&store, &find).await?;
         let Some(row) = seen.row(&Lookup::Name(name.to_owned())) else {
-            return Err(Error::Unavailable(format!(
+            return Err(Error::NotThere(format!(
                 "there is no server {name} in pool {}; `ringmon ring show` lists them",
                 store.pool_name()
             ))

@@ -1,6 +1,6 @@
 //! What a person types, and what it is answered with.
 //!
-//! Exit codes: 0 done and well; 1 an honest "not healthy"; 2 usage; 69 unavailable (the database, or the local agent);
+//! Exit codes: 0 done and well; 1 an honest "not healthy" or "not there"; 2 usage; 69 unavailable (the database, or the local agent);
 //! 70 anything unexpected; 77 permission; 78 configuration. [`exit`] maps every room's errors to them.
 
 mod agent;

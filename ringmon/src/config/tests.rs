@@ -1,1 +1,34 @@
-//! x
+//! Layers as properties, meanings on an imagined machine, and the sentences people get.
+
+mod layers;
+mod meaning;
+mod sentences;
+
+use std::collections::BTreeMap;
+
+use super::{Interface, Machine, Origin, Typed, Word};
+
+/// A machine with two interfaces besides the loopback, one of which has two addresses.
+fn machine() -> Machine {
+    let interface = |loopback, addresses: &[&str]| Interface {
+        loopback,
+        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+    };
+    let interfaces = BTreeMap::from([
+        ("lo".to_owned(), interface(true, &["127.0.0.1", "::1"])),
+        ("eth0".to_owned(), interface(false, &["192.0.2.7", "2001:db8::7"])),
+        ("eth1".to_owned(), interface(false, &["198.51.100.7", "198.51.100.8"])),
+        ("tap0".to_owned(), interface(false, &[])),
+    ]);
+    Machine { hostname: "host7".to_owned(), interfaces }
+}
+
+/// Defaults, and these on top, said by the environment.
+fn typed(pairs: &[(&str, &str)]) -> Typed {
+    let mut typed = Typed::default();
+    for (name, text) in pairs {
+        let key = super::Key::from_name(name).unwrap();
+        typed.set(key, Word { text: (*text).to_owned(), origin: Origin::Env(key.env()) });
+    }
+    typed.over(Typed::defaults())
+}

@@ -1,0 +1,89 @@
+use std::io::Write as _;
+
+use super::super::{DatapathChoice, EventTarget, OnStop, agent, warnings};
+use super::super::{Key, Origin, Word};
+use super::{machine, typed};
+use crate::core::Profile;
+use crate::core::row::Mode;
+
+#[test]
+fn the_least_that_must_be_said_is_the_pool_and_the_place() {
+    let config = agent(&typed(&[("pool", "p"), ("interface", "eth0")]), &machine()).unwrap();
+    assert_eq!((config.pool.as_str(), config.name.as_str(), config.interface.as_str()), ("p", "host7", "eth0"));
+    assert_eq!(config.address.to_string(), "192.0.2.7");
+    assert_eq!(config.database.to_string(), "sqlite:///var/lib/ringmon/ringmon.db");
+    assert_eq!((config.profile, config.datapath, config.mode), (Profile::Default, DatapathChoice::Auto, Mode::Act));
+    assert_eq!((config.events, config.on_stop, config.bpf_log), (None, OnStop::Leave, None));
+    assert_eq!(config.http.map(|addr| addr.to_string()).as_deref(), Some("127.0.0.1:7464"));
+    assert_eq!((config.notice_port, config.dscp, config.realtime, config.weight), (7464, 48, true, 100));
+    assert_eq!((config.route_address, config.route_port), (None, None));
+}
+
+#[test]
+fn everything_that_is_said_is_taken() {
+    let said = [
+        ("pool", "p"),
+        ("name", "a-1"),
+        ("address", "198.51.100.8"),
+        ("database_url", "mysql://ringmon@db.example/ringmon"),
+        ("profile", "turbo"),
+        ("datapath", "xdp-generic"),
+        ("mode", "observe"),
+        ("events", "-"),
+        ("http", "off"),
+        ("state_dir", "/run/r"),
+        ("on_stop", "stay"),
+        ("notice_port", "9999"),
+        ("bpf_log", "debug"),
+        ("route_address", "203.0.113.9"),
+        ("route_port", "80"),
+        ("weight", "0"),
+        ("realtime", "off"),
+        ("dscp", "0"),
+    ];
+    let config = agent(&typed(&said), &machine()).unwrap();
+    assert_eq!(config.interface, "eth1", "the one that has the address");
+    assert_eq!(config.address.to_string(), "198.51.100.8");
+    assert_eq!((config.profile, config.datapath), (Profile::Turbo, DatapathChoice::XdpGeneric));
+    assert_eq!((config.mode, config.events, config.http), (Mode::Observe, Some(EventTarget::Stdout), None));
+    assert_eq!((config.on_stop, config.notice_port, config.route_port), (OnStop::Stay, 9999, Some(80)));
+    assert_eq!((config.weight, config.realtime, config.dscp), (0, false, 0));
+}
+
+#[test]
+fn the_only_interface_is_found() {
+    let mut machine = machine();
+    machine.interfaces.remove("eth1");
+    let config = agent(&typed(&[("pool", "p")]), &machine).unwrap();
+    assert_eq!((config.interface.as_str(), config.address.to_string().as_str()), ("eth0", "192.0.2.7"));
+}
+
+#[test]
+fn a_password_is_in_no_debug_output() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "hunter2").unwrap();
+    let path = file.path().display().to_string();
+    for said in [
+        [("database_url", "mysql://u:hunter2@h/d"), ("weight", "1")],
+        [("database_url", "mysql://u@h/d"), ("database_password", "hunter2")],
+        [("database_url", "mysql://u@h/d"), ("database_password_file", &path)],
+    ] {
+        let mut said = said.to_vec();
+        said.extend([("pool", "p"), ("interface", "eth0")]);
+        let typed = typed(&said);
+        let config = agent(&typed, &machine()).unwrap();
+        assert!(!format!("{config:?} {typed:?}").contains("hunter2"));
+        let shown: Vec<String> = Key::ALL.iter().filter_map(|&k| Some(typed.get(k)?.shown(k))).collect();
+        assert!(!shown.concat().contains("hunter2"), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_password_on_the_command_line_is_warned_of() {
+    let mut typed = typed(&[]);
+    assert_eq!(warnings(&typed), Vec::<String>::new());
+    let origin = Origin::Flag(Key::DatabaseUrl.flag());
+    typed.set(Key::DatabaseUrl, Word { text: "mysql://u:pw@h/d".to_owned(), origin });
+    let warned = warnings(&typed);
+    assert!(warned.len() == 1 && warned[0].contains("--database-url") && !warned[0].contains("pw@"), "{warned:?}");
+}

@@ -1,0 +1,141 @@
+//! Layers, sentences and exit codes of the configuration, and of the command line itself.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::kit::{ringmon, run, says};
+
+#[test]
+fn every_command_is_in_the_help() {
+    let help = says(&["--help"]);
+    assert_eq!(help.code, 0);
+    for command in ["init", "agent", "status", "ring", "events", "leave", "pool", "config"] {
+        assert!(help.out.contains(&format!("\n  {command} ")), "{command}: {}", help.out);
+    }
+    for (command, flags) in [
+        (
+            &["agent"][..],
+            "config pool name interface address database-url profile datapath mode events http state-dir on-stop",
+        ),
+        (&["init"], "database-url pool quorum"),
+        (&["status"], "json"),
+        (&["ring", "show"], "json"),
+        (&["ring", "check"], "json"),
+        (&["events"], "follow limit json"),
+        (&["leave"], "pool"),
+        (&["pool", "show"], "json"),
+        (&["pool", "set"], "pool"),
+        (&["pool", "freeze"], "pool"),
+        (&["pool", "thaw"], "pool"),
+        (&["config", "check"], "config"),
+        (&["config", "show"], "origin json"),
+    ] {
+        let help = says(&[command, &["--help"]].concat());
+        for flag in flags.split(' ') {
+            assert!(help.code == 0 && help.out.contains(&format!("--{flag}")), "{command:?} --{flag}: {}", help.out);
+        }
+    }
+}
+
+#[test]
+fn mistakes_of_usage_exit_with_2() {
+    for wrong in [
+        &[][..],
+        &["ring"],
+        &["agnet"],
+        &["status", "--colour"],
+        &["agent", "--profile", "fats"],
+        &["agent", "--pool", "p", "--dscp", "64"],
+        &["pool", "set", "--pool", "p"],
+        &["events", "--limit", "many"],
+        &["status", "--log", "loud"],
+    ] {
+        let said = says(wrong);
+        assert_eq!(said.code, 2, "{wrong:?}: {}", said.err);
+    }
+}
+
+#[test]
+fn mistakes_of_configuration_exit_with_78() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.toml");
+    std::fs::write(&file, "pool = \"p\"\nprofil = \"fast\"\n").unwrap();
+    let path = file.display().to_string();
+    let said = says(&["config", "check", "--config", &path]);
+    assert_eq!(
+        (said.code, said.err),
+        (78, format!("ringmon: {path}, line 2: unknown key \"profil\"; did you mean \"profile\"?\n"))
+    );
+    let said = says(&["agent", "--config", "/nowhere/r.toml"]);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (78, "ringmon: cannot read /nowhere/r.toml: No such file or directory (os error 2)\n")
+    );
+    let said = says(&["agent", "--pool", "p", "--interface", "nosuch0"]);
+    assert_eq!(said.code, 78);
+    let begin = "ringmon: interface is \"nosuch0\" (flag --interface): this machine has no such interface; it has ";
+    assert!(said.err.starts_with(begin), "{}", said.err);
+    let said = says(&["ring", "show"]);
+    assert_eq!((said.code, said.err.starts_with("ringmon: pool is not set: ")), (78, true));
+    let said = run(ringmon(&["ring", "show"]).env("RINGMON_POOL", "a b"));
+    assert_eq!((said.code, said.err.starts_with("ringmon: pool is \"a b\" (environment RINGMON_POOL): ")), (78, true));
+}
+
+#[test]
+fn show_has_every_layer_with_its_origin() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.toml");
+    std::fs::write(&file, "# ours\npool = \"from-file\"\nprofile = \"fast\"\nweight = 7\n").unwrap();
+    let path = file.display().to_string();
+    let show = |more: &[&str]| {
+        let arguments = [&["config", "show", "--config", &path, "--mode", "observe"], more].concat();
+        run(ringmon(&arguments).env("RINGMON_PROFILE", "turbo").env("RINGMON_DATABASE_PASSWORD", "hunter2"))
+    };
+    let json: Value = serde_json::from_str(&show(&["--origin", "--json"]).out).unwrap();
+    let of = |key: &str| (json[key]["value"].as_str(), json[key]["origin"].as_str());
+    assert_eq!(of("pool"), (Some("from-file"), Some(format!("{path}, line 2").as_str())));
+    assert_eq!(of("weight"), (Some("7"), Some(format!("{path}, line 4").as_str())));
+    assert_eq!(of("profile"), (Some("turbo"), Some("environment RINGMON_PROFILE")));
+    assert_eq!(of("mode"), (Some("observe"), Some("flag --mode")));
+    assert_eq!(of("state_dir"), (Some("/var/lib/ringmon"), Some("default")));
+    assert_eq!(of("database_password"), (Some("***"), Some("environment RINGMON_DATABASE_PASSWORD")));
+    assert_eq!(of("name"), (None, None));
+    let text = show(&["--origin"]);
+    assert!(text.out.contains("mode = \"observe\"") && text.out.contains("# flag --mode\n"), "{}", text.out);
+    assert!(!text.out.contains("hunter2") && !text.err.contains("hunter2"));
+}
+
+#[test]
+fn what_show_prints_can_be_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.toml");
+    let shown = says(&["config", "show", "--pool", "p", "--profile", "gentle", "--events", "/tmp/a b\"c"]).out;
+    std::fs::write(&file, &shown).unwrap();
+    let again = says(&["config", "show", "--config", &file.display().to_string()]);
+    assert_eq!((again.code, again.out), (0, shown));
+}
+
+#[test]
+fn passwords_are_never_shown() {
+    let url = "mysql://ringmon:hunter2@127.0.0.1:1/d";
+    for arguments in
+        [&["config", "show", "--origin"][..], &["config", "show", "--json"], &["ring", "show", "--pool", "p"]]
+    {
+        let said = says(&[arguments, &["--database-url", url]].concat());
+        assert!(!said.out.contains("hunter2") && !said.err.contains("hunter2"), "{said:?}");
+        assert!(said.err.contains("the password in --database-url can be read by every user"), "{}", said.err);
+    }
+    let said = run(ringmon(&["config", "show"]).env("RINGMON_DATABASE_URL", url));
+    assert!(said.out.contains("mysql://ringmon:***@127.0.0.1:1/d") && said.err.is_empty(), "{said:?}");
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_error() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmon"));
+    command.args(["config", "show"]).env("RINGMON_CONFIG", "/dev/null").stdout(writer).stderr(Stdio::piped());
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+}

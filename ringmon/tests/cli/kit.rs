@@ -1,0 +1,130 @@
+//! A database to try things on, and the binary.
+
+use std::path::PathBuf;
+
+use assert_cmd::Command;
+use ringmon::core::edit::{Guard, NewRow};
+use ringmon::core::op::TableOp;
+use ringmon::core::row::{Health, Quorum};
+use ringmon::core::{BootToken, Incarnation, Outcome, ServerId, Time};
+use ringmon::store::{DatabaseUrl, Store};
+use sea_orm::ConnectionTrait as _;
+
+/// The pool of these tests.
+pub const POOL: &str = "lab";
+
+/// The binary, with nothing of this machine's configuration.
+pub fn ringmon(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmon"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RINGMON_")) {
+        command.env_remove(name);
+    }
+    command.env("RINGMON_CONFIG", "/dev/null").args(arguments);
+    command
+}
+
+/// What a command that ended printed, and its exit code.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Said {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Runs `ringmon` with these arguments.
+pub fn says(arguments: &[&str]) -> Said {
+    run(&mut ringmon(arguments))
+}
+
+/// A database in a folder that is thrown away.
+pub struct Lab {
+    pub dir: tempfile::TempDir,
+}
+
+impl Lab {
+    /// No database yet.
+    pub fn empty() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// With schema and pool.
+    pub fn new() -> Self {
+        let lab = Self::empty();
+        lab.wait(Store::init(&lab.url(), POOL, Quorum::Both)).unwrap();
+        lab
+    }
+
+    /// With a ring of these servers in this order.
+    pub fn ring(names: &[&str]) -> Self {
+        let lab = Self::new();
+        for (place, name) in names.iter().enumerate() {
+            lab.join(place, name);
+        }
+        lab
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.dir.path().join("ringmon.db")
+    }
+
+    pub fn url(&self) -> DatabaseUrl {
+        DatabaseUrl::sqlite(self.file())
+    }
+
+    /// Runs `ringmon` on this database and pool.
+    pub fn says(&self, arguments: &[&str]) -> Said {
+        run(&mut self.ringmon(arguments))
+    }
+
+    pub fn ringmon(&self, arguments: &[&str]) -> Command {
+        let mut command = ringmon(arguments);
+        command.env("RINGMON_DATABASE_URL", self.url().to_string()).env("RINGMON_POOL", POOL);
+        command
+    }
+
+    /// An operator with SQL.
+    pub fn sql(&self, sql: &str) {
+        self.wait(async {
+            let db = sea_orm::Database::connect(self.url().to_string()).await.unwrap();
+            db.execute_unprepared(sql).await.unwrap();
+            db.close().await.unwrap();
+        });
+    }
+
+    fn join(&self, place: usize, name: &str) {
+        self.wait(async {
+            let store = Store::open(&self.url(), POOL).await.unwrap();
+            let rows = store.servers().await.unwrap();
+            let at = rows.iter().max_by_key(|row| row.id);
+            let next = at.and_then(|at| rows.iter().find(|row| row.id == at.first_buddy));
+            let new = NewRow {
+                name: name.to_owned(),
+                address: format!("192.0.2.{}", place + 1).parse().unwrap(),
+                notice_port: 7464,
+                route_address: None,
+                route_port: None,
+                weight: 100,
+                first_buddy: ServerId::NEW,
+                second_buddy: ServerId::NEW,
+                incarnation: Incarnation(1),
+                boot: BootToken(format!("boot of {name}")),
+                pick: i64::try_from(place).unwrap() * 1000,
+                health: Health::Unknown,
+            };
+            let op = TableOp::Join { new, place: at.zip(next).map(|(at, next)| (Guard::from(at), Guard::from(next))) };
+            let (outcome, _) = store.run(&op, || Time::ZERO, || true).await;
+            assert!(matches!(outcome, Ok(Outcome::Joined { .. })), "{name}: {outcome:?}");
+        });
+    }
+
+    fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+}

@@ -1,0 +1,12 @@
+//! The commands from outside: what they print, and their exit codes. Databases are SQLite files that are thrown away.
+
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod pool;
+#[cfg(test)]
+mod status;
+#[cfg(test)]
+mod table;

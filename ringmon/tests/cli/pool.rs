@@ -1,0 +1,90 @@
+//! `pool show|set|freeze|thaw`.
+
+use serde_json::{Value, json};
+
+use crate::kit::{Lab, POOL};
+
+fn shown(lab: &Lab) -> Value {
+    serde_json::from_str(&lab.says(&["pool", "show", "--json"]).out).unwrap()
+}
+
+#[test]
+fn the_rules_are_shown_and_the_key_never() {
+    let lab = Lab::new();
+    let said = lab.says(&["pool", "show"]);
+    assert_eq!(
+        said.out,
+        "pool           lab\nquorum         both\nagent_timeout  3s\nbrake          0.5\nalone          one\n\
+         mode           act\nfrozen         no\nkeys           1 (never shown)\n"
+    );
+    assert_eq!(
+        shown(&lab),
+        json!({
+            "pool": POOL, "quorum": "both", "agent_timeout_seconds": 3.0, "brake": 0.5, "alone": "one",
+            "mode": "act", "frozen": null, "key_ids": [1],
+        })
+    );
+}
+
+#[test]
+fn rules_are_set_and_what_they_cost_is_said() {
+    let lab = Lab::new();
+    let said =
+        lab.says(&["pool", "set", "quorum=single", "agent_timeout=1500ms", "brake=1", "alone=all", "mode=observe"]);
+    assert_eq!(said.code, 0);
+    for warned in ["quorum=single: ", "brake=1: ", "alone=all: ", "mode=observe: "] {
+        assert!(said.err.contains(warned), "{}", said.err);
+    }
+    let pool = shown(&lab);
+    assert_eq!((&pool["quorum"], &pool["agent_timeout_seconds"]), (&json!("single"), &json!(1.5)));
+    assert_eq!((&pool["brake"], &pool["alone"], &pool["mode"]), (&json!(1.0), &json!("all"), &json!("observe")));
+    assert_eq!(lab.says(&["pool", "set", "quorum=both"]).code, 0);
+    assert_eq!(shown(&lab)["alone"], "all", "what is not said stays");
+}
+
+#[test]
+fn settings_that_mean_nothing_change_nothing() {
+    let lab = Lab::new();
+    let before = shown(&lab);
+    let rules = "quorum, agent_timeout, brake, alone, mode";
+    for (setting, said) in [
+        ("quorun=single", format!("there is no rule \"quorun\"; rules are {rules}; did you mean quorum?")),
+        ("colour=red", format!("there is no rule \"colour\"; rules are {rules}")),
+        ("quorum", format!("\"quorum\" is no KEY=VALUE; rules are {rules}")),
+        ("quorum=three", "quorum is \"three\": it must be one of both, single".to_owned()),
+        ("brake=2", "brake is \"2\": it must be a share of the pool from 0 to 1, like 0.5; 1 is no brake".to_owned()),
+        (
+            "brake=NaN",
+            "brake is \"NaN\": it must be a share of the pool from 0 to 1, like 0.5; 1 is no brake".to_owned(),
+        ),
+        (
+            "agent_timeout=5",
+            "agent_timeout is \"5\": it must be a time from 100ms to 60m, like 500ms, 5s or 2m".to_owned(),
+        ),
+        (
+            "agent_timeout=99h",
+            "agent_timeout is \"99h\": it must be a time from 100ms to 60m, like 500ms, 5s or 2m".to_owned(),
+        ),
+    ] {
+        let answer = lab.says(&["pool", "set", "mode=observe", setting]);
+        assert_eq!((answer.code, answer.err), (2, format!("ringmon: {said}\n")));
+    }
+    let twice = lab.says(&["pool", "set", "mode=observe", "mode=act"]);
+    assert_eq!((twice.code, twice.err.as_str()), (2, "ringmon: mode is said twice\n"));
+    assert_eq!(shown(&lab), before);
+}
+
+#[test]
+fn a_pool_is_frozen_and_thawed() {
+    let lab = Lab::new();
+    let said = lab.says(&["pool", "freeze", "--why", "moving racks"]);
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (0, "pool lab is frozen (moving racks): nobody is removed until `ringmon pool thaw`\n")
+    );
+    assert_eq!(shown(&lab)["frozen"], "moving racks");
+    let said = lab.says(&["pool", "thaw"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "pool lab is not frozen\n"));
+    assert_eq!(lab.says(&["pool", "thaw"]).code, 0, "twice is no mistake");
+    assert_eq!(shown(&lab)["frozen"], Value::Null);
+}

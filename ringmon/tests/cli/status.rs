@@ -1,0 +1,130 @@
+//! `status`, against an agent that the test plays.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+
+use ringmon::core::engine::{Buddy, BuddyList, WatchView};
+use ringmon::core::evidence::{Board, DatapathMode, DatapathStats};
+use ringmon::core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
+
+use crate::kit::{Said, says};
+
+/// Answers one request with this, and ends.
+fn answering(answer: String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            request.extend(byte);
+        }
+        assert!(request.starts_with(b"GET /status HTTP/1.0\r\n"));
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    addr
+}
+
+fn status(answer: String, more: &[&str]) -> Said {
+    let addr = answering(answer).to_string();
+    says(&[&["status", "--http", &addr], more].concat())
+}
+
+fn board(phase: &'static str) -> String {
+    let buddy = |id, name: &str| Buddy {
+        id: ServerId(id),
+        name: name.to_owned(),
+        address: "192.0.2.2".parse().unwrap(),
+        notice_port: 7464,
+        incarnation: Incarnation(5),
+    };
+    let reading = WatchReading {
+        sent: 120,
+        replies: 118,
+        misses: 2,
+        last_reply: Some(Time::from_ns(9_990_000_000)),
+        last_rtt: Some(std::time::Duration::from_nanos(4100)),
+        ..WatchReading::default()
+    };
+    let watch = WatchView {
+        id: WatchId { slot: 0, generation: 1 },
+        server: ServerId(2),
+        name: "b".to_owned(),
+        address: "192.0.2.2".parse().unwrap(),
+        purpose: Purpose::Buddy,
+        state: "alive",
+        reading,
+    };
+    let (first, second) = (Some(buddy(2, "b")), Some(buddy(3, "c")));
+    let engine = Snapshot {
+        at: Time::from_ns(10_000_000_000),
+        server: "a".to_owned(),
+        phase,
+        id: Some(ServerId(1)),
+        incarnation: Incarnation(7),
+        buddies: Some(BuddyList { id: ServerId(1), incarnation: Incarnation(7), first, second }),
+        watches: vec![watch],
+        ..Snapshot::default()
+    };
+    let datapath = DatapathStats { mode: Some(DatapathMode::XdpNative), ..DatapathStats::default() };
+    serde_json::to_string(&Board { engine, datapath, ..Board::default() }).unwrap()
+}
+
+fn ok(body: &str) -> String {
+    format!("HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{body}")
+}
+
+#[test]
+fn a_member_is_shown_with_its_watches() {
+    let said = status(ok(&board("member")), &[]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert_eq!(
+        said.out,
+        "server     a (#1, incarnation 7)\n\
+         phase      member\n\
+         buddies    first b, second c\n\
+         mode       act\n\
+         datapath   xdp-native\n\
+         database   answers\n\
+         \n watch  address    purpose  state  rtt     sent  replies  misses  silent\
+         \n b      192.0.2.2  buddy    alive  4.1 us  120   118      2       10.0 ms\n"
+    );
+}
+
+#[test]
+fn who_is_no_member_is_not_healthy() {
+    let said = status(ok(&board("joining")), &[]);
+    assert_eq!(said.code, 1);
+    assert!(said.out.contains("phase      joining\n"), "{}", said.out);
+}
+
+#[test]
+fn json_is_what_the_agent_says() {
+    let board = board("member");
+    let said = status(ok(&board), &["--json"]);
+    assert_eq!((said.code, said.out), (0, board + "\n"));
+}
+
+#[test]
+fn somebody_else_on_the_port_is_no_agent() {
+    let said = status("HTTP/1.0 404 Not Found\r\n\r\n{}".to_owned(), &[]);
+    assert_eq!(said.code, 69);
+    assert!(said.err.ends_with(" is no ringmon agent\n"), "{}", said.err);
+    let said = status(ok("[]"), &[]);
+    assert!(said.code == 69 && said.err.contains("is no agent of this version"), "{}", said.err);
+}
+
+#[test]
+fn no_agent_at_all_is_unavailable() {
+    let said = says(&["status", "--http", "127.0.0.1:1"]);
+    assert_eq!(said.code, 69);
+    assert_eq!(
+        said.err,
+        "ringmon: no agent answers on 127.0.0.1:1 (Connection refused (os error 111)); is `ringmon agent` running on this \
+         server?\n"
+    );
+    let said = says(&["status", "--http", "off"]);
+    assert_eq!(said.code, 2);
+}
