@@ -90,8 +90,8 @@ unsafe impl Plain for Frame {}
 pub trait Source<'a> {
     /// A `T` at this many bytes from the start, if the frame reaches that far.
     fn at<T: Plain>(&self, offset: usize) -> Option<&'a T>;
-    /// Whether the frame has exactly this many bytes.
-    fn ends_at(&self, length: usize) -> bool;
+    /// Whether the frame has no more than this many bytes.
+    fn ends_by(&self, length: usize) -> bool;
 }
 
 impl<'a> Source<'a> for &'a [u8] {
@@ -101,8 +101,8 @@ impl<'a> Source<'a> for &'a [u8] {
         Some(unsafe { &*bytes.as_ptr().cast() })
     }
 
-    fn ends_at(&self, length: usize) -> bool {
-        self.len() == length
+    fn ends_by(&self, length: usize) -> bool {
+        self.len() <= length
     }
 }
 
@@ -147,10 +147,27 @@ pub fn recognise<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Result<(&'a Fram
         return Err(Verdict::WrongLength);
     }
     let Some(frame) = source.at::<Frame>(0) else { return Err(Verdict::Truncated) };
-    if !source.ends_at(FRAME_LEN) {
+    if !source.ends_by(FRAME_LEN) {
         return Err(Verdict::WrongLength);
     }
     contents(frame).map(|direction| (frame, direction))
+}
+
+/// Tells a probe that leaves `own` from everything else that leaves.
+///
+/// The tag is not checked: who can send with our address from this machine can stop the agent as well.
+#[inline(always)]
+pub fn recognise_leaving<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Option<&'a Frame> {
+    let Frame { head, echo, .. } = source.at::<Frame>(0)?;
+    let is_ours = head.ethertype == [0x08, 0x00]
+        && head.version_ihl == 0x45
+        && head.protocol == 1
+        && head.from == own
+        && head.total_length == PACKET_LEN.to_be_bytes()
+        && echo.kind == ECHO_REQUEST
+        && echo.id == ICMP_ID.to_be_bytes();
+    let frame = source.at::<Frame>(0)?;
+    (is_ours && matches!(contents(frame), Ok(Direction::Probe))).then_some(frame)
 }
 
 /// The part of [`recognise`] that looks at the payload alone.
@@ -186,6 +203,46 @@ pub const fn turn(head: &mut Head, echo: &mut Echo) {
 }
 
 impl Frame {
+    /// A whole frame with right checksums: what a raw socket and the kernel make of a payload between them.
+    #[must_use]
+    pub const fn new(from: ([u8; 6], [u8; 4]), to: ([u8; 6], [u8; 4]), kind: u8, payload: Payload) -> Self {
+        let mut head = Head {
+            destination: to.0,
+            source: from.0,
+            ethertype: [0x08, 0x00],
+            version_ihl: 0x45,
+            tos: 0xc0,
+            total_length: PACKET_LEN.to_be_bytes(),
+            identification: [0; 2],
+            fragment: [0x40, 0],
+            ttl: crate::wire::REPLY_TTL,
+            protocol: 1,
+            checksum: [0; 2],
+            from: from.1,
+            to: to.1,
+        };
+        head.checksum = head_checksum(&head);
+        let seq = [payload.seq[6], payload.seq[7]];
+        let echo = Echo { kind, code: 0, checksum: [0; 2], id: ICMP_ID.to_be_bytes(), seq };
+        let mut frame = Self { head, echo, payload };
+        frame.seal();
+        frame
+    }
+
+    /// Those bytes as a frame.
+    #[must_use]
+    pub const fn from_bytes(bytes: &[u8; FRAME_LEN]) -> &Self {
+        // SAFETY: `Plain`, and that is its size.
+        unsafe { &*core::ptr::from_ref(bytes).cast() }
+    }
+
+    /// The frame as it travels.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; FRAME_LEN] {
+        // SAFETY: `Plain`, and that is its size.
+        unsafe { &*core::ptr::from_ref(self).cast() }
+    }
+
     /// Writes the ICMP checksum of what is there now.
     #[inline(always)]
     pub const fn seal(&mut self) {

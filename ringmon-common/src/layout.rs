@@ -9,8 +9,10 @@ pub const WATCHES: u32 = 64;
 pub const WINDOW: u32 = 128;
 /// Ids a key can have.
 pub const KEYS: u32 = 256;
-/// Probers that are remembered; the least recent one makes room.
-pub const PROBERS: u32 = 4096;
+/// Places for probers that share the same hash of their address; the least recent one makes room.
+pub const PROBER_WAYS: usize = 4;
+/// Sets of such places. A server has few probers: two buddies, and those who look past somebody.
+pub const PROBER_SETS: u32 = 256;
 /// Bytes of the ring buffer of events. Only changes go there.
 pub const EVENT_BYTES: u32 = 1 << 16;
 
@@ -144,11 +146,18 @@ pub const fn window_index(slot: u32, seq: u64) -> u32 {
 /// `HISTOGRAM`: round trips of one watch, by [`crate::rtt::bucket`]. Memory-mapped.
 pub type Histogram = [u64; BUCKETS];
 
-/// `PROBERS`, by address: who was answered.
+/// `PROBERS`: who was answered, at [`prober_set`]. Memory-mapped.
+///
+/// A plain array and not the kernel's hash map: it is looked up for every probe, and a third as dear.
+pub type ProberSet = [Prober; PROBER_WAYS];
+
+/// One prober.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Prober {
-    /// When, last.
+    /// Its address, in the two words of [`crate::tag::words`].
+    pub address: [u64; 2],
+    /// When, last; 0: nobody is here.
     pub last_ns: u64,
     /// How often.
     pub answered: u64,
@@ -157,6 +166,15 @@ pub struct Prober {
     /// The last probe's [`crate::wire::Purpose`].
     pub purpose: u64,
 }
+
+/// The set of an address (Fibonacci hashing, Knuth, TAOCP vol. 3, section 6.4).
+#[inline(always)]
+#[must_use]
+pub const fn prober_set(address: [u64; 2]) -> u32 {
+    ((address[0] ^ address[1]).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u32
+}
+
+const _: () = assert!(PROBER_SETS == 256);
 
 /// Why the agent is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,15 +34,26 @@ pub const fn mapped(v4: [u8; 4]) -> Address {
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4[0], v4[1], v4[2], v4[3]]
 }
 
-/// Its second half as a word, straight from the four bytes.
+/// The second half, as a word, of the IPv4-mapped form of an address; the first is zero.
 #[inline(always)]
-const fn mapped_word(v4: [u8; 4]) -> u64 {
+#[must_use]
+pub const fn mapped_word(v4: [u8; 4]) -> u64 {
     (u32::from_le_bytes(v4) as u64) << 32 | 0xffff_0000
 }
 
-const fn half(address: &Address, first: bool) -> u64 {
+/// An address as two words, each little-endian.
+#[must_use]
+pub const fn words(address: &Address) -> [u64; 2] {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *address;
-    u64::from_le_bytes(if first { [a, b, c, d, e, f, g, h] } else { [i, j, k, l, m, n, o, p] })
+    [u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p])]
+}
+
+/// The address of those two words.
+#[must_use]
+pub const fn from_words(words: [u64; 2]) -> Address {
+    let [a, b, c, d, e, f, g, h] = words[0].to_le_bytes();
+    let [i, j, k, l, m, n, o, p] = words[1].to_le_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
 }
 
 /// A key, ready for use.
@@ -79,8 +90,9 @@ impl TagKey {
     /// The same for addresses of either family.
     #[must_use]
     pub const fn any(&self, prober: &Address, responder: &Address, payload: &Payload) -> Tagger {
-        let state = self.start.word(half(prober, true)).word(half(responder, true));
-        Self::common(state.word(half(prober, false)).word(half(responder, false)), payload)
+        let (prober, responder) = (words(prober), words(responder));
+        let state = self.start.word(prober[0]).word(responder[0]);
+        Self::common(state.word(prober[1]).word(responder[1]), payload)
     }
 
     #[inline(always)]

@@ -3,6 +3,93 @@
 
 #![no_std]
 #![no_main]
+#![expect(internal_features, reason = "this target has atomic read-modify-write in no other way")]
+#![feature(core_intrinsics)]
+
+mod answer;
+mod atomic;
+mod maps;
+mod observe;
+mod packet;
+mod stamp;
+mod timer;
+
+use aya_ebpf::bindings::xdp_action;
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use aya_log_ebpf::{debug, trace};
+use ringmon_common::frame::{ECHO_REQUEST, recognise, recognise_leaving};
+use ringmon_common::wire::Direction;
+use ringmon_common::{Action, Verdict};
+
+use packet::Packet;
+
+/// "The next program, please": the same number for tcx (`TCX_NEXT`) and for cls_bpf (`TC_ACT_UNSPEC`).
+const NEXT: i32 = -1;
+
+/// Answers probes in place, takes in replies, and leaves everything else alone.
+#[xdp]
+pub fn ringmon_xdp(ctx: XdpContext) -> u32 {
+    let verdict = inspect(&ctx).unwrap_or_else(|why| why);
+    if !matches!(verdict, Verdict::Other) {
+        maps::count(verdict.index());
+        trace!(&ctx, "verdict {}", verdict.index());
+    }
+    match verdict.action() {
+        Action::Pass => xdp_action::XDP_PASS,
+        Action::Drop => xdp_action::XDP_DROP,
+        Action::Send => xdp_action::XDP_TX,
+    }
+}
+
+#[inline(always)]
+fn inspect(ctx: &XdpContext) -> Result<Verdict, Verdict> {
+    let own = maps::own_address().ok_or(Verdict::Other)?;
+    let mut packet = Packet::new(ctx.data(), ctx.data_end());
+    let (frame, direction) = recognise(&packet, own)?;
+    let payload = &frame.payload;
+    let key = maps::key(payload.key_id).ok_or(Verdict::UnknownKey)?;
+    let peer = frame.head.from;
+    match direction {
+        Direction::Probe if frame.echo.kind == ECHO_REQUEST => {
+            let now = maps::now();
+            let tagger = key.v4(peer, own, payload);
+            if tagger.probe(payload) != payload.tag {
+                return Err(Verdict::WrongTag);
+            }
+            debug!(ctx, "answering a probe from {:i}", peer);
+            answer::answer(packet.frame_mut().ok_or(Verdict::Truncated)?, tagger, now)
+        }
+        Direction::Probe => {
+            if key.v4(own, peer, payload).probe(payload) != payload.tag {
+                return Err(Verdict::WrongTag);
+            }
+            debug!(ctx, "plain echo from {:i}", peer);
+            Ok(observe::observe(payload, peer, direction))
+        }
+        Direction::Reply => {
+            if key.v4(own, peer, payload).reply(payload) != payload.tag {
+                return Err(Verdict::WrongTag);
+            }
+            debug!(ctx, "reply from {:i}", peer);
+            Ok(observe::observe(payload, peer, direction))
+        }
+    }
+}
+
+/// Stamps the probes that leave. Never changes or holds up anything.
+#[classifier]
+pub fn ringmon_egress(ctx: TcContext) -> i32 {
+    // SAFETY: the context that the kernel gave us.
+    let forwarded = unsafe { (*ctx.skb.skb).ingress_ifindex } != 0;
+    if !forwarded && let Some(own) = maps::own_address() {
+        if let Some(frame) = recognise_leaving(&Packet::new(ctx.data(), ctx.data_end()), own) {
+            debug!(&ctx, "a probe leaves for {:i}", frame.head.to);
+            stamp::stamp(&frame.payload);
+        }
+    }
+    NEXT
+}
 
 #[cfg(not(test))]
 #[panic_handler]

@@ -1,10 +1,15 @@
 //! Carries and stamps probes, answers them, and reports evidence. Never decides.
 
+mod error;
+pub mod xdp;
+
 use std::sync::Arc;
 
 use crate::core::evidence::{DatapathMode, DatapathStats, LocalFault, WatchId, WatchReading, WatchSpec};
 use crate::core::row::{Address, Health, PoolKey};
 use crate::core::{Incarnation, Time};
+
+pub use error::{Error, ErrorKind};
 
 /// Readings without system calls, from any thread.
 pub trait Readings: Send + Sync {
@@ -50,12 +55,4 @@ pub trait Datapath: Send {
     fn faults(&mut self) -> (bool, Vec<(LocalFault, Time, Time)>);
     /// Wait until something changed, and say which watches to read again (maybe too many, never too few). Cancel-safe.
     fn changed<'a>(&'a mut self) -> std::pin::Pin<Box<dyn Future<Output = Vec<WatchId>> + Send + 'a>>;
-}
-
-/// What a datapath could not do.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Replaced by the datapath helper.
-    #[error("not built yet")]
-    Stub,
 }

@@ -1,0 +1,89 @@
+//! A probe becomes its reply, in place.
+
+use ringmon_common::layout::{PROBER_WAYS, Prober, prober_set};
+use ringmon_common::tag::{Tagger, mapped_word};
+use ringmon_common::wire::{Direction, PULSE_NEVER, Payload};
+use ringmon_common::{Frame, Verdict, frame};
+
+use crate::atomic::{get, set as set_word};
+use crate::maps;
+
+/// Writes the reply over a probe whose tag was found right. `tagger` is the state behind what both have in common.
+#[inline(always)]
+pub fn answer(frame: &mut Frame, tagger: Tagger, received: u64) -> Result<Verdict, Verdict> {
+    let answered = remember(&frame.payload, frame.head.from, received);
+    let identity = maps::IDENTITY.get_ptr(0).ok_or(Verdict::Truncated)?;
+    // SAFETY: a map value, which the agent writes a word at a time.
+    let (pulse, incarnation, health) = unsafe {
+        (
+            get(&raw const (*identity).pulse_ns),
+            get(&raw const (*identity).incarnation),
+            get(&raw const (*identity).health),
+        )
+    };
+    frame::turn(&mut frame.head, &mut frame.echo);
+    let payload = &mut frame.payload;
+    payload.received_ns = received.to_be_bytes();
+    payload.pulse_age_us = pulse_age(pulse, received).to_be_bytes();
+    payload.responder_incarnation = incarnation.to_be_bytes();
+    payload.answered = answered.to_be_bytes();
+    payload.direction = Direction::Reply as u8;
+    payload.health = health as u8;
+    payload.residence_ns = ((maps::now() - received).min(u64::from(u32::MAX)) as u32).to_be_bytes();
+    payload.tag = tagger.reply(payload);
+    frame.seal();
+    Ok(Verdict::Answered)
+}
+
+/// In microseconds, saturating below "never".
+#[inline(always)]
+fn pulse_age(pulse: u64, now: u64) -> u32 {
+    if pulse == 0 {
+        return PULSE_NEVER;
+    }
+    (now.saturating_sub(pulse) / 1000).min(u64::from(PULSE_NEVER)) as u32
+}
+
+/// Remembers who was answered; says how often, this time included.
+#[inline(always)]
+fn remember(payload: &Payload, from: [u8; 4], now: u64) -> u64 {
+    let address = [0, mapped_word(from)];
+    let Some(set) = maps::PROBERS.get_ptr_mut(prober_set(address)) else { return 0 };
+    let (place, known) = find(set.cast(), address);
+    // SAFETY: a map value. Two CPUs may answer the same prober: then one count gets lost.
+    unsafe {
+        if !known {
+            // Nobody may take the old one's time for the new one's.
+            set_word(&raw mut (*place).last_ns, 0);
+            set_word(&raw mut (*place).address[0], address[0]);
+            set_word(&raw mut (*place).address[1], address[1]);
+            set_word(&raw mut (*place).answered, 0);
+        }
+        let answered = get(&raw const (*place).answered) + 1;
+        set_word(&raw mut (*place).answered, answered);
+        set_word(&raw mut (*place).incarnation, u64::from_be_bytes(payload.prober_incarnation));
+        set_word(&raw mut (*place).purpose, u64::from(payload.purpose));
+        set_word(&raw mut (*place).last_ns, now);
+        answered
+    }
+}
+
+/// The place of this prober, and true; or the one that makes room for it, and false.
+#[inline(always)]
+fn find(first: *mut Prober, address: [u64; 2]) -> (*mut Prober, bool) {
+    let (mut oldest, mut least) = (first, u64::MAX);
+    for way in 0..PROBER_WAYS {
+        // SAFETY: inside the map value, which has that many.
+        unsafe {
+            let place = first.add(way);
+            if get(&raw const (*place).address[1]) == address[1] && get(&raw const (*place).address[0]) == address[0] {
+                return (place, true);
+            }
+            let last = get(&raw const (*place).last_ns);
+            if last < least {
+                (oldest, least) = (place, last);
+            }
+        }
+    }
+    (oldest, false)
+}

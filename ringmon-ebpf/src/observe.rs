@@ -1,0 +1,148 @@
+//! A reply comes home.
+
+use ringmon_common::layout::{EventKind, LATE_NS, Outstanding, PULSE_OLD_US, Watch, state, window_index};
+use ringmon_common::wire::{Direction, PULSE_NEVER, Payload};
+use ringmon_common::{Verdict, rtt};
+
+use crate::atomic::{add, change, get, set, swap};
+use crate::maps;
+
+/// Takes in a reply, or a plain echo (`direction` says which), whose tag was found right.
+#[inline(always)]
+pub fn observe(payload: &Payload, peer: [u8; 4], direction: Direction) -> Verdict {
+    let now = maps::now();
+    let (slot, generation) = (u16::from_be_bytes(payload.slot), u16::from_be_bytes(payload.generation));
+    let seq = u64::from_be_bytes(payload.seq);
+    let Some(watch) = maps::watch(slot, generation) else { return Verdict::StaleReply };
+    let Some(place) = maps::WINDOW.get_ptr_mut(window_index(u32::from(slot), seq)) else { return Verdict::StaleReply };
+    // SAFETY: map values, here and below.
+    let (is_peers, is_here) = unsafe {
+        (get(&raw const (*watch).peer) == u64::from(u32::from_ne_bytes(peer)), get(&raw const (*place).seq) == seq)
+    };
+    if !is_peers || !is_here {
+        return Verdict::StaleReply;
+    }
+    match take(place, now) {
+        Ok(late) => {
+            // The next probe's timer need not look at this one again.
+            // SAFETY: as above.
+            unsafe { change(&raw mut (*watch).cursor, seq, seq + 1) };
+            record(watch, place, payload, direction, late, now)
+        }
+        Err(Verdict::DuplicateReply) => {
+            // SAFETY: as above.
+            unsafe { add(&raw mut (*watch).duplicates, 1) };
+            Verdict::DuplicateReply
+        }
+        Err(verdict) => verdict,
+    }
+}
+
+/// Takes the probe out of the window, once; says whether its deadline had passed.
+#[inline(always)]
+fn take(place: *mut Outstanding, now: u64) -> Result<bool, Verdict> {
+    // SAFETY: a map value.
+    unsafe {
+        let deadline = get(&raw const (*place).deadline_ns);
+        let state = &raw mut (*place).state;
+        if change(state, state::WAITING, state::ANSWERED) {
+            return Ok(now > deadline);
+        }
+        if now > deadline + LATE_NS {
+            return Err(Verdict::StaleReply);
+        }
+        if change(state, state::MISSED, state::ANSWERED) { Ok(true) } else { Err(Verdict::DuplicateReply) }
+    }
+}
+
+/// Writes down what a reply says, and wakes the agent if it is news.
+#[inline(always)]
+fn record(
+    watch: *mut Watch,
+    place: *mut Outstanding,
+    payload: &Payload,
+    direction: Direction,
+    late: bool,
+    now: u64,
+) -> Verdict {
+    // SAFETY: map values. Only replies of this one watch write these fields, and they come in one after the other
+    // except through several queues, where the later of two may lose a count.
+    unsafe {
+        let was_silent = swap(&raw mut (*watch).consecutive, 0) != 0;
+        let last_kind = swap(&raw mut (*watch).last_kind, direction as u64);
+        let (news, verdict) = match direction {
+            Direction::Probe => {
+                add(&raw mut (*watch).plain, 1);
+                set(&raw mut (*watch).last_plain_ns, now);
+                (None, Verdict::PlainReply)
+            }
+            Direction::Reply => {
+                measure(watch, place, payload, now);
+                if late {
+                    add(&raw mut (*watch).late, 1);
+                }
+                (contents(watch, payload, now), if late { Verdict::LateReply } else { Verdict::Reply })
+            }
+        };
+        let news = match (last_kind, was_silent) {
+            (0, _) => Some(EventKind::First),
+            (_, true) => Some(EventKind::Back),
+            (last, false) if last != direction as u64 => Some(EventKind::Changed),
+            (_, false) => news,
+        };
+        if let Some(kind) = news {
+            let (slot, generation) = (u16::from_be_bytes(payload.slot), u16::from_be_bytes(payload.generation));
+            maps::tell(kind, slot, generation, now);
+        }
+        verdict
+    }
+}
+
+/// Round trip, counter and histogram.
+///
+/// # Safety
+/// Both are map values.
+#[inline(always)]
+unsafe fn measure(watch: *mut Watch, place: *const Outstanding, payload: &Payload, now: u64) {
+    // SAFETY: by the caller.
+    unsafe {
+        let round_trip = now.saturating_sub(get(&raw const (*place).sent_ns));
+        let rtt = round_trip.saturating_sub(u64::from(u32::from_be_bytes(payload.residence_ns)));
+        add(&raw mut (*watch).replies, 1);
+        set(&raw mut (*watch).last_reply_ns, now);
+        set(&raw mut (*watch).last_rtt_ns, rtt);
+        if let Some(histogram) = maps::HISTOGRAM.get_ptr_mut(u32::from(u16::from_be_bytes(payload.slot))) {
+            let bucket = rtt::bucket(rtt);
+            if bucket < rtt::BUCKETS {
+                add(histogram.cast::<u64>().add(bucket), 1);
+            }
+        }
+    }
+}
+
+/// What the other agent says of itself.
+///
+/// # Safety
+/// `watch` is a map value.
+#[inline(always)]
+unsafe fn contents(watch: *mut Watch, payload: &Payload, now: u64) -> Option<EventKind> {
+    // SAFETY: by the caller.
+    unsafe {
+        let incarnation = u64::from_be_bytes(payload.responder_incarnation);
+        let health = u64::from(payload.health);
+        let other_life = swap(&raw mut (*watch).incarnation, incarnation) != incarnation;
+        let other_health = swap(&raw mut (*watch).health, health) != health;
+        set(&raw mut (*watch).answered, u64::from_be_bytes(payload.answered));
+        let age = u32::from_be_bytes(payload.pulse_age_us);
+        let beat = now.saturating_sub(u64::from(age) * 1000);
+        if age != PULSE_NEVER && beat > get(&raw const (*watch).last_pulse_ns) {
+            set(&raw mut (*watch).last_pulse_ns, beat);
+        }
+        let old = u64::from(age >= PULSE_OLD_US);
+        let other_pulse = swap(&raw mut (*watch).pulse_old, old) != old;
+        if other_life || other_health {
+            return Some(EventKind::Changed);
+        }
+        other_pulse.then_some(EventKind::Pulse)
+    }
+}

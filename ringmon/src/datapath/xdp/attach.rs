@@ -1,0 +1,130 @@
+//! Where the programs run: checks of the interface, choice of the mode, attaching.
+
+use std::error::Error as StdError;
+use std::io;
+use std::net::Ipv4Addr;
+
+use aya::programs::tc::{self, TcAttachOptions, TcAttachType};
+use aya::programs::{ProgramError, XdpMode};
+use nix::libc;
+
+use super::netlink::Netlink;
+use super::object::{self, Object, errno, refused};
+use super::options::Choice;
+use super::socket;
+use crate::core::evidence::DatapathMode;
+use crate::core::row::Address;
+use crate::datapath::Error;
+
+/// An interface that was found fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its index.
+    pub index: u32,
+    /// Own address on it.
+    pub address: Ipv4Addr,
+    /// Why native mode would not do here; `None`: nothing speaks against it.
+    pub against_native: Option<&'static str>,
+}
+
+impl Interface {
+    /// Looks at the interface and the address.
+    ///
+    /// # Errors
+    /// They are not there, or not fit; or nobody may look.
+    pub fn examine(name: &str, address: Address, netlink: &mut Netlink) -> Result<Self, Error> {
+        let Address::V4(v4) = address else { return Err(Error::Family { address }) };
+        let index =
+            nix::net::if_::if_nametoindex(name).map_err(|_| Error::NoInterface { interface: name.to_owned() })?;
+        let system = |source| Error::System { what: "look at the interface", source };
+        let link = netlink.link(index, None).map_err(system)?;
+        if !link.ethernet {
+            return Err(Error::NotEthernet { interface: name.to_owned() });
+        }
+        socket::open(name, v4, 0).map_err(|source| match source.raw_os_error() {
+            Some(libc::EADDRNOTAVAIL) => Error::NoAddress { address, interface: name.to_owned() },
+            Some(libc::EPERM) => Error::Permission { what: "open a raw socket", source },
+            _ => Error::System { what: "open a raw socket", source },
+        })?;
+        // A veth takes native XDP's answers only if the far end has a native program too; otherwise they vanish.
+        let against_native = match (link.veth, link.peer) {
+            (false, _) => None,
+            (true, None) => Some("the far end of this veth cannot be seen from here"),
+            (true, Some(peer)) => match netlink.link(peer, link.peer_namespace) {
+                Ok(far) if far.native_program => None,
+                Ok(_) => Some("the far end of this veth has no XDP program, so answers would vanish"),
+                Err(_) => Some("the far end of this veth cannot be seen from here"),
+            },
+        };
+        Ok(Self { name: name.to_owned(), index, address: v4, against_native })
+    }
+
+    /// Attaches both programs; says in which mode.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], [`Error::Permission`], [`Error::Refused`]; nothing stays attached once `object` is dropped.
+    pub fn attach(&self, object: &mut Object, choice: Choice) -> Result<DatapathMode, Error> {
+        let mode = match (choice, self.against_native) {
+            (Choice::Native, against) => {
+                if let Some(why) = against {
+                    tracing::warn!(interface = self.name, "native XDP, as asked for, but {why}");
+                }
+                self.xdp(object, XdpMode::Driver)?
+            }
+            (Choice::Generic, _) => self.xdp(object, XdpMode::Skb)?,
+            (Choice::Auto, Some(why)) => {
+                tracing::warn!(interface = self.name, "generic XDP instead of native: {why}");
+                self.xdp(object, XdpMode::Skb)?
+            }
+            (Choice::Auto, None) => match self.xdp(object, XdpMode::Driver) {
+                Err(Error::Refused { cause, .. }) => {
+                    tracing::warn!(
+                        interface = self.name,
+                        "generic XDP instead of native: the driver refused ({cause})"
+                    );
+                    self.xdp(object, XdpMode::Skb)?
+                }
+                other => other?,
+            },
+        };
+        self.egress(object)?;
+        Ok(mode)
+    }
+
+    fn xdp(&self, object: &mut Object, mode: XdpMode) -> Result<DatapathMode, Error> {
+        let (name, found) = match mode {
+            XdpMode::Skb => ("generic", DatapathMode::XdpGeneric),
+            XdpMode::Driver | XdpMode::Default | XdpMode::Hardware => ("native", DatapathMode::XdpNative),
+        };
+        let attached = object::xdp(&mut object.ebpf)?.attach_to_if_index(self.index, mode);
+        attached.map(|_| found).map_err(|error| match errno(&error) {
+            Some(code @ (libc::EBUSY | libc::EEXIST)) => {
+                Error::Busy { interface: self.name.clone(), mode: name, source: io::Error::from_raw_os_error(code) }
+            }
+            _ => refused("attach the XDP program", &error),
+        })
+    }
+
+    /// tcx where the kernel has it (6.6). Before, the classic way, whose program would outlive a killed agent: the
+    /// one that is found there is taken off first.
+    fn egress(&self, object: &mut Object) -> Result<(), Error> {
+        let what = "attach the egress program";
+        let refuse = |error: &(dyn StdError + 'static)| refused(what, error);
+        let program = object::egress(&mut object.ebpf)?;
+        if object::kernel().is_none_or(|(_, version)| version >= (6, 6)) {
+            return program.attach(&self.name, TcAttachType::Egress).map(drop).map_err(|error| refuse(&error));
+        }
+        classic(program, &self.name).map_err(|error| refuse(&error))
+    }
+}
+
+/// Attaches to the interface's clsact qdisc.
+pub fn classic(program: &mut aya::programs::SchedClassifier, interface: &str) -> Result<(), ProgramError> {
+    // There already, as a rule: whatever is really wrong, attaching finds out.
+    let _ = tc::qdisc_add_clsact(interface);
+    let _ = tc::qdisc_detach_program(interface, TcAttachType::Egress, "ringmon_egress");
+    let options = TcAttachOptions::Netlink(tc::NlOptions::default());
+    program.attach_with_options(interface, TcAttachType::Egress, options).map(drop)
+}

@@ -1,0 +1,43 @@
+//! Whether the interface is up: one ioctl, in the namespace in which the socket was opened (netdevice(7)).
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use nix::libc;
+use socket2::{Domain, Socket, Type};
+
+/// Asks for one interface's flags.
+#[derive(Debug)]
+pub struct LinkFlags {
+    socket: Socket,
+    name: [libc::c_char; libc::IFNAMSIZ],
+}
+
+impl LinkFlags {
+    /// For this interface, which need not be there.
+    ///
+    /// # Errors
+    /// As socket(2).
+    pub fn open(interface: &str) -> io::Result<Self> {
+        let mut name = [0; libc::IFNAMSIZ];
+        for (to, from) in name.iter_mut().take(libc::IFNAMSIZ - 1).zip(interface.bytes()) {
+            *to = from as libc::c_char;
+        }
+        Ok(Self { socket: Socket::new(Domain::IPV4, Type::DGRAM, None)?, name })
+    }
+
+    /// Administratively up and with a carrier. An interface that has gone is down.
+    #[must_use]
+    pub fn up(&self) -> bool {
+        // SAFETY: all zeroes is an ifreq.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        request.ifr_name = self.name;
+        // SAFETY: the kernel reads the name and writes the flags of the request, which lives.
+        let done = unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) };
+        // SAFETY: after success the union holds the flags.
+        done == 0 && {
+            let flags = libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags });
+            flags & libc::IFF_UP != 0 && flags & libc::IFF_RUNNING != 0
+        }
+    }
+}

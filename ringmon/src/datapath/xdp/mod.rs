@@ -1,0 +1,299 @@
+//! Probes carried, answered and judged by BPF programs in the kernel.
+//!
+//! ```text
+//!             watch, unwatch                     identity, pulse: plain stores
+//!   agent ----------------------> sender             |
+//!     ^                           | raw ICMP         v
+//!     |  readings: plain loads    v            +-----------+
+//!     |<------------------ [ mapped arrays ] <-| programs  |  tc egress stamps, XDP answers and observes,
+//!     |<------------------- ring buffer, bell <-|  timers   |  a timer a watch counts misses
+//!                                              +-----------+
+//! ```
+//!
+//! Nothing is pinned: when the process ends, however it ends, the kernel takes programs, timers and maps away, and
+//! answers probes itself, which proves the host and not the agent.
+
+mod attach;
+mod clock;
+mod lane;
+mod link;
+mod log;
+mod memory;
+mod netlink;
+mod object;
+mod options;
+mod realtime;
+mod sender;
+mod shared;
+mod socket;
+
+#[cfg(test)]
+mod tests;
+
+use std::mem::offset_of;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use aya::maps::{Array, MapData, RingBuf};
+use ringmon_common::layout::{self, Config, Event, Identity, KeySlot, Watch};
+use ringmon_common::{Incident, TagKey, Verdict, tag, wire};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+pub use options::{CS6, Choice, Options};
+
+use super::{Datapath, Error, Prober, Readings};
+use crate::core::evidence::{Count, DatapathMode, DatapathStats, LocalFault, MAX_WATCHES, Purpose, WatchId, WatchSpec};
+use crate::core::row::{Address, Health, PoolKey};
+use crate::core::{Incarnation, Time};
+use attach::Interface;
+use lane::{Lane, Pace, Sign};
+use object::{Object, Plain};
+use sender::{Command, Parts, Sender};
+use shared::Shared;
+
+/// Probers are forgotten after this long.
+const PROBERS_FRESH: Duration = Duration::from_secs(10);
+/// Deadlines are cut to this many intervals: the window must hold all that is outstanding.
+const MOST_OUTSTANDING: u32 = 96;
+
+/// The datapath over XDP. See the module's documentation.
+pub struct XdpDatapath {
+    mode: DatapathMode,
+    interface: Interface,
+    dscp: u8,
+    sign: Sign,
+    accepted: Vec<u8>,
+    voids: [u64; MAX_WATCHES as usize],
+    keys: Array<MapData, Plain<KeySlot>>,
+    events: AsyncFd<RingBuf<MapData>>,
+    shared: Arc<Shared>,
+    // In this order: first nobody sends, then nobody reads the log, then everything leaves the kernel.
+    sender: Sender,
+    _lines: Option<log::Lines>,
+    _ebpf: aya::Ebpf,
+}
+
+/// Loads and attaches everything. Must be called on a tokio runtime with I/O, in the network namespace of the interface.
+///
+/// # Errors
+/// Says what is missing or in the way; nothing stays behind.
+pub fn open(options: Options) -> Result<XdpDatapath, Error> {
+    let system = |what| move |source| Error::System { what, source };
+    let Some(first) = options.keys.first().copied() else { return Err(Error::NoKey) };
+    let mut netlink = netlink::Netlink::open().map_err(system("open a netlink socket"))?;
+    let interface = Interface::examine(&options.interface, options.address, &mut netlink)?;
+    let link = link::LinkFlags::open(&interface.name).map_err(system("open a socket"))?;
+
+    let mut object = Object::load(log::number(options.bpf_log))?;
+    let own = tag::mapped(interface.address.octets());
+    object.config.set(0, Plain(Config { address: own }), 0).map_err(|e| object::refused("write a BPF map", &e))?;
+    let lines = options.bpf_log.map(|_| log::Lines::start(&mut object.ebpf)).transpose()?;
+    let mode = interface.attach(&mut object, options.choice)?;
+
+    let Object { ebpf, keys, events, identity, watches, window, histogram, probers, counters, .. } = object;
+    let shared = Arc::new(Shared::new((watches, window, histogram), (identity, probers, counters)));
+    // SAFETY: the ring buffer owns its file descriptor, keeps it while it lives, and never changes it.
+    let events = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE) };
+    let events = events.map_err(|error| Error::System { what: "wait for BPF events", source: error.into() })?;
+    let sign = Sign { own: interface.address, key: TagKey::new(&first.secret), key_id: first.id, incarnation: 0 };
+    let (seed, realtime, index) = (options.seed, options.realtime, interface.index);
+    let parts = Parts { index, link, netlink, seed, sign, shared: Arc::clone(&shared), realtime };
+    let sender = Sender::start(parts).map_err(system("start the sender"))?;
+    let mut datapath = XdpDatapath {
+        mode,
+        interface,
+        dscp: options.dscp,
+        sign,
+        accepted: Vec::new(),
+        voids: [0; MAX_WATCHES as usize],
+        keys,
+        events,
+        shared,
+        sender,
+        _lines: lines,
+        _ebpf: ebpf,
+    };
+    datapath.keys(&options.keys);
+    datapath.identity(options.incarnation, Health::Unknown);
+    tracing::info!(interface = datapath.interface.name, mode = ?mode, "probes are answered by XDP");
+    Ok(datapath)
+}
+
+impl XdpDatapath {
+    fn accept(&mut self, id: u8, slot: KeySlot) {
+        if let Err(error) = self.keys.set(u32::from(id), Plain(slot), 0) {
+            tracing::warn!("cannot change the pool key {id} in the kernel: {error:?}");
+        }
+    }
+
+    /// The watches in the ring buffer, each once.
+    fn drain(events: &mut RingBuf<MapData>) -> Vec<WatchId> {
+        let mut changed = Vec::new();
+        while let Some(item) = events.next() {
+            let Some(id) = watch_of(&item) else { continue };
+            if !changed.contains(&id) {
+                changed.push(id);
+            }
+        }
+        changed
+    }
+}
+
+/// Whose event this is.
+fn watch_of(event: &[u8]) -> Option<WatchId> {
+    let number = |offset: usize| {
+        let bytes = event.get(offset..offset + 2)?;
+        Some(u16::from_ne_bytes(bytes.try_into().ok()?))
+    };
+    Some(WatchId { slot: number(offset_of!(Event, slot))?, generation: number(offset_of!(Event, generation))? })
+}
+
+const fn purpose(purpose: Purpose) -> wire::Purpose {
+    match purpose {
+        Purpose::Buddy => wire::Purpose::Buddy,
+        Purpose::Ahead => wire::Purpose::Ahead,
+        Purpose::Join => wire::Purpose::Join,
+        Purpose::Asked => wire::Purpose::Asked,
+    }
+}
+
+const fn health(health: Health) -> wire::Health {
+    match health {
+        Health::Unknown => wire::Health::Unknown,
+        Health::Passing => wire::Health::Passing,
+        Health::Failing => wire::Health::Failing,
+    }
+}
+
+impl Datapath for XdpDatapath {
+    fn mode(&self) -> DatapathMode {
+        self.mode
+    }
+
+    fn watch(&mut self, spec: &WatchSpec) -> Result<(), Error> {
+        let WatchId { slot, generation } = spec.id;
+        let Address::V4(peer) = spec.address else { return Err(Error::Family { address: spec.address }) };
+        if slot >= MAX_WATCHES || generation == 0 {
+            return Err(Error::NoWatch { slot, generation });
+        }
+        let deadline = spec.deadline.min(spec.interval * MOST_OUTSTANDING);
+        let pace = Pace { interval: spec.interval, deadline, purpose: purpose(spec.purpose) };
+        if self.shared.generation(slot) == generation {
+            self.shared.deadline(slot, deadline);
+            self.sender.tell(Command::Change(spec.id, pace));
+            return Ok(());
+        }
+        let socket = socket::open(&self.interface.name, self.interface.address, self.dscp)
+            .map_err(|source| Error::System { what: "open a raw socket for a watch", source })?;
+        let now = clock::now();
+        self.shared.begin(spec.id, peer.octets(), deadline, now);
+        self.voids[usize::from(slot)] = 0;
+        self.sender.tell(Command::Begin(Box::new(Lane::new(spec.id, peer, pace, socket, now))));
+        Ok(())
+    }
+
+    fn unwatch(&mut self, watch: WatchId) {
+        if self.shared.generation(watch.slot) == watch.generation {
+            self.shared.end(watch.slot);
+        }
+        self.sender.tell(Command::End(watch));
+    }
+
+    fn readings(&self) -> Arc<dyn Readings> {
+        Arc::clone(&self.shared) as Arc<dyn Readings>
+    }
+
+    fn identity(&mut self, incarnation: Incarnation, of_service: Health) {
+        let identity = &self.shared.identity;
+        let words = [
+            (offset_of!(Identity, incarnation), incarnation.0 as u64),
+            (offset_of!(Identity, health), health(of_service) as u64),
+        ];
+        for (offset, value) in words {
+            identity.word(0, offset).into_iter().for_each(|word| word.store(value, Relaxed));
+        }
+    }
+
+    fn pulse(&mut self, now: Time) {
+        let word = self.shared.identity.word(0, offset_of!(Identity, pulse_ns));
+        word.into_iter().for_each(|word| word.store(now.as_ns(), Relaxed));
+    }
+
+    fn keys(&mut self, keys: &[PoolKey]) {
+        let Some(first) = keys.first() else { return };
+        for key in keys {
+            self.accept(key.id, KeySlot { key: TagKey::new(&key.secret), used: 1 });
+        }
+        self.sign.key = TagKey::new(&first.secret);
+        self.sign.key_id = first.id;
+        self.sender.tell(Command::Key(Box::new(self.sign)));
+        let old = std::mem::replace(&mut self.accepted, keys.iter().map(|key| key.id).collect());
+        for id in old {
+            if !self.accepted.contains(&id) {
+                self.accept(id, KeySlot { key: TagKey::new(&[0; 16]), used: 0 });
+            }
+        }
+    }
+
+    fn probers(&self) -> Vec<Prober> {
+        let oldest = (clock::now() - PROBERS_FRESH).as_ns();
+        let sets = (0..layout::PROBER_SETS).filter_map(|set| self.shared.probers.load(set));
+        let fresh = sets.flatten().filter(|prober| prober.last_ns != 0 && prober.last_ns >= oldest);
+        let probers = fresh.map(|prober| Prober {
+            address: std::net::Ipv6Addr::from(tag::from_words(prober.address)).to_canonical(),
+            last: Time::from_ns(prober.last_ns),
+            as_buddy: prober.purpose == wire::Purpose::Buddy as u64,
+        });
+        probers.collect()
+    }
+
+    fn stats(&self) -> DatapathStats {
+        let value = |index| self.shared.counters.word(index, 0).map_or(0, |word| word.load(Relaxed));
+        let verdict = |v: Verdict| Count { name: "verdicts", label: v.label(), value: value(v.index()) };
+        let incident = |i: Incident| Count { name: "incidents", label: i.label(), value: value(i.index()) };
+        let verdicts = Verdict::ALL.into_iter().filter(|v| !matches!(v, Verdict::Other)).map(verdict);
+        let slots = (0..MAX_WATCHES).map(|slot| WatchId { slot, generation: self.shared.generation(slot) });
+        let rtt = slots.filter(|id| id.generation != 0).map(|id| (id, self.shared.round_trips(id.slot)));
+        DatapathStats {
+            mode: Some(self.mode),
+            verdicts: verdicts.chain(Incident::ALL.into_iter().map(incident)).collect(),
+            rtt: rtt.collect(),
+        }
+    }
+
+    fn faults(&mut self) -> (bool, Vec<(LocalFault, Time, Time)>) {
+        let mut faults = self.shared.take_faults();
+        for (slot, seen) in (0..).zip(&mut self.voids) {
+            let word = |offset| self.shared.watches.word(slot, offset).map_or(0, |word| word.load(Relaxed));
+            let void = word(offset_of!(Watch, void));
+            if void > *seen {
+                *seen = void;
+                let (from, until) = (word(offset_of!(Watch, void_from_ns)), word(offset_of!(Watch, void_until_ns)));
+                faults.push((LocalFault::TimerLate, Time::from_ns(from), Time::from_ns(until)));
+            }
+        }
+        (self.shared.link_up.load(Relaxed), faults)
+    }
+
+    fn changed<'a>(&'a mut self) -> Pin<Box<dyn Future<Output = Vec<WatchId>> + Send + 'a>> {
+        Box::pin(async move {
+            loop {
+                tokio::select! {
+                    ready = self.events.readable_mut() => {
+                        // An error here means that the runtime is shutting down: nobody will be woken again.
+                        let Ok(mut guard) = ready else { return std::future::pending().await };
+                        let changed = Self::drain(guard.get_inner_mut());
+                        guard.clear_ready();
+                        if !changed.is_empty() {
+                            return changed;
+                        }
+                    }
+                    () = self.shared.bell.notified() => return self.shared.take_dirty(),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! The BPF programs and their maps: embedded, loaded, taken apart.
+
+use std::error::Error as StdError;
+use std::io;
+
+use aya::maps::{Array, Map, MapData, RingBuf};
+use aya::programs::{SchedClassifier, Xdp};
+use aya::{Ebpf, EbpfLoader};
+use ringmon_common::layout::{self, Config, Histogram, Identity, KeySlot, Outstanding, ProberSet, Watch};
+
+use super::memory::Mapped;
+use crate::datapath::Error;
+
+/// What `build.rs` found; empty without `cargo xtask build`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ringmon.bpf.o"));
+/// The log level that the programs start with (aya-log-ebpf's own name for it).
+const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
+
+/// Aya wants its values marked.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Plain<T>(pub T);
+// SAFETY: repr(C), integers only.
+unsafe impl aya::Pod for Plain<Config> {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Plain<KeySlot> {}
+
+/// Loaded programs, attached or not, and their maps. Dropping it detaches and ends everything in the kernel.
+pub struct Object {
+    /// The programs, and the maps that only they use.
+    pub ebpf: Ebpf,
+    /// Own address.
+    pub config: Array<MapData, Plain<Config>>,
+    /// Pool keys by id.
+    pub keys: Array<MapData, Plain<KeySlot>>,
+    /// News.
+    pub events: RingBuf<MapData>,
+    /// What goes into replies.
+    pub identity: Mapped<Identity>,
+    /// The watches.
+    pub watches: Mapped<Watch>,
+    /// Their windows.
+    pub window: Mapped<Outstanding>,
+    /// Their histograms.
+    pub histogram: Mapped<Histogram>,
+    /// Who was answered.
+    pub probers: Mapped<ProberSet>,
+    /// Verdicts and incidents.
+    pub counters: Mapped<u64>,
+}
+
+impl Object {
+    /// Loads everything; attaches nothing. `log_level` 0 makes the programs' log lines cost nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoObject`], [`Error::Permission`], [`Error::OldKernel`] or [`Error::Refused`].
+    pub fn load(log_level: u8) -> Result<Self, Error> {
+        if OBJECT.is_empty() {
+            return Err(Error::NoObject);
+        }
+        let mut ebpf = EbpfLoader::new()
+            .override_global(LOG_LEVEL, &log_level, false)
+            .load(OBJECT)
+            .map_err(|error| refused("make the BPF maps", &error))?;
+        Self::load_programs(&mut ebpf)?;
+        Ok(Self {
+            config: typed(&mut ebpf, "CONFIG")?,
+            keys: typed(&mut ebpf, "POOL_KEYS")?,
+            events: typed(&mut ebpf, "EVENTS")?,
+            identity: mapped(&mut ebpf, "IDENTITY", 1)?,
+            watches: mapped(&mut ebpf, "WATCHES", layout::WATCHES)?,
+            window: mapped(&mut ebpf, "WINDOW", layout::WATCHES * layout::WINDOW)?,
+            histogram: mapped(&mut ebpf, "HISTOGRAM", layout::WATCHES)?,
+            probers: mapped(&mut ebpf, "PROBERS", layout::PROBER_SETS)?,
+            counters: mapped(&mut ebpf, "COUNTERS", ringmon_common::count::COUNTERS)?,
+            ebpf,
+        })
+    }
+
+    fn load_programs(ebpf: &mut Ebpf) -> Result<(), Error> {
+        xdp(ebpf)?.load().map_err(|error| refused("load the XDP program", &error))?;
+        egress(ebpf)?.load().map_err(|error| refused("load the egress program", &error))
+    }
+}
+
+/// The XDP program.
+///
+/// # Errors
+/// The object is not the one this was written for.
+pub fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {
+    let program = ebpf.program_mut("ringmon_xdp").ok_or_else(|| foreign("ringmon_xdp"))?;
+    program.try_into().map_err(|error| refused("use the XDP program", &error))
+}
+
+/// The egress program.
+///
+/// # Errors
+/// As [`xdp`].
+pub fn egress(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier, Error> {
+    let program = ebpf.program_mut("ringmon_egress").ok_or_else(|| foreign("ringmon_egress"))?;
+    program.try_into().map_err(|error| refused("use the egress program", &error))
+}
+
+fn typed<T: TryFrom<Map, Error = aya::maps::MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, Error> {
+    let map = ebpf.take_map(name).ok_or_else(|| foreign(name))?;
+    T::try_from(map).map_err(|error| refused("use the BPF maps", &error))
+}
+
+fn mapped<T: super::memory::Words>(ebpf: &mut Ebpf, name: &'static str, entries: u32) -> Result<Mapped<T>, Error> {
+    // The map stays with the programs: mapped memory needs no file descriptor of its own.
+    let Some(Map::Array(map)) = ebpf.map(name) else { return Err(foreign(name)) };
+    Mapped::new(map.fd(), entries).map_err(|source| Error::System { what: "map the BPF maps into memory", source })
+}
+
+fn foreign(name: &'static str) -> Error {
+    Error::Refused { what: "use the BPF object", cause: format!("it has no {name}: it was built from other sources") }
+}
+
+/// What aya says, as an error of ours. Its texts leave out the causes, so the whole chain is looked through.
+/// (EACCES is no missing privilege here: the verifier answers so for a program that it does not like.)
+pub fn refused(what: &'static str, error: &(dyn StdError + 'static)) -> Error {
+    match errno(error) {
+        Some(nix::libc::EPERM) => Error::Permission { what, source: io::Error::from_raw_os_error(nix::libc::EPERM) },
+        _ => match old_kernel() {
+            Some(release) => Error::OldKernel { release },
+            None => Error::Refused { what, cause: chain(error) },
+        },
+    }
+}
+
+/// The system's error number somewhere in a chain of causes.
+pub fn errno(error: &(dyn StdError + 'static)) -> Option<i32> {
+    causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error())
+}
+
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let this = next?;
+        next = this.source();
+        Some(this)
+    })
+}
+
+/// All texts of a chain of causes.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut texts: Vec<String> = causes(error).map(ToString::to_string).collect();
+    // A transparent error repeats the text of its source.
+    texts.dedup();
+    texts.join(": ")
+}
+
+/// Release of the running kernel and its first two numbers, if it can be told.
+pub fn kernel() -> Option<(String, (u32, u32))> {
+    let name = nix::sys::utsname::uname().ok()?;
+    let release = name.release().to_str()?.to_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    let version = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some((release, version))
+}
+
+fn old_kernel() -> Option<String> {
+    kernel().filter(|(_, version)| *version < (5, 15)).map(|(release, _)| release)
+}

@@ -1,0 +1,233 @@
+//! What the agent's threads share: the kernel's arrays, and the few numbers that user space adds to them.
+
+use std::mem::offset_of;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::Release};
+use std::time::Duration;
+
+use ringmon_common::layout::{self, Histogram, Identity, Outstanding, ProberSet, Watch, window_index};
+use ringmon_common::{rtt, wire};
+use tokio::sync::Notify;
+
+use super::memory::Mapped;
+use crate::core::evidence::{LocalFault, MAX_WATCHES, WatchId, WatchReading};
+use crate::core::row::Health;
+use crate::core::{Incarnation, Time};
+use crate::datapath::Readings;
+
+const _: () = assert!(MAX_WATCHES as u32 == layout::WATCHES);
+
+/// A span of time in which this machine's own evidence counts for nothing.
+pub type Fault = (LocalFault, Time, Time);
+/// Faults are for an event loop that comes round often; one that does not need not know all of them.
+const MOST_FAULTS: usize = 256;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Shared {
+    /// The watches, as the programs write them.
+    pub watches: Mapped<Watch>,
+    /// Their windows.
+    pub window: Mapped<Outstanding>,
+    /// Their histograms.
+    pub histogram: Mapped<Histogram>,
+    /// What goes into replies.
+    pub identity: Mapped<Identity>,
+    /// Who was answered.
+    pub probers: Mapped<ProberSet>,
+    /// Verdicts and incidents.
+    pub counters: Mapped<u64>,
+    /// What the kernel does not know.
+    own: [Own; MAX_WATCHES as usize],
+    /// Whether the interface is up, as of the sender's last look.
+    pub link_up: AtomicBool,
+    /// Slots whose own numbers changed, as bits.
+    dirty: AtomicU64,
+    /// Rung after a change of `dirty`, `link_up` or `faults`.
+    pub bell: Notify,
+    faults: Mutex<Vec<Fault>>,
+}
+
+/// What user space knows of a slot's watch. The sender writes it.
+#[derive(Debug, Default)]
+struct Own {
+    began: AtomicU64,
+    unresolved: AtomicU64,
+    unsent: AtomicU64,
+    /// Unresolved ones since the last proof of life before the last of them.
+    run: AtomicU64,
+    last: AtomicU64,
+}
+
+impl Shared {
+    /// Around freshly loaded, empty maps.
+    #[must_use]
+    pub fn new(
+        (watches, window, histogram): (Mapped<Watch>, Mapped<Outstanding>, Mapped<Histogram>),
+        (identity, probers, counters): (Mapped<Identity>, Mapped<ProberSet>, Mapped<u64>),
+    ) -> Self {
+        let own = std::array::from_fn(|_| Own::default());
+        let (link_up, dirty, bell, faults) =
+            (AtomicBool::new(true), AtomicU64::new(0), Notify::new(), Mutex::default());
+        Self { watches, window, histogram, identity, probers, counters, own, link_up, dirty, bell, faults }
+    }
+
+    /// The generation in this slot; 0: none.
+    #[must_use]
+    pub fn generation(&self, slot: u16) -> u16 {
+        let word = self.watches.word(u32::from(slot), offset_of!(Watch, generation));
+        word.map_or(0, |word| word.load(Relaxed) as u16)
+    }
+
+    /// Gives a slot to a watch: everything of the one before is gone.
+    pub fn begin(&self, id: WatchId, peer: [u8; 4], deadline: Duration, now: Time) {
+        let slot = u32::from(id.slot);
+        self.end(id.slot);
+        self.watches.clear(slot);
+        self.histogram.clear(slot);
+        for seq in 0..u64::from(layout::WINDOW) {
+            self.window.clear(window_index(slot, seq));
+        }
+        if let Some(own) = self.own.get(usize::from(id.slot)) {
+            for word in [&own.unresolved, &own.unsent, &own.run, &own.last] {
+                word.store(0, Relaxed);
+            }
+            own.began.store(now.as_ns(), Relaxed);
+        }
+        self.put(slot, offset_of!(Watch, peer), u64::from(u32::from_ne_bytes(peer)));
+        self.put(slot, offset_of!(Watch, cursor), 1);
+        self.deadline(id.slot, deadline);
+        // Behind everything else: from here on the programs and other threads know the watch.
+        if let Some(word) = self.watches.word(slot, offset_of!(Watch, generation)) {
+            word.store(u64::from(id.generation), Release);
+        }
+    }
+
+    /// Takes the slot from its watch.
+    pub fn end(&self, slot: u16) {
+        self.put(u32::from(slot), offset_of!(Watch, generation), 0);
+    }
+
+    /// Changes the deadline of the probes to come.
+    pub fn deadline(&self, slot: u16, deadline: Duration) {
+        let ns = u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX);
+        self.put(u32::from(slot), offset_of!(Watch, deadline_ns), ns);
+    }
+
+    fn put(&self, slot: u32, offset: usize, value: u64) {
+        if let Some(word) = self.watches.word(slot, offset) {
+            word.store(value, Relaxed);
+        }
+    }
+
+    /// Own incarnation, as replies carry it.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.identity.word(0, offset_of!(Identity, incarnation)).map_or(0, |word| word.load(Relaxed))
+    }
+
+    /// Whether the egress program has seen this probe.
+    #[must_use]
+    pub fn has_left(&self, slot: u16, seq: u64) -> bool {
+        let word = self.window.word(window_index(u32::from(slot), seq), offset_of!(Outstanding, seq));
+        word.is_some_and(|word| word.load(Relaxed) == seq)
+    }
+
+    /// One more probe that did not leave, through our own fault.
+    pub fn count_unsent(&self, slot: u16) {
+        if let Some(own) = self.own.get(usize::from(slot)) {
+            own.unsent.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// One more miss because the neighbour does not resolve: wakes the event loop.
+    pub fn count_unresolved(&self, slot: u16, now: Time) {
+        let Some(own) = self.own.get(usize::from(slot)) else { return };
+        let proof = self.watches.load(u32::from(slot)).map_or(0, |w| w.last_reply_ns.max(w.last_plain_ns));
+        if proof > own.last.load(Relaxed) {
+            own.run.store(0, Relaxed);
+        }
+        own.run.fetch_add(1, Relaxed);
+        own.last.store(now.as_ns(), Relaxed);
+        own.unresolved.fetch_add(1, Relaxed);
+        self.dirty.fetch_or(1 << slot, Relaxed);
+        self.bell.notify_one();
+    }
+
+    /// Slots whose own numbers changed since the last call.
+    #[must_use]
+    pub fn take_dirty(&self) -> Vec<WatchId> {
+        let bits = self.dirty.swap(0, Relaxed);
+        let slots = (0..MAX_WATCHES).filter(|slot| bits & 1 << slot != 0);
+        let ids = slots.map(|slot| WatchId { slot, generation: self.generation(slot) });
+        ids.filter(|id| id.generation != 0).collect()
+    }
+
+    /// Adds faults and rings, unless somebody is reading them just now; says whether it did. Never waits.
+    pub fn try_report(&self, new: &mut Vec<Fault>) -> bool {
+        let Ok(mut faults) = self.faults.try_lock() else { return false };
+        faults.append(new);
+        let excess = faults.len().saturating_sub(MOST_FAULTS);
+        faults.drain(..excess);
+        drop(faults);
+        self.bell.notify_one();
+        true
+    }
+
+    /// The faults since the last call.
+    #[must_use]
+    pub fn take_faults(&self) -> Vec<Fault> {
+        self.faults.lock().map_or_else(
+            |poisoned| std::mem::take(&mut *poisoned.into_inner()),
+            |mut faults| std::mem::take(&mut *faults),
+        )
+    }
+
+    /// Upper bounds and counts of a watch's round trips; empty buckets are left out.
+    #[must_use]
+    pub fn round_trips(&self, slot: u16) -> Vec<(u64, u64)> {
+        let counts = self.histogram.load(u32::from(slot)).unwrap_or([0; rtt::BUCKETS]);
+        let counted = counts.into_iter().enumerate().filter(|(_, count)| *count != 0);
+        counted.map(|(bucket, count)| (rtt::upper_bound(bucket), count)).collect()
+    }
+}
+
+impl Readings for Shared {
+    fn read(&self, id: WatchId) -> Option<WatchReading> {
+        let own = self.own.get(usize::from(id.slot))?;
+        let watch = self.watches.load(u32::from(id.slot))?;
+        let (unresolved, unsent) = (own.unresolved.load(Relaxed), own.unsent.load(Relaxed));
+        let (run, last, began) = (own.run.load(Relaxed), own.last.load(Relaxed), own.began.load(Relaxed));
+        // The slot may have gone to another watch while it was read.
+        if watch.generation != u64::from(id.generation) || self.generation(id.slot) != id.generation {
+            return None;
+        }
+        let proof = watch.last_reply_ns.max(watch.last_plain_ns);
+        let run = if proof > last { 0 } else { run };
+        let time = |ns: u64| (ns != 0).then(|| Time::from_ns(ns));
+        Some(WatchReading {
+            began: Time::from_ns(began),
+            sent: watch.sent,
+            replies: watch.replies,
+            late: watch.late,
+            misses: watch.misses + unresolved,
+            unresolved,
+            unsent,
+            consecutive: u32::try_from(watch.consecutive + run).unwrap_or(u32::MAX),
+            last_reply: time(watch.last_reply_ns),
+            last_plain: time(watch.last_plain_ns),
+            last_pulse: time(watch.last_pulse_ns),
+            last_rtt: (watch.replies != 0).then(|| Duration::from_nanos(watch.last_rtt_ns)),
+            incarnation: Incarnation(watch.incarnation as i64),
+            health: health(watch.health),
+        })
+    }
+}
+
+fn health(number: u64) -> Health {
+    match wire::Health::from_wire(u8::try_from(number).unwrap_or(0)) {
+        wire::Health::Unknown => Health::Unknown,
+        wire::Health::Passing => Health::Passing,
+        wire::Health::Failing => Health::Failing,
+    }
+}
