@@ -1,1 +1,251 @@
-//! soon
+//! Many writers at once: afterwards one ring, with exactly the servers that came and did not go.
+
+use std::collections::BTreeSet;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+
+use super::kit::{TestDb, mono, new_row};
+use super::model::{accusation, steady};
+use super::plans::seeded;
+use crate::core::edit::{Guard, Lookup, Outcome, TableSnapshot};
+use crate::core::engine::TableOp;
+use crate::core::row::{Health, Quorum, ServerRow, Side};
+use crate::core::{EventKind, Incarnation, ServerId, VoteKind};
+use crate::store::{Error, Events, RuleChanges, Store};
+
+super::on_both!(
+    a_crowd_leaves_one_ring_under_single,
+    a_crowd_leaves_one_ring_under_both,
+    runs_reported_from_both_ends_at_once_go_once,
+    first_servers_of_a_pool_find_each_other,
+);
+
+const WRITERS: usize = 12;
+const OPERATIONS: usize = 40;
+
+/// One agent: its server, its connections, and what it did.
+struct Writer {
+    store: Store,
+    rng: StdRng,
+    name: String,
+    me: Option<(ServerId, Incarnation)>,
+    joined: BTreeSet<ServerId>,
+    ended: BTreeSet<ServerId>,
+    contended: u32,
+}
+
+impl Writer {
+    async fn new(db: &TestDb, name: String, seed: u64) -> Self {
+        let (rng, store) = (StdRng::seed_from_u64(seed), db.open().await);
+        Self { store, rng, name, me: None, joined: BTreeSet::new(), ended: BTreeSet::new(), contended: 0 }
+    }
+
+    /// Until it is done: others may be faster for a while, and nothing is written then.
+    async fn run(&mut self, op: &TableOp) -> (Outcome, TableSnapshot) {
+        loop {
+            match self.store.run(op, mono, || true).await {
+                (Ok(outcome), seen) => {
+                    if let Outcome::Joined { id, kept_place: false, .. } = &outcome {
+                        self.joined.insert(*id);
+                    }
+                    if let Outcome::Removed { removed, .. } = &outcome {
+                        self.ended.extend(removed.iter().map(|r| r.server));
+                    }
+                    return (outcome, seen);
+                }
+                (Err(Error::Contended { .. }), _) => self.contended += 1,
+                (Err(error), _) => panic!("{op:?}: {error}"),
+            }
+        }
+    }
+
+    /// Own row and up to four servers on a side.
+    async fn look(&mut self, me: ServerId, side: Side) -> Option<(ServerRow, Vec<ServerRow>)> {
+        let (_, seen) = self.run(&TableOp::View { me, known: Vec::new() }).await;
+        let own = seen.row(&Lookup::Id(me))?.clone();
+        let ahead = TableOp::Ahead { from: me, side, count: 4 };
+        let (_, seen) = self.run(&ahead).await;
+        let answer = seen.answers.values().next().unwrap();
+        Some((own, answer.iter().map(|id| seen.rows[id].clone()).collect()))
+    }
+
+    async fn join(&mut self) {
+        for _ in 0..50 {
+            let pick = self.rng.random();
+            let (_, seen) = self.run(&TableOp::PickPlace { pick }).await;
+            let place = seen.answers.get(&Lookup::Pick(pick)).and_then(|ids| ids.first());
+            let place = place.and_then(|at| {
+                let at = &seen.rows[at];
+                Some((Guard::from(at), Guard::from(seen.rows.get(&at.first_buddy)?)))
+            });
+            let op = TableOp::Join { new: new_row(&self.name), place };
+            if let (Outcome::Joined { id, incarnation, .. }, _) = self.run(&op).await {
+                self.me = Some((id, incarnation));
+                return;
+            }
+        }
+        panic!("{} found no place in 50 tries", self.name);
+    }
+
+    async fn accuse(&mut self, me: ServerId) {
+        let side = *Side::BOTH.choose(&mut self.rng).unwrap();
+        let Some((own, ahead)) = self.look(me, side).await else { return };
+        let length = self.rng.random_range(1..=3);
+        let Some(far) = ahead.get(length) else { return };
+        let findings = ahead[..length].iter().map(|row| steady(row, VoteKind::Host)).collect();
+        let mut a = accusation(&own, side, findings);
+        a.far_end = Some(far.id);
+        for _ in 0..2 {
+            self.run(&TableOp::Accuse(a.clone())).await;
+        }
+    }
+
+    async fn act(&mut self) {
+        let Some((id, incarnation)) = self.me else { return self.join().await };
+        let (_, seen) = self.run(&TableOp::View { me: id, known: Vec::new() }).await;
+        let Some(own) = seen.row(&Lookup::Id(id)).cloned() else {
+            self.me = None;
+            return;
+        };
+        match self.rng.random_range(0..10) {
+            0 => {
+                let op = TableOp::Leave { id, incarnation: Some(incarnation), by: self.name.clone() };
+                if self.run(&op).await.0 == Outcome::Left {
+                    self.ended.insert(id);
+                    self.me = None;
+                }
+            }
+            1 => {
+                let op = TableOp::TakeOver { row: Guard::from(&own), new: new_row(&self.name) };
+                if let (Outcome::Joined { incarnation, .. }, _) = self.run(&op).await {
+                    self.me = Some((id, incarnation));
+                }
+            }
+            2 | 3 => {
+                let subjects = vec![own.first_buddy, own.second_buddy];
+                self.run(&TableOp::Withdraw { me: id, subjects }).await;
+            }
+            4 => {
+                let health = *[Health::Passing, Health::Failing].choose(&mut self.rng).unwrap();
+                self.run(&TableOp::SetHealth { me: id, incarnation, health }).await;
+            }
+            5 => {
+                let alone = self.rng.random();
+                self.run(&TableOp::Alone { me: id, incarnation, alone }).await;
+            }
+            _ => self.accuse(id).await,
+        }
+    }
+}
+
+async fn a_crowd_leaves_one_ring_under_single(db: TestDb) {
+    crowd(&db, Quorum::Single).await;
+}
+
+async fn a_crowd_leaves_one_ring_under_both(db: TestDb) {
+    crowd(&db, Quorum::Both).await;
+}
+
+async fn crowd(db: &TestDb, quorum: Quorum) {
+    let store = db.store().await;
+    let changes = RuleChanges { quorum: Some(quorum), brake_permille: Some(1000), ..RuleChanges::default() };
+    store.set_rules(&changes).await.unwrap();
+    let mut seeds = seeded();
+    let mut tasks = Vec::new();
+    for number in 0..WRITERS {
+        let mut writer = Writer::new(db, format!("w{number}"), seeds.random()).await;
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..OPERATIONS {
+                writer.act().await;
+            }
+            writer
+        }));
+    }
+    let (mut joined, mut ended, mut contended) = (BTreeSet::new(), BTreeSet::new(), 0);
+    for task in tasks {
+        let writer = task.await.unwrap();
+        assert!(joined.is_disjoint(&writer.joined), "an id that was given twice");
+        joined.extend(writer.joined);
+        ended.extend(writer.ended);
+        contended += writer.contended;
+    }
+    let members: BTreeSet<ServerId> = store.servers().await.unwrap().iter().map(|row| row.id).collect();
+    let whole = store.whole().await;
+    eprintln!(
+        "{} joined, {} ended, {} are left: {whole:?}; {contended} given up",
+        joined.len(),
+        ended.len(),
+        members.len()
+    );
+    assert_eq!(members, joined.difference(&ended).copied().collect());
+    assert_history(&store, &joined, &ended).await;
+}
+
+/// Every server's coming and going is in `event`, once.
+async fn assert_history(store: &Store, joined: &BTreeSet<ServerId>, ended: &BTreeSet<ServerId>) {
+    let events = store.events(Events::Newest(u32::MAX)).await.unwrap();
+    for id in joined {
+        let of =
+            |kinds: &[EventKind]| events.iter().filter(|e| e.subject == Some(*id) && kinds.contains(&e.kind)).count();
+        let ends = of(&[EventKind::Down, EventKind::AgentLost, EventKind::Left]);
+        assert_eq!(ends, usize::from(ended.contains(id)), "{id} went once");
+        assert!(of(&[EventKind::Joined, EventKind::Rejoined]) >= 1, "{id} came");
+    }
+}
+
+/// Overlapping runs, each accused from both of its ends at the same moment.
+async fn runs_reported_from_both_ends_at_once_go_once(db: TestDb) {
+    let store = db.store().await;
+    store.set_rules(&RuleChanges { brake_permille: Some(1000), ..RuleChanges::default() }).await.unwrap();
+    let names: Vec<String> = (0..18).map(|n| format!("s{n:02}")).collect();
+    store.ring_of(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let rows = store.servers().await.unwrap();
+    // 0 .. 3 3 .. 6 and so on: every third one lives.
+    let mut tasks = Vec::new();
+    for living in (0..rows.len()).step_by(3) {
+        for side in Side::BOTH {
+            let at = |distance: usize| {
+                let step = if side == Side::First { distance } else { rows.len() - distance };
+                &rows[(living + step) % rows.len()]
+            };
+            let findings = [at(1), at(2)].map(|row| steady(row, VoteKind::Host)).to_vec();
+            let mut a = accusation(&rows[living], side, findings);
+            a.far_end = Some(at(3).id);
+            let mut writer = Writer::new(&db, a.name.clone(), 0).await;
+            tasks.push(tokio::spawn(async move {
+                // Until the run is gone, through whomever.
+                for _ in 0..20 {
+                    let (outcome, _) = writer.run(&TableOp::Accuse(a.clone())).await;
+                    if matches!(outcome, Outcome::Removed { .. } | Outcome::Stale) {
+                        break;
+                    }
+                }
+                writer
+            }));
+        }
+    }
+    let mut ended = BTreeSet::new();
+    for task in tasks {
+        ended.extend(task.await.unwrap().ended);
+    }
+    let alive: Vec<String> = names.iter().step_by(3).cloned().collect();
+    assert_eq!(store.whole().await, alive);
+    let joined: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+    assert_eq!(ended.len(), 12);
+    assert_history(&store, &joined, &ended).await;
+}
+
+async fn first_servers_of_a_pool_find_each_other(db: TestDb) {
+    drop(db.store().await);
+    let mut tasks = Vec::new();
+    for number in 0..8 {
+        let mut writer = Writer::new(&db, format!("w{number}"), number).await;
+        tasks.push(tokio::spawn(async move { writer.join().await }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(db.open().await.whole().await.len(), 8);
+}

@@ -59,22 +59,22 @@ pub fn mariadb_url(database: &str) -> DatabaseUrl {
 
 impl Store {
     /// An operator with SQL.
-    pub async fn sql(&self, sql: &str) -> u64 {
+    pub(super) async fn sql(&self, sql: &str) -> u64 {
         let db: DatabaseConnection = self.inner.database.connections();
         db.execute_unprepared(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}")).rows_affected()
     }
 
-    pub async fn run_plain(&self, op: &TableOp) -> Outcome {
+    pub(super) async fn run_plain(&self, op: &TableOp) -> Outcome {
         self.run_seen(op).await.0
     }
 
-    pub async fn run_seen(&self, op: &TableOp) -> (Outcome, TableSnapshot) {
+    pub(super) async fn run_seen(&self, op: &TableOp) -> (Outcome, TableSnapshot) {
         let (result, seen) = self.run(op, mono, || true).await;
         (result.unwrap_or_else(|e| panic!("{op:?}: {e}")), seen)
     }
 
     /// Plans made by hand: `make` sees the rows of `lookups`.
-    pub async fn apply(
+    pub(super) async fn apply(
         &self,
         lookups: Vec<Lookup>,
         make: impl Fn(&TableSnapshot) -> Plan + Send + Sync,
@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// One attempt at a plan made by hand; `None` is a conflict.
-    pub async fn attempt_plan(
+    pub(super) async fn attempt_plan(
         &self,
         lookups: &[Lookup],
         make: impl Fn(&TableSnapshot) -> Plan + Send + Sync,
@@ -98,7 +98,7 @@ impl Store {
     }
 
     /// A ring of these servers in this order.
-    pub async fn ring_of(&self, names: &[&str]) {
+    pub(super) async fn ring_of(&self, names: &[&str]) {
         for (place, name) in names.iter().enumerate() {
             let rows = self.servers().await.unwrap();
             let after = place.checked_sub(1).map(|p| names[p]);
@@ -107,12 +107,12 @@ impl Store {
         }
     }
 
-    pub async fn row(&self, name: &str) -> ServerRow {
+    pub(super) async fn row(&self, name: &str) -> ServerRow {
         named(&self.servers().await.unwrap(), name).clone()
     }
 
     /// The names along the ring, the lowest id first; fails if it is not one whole ring.
-    pub async fn whole(&self) -> Vec<String> {
+    pub(super) async fn whole(&self) -> Vec<String> {
         let rows = self.servers().await.unwrap();
         let damage: Vec<String> = ring::check(rows.iter()).iter().map(ToString::to_string).collect();
         assert!(damage.is_empty(), "{}", damage.join("\n"));
@@ -141,7 +141,8 @@ fn steps(
 pub fn mono() -> Time {
     static BEGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let begin = *BEGIN.get_or_init(Instant::now);
-    Time::from_ns(u64::try_from(begin.elapsed().as_nanos()).unwrap())
+    // It has run for a while: silences of an hour lie behind it.
+    Time::from_ns(1_000_000_000_000_000) + begin.elapsed()
 }
 
 pub fn named<'r>(rows: &'r [ServerRow], name: &str) -> &'r ServerRow {

@@ -89,7 +89,7 @@ pub fn seeded() -> StdRng {
 }
 
 impl Store {
-    pub async fn db_now(&self) -> DbTime {
+    pub(super) async fn db_now(&self) -> DbTime {
         let mut seen = TableSnapshot::default();
         self.read_clock(super::kit::mono(), &mut seen).await.unwrap_or_else(|e| panic!("{e:?}"));
         seen.db_now

@@ -217,7 +217,7 @@ async fn a_conflict_starts_again_from_an_empty_snapshot(db: TestDb) {
     };
     assert_eq!(store.apply(lookups, make, || true).await.unwrap(), Outcome::Written);
     assert_eq!(attempts.load(Ordering::SeqCst), 2);
-    let clocks = clocks.lock().unwrap();
+    let clocks = clocks.into_inner().unwrap();
     assert!(clocks[0] < clocks[1], "the clock is read again");
     let row = store.row("a").await;
     assert_eq!((row.weight, row.health, row.version), (7, Health::Failing, 4), "joined, linked, meddled with, written");
