@@ -1,6 +1,7 @@
 //! Carries and stamps probes, answers them, and reports evidence. Never decides.
 
 mod error;
+pub mod fake;
 pub mod xdp;
 
 use std::sync::Arc;
