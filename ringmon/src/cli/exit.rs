@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{config, notice, observe, store};
+use crate::{config, datapath, notice, observe, store};
 
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,13 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<store::Error>() {
         return Some(store_code(error));
     }
+    if let Some(error) = cause.downcast_ref::<datapath::Error>() {
+        return Some(match error.kind() {
+            datapath::ErrorKind::Permission => PERMISSION,
+            datapath::ErrorKind::Unavailable => UNAVAILABLE,
+            datapath::ErrorKind::Configuration => CONFIGURATION,
+        });
+    }
     cause.downcast_ref::<std::io::Error>().and_then(io_code)
 }
 
@@ -142,3 +149,6 @@ fn store_code(error: &store::Error) -> u8 {
 fn io_code(error: &std::io::Error) -> Option<u8> {
     (error.kind() == std::io::ErrorKind::PermissionDenied).then_some(PERMISSION)
 }
+
+#[cfg(test)]
+mod tests;

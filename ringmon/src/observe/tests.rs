@@ -69,6 +69,6 @@ fn board(watches: Vec<WatchView>) -> Arc<Board> {
             verdicts: vec![count("verdicts", "answered", 7), count("verdicts", "wrong_tag", 8)],
             rtt,
         },
-        counts: vec![count("notices", "sent", 9), count("event_log_failures", "", 1)],
+        counts: vec![count("notices", "sent", 9), count("events", "unwritten", 1)],
     })
 }

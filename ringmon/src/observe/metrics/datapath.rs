@@ -42,7 +42,7 @@ fn help_of(name: &str) -> &'static str {
     match name {
         "verdicts" => "Packets by what they were found to be",
         "notices" => "Notices by what became of them",
-        "event_log_failures" => "Lines that could not be written to the event log",
+        "events" => "Lines of the event log",
         _ => "Counted by kind",
     }
 }

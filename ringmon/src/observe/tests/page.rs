@@ -44,7 +44,7 @@ fn every_number_is_there_under_its_name() {
         ("ringmon_verdicts_total", &[("kind", "answered")], 7.0),
         ("ringmon_verdicts_total", &[("kind", "wrong_tag")], 8.0),
         ("ringmon_notices_total", &[("kind", "sent")], 9.0),
-        ("ringmon_event_log_failures_total", &[], 1.0),
+        ("ringmon_events_total", &[("kind", "unwritten")], 1.0),
     ] {
         assert_eq!(page.value(name, labels), Some(value), "{name} {labels:?}");
     }
