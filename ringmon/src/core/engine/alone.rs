@@ -67,7 +67,11 @@ impl Member {
     }
 
     pub(super) fn alone_done(&mut self, common: &mut Common, done: TableDone) {
-        let Ok(outcome) = done.result else { return };
+        let Ok(outcome) = done.result else {
+            // Nobody knows whether the mark stands.
+            self.alone.maybe = true;
+            return;
+        };
         self.alone.next = common.now + common.revote();
         match outcome {
             Outcome::AloneMarked if self.alone.maybe => {
