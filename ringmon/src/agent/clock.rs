@@ -1,0 +1,74 @@
+//! This machine's clocks.
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+use crate::core::Time;
+
+fn read(clock: ClockId) -> Duration {
+    // These clocks exist on every Linux that can run the datapath; clock_gettime(2) has no other error for them.
+    clock_gettime(clock).map(Duration::from).unwrap_or_default()
+}
+
+/// Now, on the clock of `bpf_ktime_get_ns`.
+#[must_use]
+pub fn now() -> Time {
+    Time::ZERO + read(ClockId::CLOCK_MONOTONIC)
+}
+
+/// Notices that the machine slept: the boot-time clock counts suspend, the monotonic one does not (clock_gettime(2)).
+#[derive(Debug)]
+pub struct SleepWatch {
+    apart: Duration,
+}
+
+impl SleepWatch {
+    /// Differences below this are two readings that were not taken at once.
+    const NOISE: Duration = Duration::from_millis(50);
+
+    /// Starts from how far the clocks are apart now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { apart: Self::apart() }
+    }
+
+    fn apart() -> Duration {
+        read(ClockId::CLOCK_BOOTTIME).saturating_sub(read(ClockId::CLOCK_MONOTONIC))
+    }
+
+    /// How long the machine slept since the last call, if it did.
+    pub fn slept(&mut self) -> Option<Duration> {
+        let apart = Self::apart();
+        let slept = apart.saturating_sub(self.apart);
+        self.apart = apart;
+        (slept > Self::NOISE).then_some(slept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_did_not_sleep_is_not_said_to_have() {
+        let mut watch = SleepWatch::new();
+        assert_eq!(watch.slept(), None);
+    }
+
+    #[test]
+    fn a_gap_between_the_clocks_is_sleep_once() {
+        let mut watch = SleepWatch::new();
+        watch.apart = watch.apart.saturating_sub(Duration::from_secs(5));
+        if SleepWatch::apart() >= Duration::from_secs(5) {
+            assert!(watch.slept().is_some_and(|s| s >= Duration::from_millis(4900)));
+        }
+        assert_eq!(watch.slept(), None);
+    }
+
+    #[test]
+    fn the_clock_never_goes_backwards() {
+        let first = now();
+        assert!(now() >= first);
+    }
+}

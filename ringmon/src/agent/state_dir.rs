@@ -1,0 +1,262 @@
+//! What an agent keeps on disk: who it is, its buddy list, and the pool's keys.
+//!
+//! ```text
+//! STATE_DIR/POOL/NAME/lock     held while an agent runs: two of one name on one machine would fight for one row
+//! STATE_DIR/POOL/NAME/boot     the boot token, drawn once (R8)
+//! STATE_DIR/POOL/NAME/kept     buddy list and pool keys, mode 0600: for a start while the database is away
+//! ```
+//!
+//! `kept` is one line of JSON behind a line with its SipHash, written to a temporary file, synced and renamed: a reader
+//! finds the old one or the new one, and a torn or edited one is told apart and not used.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+
+use crate::core::engine::BuddyList;
+use crate::core::{BootToken, PoolKey};
+
+/// What could not be done with the state directory.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing was changed.
+    #[error("cannot make the state directory {path}: {source} (choose another with --state-dir)")]
+    Make {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Nothing was changed.
+    #[error("another agent for this name already runs on this machine: it holds {path}")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The old content is still there.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Nothing was changed.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// What is kept for a start without a database.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// Own place and both buddies.
+    pub buddies: BuddyList,
+    /// The pool's keys, first the one in use.
+    pub keys: Vec<PoolKey>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptOnDisk {
+    format: u32,
+    buddies: BuddyList,
+    keys: Vec<(u8, [u8; 16])>,
+}
+
+/// The format of `kept` this agent writes and reads.
+const FORMAT: u32 = 1;
+
+/// An agent's state directory, locked.
+#[derive(Debug)]
+pub struct StateDir {
+    dir: PathBuf,
+    boot: BootToken,
+    _lock: Flock<File>,
+}
+
+impl StateDir {
+    /// Makes the directory if it is not there, locks it, and reads or draws the boot token.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn open(base: &Path, pool: &str, name: &str) -> Result<Self, Error> {
+        let dir = base.join(file_name(pool)).join(file_name(name));
+        let make = |source| Error::Make { path: dir.clone(), source };
+        fs::create_dir_all(&dir).map_err(make)?;
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).map_err(make)?;
+        let path = dir.join("lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = file.map_err(|source| Error::Write { path: path.clone(), source })?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| Error::Locked { path })?;
+        let boot = boot_token(&dir)?;
+        Ok(Self { dir, boot, _lock: lock })
+    }
+
+    /// The boot token.
+    #[must_use]
+    pub fn boot(&self) -> &BootToken {
+        &self.boot
+    }
+
+    /// What was kept; `None` if nothing was, or if it is not sound (which is logged).
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept> {
+        let path = self.dir.join("kept");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
+            Err(e) => {
+                tracing::warn!("cannot read {}: {e}; starting without it", path.display());
+                return None;
+            }
+        };
+        let kept = parse(&text);
+        if kept.is_none() {
+            tracing::warn!("{} is damaged or of another format; starting without it", path.display());
+        }
+        kept
+    }
+
+    /// Keeps this, instead of what was kept before.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; what was kept before is still there.
+    pub fn keep(&self, kept: &Kept) -> Result<(), Error> {
+        write_whole(&self.dir, "kept", &format(kept))
+    }
+}
+
+/// A name as a file's: everything but letters, digits, `-`, `_` and `.` is written as `%XX`, and so is a leading dot.
+fn file_name(name: &str) -> String {
+    let plain = |i: usize, b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || (b == b'.' && i > 0);
+    name.bytes().enumerate().map(|(i, b)| if plain(i, b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+fn boot_token(dir: &Path) -> Result<BootToken, Error> {
+    let path = dir.join("boot");
+    match fs::read_to_string(&path) {
+        Ok(token) if !token.trim().is_empty() => Ok(BootToken(token.trim().to_owned())),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Read { path, source }),
+        Ok(_) | Err(_) => {
+            let token = format!("{:032x}", rand::random::<u128>());
+            write_whole(dir, "boot", &format!("{token}\n"))?;
+            Ok(BootToken(token))
+        }
+    }
+}
+
+fn write_whole(dir: &Path, name: &str, text: &str) -> Result<(), Error> {
+    let path = dir.join(name);
+    let write = || -> io::Result<()> {
+        // tempfile makes it with mode 0600, which is right for the keys.
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(&path).map_err(|e| e.error)?;
+        // The rename itself is safe only once the directory is (fsync(2)).
+        File::open(dir)?.sync_all()
+    };
+    write().map_err(|source| Error::Write { path: path.clone(), source })
+}
+
+/// A checksum against torn and hand-edited files, not against an attacker: who can write here owns the agent.
+fn checksum(line: &str) -> String {
+    format!("{:016x}", ringmon_common::siphash::siphash24(&[0; 16], line.as_bytes()))
+}
+
+fn format(kept: &Kept) -> String {
+    let keys = kept.keys.iter().map(|k| (k.id, k.secret)).collect();
+    let disk = KeptOnDisk { format: FORMAT, buddies: kept.buddies.clone(), keys };
+    let line = serde_json::to_string(&disk).unwrap_or_default();
+    format!("{}\n{line}\n", checksum(&line))
+}
+
+fn parse(text: &str) -> Option<Kept> {
+    let (sum, line) = text.split_once('\n')?;
+    let line = line.strip_suffix('\n')?;
+    if sum != checksum(line) {
+        return None;
+    }
+    let disk: KeptOnDisk = serde_json::from_str(line).ok()?;
+    let keys = disk.keys.into_iter().map(|(id, secret)| PoolKey { id, secret }).collect();
+    (disk.format == FORMAT).then_some(Kept { buddies: disk.buddies, keys })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::engine::Buddy;
+    use crate::core::{Incarnation, ServerId};
+
+    fn kept() -> Kept {
+        let buddy = |id: i64| Buddy {
+            id: ServerId(id),
+            name: format!("n{id}"),
+            address: [10, 0, 0, u8::try_from(id).unwrap()].into(),
+            notice_port: 7464,
+            incarnation: Incarnation(id),
+        };
+        Kept {
+            buddies: BuddyList { id: ServerId(1), incarnation: Incarnation(7), first: Some(buddy(2)), second: Some(buddy(3)) },
+            keys: vec![PoolKey { id: 1, secret: [9; 16] }],
+        }
+    }
+
+    #[test]
+    fn what_was_kept_comes_back() {
+        let base = tempfile::tempdir().unwrap();
+        let state = StateDir::open(base.path(), "web", "n1").unwrap();
+        assert_eq!(state.kept(), None);
+        state.keep(&kept()).unwrap();
+        assert_eq!(state.kept(), Some(kept()));
+        let mode = fs::metadata(state.dir.join("kept")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "the file has the pool's keys in it");
+    }
+
+    #[test]
+    fn a_damaged_file_is_not_used() {
+        let text = format(&kept());
+        assert_eq!(parse(&text), Some(kept()));
+        for cut in 0..text.len() {
+            assert_eq!(parse(&text[..cut]), None, "cut after {cut} bytes");
+        }
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1;
+            if let Ok(changed) = String::from_utf8(bytes) {
+                assert_eq!(parse(&changed), None, "bit flipped at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_boot_token_is_drawn_once() {
+        let base = tempfile::tempdir().unwrap();
+        let first = StateDir::open(base.path(), "web", "n1").unwrap().boot().clone();
+        let again = StateDir::open(base.path(), "web", "n1").unwrap().boot().clone();
+        let other = StateDir::open(base.path(), "web", "n2").unwrap().boot().clone();
+        assert_eq!(first, again);
+        assert_ne!(first, other);
+    }
+
+    #[test]
+    fn one_name_runs_once() {
+        let base = tempfile::tempdir().unwrap();
+        let _first = StateDir::open(base.path(), "web", "n1").unwrap();
+        assert!(matches!(StateDir::open(base.path(), "web", "n1"), Err(Error::Locked { .. })));
+    }
+
+    #[test]
+    fn names_are_safe_as_files() {
+        assert_eq!(file_name("../a b"), "%2E.%2Fa%20b");
+        assert_eq!(file_name("web-1.example"), "web-1.example");
+    }
+}

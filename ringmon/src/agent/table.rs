@@ -1,0 +1,100 @@
+//! Carries table operations to the store and their ends back, off the event loop: the database is never on the detection path.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, mpsc};
+
+use super::clock;
+use crate::core::TableSnapshot;
+use crate::core::engine::{TableDone, TableFailure, TableOp};
+use crate::core::evidence::Witness;
+use crate::datapath::Readings;
+use crate::store::{self, DatabaseUrl, Store};
+
+/// The longest an operation may take before its answer is no longer waited for: longer than the store's own limits.
+const GIVE_UP: Duration = Duration::from_secs(10);
+
+/// The way to the table. Clones share one store.
+#[derive(Clone)]
+pub struct Table {
+    shared: Arc<Shared>,
+    done: mpsc::UnboundedSender<TableDone>,
+    worker: Handle,
+}
+
+struct Shared {
+    url: DatabaseUrl,
+    pool: String,
+    /// Opened at the first operation that finds the database there.
+    store: Mutex<Option<Store>>,
+}
+
+impl Table {
+    /// Operations run on `worker`; their ends come out of the receiver.
+    #[must_use]
+    pub fn new(url: DatabaseUrl, pool: String, worker: Handle) -> (Self, mpsc::UnboundedReceiver<TableDone>) {
+        let (done, ends) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared { url, pool, store: Mutex::new(None) });
+        (Self { shared, done, worker }, ends)
+    }
+
+    /// The store, opened now if it was not yet.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; the next call tries again.
+    pub async fn store(&self) -> Result<Store, store::Error> {
+        self.shared.store().await
+    }
+
+    /// Begins an operation. Its witnesses are checked against `readings` at the last moment (R7).
+    pub fn begin(&self, ticket: u64, op: TableOp, readings: Arc<dyn Readings>) {
+        let (shared, done) = (Arc::clone(&self.shared), self.done.clone());
+        self.worker.spawn(async move {
+            let began = Instant::now();
+            let witnesses = op.witnesses();
+            let check = || all_hold(&witnesses, readings.as_ref());
+            let (result, snapshot) = match tokio::time::timeout(GIVE_UP, shared.run(&op, check)).await {
+                Ok((result, snapshot)) => (result.map_err(|e| failure(&e)), snapshot),
+                Err(_) => {
+                    let cause = format!("no answer from the database within {} s", GIVE_UP.as_secs());
+                    (Err(TableFailure { cause, transient: true }), TableSnapshot::default())
+                }
+            };
+            // The receiver is gone only when the agent ends; then nobody wants to know.
+            let _ = done.send(TableDone { ticket, result, snapshot, took: began.elapsed() });
+        });
+    }
+}
+
+fn all_hold(witnesses: &[Witness], readings: &dyn Readings) -> bool {
+    witnesses.iter().all(|w| w.holds(readings.read(w.watch).as_ref()))
+}
+
+fn failure(error: &store::Error) -> TableFailure {
+    TableFailure { cause: error.to_string(), transient: error.is_transient() }
+}
+
+impl Shared {
+    async fn store(&self) -> Result<Store, store::Error> {
+        let mut slot = self.store.lock().await;
+        if let Some(store) = slot.as_ref() {
+            return Ok(store.clone());
+        }
+        let store = Store::open(&self.url, &self.pool).await?;
+        *slot = Some(store.clone());
+        Ok(store)
+    }
+
+    async fn run(
+        &self,
+        op: &TableOp,
+        check: impl Fn() -> bool + Send + Sync,
+    ) -> (Result<crate::core::Outcome, store::Error>, TableSnapshot) {
+        match self.store().await {
+            Ok(store) => store.run(op, clock::now, check).await,
+            Err(error) => (Err(error), TableSnapshot::default()),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The event loop: one turn reads evidence, lets the core decide, and carries out what it says.
+//!
+//! ```text
+//!   datapath changes --+                        +--> datapath (watches, identity)
+//!   table ends --------+                        +--> table operations, off this thread
+//!   notices -----------+--> Engine::handle -----+--> notices
+//!   signals -----------+    poll_output         +--> event log, state directory
+//!   every 50 ms -------+                        +--> board (metrics, status)
+//!                                               +--> pulse, after the turn is whole
+//! ```
+//!
+//! Nothing in a turn waits for the network, a disk that is not the state directory's, or a lock.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::clock::{self, SleepWatch};
+use super::signals::Signals;
+use super::state_dir::{Kept, StateDir};
+use super::table::Table;
+use crate::core::engine::{BuddyList, Engine, Input, Output, Stopped, TableDone};
+use crate::core::evidence::{Board, LocalFault, Purpose, WatchId, WatchSpec};
+use crate::core::row::Address;
+use crate::core::{Event, Notice, PoolKey, Time};
+use crate::datapath::{Datapath, Readings};
+use crate::notice::Notices;
+use crate::observe::EventLog;
+
+/// An agent that wakes this much after its time was not running: its evidence of that span counts for nothing.
+const LATE: Duration = Duration::from_millis(100);
+/// A clean shutdown is over after this, whatever the database does.
+const STOP_WITHIN: Duration = Duration::from_millis(1900);
+/// The board is written every so many pulses.
+const BOARD_EVERY: u32 = 5;
+
+/// The rooms that one loop joins.
+pub struct Rooms {
+    /// Evidence.
+    pub datapath: Box<dyn Datapath>,
+    /// The server table.
+    pub table: Table,
+    /// Ends of table operations.
+    pub ends: mpsc::UnboundedReceiver<TableDone>,
+    /// Other agents.
+    pub notices: Notices,
+    /// Where transitions are told, if anywhere beside the log.
+    pub events: Option<EventLog>,
+    /// What is kept on disk.
+    pub state: StateDir,
+    /// What is shown.
+    pub board: watch::Sender<Arc<Board>>,
+    /// The pool's keys in use.
+    pub keys: Vec<PoolKey>,
+}
+
+/// One agent, running.
+pub struct Turn {
+    engine: Engine,
+    rooms: Rooms,
+    readings: Arc<dyn Readings>,
+    specs: BTreeMap<WatchId, WatchSpec>,
+    buddies: Option<BuddyList>,
+    answered: BTreeMap<Address, Time>,
+    link_up: bool,
+    sleep: SleepWatch,
+    pulse_every: Duration,
+    next_pulse: Time,
+    pulses: u32,
+    told: bool,
+    stop_by: Option<Time>,
+    stopped: Option<Stopped>,
+}
+
+/// What ended a wait.
+enum Woke {
+    Changed(Vec<WatchId>),
+    Table(Option<TableDone>),
+    Notice(Notice),
+    Stop,
+    Due,
+}
+
+impl Turn {
+    /// Joins the rooms around an engine that has not started.
+    #[must_use]
+    pub fn new(engine: Engine, rooms: Rooms, pulse_every: Duration) -> Self {
+        let readings = rooms.datapath.readings();
+        Self {
+            engine,
+            rooms,
+            readings,
+            specs: BTreeMap::new(),
+            buddies: None,
+            answered: BTreeMap::new(),
+            link_up: true,
+            sleep: SleepWatch::new(),
+            pulse_every,
+            next_pulse: Time::ZERO,
+            pulses: 0,
+            told: false,
+            stop_by: None,
+            stopped: None,
+        }
+    }
+
+    /// Runs until the engine has stopped, which a signal asks for.
+    pub async fn run(mut self, kept: Option<BuddyList>, signals: &mut Signals, leave_on_stop: bool) -> Stopped {
+        self.input(clock::now(), Input::Start { kept });
+        loop {
+            if let Some(stopped) = self.stopped.take() {
+                self.show(clock::now());
+                return stopped;
+            }
+            let due = self.due();
+            let woke = self.wait(due, signals).await;
+            let now = clock::now();
+            self.notice_lateness(due, now);
+            match woke {
+                Woke::Changed(watches) => watches.into_iter().for_each(|w| self.read_watch(now, w)),
+                Woke::Table(Some(done)) => self.table_done(now, done),
+                Woke::Notice(notice) => self.input(now, Input::Notice(notice)),
+                Woke::Stop => self.stop(now, leave_on_stop),
+                Woke::Table(None) | Woke::Due => {}
+            }
+            self.timers(now);
+        }
+    }
+
+    fn due(&self) -> Time {
+        [Some(self.next_pulse), self.engine.poll_timeout(), self.stop_by].into_iter().flatten().min().unwrap_or(self.next_pulse)
+    }
+
+    async fn wait(&mut self, due: Time, signals: &mut Signals) -> Woke {
+        let Rooms { datapath, ends, notices, .. } = &mut self.rooms;
+        let sleep = due.since(clock::now());
+        tokio::select! {
+            biased;
+            watches = datapath.changed() => Woke::Changed(watches),
+            done = ends.recv() => Woke::Table(done),
+            notice = notices.recv() => Woke::Notice(notice),
+            () = signals.stop() => Woke::Stop,
+            () = tokio::time::sleep(sleep) => Woke::Due,
+        }
+    }
+
+    /// Feeds the engine and does what it says.
+    fn input(&mut self, now: Time, input: Input) {
+        self.engine.handle(now, input);
+        self.carry_out(now);
+    }
+
+    fn timers(&mut self, now: Time) {
+        if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+            self.engine.handle_timeout(now);
+            self.carry_out(now);
+        }
+        if self.stop_by.is_some_and(|at| at <= now) && self.stopped.is_none() {
+            let cause = "the database did not answer in time".to_owned();
+            self.stopped = Some(Stopped::RowRemains(cause));
+        }
+        if now >= self.next_pulse {
+            self.pulse_turn(now);
+        }
+    }
+
+    /// The regular look at everything, and after it the pulse: a loop that hangs anywhere in here is seen by the buddies.
+    fn pulse_turn(&mut self, now: Time) {
+        if let Some(slept) = self.sleep.slept() {
+            tracing::warn!("this machine slept for {:.1} s: its evidence of that time is void", slept.as_secs_f64());
+            self.input(now, Input::Fault { fault: LocalFault::Suspended, from: now - self.pulse_every, until: now });
+        }
+        let (link_up, faults) = self.rooms.datapath.faults();
+        for (fault, from, until) in faults {
+            self.input(now, Input::Fault { fault, from, until });
+        }
+        if link_up != self.link_up {
+            self.link_up = link_up;
+            self.input(now, Input::Link(link_up));
+        }
+        let watches: Vec<WatchId> = self.specs.keys().copied().collect();
+        watches.into_iter().for_each(|w| self.read_watch(now, w));
+        self.look_at_probers(now);
+        self.pulses = self.pulses.wrapping_add(1);
+        if self.told || self.pulses.is_multiple_of(BOARD_EVERY) {
+            self.told = false;
+            self.show(now);
+        }
+        self.next_pulse = now + self.pulse_every;
+        self.rooms.datapath.pulse(clock::now());
+    }
+
+    fn read_watch(&mut self, now: Time, watch: WatchId) {
+        if let Some(reading) = self.readings.read(watch) {
+            self.input(now, Input::Watch(watch, reading));
+        }
+    }
+
+    fn look_at_probers(&mut self, now: Time) {
+        let probers = self.rooms.datapath.probers();
+        self.answered.retain(|address, _| probers.iter().any(|p| p.address == *address));
+        for prober in probers {
+            let news = self.answered.insert(prober.address, prober.last) != Some(prober.last);
+            if !news {
+                continue;
+            }
+            self.input(now, Input::Answered(prober.address, prober.last));
+            let known = self.specs.values().any(|s| s.purpose == Purpose::Buddy && s.address == prober.address);
+            if prober.as_buddy && !known {
+                self.input(now, Input::Stranger(prober.address));
+            }
+        }
+    }
+
+    fn notice_lateness(&mut self, due: Time, now: Time) {
+        if now.since(due) > LATE {
+            self.input(now, Input::Fault { fault: LocalFault::LoopLate, from: due, until: now });
+        }
+    }
+
+    fn stop(&mut self, now: Time, leave: bool) {
+        if self.stop_by.is_none() {
+            self.stop_by = Some(now + STOP_WITHIN);
+            self.input(now, Input::Stop { leave });
+        }
+    }
+
+    fn table_done(&mut self, now: Time, done: TableDone) {
+        if let Some(keys) = done.snapshot.pool.as_ref().map(|p| &p.keys).filter(|k| !k.is_empty() && **k != self.rooms.keys) {
+            tracing::info!("the pool's keys have changed: {} accepted from now on", keys.len());
+            self.rooms.keys.clone_from(keys);
+            self.rooms.datapath.keys(keys);
+            self.rooms.notices.set_keys(keys.clone());
+            self.keep();
+        }
+        self.input(now, Input::Table(done));
+    }
+
+    fn carry_out(&mut self, now: Time) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Watch(spec) => self.watch(now, spec),
+                Output::Unwatch(watch) => {
+                    self.rooms.datapath.unwatch(watch);
+                    self.specs.remove(&watch);
+                }
+                Output::Table { ticket, op } => self.rooms.table.begin(ticket, op, Arc::clone(&self.readings)),
+                Output::Send { to, port, notice } => self.rooms.notices.send(SocketAddr::new(to, port), notice),
+                Output::Event(event) => self.tell(&event),
+                Output::Keep(buddies) => {
+                    self.buddies = Some(buddies);
+                    self.keep();
+                }
+                Output::Identity { id: _, incarnation, health } => self.rooms.datapath.identity(incarnation, health),
+                Output::Stopped(stopped) => self.stopped = Some(stopped),
+            }
+        }
+    }
+
+    /// A watch that cannot begin is as good as no watch: it has no reading, so nothing is concluded from it, and it is logged.
+    fn watch(&mut self, _now: Time, spec: WatchSpec) {
+        match self.rooms.datapath.watch(&spec) {
+            Ok(()) => {
+                self.specs.insert(spec.id, spec);
+            }
+            Err(error) => tracing::error!("cannot watch {} at {}: {error}", spec.name, spec.address),
+        }
+    }
+
+    fn tell(&mut self, event: &Event) {
+        self.told = true;
+        tracing::info!(subject = %event.subject, detail = %event.detail, "{}", event_name(event));
+        if let Some(log) = &mut self.rooms.events {
+            log.write(event);
+        }
+    }
+
+    fn keep(&self) {
+        let Some(buddies) = self.buddies.clone() else { return };
+        if let Err(error) = self.rooms.state.keep(&Kept { buddies, keys: self.rooms.keys.clone() }) {
+            tracing::error!("{error}; a start without the database would use an older buddy list");
+        }
+    }
+
+    fn show(&self, now: Time) {
+        let board = Board { engine: self.engine.snapshot(now), datapath: self.rooms.datapath.stats() };
+        self.rooms.board.send_replace(Arc::new(board));
+    }
+}
+
+fn event_name(event: &Event) -> String {
+    serde_json::to_value(event.kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
