@@ -1,0 +1,129 @@
+//! Opens the rooms in the order in which they need each other, and says clearly which of them did not open.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::signals::Signals;
+use super::state_dir::{Kept, StateDir};
+use super::table::Table;
+use super::turn::{Rooms, Turn};
+use crate::config::{AgentConfig, BpfLog, DatapathChoice, OnStop};
+use crate::core::engine::{Engine, Identity, Stopped};
+use crate::core::evidence::Board;
+use crate::core::{Incarnation, PoolKey};
+use crate::datapath::{Datapath, xdp};
+use crate::notice::Notices;
+use crate::observe::{self, EventLog};
+use crate::store::DatabaseUrl;
+
+/// Starts an agent and runs it to its end.
+pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stopped> {
+    // First of all, so that a signal during the start is a clean end too.
+    let mut signals = Signals::new().context("cannot install the signal handlers")?;
+    let state = StateDir::open(&config.state_dir, &config.pool, &config.name)?;
+    let url = DatabaseUrl::parse(config.database.expose())?;
+    let (table, ends) = Table::new(url, config.pool.clone(), worker.clone());
+    let kept = state.kept();
+    let keys = tokio::select! {
+        keys = keys(&table, &worker, kept.as_ref()) => keys?,
+        () = signals.stop() => return Ok(Stopped::Left),
+    };
+
+    let seed = rand::random();
+    let events = config.events.as_ref().map(|t| EventLog::open(t, config.name.clone())).transpose()?;
+    let notices = Notices::bind(SocketAddr::new(config.address, config.notice_port), keys.clone())?;
+    let datapath = open_datapath(&config, &keys, seed)?;
+    tracing::info!(mode = ?datapath.mode(), interface = %config.interface, address = %config.address, "the datapath is open");
+    let (board, shown) = watch::channel(Arc::new(Board::default()));
+    if let Some(addr) = config.http {
+        serve_http(addr, shown, &worker).await?;
+    }
+
+    let engine = Engine::new(identity(&config, &state, seed));
+    let tuning = config.profile.tuning();
+    let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys };
+    let turn = Turn::new(engine, rooms, tuning.pulse_every);
+    let leave = match config.on_stop {
+        OnStop::Leave => true,
+        OnStop::Stay => false,
+    };
+    Ok(turn.run(kept.map(|k| k.buddies), &mut signals, leave).await)
+}
+
+/// The pool's keys from the table or, while the database is away, from the last run. A definite no (no such pool, another
+/// schema, a wrong password) is an error at once: waiting would not help.
+async fn keys(table: &Table, worker: &Handle, kept: Option<&Kept>) -> anyhow::Result<Vec<PoolKey>> {
+    let table = table.clone();
+    let asked = worker.spawn(async move { table.store().await?.pool().await }).await.context("the first look at the pool broke off")?;
+    match asked {
+        Ok(pool) => Ok(pool.keys),
+        Err(error) if error.is_transient() => match kept {
+            Some(kept) => {
+                tracing::warn!("{error}; starting with the buddy list of the last run");
+                Ok(kept.keys.clone())
+            }
+            None => Err(anyhow::Error::new(error).context("nothing is kept of an earlier run, so there is nobody to watch without the database")),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn open_datapath(config: &AgentConfig, keys: &[PoolKey], seed: u64) -> anyhow::Result<Box<dyn Datapath>> {
+    let mode = match config.datapath {
+        DatapathChoice::Auto => xdp::Choice::Auto,
+        DatapathChoice::XdpNative => xdp::Choice::Native,
+        DatapathChoice::XdpGeneric => xdp::Choice::Generic,
+    };
+    let options = xdp::Options {
+        interface: config.interface.clone(),
+        address: config.address,
+        mode,
+        keys: keys.to_vec(),
+        incarnation: Incarnation::default(),
+        bpf_log: config.bpf_log.map(bpf_level),
+        seed,
+        dscp: config.dscp,
+        realtime: config.realtime,
+    };
+    Ok(Box::new(xdp::open(options)?))
+}
+
+const fn bpf_level(level: BpfLog) -> xdp::LogLevel {
+    match level {
+        BpfLog::Error => xdp::LogLevel::Error,
+        BpfLog::Warn => xdp::LogLevel::Warn,
+        BpfLog::Info => xdp::LogLevel::Info,
+        BpfLog::Debug => xdp::LogLevel::Debug,
+        BpfLog::Trace => xdp::LogLevel::Trace,
+    }
+}
+
+/// HTTP runs on the worker: a slow scraper never delays a turn.
+async fn serve_http(addr: SocketAddr, board: watch::Receiver<Arc<Board>>, worker: &Handle) -> anyhow::Result<()> {
+    let listener = worker.spawn(observe::listen(addr)).await.context("the HTTP listener broke off")??;
+    worker.spawn(async move {
+        if let Err(error) = observe::serve(listener, board).await {
+            tracing::error!("{error}; metrics and status are gone, probing goes on");
+        }
+    });
+    Ok(())
+}
+
+fn identity(config: &AgentConfig, state: &StateDir, seed: u64) -> Identity {
+    Identity {
+        name: config.name.clone(),
+        address: config.address,
+        notice_port: config.notice_port,
+        route_address: config.route_address,
+        route_port: config.route_port,
+        weight: config.weight,
+        boot: state.boot().clone(),
+        mode: config.mode,
+        tuning: config.profile.tuning(),
+        seed,
+    }
+}
