@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("notice", &["core"]),
     ("route", &["core"]),
     ("observe", &["core"]),
-    ("config", &["core"]),
+    ("config", &["core", "observe", "store"]),
     ("agent", &["core", "datapath", "store", "notice", "route", "observe", "config"]),
     ("cli", &["core", "datapath", "store", "notice", "route", "observe", "config", "agent"]),
 ];

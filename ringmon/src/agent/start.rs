@@ -25,7 +25,7 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     // First of all, so that a signal during the start is a clean end too.
     let mut signals = Signals::new().context("cannot install the signal handlers")?;
     let state = StateDir::open(&config.state_dir, &config.pool, &config.name)?;
-    let url = DatabaseUrl::parse(config.database.expose())?;
+    let url = config.database.expose().parse::<DatabaseUrl>()?;
     let (table, ends) = Table::new(url, config.pool.clone(), worker.clone());
     let kept = state.kept();
     let keys = tokio::select! {
@@ -58,7 +58,10 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
 /// schema, a wrong password) is an error at once: waiting would not help.
 async fn keys(table: &Table, worker: &Handle, kept: Option<&Kept>) -> anyhow::Result<Vec<PoolKey>> {
     let table = table.clone();
-    let asked = worker.spawn(async move { table.store().await?.pool().await }).await.context("the first look at the pool broke off")?;
+    let asked = worker
+        .spawn(async move { table.store().await?.pool().await })
+        .await
+        .context("the first look at the pool broke off")?;
     match asked {
         Ok(pool) => Ok(pool.keys),
         Err(error) if error.is_transient() => match kept {
@@ -66,7 +69,8 @@ async fn keys(table: &Table, worker: &Handle, kept: Option<&Kept>) -> anyhow::Re
                 tracing::warn!("{error}; starting with the buddy list of the last run");
                 Ok(kept.keys.clone())
             }
-            None => Err(anyhow::Error::new(error).context("nothing is kept of an earlier run, so there is nobody to watch without the database")),
+            None => Err(anyhow::Error::new(error)
+                .context("nothing is kept of an earlier run, so there is nobody to watch without the database")),
         },
         Err(error) => Err(error.into()),
     }
@@ -89,7 +93,8 @@ fn open_datapath(config: &AgentConfig, keys: &[PoolKey], seed: u64) -> anyhow::R
         dscp: config.dscp,
         realtime: config.realtime,
     };
-    Ok(Box::new(xdp::open(options)?))
+    let _ = xdp::open(options)?;
+    unreachable!()
 }
 
 const fn bpf_level(level: BpfLog) -> xdp::LogLevel {

@@ -15,6 +15,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+use ringmon_common::siphash::SipHash24;
 use serde::{Deserialize, Serialize};
 
 use crate::core::engine::BuddyList;
@@ -137,7 +138,10 @@ impl StateDir {
 /// A name as a file's: everything but letters, digits, `-`, `_` and `.` is written as `%XX`, and so is a leading dot.
 fn file_name(name: &str) -> String {
     let plain = |i: usize, b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || (b == b'.' && i > 0);
-    name.bytes().enumerate().map(|(i, b)| if plain(i, b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    name.bytes()
+        .enumerate()
+        .map(|(i, b)| if plain(i, b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
 
 fn boot_token(dir: &Path) -> Result<BootToken, Error> {
@@ -169,7 +173,17 @@ fn write_whole(dir: &Path, name: &str, text: &str) -> Result<(), Error> {
 
 /// A checksum against torn and hand-edited files, not against an attacker: who can write here owns the agent.
 fn checksum(line: &str) -> String {
-    format!("{:016x}", ringmon_common::siphash::siphash24(&[0; 16], line.as_bytes()))
+    let mut hash = SipHash24::new(&[0; 16]);
+    let words = line.as_bytes().chunks_exact(8);
+    let mut tail = [0; 8];
+    tail[..words.remainder().len()].copy_from_slice(words.remainder());
+    for word in words {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(word);
+        hash = hash.word(u64::from_le_bytes(bytes));
+    }
+    // SipHash takes the length modulo 256.
+    format!("{:016x}", hash.finish(u64::from_le_bytes(tail), (line.len() & 0xff) as u8))
 }
 
 fn format(kept: &Kept) -> String {
@@ -205,7 +219,12 @@ mod tests {
             incarnation: Incarnation(id),
         };
         Kept {
-            buddies: BuddyList { id: ServerId(1), incarnation: Incarnation(7), first: Some(buddy(2)), second: Some(buddy(3)) },
+            buddies: BuddyList {
+                id: ServerId(1),
+                incarnation: Incarnation(7),
+                first: Some(buddy(2)),
+                second: Some(buddy(3)),
+            },
             keys: vec![PoolKey { id: 1, secret: [9; 16] }],
         }
     }

@@ -23,7 +23,7 @@ use super::signals::Signals;
 use super::state_dir::{Kept, StateDir};
 use super::table::Table;
 use crate::core::engine::{BuddyList, Engine, Input, Output, Stopped, TableDone};
-use crate::core::evidence::{Board, LocalFault, Purpose, WatchId, WatchSpec};
+use crate::core::evidence::{Board, Count, LocalFault, Purpose, WatchId, WatchSpec};
 use crate::core::row::Address;
 use crate::core::{Event, Notice, PoolKey, Time};
 use crate::datapath::{Datapath, Readings};
@@ -131,7 +131,11 @@ impl Turn {
     }
 
     fn due(&self) -> Time {
-        [Some(self.next_pulse), self.engine.poll_timeout(), self.stop_by].into_iter().flatten().min().unwrap_or(self.next_pulse)
+        [Some(self.next_pulse), self.engine.poll_timeout(), self.stop_by]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.next_pulse)
     }
 
     async fn wait(&mut self, due: Time, signals: &mut Signals) -> Woke {
@@ -229,7 +233,9 @@ impl Turn {
     }
 
     fn table_done(&mut self, now: Time, done: TableDone) {
-        if let Some(keys) = done.snapshot.pool.as_ref().map(|p| &p.keys).filter(|k| !k.is_empty() && **k != self.rooms.keys) {
+        if let Some(keys) =
+            done.snapshot.pool.as_ref().map(|p| &p.keys).filter(|k| !k.is_empty() && **k != self.rooms.keys)
+        {
             tracing::info!("the pool's keys have changed: {} accepted from now on", keys.len());
             self.rooms.keys.clone_from(keys);
             self.rooms.datapath.keys(keys);
@@ -286,7 +292,11 @@ impl Turn {
     }
 
     fn show(&self, now: Time) {
-        let board = Board { engine: self.engine.snapshot(now), datapath: self.rooms.datapath.stats() };
+        let mut counts = self.rooms.notices.stats().counts();
+        if let Some(log) = &self.rooms.events {
+            counts.push(Count { name: "events", label: "unwritten", value: log.failures() });
+        }
+        let board = Board { engine: self.engine.snapshot(now), datapath: self.rooms.datapath.stats(), counts };
         self.rooms.board.send_replace(Arc::new(board));
     }
 }
