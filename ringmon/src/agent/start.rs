@@ -77,7 +77,7 @@ async fn keys(table: &Table, worker: &Handle, kept: Option<&Kept>) -> anyhow::Re
 }
 
 fn open_datapath(config: &AgentConfig, keys: &[PoolKey], seed: u64) -> anyhow::Result<Box<dyn Datapath>> {
-    let mode = match config.datapath {
+    let choice = match config.datapath {
         DatapathChoice::Auto => xdp::Choice::Auto,
         DatapathChoice::XdpNative => xdp::Choice::Native,
         DatapathChoice::XdpGeneric => xdp::Choice::Generic,
@@ -85,7 +85,7 @@ fn open_datapath(config: &AgentConfig, keys: &[PoolKey], seed: u64) -> anyhow::R
     let options = xdp::Options {
         interface: config.interface.clone(),
         address: config.address,
-        mode,
+        choice,
         keys: keys.to_vec(),
         incarnation: Incarnation::default(),
         bpf_log: config.bpf_log.map(bpf_level),
@@ -93,17 +93,16 @@ fn open_datapath(config: &AgentConfig, keys: &[PoolKey], seed: u64) -> anyhow::R
         dscp: config.dscp,
         realtime: config.realtime,
     };
-    let _ = xdp::open(options)?;
-    unreachable!()
+    Ok(Box::new(xdp::open(options)?))
 }
 
-const fn bpf_level(level: BpfLog) -> xdp::LogLevel {
+const fn bpf_level(level: BpfLog) -> tracing::Level {
     match level {
-        BpfLog::Error => xdp::LogLevel::Error,
-        BpfLog::Warn => xdp::LogLevel::Warn,
-        BpfLog::Info => xdp::LogLevel::Info,
-        BpfLog::Debug => xdp::LogLevel::Debug,
-        BpfLog::Trace => xdp::LogLevel::Trace,
+        BpfLog::Error => tracing::Level::ERROR,
+        BpfLog::Warn => tracing::Level::WARN,
+        BpfLog::Info => tracing::Level::INFO,
+        BpfLog::Debug => tracing::Level::DEBUG,
+        BpfLog::Trace => tracing::Level::TRACE,
     }
 }
 
