@@ -18,15 +18,13 @@ use crate::core::{Incarnation, PoolKey};
 use crate::datapath::{Datapath, xdp};
 use crate::notice::Notices;
 use crate::observe::{self, EventLog};
-use crate::store::DatabaseUrl;
 
 /// Starts an agent and runs it to its end.
 pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stopped> {
     // First of all, so that a signal during the start is a clean end too.
     let mut signals = Signals::new().context("cannot install the signal handlers")?;
     let state = StateDir::open(&config.state_dir, &config.pool, &config.name)?;
-    let url = config.database.expose().parse::<DatabaseUrl>()?;
-    let (table, ends) = Table::new(url, config.pool.clone(), worker.clone());
+    let (table, ends) = Table::new(config.database.clone(), config.pool.clone(), worker.clone());
     let kept = state.kept();
     let keys = tokio::select! {
         keys = keys(&table, &worker, kept.as_ref()) => keys?,
