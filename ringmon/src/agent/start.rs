@@ -41,6 +41,10 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
         serve_http(addr, shown, &worker).await?;
     }
 
+    if config.realtime {
+        // Only now: threads made before this keep their ordinary priority, and those made later do not inherit it.
+        xdp::ask_realtime(xdp::Role::Loop);
+    }
     let engine = Engine::new(identity(&config, &state, seed));
     let tuning = config.profile.tuning();
     let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys };

@@ -78,7 +78,7 @@ pub struct Turn {
 /// What ended a wait.
 enum Woke {
     Changed(Vec<WatchId>),
-    Table(Option<TableDone>),
+    Table(Option<Box<TableDone>>),
     Notice(Notice),
     Stop,
     Due,
@@ -121,7 +121,7 @@ impl Turn {
             self.notice_lateness(due, now);
             match woke {
                 Woke::Changed(watches) => watches.into_iter().for_each(|w| self.read_watch(now, w)),
-                Woke::Table(Some(done)) => self.table_done(now, done),
+                Woke::Table(Some(done)) => self.table_done(now, *done),
                 Woke::Notice(notice) => self.input(now, Input::Notice(notice)),
                 Woke::Stop => self.stop(now, leave_on_stop),
                 Woke::Table(None) | Woke::Due => {}
@@ -144,7 +144,7 @@ impl Turn {
         tokio::select! {
             biased;
             watches = datapath.changed() => Woke::Changed(watches),
-            done = ends.recv() => Woke::Table(done),
+            done = ends.recv() => Woke::Table(done.map(Box::new)),
             notice = notices.recv() => Woke::Notice(notice),
             () = signals.stop() => Woke::Stop,
             () = tokio::time::sleep(sleep) => Woke::Due,

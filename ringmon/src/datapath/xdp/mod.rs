@@ -43,6 +43,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 pub use options::{CS6, Choice, Options};
+pub use realtime::{Role, ask as ask_realtime};
 
 use super::{Datapath, Error, Prober, Readings};
 use crate::core::evidence::{Count, DatapathMode, DatapathStats, LocalFault, MAX_WATCHES, Purpose, WatchId, WatchSpec};

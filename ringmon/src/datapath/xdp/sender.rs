@@ -77,7 +77,7 @@ impl Sender {
         let theirs = Arc::clone(&inbox);
         let run = move || {
             if parts.realtime {
-                super::realtime::ask();
+                super::realtime::ask(super::Role::Sender);
             }
             Loop::new(parts).run(&theirs);
         };
