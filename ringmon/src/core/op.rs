@@ -1,7 +1,8 @@
 //! The operations on the server table: pure functions from what was read to what is written.
 //!
 //! See [`edit`](super::edit) for how they are executed. Each operation is idempotent: asked again after a COMMIT whose
-//! answer was lost, it finds its own work done and says the same as it would have said then. No content of the table,
+//! answer was lost, it finds its own work done and says the same as it would have said then (only votes and alone marks look the same
+//! whenever they were written: asked again, `Accuse` and `RemoveAll` end as what else keeps the suspect in the table). No content of the table,
 //! however damaged, makes one panic: what cannot be right ends as [`Outcome::Stale`](super::Outcome::Stale).
 //!
 //! `Stale` also comes of a harmless race: rows are read one statement at a time, and a splice may commit between two of

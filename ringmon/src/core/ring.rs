@@ -5,6 +5,8 @@
 //! both links are the server itself, in a ring of two both are the other one.
 
 mod check;
+#[cfg(test)]
+mod tests;
 
 pub use check::{Damage, Named, Remark, VoteFlaw, check, order, remarks};
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::plan::{Draft, Next, apply, done, must_row, need, row, unhurried};
 use crate::core::edit::{
-    AloneSet, Guard, Lookup, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, TableSnapshot, VoteSet,
+    AloneSet, Guard, Lookup, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, Step, TableSnapshot, VoteSet,
 };
 use crate::core::ring::{is_chain, splice_in, splice_out};
 use crate::core::row::{ServerRow, Side};
@@ -26,25 +26,25 @@ pub(super) fn join(new: &NewRow, place: Option<&(Guard, Guard)>, seen: &TableSna
 }
 
 /// Ends the operation if the name or the address is in the table. A row of this very server's, in a life not older than
-/// the one asked for, is a join whose COMMIT went unanswered; an older one is there to be taken over.
-fn already_there(new: &NewRow, seen: &TableSnapshot) -> Result<(), crate::core::Step> {
-    if let Some(row) = seen.row(&Lookup::Name(new.name.clone())) {
-        if row.boot != new.boot || row.address != new.address {
-            return done(Outcome::NameTaken { address: row.address });
-        }
-        if row.incarnation < new.incarnation {
-            return done(Outcome::Stale);
-        }
-        return done(Outcome::Joined { id: row.id, incarnation: row.incarnation, kept_place: false });
+/// the one asked for, is a join whose COMMIT went unanswered; an older one is there to be taken over. (That COMMIT may still come
+/// between the two reads, so the own row may be found by its address alone.)
+fn already_there(new: &NewRow, seen: &TableSnapshot) -> Result<(), Step> {
+    let by_name = seen.row(&Lookup::Name(new.name.clone()));
+    let Some(row) = by_name.or_else(|| seen.row(&Lookup::Address(new.address))) else { return Ok(()) };
+    if row.name != new.name {
+        return done(Outcome::AddressTaken { name: row.name.clone() });
     }
-    match seen.row(&Lookup::Address(new.address)) {
-        Some(row) => done(Outcome::AddressTaken { name: row.name.clone() }),
-        None => Ok(()),
+    if row.boot != new.boot || row.address != new.address {
+        return done(Outcome::NameTaken { address: row.address });
     }
+    if row.incarnation < new.incarnation {
+        return done(Outcome::Stale);
+    }
+    done(Outcome::Joined { id: row.id, incarnation: row.incarnation, kept_place: false })
 }
 
 /// The wanted place in the random choice, or the next that is free.
-fn free_pick(wanted: i64, seen: &TableSnapshot) -> Result<i64, crate::core::Step> {
+fn free_pick(wanted: i64, seen: &TableSnapshot) -> Result<i64, Step> {
     let mut pick = wanted;
     loop {
         let lookup = Lookup::Pick(pick);

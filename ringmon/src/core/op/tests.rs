@@ -1,5 +1,7 @@
 //! The operations, each against the model of a database.
 
+mod interleave;
 mod kit;
+mod laws;
 mod places;
 mod runs;

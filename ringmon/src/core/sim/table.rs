@@ -169,7 +169,10 @@ impl VirtualTable {
         check: &mut dyn FnMut() -> bool,
     ) -> Result<(Outcome, TableSnapshot), TableFailure> {
         let mut attempt = Attempt::new(op.clone(), read_at);
+        let began = self.now;
         loop {
+            // The caller's clock goes as the database's does.
+            attempt.clock(read_at + self.now.since(began).unwrap_or_default());
             match attempt.advance(self, check) {
                 Progress::Busy => {}
                 Progress::Ended(result) => return result.map(|outcome| (outcome, attempt.into_snapshot())),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::chain::{Chain, Suspect};
-use super::votes::{is_recent, own, silence, stands};
+use super::votes::{is_outdated, is_recent, own, silence, stands};
 use crate::core::edit::{Held, Lookup, Step, TableSnapshot};
 use crate::core::op::Accusation;
 use crate::core::op::plan::{need, need_rows, row};
@@ -40,6 +40,9 @@ pub(super) fn judge<'a>(
     let suspect = chain.suspects[place];
     let own = own(a, seen, &suspect);
     let mut case = Case { suspect, kind: suspect.finding.kind, second: None, own, relied: Vec::new() };
+    if is_outdated(a, seen, &suspect) {
+        return Ok(Err(Held::TooYoung));
+    }
     match rules.quorum {
         Quorum::Single if own.is_none() => return Ok(Err(Held::TooYoung)),
         Quorum::Single => {}

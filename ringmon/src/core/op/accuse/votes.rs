@@ -36,6 +36,13 @@ pub(super) fn own<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a
     (mine && renewed && age < silence(seen, suspect)).then_some(vote)
 }
 
+/// Whether there is a vote by this life that [`own`] does not accept: it is cast anew before anything else happens.
+pub(super) fn is_outdated(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'_>) -> bool {
+    let slot = suspect.row.vote(a.side.opposite());
+    slot.is_some_and(|vote| vote.voter == a.me && vote.voter_incarnation == a.incarnation)
+        && own(a, seen, suspect).is_none()
+}
+
 /// How long the voter has been deaf to this suspect.
 pub(super) fn silence(seen: &TableSnapshot, suspect: &Suspect<'_>) -> Duration {
     seen.read_at.since(suspect.finding.since)

@@ -1,6 +1,7 @@
 //! An operation on its way, one statement at a time, so that others can come in between.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::{ATTEMPTS, Commit, VirtualTable};
 use crate::core::Time;
@@ -30,7 +31,7 @@ enum Next {
 /// as one: it is atomic) and thinks about what it saw, so that any two attempts can be interleaved in every order.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    op: TableOp,
+    op: Arc<TableOp>,
     read_at: Time,
     seen: TableSnapshot,
     next: Next,
@@ -40,8 +41,8 @@ pub struct Attempt {
 impl Attempt {
     /// Nothing done yet. `read_at`: the caller's own clock when it begins.
     #[must_use]
-    pub fn new(op: TableOp, read_at: Time) -> Self {
-        Self { op, read_at, seen: TableSnapshot::default(), next: Next::Begin, left: ATTEMPTS }
+    pub fn new(op: impl Into<Arc<TableOp>>, read_at: Time) -> Self {
+        Self { op: op.into(), read_at, seen: TableSnapshot::default(), next: Next::Begin, left: ATTEMPTS }
     }
 
     /// The caller's own clock at the next statement: it counts from there if the operation starts again.
