@@ -2,8 +2,8 @@
 //!
 //! Nobody is removed while a member of the run has a *fresh* vote against one of the run's ends or one of its accusers.
 //!
-//! *Fresh*: renewed within [`mutual_fresh`](crate::core::Tuning::mutual_fresh); or, where the database stood still for everybody, at most
-//! that much before the accusers' own last word. Without the second half, the first one to reach a database that comes back after a
+//! *Fresh*: renewed within [`mutual_fresh`](crate::core::Tuning::mutual_fresh); or, where the other witness was not heard of for that
+//! long either, at most that much before that one's last word: the database stood still for everybody. Without the second half, the first one to reach a database that comes back after a
 //! pause (Galera stops for seconds when a node goes) would find all counter-votes stale, and remove the other side of a cut.
 //!
 //! *Not for ever*: once all of it (the accuser's silence, the other witness's vote, the counter-vote) has lasted for
@@ -52,8 +52,9 @@ pub(super) fn is_mutual(
 
 fn is_fresh(a: &Accusation, seen: &TableSnapshot, case: &Case<'_>, counter: &Vote) -> bool {
     let within = a.tuning.mutual_fresh;
-    is_recent(seen.db_now, counter.at, within)
-        || counter.at <= seen.db_now && case.second.is_some_and(|(_, vote)| counter.at + within >= vote.at)
+    let recent = |at| is_recent(seen.db_now, at, within);
+    let paused = case.second.is_some_and(|(_, vote)| !recent(vote.at) && counter.at + within >= vote.at);
+    recent(counter.at) || paused && counter.at <= seen.db_now
 }
 
 fn is_overdue(a: &Accusation, seen: &TableSnapshot, case: &Case<'_>, counter: &Vote) -> bool {
