@@ -51,7 +51,7 @@ impl<'a> Page<'a> {
         help: &str,
         samples: impl IntoIterator<Item = (Labels, u64)>,
     ) -> fmt::Result {
-        self.family(name, help, None, MetricType::Counter, samples, |mut encoder, value| {
+        self.family(name, help, None, MetricType::Counter, samples, |encoder, value| {
             encoder.encode_counter::<NoLabelSet, _, f64>(&value, None)
         })
     }
@@ -69,7 +69,7 @@ impl<'a> Page<'a> {
         unit: Option<&Unit>,
         samples: impl IntoIterator<Item = (Labels, f64)>,
     ) -> fmt::Result {
-        self.family(name, help, unit, MetricType::Gauge, samples, |mut encoder, value| encoder.encode_gauge(&value))
+        self.family(name, help, unit, MetricType::Gauge, samples, |encoder, value| encoder.encode_gauge(&value))
     }
 
     /// Facts that are labels; the encoder appends `_info`.
@@ -85,16 +85,9 @@ impl<'a> Page<'a> {
         samples: impl IntoIterator<Item = (Labels, Histogram)>,
     ) -> fmt::Result {
         let unit = Some(&Unit::Seconds);
-        self.family(
-            name,
-            help,
-            unit,
-            MetricType::Histogram,
-            samples,
-            |mut encoder, Histogram { sum, count, buckets }| {
-                encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
-            },
-        )
+        self.family(name, help, unit, MetricType::Histogram, samples, |encoder, Histogram { sum, count, buckets }| {
+            encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+        })
     }
 
     fn family<V>(
@@ -104,11 +97,16 @@ impl<'a> Page<'a> {
         unit: Option<&Unit>,
         kind: MetricType,
         samples: impl IntoIterator<Item = (Labels, V)>,
-        mut write: impl FnMut(MetricEncoder<'_>, V) -> fmt::Result,
+        mut write: impl FnMut(&mut MetricEncoder<'_>, V) -> fmt::Result,
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
         for (labels, value) in samples {
-            write(family.encode_family(&Set(labels))?, value)?;
+            // The encoder would write empty braces where there are no labels.
+            if labels.is_empty() {
+                write(&mut family, value)?;
+            } else {
+                write(&mut family.encode_family(&Set(labels))?, value)?;
+            }
         }
         Ok(())
     }

@@ -121,6 +121,9 @@ fn sample(line: &str) -> Result<Sample, String> {
     let mut labels = Labels::new();
     if let Some(inner) = rest.strip_prefix('{') {
         rest = inner;
+        if rest.starts_with('}') {
+            return Err("empty braces".to_owned());
+        }
         while !rest.starts_with('}') {
             let (key, after) = rest.split_once("=\"").ok_or("a label without a value")?;
             if !good_name(key) {
