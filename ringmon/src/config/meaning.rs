@@ -1,5 +1,6 @@
 //! From what was typed to what it means.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::error::{Error, Problem};
@@ -77,6 +78,11 @@ pub fn warnings(typed: &Typed) -> Vec<String> {
             "the password in {flag} can be read by every user of this machine while ringmon runs; use \
              database_password_file or RINGMON_DATABASE_PASSWORD instead"
         ));
+    }
+    if let Some(Word { text: path, .. }) = typed.get(Key::DatabasePasswordFile)
+        && std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
+    {
+        warnings.push(format!("every user of this machine can read the password in {path}; chmod 600 it"));
     }
     warnings
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use super::codec::{LENGTH, Packet, decode, encode, plain};
@@ -23,9 +23,16 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Shared {
     pub(super) keys: RwLock<Keys>,
     pub(super) counters: Counters,
+    /// Notices that are neither acknowledged nor given up.
+    pub(super) under_way: watch::Sender<usize>,
 }
 
 impl Shared {
+    /// One notice less is under way.
+    pub(super) fn settled(&self) {
+        self.under_way.send_modify(|n| *n = n.saturating_sub(1));
+    }
+
     /// The keys; a panic elsewhere while they were held has not hurt them.
     pub(super) fn keys(&self) -> Keys {
         self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
@@ -76,12 +83,18 @@ impl Task {
         let counters = &self.shared.counters;
         let taken = self.outbox.push(Instant::now(), nonce, plain(to), notice);
         Counters::one(if taken { &counters.sent } else { &counters.dropped });
+        if !taken {
+            self.shared.settled();
+        }
     }
 
     async fn send_due(&mut self) {
         while let Some(due) = self.outbox.pop_due(Instant::now()) {
             match due {
-                Due::GaveUp => Counters::one(&self.shared.counters.given_up),
+                Due::GaveUp => {
+                    Counters::one(&self.shared.counters.given_up);
+                    self.shared.settled();
+                }
                 Due::Send { to, nonce, notice, again } => {
                     if again {
                         Counters::one(&self.shared.counters.resent);
@@ -110,6 +123,9 @@ impl Task {
             Ok(Packet { nonce, notice: None, .. }) => {
                 let ours = self.outbox.acknowledged(from, nonce);
                 Counters::one(if ours { &counters.acknowledged } else { &counters.stray_acknowledgements });
+                if ours {
+                    self.shared.settled();
+                }
             }
             Ok(Packet { key_id, nonce, notice: Some(notice) }) => {
                 if self.seen.contains(from, nonce) {

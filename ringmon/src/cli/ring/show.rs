@@ -1,6 +1,6 @@
 //! The ring as a picture, a table, or JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -12,19 +12,17 @@ use crate::core::{Health, ServerId, ServerRow, VoteKind, ring};
 /// A larger ring gets no picture: the table says it better.
 const PICTURE_AT_MOST: usize = 32;
 
-/// The rows along the ring, beginning with the oldest; in a broken ring the rest behind, ring by ring.
+/// The rows along the ring, beginning with the oldest; in a broken ring the rest behind, chain by chain.
 fn in_order(rows: &[ServerRow]) -> Vec<&ServerRow> {
     let by_id: BTreeMap<ServerId, ServerRow> = rows.iter().map(|row| (row.id, row.clone())).collect();
-    let mut order: Vec<ServerId> = Vec::new();
-    for &id in by_id.keys() {
-        if !order.contains(&id) {
-            order.extend(ring::order(&by_id, id));
+    let listed: BTreeMap<ServerId, &ServerRow> = rows.iter().map(|row| (row.id, row)).collect();
+    let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
+    for &start in by_id.keys() {
+        if !seen.contains(&start) {
+            order.extend(ring::order(&by_id, start).into_iter().filter(|&id| seen.insert(id)));
         }
     }
-    let places: BTreeMap<ServerId, usize> = order.iter().rev().enumerate().map(|(place, &id)| (id, place)).collect();
-    let mut sorted: Vec<&ServerRow> = rows.iter().collect();
-    sorted.sort_by_key(|row| std::cmp::Reverse(places.get(&row.id)));
-    sorted
+    order.iter().filter_map(|id| listed.get(id).copied()).collect()
 }
 
 /// `pool`, whether it is `whole`, and its `servers` in the order of the ring.

@@ -87,3 +87,14 @@ fn a_password_on_the_command_line_is_warned_of() {
     let warned = warnings(&typed);
     assert!(warned.len() == 1 && warned[0].contains("--database-url") && !warned[0].contains("pw@"), "{warned:?}");
 }
+
+#[test]
+fn a_password_file_that_all_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().display().to_string();
+    let typed = typed(&[("database_password_file", &path)]);
+    assert_eq!(warnings(&typed), Vec::<String>::new());
+    std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(warnings(&typed), [format!("every user of this machine can read the password in {path}; chmod 600 it")]);
+}

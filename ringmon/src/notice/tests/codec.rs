@@ -94,6 +94,29 @@ fn a_key_that_is_not_accepted_is_told_apart_from_a_wrong_tag() {
     assert_eq!(encode(&packet, &Keys::derive(&[key(0, 7)]), route), None);
 }
 
+/// A datagram with one byte changed, and the tag made to fit: what only a holder of the key could send.
+fn forged_by_a_friend(packet: &Packet, at: usize, byte: u8) -> Result<Packet, Refusal> {
+    let route = Route::new("192.0.2.1:7464".parse().unwrap(), "192.0.2.2:7464".parse().unwrap());
+    let mut datagram = encode(packet, &keys(), route).unwrap();
+    datagram[at] = byte;
+    let tag = keys().tag(packet.key_id, route, &datagram[..LENGTH - 8]).unwrap();
+    datagram[LENGTH - 8..].copy_from_slice(&tag.to_be_bytes());
+    decode(&datagram, &keys(), route)
+}
+
+#[test]
+fn what_means_nothing_is_refused_however_well_it_is_tagged() {
+    let notice = Packet { key_id: 0, nonce: 1, notice: Some(voted(2)) };
+    let ack = Packet { notice: None, ..notice.clone() };
+    assert_eq!(forged_by_a_friend(&notice, 5, 1), Ok(notice.clone()), "nothing changed");
+    assert_eq!(forged_by_a_friend(&notice, 4, 2), Err(Refusal::Foreign), "another version");
+    assert_eq!(forged_by_a_friend(&notice, 7, 1), Err(Refusal::Foreign), "a flag");
+    assert_eq!(forged_by_a_friend(&notice, 5, 9), Err(Refusal::Meaningless), "another kind");
+    assert_eq!(forged_by_a_friend(&notice, 5, 0), Err(Refusal::Meaningless), "an acknowledgement with a sender");
+    assert_eq!(forged_by_a_friend(&notice, 47, 1), Err(Refusal::Meaningless), "something behind the subject");
+    assert_eq!(forged_by_a_friend(&ack, 32, 1), Err(Refusal::Meaningless), "an acknowledgement with a body");
+}
+
 /// The vectors in docs/notices.md; the tags there were computed by another implementation.
 #[test]
 fn the_documented_datagrams() {

@@ -172,6 +172,27 @@ async fn the_wildcard_and_a_taken_port_are_refused_by_name() {
 }
 
 #[tokio::test]
+async fn settling_waits_for_the_acknowledgement_or_the_giving_up() {
+    let (a, b) = (notices(), Fake::new().await);
+    soon(a.settle()).await;
+    a.send(b.addr(), voted(5));
+    a.send(b.addr(), voted(6));
+    let (from, packet) = b.recv().await;
+    b.send(from, &Packet { notice: None, ..packet }).await;
+    until(&a, |stats| stats.acknowledged == 1).await;
+    soon(a.settle()).await;
+    assert_eq!(a.stats().given_up, 1, "the other one");
+}
+
+#[tokio::test]
+async fn a_notice_given_just_before_the_end_is_still_sent() {
+    let (a, b) = (notices(), notices());
+    a.send(b.local_addr(), voted(5));
+    drop(a);
+    assert_eq!(soon(b.recv()).await, voted(5));
+}
+
+#[tokio::test]
 async fn dropping_the_handle_frees_the_port() {
     let a = notices();
     let addr = a.local_addr();
