@@ -33,7 +33,9 @@ use crate::observe::EventLog;
 /// An agent that wakes this much after its time was not running: its evidence of that span counts for nothing.
 const LATE: Duration = Duration::from_millis(100);
 /// A clean shutdown is over after this, whatever the database does.
-const STOP_WITHIN: Duration = Duration::from_millis(1900);
+const STOP_WITHIN: Duration = Duration::from_millis(1800);
+/// The last notices have this long to be acknowledged; who does not get one finds out by itself.
+const SETTLE_WITHIN: Duration = Duration::from_millis(100);
 /// The board is written every so many pulses.
 const BOARD_EVERY: u32 = 5;
 
@@ -113,6 +115,8 @@ impl Turn {
         loop {
             if let Some(stopped) = self.stopped.take() {
                 self.show(clock::now());
+                // The buddies are to hear of it from us, not from a pulse that is gone.
+                let _ = tokio::time::timeout(SETTLE_WITHIN, self.rooms.notices.settle()).await;
                 return stopped;
             }
             let due = self.due();
