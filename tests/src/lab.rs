@@ -135,6 +135,21 @@ impl Lab {
         Ok(lab)
     }
 
+    /// A lab with this many servers, `s1` and up, whose ring is whole.
+    ///
+    /// # Errors
+    /// As [`Self::new`], or the ring does not become whole.
+    pub fn pool(options: Options, servers: u8) -> anyhow::Result<Self> {
+        let mut lab = Self::new(options)?;
+        for number in 1..=servers {
+            let name = format!("s{number}");
+            lab.add(&name)?;
+            lab.start(&name, &[])?;
+        }
+        lab.until_whole().context("the pool did not come up")?;
+        Ok(lab)
+    }
+
     /// Runs `ringmon` with these words on the hub, told of database and pool.
     ///
     /// # Errors
@@ -233,8 +248,8 @@ impl Lab {
         self.servers.values()
     }
 
-    /// Says what was done to a server.
-    pub(crate) fn mark(&mut self, name: &str, state: State) {
+    /// Says what was done to a server by other means than [`Self::strike`]: whether it belongs on the ring.
+    pub fn mark(&mut self, name: &str, state: State) {
         if let Some(server) = self.servers.get_mut(name) {
             server.state = state;
         }
@@ -246,6 +261,14 @@ impl Lab {
     /// It has none.
     pub fn signal(&self, name: &str, signal: Signal) -> anyhow::Result<()> {
         self.server(name)?.agent()?.signal(signal)
+    }
+
+    /// Kills the agent of this server, to be started again, and waits until it is gone.
+    ///
+    /// # Errors
+    /// It has none, or it does not end.
+    pub fn kill(&self, name: &str) -> anyhow::Result<()> {
+        self.server(name)?.agent()?.kill().map(drop)
     }
 
     /// Reads what the agents said since the last call, in the order of the clock; answers where the new ones begin.

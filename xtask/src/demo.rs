@@ -9,7 +9,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use ringmon_tests::census::Census;
 use ringmon_tests::database::Choice;
 use ringmon_tests::fault::{Fault, Outcome};
@@ -94,18 +93,14 @@ fn open(options: &Options, profile: &str, show: &Show) -> anyhow::Result<Lab> {
     show.say(
         "brake=1: this demo removes more than half of the pool within ten minutes, which a real pool's brake stops",
     );
-    let mut lab = Lab::new(lab::Options {
+    let lab_options = lab::Options {
         database: options.choice(),
         rules: vec!["brake=1".to_owned()],
         agent_args: vec!["--profile".to_owned(), options.profile.clone()],
         ..lab::Options::built(profile)
-    })?;
-    for number in 1..=options.servers {
-        let name = format!("s{number}");
-        lab.add(&name)?;
-        lab.start(&name, &[])?;
-    }
-    let ring = lab.until_whole().context("the pool did not come up")?;
+    };
+    let mut lab = Lab::pool(lab_options, options.servers)?;
+    let ring = lab.ring()?;
     show.say(&format!("the ring is whole after {:.1} s", begin.elapsed().as_secs_f32()));
     show.picture(&ring, &lab);
     lab.on_event(show.teller());

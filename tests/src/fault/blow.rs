@@ -1,6 +1,6 @@
 //! Striking.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use nix::sys::signal::Signal;
@@ -81,11 +81,7 @@ impl Lab {
 
     fn pause(&mut self, names: &[String], span: Duration) -> anyhow::Result<()> {
         self.signal_all(names, Signal::SIGSTOP)?;
-        let end = Instant::now() + span;
-        while Instant::now() < end {
-            self.listen()?;
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        self.hold(span)?;
         self.signal_all(names, Signal::SIGCONT)
     }
 

@@ -78,6 +78,19 @@ impl Lab {
         })
     }
 
+    /// Listens for this long: for what must not happen, which no condition can wait for.
+    ///
+    /// # Errors
+    /// A log cannot be read.
+    pub fn hold(&mut self, span: Duration) -> anyhow::Result<()> {
+        let end = Instant::now() + span;
+        while Instant::now() < end {
+            self.listen()?;
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
     /// The servers that belong on the ring, by what was done to them.
     #[must_use]
     pub fn expected(&self) -> BTreeSet<String> {

@@ -1,0 +1,97 @@
+//! Nothing stays behind, however a lab ends.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use ringmon_tests::census::{Census, RUN};
+use ringmon_tests::fault::Fault;
+
+use crate::{Result, pool};
+
+/// Set for the copy of this test program that is to be ended from outside.
+const VICTIM: &str = "LAB_TO_BE_ENDED";
+const UP: &str = "the lab is up";
+
+fn no_leftovers(run: &str, before: &Census) -> Result {
+    let left = Census::leftovers(run, before)?;
+    ensure!(left.is_empty(), "left behind: {left:?}");
+    Ok(())
+}
+
+#[test]
+fn a_lab_that_ends_in_the_middle_of_a_fault_leaves_nothing() -> Result {
+    let before = Census::take()?;
+    let pids = {
+        let mut lab = pool(3)?;
+        lab.strike(Fault::Crash, &["s1".to_owned()])?;
+        lab.strike(Fault::AgentStop, &["s2".to_owned()])?;
+        let pids: Result<Vec<i32>> = lab.servers().map(|server| Ok(server.agent()?.pid())).collect();
+        pids?
+    };
+    for pid in pids {
+        ensure!(kill(Pid::from_raw(pid), None).is_err(), "process {pid} is still there");
+    }
+    no_leftovers("nobody", &before)
+}
+
+/// Not a test of its own: what [`a_lab_that_is_ended_by`] starts as another process.
+fn be_the_victim() -> Result {
+    let mut lab = pool(3)?;
+    println!("{UP}");
+    lab.hold(Duration::from_secs(120))
+}
+
+fn a_lab_that_is_ended_by(signal: Signal, test: &str) -> Result {
+    if std::env::var_os(VICTIM).is_some() {
+        return be_the_victim();
+    }
+    let before = Census::take()?;
+    let folders = lab_folders();
+    let run = format!("{}-{test}", std::process::id());
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["--exact", &format!("leftovers::{test}"), "--nocapture"])
+        .env(VICTIM, "1")
+        .env(RUN, &run)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let out = BufReader::new(child.stdout.take().context("a pipe")?);
+    // Dropping the rest of the pipe would end the child before the signal does.
+    let mut lines = out.lines();
+    let up = lines.by_ref().map_while(std::result::Result::ok).any(|line| line.contains(UP));
+    kill(Pid::from_raw(i32::try_from(child.id())?), signal)?;
+    let end = Instant::now() + Duration::from_secs(20);
+    while child.try_wait()?.is_none() {
+        if Instant::now() > end {
+            child.kill()?;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    ensure!(up, "the other lab did not come up");
+    no_leftovers(&run, &before)?;
+    if signal != Signal::SIGKILL {
+        ensure!(lab_folders() == folders, "a folder stayed: {:?}", lab_folders());
+    }
+    Ok(())
+}
+
+fn lab_folders() -> Vec<std::ffi::OsString> {
+    let all = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    let mut names: Vec<_> = all.map(|entry| entry.file_name()).collect();
+    names.retain(|name| name.to_string_lossy().starts_with("ringmon-lab-"));
+    names.sort();
+    names
+}
+
+#[test]
+fn a_lab_that_is_interrupted_leaves_nothing() -> Result {
+    a_lab_that_is_ended_by(Signal::SIGINT, "a_lab_that_is_interrupted_leaves_nothing")
+}
+
+#[test]
+fn a_lab_that_is_killed_leaves_no_process_namespace_or_program() -> Result {
+    a_lab_that_is_ended_by(Signal::SIGKILL, "a_lab_that_is_killed_leaves_no_process_namespace_or_program")
+}

@@ -1,0 +1,16 @@
+//! What has to be shown besides the ten lines: the wire, broken rings, the pool's rules, every fault, nothing left behind.
+
+mod faults;
+mod leftovers;
+mod rules;
+mod wire;
+
+use ringmon_tests::lab::{Lab, Options};
+
+/// What a test answers: a failure comes with the last words of the lab.
+type Result<T = ()> = anyhow::Result<T>;
+
+/// A whole pool on an SQLite file, quorum both, no brake.
+fn pool(servers: u8) -> Result<Lab> {
+    Lab::pool(Options { rules: vec!["brake=1".to_owned()], ..Options::built("debug") }, servers)
+}

@@ -1,0 +1,145 @@
+//! Rings broken by hand, and the pool's rules: freeze, observe, brake, partition.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use ringmon_tests::clock::now_ns;
+use ringmon_tests::fault::Fault;
+use ringmon_tests::lab::{Lab, Options};
+
+use crate::{Result, pool};
+
+/// Long enough for every rule to have had its say: R4's three seconds are the longest wait there is.
+const HOLD: Duration = Duration::from_secs(5);
+
+#[test]
+fn ring_check_finds_a_ring_broken_by_hand_and_names_the_rows() -> Result {
+    let mut lab = pool(4)?;
+    // Frozen agents: nobody is to react to what is done to the table.
+    for server in lab.servers() {
+        server.agent()?.freeze()?;
+    }
+    let good = lab.ring()?;
+    let order = good.order();
+    let id = |name: &str| good.row(name).map(|row| row.id).context("on the ring");
+    let (a, c) = (id(&order[0])?, id(&order[2])?);
+    lab.database.sql(&format!("UPDATE server SET first_buddy = {c} WHERE id = {a}"))?;
+    let said = lab.ringmon(&["ring", "check"])?;
+    ensure!(said.code == 1, "{said:?}");
+    ensure!(said.out.contains(&order[0]), "it names the row: {}", said.out);
+    println!("{}", said.out);
+    let said = lab.ringmon(&["ring", "check", "--json"])?;
+    ensure!(said.code == 1 && said.out.contains("\"whole\": false"), "{said:?}");
+    lab.database.sql(&format!("UPDATE server SET first_buddy = {} WHERE id = {a}", id(&order[1])?))?;
+    ensure!(lab.ringmon(&["ring", "check"])?.code == 0);
+    for server in lab.servers() {
+        server.agent()?.thaw()?;
+    }
+    lab.until_whole()?;
+    Ok(())
+}
+
+/// Nobody was removed since then, by the table and by every word.
+fn nobody_removed(lab: &Lab, since_ns: u64, expected: &BTreeSet<String>) -> Result {
+    let gone = ["down", "agent_lost"];
+    let told = lab.events().iter().find(|event| event.mono_ns >= since_ns && gone.contains(&event.event.as_str()));
+    ensure!(told.is_none() && lab.ring()?.names() == *expected, "{told:?}\n{}", lab.last_words());
+    Ok(())
+}
+
+#[test]
+fn a_frozen_pool_removes_nobody_until_it_thaws() -> Result {
+    let mut lab = pool(4)?;
+    let all = lab.expected();
+    lab.must(&["pool", "freeze"])?;
+    let blow = lab.strike(Fault::Crash, &["s2".to_owned()])?;
+    lab.event("it is suspected all the same", blow.at_ns, |event| event.is("suspect", "s2"))?;
+    lab.hold(HOLD)?;
+    nobody_removed(&lab, blow.at_ns, &all)?;
+    lab.must(&["pool", "thaw"])?;
+    lab.event("it is removed after the thaw", blow.at_ns, |event| event.is("down", "s2"))?;
+    lab.until_whole()?;
+    Ok(())
+}
+
+#[test]
+fn a_pool_that_observes_removes_nobody() -> Result {
+    let mut lab = pool(4)?;
+    let all = lab.expected();
+    lab.must(&["pool", "set", "mode=observe"])?;
+    let blow = lab.strike(Fault::Crash, &["s3".to_owned()])?;
+    lab.event("it is suspected all the same", blow.at_ns, |event| event.is("suspect", "s3"))?;
+    lab.hold(HOLD)?;
+    nobody_removed(&lab, blow.at_ns, &all)?;
+    lab.must(&["pool", "set", "mode=act"])?;
+    lab.event("it is removed once the pool acts", blow.at_ns, |event| event.is("down", "s3"))?;
+    lab.until_whole()?;
+    Ok(())
+}
+
+#[test]
+fn agents_that_only_observe_remove_nobody() -> Result {
+    let agent_args = vec!["--mode".to_owned(), "observe".to_owned()];
+    let mut lab = Lab::pool(Options { agent_args, ..Options::built("debug") }, 3)?;
+    let all = lab.expected();
+    let blow = lab.strike(Fault::Crash, &["s1".to_owned()])?;
+    lab.event("it is suspected all the same", blow.at_ns, |event| event.is("suspect", "s1"))?;
+    lab.hold(HOLD)?;
+    nobody_removed(&lab, blow.at_ns, &all)
+}
+
+#[test]
+fn the_brake_freezes_the_pool_when_too_many_go() -> Result {
+    // Half of eight within ten minutes: the fifth is one too many.
+    let mut lab = Lab::pool(Options::built("debug"), 8)?;
+    for _ in 0..2 {
+        let pair = Fault::AdjacentCrash.subjects(&lab, &lab.ring()?, 0);
+        let blow = lab.strike(Fault::AdjacentCrash, &pair)?;
+        for name in &pair {
+            lab.event("it is out of the table", blow.at_ns, |event| event.is("down", name))?;
+        }
+        lab.until_whole()?;
+    }
+    let ring = lab.ring()?;
+    ensure!(ring.names().len() == 4, "four of eight are gone: {:?}", ring.names());
+    let fifth = Fault::Crash.subjects(&lab, &ring, 0);
+    let blow = lab.strike(Fault::Crash, &fifth)?;
+    let frozen = lab.event("the pool freezes", blow.at_ns, |event| event.event == "frozen")?;
+    println!("{}", frozen.detail);
+    lab.hold(HOLD)?;
+    nobody_removed(&lab, blow.at_ns, &ring.names())?;
+    ensure!(lab.must(&["pool", "show"])?.contains("frozen"), "it is shown");
+    Ok(())
+}
+
+/// A cut between the two groups; both reach the database. Whatever is said, nobody is removed, and it heals.
+fn halves(groups: impl Fn(&[String]) -> [Vec<String>; 2]) -> Result {
+    let mut lab = pool(6)?;
+    let all = lab.expected();
+    let order = lab.ring()?.order();
+    let mut ports = Vec::new();
+    for group in groups(&order) {
+        let numbers: Result<BTreeSet<u8>> = group.iter().map(|name| Ok(lab.server(name)?.number)).collect();
+        ports.push(numbers?);
+    }
+    let begin = now_ns();
+    lab.network.change(|faults| faults.groups = ports)?;
+    lab.event("somebody misses somebody", begin, |event| event.event == "suspect")?;
+    lab.hold(HOLD)?;
+    nobody_removed(&lab, begin, &all)?;
+    lab.network.change(|faults| faults.groups.clear())?;
+    lab.until_whole()?;
+    nobody_removed(&lab, begin, &all)
+}
+
+#[test]
+fn a_cut_into_two_halves_of_the_ring_removes_nobody() -> Result {
+    halves(|order| [order[..3].to_vec(), order[3..].to_vec()])
+}
+
+#[test]
+fn a_cut_between_every_other_server_of_the_ring_removes_nobody() -> Result {
+    let every_other = |order: &[String], from: usize| order.iter().skip(from).step_by(2).cloned().collect();
+    halves(|order| [every_other(order, 0), every_other(order, 1)])
+}
