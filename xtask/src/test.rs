@@ -88,6 +88,8 @@ fn check(stage: &str, commands: Vec<Command>) -> Tally {
 fn suite(root: &Path, filter: Option<&str>) -> Command {
     let mut command = build::cargo(root);
     command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filter);
+    // A failure of the lab says where it was by itself.
+    command.env("RUST_LIB_BACKTRACE", "0");
     command
 }
 
