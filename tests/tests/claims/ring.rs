@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, ensure};
 use ringmon_tests::event::Event;
 use ringmon_tests::fault::Fault;
-use ringmon_tests::lab::{Lab, Options, PATIENCE};
+use ringmon_tests::lab::{Lab, Options, PATIENCE, POOL};
 
 use crate::{Result, pool, pool_on_mariadb};
 
@@ -105,13 +105,13 @@ fn line_9_the_buddy_list_is_kept_locally_and_used_without_the_database(quorum: &
     let name = "s2";
     let buddies = ring.buddies(name).context("on the ring")?;
     let both = [buddies.first.context("first")?, buddies.second.context("second")?];
-    let folder = lab.server(name)?.folder.clone();
-    let kept: String = std::fs::read_dir(&folder)?
-        .flatten()
-        .filter(|entry| entry.path().extension().is_none_or(|kind| kind != "jsonl" && kind != "log"))
-        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
-        .collect();
-    ensure!(both.iter().all(|buddy| kept.contains(&format!("\"{buddy}\""))), "both are on the disk: {kept}");
+    let kept = lab.server(name)?.folder.join(POOL).join(name).join("kept");
+    let kept = std::fs::read_to_string(&kept).with_context(|| format!("cannot read {}", kept.display()))?;
+    ensure!(
+        both.iter().all(|buddy| kept.contains(&format!("\"{buddy}\""))),
+        "both are on the disk, in a file that has {} bytes",
+        kept.len()
+    );
 
     lab.kill(name)?;
     lab.database.mariadb().context("a MariaDB")?.process().freeze()?;

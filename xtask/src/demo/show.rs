@@ -112,6 +112,8 @@ fn transition(event: &Event, ms: f64) -> String {
     let Event { server, event: what, subject, .. } = event;
     let whom = if subject == server { String::new() } else { format!(" {subject}") };
     let fields = event.detail.as_object().into_iter().flatten();
+    // What is nested is for whoever reads the logs.
+    let fields = fields.filter(|(_, value)| !value.is_object() && !value.is_null());
     let fields: Vec<String> = fields.map(|(key, value)| format!("{key}={}", plain(value))).collect();
     let detail = if fields.is_empty() { String::new() } else { format!("  ({})", fields.join(" ")) };
     format!("{ms:>10.1} ms  {server}: {what}{whom}{detail}")
