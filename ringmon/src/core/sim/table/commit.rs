@@ -74,7 +74,9 @@ impl Transaction {
     }
 
     fn insert(&mut self, new: &NewRow) -> bool {
-        self.last_id += 1;
+        // Rows written by hand count too, as they do in MySQL and SQLite.
+        let highest = self.rows.keys().next_back().map_or(0, |id| id.0);
+        self.last_id = self.last_id.max(highest) + 1;
         let id = ServerId(self.last_id);
         let taken = |r: &ServerRow| r.name == new.name || r.address == new.address || r.pick == new.pick;
         if self.rows.values().any(taken) {
