@@ -107,7 +107,7 @@ impl Window {
 
 /// Nearest first, both sides in turn, each server once, at most [`Window::MOST`] of them.
 #[must_use]
-pub fn share<'a>(sides: [Vec<&'a Buddy>; 2]) -> Vec<&'a Buddy> {
+pub fn share(sides: [Vec<&Buddy>; 2]) -> Vec<&Buddy> {
     let mut seen = BTreeSet::new();
     let mut chosen = Vec::new();
     for distance in 0..sides[0].len().max(sides[1].len()) {

@@ -140,6 +140,7 @@ pub struct TableFailure {
 
 /// What an engine asks for.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "outputs are handed over one at a time, a few in a second")]
 pub enum Output {
     /// Begin this watch; of one that runs (same slot and generation): change its interval and its purpose, and keep its evidence.
     Watch(WatchSpec),

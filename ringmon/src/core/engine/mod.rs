@@ -152,10 +152,12 @@ impl Engine {
         }
     }
 
-    /// Own evidence of a span counts for nothing. Who stood still may also have been removed meanwhile.
+    /// Own evidence of a span counts for nothing. Who stood still for long may also have been removed meanwhile.
     fn fault(&mut self, fault: LocalFault, from: Time, until: Time) {
         self.common.fault(fault, from, until);
-        if let Phase::Member(member) = &mut self.phase {
+        if let Phase::Member(member) = &mut self.phase
+            && until.since(from) >= Self::LATE
+        {
             member.hint(&self.common);
         }
     }
@@ -172,7 +174,12 @@ impl Engine {
             }
             Input::Watch(id, reading) => self.common.observe(id, reading),
             Input::Fault { fault, from, until } => self.fault(fault, from, until),
-            Input::Link(up) => self.common.link(up),
+            Input::Link(up) => {
+                self.common.link(up);
+                if let Phase::Member(member) = &mut self.phase {
+                    member.hint(&self.common);
+                }
+            }
             Input::Service(health) => self.service(health),
             Input::Stranger(address) => {
                 if let Phase::Member(member) = &mut self.phase {

@@ -17,6 +17,7 @@ pub mod network;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod world;
 
 pub use fault::Fault;

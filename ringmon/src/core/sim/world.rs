@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::datapath::{Datapath, Reply};
 use super::host::{Flight, Host};
 use super::network::Network;
-use super::table::{Attempt, Progress, VirtualTable};
-use crate::core::engine::{Engine, Input, Output, Stopped, TableDone, TableFailure};
+use super::table::{Attempt, VirtualTable};
+use crate::core::engine::{Engine, Input, Output, Stopped};
 use crate::core::rng::Rng;
 use crate::core::{DbTime, Event, Incarnation, Notice, Profile, Time, WatchId};
 
@@ -83,8 +83,8 @@ pub struct World {
     pub log: Vec<Line>,
     /// What must never happen, and did.
     pub violations: Vec<String>,
-    settings: Settings,
-    rng: Rng,
+    pub(super) settings: Settings,
+    pub(super) rng: Rng,
     queue: BTreeMap<(Time, u64), (usize, u32, Happening)>,
     sequence: u64,
     pub(super) events_checked: usize,
@@ -95,7 +95,7 @@ impl World {
     /// The agent's loop turns at least this often.
     const TURN: Duration = Duration::from_millis(50);
     /// The database's clock at the world's beginning.
-    const EPOCH: DbTime = DbTime::from_us(1_700_000_000_000_000);
+    pub(super) const EPOCH: DbTime = DbTime::from_us(1_700_000_000_000_000);
 
     /// Servers without agents.
     #[must_use]
@@ -184,8 +184,6 @@ impl World {
         let life = self.hosts[host].life;
         self.queue.insert((at, self.sequence), (host, life, happening));
     }
-
-    // ---- processes
 
     pub(super) fn start(&mut self, host: usize) {
         let profile = self.settings.profile;
@@ -319,99 +317,6 @@ impl World {
                 self.end(host, Some(stopped));
             }
         }
-    }
-
-    // ---- frames
-
-    /// A probe leaves, and whatever comes of it is settled at once: nothing changes within a round trip.
-    fn probe(&mut self, host: usize, id: WatchId) {
-        let h = &self.hosts[host];
-        let Some(spec) = h.datapath.spec(id).cloned() else { return };
-        let local = h.clock(self.now);
-        let to = self.hosts.iter().position(|o| o.address == spec.address);
-        let there = to.and_then(|to| self.frame(host, to));
-        let back = to.filter(|_| there.is_some()).and_then(|to| self.frame(to, host));
-        let resolved = there.is_some() || to.is_some_and(|to| self.hosts[host].resolved.contains_key(&to));
-        let Some(probe) = self.hosts[host].datapath.send(id, local, resolved) else { return };
-        self.later(host, self.now + spec.deadline, Happening::Deadline(id, probe));
-        self.later(host, self.now + spec.interval, Happening::Send(id));
-        let (Some(to), Some(there)) = (to, there) else { return };
-        self.hosts[host].resolved.insert(to, ());
-        let from = self.hosts[host].address;
-        let reply = self.answer(to, from, host, spec.purpose);
-        if let Some(back) = back {
-            self.later(host, self.now + there + back, Happening::Reply(id, probe, reply));
-        }
-    }
-
-    /// What the other end says to a probe.
-    fn answer(
-        &mut self,
-        to: usize,
-        from: crate::core::row::Address,
-        asker: usize,
-        purpose: crate::core::Purpose,
-    ) -> Reply {
-        let now = self.now;
-        let asker = self.hosts[asker].clock(now);
-        let other = &mut self.hosts[to];
-        let local = other.clock(now);
-        let Some((incarnation, health)) = other.answers else { return Reply::Plain };
-        other.datapath.probed(from, purpose, local);
-        let pulse = other.pulse.map(|beat| asker - local.since(beat));
-        Reply::Tagged { pulse, incarnation, health }
-    }
-
-    fn frame(&mut self, from: usize, to: usize) -> Option<Duration> {
-        if self.hosts[from].cut || self.hosts[to].cut {
-            return None;
-        }
-        self.network.carry(from, to)
-    }
-
-    /// The notice room tries three times.
-    fn send_notice(&mut self, host: usize, to: crate::core::row::Address, notice: &Notice) {
-        let Some(to) = self.hosts.iter().position(|o| o.address == to) else { return };
-        for again in 0..3 {
-            if let Some(there) = self.frame(host, to) {
-                let at = self.now + Duration::from_millis(100) * again + there;
-                self.later(to, at, Happening::Notice(notice.clone()));
-                return;
-            }
-        }
-    }
-
-    // ---- statements
-
-    fn next_statement(&mut self, host: usize, ticket: u64) {
-        let (least, most) = self.settings.statement;
-        let takes = self.rng.between(least, most);
-        self.later(host, self.now + takes, Happening::Statement(ticket));
-    }
-
-    fn statement(&mut self, host: usize, ticket: u64) {
-        self.table.set_now(Self::EPOCH + self.now.since(Time::ZERO));
-        let local = self.hosts[host].clock(self.now);
-        let away = self.database_away || self.hosts[host].database_cut;
-        let Host { flights, datapath, .. } = &mut self.hosts[host];
-        let Some(flight) = flights.get_mut(&ticket) else { return };
-        flight.attempt.clock(local);
-        let progress = if away {
-            let cause = "connection refused".to_owned();
-            Progress::Ended(Err(TableFailure { cause, transient: true }))
-        } else {
-            let witnesses = &flight.witnesses;
-            flight.attempt.advance(&mut self.table, &mut || datapath.holds(witnesses))
-        };
-        let Progress::Ended(result) = progress else {
-            self.next_statement(host, ticket);
-            return;
-        };
-        let Some(flight) = flights.remove(&ticket) else { return };
-        let took = self.now.since(flight.began);
-        self.check_table();
-        let done = TableDone { ticket, result, snapshot: flight.attempt.into_snapshot(), took };
-        self.feed(host, Input::Table(done));
     }
 
     /// With RINGMON_SIM_LOG set, everything is told on standard error.

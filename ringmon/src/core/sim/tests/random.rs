@@ -98,7 +98,25 @@ fn live_through(seed: u64) -> Result<(), String> {
         world.run_for(secs(6));
         world.settled()
     };
-    judge(&world, settled)
+    judge(&world, settled)?;
+    die_for_good(&mut world, &mut rng)
+}
+
+/// Then some of them die for good, in ways at random: the others remove them, if the pool lets them.
+fn die_for_good(world: &mut World, rng: &mut Rng) -> Result<(), String> {
+    let rules = &mut world.table.pool.rules;
+    (rules.alone, rules.brake_permille) = (Alone::All, 1000);
+    world.table.pool.frozen = None;
+    world.table.pool.version += 1;
+    for host in 1..world.hosts.len() {
+        if rng.chance(500) {
+            let fault = [Fault::Crash, Fault::Kill, Fault::Stop][usize::try_from(rng.below(3)).unwrap_or(0)];
+            world.befall(host, fault);
+            world.run_for(rng.between(Duration::ZERO, ms(200)));
+        }
+    }
+    let settled = world.run_until(secs(20), World::settled);
+    judge(world, settled)
 }
 
 fn judge(world: &World, settled: bool) -> Result<(), String> {
