@@ -37,6 +37,8 @@ pub struct Host {
     pub database_cut: bool,
     /// When any of these, or the process itself, last changed.
     pub changed: Time,
+    /// What its agent may do, from its next start on.
+    pub mode: Mode,
     /// Its state directory.
     pub disk: Option<BuddyList>,
     pub(super) offset: Duration,
@@ -66,6 +68,7 @@ impl Host {
             cut: false,
             database_cut: false,
             changed: Time::ZERO,
+            mode: Mode::Act,
             disk: None,
             // Monotonic clocks begin at boot: no two servers agree.
             offset: Duration::from_secs(1000 * u64::from(number)),
@@ -102,7 +105,7 @@ impl Host {
             route_port: None,
             weight: 1,
             boot: self.boot.clone(),
-            mode: Mode::Act,
+            mode: self.mode,
             tuning: profile.tuning(),
             seed: self.seed.wrapping_add(u64::from(self.life) << 32),
         }
@@ -114,10 +117,11 @@ impl Host {
         self.engine.is_some() && !self.frozen && !self.cut && !self.database_cut
     }
 
-    /// The engine's buddies, by id.
+    /// The engine's buddies, by id; `None` if it is no member.
     #[must_use]
     pub fn buddies(&self, now: Time) -> Option<(ServerId, ServerId)> {
-        let list = self.engine.as_ref()?.snapshot(self.clock(now)).buddies?;
+        let snapshot = self.engine.as_ref()?.snapshot(self.clock(now));
+        let list = snapshot.buddies.filter(|_| snapshot.phase == "member")?;
         let id = |b: &Option<crate::core::engine::Buddy>| b.as_ref().map_or(list.id, |b| b.id);
         Some((id(&list.first), id(&list.second)))
     }

@@ -3,3 +3,5 @@
 mod faults;
 mod kit;
 mod random;
+mod rules;
+mod starts;

@@ -54,6 +54,9 @@ impl World {
     /// The notice room tries three times.
     pub(super) fn send_notice(&mut self, host: usize, to: Address, notice: &Notice) {
         let Some(to) = self.hosts.iter().position(|o| o.address == to) else { return };
+        if self.notices_lost {
+            return;
+        }
         for again in 0..3 {
             if let Some(there) = self.frame(host, to) {
                 let at = self.now + Duration::from_millis(100) * again + there;

@@ -79,6 +79,8 @@ pub struct World {
     pub table: VirtualTable,
     /// The database does not answer anybody.
     pub database_away: bool,
+    /// No notice arrives.
+    pub notices_lost: bool,
     /// What the agents told.
     pub log: Vec<Line>,
     /// What must never happen, and did.
@@ -107,6 +109,7 @@ impl World {
             network: Network::new(rng.word()),
             table: VirtualTable::new(Self::EPOCH),
             database_away: false,
+            notices_lost: false,
             log: Vec::new(),
             violations: Vec::new(),
             settings,

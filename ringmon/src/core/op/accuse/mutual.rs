@@ -23,7 +23,7 @@ use crate::core::ServerId;
 use crate::core::edit::{Step, TableSnapshot};
 use crate::core::op::Accusation;
 use crate::core::op::plan::need_rows;
-use crate::core::row::{ServerRow, Side, Vote};
+use crate::core::row::{ServerRow, Side, Vote, VoteKind};
 
 /// Whether a member of the run is protected by its vote against one of `accusers`: ends and voters.
 ///
@@ -42,12 +42,24 @@ pub(super) fn is_mutual(
             if vote.voter_incarnation != case.suspect.row.incarnation || !is_fresh(a, seen, case, vote) {
                 continue;
             }
+            if agrees(a, vote, accused.id)
+                && run.iter().all(|c| c.second.is_none_or(|(voter, _)| voter.id != accused.id))
+            {
+                continue;
+            }
             if !is_overdue(a, seen, case, vote) || is_seconded(a, seen, accused, side)? {
                 return Ok(true);
             }
         }
     }
     Ok(false)
+}
+
+/// Whether the counter-vote says of an end what this server says of it too: that it answers, and its agent does not beat (R9).
+/// That is no word against the accusers, as long as none of them is meant.
+fn agrees(a: &Accusation, counter: &Vote, accused: ServerId) -> bool {
+    let pulseless = a.findings.iter().any(|f| f.server == accused && f.kind == VoteKind::Agent);
+    pulseless && counter.kind == VoteKind::Agent
 }
 
 fn is_fresh(a: &Accusation, seen: &TableSnapshot, case: &Case<'_>, counter: &Vote) -> bool {

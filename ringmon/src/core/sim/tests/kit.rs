@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::core::sim::{Fault, Settings, World};
-use crate::core::{EventKind, Time};
+use crate::core::{EventKind, PoolRow, Time};
 
 pub const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -28,8 +28,7 @@ pub fn pool(servers: usize) -> World {
     }
     assert!(world.run_until(secs(20), World::settled), "{servers} servers do not come together: {:?}", world.ring());
     world.run_for(secs(1));
-    world.table.pool.rules.brake_permille = 1000;
-    world.table.pool.version += 1;
+    rule(&mut world, |pool| pool.rules.brake_permille = 1000);
     world
 }
 
@@ -46,4 +45,21 @@ pub fn assert_sound(world: &World) {
 /// How often it was told since `from`.
 pub fn count(world: &World, from: Time, kind: EventKind, subject: &str) -> usize {
     world.log.iter().filter(|l| l.at >= from && l.event.kind == kind && l.event.subject == subject).count()
+}
+
+/// This befalls the server of that name.
+pub fn befall(world: &mut World, name: &str, fault: Fault) {
+    let host = world.host(name).expect("known");
+    world.befall(host, fault);
+}
+
+/// Changes the pool's row, as an operator would.
+pub fn rule(world: &mut World, change: impl FnOnce(&mut PoolRow)) {
+    change(&mut world.table.pool);
+    world.table.pool.version += 1;
+}
+
+/// Whether anybody was removed, ever.
+pub fn anybody_removed(world: &World) -> bool {
+    world.table.events.iter().any(|e| matches!(e.kind, EventKind::Down | EventKind::AgentLost))
 }
