@@ -12,7 +12,7 @@ use rand::TryRngCore;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::connect::Database;
+use super::connect::{CONNECT, Database};
 use super::convert::{micros, pool_row, server_row, stored_event, word};
 use super::entity::{event, pool, server};
 use super::schema::SCHEMA_VERSION;
@@ -121,7 +121,7 @@ impl Store {
             }
         }
         let database = Database::new(url.clone());
-        database.probe().await?;
+        database.probe(CONNECT).await?;
         database.check_schema().await?;
         let row = database
             .find_pool(pool)
@@ -142,7 +142,7 @@ impl Store {
             None => false,
         };
         let database = Database::new(url.clone());
-        database.probe().await?;
+        database.probe(CONNECT).await?;
         let schema_found = database.migrate().await?;
         let created_pool = match database.find_pool(pool).await? {
             Some(_) => false,

@@ -23,8 +23,11 @@ pub(super) const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// How long a free or new connection of the pool is waited for, before the true cause is looked for outside it.
 const ACQUIRE: Duration = Duration::from_secs(1);
 
-/// Connecting outside the pool; together with [`ACQUIRE`] this stays near [`STATEMENT`].
-const CONNECT: Duration = Duration::from_secs(2);
+/// Connecting, at start.
+pub(super) const CONNECT: Duration = Duration::from_secs(2);
+
+/// Connecting to learn the true cause, after [`ACQUIRE`] has gone by already: together they are [`STATEMENT`].
+const ASK_WHY: Duration = Duration::from_secs(1);
 
 /// An unused connection is closed after this: connections cost a server more than queries do.
 const IDLE: Duration = Duration::from_secs(10);
@@ -66,17 +69,17 @@ impl Database {
     }
 
     /// One connection outside the pool, opened and closed: succeeds, or says the true cause, which a pool hides behind "timed out".
-    pub(super) async fn probe(&self) -> Result<(), Error> {
+    pub(super) async fn probe(&self, limit: Duration) -> Result<(), Error> {
         let attempt = async {
             match self.url.engine() {
                 Engine::Sqlite(path) => SqliteConnection::connect_with(&sqlite_options(path)).await?.close().await,
                 Engine::Mysql(options) => MySqlConnection::connect_with(&mysql_options(options)).await?.close().await,
             }
         };
-        match timeout(CONNECT, attempt).await {
+        match timeout(limit, attempt).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(classify_sqlx(&self.url, CONNECTING, error)),
-            Err(_) => Err(Error::TimedOut { place: self.url.to_string(), doing: CONNECTING, limit: CONNECT }),
+            Err(_) => Err(Error::TimedOut { place: self.url.to_string(), doing: CONNECTING, limit }),
         }
     }
 
@@ -121,7 +124,7 @@ impl Database {
     /// Forget the connections if this fault says they are useless, and find the true cause where the pool hides it.
     pub(super) async fn judge(&self, fault: Fault) -> Fault {
         match fault {
-            Fault::Failed(Error::Busy { place }) => match self.probe().await {
+            Fault::Failed(Error::Busy { place }) => match self.probe(ASK_WHY).await {
                 Ok(()) => Error::Busy { place }.into(),
                 Err(cause) => {
                     self.forget();

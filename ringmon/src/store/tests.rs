@@ -7,6 +7,7 @@ mod mariadb;
 mod model;
 mod plans;
 mod schema;
+mod secrets;
 mod transaction;
 mod url;
 
