@@ -1,5 +1,6 @@
 //! Every body runs on SQLite and on a MariaDB that the tests start themselves.
 
+mod cost;
 mod crowd;
 mod errors;
 mod kit;
