@@ -10,7 +10,7 @@
 //!        └── conflict: jittered pause, empty snapshot (at most 20 times or 2 s)
 //! ```
 //!
-//! Nothing here blocks for long: a statement ends within [`connect::STATEMENT`], a lock wait within a second.
+//! Nothing here blocks for long: a statement ends within two seconds, a lock wait within one.
 
 mod admin;
 mod clock;

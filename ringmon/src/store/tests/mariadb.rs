@@ -26,7 +26,7 @@ mariadb-install-db --no-defaults --datadir="$1/data" --auth-root-authentication-
     --skip-name-resolve --user=root >"$1/install.log" 2>&1 </dev/null || exit 1
 mariadbd --no-defaults --datadir="$1/data" --socket="$1/sock" --pid-file="$1/pid" --tmpdir="$1/tmp" \
     --bind-address=127.0.0.1 --port="$2" --skip-name-resolve --user=root --init-file="$1/init.sql" \
-    --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=64M >"$1/server.log" 2>&1 </dev/null &
+    --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=64M --max-connections=1000 >"$1/server.log" 2>&1 </dev/null &
 server=$!
 cat >/dev/null
 kill -KILL $server
