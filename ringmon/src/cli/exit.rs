@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::agent::StateError;
 use crate::{config, datapath, notice, observe, store};
 
 /// How a command that did not fail ended.
@@ -112,6 +113,15 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             datapath::ErrorKind::Permission => PERMISSION,
             datapath::ErrorKind::Unavailable => UNAVAILABLE,
             datapath::ErrorKind::Configuration => CONFIGURATION,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<StateError>() {
+        return Some(match error {
+            StateError::Make { source, .. } | StateError::Write { source, .. } | StateError::Read { source, .. } => {
+                io_code(source).unwrap_or(CONFIGURATION)
+            }
+            // The other agent may be one that is just ending: asking again can help.
+            StateError::Locked { .. } => UNAVAILABLE,
         });
     }
     cause.downcast_ref::<std::io::Error>().and_then(io_code)

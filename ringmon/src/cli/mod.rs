@@ -1,7 +1,7 @@
 //! What a person types, and what it is answered with.
 //!
 //! Exit codes: 0 done and well; 1 an honest "not healthy" or "not there"; 2 usage; 69 unavailable (the database, or the local agent);
-//! 70 anything unexpected; 77 permission; 78 configuration. [`exit`] maps every room's errors to them.
+//! 70 anything unexpected; 77 permission; 78 configuration. `exit` maps every room's errors to them.
 
 mod agent;
 mod args;

@@ -5,6 +5,7 @@ use std::io;
 use anyhow::Context as _;
 
 use super::{Error, code, sentence};
+use crate::agent::StateError;
 use crate::{config, datapath, notice, observe, store};
 
 fn denied() -> io::Error {
@@ -42,6 +43,9 @@ fn each_room_has_its_codes() {
     assert_eq!(codes(datapath::Error::NoKey), 78);
     assert_eq!(codes(notice::Error::Listen { addr, source: broken() }), 78);
     assert_eq!(codes(observe::Error::Listen { addr, source: denied() }), 77);
+    assert_eq!(codes(StateError::Make { path: "/x".into(), source: denied() }), 77);
+    assert_eq!(codes(StateError::Write { path: "/x".into(), source: io::Error::other("full") }), 78);
+    assert_eq!(codes(StateError::Locked { path: "/x".into() }), 69);
     assert_eq!(codes(denied()), 77);
     assert_eq!(codes(broken()), 70);
 }
