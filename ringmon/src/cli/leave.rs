@@ -1,27 +1,21 @@
 //! `ringmon leave NAME`
 
 use super::exit::{Error, Verdict};
+use super::tell::tell;
 use super::{database, out};
 use crate::config::Typed;
 use crate::core::op::TableOp;
-use crate::core::row::Address;
-use crate::core::{Lookup, Outcome};
+use crate::core::row::{Address, Side};
+use crate::core::{Lookup, NoticeBody, Outcome, ServerRow, TableSnapshot};
+use crate::store::Store;
 
 /// Takes a server out of the ring on an operator's word; its two buddies become each other's.
 pub fn run(typed: &Typed, name: &str) -> anyhow::Result<Verdict> {
     database::wait(async {
         let store = database::open(typed).await?;
-        // Nobody has this address: only the name is looked for, and its cost does not grow with the ring.
-        let nowhere = Address::V4(core::net::Ipv4Addr::UNSPECIFIED);
-        let find = TableOp::FindSelf { name: name.to_owned(), address: nowhere };
-        let (_, seen) = database::run(&store, &find).await?;
-        let Some(row) = seen.row(&Lookup::Name(name.to_owned())) else {
-            return Err(Error::NotThere(format!(
-                "there is no server {name} in pool {}; `ringmon ring show` lists them",
-                store.pool_name()
-            ))
-            .into());
-        };
+        let row = find(&store, name).await?;
+        // Its buddies as they are now: those who are to hear of it.
+        let (_, seen) = database::run(&store, &TableOp::View { me: row.id, known: Vec::new() }).await?;
         let leave = TableOp::Leave { id: row.id, incarnation: None, by: database::operator() };
         let (outcome, _) = database::run(&store, &leave).await?;
         if outcome != Outcome::Left {
@@ -29,6 +23,31 @@ pub fn run(typed: &Typed, name: &str) -> anyhow::Result<Verdict> {
         }
         let (id, pool) = (row.id, store.pool_name());
         out::line(&format!("{name} ({id}) has left the ring of pool {pool}; its agent will notice and stay out"))?;
+        if let Some(pool) = &seen.pool {
+            tell(&pool.keys, &letters(&row, &seen)).await;
+        }
         Ok(Verdict::Ok)
     })
+}
+
+/// The server of this name.
+async fn find(store: &Store, name: &str) -> anyhow::Result<ServerRow> {
+    // Nobody has this address: only the name is looked for, and its cost does not grow with the ring.
+    let nowhere = Address::V4(core::net::Ipv4Addr::UNSPECIFIED);
+    let find = TableOp::FindSelf { name: name.to_owned(), address: nowhere };
+    let (_, seen) = database::run(store, &find).await?;
+    let found = seen.row(&Lookup::Name(name.to_owned())).cloned();
+    let pool = store.pool_name();
+    let missing =
+        || Error::NotThere(format!("there is no server {name} in pool {pool}; `ringmon ring show` lists them"));
+    Ok(found.ok_or_else(missing)?)
+}
+
+/// Who is told what: the server itself, and its buddies.
+fn letters<'a>(gone: &'a ServerRow, seen: &'a TableSnapshot) -> Vec<(&'a ServerRow, NoticeBody)> {
+    let subject = gone.id;
+    let buddies = Side::BOTH.into_iter().filter_map(|side| seen.rows.get(&gone.buddy(side)));
+    let mut letters = vec![(gone, NoticeBody::Removed { subject })];
+    letters.extend(buddies.filter(|row| row.id != subject).map(|row| (row, NoticeBody::Spliced { subject })));
+    letters
 }

@@ -27,7 +27,8 @@ pub fn start(typed: &Typed) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A level is meant for ringmon; what it is built on speaks up from warnings on.
+/// A level is meant for ringmon; what it is built on speaks up from warnings on, but for the crate that warns of every kernel newer
+/// than itself.
 fn filter(text: &str) -> Option<EnvFilter> {
     let levels = ["error", "warn", "info", "debug", "trace", "off"];
     let known = levels.contains(&text);
@@ -35,7 +36,7 @@ fn filter(text: &str) -> Option<EnvFilter> {
         return None;
     }
     EnvFilter::try_new(if known && text != "error" && text != "off" {
-        format!("warn,ringmon={text}")
+        format!("warn,netlink_packet_route=error,ringmon={text}")
     } else {
         text.to_owned()
     })

@@ -16,6 +16,7 @@ mod out;
 mod pool;
 mod ring;
 mod status;
+mod tell;
 
 use std::process::ExitCode;
 

@@ -106,7 +106,8 @@ impl Lab {
             let next = at.and_then(|at| rows.iter().find(|row| row.id == at.first_buddy));
             let new = NewRow {
                 name: name.to_owned(),
-                address: format!("192.0.2.{}", place + 1).parse().unwrap(),
+                // Loopback: a command that tells a server something must not tell the network.
+                address: format!("127.0.0.{}", place + 1).parse().unwrap(),
                 notice_port: 7464,
                 route_address: None,
                 route_port: None,

@@ -1,7 +1,9 @@
 //! `init`, `ring`, `leave`, `events`.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::UdpSocket;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -71,9 +73,9 @@ fn ring_show_draws_the_ring_in_its_order() {
         said.out,
         "a -> b -> c -> a\n\
          \n server  id  address    first buddy  second buddy  votes  notes\
-         \n a       #1  192.0.2.1  b            c\
-         \n b       #2  192.0.2.2  c            a\
-         \n c       #3  192.0.2.3  a            b\n",
+         \n a       #1  127.0.0.1  b            c\
+         \n b       #2  127.0.0.2  c            a\
+         \n c       #3  127.0.0.3  a            b\n",
         "{}",
         said.out
     );
@@ -127,7 +129,7 @@ fn ring_check_finds_two_rings() {
     let said = lab.says(&["ring", "check"]);
     assert_eq!(said.code, 1);
     assert!(said.out.ends_with("  2 rings instead of one: [a (#1) -> b (#2)] [c (#3) -> d (#4)]\n"), "{}", said.out);
-    assert_eq!(lab.says(&["ring", "show"]).out.matches(" 192.0.2.").count(), 4, "every row is shown");
+    assert_eq!(lab.says(&["ring", "show"]).out.matches(" 127.0.0.").count(), 4, "every row is shown");
 }
 
 #[test]
@@ -150,6 +152,27 @@ fn an_operator_takes_a_server_out() {
     let again = lab.says(&["leave", "b"]);
     assert_eq!(again.code, 1);
     assert_eq!(again.err, "ringmon: there is no server b in pool lab; `ringmon ring show` lists them\n");
+}
+
+#[test]
+fn those_concerned_are_told_that_a_server_was_taken_out() {
+    let lab = Lab::ring(&["a", "b", "c"]);
+    // On loopback this test can be all three agents.
+    let sockets: Vec<UdpSocket> =
+        (1..=3).map(|id| UdpSocket::bind((format!("127.0.0.{id}").as_str(), 0)).unwrap()).collect();
+    for (id, socket) in (1..).zip(&sockets) {
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        lab.sql(&format!("UPDATE server SET notice_port = {port} WHERE id = {id}"));
+    }
+    let said = lab.says(&["leave", "b"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    // Kind and subject, as in docs/notices.md: spliced to the buddies, removed to the one.
+    for (socket, kind) in sockets.iter().zip([2, 3, 2]) {
+        let mut datagram = [0; 64];
+        assert_eq!(socket.recv(&mut datagram).unwrap(), 56);
+        assert_eq!((&datagram[..4], datagram[5], datagram[39]), (&b"rmnt"[..], kind, 2));
+    }
 }
 
 #[test]

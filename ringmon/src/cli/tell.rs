@@ -1,0 +1,49 @@
+//! Tells agents to read the table again, so that they need not wait for their next look.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use crate::core::row::PoolKey;
+use crate::core::{Incarnation, Notice, NoticeBody, ServerId, ServerRow};
+use crate::notice::Notices;
+
+/// Longer than a notice takes to be acknowledged or given up.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Sends each row's server its notice. Whatever does not arrive (this machine may not even reach the servers) is of no consequence: they find
+/// out by themselves within half a minute.
+pub async fn tell(keys: &[PoolKey], letters: &[(&ServerRow, NoticeBody)]) {
+    let mut sockets: BTreeMap<IpAddr, Notices> = BTreeMap::new();
+    for &(row, body) in letters {
+        let to = SocketAddr::new(row.address, row.notice_port);
+        // An operator has no row and no life of its own.
+        let notice = Notice { from: ServerId::NEW, incarnation: Incarnation::default(), body };
+        let Ok(own) = towards(to) else { continue };
+        let notices = match sockets.entry(own) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(new) => match Notices::bind(SocketAddr::new(own, 0), keys.to_vec()) {
+                Ok(notices) => new.insert(notices),
+                Err(error) => {
+                    tracing::debug!("{error}");
+                    continue;
+                }
+            },
+        };
+        notices.send(to, notice);
+    }
+    for notices in sockets.values() {
+        let settled = tokio::time::timeout(PATIENCE, notices.settle()).await;
+        tracing::debug!(?settled, stats = ?notices.stats(), "told the agents");
+    }
+}
+
+/// The own address from which datagrams to `to` leave: a connected socket knows it, and nothing is sent.
+fn towards(to: SocketAddr) -> io::Result<IpAddr> {
+    let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(to)?;
+    Ok(socket.local_addr()?.ip())
+}
