@@ -95,7 +95,7 @@ pub struct Payload {
     pub slot: [u8; 2],
     /// The prober's watch: which of those that the slot had.
     pub generation: [u8; 2],
-    /// Counts the probes of this watch from 1. Its low 16 bits are also the ICMP sequence number.
+    /// Counts the probes of this watch, from a random number. Its low 16 bits are also the ICMP sequence number.
     pub seq: [u8; 8],
     /// Which life of the prober.
     pub prober_incarnation: [u8; 8],

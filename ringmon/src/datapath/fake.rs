@@ -218,3 +218,7 @@ impl Datapath for Fake {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "fake_tests.rs"]
+mod tests;

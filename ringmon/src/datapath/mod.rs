@@ -1,5 +1,7 @@
 //! Carries and stamps probes, answers them, and reports evidence. Never decides.
 
+#[cfg(test)]
+mod contract;
 mod error;
 pub mod fake;
 pub mod xdp;

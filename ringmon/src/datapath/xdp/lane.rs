@@ -75,10 +75,10 @@ pub fn next_slot(after: Time, interval: Duration, seed: u64) -> Time {
 }
 
 impl Lane {
-    /// A watch whose first probe is due now.
+    /// A watch whose probes count from `first`, which is due now.
     #[must_use]
-    pub const fn new(id: WatchId, peer: Ipv4Addr, pace: Pace, socket: Socket, now: Time) -> Self {
-        Self { id, peer, pace, due: now, socket, seq: 0, doubts: VecDeque::new(), neighbour: None }
+    pub const fn new(id: WatchId, peer: Ipv4Addr, first: u64, pace: Pace, socket: Socket, now: Time) -> Self {
+        Self { id, peer, pace, due: now, socket, seq: first - 1, doubts: VecDeque::new(), neighbour: None }
     }
 
     /// Changes the pace. A shorter interval holds from now on.

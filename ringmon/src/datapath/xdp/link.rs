@@ -34,10 +34,11 @@ impl LinkFlags {
         request.ifr_name = self.name;
         // SAFETY: the kernel reads the name and writes the flags of the request, which lives.
         let done = unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) };
-        // SAFETY: after success the union holds the flags.
-        done == 0 && {
-            let flags = libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags });
-            flags & libc::IFF_UP != 0 && flags & libc::IFF_RUNNING != 0
+        if done != 0 {
+            return false;
         }
+        // SAFETY: after success the union holds the flags.
+        let flags = libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags });
+        flags & libc::IFF_UP != 0 && flags & libc::IFF_RUNNING != 0
     }
 }

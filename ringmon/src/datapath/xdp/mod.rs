@@ -190,9 +190,11 @@ impl Datapath for XdpDatapath {
         let socket = socket::open(&self.interface.name, self.interface.address, self.dscp)
             .map_err(|source| Error::System { what: "open a raw socket for a watch", source })?;
         let now = clock::now();
-        self.shared.begin(spec.id, peer.octets(), deadline, now);
+        // Nobody can keep replies of an earlier life of this agent, and play them back when their number comes up again.
+        let first = (rand::random::<u64>() >> 2).max(1);
+        self.shared.begin(spec.id, peer.octets(), first, deadline, now);
         self.voids[usize::from(slot)] = 0;
-        self.sender.tell(Command::Begin(Box::new(Lane::new(spec.id, peer, pace, socket, now))));
+        self.sender.tell(Command::Begin(Box::new(Lane::new(spec.id, peer, first, pace, socket, now))));
         Ok(())
     }
 

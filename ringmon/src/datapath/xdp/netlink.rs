@@ -6,7 +6,9 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use rtnetlink::packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
-use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkLayerType, LinkMessage, LinkXdp};
+use rtnetlink::packet_route::link::{
+    InfoKind, LinkAttribute, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
+};
 use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -62,11 +64,13 @@ impl Netlink {
             if answer.header.sequence_number != self.sequence {
                 continue;
             }
-            return match answer.payload {
-                NetlinkPayload::InnerMessage(message) => Ok(message),
-                NetlinkPayload::Error(error) => Err(error.to_io()),
-                _ => Err(io::ErrorKind::InvalidData.into()),
+            if let NetlinkPayload::Error(error) = answer.payload {
+                return Err(error.to_io());
+            }
+            let NetlinkPayload::InnerMessage(message) = answer.payload else {
+                return Err(io::ErrorKind::InvalidData.into());
             };
+            return Ok(message);
         }
     }
 
@@ -93,9 +97,8 @@ impl Netlink {
         let RouteNetlinkMessage::NewRoute(answer) = self.ask(RouteNetlinkMessage::GetRoute(question))? else {
             return Err(io::ErrorKind::InvalidData.into());
         };
-        let gateway = answer.attributes.into_iter().find_map(|attribute| match attribute {
-            RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => Some(gateway),
-            _ => None,
+        let gateway = answer.attributes.into_iter().find_map(|attribute| {
+            if let RouteAttribute::Gateway(RouteAddress::Inet(gateway)) = attribute { Some(gateway) } else { None }
         });
         Ok(gateway.unwrap_or(to))
     }
@@ -120,18 +123,17 @@ impl Netlink {
 fn link(message: &LinkMessage) -> Link {
     let mut link = Link { ethernet: matches!(message.header.link_layer_type, LinkLayerType::Ether), ..Link::default() };
     for attribute in &message.attributes {
-        match attribute {
-            LinkAttribute::LinkInfo(infos) => link.veth = infos.contains(&LinkInfo::Kind(InfoKind::Veth)),
-            LinkAttribute::Link(index) => link.peer = Some(*index),
-            LinkAttribute::LinkNetNsId(id) => link.peer_namespace = Some(*id),
-            LinkAttribute::Xdp(xdp) => {
-                link.native_program = xdp.iter().any(|part| match part {
-                    LinkXdp::DrvProgId(_) => true,
-                    LinkXdp::Attached(how) => matches!(how, rtnetlink::packet_route::link::XdpAttached::Driver),
-                    _ => false,
-                });
-            }
-            _ => (),
+        if let LinkAttribute::LinkInfo(infos) = attribute {
+            link.veth = infos.contains(&LinkInfo::Kind(InfoKind::Veth));
+        } else if let LinkAttribute::Link(index) = attribute {
+            link.peer = Some(*index);
+        } else if let LinkAttribute::LinkNetNsId(id) = attribute {
+            link.peer_namespace = Some(*id);
+        } else if let LinkAttribute::Xdp(parts) = attribute {
+            // With programs in several modes only the ids tell; with one, older kernels say only where.
+            let native =
+                |part: &LinkXdp| matches!(part, LinkXdp::DrvProgId(_) | LinkXdp::Attached(XdpAttached::Driver));
+            link.native_program = parts.iter().any(native);
         }
     }
     link

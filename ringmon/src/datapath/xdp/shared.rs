@@ -79,8 +79,8 @@ impl Shared {
         word.map_or(0, |word| word.load(Relaxed) as u16)
     }
 
-    /// Gives a slot to a watch: everything of the one before is gone.
-    pub fn begin(&self, id: WatchId, peer: [u8; 4], deadline: Duration, now: Time) {
+    /// Gives a slot to a watch, whose first probe will be `first`: everything of the one before is gone.
+    pub fn begin(&self, id: WatchId, peer: [u8; 4], first: u64, deadline: Duration, now: Time) {
         let slot = u32::from(id.slot);
         self.end(id.slot);
         self.watches.clear(slot);
@@ -95,7 +95,8 @@ impl Shared {
             own.began.store(now.as_ns(), Relaxed);
         }
         self.put(slot, offset_of!(Watch, peer), u64::from(u32::from_ne_bytes(peer)));
-        self.put(slot, offset_of!(Watch, cursor), 1);
+        self.put(slot, offset_of!(Watch, cursor), first);
+        self.put(slot, offset_of!(Watch, last_sent), first - 1);
         self.deadline(id.slot, deadline);
         // Behind everything else: from here on the programs and other threads know the watch.
         if let Some(word) = self.watches.word(slot, offset_of!(Watch, generation)) {
@@ -199,7 +200,10 @@ impl Readings for Shared {
         let (unresolved, unsent) = (own.unresolved.load(Relaxed), own.unsent.load(Relaxed));
         let (run, last, began) = (own.run.load(Relaxed), own.last.load(Relaxed), own.began.load(Relaxed));
         // The slot may have gone to another watch while it was read.
-        if watch.generation != u64::from(id.generation) || self.generation(id.slot) != id.generation {
+        if id.generation == 0
+            || watch.generation != u64::from(id.generation)
+            || self.generation(id.slot) != id.generation
+        {
             return None;
         }
         let proof = watch.last_reply_ns.max(watch.last_plain_ns);

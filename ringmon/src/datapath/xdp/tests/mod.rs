@@ -1,6 +1,11 @@
 //! These need root and BPF, and fail where they cannot run.
 
+mod answers;
+mod contract;
+mod kit;
 mod netns;
-mod packets;
+mod observes;
+mod opening;
 mod run;
+mod timers;
 mod veth;
