@@ -120,3 +120,6 @@ pub fn share(sides: [Vec<&Buddy>; 2]) -> Vec<&Buddy> {
     }
     chosen
 }
+
+#[cfg(test)]
+mod tests;

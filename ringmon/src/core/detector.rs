@@ -227,3 +227,6 @@ impl Detector {
         (!std::mem::replace(&mut self.void_told, true)).then_some(Change::Void(fault))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -281,3 +281,6 @@ impl Engine {
         };
     }
 }
+
+#[cfg(test)]
+mod tests;

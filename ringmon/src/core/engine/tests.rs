@@ -1,0 +1,6 @@
+//! One engine, input by input, against a table in memory.
+
+mod joining;
+mod kit;
+mod member;
+mod table;
