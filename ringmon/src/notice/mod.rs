@@ -20,11 +20,13 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 
 use crate::core::Notice;
 use crate::core::row::PoolKey;
+use outbox::Outbox;
 use stats::Counters;
 use tag::Keys;
 use task::{Shared, Task};
@@ -50,6 +52,10 @@ impl Notices {
     /// # Errors
     /// [`Error`]: nothing was opened.
     pub fn bind(addr: SocketAddr, keys: Vec<PoolKey>) -> Result<Self, Error> {
+        Self::forgetting_after(outbox::FORGET, addr, keys)
+    }
+
+    fn forgetting_after(forget: Duration, addr: SocketAddr, keys: Vec<PoolKey>) -> Result<Self, Error> {
         if addr.ip().is_unspecified() {
             return Err(Error::Wildcard(addr));
         }
@@ -67,7 +73,7 @@ impl Notices {
             shared: Arc::clone(&shared),
             commands: command_queue,
             inbox,
-            outbox: outbox::Outbox::default(),
+            outbox: Outbox::new(forget),
             seen: seen::Seen::default(),
             // Random, so that the nonces of one life of an agent are not those of its next.
             next_nonce: rand::random(),

@@ -15,15 +15,16 @@ const SENDS: [Duration; 5] = [
     Duration::from_millis(150),
     Duration::from_millis(400),
 ];
-/// When an unacknowledged notice is forgotten.
-const FORGET: Duration = Duration::from_millis(800);
+/// When an unacknowledged notice is forgotten, counted from its first send.
+pub const FORGET: Duration = Duration::from_millis(800);
 /// How many may be under way.
 pub const CAPACITY: usize = 256;
 
 /// Notices under way, by nonce.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbox {
     pending: BTreeMap<u64, Pending>,
+    forget: Duration,
 }
 
 #[derive(Debug)]
@@ -36,8 +37,8 @@ struct Pending {
 
 impl Pending {
     /// When it is sent again, or forgotten.
-    fn due(&self) -> Instant {
-        self.began + SENDS.get(self.sends).copied().unwrap_or(FORGET)
+    fn due(&self, forget: Duration) -> Instant {
+        self.began + SENDS.get(self.sends).copied().unwrap_or(forget)
     }
 }
 
@@ -60,6 +61,12 @@ pub enum Due {
 }
 
 impl Outbox {
+    /// An empty one, which forgets a notice after `forget`.
+    #[must_use]
+    pub fn new(forget: Duration) -> Self {
+        Self { pending: BTreeMap::new(), forget }
+    }
+
     /// Takes a notice on; it is due at once. False if there is no room: nothing was taken.
     pub fn push(&mut self, now: Instant, nonce: u64, to: SocketAddr, notice: Notice) -> bool {
         if self.pending.len() >= CAPACITY {
@@ -81,12 +88,13 @@ impl Outbox {
     /// When something is due next.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
-        self.pending.values().map(Pending::due).min()
+        self.pending.values().map(|pending| pending.due(self.forget)).min()
     }
 
     /// Something that is due at `now`, until `None`.
     pub fn pop_due(&mut self, now: Instant) -> Option<Due> {
-        let (&nonce, pending) = self.pending.iter_mut().find(|(_, pending)| pending.due() <= now)?;
+        let forget = self.forget;
+        let (&nonce, pending) = self.pending.iter_mut().find(|(_, pending)| pending.due(forget) <= now)?;
         if pending.sends == SENDS.len() {
             self.pending.remove(&nonce);
             return Some(Due::GaveUp);

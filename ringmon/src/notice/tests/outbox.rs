@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::super::outbox::{CAPACITY, Due, Outbox};
+use super::super::outbox::{CAPACITY, Due, FORGET, Outbox};
 use super::super::seen::Seen;
 use super::voted;
 
@@ -28,14 +28,14 @@ fn run(outbox: &mut Outbox, start: Instant) -> (Vec<u128>, Option<u128>) {
 
 #[test]
 fn an_unanswered_notice_is_sent_five_times_and_forgotten() {
-    let (mut outbox, start) = (Outbox::default(), Instant::now());
+    let (mut outbox, start) = (Outbox::new(FORGET), Instant::now());
     assert!(outbox.push(start, 1, receiver(), voted(2)));
     assert_eq!(run(&mut outbox, start), (vec![0, 20, 60, 150, 400], Some(800)));
 }
 
 #[test]
 fn an_acknowledged_notice_is_sent_no_more() {
-    let (mut outbox, start) = (Outbox::default(), Instant::now());
+    let (mut outbox, start) = (Outbox::new(FORGET), Instant::now());
     outbox.push(start, 1, receiver(), voted(2));
     assert!(matches!(outbox.pop_due(start), Some(Due::Send { nonce: 1, .. })));
     assert!(outbox.acknowledged(receiver(), 1));
@@ -45,7 +45,7 @@ fn an_acknowledged_notice_is_sent_no_more() {
 
 #[test]
 fn an_acknowledgement_from_somebody_else_counts_for_nothing() {
-    let (mut outbox, start) = (Outbox::default(), Instant::now());
+    let (mut outbox, start) = (Outbox::new(FORGET), Instant::now());
     outbox.push(start, 1, receiver(), voted(2));
     assert!(!outbox.acknowledged("192.0.2.3:7464".parse().unwrap(), 1));
     assert!(outbox.next_due().is_some());
@@ -53,7 +53,7 @@ fn an_acknowledgement_from_somebody_else_counts_for_nothing() {
 
 #[test]
 fn a_loop_that_stood_still_does_not_send_everything_at_once_twice() {
-    let (mut outbox, start) = (Outbox::default(), Instant::now());
+    let (mut outbox, start) = (Outbox::new(FORGET), Instant::now());
     outbox.push(start, 1, receiver(), voted(2));
     outbox.push(start, 2, receiver(), voted(3));
     let late = start + Duration::from_millis(70);
@@ -67,7 +67,7 @@ fn a_loop_that_stood_still_does_not_send_everything_at_once_twice() {
 
 #[test]
 fn a_full_outbox_takes_no_more() {
-    let (mut outbox, start) = (Outbox::default(), Instant::now());
+    let (mut outbox, start) = (Outbox::new(FORGET), Instant::now());
     for nonce in 0..CAPACITY as u64 {
         assert!(outbox.push(start, nonce, receiver(), voted(2)));
     }
