@@ -14,6 +14,7 @@ pub mod evidence;
 pub mod id;
 pub mod notice;
 pub mod op;
+pub mod outcome;
 pub mod ring;
 pub mod rng;
 pub mod row;
