@@ -58,7 +58,7 @@ pub fn install_linker(root: &Path) -> anyhow::Result<()> {
         // A target folder of its own: the workspace's is locked or cleaned by others.
         .env("CARGO_TARGET_DIR", root.join("target/tools/build"));
     progress::quietly(
-        &format!("compiling bpf-linker {LINKER_VERSION} (about a minute)"),
+        &format!("compiling bpf-linker {LINKER_VERSION} (a minute or two)"),
         &mut command,
         &root.join("target/logs/bpf-linker.log"),
     )?;
@@ -104,7 +104,17 @@ pub fn add_component(root: &Path, name: &str) -> anyhow::Result<()> {
         ))
         .into());
     }
-    let mut command = Command::new("rustup");
-    command.current_dir(root).args(["component", "add", name]);
-    progress::quietly(&format!("adding {name} to the toolchain"), &mut command, &root.join("target/logs/rustup.log"))
+    let log = root.join("target/logs/rustup.log");
+    let rustup = |verb: &str| {
+        let mut command = Command::new("rustup");
+        command.current_dir(root).args(["component", verb, name]);
+        command
+    };
+    progress::quietly(&format!("adding {name} to the toolchain"), &mut rustup("add"), &log)?;
+    if !has_component(root, name)? {
+        // rustup believes that it is there; somebody deleted the files.
+        progress::quietly(&format!("taking off what is left of {name}"), &mut rustup("remove"), &log)?;
+        progress::quietly(&format!("adding {name} again"), &mut rustup("add"), &log)?;
+    }
+    Ok(())
 }
