@@ -51,7 +51,7 @@ fn table() -> impl Strategy<Value = VirtualTable> {
             table.pool.rules.quorum = if single { Quorum::Single } else { Quorum::Both };
             table.pool.rules.alone = if all { Alone::All } else { Alone::One };
             table.pool.rules.brake_permille = brake;
-            table.pool.frozen = frozen.then(|| "why".to_owned()).filter(|_| brake % 7 == 0);
+            table.pool.frozen = frozen.then(|| "why".to_owned()).filter(|_| brake.is_multiple_of(7));
             let size = marks.len();
             for (place, (vote_first, vote_second, alone_since, alone_at, incarnation)) in marks.into_iter().enumerate()
             {
@@ -140,7 +140,8 @@ fn fit(table: &mut VirtualTable, a: &mut Accusation, whole_ring: bool) {
     }
     a.far_end = beyond.get(a.findings.len()).copied().or(a.far_end);
     // Often the far end accuses the same servers.
-    let Some(far) = a.far_end.and_then(|far| seen.rows.get(&far)).filter(|_| a.hold.as_millis() % 3 > 0) else {
+    let Some(far) = a.far_end.and_then(|far| seen.rows.get(&far)).filter(|_| !a.hold.as_millis().is_multiple_of(3))
+    else {
         return;
     };
     let at = NOON - super::kit::ms(200);

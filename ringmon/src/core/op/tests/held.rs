@@ -273,7 +273,8 @@ fn with_one_witness_the_other_rules_hold() {
     accuse(&mut table, &a);
     table.advance(ms(60));
     let healthy = a.clone();
-    let cases: [(Held, fn(&mut VirtualTable, &mut Accusation)); 5] = [
+    type Spoil = (Held, fn(&mut VirtualTable, &mut Accusation));
+    let cases: [Spoil; 5] = [
         (Held::UnhealthyVoter, |_, a| a.healthy = false),
         (Held::TooShort, |_, a| a.findings[0].enough = false),
         (Held::Frozen, |t, _| t.pool.frozen = Some("x".into())),
