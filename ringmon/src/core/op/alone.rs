@@ -45,8 +45,8 @@ pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: bool, seen: &T
 /// anything. Every other server must have been silent for long enough, and none of them may say anything against it: no
 /// vote against this one, no alone mark of its own.
 pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
-    // One more than expected, to see whether there is one.
-    let count = u16::try_from(a.findings.len()).unwrap_or(u16::MAX).saturating_add(1);
+    // If there are more than expected, the walk does not come round.
+    let count = u16::try_from(a.findings.len()).unwrap_or(u16::MAX);
     let walk = Lookup::Walk { from: a.me, side: a.side, count };
     need(seen, [Lookup::Id(a.me), walk.clone()])?;
     let me = must_row(seen, a.me)?;

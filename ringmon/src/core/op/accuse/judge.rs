@@ -51,6 +51,10 @@ pub(super) fn judge<'a>(
                 if seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect)) {
                     return Ok(Err(Held::OtherSilence));
                 }
+                // The database may have stood still, for the suspect too: it gets H to say so (R4).
+                if own.is_none() && !is_recent(seen.db_now, vote.at, a.tuning.mutual_fresh) {
+                    return Ok(Err(Held::TooYoung));
+                }
                 case.kind = common(suspect.finding.kind, vote.kind);
                 case.second = Some((voter, vote));
                 case.relied = relied;

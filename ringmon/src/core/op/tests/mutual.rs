@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::kit::{accuse, against, id, mono, ms, removed, ring_of, row, silent, whole};
+use super::kit::{accuse, against, id, mono, ms, pulseless, removed, ring_of, row, silent, whole};
 use crate::core::edit::{Held, Outcome};
 use crate::core::op::{Accusation, TableOp};
-use crate::core::row::Side;
+use crate::core::row::{Side, Vote, VoteKind};
 use crate::core::sim::table::{Attempt, Progress, VirtualTable};
 
 /// Everybody's accusations, made again and again as agents do; who is accused never answers.
@@ -81,21 +81,48 @@ fn nor_does_a_cut_that_leaves_two_on_one_side() {
     assert_eq!(cut.go_on(FOREVER).1, None);
 }
 
-/// Whatever the moment at which the table stops answering, for however long, and whoever gets through first afterwards.
+/// Every order of `0..n`.
+fn orders(n: usize) -> Vec<Vec<usize>> {
+    if n == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = orders(n - 1);
+    shorter.iter().flat_map(|order| (0..n).map(move |at| [&order[..at], &[n - 1], &order[at..]].concat())).collect()
+}
+
+/// Whoever got its vote in before the table stopped answering, for however long it did, and in whatever order they get through
+/// afterwards; some of them not at first.
 #[test]
 fn a_pause_of_the_database_does_not_decide_a_cut() {
-    for before in [0, 60, 120, 700, 2000, 4000] {
-        for pause in [1000, 1600, 3100, 6000, 20_000] {
-            for first in 0..4 {
-                let mut cut = Quarrel::new(&["a", "b", "c", "d", "e", "f"], &HALVES);
-                assert_eq!(cut.go_on(ms(before)).1, None);
-                cut.table.advance(ms(pause));
-                cut.accusations.rotate_left(first);
-                let (_, removed) = cut.go_on(ms(5000));
-                assert_eq!(removed, None, "{before} ms, then a pause of {pause} ms, {first} first");
+    let cut = Quarrel::new(&["a", "b", "c", "d", "e", "f"], &HALVES);
+    for voted in 0..16_u8 {
+        let mut before = cut.table.clone();
+        for (n, a) in cut.accusations.iter().enumerate().filter(|(n, _)| voted & (1 << n) != 0) {
+            assert!(matches!(accuse(&mut before, a), Outcome::Voted { .. }), "{n}");
+        }
+        for pause in [1600, 6000] {
+            for order in orders(4) {
+                for late in 0..4 {
+                    let mut table = before.clone();
+                    table.advance(ms(pause));
+                    let accusations = order.iter().map(|n| cut.accusations[*n].clone()).collect();
+                    let mut after = Quarrel { table, accusations };
+                    let what =
+                        || format!("{voted:b} voted, a pause of {pause} ms, then {order:?}, {late} of them late");
+                    // The late ones get through within H.
+                    let early = after.accusations[..4 - late].to_vec();
+                    early.iter().for_each(|a| assert!(!is_removal(&accuse(&mut after.table, a)), "{}", what()));
+                    after.table.advance(ms(59));
+                    early.iter().for_each(|a| assert!(!is_removal(&accuse(&mut after.table, a)), "{}", what()));
+                    assert_eq!(after.go_on(ms(200)).1, None, "{}", what());
+                }
             }
         }
     }
+}
+
+fn is_removal(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Removed { .. })
 }
 
 #[test]
@@ -226,6 +253,94 @@ fn a_counter_vote_that_comes_while_the_removal_is_on_its_way_stops_it() {
         steps += 1;
     }
     assert!(steps >= 4, "only {steps} moments");
+}
+
+/// a x p b c: `x` is dead, `p` has a pulse for `a` and none for `b`, which votes in its place. So the ends are `a` and `p`, and the
+/// witnesses `a` and `b`.
+fn looking_past() -> (VirtualTable, Accusation) {
+    let mut table = ring_of(&["a", "x", "p", "b", "c"]);
+    let run = vec![pulseless(&table, "p", ms(900)), silent(&table, "x", ms(400))];
+    let first = against(&table, "b", Side::Second, run, Some("a"));
+    accuse(&mut table, &first);
+    table.advance(ms(60));
+    let removal = against(&table, "a", Side::First, vec![silent(&table, "x", ms(500))], Some("p"));
+    (table, removal)
+}
+
+fn counter_vote(table: &VirtualTable, accused: &str) -> Vote {
+    let x = row(table, "x");
+    let now = table.now();
+    Vote { voter: x.id, voter_incarnation: x.incarnation, since: now, at: now, kind: VoteKind::Host }
+}
+
+#[test]
+fn both_ends_and_both_witnesses_are_looked_at() {
+    for (accused, protects) in [("a", true), ("p", true), ("b", true), ("c", false)] {
+        for side in Side::BOTH {
+            let (mut table, removal) = looking_past();
+            let vote = counter_vote(&table, accused);
+            let id = id(&table, accused);
+            let row = table.rows.get_mut(&id).unwrap();
+            match side {
+                // That slot of p is where b's word is, on which b's standing rests.
+                Side::First if accused == "p" => continue,
+                Side::First => row.vote_first = Some(vote),
+                Side::Second => row.vote_second = Some(vote),
+            }
+            let outcome = accuse(&mut table, &removal);
+            if protects {
+                assert!(!is_removal(&outcome), "{accused}, {side:?}");
+                table.advance(ms(60));
+                assert_eq!(accuse(&mut table, &removal), Outcome::Held(Held::Mutual), "{accused}, {side:?}");
+            } else {
+                assert_eq!(removed(&outcome), ["x"]);
+            }
+        }
+    }
+}
+
+/// R4: all that the removal rests on is written, and so compared: any change in between makes it look again.
+#[test]
+fn ends_witnesses_and_those_looked_past_are_compared() {
+    for name in ["a", "x", "p", "b"] {
+        let (mut table, removal) = looking_past();
+        let mut attempt = Attempt::new(TableOp::Accuse(removal), mono(&table));
+        while !attempt.is_writing() {
+            attempt.advance(&mut table, &mut || true);
+        }
+        let id = id(&table, name);
+        table.rows.get_mut(&id).unwrap().version += 1;
+        assert_eq!(attempt.advance(&mut table, &mut || true), Progress::Busy, "{name} was changed: start again");
+        assert!(!attempt.is_writing());
+        assert_eq!(table.rows.len(), 5);
+    }
+}
+
+/// One server in both slots of the accused is still one.
+#[test]
+fn nobody_seconds_itself() {
+    for seconded in [false, true] {
+        let (mut table, removal) = looking_past();
+        let (b, c) = (id(&table, "b"), row(&table, "c").clone());
+        let counter = counter_vote(&table, "b");
+        let mut other = counter.clone();
+        if seconded {
+            (other.voter, other.voter_incarnation) = (c.id, c.incarnation);
+        }
+        let row = table.rows.get_mut(&b).unwrap();
+        (row.vote_first, row.vote_second) = (Some(other), Some(counter));
+        // Everything goes on for more than three seconds.
+        accuse(&mut table, &removal);
+        for _ in 0..7 {
+            table.advance(ms(500));
+            let now = table.now();
+            for row in table.rows.values_mut() {
+                row.vote_first.iter_mut().chain(&mut row.vote_second).for_each(|v| v.at = now);
+            }
+        }
+        let outcome = accuse(&mut table, &removal);
+        assert_eq!(is_removal(&outcome), !seconded, "{outcome:?}");
+    }
 }
 
 /// A reply that arrives at the last moment (R7): the caller is asked twice.

@@ -3,6 +3,7 @@
 use super::kit::{address, id, join, leave, new_row, ring_of, row, whole};
 use crate::core::edit::{Guard, Outcome};
 use crate::core::op::TableOp;
+use crate::core::row::Side;
 use crate::core::sim::table::Mishap;
 use crate::core::{EventKind, Incarnation, ServerId};
 
@@ -106,6 +107,32 @@ fn a_join_needs_the_links_that_were_proved_and_not_the_version() {
     assert_eq!(table.run_plain(&join_at(&early, "y")), Ok(Outcome::Stale), "a is no longer before b");
     assert!(matches!(table.run_plain(&late), Ok(Outcome::Joined { .. })), "b is still before a");
     assert_eq!(whole(&table), ["a", "x", "b", "z"]);
+}
+
+#[test]
+fn a_join_needs_the_lives_that_were_proved() {
+    for reborn in ["a", "b"] {
+        let mut table = ring_of(&["a", "b", "c"]);
+        let early = join(&table, "x", Some("a"));
+        let guard = Guard::from(row(&table, reborn));
+        table.run_plain(&TableOp::TakeOver { row: guard, new: new_row(reborn) }).unwrap();
+        assert_eq!(table.run_plain(&early), Ok(Outcome::Stale), "{reborn} was another when it answered");
+    }
+}
+
+#[test]
+fn nobody_leaves_through_a_broken_link() {
+    for (broken, side) in [("a", Side::First), ("c", Side::Second), ("b", Side::First), ("b", Side::Second)] {
+        let mut table = ring_of(&["a", "b", "c", "d"]);
+        let (id, d) = (id(&table, broken), id(&table, "d"));
+        let row = table.rows.get_mut(&id).unwrap();
+        match side {
+            Side::First => row.first_buddy = d,
+            Side::Second => row.second_buddy = d,
+        }
+        assert_eq!(table.run_plain(&leave(&table, "b")), Ok(Outcome::Stale), "{side:?} of {broken}");
+        assert_eq!(table.rows.len(), 4);
+    }
 }
 
 fn join_at(other: &TableOp, name: &str) -> TableOp {

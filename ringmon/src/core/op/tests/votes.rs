@@ -128,6 +128,31 @@ fn a_vote_from_the_future_counts_only_once_its_time_has_come() {
 }
 
 #[test]
+fn what_is_said_of_a_vote_begun_later_than_now_is_that_there_is_none() {
+    let mut table = ring_of(&["a", "x", "b"]);
+    let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], Some("b"));
+    let second = against(&table, "b", Side::Second, vec![silent(&table, "x", ms(100))], Some("a"));
+    accuse(&mut table, &first);
+    accuse(&mut table, &second);
+    let later = table.now() + ms(1);
+    edit(&mut table, "x", |r| r.vote_second.as_mut().unwrap().since = later);
+    assert_eq!(accuse(&mut table, &second), Outcome::Held(Held::NoSecondVote));
+}
+
+/// `a` had voted from the other side too, in a smaller ring.
+#[test]
+fn the_own_vote_in_the_other_slot_is_no_second_witness() {
+    let mut table = ring_of(&["a", "x", "b"]);
+    let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], Some("b"));
+    accuse(&mut table, &first);
+    let own = vote_of(&table, "x", Side::Second).cloned();
+    edit(&mut table, "x", |r| r.vote_first.clone_from(&own));
+    edit(&mut table, "b", |r| r.vote_first = own.map(|v| Vote { kind: VoteKind::Agent, ..v }));
+    table.advance(ms(100));
+    assert_eq!(accuse(&mut table, &first), Outcome::Held(Held::NoSecondVote));
+}
+
+#[test]
 fn overlapping_runs_lose_what_both_ends_agree_on() {
     // a hears neither x nor y; b hears x and not y.
     let mut table = ring_of(&["a", "x", "y", "b", "c"]);
