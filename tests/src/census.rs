@@ -1,9 +1,13 @@
 //! A count of what a run could leave behind: namespaces, mounts, interfaces, BPF programs, processes.
 
+mod others;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use others::Others;
 
 /// What there was at one moment. Compare two with [`Census::left_since`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,18 +50,28 @@ impl Census {
     }
 
     /// What is here now and was not in `before`, and the processes with the mark [`RUN`]`=run`, once the kernel had
-    /// two seconds to finish: programs end after a grace period.
+    /// two seconds to finish: programs end after a grace period. Other runs on this machine are not blamed: what a
+    /// process of theirs holds or has named after itself does not count, nor what came or went while this looked.
     ///
     /// # Errors
     /// As [`Census::take`].
     pub fn leftovers(run: &str, before: &Self) -> anyhow::Result<Vec<Leftover>> {
         let end = Instant::now() + Duration::from_secs(2);
+        let mut always: Option<BTreeSet<Leftover>> = None;
         loop {
             let now = Self { processes: processes(run), ..Self::take()? };
-            let left = now.left_since(before);
-            if left.is_empty() || Instant::now() > end {
-                return Ok(left);
+            let mut left: BTreeSet<Leftover> = now.left_since(before).into_iter().collect();
+            if let Some(seen) = &always {
+                left.retain(|one| seen.contains(one));
             }
+            if !left.is_empty() {
+                let others = Others::of(run);
+                left.retain(|one| !others.own(one));
+            }
+            if left.is_empty() || Instant::now() > end {
+                return Ok(left.into_iter().collect());
+            }
+            always = Some(left);
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -110,16 +124,20 @@ fn programs() -> anyhow::Result<BTreeSet<String>> {
 
 /// Processes that carry the mark of this run, by number and name.
 fn processes(run: &str) -> BTreeSet<String> {
-    let mark = format!("{RUN}={run}");
     pids()
-        .filter(|&pid| pid != std::process::id())
+        .filter(|&pid| pid != std::process::id() && is_marked(pid, run))
         .filter_map(|pid| {
-            let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-            let marked = environ.split(|&byte| byte == 0).any(|entry| entry == mark.as_bytes());
             let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-            marked.then(|| format!("{pid} {}", name.trim()))
+            Some(format!("{pid} {}", name.trim()))
         })
         .collect()
+}
+
+/// Whether this process has the mark of this run; one that has ended has none.
+fn is_marked(pid: u32, run: &str) -> bool {
+    let mark = format!("{RUN}={run}");
+    let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environ.split(|&byte| byte == 0).any(|entry| entry == mark.as_bytes())
 }
 
 fn pids() -> impl Iterator<Item = u32> {
@@ -144,23 +162,4 @@ fn lines(file: &str) -> BTreeSet<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_new_is_left() {
-        let before = Census { programs: BTreeSet::from(["1 a".to_owned()]), ..Census::default() };
-        let mut after = before.clone();
-        assert_eq!(after.left_since(&before), []);
-        after.programs.insert("2 b".to_owned());
-        after.mounts.insert("bpf on /x".to_owned());
-        let left: Vec<String> = after.left_since(&before).iter().map(ToString::to_string).collect();
-        assert_eq!(left, ["mount bpf on /x", "BPF program 2 b"]);
-    }
-
-    #[test]
-    fn what_ended_is_no_leftover() {
-        let before = Census { programs: BTreeSet::from(["1 a".to_owned()]), ..Census::default() };
-        assert_eq!(Census::default().left_since(&before), []);
-    }
-}
+mod tests;
