@@ -5,6 +5,9 @@
 
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod count;
 pub mod frame;
 pub mod layout;

@@ -1,1 +1,132 @@
+use core::net::IpAddr;
+use core::str::FromStr;
+use std::collections::BTreeMap;
+use std::string::String;
+use std::vec::Vec;
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::Frame;
+use crate::frame::{ECHO_REQUEST, turn};
+use crate::tag::{Address, TagKey};
+
+const DOCUMENT: &str = include_str!("../../docs/wire.md");
+
+/// The fields of each vector in the document.
+fn vectors() -> Vec<BTreeMap<&'static str, &'static str>> {
+    let blocks = DOCUMENT.split("```vector\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
+    let fields =
+        |block: &'static str| block.lines().filter_map(|line| line.rsplit_once(' ')).map(|(a, b)| (a.trim(), b));
+    blocks.map(|block| fields(block).collect()).collect()
+}
+
+struct Vector(BTreeMap<&'static str, &'static str>);
+
+impl Vector {
+    fn number<T: FromStr<Err: core::fmt::Debug>>(&self, field: &str) -> T {
+        self.0[field].parse().expect("a number")
+    }
+
+    fn bytes(&self, field: &str) -> Vec<u8> {
+        let text = self.0[field];
+        (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hex")).collect()
+    }
+
+    fn address(&self, field: &str) -> (IpAddr, Address) {
+        let address: IpAddr = self.0[field].parse().expect("an address");
+        (
+            address,
+            match address {
+                IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+                IpAddr::V6(v6) => v6.octets(),
+            },
+        )
+    }
+
+    /// Probe and reply, by this crate.
+    fn payloads(&self) -> [Payload; 2] {
+        let key = TagKey::new(self.bytes("key").as_slice().try_into().expect("16 bytes"));
+        let (prober, responder) = (self.address("prober").1, self.address("responder").1);
+        let purpose = Purpose::from_wire(self.number("purpose")).expect("a purpose");
+        let mut probe = Payload::probe(
+            purpose,
+            self.number("slot"),
+            self.number("generation"),
+            self.number("sequence"),
+            self.number("prober incarnation"),
+            self.number("key id"),
+        );
+        probe.tag = key.any(&prober, &responder, &probe).probe(&probe);
+        let mut reply = probe;
+        reply.received_ns = self.number::<u64>("received").to_be_bytes();
+        reply.residence_ns = self.number::<u32>("residence").to_be_bytes();
+        reply.pulse_age_us = self.number::<u32>("pulse age").to_be_bytes();
+        reply.responder_incarnation = self.number::<u64>("responder incarnation").to_be_bytes();
+        reply.answered = self.number::<u64>("answered").to_be_bytes();
+        reply.direction = Direction::Reply as u8;
+        reply.health = self.number("health");
+        reply.tag = key.any(&prober, &responder, &reply).reply(&reply);
+        [probe, reply]
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| std::format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_documents_vectors_hold() {
+    let vectors: Vec<Vector> = vectors().into_iter().map(Vector).collect();
+    assert_eq!(vectors.len(), 3);
+    for vector in vectors {
+        let [probe, reply] = vector.payloads();
+        assert_eq!(vector.0["probe"], hex(probe.as_bytes()));
+        assert_eq!(vector.0["reply"], hex(reply.as_bytes()));
+        assert_eq!((probe.direction(), reply.direction()), (Some(Direction::Probe), Some(Direction::Reply)));
+        let (IpAddr::V4(prober), IpAddr::V4(responder)) = (vector.address("prober").0, vector.address("responder").0)
+        else {
+            continue;
+        };
+        let (from, to) = (([2, 0, 0, 0, 0, 1], prober.octets()), ([2, 0, 0, 0, 0, 2], responder.octets()));
+        let mut frame = Frame::new(from, to, ECHO_REQUEST, probe);
+        assert_eq!(vector.0["frame"], hex(frame.as_bytes()));
+        turn(&mut frame.head, &mut frame.echo);
+        frame.payload = reply;
+        frame.seal();
+        assert_eq!(vector.0["answer"], hex(frame.as_bytes()));
+    }
+}
+
+#[test]
+fn the_documents_numbers_are_the_codes() {
+    for text in ["version 1", "72 bytes", "total length 100", "0x524d"] {
+        assert!(DOCUMENT.contains(text), "{text}");
+    }
+    assert_eq!((VERSION, PAYLOAD_LEN, crate::frame::PACKET_LEN, ICMP_ID), (1, 72, 100, 0x524d));
+    assert_eq!((MAGIC, REPLY_TTL), ([0x72, 0x6d], 64));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_payload_and_stay_as_they_are(bytes in proptest::collection::vec(any::<u8>(), PAYLOAD_LEN)) {
+        let payload = Payload::from_bytes(bytes.as_slice().try_into().expect("that many"));
+        let _ = payload.direction();
+        let _ = (Purpose::from_wire(payload.purpose), Health::from_wire(payload.health));
+        prop_assert_eq!(payload.as_bytes().as_slice(), bytes.as_slice());
+        prop_assert_eq!(payload.word::<3>(), u64::from_le_bytes(bytes[24..32].try_into().expect("eight")));
+    }
+
+    #[test]
+    fn a_probe_says_what_it_was_made_of(
+        purpose in 1..=4_u8, slot: u16, generation in 1..=u16::MAX, seq: u64, incarnation: u64, key_id: u8,
+    ) {
+        let purpose = Purpose::from_wire(purpose).expect("a purpose");
+        let probe = Payload::probe(purpose, slot, generation, seq, incarnation, key_id);
+        prop_assert_eq!(probe.direction(), Some(Direction::Probe));
+        prop_assert_eq!(Purpose::from_wire(probe.purpose), Some(purpose));
+        prop_assert_eq!((u16::from_be_bytes(probe.slot), u16::from_be_bytes(probe.generation)), (slot, generation));
+        prop_assert_eq!((u64::from_be_bytes(probe.seq), u64::from_be_bytes(probe.prober_incarnation)), (seq, incarnation));
+        prop_assert_eq!(probe.key_id, key_id);
+    }
+}
