@@ -104,9 +104,9 @@ pub struct Watch {
     pub last_kind: u64,
     /// 1 if the pulse in the last reply was older than [`PULSE_OLD_US`].
     pub pulse_old: u64,
-    /// The last void miss: its deadline ...
+    /// The first void miss since the agent zeroed this: its deadline ...
     pub void_from_ns: u64,
-    /// ... and when the timer fired.
+    /// ... and when the timer of the last one fired.
     pub void_until_ns: u64,
 }
 

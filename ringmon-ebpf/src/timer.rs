@@ -127,7 +127,8 @@ unsafe fn missed(watch: *mut Watch, place: *const Outstanding, slot: u16, genera
         let deadline = get(&raw const (*place).deadline_ns);
         if now - deadline > TIMER_SLACK_NS {
             maps::count(Incident::MissVoid.index());
-            set(&raw mut (*watch).void_from_ns, deadline);
+            // The agent zeroes it when it has read the span; until then the span grows.
+            change(&raw mut (*watch).void_from_ns, 0, deadline);
             set(&raw mut (*watch).void_until_ns, now);
             add(&raw mut (*watch).void, 1);
             maps::tell(EventKind::Void, slot, generation, now);

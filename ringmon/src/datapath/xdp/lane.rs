@@ -162,3 +162,7 @@ impl Lane {
         answer
     }
 }
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;

@@ -57,6 +57,8 @@ use shared::Shared;
 
 /// Probers are forgotten after this long.
 const PROBERS_FRESH: Duration = Duration::from_secs(10);
+/// A real-time thread that is told to probe all the time would take the processor away from everybody.
+const LEAST_INTERVAL: Duration = Duration::from_micros(500);
 /// Deadlines are cut to this many intervals: the window must hold all that is outstanding.
 const MOST_OUTSTANDING: u32 = 96;
 
@@ -180,8 +182,9 @@ impl Datapath for XdpDatapath {
         if slot >= MAX_WATCHES || generation == 0 {
             return Err(Error::NoWatch { slot, generation });
         }
-        let deadline = spec.deadline.min(spec.interval * MOST_OUTSTANDING);
-        let pace = Pace { interval: spec.interval, deadline, purpose: purpose(spec.purpose) };
+        let interval = spec.interval.max(LEAST_INTERVAL);
+        let deadline = spec.deadline.min(interval * MOST_OUTSTANDING);
+        let pace = Pace { interval, deadline, purpose: purpose(spec.purpose) };
         if self.shared.generation(slot) == generation {
             self.shared.deadline(slot, deadline);
             self.sender.tell(Command::Change(spec.id, pace));
@@ -270,12 +273,10 @@ impl Datapath for XdpDatapath {
     fn faults(&mut self) -> (bool, Vec<(LocalFault, Time, Time)>) {
         let mut faults = self.shared.take_faults();
         for (slot, seen) in (0..).zip(&mut self.voids) {
-            let word = |offset| self.shared.watches.word(slot, offset).map_or(0, |word| word.load(Relaxed));
-            let void = word(offset_of!(Watch, void));
+            let void = self.shared.watches.word(slot, offset_of!(Watch, void)).map_or(0, |word| word.load(Relaxed));
             if void > *seen {
                 *seen = void;
-                let (from, until) = (word(offset_of!(Watch, void_from_ns)), word(offset_of!(Watch, void_until_ns)));
-                faults.push((LocalFault::TimerLate, Time::from_ns(from), Time::from_ns(until)));
+                faults.extend(self.shared.take_void(slot).map(|(from, until)| (LocalFault::TimerLate, from, until)));
             }
         }
         (self.shared.link_up.load(Relaxed), faults)

@@ -227,3 +227,7 @@ impl Loop {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sender_tests.rs"]
+mod tests;

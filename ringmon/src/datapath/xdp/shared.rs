@@ -184,6 +184,14 @@ impl Shared {
         )
     }
 
+    /// The span of this slot's void misses since the last call.
+    #[must_use]
+    pub fn take_void(&self, slot: u32) -> Option<(Time, Time)> {
+        let from = self.watches.word(slot, offset_of!(Watch, void_from_ns))?.swap(0, Relaxed);
+        let until = self.watches.word(slot, offset_of!(Watch, void_until_ns))?.load(Relaxed);
+        (from != 0).then(|| (Time::from_ns(from), Time::from_ns(until)))
+    }
+
     /// Upper bounds and counts of a watch's round trips; empty buckets are left out.
     #[must_use]
     pub fn round_trips(&self, slot: u16) -> Vec<(u64, u64)> {

@@ -2,8 +2,8 @@
 
 mod answers;
 mod contract;
-mod kit;
-mod netns;
+pub mod kit;
+pub mod netns;
 mod observes;
 mod opening;
 mod run;

@@ -1,0 +1,128 @@
+//! The sender's turns, one by one, at times of our choosing.
+
+use std::net::Ipv4Addr;
+
+use ringmon_common::layout::Config;
+use ringmon_common::wire::Purpose;
+use ringmon_common::{TagKey, tag};
+
+use super::*;
+use crate::datapath::xdp::attach::Interface;
+use crate::datapath::xdp::object::{Object, Plain};
+use crate::datapath::xdp::tests::netns::{ADDRESSES, INTERFACE, Namespace, pair};
+use crate::datapath::xdp::{CS6, Choice, socket};
+
+const INTERVAL: Duration = Duration::from_millis(20);
+const SEED: u64 = 7_000_000;
+
+struct Bench {
+    turns: Loop,
+    shared: Arc<Shared>,
+    _ebpf: aya::Ebpf,
+}
+
+/// A sender that nobody runs, in this thread's namespace, with both programs attached.
+fn bench() -> Bench {
+    let own = ADDRESSES[0];
+    let mut netlink = Netlink::open().expect("netlink");
+    let interface = Interface::examine(INTERFACE, own.into(), &mut netlink).expect("the interface");
+    let mut object = Object::load(0).expect("load the programs: run cargo xtask test");
+    object.config.set(0, Plain(Config { address: tag::mapped(own.octets()) }), 0).expect("config");
+    interface.attach(&mut object, Choice::Generic).expect("attach");
+    let Object { ebpf, identity, watches, window, histogram, probers, counters, .. } = object;
+    let shared = Arc::new(Shared::new((watches, window, histogram), (identity, probers, counters)));
+    let sign = Sign { own, key: TagKey::new(&[7; 16]), key_id: 1, incarnation: 0 };
+    let link = LinkFlags::open(INTERFACE).expect("a socket");
+    let parts =
+        Parts { index: interface.index, link, netlink, seed: SEED, sign, shared: Arc::clone(&shared), realtime: false };
+    Bench { turns: Loop::new(parts), shared, _ebpf: ebpf }
+}
+
+impl Bench {
+    fn begin(&mut self, slot: u16, interval: Duration, now: Time) {
+        let (id, peer) = (WatchId { slot, generation: 1 }, ADDRESSES[1]);
+        let deadline = Duration::from_secs(1000);
+        self.shared.begin(id, peer.octets(), 1, deadline, now);
+        let pace = Pace { interval, deadline, purpose: Purpose::Buddy };
+        let socket = socket::open(INTERFACE, ADDRESSES[0], CS6).expect("a raw socket");
+        self.turns.obey(Command::Begin(Box::new(Lane::new(id, peer, 1, pace, socket, now))), now);
+    }
+
+    fn due(&self, slot: usize) -> Time {
+        self.turns.lanes[slot].as_ref().expect("a lane").due
+    }
+
+    fn sent(&self, slot: u32) -> u64 {
+        self.shared.watches.load(slot).expect("a watch").sent
+    }
+}
+
+/// So that probes leave within the call that sends them.
+fn resolve(ends: &[Namespace; 2], to: Ipv4Addr) {
+    ends[0].ip(&["neigh", "replace", &to.to_string(), "lladdr", "02:00:00:00:00:99", "dev", INTERFACE]);
+}
+
+#[test]
+fn probes_that_are_due_together_leave_in_one_turn() {
+    let ends = pair();
+    resolve(&ends, ADDRESSES[1]);
+    ends[0].run(|| {
+        let (mut bench, now) = (bench(), clock::now());
+        bench.begin(0, INTERVAL, now);
+        bench.begin(1, INTERVAL, now);
+        bench.begin(2, INTERVAL / 10, now);
+        bench.turns.send_due(now);
+        assert_eq!([0, 1, 2].map(|slot| bench.sent(slot)), [1, 1, 1]);
+        // From the second on they are on the grid.
+        let due = bench.due(0);
+        assert_eq!((bench.due(1), due.as_ns() % 20_000_000), (due, SEED));
+        while bench.due(2) < due {
+            bench.turns.send_due(bench.due(2));
+        }
+        assert_eq!(bench.due(2), due);
+        bench.turns.send_due(due);
+        assert_eq!([0, 1].map(|slot| bench.sent(slot)), [2, 2]);
+        assert_eq!(bench.due(0), due + INTERVAL);
+        assert!(bench.turns.faults.is_empty());
+    });
+}
+
+#[test]
+fn a_late_turn_is_a_fault_and_is_not_made_up_for() {
+    let ends = pair();
+    resolve(&ends, ADDRESSES[1]);
+    ends[0].run(|| {
+        let (mut bench, now) = (bench(), clock::now());
+        bench.begin(0, INTERVAL, now);
+        bench.turns.send_due(now);
+        let due = bench.due(0);
+        let on_time = due + INTERVAL / 4;
+        bench.turns.send_due(on_time);
+        assert!(bench.turns.faults.is_empty(), "a quarter of the interval is no lateness");
+        let due = bench.due(0);
+        let late = due + INTERVAL * 5 + Duration::from_millis(6);
+        bench.turns.send_due(late);
+        assert_eq!(bench.turns.faults, [(LocalFault::SenderLate, due, late)]);
+        assert_eq!(bench.sent(0), 3, "one probe, not five");
+        assert_eq!(bench.due(0), due + INTERVAL * 6);
+    });
+}
+
+#[test]
+fn a_shorter_interval_holds_at_once() {
+    let ends = pair();
+    resolve(&ends, ADDRESSES[1]);
+    ends[0].run(|| {
+        let (mut bench, now) = (bench(), clock::now());
+        bench.begin(0, Duration::from_secs(1), now);
+        bench.turns.send_due(now);
+        let pace = Pace { interval: Duration::from_millis(2), deadline: INTERVAL, purpose: Purpose::Buddy };
+        bench.turns.obey(Command::Change(WatchId { slot: 0, generation: 1 }, pace), now);
+        assert!(bench.due(0).since(now) <= Duration::from_millis(2));
+        // Another generation's command is not for this watch.
+        bench.turns.obey(Command::End(WatchId { slot: 0, generation: 2 }), now);
+        assert!(bench.turns.lanes[0].is_some());
+        bench.turns.obey(Command::End(WatchId { slot: 0, generation: 1 }), now);
+        assert!(bench.turns.lanes[0].is_none());
+    });
+}
