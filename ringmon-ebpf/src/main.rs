@@ -82,11 +82,12 @@ fn inspect(ctx: &XdpContext) -> Result<Verdict, Verdict> {
 pub fn ringmon_egress(ctx: TcContext) -> i32 {
     // SAFETY: the context that the kernel gave us.
     let forwarded = unsafe { (*ctx.skb.skb).ingress_ifindex } != 0;
-    if !forwarded && let Some(own) = maps::own_address() {
-        if let Some(frame) = recognise_leaving(&Packet::new(ctx.data(), ctx.data_end()), own) {
-            debug!(&ctx, "a probe leaves for {:i}", frame.head.to);
-            stamp::stamp(&frame.payload);
-        }
+    if !forwarded
+        && let Some(own) = maps::own_address()
+        && let Some(frame) = recognise_leaving(&Packet::new(ctx.data(), ctx.data_end()), own)
+    {
+        debug!(&ctx, "a probe leaves for {:i}", frame.head.to);
+        stamp::stamp(&frame.payload);
     }
     NEXT
 }

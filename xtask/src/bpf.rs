@@ -23,8 +23,32 @@ const CPU: &str = "v3";
 /// The compiler said why on stderr; the objects of an earlier build are still there.
 pub fn build(root: &Path, linker: &Path) -> Result<PathBuf> {
     let linker = linker.canonicalize().with_context(|| format!("no bpf-linker at {}", linker.display()))?;
-    // Not in the folder of the objects, which ringmon/build.rs watches.
-    let scratch = root.join("target/bpf-build");
+    let status = cargo(root, "build", &linker).arg("--quiet").status().context("cannot run cargo")?;
+    ensure!(status.success(), "the BPF programs do not build (cargo ended with {status})");
+    let folder = root.join("target/bpf");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for (binary, object) in OBJECTS {
+        let from = scratch(root).join("bpfel-unknown-none/release").join(binary);
+        replace(&from, &folder.join(object))?;
+    }
+    Ok(folder.join(OBJECTS[0].1))
+}
+
+/// Clippy for the BPF programs, which the workspace's own does not see.
+pub fn clippy(root: &Path, linker: &Path) -> Command {
+    // The same path as when building: with other flags everything would be compiled once more.
+    let linker = linker.canonicalize().unwrap_or_else(|_| linker.to_owned());
+    let mut clippy = cargo(root, "clippy", &linker);
+    clippy.args(["--", "-D", "warnings"]);
+    clippy
+}
+
+/// Not in the folder of the objects, which ringmon/build.rs watches.
+fn scratch(root: &Path) -> PathBuf {
+    root.join("target/bpf-build")
+}
+
+fn cargo(root: &Path, verb: &str, linker: &Path) -> Command {
     let flags = [
         format!("-Clinker={}", linker.display()),
         format!("-Ctarget-cpu={CPU}"),
@@ -36,22 +60,14 @@ pub fn build(root: &Path, linker: &Path) -> Result<PathBuf> {
     ];
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root.join("ringmon-ebpf"));
-    cargo.args(["build", "--quiet", "--locked", "--release", "-Z", "build-std=core"]);
-    cargo.args(["--target", "bpfel-unknown-none", "--target-dir"]).arg(&scratch);
+    cargo.args([verb, "--locked", "--release", "-Z", "build-std=core", "--target", "bpfel-unknown-none"]);
+    cargo.arg("--target-dir").arg(scratch(root));
     cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     // What cargo told this process about its own build is not about that one.
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_build(&name.to_string_lossy())) {
         cargo.env_remove(name);
     }
-    let status = cargo.status().context("cannot run cargo")?;
-    ensure!(status.success(), "the BPF programs do not build (cargo ended with {status})");
-    let folder = root.join("target/bpf");
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for (binary, object) in OBJECTS {
-        let from = scratch.join("bpfel-unknown-none/release").join(binary);
-        replace(&from, &folder.join(object))?;
-    }
-    Ok(folder.join(OBJECTS[0].1))
+    cargo
 }
 
 fn is_of_a_build(name: &str) -> bool {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ringmon_tests::census::{self, Census};
 
-use crate::{build, progress};
+use crate::{bpf, build, progress, setup};
 use tally::Tally;
 
 /// What to run.
@@ -63,11 +63,12 @@ fn checks(root: &Path) -> Vec<(&'static str, Vec<Command>)> {
     if root.join("ringmon-ebpf/Cargo.toml").exists() {
         format.push(cargo(&["fmt", "--manifest-path", "ringmon-ebpf/Cargo.toml", "--check"]));
     }
+    let bpf_lints = bpf::clippy(root, &setup::linker(root));
     let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     vec![
         ("format", format),
-        ("lints", vec![cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])]),
+        ("lints", vec![cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]), bpf_lints]),
         ("documentation", vec![doc]),
     ]
 }
