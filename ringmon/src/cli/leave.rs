@@ -3,14 +3,17 @@
 use super::exit::{Error, Verdict};
 use super::tell::tell;
 use super::{database, out};
-use crate::config::Typed;
+use crate::config::{Typed, parse};
 use crate::core::op::TableOp;
 use crate::core::row::{Address, Side};
 use crate::core::{Lookup, NoticeBody, Outcome, ServerRow, TableSnapshot};
 use crate::store::Store;
 
 /// Takes a server out of the ring on an operator's word; its two buddies become each other's.
+///
+/// A word that cannot be a name is not looked for: MySQL's collations take `"a "` for `"a"`, and would find another server.
 pub fn run(typed: &Typed, name: &str) -> anyhow::Result<Verdict> {
+    parse::name(name).map_err(|problem| Error::Usage(format!("{name:?} is no server's name: {problem}")))?;
     database::wait(async {
         let store = database::open(typed).await?;
         let row = find(&store, name).await?;

@@ -155,6 +155,17 @@ fn an_operator_takes_a_server_out() {
 }
 
 #[test]
+fn a_name_that_cannot_be_one_takes_nobody_out() {
+    let lab = Lab::ring(&["a", "b", "c"]);
+    for name in ["b ", " b", "b\u{a0}", ""] {
+        let said = lab.says(&["leave", name]);
+        let why = "is no server's name: it must be 1 to 64 letters, digits, and . _ - : @";
+        assert_eq!((said.code, said.err), (2, format!("ringmon: {name:?} {why}\n")));
+    }
+    assert!(lab.says(&["ring", "show"]).out.starts_with("a -> b -> c -> a\n"));
+}
+
+#[test]
 fn those_concerned_are_told_that_a_server_was_taken_out() {
     let lab = Lab::ring(&["a", "b", "c"]);
     // On loopback this test can be all three agents.

@@ -1,4 +1,10 @@
 //! R2: nobody on the whole ring is heard, and the database answers.
+//!
+//! Who is reached by probes of those whom it does not hear is not alone: they live. It is so at the end of every cut: one of two may
+//! have to ask for the other's hardware address again, and is deaf to it for up to a second longer than the other is to it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::common::Common;
 use super::contract::TableDone;
@@ -6,8 +12,8 @@ use super::member::Member;
 use super::table::Concern;
 use crate::core::edit::Outcome;
 use crate::core::op::{Accusation, TableOp};
-use crate::core::row::Alone;
-use crate::core::{Side, Time};
+use crate::core::row::{Address, Alone};
+use crate::core::{ServerId, Side, Time, VoteKind};
 
 /// The own alone mark.
 #[derive(Debug, Default)]
@@ -18,22 +24,56 @@ pub(super) struct AloneWork {
     next: Time,
     /// The mark was renewed: now the removal.
     renewed: bool,
+    /// When a probe of whom on the ring was last answered here.
+    visits: BTreeMap<ServerId, Time>,
+    /// When the mark may be taken back: those whom this server hears again may still be deaf to it, and it must go on to object.
+    over: Option<Time>,
 }
 
+/// A probe that came this recently proves that its sender lives.
+const VISIT: Duration = Duration::from_secs(1);
+/// The mark stands for this long after the last moment at which it was true.
+const OBJECTS: Duration = Duration::from_millis(1500);
+
 impl Member {
-    /// Mark, renew, remove; or take the mark back as soon as anybody is heard.
+    /// A probe was answered here: its sender lives, whether it is heard or not.
+    pub(super) fn answered(&mut self, address: Address, at: Time) {
+        let known = self.sides.iter().flat_map(|work| &work.chain.members).find(|member| member.address == address);
+        if let Some(id) = known.map(|member| member.id) {
+            self.alone.visits.insert(id, at);
+        }
+    }
+
+    /// Whether somebody that this server cannot hear reaches it. Probes prove a host and its sender: they say nothing for an agent
+    /// whose loop hangs.
+    fn visited(&mut self, now: Time) -> bool {
+        self.alone.visits.retain(|_, at| now.since(*at) < VISIT);
+        let silent = self.sides.iter().flat_map(|work| &work.run.silent);
+        silent.filter(|(_, kind)| *kind == VoteKind::Host).any(|(id, _)| self.alone.visits.contains_key(id))
+    }
+
+    /// Mark, renew, remove; or take the mark back, a little after somebody was heard.
     pub(super) fn settle_alone(&mut self, common: &mut Common, of_two: bool) {
         let all = self.sides.iter().any(|w| w.run.all);
         let allowed = of_two || common.pool.as_ref().is_some_and(|p| p.rules.alone == Alone::All);
+        let visited = self.visited(common.now);
         let mark = |member: &Self, alone| TableOp::Alone { me: member.id, incarnation: member.incarnation, alone };
-        if !(all && allowed) {
+        if !all || !allowed || visited {
             let stands = self.alone.marked.is_some() || self.alone.maybe;
-            if stands && common.ready(Concern::Alone) {
-                let op = mark(self, false);
-                self.alone = AloneWork::default();
-                common.begin(Concern::Alone, op);
+            if stands {
+                let over = *self.alone.over.get_or_insert(common.now + OBJECTS);
+                if common.due(over) && common.ready(Concern::Alone) {
+                    let op = mark(self, false);
+                    self.alone = AloneWork { visits: std::mem::take(&mut self.alone.visits), ..AloneWork::default() };
+                    common.begin(Concern::Alone, op);
+                }
             }
             return;
+        }
+        if self.alone.over.take().is_some() {
+            // Alone again: what was true before the interruption counts for nothing.
+            self.alone.marked = None;
+            self.alone.renewed = false;
         }
         let tuning = &common.identity.tuning;
         let old = if of_two { tuning.alone_one } else { tuning.alone_more };

@@ -228,7 +228,9 @@ impl Common {
         for watch in self.watches.iter_mut() {
             let life = Some(watch.reading.incarnation);
             let shown = watch.purpose == Purpose::Buddy || watch.told_suspect;
-            if watch.detector.state() == State::Alive && shown && watch.told_alive != life {
+            // An agent that has just started answers before it knows which life it lives: that one is told when it says.
+            let unborn = watch.reading.incarnation == Incarnation(0) && watch.told_alive.is_some();
+            if watch.detector.state() == State::Alive && shown && watch.told_alive != life && !unborn {
                 watch.told_alive = life;
                 watch.told_suspect = false;
                 told.push((watch.target.name.clone(), json!({ "incarnation": watch.reading.incarnation })));

@@ -186,11 +186,11 @@ impl Engine {
                     member.stranger(&self.common, address);
                 }
             }
-            Input::Answered(address, at) => {
-                if let Phase::Joining(joining) = &mut self.phase {
-                    joining.answered(address, at);
-                }
-            }
+            Input::Answered(address, at) => match &mut self.phase {
+                Phase::Joining(joining) => joining.answered(address, at),
+                Phase::Member(member) => member.answered(address, at),
+                Phase::Idle | Phase::Starting(_) | Phase::Removed { .. } | Phase::Leaving(_) | Phase::Stopped => {}
+            },
             Input::Notice(notice) => {
                 if let Phase::Member(member) = &mut self.phase {
                     member.notice(&mut self.common, &notice);

@@ -23,6 +23,16 @@ pub(super) enum Concern {
     Leave,
 }
 
+impl Concern {
+    /// Whether it takes as long as a vote takes. The way in does not: it opens the connection, and waits for others who join.
+    const fn is_like_a_vote(self) -> bool {
+        match self {
+            Self::Find | Self::Place | Self::Join | Self::Leave => false,
+            Self::View | Self::Ahead(_) | Self::Vote(_) | Self::Alone | Self::Health => true,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Flying {
     concern: Concern,
@@ -47,12 +57,16 @@ pub(super) struct Tables {
     backoff: Backoff,
     failed_at: Time,
     quiet_until: Time,
-    took: VecDeque<Duration>,
+    /// When a member's operations ended, and what they took.
+    took: VecDeque<(Time, Duration)>,
 }
 
 impl Tables {
     /// Durations kept for the percentile.
     const KEPT: usize = 100;
+    /// And for how long. At rest a row is read every 30 s: a hundred of them would remember a hiccup for most of an hour, and
+    /// every removal would wait for it. A vote's own duration counts before the removal that rests on it.
+    const FRESH: Duration = Duration::from_secs(60);
 
     pub fn new() -> Self {
         Self {
@@ -107,17 +121,20 @@ impl Tables {
     ) -> (Option<Concern>, Option<Turn>) {
         let Some(flying) = self.flying.remove(&done.ticket) else { return (None, None) };
         let turn = match &done.result {
-            Ok(_) => self.answered(done.took, now),
+            Ok(_) => self.answered(flying.concern, done.took, now),
             Err(failure) => self.failed(&failure.cause, flying.began, now, rng, most),
         };
         (flying.current.then_some(flying.concern), turn)
     }
 
-    fn answered(&mut self, took: Duration, now: Time) -> Option<Turn> {
+    fn answered(&mut self, concern: Concern, took: Duration, now: Time) -> Option<Turn> {
         self.backoff.reset();
         self.quiet_until = Time::ZERO;
-        self.took.push_back(took);
-        if self.took.len() > Self::KEPT {
+        if concern.is_like_a_vote() {
+            self.took.push_back((now, took));
+        }
+        let old = |(ended, _): &(Time, Duration)| now.since(*ended) > Self::FRESH;
+        while self.took.len() > Self::KEPT || self.took.front().is_some_and(old) {
             self.took.pop_front();
         }
         self.away.take().map(|(since, _)| Turn::Back(now.since(since)))
@@ -135,9 +152,9 @@ impl Tables {
         first.then(|| Turn::Away(cause.to_owned()))
     }
 
-    /// 99th percentile of what own operations took.
+    /// 99th percentile of what a member's operations took in the last minute.
     pub fn p99(&self) -> Duration {
-        let mut sorted: Vec<Duration> = self.took.iter().copied().collect();
+        let mut sorted: Vec<Duration> = self.took.iter().map(|(_, took)| *took).collect();
         sorted.sort_unstable();
         let at = (sorted.len() * 99).div_ceil(100).saturating_sub(1);
         sorted.get(at).copied().unwrap_or_default()

@@ -1,5 +1,6 @@
 //! One engine, input by input, against a table in memory.
 
+mod alone;
 mod joining;
 mod kit;
 mod member;

@@ -4,7 +4,7 @@ use super::kit::{Bench, address, ms, ring};
 use crate::core::engine::{Input, Stopped, TableOp};
 use crate::core::evidence::LocalFault;
 use crate::core::row::Health;
-use crate::core::{EventKind, Incarnation, Notice, NoticeBody, Outcome, Purpose, ServerId, Side};
+use crate::core::{EventKind, Incarnation, Notice, NoticeBody, Outcome, Purpose, ServerId, Side, WatchReading};
 
 fn notice(body: NoticeBody) -> Input {
     Input::Notice(Notice { from: ServerId(1), incarnation: Incarnation(1), body })
@@ -53,6 +53,27 @@ fn a_member_watches_both_buddies_and_tells_them() {
     }
     let told = bench.events.iter().find(|e| e.kind == EventKind::Buddies).expect("buddies");
     assert_eq!(told.detail, serde_json::json!({ "first": format!("s{first}"), "second": format!("s{second}") }));
+}
+
+#[test]
+fn a_buddy_that_restarts_is_told_alive_once_it_says_which_life_it_lives() {
+    let mut bench = Bench::member(4);
+    let (first, _) = buddies(&bench);
+    let watch = bench.watch_of(first).expect("a buddy is watched").id;
+    bench.events.clear();
+    for life in [0, 0, 2, 2] {
+        bench.now = bench.now + ms(20);
+        let reading = WatchReading {
+            replies: 1,
+            last_reply: Some(bench.now),
+            last_pulse: Some(bench.now),
+            incarnation: Incarnation(life),
+            ..WatchReading::default()
+        };
+        bench.feed(Input::Watch(watch, reading));
+    }
+    let told: Vec<_> = bench.events.iter().filter(|e| e.kind == EventKind::Alive).map(|e| &e.detail).collect();
+    assert_eq!(told, [&serde_json::json!({ "incarnation": 2 })]);
 }
 
 #[test]

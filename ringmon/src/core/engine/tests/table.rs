@@ -79,3 +79,32 @@ fn the_hold_follows_the_last_hundred_operations_within_its_bounds() {
     }
     assert_eq!(tables.hold(), ms(2000));
 }
+
+#[test]
+fn a_hiccup_of_the_database_is_forgotten_within_a_minute() {
+    let mut tables = Tables::new();
+    let mut rng = Rng::new(1);
+    let mut took = |tables: &mut Tables, ticket: u64, concern: Concern, now: Time, ms_took: u64| {
+        tables.begin(concern, op(), now);
+        tables.end(&done(ticket, true, ms_took), now, &mut rng, ms(5000));
+    };
+    let start = Time::ZERO + ms(1_000_000);
+    took(&mut tables, 1, Concern::View, start, 700);
+    took(&mut tables, 2, Concern::View, start + ms(60_000), 5);
+    assert_eq!(tables.hold(), ms(1440), "a minute old, and still fresh");
+    took(&mut tables, 3, Concern::View, start + ms(60_001), 5);
+    assert_eq!(tables.hold(), ms(60));
+    took(&mut tables, 4, Concern::Vote(crate::core::Side::First), start + ms(60_002), 100);
+    assert_eq!(tables.hold(), ms(240), "a vote's own duration counts for the removal that rests on it");
+}
+
+#[test]
+fn the_way_in_says_nothing_of_how_long_a_vote_takes() {
+    let mut tables = Tables::new();
+    let mut rng = Rng::new(1);
+    for (ticket, concern) in (1..).zip([Concern::Find, Concern::Place, Concern::Join]) {
+        tables.begin(concern, op(), Time::ZERO);
+        tables.end(&done(ticket, true, 900), Time::ZERO, &mut rng, ms(5000));
+    }
+    assert_eq!(tables.hold(), ms(60));
+}
