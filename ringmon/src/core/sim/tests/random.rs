@@ -115,7 +115,11 @@ fn die_for_good(world: &mut World, rng: &mut Rng) -> Result<(), String> {
             world.run_for(rng.between(Duration::ZERO, ms(200)));
         }
     }
-    let settled = world.run_until(secs(20), World::settled);
+    let settled = world.run_until(secs(20), World::settled) && {
+        // An alone mark stands for a little longer than it is true.
+        world.run_for(secs(2));
+        world.settled()
+    };
     judge(world, settled)
 }
 
