@@ -276,6 +276,8 @@ fn of_two_first_servers_one_finds_the_other() {
             let TableOp::Join { new, .. } = op.as_ref() else { panic!("not a join") };
             let joined = matches!(outcome, Outcome::Joined { .. });
             assert!(!joined || new.name == winner, "{:#?}", world.ended);
+            let itself = matches!(outcome, Outcome::AddressTaken { name } if *name == new.name);
+            assert!(!itself, "its own row is not in its way: {:#?}", world.ended);
         }
     });
     assert!(ends > 100, "{ends}");

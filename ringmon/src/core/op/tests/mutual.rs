@@ -121,6 +121,27 @@ fn a_pause_of_the_database_does_not_decide_a_cut() {
     }
 }
 
+/// The pause is over for one of them only, or never began for it.
+#[test]
+fn nor_does_a_pause_for_all_but_one() {
+    for lucky in 0..4 {
+        let mut cut = Quarrel::new(&["a", "b", "c", "d", "e", "f"], &HALVES);
+        cut.go_on(ms(200));
+        let everybody = cut.accusations.clone();
+        let alone = vec![everybody[lucky].clone()];
+        let mut back = Quarrel { table: cut.table.clone(), accusations: alone.clone() };
+        back.table.advance(ms(6000));
+        assert_eq!(back.go_on(ms(20_000)).1, None, "{lucky} alone is back");
+        let mut never = Quarrel { table: cut.table.clone(), accusations: alone };
+        assert_eq!(never.go_on(ms(6000)).1, None, "{lucky} alone goes on");
+        for order in orders(4) {
+            let accusations = order.iter().map(|n| everybody[*n].clone()).collect();
+            let mut after = Quarrel { table: never.table.clone(), accusations };
+            assert_eq!(after.go_on(ms(200)).1, None, "{lucky} alone went on, then {order:?}");
+        }
+    }
+}
+
 fn is_removal(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Removed { .. })
 }
