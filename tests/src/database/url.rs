@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::Context;
 
-/// `mysql://user:password@host:port/rest`, percent signs as they came.
+/// `mysql://user:password@host:port/rest`, percent signs as they came, but for the password: that is plain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
     pub scheme: String,
@@ -39,12 +39,25 @@ impl Url {
         Ok(Self {
             scheme: scheme.to_owned(),
             user: user.map(str::to_owned),
-            password: password.map(str::to_owned),
+            password: password.map(plain),
             host: if host.is_empty() { "localhost" } else { host }.to_owned(),
             port,
             rest: rest.to_owned(),
         })
     }
+}
+
+/// Without the percent signs of RFC 3986; one that does not belong to such a code stays.
+fn plain(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let code = after.get(..2).filter(|_| first == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl fmt::Display for Url {
@@ -65,7 +78,7 @@ mod tests {
     #[test]
     fn another_host_can_be_put_in() {
         let mut url = Url::parse("mysql://me:s%40:cret@db.example/pool?ssl-mode=disabled").unwrap();
-        assert_eq!((url.host.as_str(), url.port, url.password.as_deref()), ("db.example", 3306, Some("s%40:cret")));
+        assert_eq!((url.host.as_str(), url.port, url.password.as_deref()), ("db.example", 3306, Some("s@:cret")));
         url.host = "10.77.0.254".to_owned();
         assert_eq!(url.to_string(), "mysql://me@10.77.0.254:3306/pool?ssl-mode=disabled");
         assert_eq!(Url::parse("mysql://[::1]:4000/x").unwrap().port, 4000);
