@@ -33,6 +33,7 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     let begin = Instant::now();
     let run = std::process::id().to_string();
     let before = Census::take()?;
+    let netns = is_mount(NETNS);
     build::all_for_tests(root)?;
     let mut rows = vec![Row { stage: "build", tally: Tally::check(true), took: begin.elapsed() }];
     if options.filter.is_none() {
@@ -42,6 +43,9 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     }
     let mut suite = suite(root, options.filter.as_deref());
     rows.push(timed("tests", || tally::count("running all tests", suite.env(census::RUN, &run))));
+    if !netns {
+        put_back_netns();
+    }
     rows.push(timed("leftovers", || leftovers(&run, &before)));
     Ok(summary(&rows, begin.elapsed()))
 }
@@ -92,6 +96,25 @@ fn suite(root: &Path, filter: Option<&str>) -> Command {
     // A failure of the lab says where it was by itself.
     command.env("RUST_LIB_BACKTRACE", "0");
     command
+}
+
+/// Where ip(8) keeps namespaces with a name. The first `ip netns add` of a machine mounts it onto itself, for good.
+const NETNS: &str = "/run/netns";
+
+fn is_mount(place: &str) -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    mounts.lines().any(|line| line.split(' ').nth(4) == Some(place))
+}
+
+/// Takes that mount off again if nobody uses it.
+fn put_back_netns() {
+    let empty = std::fs::read_dir(NETNS).is_ok_and(|mut entries| entries.next().is_none());
+    while empty && is_mount(NETNS) {
+        if let Err(error) = nix::mount::umount(NETNS) {
+            progress::say(&format!("cannot unmount {NETNS}: {error}"));
+            return;
+        }
+    }
 }
 
 /// Namespaces, mounts, interfaces, programs and processes must be those of before.

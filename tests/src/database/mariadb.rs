@@ -40,6 +40,8 @@ impl MariaDb {
             "--skip-test-db",
             "--skip-name-resolve",
             "--user=root",
+            // Also where the machine's own name does not resolve.
+            "--force",
         ];
         hub.command("mariadb-install-db", &install, "").context("cannot make MariaDB's own tables")?;
         let socket = folder.join("sock");
