@@ -11,7 +11,8 @@ use crate::core::backoff::Backoff;
 use crate::core::edit::{Held, Lookup, TableSnapshot};
 use crate::core::notice::NoticeBody;
 use crate::core::op::{Accusation, Finding, TableOp};
-use crate::core::{Incarnation, ServerId, Side, Time, VoteKind, Witness};
+use crate::core::row::Vote;
+use crate::core::{Incarnation, ServerId, ServerRow, Side, Time, VoteKind, Witness};
 
 /// What goes on towards one buddy.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ pub(super) struct Suspicion {
     pub held: Option<Held>,
     pub notified: BTreeSet<ServerId>,
     pub conflicts: Backoff,
+    /// When both sides of a cut were last seen to accuse each other ([`SideWork::look_for_cut`]).
+    pub cut: Option<Time>,
 }
 
 /// What an accusation comes to; when it changes, the next one goes out at once.
@@ -84,6 +87,7 @@ impl Suspicion {
             held: None,
             notified: BTreeSet::new(),
             conflicts: Backoff::new(Duration::from_millis(10), Duration::from_millis(250)),
+            cut: None,
         }
     }
 }
@@ -189,7 +193,27 @@ impl SideWork {
 
     /// What may be said of the first `count` of the run.
     pub fn findings(&self, common: &Common, count: usize) -> Vec<Finding> {
-        self.run.silent.iter().take(count).filter_map(|(server, kind)| finding(common, *server, *kind)).collect()
+        let cut = self.suspicion.as_ref().and_then(|s| s.cut);
+        let healing = cut.is_some_and(|at| common.now.since(at) < common.identity.tuning.mutual_limit);
+        let all = self.run.silent.iter().take(count).filter_map(|(server, kind)| finding(common, *server, *kind));
+        all.map(|f| Finding { enough: f.enough && !healing, ..f }).collect()
+    }
+
+    /// R4, when a cut heals: its servers do not hear each other again at the same moment (one whose neighbour has to be
+    /// resolved first takes up to a second longer), and the first to hear takes back the counter-votes that protected its
+    /// whole side. So a server that saw both slots of a row beside the run held by others, one of them of the run, calls no silence
+    /// long enough until that is [`mutual_limit`](crate::core::Tuning::mutual_limit) ago.
+    pub fn look_for_cut(&mut self, now: Time, within: Duration, seen: &TableSnapshot) {
+        let Some(suspicion) = &mut self.suspicion else { return };
+        let in_run = |id: ServerId| self.run.silent.iter().any(|(silent, _)| *silent == id);
+        let fresh = |vote: &&Vote| seen.db_now.since(vote.at).is_none_or(|age| age <= within);
+        let seconded = |row: &ServerRow| {
+            let votes = Side::BOTH.map(|side| row.vote(side).filter(fresh).map(|vote| vote.voter));
+            matches!(votes, [Some(a), Some(b)] if a != b && (in_run(a) || in_run(b)))
+        };
+        if seen.rows.values().any(|row| !in_run(row.id) && seconded(row)) {
+            suspicion.cut = Some(now);
+        }
     }
 
     /// Vote, renew the vote, or remove: if there is anything new to say, or it is time to say it again.

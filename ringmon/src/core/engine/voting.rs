@@ -30,6 +30,7 @@ impl Member {
             }
             return;
         };
+        work.look_for_cut(common.now, common.identity.tuning.mutual_fresh, &done.snapshot);
         match outcome {
             Outcome::Voted { subjects } => self.voted(common, side, &subjects, attempt),
             Outcome::Withdrawn => self.taken_back(common, side, attempt),
