@@ -1,7 +1,7 @@
 //! A member: hints, suspicions, health, the end.
 
 use super::kit::{Bench, address, ms, ring};
-use crate::core::engine::{Input, Stopped, TableOp};
+use crate::core::engine::{Input, Stopped, TableDone, TableOp};
 use crate::core::evidence::LocalFault;
 use crate::core::row::Health;
 use crate::core::{EventKind, Incarnation, Notice, NoticeBody, Outcome, Purpose, ServerId, Side, WatchReading};
@@ -198,6 +198,53 @@ fn who_hears_nobody_does_not_vote() {
     assert_eq!(bench.told(EventKind::Vote), 0);
 }
 
+/// R2: the own link died between the two buddies' replies. One of them "was heard since the other fell silent", and it means nothing.
+#[test]
+fn a_reply_that_came_less_than_two_intervals_later_proves_no_ears() {
+    let mut bench = Bench::member(6);
+    let (first, second) = buddies(&bench);
+    let died = bench.now;
+    for step in 1..=15 {
+        bench.pass(ms(20));
+        for (number, lead) in [(first, 0), (second, 15)] {
+            let watch = bench.watch_of(number).expect("watched").id;
+            bench.read(watch, bench.now.since(died + ms(lead)), step);
+        }
+        assert!(!bench.asked.iter().any(|(_, op)| matches!(op, TableOp::Accuse(_))), "after {step} misses");
+    }
+    assert_eq!(bench.told(EventKind::Suspect), 2);
+}
+
+#[test]
+fn who_hears_only_somebody_that_joins_does_not_accuse_the_whole_ring() {
+    let mut bench = Bench::member(1);
+    bench.feed(notice(NoticeBody::ProbeMe { address: address(20) }));
+    silence_of(&mut bench, 1, 400);
+    assert!(bench.asked.iter().any(|(_, op)| matches!(op, TableOp::Alone { alone: true, .. })), "{:?}", bench.asked);
+    assert!(!bench.asked.iter().any(|(_, op)| matches!(op, TableOp::Accuse(_))));
+}
+
+#[test]
+fn an_older_answer_that_comes_later_changes_nothing() {
+    let mut bench = Bench::member(4);
+    let look = |bench: &mut Bench, asked: TableOp| bench.table.run(&asked, bench.now, &mut || true).expect("read");
+    bench.feed(notice(NoticeBody::Spliced { subject: ServerId(1) }));
+    let (late, view) = bench.asked.pop_front().expect("a view");
+    let (_, old) = look(&mut bench, view.clone());
+    // Meanwhile the first buddy leaves, which another operation sees.
+    let (first, _) = buddies(&bench);
+    let id = bench.table.named(&format!("s{first}")).expect("there").id;
+    bench.table.run_plain(&TableOp::Leave { id, incarnation: None, by: "test".into() }).expect("left");
+    bench.feed(Input::Service(Health::Passing));
+    let (soon, _) = bench.asked.pop_front().expect("a health to write");
+    let (_, new) = look(&mut bench, view);
+    let done = |ticket, snapshot| Input::Table(TableDone { ticket, result: Ok(Outcome::Read), snapshot, took: ms(1) });
+    bench.feed(done(soon, new));
+    assert_ne!(buddies(&bench).0, first);
+    bench.feed(done(late, old));
+    assert_ne!(buddies(&bench).0, first);
+}
+
 #[test]
 fn a_silence_with_an_own_fault_in_it_is_counted_and_not_voted_on() {
     let mut bench = Bench::member(6);
@@ -295,7 +342,7 @@ fn an_answer_from_before_a_splice_does_not_bring_the_removed_one_back() {
     }
     assert_eq!(bench.told(EventKind::Down), 1);
     let kept = bench.kept.clone();
-    bench.feed(Input::Table(super::super::TableDone { ticket, result: Ok(outcome), snapshot: old, took: ms(1) }));
+    bench.feed(Input::Table(TableDone { ticket, result: Ok(outcome), snapshot: old, took: ms(1) }));
     assert_eq!(bench.kept, kept);
     assert_eq!(bench.watch_of(first), None);
 }
