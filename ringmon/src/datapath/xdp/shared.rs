@@ -192,12 +192,12 @@ impl Shared {
         (from != 0).then(|| (Time::from_ns(from), Time::from_ns(until)))
     }
 
-    /// Upper bounds and counts of a watch's round trips; empty buckets are left out.
+    /// Upper bounds and counts of a watch's round trips, gapless up to the longest: each bound is also the next one's lower.
     #[must_use]
     pub fn round_trips(&self, slot: u16) -> Vec<(u64, u64)> {
         let counts = self.histogram.load(u32::from(slot)).unwrap_or([0; rtt::BUCKETS]);
-        let counted = counts.into_iter().enumerate().filter(|(_, count)| *count != 0);
-        counted.map(|(bucket, count)| (rtt::upper_bound(bucket), count)).collect()
+        let used = counts.iter().rposition(|count| *count != 0).map_or(0, |longest| longest + 1);
+        counts.into_iter().enumerate().take(used).map(|(bucket, count)| (rtt::upper_bound(bucket), count)).collect()
     }
 }
 

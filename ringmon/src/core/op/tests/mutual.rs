@@ -288,7 +288,7 @@ fn looking_past() -> (VirtualTable, Accusation) {
     (table, removal)
 }
 
-fn counter_vote(table: &VirtualTable, accused: &str) -> Vote {
+fn counter_vote(table: &VirtualTable) -> Vote {
     let x = row(table, "x");
     let now = table.now();
     Vote { voter: x.id, voter_incarnation: x.incarnation, since: now, at: now, kind: VoteKind::Host }
@@ -299,7 +299,7 @@ fn both_ends_and_both_witnesses_are_looked_at() {
     for (accused, protects) in [("a", true), ("p", true), ("b", true), ("c", false)] {
         for side in Side::BOTH {
             let (mut table, removal) = looking_past();
-            let vote = counter_vote(&table, accused);
+            let vote = counter_vote(&table);
             let id = id(&table, accused);
             let row = table.rows.get_mut(&id).unwrap();
             match side {
@@ -343,7 +343,7 @@ fn nobody_seconds_itself() {
     for seconded in [false, true] {
         let (mut table, removal) = looking_past();
         let (b, c) = (id(&table, "b"), row(&table, "c").clone());
-        let counter = counter_vote(&table, "b");
+        let counter = counter_vote(&table);
         let mut other = counter.clone();
         if seconded {
             (other.voter, other.voter_incarnation) = (c.id, c.incarnation);
