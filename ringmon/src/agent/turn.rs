@@ -124,7 +124,11 @@ impl Turn {
             let now = clock::now();
             self.notice_lateness(due, now);
             match woke {
-                Woke::Changed(watches) => watches.into_iter().for_each(|w| self.read_watch(now, w)),
+                Woke::Changed(watches) => {
+                    // A miss that is this machine's own fault must not be judged before the fault is known.
+                    self.look_at_faults(now);
+                    watches.into_iter().for_each(|w| self.read_watch(now, w));
+                }
                 Woke::Table(Some(done)) => self.table_done(now, *done),
                 Woke::Notice(notice) => self.input(now, Input::Notice(notice)),
                 Woke::Stop => self.stop(now, leave_on_stop),
@@ -181,14 +185,7 @@ impl Turn {
             tracing::warn!("this machine slept for {:.1} s: its evidence of that time is void", slept.as_secs_f64());
             self.input(now, Input::Fault { fault: LocalFault::Suspended, from: now - self.pulse_every, until: now });
         }
-        let (link_up, faults) = self.rooms.datapath.faults();
-        for (fault, from, until) in faults {
-            self.input(now, Input::Fault { fault, from, until });
-        }
-        if link_up != self.link_up {
-            self.link_up = link_up;
-            self.input(now, Input::Link(link_up));
-        }
+        self.look_at_faults(now);
         let watches: Vec<WatchId> = self.specs.keys().copied().collect();
         watches.into_iter().for_each(|w| self.read_watch(now, w));
         self.look_at_probers(now);
@@ -199,6 +196,17 @@ impl Turn {
         }
         self.next_pulse = now + self.pulse_every;
         self.rooms.datapath.pulse(clock::now());
+    }
+
+    fn look_at_faults(&mut self, now: Time) {
+        let (link_up, faults) = self.rooms.datapath.faults();
+        for (fault, from, until) in faults {
+            self.input(now, Input::Fault { fault, from, until });
+        }
+        if link_up != self.link_up {
+            self.link_up = link_up;
+            self.input(now, Input::Link(link_up));
+        }
     }
 
     fn read_watch(&mut self, now: Time, watch: WatchId) {
