@@ -50,13 +50,13 @@ impl Census {
     }
 
     /// What is here now and was not in `before`, and the processes with the mark [`RUN`]`=run`, once the kernel had
-    /// two seconds to finish: programs end after a grace period. Other runs on this machine are not blamed: what a
+    /// time to finish. Other runs on this machine are not blamed: what a
     /// process of theirs holds or has named after itself does not count, nor what came or went while this looked.
     ///
     /// # Errors
     /// As [`Census::take`].
     pub fn leftovers(run: &str, before: &Self) -> anyhow::Result<Vec<Leftover>> {
-        let end = Instant::now() + Duration::from_secs(2);
+        let end = Instant::now() + PATIENCE;
         let mut always: Option<BTreeSet<Leftover>> = None;
         loop {
             let now = Self { processes: processes(run), ..Self::take()? };
@@ -92,6 +92,10 @@ impl Census {
             .collect()
     }
 }
+
+/// The kernel takes a killed namespace's devices down in the background, and frees their programs only after that: usually within
+/// 0.1 s, but behind other work it takes seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The variable that marks every process of one run, inherited by all it starts.
 pub const RUN: &str = "RM_LAB_RUN";

@@ -1,6 +1,6 @@
 //! The one event loop that joins the rooms.
 //!
-//! Two threads of control: the loop ([`turn`]) on the calling thread, at real-time priority where that is allowed, and a
+//! Two threads of control: the loop (`turn`) on the calling thread, at real-time priority where that is allowed, and a
 //! small worker runtime for everything that may wait (database, HTTP). The sender thread belongs to the datapath.
 
 mod clock;

@@ -4,4 +4,5 @@ mod alone;
 mod joining;
 mod kit;
 mod member;
+mod stopping;
 mod table;

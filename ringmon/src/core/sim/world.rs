@@ -22,6 +22,8 @@ pub struct Settings {
     pub profile: Profile,
     /// Least and most time of one statement.
     pub statement: (Duration, Duration),
+    /// Tell everything on standard error.
+    pub loud: bool,
 }
 
 impl Settings {
@@ -29,7 +31,7 @@ impl Settings {
     #[must_use]
     pub fn new(seed: u64, servers: usize) -> Self {
         let us = Duration::from_micros;
-        Self { seed, servers, profile: Profile::Default, statement: (us(100), us(800)) }
+        Self { seed, servers, profile: Profile::Default, statement: (us(100), us(800)), loud: false }
     }
 }
 
@@ -90,7 +92,6 @@ pub struct World {
     queue: BTreeMap<(Time, u64), (usize, u32, Happening)>,
     sequence: u64,
     pub(super) events_checked: usize,
-    loud: bool,
 }
 
 impl World {
@@ -117,7 +118,6 @@ impl World {
             queue: BTreeMap::new(),
             sequence: 0,
             events_checked: 0,
-            loud: std::env::var_os("RINGMON_SIM_LOG").is_some(),
         }
     }
 
@@ -322,9 +322,9 @@ impl World {
         }
     }
 
-    /// With RINGMON_SIM_LOG set, everything is told on standard error.
+    /// Told on standard error, if asked for.
     pub(super) fn note(&self, host: usize, what: &str) {
-        if self.loud {
+        if self.settings.loud {
             let ms = self.now.since(Time::ZERO).as_secs_f64() * 1e3;
             #[expect(clippy::print_stderr, reason = "asked for by whoever runs the simulation")]
             {

@@ -6,7 +6,7 @@ use crate::core::evidence::LocalFault;
 use crate::core::row::Health;
 use crate::core::{EventKind, Incarnation, Notice, NoticeBody, Outcome, Purpose, ServerId, Side, WatchReading};
 
-fn notice(body: NoticeBody) -> Input {
+pub(super) fn notice(body: NoticeBody) -> Input {
     Input::Notice(Notice { from: ServerId(1), incarnation: Incarnation(1), body })
 }
 
@@ -15,7 +15,7 @@ fn views(bench: &Bench) -> usize {
 }
 
 /// Both buddies' numbers: first, second.
-fn buddies(bench: &Bench) -> (u8, u8) {
+pub(super) fn buddies(bench: &Bench) -> (u8, u8) {
     let kept = bench.kept.as_ref().expect("kept");
     let number = |b: &Option<super::super::Buddy>| b.as_ref().and_then(|b| b.name[1..].parse().ok()).expect("a buddy");
     (number(&kept.first), number(&kept.second))
@@ -345,57 +345,6 @@ fn an_answer_from_before_a_splice_does_not_bring_the_removed_one_back() {
     bench.feed(Input::Table(TableDone { ticket, result: Ok(outcome), snapshot: old, took: ms(1) }));
     assert_eq!(bench.kept, kept);
     assert_eq!(bench.watch_of(first), None);
-}
-
-#[test]
-fn a_clean_end_tells_both_buddies() {
-    let mut bench = Bench::member(4);
-    let (first, second) = buddies(&bench);
-    bench.feed(Input::Stop { leave: true });
-    bench.settle();
-    assert_eq!(bench.stopped, Some(Stopped::Left));
-    assert_eq!(bench.table.rows.len(), 4);
-    let told: Vec<_> = bench.sent.iter().map(|(to, _)| *to).collect();
-    assert_eq!(told, [address(first), address(second)]);
-    assert_eq!(bench.told(EventKind::Left), 1);
-    assert!(bench.watches.is_empty());
-}
-
-#[test]
-fn who_shall_stay_stays() {
-    let mut bench = Bench::member(4);
-    bench.feed(Input::Stop { leave: false });
-    assert_eq!(bench.stopped, Some(Stopped::Stayed));
-    assert_eq!(bench.table.rows.len(), 5);
-}
-
-#[test]
-fn an_end_does_not_wait_for_a_database_for_more_than_a_second_and_a_half() {
-    let mut bench = Bench::member(4);
-    bench.feed(Input::Stop { leave: true });
-    let from = bench.now;
-    let mut tries = 0;
-    while bench.stopped.is_none() {
-        if !bench.asked.is_empty() {
-            bench.fail("no route to host", true);
-            tries += 1;
-        }
-        bench.pass(ms(10));
-    }
-    assert_eq!(bench.stopped, Some(Stopped::RowRemains("no route to host".into())));
-    assert!(bench.now.since(from) <= ms(1520) && tries >= 5, "{tries} tries");
-}
-
-#[test]
-fn a_stopped_engine_does_nothing_more() {
-    let mut bench = Bench::member(2);
-    bench.feed(Input::Stop { leave: false });
-    bench.feed(notice(NoticeBody::Spliced { subject: ServerId(1) }));
-    bench.feed(Input::Stop { leave: true });
-    bench.pass(ms(60_000));
-    assert!(bench.asked.is_empty());
-    assert_eq!(bench.engine.poll_timeout(), None);
-    assert_eq!(bench.phase(), "stopped");
 }
 
 #[test]

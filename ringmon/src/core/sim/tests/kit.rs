@@ -22,7 +22,7 @@ pub fn seed() -> u64 {
 
 /// A pool of so many servers, all of them on the ring and heard.
 pub fn pool(servers: usize) -> World {
-    let mut world = World::new(Settings::new(seed(), servers));
+    let mut world = World::new(Settings { loud: loud(), ..Settings::new(seed(), servers) });
     for host in 0..servers {
         world.befall(host, Fault::Start);
     }
@@ -62,4 +62,9 @@ pub fn rule(world: &mut World, change: impl FnOnce(&mut PoolRow)) {
 /// Whether anybody was removed, ever.
 pub fn anybody_removed(world: &World) -> bool {
     world.table.events.iter().any(|e| matches!(e.kind, EventKind::Down | EventKind::AgentLost))
+}
+
+/// With RINGMON_SIM_LOG set, a world tells everything.
+pub fn loud() -> bool {
+    std::env::var_os("RINGMON_SIM_LOG").is_some()
 }

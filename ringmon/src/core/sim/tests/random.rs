@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::kit::{ms, secs};
+use super::kit::{loud, ms, secs};
 use crate::core::Time;
 use crate::core::engine::Stopped;
 use crate::core::rng::Rng;
@@ -58,7 +58,7 @@ fn random_fault(rng: &mut Rng, servers: usize) -> (Act, Act) {
 fn live_through(seed: u64) -> Result<(), String> {
     let mut rng = Rng::new(seed);
     let servers = 1 + usize::try_from(rng.below(8)).unwrap_or(0);
-    let mut settings = Settings::new(seed, servers);
+    let mut settings = Settings { loud: loud(), ..Settings::new(seed, servers) };
     if rng.chance(300) {
         settings.statement = (ms(1), ms(20));
     }
