@@ -1,7 +1,6 @@
 //! Nothing stays behind, however a lab ends.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -51,12 +50,14 @@ fn a_lab_that_is_ended_by(signal: Signal, test: &str) -> Result {
         return be_the_victim();
     }
     let before = Census::take()?;
-    let folders = lab_folders();
+    // Of its own, because other tests make folders at the same time.
+    let home = tempfile::tempdir()?;
     let run = format!("{}-{test}", std::process::id());
     let mut child = Command::new(std::env::current_exe()?)
         .args(["--exact", &format!("leftovers::{test}"), "--nocapture"])
         .env(VICTIM, "1")
         .env(RUN, &run)
+        .env("TMPDIR", home.path())
         .stdout(Stdio::piped())
         .spawn()?;
     let out = BufReader::new(child.stdout.take().context("a pipe")?);
@@ -73,21 +74,10 @@ fn a_lab_that_is_ended_by(signal: Signal, test: &str) -> Result {
     }
     ensure!(up, "the other lab did not come up");
     no_leftovers(&run, &before)?;
-    let new: Vec<_> = lab_folders().into_iter().filter(|folder| !folders.contains(folder)).collect();
-    if signal == Signal::SIGKILL {
-        // Nobody was left to remove it, and it holds nothing but files.
-        new.iter().try_for_each(std::fs::remove_dir_all)?;
-    } else {
-        ensure!(new.is_empty(), "a folder stayed: {new:?}");
-    }
+    // Who is killed cannot remove its folder, which holds nothing but files.
+    let stayed: Vec<_> = std::fs::read_dir(home.path())?.flatten().map(|entry| entry.path()).collect();
+    ensure!(signal == Signal::SIGKILL || stayed.is_empty(), "a folder stayed: {stayed:?}");
     Ok(())
-}
-
-fn lab_folders() -> Vec<PathBuf> {
-    let all = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
-    all.filter(|entry| entry.file_name().to_string_lossy().starts_with("ringmon-lab-"))
-        .map(|entry| entry.path())
-        .collect()
 }
 
 #[test]
