@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::engine::Buddy;
 use super::{ServerId, VoteKind};
 
@@ -17,7 +19,7 @@ pub enum Judged {
 }
 
 /// The servers on one side, nearest first: the buddy, its buddy, and so on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
     /// Nearest first.
     pub members: Vec<Buddy>,
@@ -26,7 +28,7 @@ pub struct Chain {
 }
 
 /// What a chain comes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The silent ones, nearest first.
     pub silent: Vec<(ServerId, VoteKind)>,
@@ -79,7 +81,7 @@ impl Chain {
 }
 
 /// How many servers are looked at beyond the buddy: 16, then 32 more, and so on up to what one server can watch at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window(u16);
 
 impl Window {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Time;
 use super::rng::Rng;
 
 /// A pause that doubles with each failure, jittered so that a pool does not move in step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Backoff {
     first: Duration,
     most: Duration,
@@ -34,7 +36,7 @@ impl Backoff {
 }
 
 /// Rejoins of one running process: a server that is removed again and again must not shake the ring each second.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rejoin {
     pause: Backoff,
     member_since: Option<Time>,

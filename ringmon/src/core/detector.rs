@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::evidence::{LocalFault, WatchReading};
 use super::{Time, Tuning, VoteKind};
 
@@ -26,7 +28,7 @@ use super::{Time, Tuning, VoteKind};
 ///    |                      Suspect                        | ---> Alive, AgentSilent or (plain echoes alone) Waiting
 ///    +-----------------------------------------------------+   own fault found afterwards: Alive or Waiting, as before
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum State {
     /// Never heard with a pulse, and not missed for long enough.
     Waiting,
@@ -62,7 +64,7 @@ impl State {
 }
 
 /// How much silence is needed for what. The plain form: fixed numbers, the same for every watch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {
     interval: Duration,
     deadline: Duration,
@@ -113,7 +115,7 @@ impl Limits {
 }
 
 /// The opinion of one watch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Detector {
     state: State,
     /// Silence before this moment counts for nothing, through this fault.

@@ -31,7 +31,7 @@ use super::row::{Address, Health, PoolRow, ServerRow, Side, VoteKind};
 use super::{BootToken, DbTime, Incarnation, ServerId, Time};
 
 /// What an operation wants to read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Lookup {
     /// One server by id.
     Id(ServerId),
@@ -59,7 +59,7 @@ pub enum Lookup {
 }
 
 /// What was read in one attempt. A lookup that found nothing is a key with an empty answer: it was made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct TableSnapshot {
     /// This machine's clock just before the database's clock was asked for.
     pub read_at: Time,

@@ -211,7 +211,7 @@ impl fmt::Debug for PoolKey {
 }
 
 /// One row of `pool`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolRow {
     /// Its id.
     pub id: PoolId,
@@ -221,7 +221,8 @@ pub struct PoolRow {
     pub rules: Rules,
     /// Why nobody is removed just now; `None`: not frozen.
     pub frozen: Option<String>,
-    /// The key in use, first; then the one it replaced, while both are accepted.
+    /// The key in use, first; then the one it replaced, while both are accepted. Never serialised: no recording has them.
+    #[serde(skip)]
     pub keys: Vec<PoolKey>,
     /// Grows with every change of the row.
     pub version: i64,

@@ -20,7 +20,7 @@ pub enum Profile {
 }
 
 /// What a profile means.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tuning {
     /// Between two probes of a watch.
     pub interval: Duration,

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::common::Common;
 use super::contract::TableDone;
 use super::member::Member;
@@ -16,7 +18,7 @@ use crate::core::row::{Address, Alone};
 use crate::core::{ServerId, Side, Time, VoteKind};
 
 /// The own alone mark.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct AloneWork {
     /// Since when it stands, as far as this server knows; it may also stand after a failure.
     marked: Option<Time>,

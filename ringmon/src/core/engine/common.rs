@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::contract::{Buddy, Identity, Output, TableDone};
@@ -19,7 +20,7 @@ use crate::core::row::{Address, Health, Mode};
 use crate::core::{Incarnation, PoolRow, ServerId, Time};
 
 /// Counters for the snapshot.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     pub rejoins: u64,
     pub voids: BTreeMap<LocalFault, u64>,
@@ -29,7 +30,7 @@ pub(super) struct Tally {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Common {
     pub identity: Identity,
     pub limits: Limits,
@@ -44,6 +45,8 @@ pub(super) struct Common {
     /// What the own row was last asked to say; `None`: unknown.
     pub row_health: Option<Health>,
     pub tally: Tally,
+    /// Drained before a checkpoint is taken.
+    #[serde(skip)]
     out: VecDeque<Output>,
     wake: Option<Time>,
     link_down: bool,

@@ -13,7 +13,7 @@ use crate::core::row::{Address, Health, Mode};
 use crate::core::{BootToken, Incarnation, ServerId, ServerRow, Time, Tuning};
 
 /// What does not change while an agent runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Identity {
     /// Own name.
     pub name: String,
@@ -78,7 +78,7 @@ pub struct BuddyList {
 }
 
 /// What happens to an engine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// Begin: join, or take the kept place. The buddy list is what the disk had.
     Start {
@@ -117,7 +117,7 @@ pub enum Input {
 }
 
 /// A table operation's end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TableDone {
     /// Which one.
     pub ticket: u64,
@@ -130,7 +130,7 @@ pub struct TableDone {
 }
 
 /// The database did not do it. Nothing is known of what was written; every operation is idempotent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableFailure {
     /// The true cause, for people.
     pub cause: String,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Next;
 use super::common::Common;
 use super::contract::{Buddy, Identity, TableDone};
@@ -15,7 +17,7 @@ use crate::core::row::Address;
 use crate::core::{Incarnation, Purpose, ServerId, ServerRow, Time};
 
 /// Looking for a place.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Joining {
     rejoining: bool,
     attempt: Option<Attempt>,
@@ -25,7 +27,7 @@ pub(super) struct Joining {
 }
 
 /// One place: between `ends[0]` and its first buddy `ends[1]`, which in a ring of one is itself.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Attempt {
     began: Time,
     ends: [ServerRow; 2],

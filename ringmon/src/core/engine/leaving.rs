@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::common::Common;
@@ -15,7 +16,7 @@ use crate::core::op::TableOp;
 use crate::core::{Incarnation, ServerId, Time};
 
 /// Leaving.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Leaving {
     /// The own row; `None` while a join that was under way may still be committed.
     row: Option<(ServerId, Incarnation)>,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Next;
@@ -22,7 +23,7 @@ use crate::core::row::Address;
 use crate::core::{Incarnation, Purpose, ServerId, Side, Time};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Member {
     pub id: ServerId,
     pub incarnation: Incarnation,

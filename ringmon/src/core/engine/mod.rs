@@ -35,6 +35,7 @@ mod watching;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::common::Common;
@@ -52,14 +53,14 @@ use super::{Incarnation, Time};
 use crate::core::backoff::Rejoin;
 
 /// See the module's documentation.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Engine {
     common: Common,
     phase: Phase,
     rejoin: Rejoin,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 enum Phase {
     Idle,
     Starting(Starting),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Next;
 use super::common::Common;
 use super::contract::{Buddy, BuddyList, Output, Stopped, TableDone};
@@ -22,7 +24,7 @@ use crate::core::{Purpose, ServerRow, Time};
 ///      |      +--> another name has the address -------------------> refused
 ///      +-- database away (the kept buddies are watched meanwhile)
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Starting {
     kept: Option<BuddyList>,
     rejoining: bool,
@@ -32,7 +34,7 @@ pub(super) struct Starting {
 }
 
 /// Another installation that holds the own name.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Rival {
     row: ServerRow,
     since: Time,

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::common::Common;
 use super::contract::Buddy;
 use super::table::Concern;
@@ -15,7 +17,7 @@ use crate::core::row::Vote;
 use crate::core::{Incarnation, ServerId, ServerRow, Side, Time, VoteKind, Witness};
 
 /// What goes on towards one buddy.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SideWork {
     pub side: Side,
     pub chain: Chain,
@@ -30,7 +32,7 @@ pub(super) struct SideWork {
 }
 
 /// A vote as this server cast it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Standing {
     pub kind: VoteKind,
     pub incarnation: Incarnation,
@@ -39,7 +41,7 @@ pub(super) struct Standing {
 }
 
 /// The operation on votes that is under way.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Attempt {
     Cast(Vec<(ServerId, Standing)>),
     TakeBack(Vec<ServerId>),
@@ -52,7 +54,7 @@ impl Default for Attempt {
 }
 
 /// The time during which the direct buddy is silent.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Suspicion {
     pub since: Time,
     pub first_vote: Option<Time>,
@@ -68,7 +70,7 @@ pub(super) struct Suspicion {
 }
 
 /// What an accusation comes to; when it changes, the next one goes out at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claim {
     /// Whom, of what, and whether it has lasted for as long as a removal needs.
     findings: Vec<(ServerId, VoteKind, bool)>,

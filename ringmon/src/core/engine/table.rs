@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::contract::{Output, TableDone};
 use crate::core::backoff::Backoff;
 use crate::core::op::TableOp;
@@ -10,7 +12,7 @@ use crate::core::rng::Rng;
 use crate::core::{Side, Time};
 
 /// What an operation is for. Of each at most one is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Concern {
     Find,
     Place,
@@ -33,7 +35,7 @@ impl Concern {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Flying {
     concern: Concern,
     began: Time,
@@ -49,7 +51,7 @@ pub(super) enum Turn {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tables {
     last_ticket: u64,
     flying: BTreeMap<u64, Flying>,

@@ -1,5 +1,6 @@
 //! The own row and both buddies' rows, as last read.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Next;
@@ -12,7 +13,7 @@ use crate::core::notice::NoticeBody;
 use crate::core::{ServerId, ServerRow, Side, VoteKind};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct View {
     pub me: ServerRow,
     /// First, second; `None` in a ring of one.

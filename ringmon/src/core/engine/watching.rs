@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::contract::{Buddy, Output};
 use crate::core::ahead::Judged;
 use crate::core::detector::{Change, Detector, Limits, State};
@@ -9,7 +11,7 @@ use crate::core::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchRead
 use crate::core::{Incarnation, ServerId, Time, Tuning};
 
 /// One watch.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Watch {
     pub id: WatchId,
     pub target: Buddy,
@@ -44,7 +46,7 @@ impl Watch {
 }
 
 /// All of them, by slot.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Watches {
     slots: BTreeMap<u16, Watch>,
     generations: BTreeMap<u16, u16>,
