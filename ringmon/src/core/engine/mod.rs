@@ -58,6 +58,8 @@ pub struct Engine {
     common: Common,
     phase: Phase,
     rejoin: Rejoin,
+    /// The call that is asked for only so that standing still shows.
+    beat: Option<Time>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -99,7 +101,7 @@ impl Engine {
     /// An engine that has not started.
     #[must_use]
     pub fn new(identity: Identity) -> Self {
-        Self { common: Common::new(identity), phase: Phase::Idle, rejoin: Rejoin::new() }
+        Self { common: Common::new(identity), phase: Phase::Idle, rejoin: Rejoin::new(), beat: None }
     }
 
     /// Something happened at `now`, which never goes backwards.
@@ -119,7 +121,22 @@ impl Engine {
     /// When to call [`Self::handle_timeout`] at the latest; `None`: only inputs matter.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
+        match (self.common.wake(), self.beat) {
+            (Some(wake), Some(beat)) => Some(wake.min(beat)),
+            (wake, beat) => wake.or(beat),
+        }
+    }
+
+    /// When there will be something to do if no reading changes: [`Self::poll_timeout`] without the beat. For a simulator.
+    #[must_use]
+    pub fn poll_errand(&self) -> Option<Time> {
         self.common.wake()
+    }
+
+    /// The caller answers for it that this loop was called as it asked until `now`, and that nothing came of it. For a simulator.
+    pub fn rest_until(&mut self, now: Time) {
+        self.common.now = now.max(self.common.now);
+        self.beat = self.beat.map(|beat| beat.max(now));
     }
 
     /// The next thing to do, until `None`.
@@ -146,7 +163,7 @@ impl Engine {
     /// Take the time. A call long after it was asked for means that this loop, or the whole machine, stood still.
     fn turn(&mut self, now: Time) {
         self.common.now = now.max(self.common.now);
-        if let Some(due) = self.common.wake()
+        if let Some(due) = self.poll_timeout()
             && now > due + Self::LATE
         {
             self.fault(LocalFault::LoopLate, due, now);
@@ -235,6 +252,7 @@ impl Engine {
 
     fn settle(&mut self) {
         self.common.clear_wake();
+        self.beat = None;
         // A phase may hand over to the next, which has its own things to begin; each hands over at most once.
         for _ in 0..4 {
             let common = &mut self.common;
@@ -255,7 +273,7 @@ impl Engine {
             self.go(next);
         }
         if !self.common.watches.is_empty() {
-            self.common.wake_at(self.common.now + Self::BEAT);
+            self.beat = Some(self.common.now + Self::BEAT);
         }
     }
 

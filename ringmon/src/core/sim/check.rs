@@ -5,17 +5,20 @@ use std::time::Duration;
 use super::host::Host;
 use super::world::World;
 use crate::core::edit::StoredEvent;
+use crate::core::row::{Address, Side};
 use crate::core::{EventKind, ServerId, Time, ring};
 
 impl World {
     /// A server that was well for this long may not be removed: longer than any silence takes to be noticed as over.
     const WELL: Duration = Duration::from_millis(150);
+    /// A ring of at most this many is checked whole after each operation.
+    const SMALL: usize = 64;
+    /// A larger one this often.
+    const WHOLE: Duration = Duration::from_secs(1);
 
     /// After each operation: the table is one ring, and nobody was removed who could be heard.
     pub(super) fn check_table(&mut self) {
-        for damage in ring::check(self.table.rows.values()) {
-            self.violate(format!("the ring is broken: {damage:?}"));
-        }
+        self.check_links();
         let new: Vec<StoredEvent> = self.table.events[self.events_checked..].to_vec();
         self.events_checked = self.table.events.len();
         for event in new {
@@ -28,6 +31,34 @@ impl World {
             } else if event.kind == EventKind::AgentLost {
                 self.check_lost(&event);
             }
+        }
+    }
+
+    /// A small ring whole each time; of a large one the rows that were written and their buddies, and the whole of it now and then.
+    fn check_links(&mut self) {
+        let touched = std::mem::take(&mut self.table.touched);
+        if self.table.rows.len() <= Self::SMALL || self.now >= self.checked_at + Self::WHOLE {
+            self.check_whole();
+            return;
+        }
+        let mut wrong = Vec::new();
+        for id in &touched {
+            let Some(row) = self.table.rows.get(id) else { continue };
+            for side in Side::BOTH {
+                let back = self.table.rows.get(&row.buddy(side)).map(|r| r.buddy(side.opposite()));
+                if back != Some(*id) {
+                    wrong.push(format!("the ring is broken: {} has a {side:?} buddy that has {back:?}", row.name));
+                }
+            }
+        }
+        wrong.into_iter().for_each(|what| self.violate(what));
+    }
+
+    /// The whole table is one ring.
+    pub fn check_whole(&mut self) {
+        self.checked_at = self.now;
+        for damage in ring::check(self.table.rows.values()) {
+            self.violate(format!("the ring is broken: {damage:?}"));
         }
     }
 
@@ -69,7 +100,18 @@ impl World {
     /// The server of this name.
     #[must_use]
     pub fn host(&self, name: &str) -> Option<usize> {
-        self.hosts.iter().position(|h| h.name == name)
+        let index = name.strip_prefix('s').and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
+        let likely = index.filter(|i| self.hosts.get(*i).is_some_and(|h| h.name == name));
+        likely.or_else(|| self.hosts.iter().position(|h| h.name == name))
+    }
+
+    /// The server at this address.
+    #[must_use]
+    pub fn host_at(&self, address: Address) -> Option<usize> {
+        let Address::V4(v4) = address else { return None };
+        let index = usize::try_from(u32::from(v4) & 0x00ff_ffff).ok().and_then(|n| n.checked_sub(1));
+        let likely = index.filter(|i| self.hosts.get(*i).is_some_and(|h| h.address == address));
+        likely.or_else(|| self.hosts.iter().position(|h| h.address == address))
     }
 
     /// The names on the ring, in its order, beginning with the smallest id.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::calm::Calm;
 use crate::core::evidence::{Purpose, WatchId, WatchReading, WatchSpec, Witness};
 use crate::core::row::{Address, Health};
 use crate::core::{Incarnation, Time};
@@ -30,6 +31,10 @@ struct Watch {
     next: u64,
     /// Probes on their way: when they left, and whether they were counted as missed.
     flying: BTreeMap<u64, (Time, bool)>,
+    /// Left to itself: see `calm`.
+    calm: Option<Calm>,
+    /// How often it began or ceased to be: what was planned in another round is void.
+    round: u32,
 }
 
 /// One server's watches, and who probed it. All times are that server's own.
@@ -50,7 +55,7 @@ impl Datapath {
             return false;
         }
         let reading = WatchReading { began: now, ..WatchReading::default() };
-        self.watches.insert(spec.id, Watch { spec, reading, next: 0, flying: BTreeMap::new() });
+        self.watches.insert(spec.id, Watch { spec, reading, next: 0, flying: BTreeMap::new(), calm: None, round: 0 });
         true
     }
 
@@ -128,6 +133,75 @@ impl Datapath {
             }
         }
         news
+    }
+
+    /// Which round of its life a watch is in.
+    pub(super) fn round(&self, id: WatchId) -> Option<u32> {
+        self.watches.get(&id).map(|w| w.round)
+    }
+
+    /// Whom the watches are of.
+    pub(super) fn targets(&self) -> impl Iterator<Item = Address> {
+        self.watches.values().map(|w| w.spec.address)
+    }
+
+    /// The watches, by the addresses of their targets.
+    pub(super) fn ids(&self) -> Vec<(WatchId, Address)> {
+        self.watches.iter().map(|(id, w)| (*id, w.spec.address)).collect()
+    }
+
+    /// The buddy watch of this address.
+    pub(super) fn buddy_at(&self, address: Address) -> Option<WatchId> {
+        let of = |w: &&Watch| w.spec.address == address && w.spec.purpose == Purpose::Buddy;
+        self.watches.values().find(of).map(|w| w.spec.id)
+    }
+
+    /// Whether every watch is left to itself, and there is one.
+    pub(super) fn is_calm(&self) -> bool {
+        !self.watches.is_empty() && self.watches.values().all(|w| w.calm.is_some())
+    }
+
+    /// How a watch that is left to itself goes on.
+    pub(super) fn calm(&self, id: WatchId) -> Option<&Calm> {
+        self.watches.get(&id)?.calm.as_ref()
+    }
+
+    /// Whether a watch heard its buddy's last probes as they should be heard, in this life and health.
+    pub(super) fn is_healthy(&self, id: WatchId, life: (Incarnation, Health)) -> bool {
+        self.watches.get(&id).is_some_and(|w| {
+            let r = &w.reading;
+            let pulse = r.last_pulse.is_some() && r.last_reply >= r.last_plain;
+            w.flying.is_empty() && pulse && r.consecutive == 0 && (r.incarnation, r.health) == life
+        })
+    }
+
+    /// From now on this watch is left to itself; or no more.
+    pub(super) fn set_calm(&mut self, id: WatchId, calm: Option<Calm>) -> Option<Calm> {
+        let watch = self.watches.get_mut(&id)?;
+        if watch.calm.is_some() != calm.is_some() {
+            watch.round += 1;
+        }
+        std::mem::replace(&mut watch.calm, calm)
+    }
+
+    /// Counts what a calm watch sent and heard since it was last looked at.
+    pub(super) fn count(&mut self, id: WatchId, sent: u64, replies: u64, last: Option<(Time, Time, Duration)>) {
+        let Some(watch) = self.watches.get_mut(&id) else { return };
+        watch.next += sent;
+        watch.reading.sent += sent;
+        watch.reading.replies += replies;
+        if let Some((reply, pulse, rtt)) = last {
+            watch.reading.last_reply = watch.reading.last_reply.max(Some(reply));
+            watch.reading.last_pulse = watch.reading.last_pulse.max(Some(pulse));
+            watch.reading.last_rtt = Some(rtt);
+        }
+    }
+
+    /// A probe that a calm watch sent is still on its way: its number.
+    pub(super) fn fly(&mut self, id: WatchId, left: Time) -> u64 {
+        let Some(watch) = self.watches.get_mut(&id) else { return 0 };
+        watch.flying.insert(watch.next, (left, false));
+        watch.next
     }
 
     /// A probe from `address` was answered here.

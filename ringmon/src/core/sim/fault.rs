@@ -33,6 +33,7 @@ impl World {
     pub fn befall(&mut self, host: usize, fault: Fault) {
         let now = self.now;
         self.note(host, &format!("--- {fault:?}"));
+        self.stir(host);
         let h = &mut self.hosts[host];
         h.changed = now;
         match fault {
@@ -54,10 +55,8 @@ impl World {
 
     /// Everything that befell anybody is over: cuts, freezes, outages; agents that are gone are started again.
     pub fn heal(&mut self) {
+        self.network.mend(self.now);
         for a in 0..self.hosts.len() {
-            for b in 0..self.hosts.len() {
-                self.network.set_cut(a, b, false, self.now);
-            }
             self.befall(a, Fault::FindDatabase);
             self.befall(a, Fault::Return);
             if self.hosts[a].engine.is_none() && self.hosts[a].life > 0 {
@@ -75,10 +74,6 @@ impl World {
 
     /// Frames pass between the two groups no more, or do again.
     pub fn partition(&mut self, group: &[usize], cut: bool) {
-        for a in 0..self.hosts.len() {
-            for b in (0..self.hosts.len()).filter(|b| group.contains(&a) != group.contains(b)) {
-                self.network.set_cut(a, b, cut, self.now);
-            }
-        }
+        self.network.partition(group, cut, self.now);
     }
 }

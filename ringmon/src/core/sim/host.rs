@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::datapath::Datapath;
 use super::table::Attempt;
-use super::world::Happening;
+use super::world::{Happening, World};
 use crate::core::engine::{BuddyList, Engine, Identity, Stopped};
 use crate::core::row::{Address, Health, Mode};
 use crate::core::{BootToken, Incarnation, Profile, ServerId, Time, Witness};
@@ -52,16 +52,21 @@ pub struct Host {
     pub(super) wake: Option<Time>,
     /// Whose frames came here since the machine began: their neighbour entries exist.
     pub(super) resolved: BTreeMap<usize, ()>,
-    boot: BootToken,
+    /// No event is in the queue for its healthy watches and its idle turns: see `calm`.
+    pub(super) asleep: bool,
+    /// When its loop last turned, on the common clock.
+    pub(super) beat: Time,
+    pub(super) boot: BootToken,
     seed: u64,
 }
 
 impl Host {
     pub(super) fn new(index: usize, seed: u64) -> Self {
-        let number = u8::try_from(index + 1).unwrap_or(u8::MAX);
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        let [_, high, middle, low] = number.to_be_bytes();
         Self {
             name: format!("s{number}"),
-            address: Address::from([10, 0, 0, number]),
+            address: Address::from([10, high, middle, low]),
             engine: None,
             stopped: None,
             frozen: false,
@@ -80,6 +85,8 @@ impl Host {
             deferred: Vec::new(),
             wake: None,
             resolved: BTreeMap::new(),
+            asleep: false,
+            beat: Time::ZERO,
             boot: BootToken(format!("boot-{number}")),
             seed,
         }
@@ -89,6 +96,17 @@ impl Host {
     #[must_use]
     pub fn clock(&self, now: Time) -> Time {
         now + self.offset
+    }
+
+    /// When its pulse had last beaten by that moment, on the common clock; a sleeper's loop turns all the same.
+    pub(super) fn pulse_at(&self, at: Time) -> Option<Time> {
+        self.pulse?;
+        if at < self.beat || !self.asleep {
+            let behind = self.beat.since(at).as_nanos().div_ceil(World::TURN.as_nanos());
+            return Some(self.beat - World::TURN * u32::try_from(behind).unwrap_or(u32::MAX));
+        }
+        let turns = at.since(self.beat).as_nanos() / World::TURN.as_nanos();
+        Some(self.beat + World::TURN * u32::try_from(turns).unwrap_or(u32::MAX))
     }
 
     /// The common clock, of a moment on this server's own.

@@ -9,8 +9,10 @@
 //!
 //! [`Fault`] says what can befall a server; [`World::violations`] what must never happen and did.
 
+mod calm;
 mod check;
 pub mod datapath;
+mod established;
 mod fault;
 mod host;
 pub mod network;
@@ -22,4 +24,4 @@ mod world;
 
 pub use fault::Fault;
 pub use host::Host;
-pub use world::{Line, Settings, World};
+pub use world::{Line, Settings, Traffic, World};

@@ -6,8 +6,11 @@
 
 mod attempt;
 mod commit;
+mod index;
 #[cfg(test)]
 mod tests;
+
+use index::Index;
 
 pub use attempt::{Attempt, Progress};
 
@@ -28,6 +31,11 @@ pub struct VirtualTable {
     pub pool: PoolRow,
     /// The rows of `event`.
     pub events: Vec<StoredEvent>,
+    /// Transactions that were committed.
+    pub commits: u64,
+    /// Rows that commits wrote, inserted or deleted since this was last emptied.
+    pub(super) touched: Vec<ServerId>,
+    index: Index,
     now: DbTime,
     last_id: i64,
     mishaps: VecDeque<Mishap>,
@@ -78,7 +86,17 @@ impl VirtualTable {
             keys: Vec::new(),
             version: 1,
         };
-        Self { rows: BTreeMap::new(), pool, events: Vec::new(), now, last_id: 0, mishaps: VecDeque::new() }
+        Self {
+            rows: BTreeMap::new(),
+            pool,
+            events: Vec::new(),
+            commits: 0,
+            touched: Vec::new(),
+            index: Index::default(),
+            now,
+            last_id: 0,
+            mishaps: VecDeque::new(),
+        }
     }
 
     /// The database's clock.
@@ -107,10 +125,17 @@ impl VirtualTable {
         self.mishaps.clear();
     }
 
+    /// Puts a row in, as if it had always been there.
+    pub fn place(&mut self, row: ServerRow) {
+        self.last_id = self.last_id.max(row.id.0);
+        self.index.note(&row);
+        self.rows.insert(row.id, row);
+    }
+
     /// The row of this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&ServerRow> {
-        self.rows.values().find(|row| row.name == name)
+        self.index.name(&self.rows, name)
     }
 
     /// Begins an attempt: the clock first, then the pool's row. `read_at` is the caller's own clock just before.
@@ -124,7 +149,7 @@ impl VirtualTable {
         let found: Vec<&ServerRow> = match lookup {
             Lookup::Id(id) => self.rows.get(id).into_iter().collect(),
             Lookup::Name(name) => self.named(name).into_iter().collect(),
-            Lookup::Address(address) => self.rows.values().find(|r| r.address == *address).into_iter().collect(),
+            Lookup::Address(address) => self.index.address(&self.rows, *address).into_iter().collect(),
             Lookup::Pick(pick) => self.picked(*pick).into_iter().collect(),
             Lookup::Walk { from, side, count } => self.walk(*from, *side, *count),
             Lookup::Removals(window) => {

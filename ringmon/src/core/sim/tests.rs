@@ -4,4 +4,5 @@ mod faults;
 mod kit;
 mod random;
 mod rules;
+mod scale;
 mod starts;

@@ -11,18 +11,37 @@ use crate::core::row::Address;
 use crate::core::{Notice, Purpose, Time, WatchId};
 
 impl World {
+    /// A probe is due, if its watch is still in that round.
+    pub(super) fn send(&mut self, host: usize, id: WatchId, round: u32) {
+        if self.hosts[host].datapath.round(id) != Some(round) {
+            return;
+        }
+        let was_calm = self.hosts[host].datapath.calm(id).is_some();
+        let doomed = self.end_calm(host, id);
+        // A calm that ended without a loss has planned this probe anew.
+        if was_calm && !doomed {
+            return;
+        }
+        if doomed || !self.begin_calm(host, id) {
+            self.probe(host, id, doomed);
+        }
+    }
+
     /// A probe leaves, and whatever comes of it is settled at once: nothing changes within a round trip.
-    pub(super) fn probe(&mut self, host: usize, id: WatchId) {
+    fn probe(&mut self, host: usize, id: WatchId, doomed: bool) {
         let h = &self.hosts[host];
         let Some(spec) = h.datapath.spec(id).cloned() else { return };
+        let round = h.datapath.round(id).unwrap_or_default();
         let local = h.clock(self.now);
-        let to = self.hosts.iter().position(|o| o.address == spec.address);
-        let there = to.and_then(|to| self.frame(host, to));
-        let back = to.filter(|_| there.is_some()).and_then(|to| self.frame(to, host));
+        let to = self.host_at(spec.address);
+        // Of a doomed probe it is known that it, or its reply, gets lost, but not which.
+        let there = to.and_then(|to| self.frame(host, to)).filter(|_| !doomed || self.rng.chance(500));
+        let back = to.filter(|_| there.is_some() && !doomed).and_then(|to| self.frame(to, host));
+        self.traffic.probes += 1;
         let resolved = there.is_some() || to.is_some_and(|to| self.hosts[host].resolved.contains_key(&to));
         let Some(probe) = self.hosts[host].datapath.send(id, local, resolved) else { return };
         self.later(host, self.now + spec.deadline, Happening::Deadline(id, probe));
-        self.later(host, self.now + spec.interval, Happening::Send(id));
+        self.later(host, self.now + spec.interval, Happening::Send(id, round));
         let (Some(to), Some(there)) = (to, there) else { return };
         self.hosts[host].resolved.insert(to, ());
         let from = self.hosts[host].address;
@@ -40,7 +59,12 @@ impl World {
         let local = other.clock(now);
         let Some((incarnation, health)) = other.answers else { return Reply::Plain };
         other.datapath.probed(from, purpose, local);
-        let pulse = other.pulse.map(|beat| asker - local.since(beat));
+        let stranger = other.asleep && purpose == Purpose::Buddy && !other.datapath.targets().any(|t| t == from);
+        if stranger {
+            self.rouse(to);
+        }
+        let other = &self.hosts[to];
+        let pulse = other.pulse_at(now).map(|beat| asker - now.since(beat));
         Reply::Tagged { pulse, incarnation, health }
     }
 
@@ -53,7 +77,8 @@ impl World {
 
     /// The notice room tries three times.
     pub(super) fn send_notice(&mut self, host: usize, to: Address, notice: &Notice) {
-        let Some(to) = self.hosts.iter().position(|o| o.address == to) else { return };
+        let Some(to) = self.host_at(to) else { return };
+        self.traffic.notices += 1;
         if self.notices_lost {
             return;
         }
@@ -75,10 +100,12 @@ impl World {
     pub(super) fn statement(&mut self, host: usize, ticket: u64) {
         self.table.set_now(Self::EPOCH + self.now.since(Time::ZERO));
         let local = self.hosts[host].clock(self.now);
+        self.catch_up(host);
         let away = self.database_away || self.hosts[host].database_cut;
         let Host { flights, datapath, .. } = &mut self.hosts[host];
         let Some(flight) = flights.get_mut(&ticket) else { return };
         flight.attempt.clock(local);
+        self.traffic.statements += 1;
         let progress = if away {
             let cause = "connection refused".to_owned();
             Progress::Ended(Err(TableFailure { cause, transient: true }))

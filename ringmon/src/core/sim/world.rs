@@ -24,6 +24,8 @@ pub struct Settings {
     pub statement: (Duration, Duration),
     /// Tell everything on standard error.
     pub loud: bool,
+    /// Whatever cannot go wrong is computed when it is asked for, and not simulated probe by probe.
+    pub lazy: bool,
 }
 
 impl Settings {
@@ -31,7 +33,7 @@ impl Settings {
     #[must_use]
     pub fn new(seed: u64, servers: usize) -> Self {
         let us = Duration::from_micros;
-        Self { seed, servers, profile: Profile::Default, statement: (us(100), us(800)), loud: false }
+        Self { seed, servers, profile: Profile::Default, statement: (us(100), us(800)), loud: false, lazy: false }
     }
 }
 
@@ -49,7 +51,7 @@ pub struct Line {
 /// Something that will be.
 #[derive(Debug)]
 pub(super) enum Happening {
-    Send(WatchId),
+    Send(WatchId, u32),
     Reply(WatchId, u64, Reply),
     Deadline(WatchId, u64),
     Turn,
@@ -62,7 +64,7 @@ impl Happening {
     /// Things that the agent's process does itself, and not the kernel below it.
     const fn is_of_process(&self) -> bool {
         match self {
-            Self::Send(_) | Self::Turn | Self::Wake | Self::Statement(_) | Self::Notice(_) => true,
+            Self::Send(..) | Self::Turn | Self::Wake | Self::Statement(_) | Self::Notice(_) => true,
             Self::Reply(..) | Self::Deadline(..) => false,
         }
     }
@@ -92,11 +94,29 @@ pub struct World {
     queue: BTreeMap<(Time, u64), (usize, u32, Happening)>,
     sequence: u64,
     pub(super) events_checked: usize,
+    pub(super) checked_at: Time,
+    /// Loss and latency, as they were when watches were last left to themselves.
+    pub(super) weather: (u64, (Duration, Duration)),
+    /// Probes and notices that were sent.
+    pub traffic: Traffic,
+    /// Happenings that were lived through, one by one.
+    pub steps: u64,
+}
+
+/// What the agents sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Echo requests.
+    pub probes: u64,
+    /// Notices, without the retries.
+    pub notices: u64,
+    /// Table statements; a transaction counts as one.
+    pub statements: u64,
 }
 
 impl World {
     /// The agent's loop turns at least this often.
-    const TURN: Duration = Duration::from_millis(50);
+    pub(super) const TURN: Duration = Duration::from_millis(50);
     /// The database's clock at the world's beginning.
     pub(super) const EPOCH: DbTime = DbTime::from_us(1_700_000_000_000_000);
 
@@ -118,12 +138,17 @@ impl World {
             queue: BTreeMap::new(),
             sequence: 0,
             events_checked: 0,
+            checked_at: Time::ZERO,
+            weather: (0, (Duration::ZERO, Duration::ZERO)),
+            traffic: Traffic::default(),
+            steps: 0,
         }
     }
 
     /// Lets this much time pass.
     pub fn run_for(&mut self, span: Duration) {
         let until = self.now + span;
+        self.notice_weather();
         while let Some((&(at, _), _)) = self.queue.first_key_value()
             && at <= until
         {
@@ -147,6 +172,7 @@ impl World {
     fn step(&mut self) {
         let Some(((at, _), (host, life, happening))) = self.queue.pop_first() else { return };
         self.now = at;
+        self.steps += 1;
         let h = &mut self.hosts[host];
         if h.life != life {
             return;
@@ -161,7 +187,7 @@ impl World {
     fn happen(&mut self, host: usize, happening: Happening) {
         let local = self.hosts[host].clock(self.now);
         match happening {
-            Happening::Send(watch) => self.probe(host, watch),
+            Happening::Send(watch, round) => self.send(host, watch, round),
             Happening::Reply(watch, probe, reply) => {
                 if self.hosts[host].datapath.reply(watch, probe, reply, local) {
                     self.read(host, watch);
@@ -174,7 +200,12 @@ impl World {
             }
             Happening::Turn => self.turn(host),
             Happening::Wake => {
+                // A sleeper may have been roused and have gone to sleep again since this was planned.
+                if self.settings.lazy && self.hosts[host].wake != Some(self.now) {
+                    return;
+                }
                 self.hosts[host].wake = None;
+                self.rouse(host);
                 self.wake(host);
             }
             Happening::Statement(ticket) => self.statement(host, ticket),
@@ -196,6 +227,8 @@ impl World {
         h.datapath = Datapath::default();
         h.answers = Some((Incarnation(0), crate::core::Health::Unknown));
         h.pulse = Some(h.clock(self.now));
+        h.beat = self.now;
+        h.asleep = false;
         (h.frozen, h.stopped, h.wake) = (false, None, None);
         let kept = h.disk.clone();
         self.feed(host, Input::Start { kept });
@@ -204,6 +237,7 @@ impl World {
     }
 
     pub(super) fn end(&mut self, host: usize, stopped: Option<Stopped>) {
+        self.stir(host);
         let h = &mut self.hosts[host];
         h.life += 1;
         h.engine = None;
@@ -229,6 +263,7 @@ impl World {
     fn turn(&mut self, host: usize) {
         let now = self.hosts[host].clock(self.now);
         self.wake(host);
+        self.visits(host);
         let probers = self.hosts[host].datapath.take_probers();
         for (address, (at, as_buddy)) in probers {
             self.feed(host, Input::Answered(address, at));
@@ -237,7 +272,10 @@ impl World {
             }
         }
         self.hosts[host].pulse = Some(now);
-        self.later(host, self.now + Self::TURN, Happening::Turn);
+        self.hosts[host].beat = self.now;
+        if !self.sleep(host) {
+            self.later(host, self.now + Self::TURN, Happening::Turn);
+        }
     }
 
     fn read(&mut self, host: usize, watch: WatchId) {
@@ -251,6 +289,7 @@ impl World {
     }
 
     fn wake(&mut self, host: usize) {
+        self.catch_up(host);
         for (watch, reading) in self.hosts[host].datapath.readings() {
             self.feed(host, Input::Watch(watch, reading));
         }
@@ -263,6 +302,7 @@ impl World {
     }
 
     pub(super) fn feed(&mut self, host: usize, input: Input) {
+        self.rouse(host);
         let h = &mut self.hosts[host];
         let now = h.clock(self.now);
         if let Some(engine) = &mut h.engine {
@@ -271,7 +311,7 @@ impl World {
         self.drain(host);
     }
 
-    fn drain(&mut self, host: usize) {
+    pub(super) fn drain(&mut self, host: usize) {
         let mut outputs = VecDeque::new();
         if let Some(engine) = &mut self.hosts[host].engine {
             while let Some(output) = engine.poll_output() {
@@ -296,12 +336,16 @@ impl World {
         match output {
             Output::Watch(spec) => {
                 let (id, interval) = (spec.id, spec.interval);
+                self.stir_watch(host, id);
                 if self.hosts[host].datapath.watch(spec, now) {
                     let phase = self.rng.between(Duration::ZERO, interval / 10);
-                    self.later(host, self.now + phase, Happening::Send(id));
+                    self.later(host, self.now + phase, Happening::Send(id, 0));
                 }
             }
-            Output::Unwatch(id) => self.hosts[host].datapath.unwatch(id),
+            Output::Unwatch(id) => {
+                self.stir_watch(host, id);
+                self.hosts[host].datapath.unwatch(id);
+            }
             Output::Table { ticket, op } => {
                 let witnesses = op.witnesses();
                 let flight = Flight { attempt: Attempt::new(op, now), witnesses, began: self.now };
@@ -314,7 +358,10 @@ impl World {
                 self.log.push(Line { at: self.now, host, event });
             }
             Output::Keep(list) => self.hosts[host].disk = Some(list),
-            Output::Identity { incarnation, health, .. } => self.hosts[host].answers = Some((incarnation, health)),
+            Output::Identity { incarnation, health, .. } => {
+                self.stir(host);
+                self.hosts[host].answers = Some((incarnation, health));
+            }
             Output::Stopped(stopped) => {
                 self.note(host, &format!("{stopped:?}"));
                 self.end(host, Some(stopped));

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Commit, VirtualTable};
+use super::{Commit, Index, VirtualTable};
 use crate::core::edit::{AloneSet, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, StoredEvent, VoteSet};
 use crate::core::row::{PoolRow, ServerRow, Vote};
 use crate::core::{DbTime, ServerId};
 
-/// The database's shortcut: work on a copy, and put it in place at COMMIT.
-struct Transaction {
-    rows: BTreeMap<ServerId, ServerRow>,
+/// Works on the table itself, and remembers what every row was before: cheap however large the ring is.
+struct Transaction<'a> {
+    rows: &'a mut BTreeMap<ServerId, ServerRow>,
+    index: &'a mut Index,
+    was: Vec<(ServerId, Option<ServerRow>)>,
     pool: PoolRow,
     now: DbTime,
     last_id: i64,
@@ -21,43 +23,70 @@ pub(super) fn commit(table: &mut VirtualTable, plan: &Plan, check: &mut dyn FnMu
         return Commit::Late;
     }
     let mut work = Transaction {
-        rows: table.rows.clone(),
+        rows: &mut table.rows,
+        index: &mut table.index,
+        was: Vec::new(),
         pool: table.pool.clone(),
         now: table.now,
         last_id: table.last_id,
         inserted: None,
     };
-    let inserts = plan.writes.iter().filter(|w| matches!(w, RowWrite::Insert(_)));
-    let others = plan.writes.iter().filter(|w| !matches!(w, RowWrite::Insert(_)));
-    let ordered: Vec<&RowWrite> = inserts.chain(others).collect();
-    let last = ordered.len().saturating_sub(1);
-    for (place, write) in ordered.into_iter().enumerate() {
-        if place == last && plan.recheck && !check() {
-            return Commit::Overtaken;
-        }
-        if !work.write(write) {
-            // An autoincrement id that was given out is not given out again, rolled back or not.
-            table.last_id = work.last_id;
-            return Commit::Conflict;
-        }
-    }
-    if plan.pool.as_ref().is_some_and(|write| !work.write_pool(write)) {
-        table.last_id = work.last_id;
-        return Commit::Conflict;
-    }
-    if plan.recheck && !check() {
-        table.last_id = work.last_id;
-        return Commit::Overtaken;
+    let ended = work.run(plan, check);
+    // An autoincrement id that was given out is not given out again, rolled back or not.
+    table.last_id = work.last_id;
+    if let Err(why) = ended {
+        work.roll_back();
+        return why;
     }
     let new = work.inserted;
-    table.rows = work.rows;
+    table.touched.extend(work.was.iter().map(|(id, _)| *id));
     table.pool = work.pool;
-    table.last_id = work.last_id;
     append_events(table, plan, new);
+    table.commits += 1;
     Commit::Done(filled_in(&plan.outcome, new))
 }
 
-impl Transaction {
+impl Transaction<'_> {
+    fn run(&mut self, plan: &Plan, check: &mut dyn FnMut() -> bool) -> Result<(), Commit> {
+        let inserts = plan.writes.iter().filter(|w| matches!(w, RowWrite::Insert(_)));
+        let others = plan.writes.iter().filter(|w| !matches!(w, RowWrite::Insert(_)));
+        let ordered: Vec<&RowWrite> = inserts.chain(others).collect();
+        let last = ordered.len().saturating_sub(1);
+        for (place, write) in ordered.into_iter().enumerate() {
+            if place == last && plan.recheck && !check() {
+                return Err(Commit::Overtaken);
+            }
+            if !self.write(write) {
+                return Err(Commit::Conflict);
+            }
+        }
+        if plan.pool.as_ref().is_some_and(|write| !self.write_pool(write)) {
+            return Err(Commit::Conflict);
+        }
+        if plan.recheck && !check() {
+            return Err(Commit::Overtaken);
+        }
+        Ok(())
+    }
+
+    fn roll_back(&mut self) {
+        while let Some((id, was)) = self.was.pop() {
+            match was {
+                Some(row) => {
+                    self.index.note(&row);
+                    self.rows.insert(id, row);
+                }
+                None => {
+                    self.rows.remove(&id);
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, id: ServerId) {
+        self.was.push((id, self.rows.get(&id).cloned()));
+    }
+
     /// Whether it matched exactly one row.
     fn write(&mut self, write: &RowWrite) -> bool {
         match write {
@@ -68,7 +97,12 @@ impl Transaction {
             }
             RowWrite::Delete(guard) => {
                 let guard = self.known(*guard);
-                self.matches(&guard) && self.rows.remove(&guard.id).is_some()
+                let fits = self.matches(&guard);
+                if fits {
+                    self.remember(guard.id);
+                    self.rows.remove(&guard.id);
+                }
+                fits
             }
         }
     }
@@ -104,18 +138,21 @@ impl Transaction {
             alone_at: None,
             version: 1,
         };
+        self.remember(id);
+        self.index.note(&row);
         self.rows.insert(id, row);
         true
     }
 
     fn update(&mut self, guard: &Guard, set: &RowSet) -> bool {
         let address = set.address.map(|(address, _)| address);
-        if address.is_some_and(|a| self.rows.values().any(|r| r.id != guard.id && r.address == a)) {
+        if address.is_some_and(|a| self.index.address(self.rows, a).is_some_and(|r| r.id != guard.id)) {
             return false;
         }
         if !self.matches(guard) {
             return false;
         }
+        self.remember(guard.id);
         let now = self.now;
         let Some(row) = self.rows.get_mut(&guard.id) else { return false };
         row.first_buddy = set.first_buddy.unwrap_or(row.first_buddy);
@@ -141,6 +178,7 @@ impl Transaction {
             AloneSet::Renew => row.alone_at = Some(now),
         }
         row.version += 1;
+        self.index.note(row);
         true
     }
 
