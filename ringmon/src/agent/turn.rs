@@ -81,7 +81,7 @@ pub struct Turn {
 enum Woke {
     Changed(Vec<WatchId>),
     Table(Option<Box<TableDone>>),
-    Notice(Notice),
+    Notice(SocketAddr, Notice),
     Stop,
     Due,
 }
@@ -130,7 +130,7 @@ impl Turn {
                     watches.into_iter().for_each(|w| self.read_watch(now, w));
                 }
                 Woke::Table(Some(done)) => self.table_done(now, *done),
-                Woke::Notice(notice) => self.input(now, Input::Notice(notice)),
+                Woke::Notice(from, notice) => self.input(now, Input::Notice(notice, (from.ip(), from.port()))),
                 Woke::Stop => self.stop(now, leave_on_stop),
                 Woke::Table(None) | Woke::Due => {}
             }
@@ -153,7 +153,7 @@ impl Turn {
             biased;
             watches = datapath.changed() => Woke::Changed(watches),
             done = ends.recv() => Woke::Table(done.map(Box::new)),
-            notice = notices.recv() => Woke::Notice(notice),
+            (from, notice) = notices.recv() => Woke::Notice(from, notice),
             () = signals.stop() => Woke::Stop,
             () = tokio::time::sleep(sleep) => Woke::Due,
         }

@@ -85,8 +85,8 @@ impl Chain {
 pub struct Window(u16);
 
 impl Window {
-    /// Watches that looking ahead may hold, both sides together: what the datapath has, less buddies and join proofs.
-    pub const MOST: u16 = 56;
+    /// Watches that looking ahead may hold, both sides together: what the datapath has, less buddies, join proofs and others' questions (R12).
+    pub const MOST: u16 = 54;
 
     /// The first look.
     #[must_use]

@@ -43,6 +43,10 @@ pub enum EventKind {
     Void,
     /// A removal was due and was not made, and why.
     Held,
+    /// An asked witness hears a server that this one does not: a broken link.
+    BrokenLink,
+    /// This server goes to another place on the ring, because neither of its buddies hears it.
+    Moving,
     /// The database does not answer, and why.
     DatabaseAway,
     /// It answers again.

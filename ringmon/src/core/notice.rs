@@ -35,9 +35,21 @@ pub enum NoticeBody {
         /// You.
         subject: ServerId,
     },
-    /// Probe `address` for a second, so that it sees itself heard (joins; later R12).
+    /// Probe `address` for a second, so that it sees itself heard (joins).
     ProbeMe {
         /// Where.
         address: Address,
+    },
+    /// R12: I do not hear `address`. Do you?
+    Ask {
+        /// Where the suspect is.
+        address: Address,
+    },
+    /// R12: the answer to [`Self::Ask`]. It was heard, with a pulse, after the question came. Silence is no answer.
+    Proof {
+        /// The life that was heard; the question said of whom.
+        incarnation: Incarnation,
+        /// How long before this was sent.
+        age_ms: u32,
     },
 }

@@ -57,6 +57,11 @@ pub enum TableOp {
         /// The random number.
         pick: i64,
     },
+    /// Read random servers: whom to ask about a suspect (R12).
+    PickWitnesses {
+        /// A random number for each.
+        picks: Vec<i64>,
+    },
     /// Splice in between a server and its first buddy; `None`: into an empty pool.
     Join {
         /// The new row; its links, incarnation floor and pick are checked or set by the operation.
@@ -158,6 +163,8 @@ pub struct Finding {
     pub misses: u32,
     /// R6: whether the silence is long enough for a removal by this server.
     pub enough: bool,
+    /// R12: an asked witness heard it a moment ago. Nobody is removed against such a word.
+    pub proved: bool,
     /// What to check again at the last moment.
     pub witness: Witness,
 }
@@ -171,6 +178,7 @@ impl TableOp {
             Self::FindSelf { name, address } => look::find_self(name, *address, seen),
             Self::Ahead { from, side, count } => look::ahead(*from, *side, *count, seen),
             Self::PickPlace { pick } => look::pick_place(*pick, seen),
+            Self::PickWitnesses { picks } => look::pick_witnesses(picks, seen),
             Self::Join { new, place } => place::join(new, place.as_ref(), seen),
             Self::TakeOver { row, new } => place::take_over(row, new, seen),
             Self::Leave { id, incarnation, by } => place::leave(*id, *incarnation, by, seen),
@@ -193,6 +201,7 @@ impl TableOp {
             | Self::FindSelf { .. }
             | Self::Ahead { .. }
             | Self::PickPlace { .. }
+            | Self::PickWitnesses { .. }
             | Self::Join { .. }
             | Self::TakeOver { .. }
             | Self::Leave { .. }

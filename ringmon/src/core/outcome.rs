@@ -97,6 +97,8 @@ pub enum Held {
     UnhealthyVoter,
     /// R2: another server is alone too, or accuses this one.
     AloneBlocked,
+    /// R12: an asked witness heard the suspect: its links to this server are broken, not it.
+    Proved,
     /// R11: the pool is frozen.
     Frozen,
     /// R11: the pool, or this agent, only observes.

@@ -24,6 +24,8 @@ const VOTED: u8 = 1;
 const SPLICED: u8 = 2;
 const REMOVED: u8 = 3;
 const PROBE_ME: u8 = 4;
+const ASK: u8 = 5;
+const PROOF: u8 = 6;
 
 /// A datagram, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +107,8 @@ pub fn decode(datagram: &[u8], keys: &Keys, route: Route) -> Result<Packet, Refu
     Ok(Packet { key_id, nonce, notice })
 }
 
-/// Kind and bytes of a body: a subject and eight zeros, or an address (IPv4 mapped into IPv6, RFC 4291, 2.5.5.2).
+/// Kind and bytes of a body: a subject and eight zeros, an address (IPv4 mapped into IPv6, RFC 4291, 2.5.5.2), or an incarnation,
+/// an age and four zeros.
 fn body_bytes(body: NoticeBody) -> (u8, [u8; 16]) {
     let subject = |id: ServerId| {
         let mut bytes = [0; 16];
@@ -117,6 +120,12 @@ fn body_bytes(body: NoticeBody) -> (u8, [u8; 16]) {
         NoticeBody::Spliced { subject: id } => (SPLICED, subject(id)),
         NoticeBody::Removed { subject: id } => (REMOVED, subject(id)),
         NoticeBody::ProbeMe { address } => (PROBE_ME, sixteen(address)),
+        NoticeBody::Ask { address } => (ASK, sixteen(address)),
+        NoticeBody::Proof { incarnation, age_ms } => {
+            let mut bytes = subject(ServerId(incarnation.0));
+            bytes[8..12].copy_from_slice(&age_ms.to_be_bytes());
+            (PROOF, bytes)
+        }
     }
 }
 
@@ -129,6 +138,11 @@ fn body(kind: u8, bytes: [u8; 16]) -> Option<NoticeBody> {
         SPLICED if zeros == 0 => Some(NoticeBody::Spliced { subject }),
         REMOVED if zeros == 0 => Some(NoticeBody::Removed { subject }),
         PROBE_ME => Some(NoticeBody::ProbeMe { address: Address::from(bytes).to_canonical() }),
+        ASK => Some(NoticeBody::Ask { address: Address::from(bytes).to_canonical() }),
+        PROOF if zeros << 32 == 0 => {
+            let age_ms = u32::try_from(zeros >> 32).unwrap_or(u32::MAX);
+            Some(NoticeBody::Proof { incarnation: Incarnation(subject.0), age_ms })
+        }
         _ => None,
     }
 }

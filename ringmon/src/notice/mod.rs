@@ -42,7 +42,7 @@ pub struct Notices {
     local: SocketAddr,
     shared: Arc<Shared>,
     commands: mpsc::Sender<(SocketAddr, Notice)>,
-    inbox: Mutex<mpsc::Receiver<Notice>>,
+    inbox: Mutex<mpsc::Receiver<(SocketAddr, Notice)>>,
 }
 
 impl Notices {
@@ -107,10 +107,10 @@ impl Notices {
         let _ = self.shared.under_way.subscribe().wait_for(|&n| n == 0).await;
     }
 
-    /// The next notice: well tagged, acknowledged, not seen before. Cancel-safe.
-    pub async fn recv(&self) -> Notice {
+    /// The next notice, and where it came from: well tagged, acknowledged, not seen before. Cancel-safe.
+    pub async fn recv(&self) -> (SocketAddr, Notice) {
         match self.inbox.lock().await.recv().await {
-            Some(notice) => notice,
+            Some(received) => received,
             // The task ends only with this handle; should it have panicked, there is nothing more to hear.
             None => std::future::pending().await,
         }

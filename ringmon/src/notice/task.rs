@@ -45,7 +45,7 @@ pub(super) struct Task {
     pub(super) local: SocketAddr,
     pub(super) shared: Arc<Shared>,
     pub(super) commands: mpsc::Receiver<(SocketAddr, Notice)>,
-    pub(super) inbox: mpsc::Sender<Notice>,
+    pub(super) inbox: mpsc::Sender<(SocketAddr, Notice)>,
     pub(super) outbox: Outbox,
     pub(super) seen: Seen,
     pub(super) next_nonce: u64,
@@ -130,7 +130,7 @@ impl Task {
             Ok(Packet { key_id, nonce, notice: Some(notice) }) => {
                 if self.seen.contains(from, nonce) {
                     Counters::one(&counters.duplicates);
-                } else if self.inbox.try_send(notice).is_ok() {
+                } else if self.inbox.try_send((from, notice)).is_ok() {
                     self.seen.insert(from, nonce);
                     Counters::one(&counters.received);
                 } else {

@@ -29,6 +29,8 @@ pub struct Engine {
     pub watches: Vec<Watch>,
     pub database_away: Option<(Time, String)>,
     pub frozen: Option<String>,
+    #[serde(default)]
+    pub broken_links: Vec<String>,
     pub mode: Mode,
 }
 
@@ -60,6 +62,9 @@ pub fn text(status: &Status) -> String {
     ];
     if let Some(why) = &engine.frozen {
         lines.push(format!("frozen     {why}"));
+    }
+    if !engine.broken_links.is_empty() {
+        lines.push(format!("links      broken to {}, which others hear", engine.broken_links.join(", ")));
     }
     if !engine.watches.is_empty() {
         lines.push(String::new());

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::contract::{Buddy, Identity, Output, TableDone};
 use super::table::{Concern, Tables, Turn};
 use super::watching::Watches;
+use super::witness::Proofs;
 use crate::core::detector::{Change, Limits, State};
 use crate::core::edit::{Held, TableSnapshot, effective_mode};
 use crate::core::event::{Event, EventKind};
@@ -45,6 +46,8 @@ pub(super) struct Common {
     /// What the own row was last asked to say; `None`: unknown.
     pub row_health: Option<Health>,
     pub tally: Tally,
+    /// R12: who is heard by others.
+    pub proofs: Proofs,
     /// Drained before a checkpoint is taken.
     #[serde(skip)]
     out: VecDeque<Output>,
@@ -67,6 +70,7 @@ impl Common {
             health: Health::Unknown,
             row_health: None,
             tally: Tally::default(),
+            proofs: Proofs::default(),
             out: VecDeque::new(),
             wake: None,
             link_down: false,

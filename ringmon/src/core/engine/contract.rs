@@ -105,8 +105,8 @@ pub enum Input {
     Link(bool),
     /// A table operation ended.
     Table(TableDone),
-    /// A notice arrived, authenticated.
-    Notice(Notice),
+    /// A notice arrived, authenticated; with the address and port it came from.
+    Notice(Notice, (Address, u16)),
     /// The own service check changed.
     Service(Health),
     /// Clean shutdown: leave the ring (true) or only stop (false).

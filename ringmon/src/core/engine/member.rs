@@ -15,6 +15,7 @@ use super::show::Standing;
 use super::suspicion::SideWork;
 use super::table::Concern;
 use super::view::View;
+use super::witness::Witnesses;
 use crate::core::ahead::share;
 use crate::core::event::EventKind;
 use crate::core::notice::{Notice, NoticeBody};
@@ -38,6 +39,7 @@ pub(super) struct Member {
     pub kept: Option<BuddyList>,
     pub sides: [SideWork; 2],
     pub alone: AloneWork,
+    pub witnesses: Witnesses,
     /// Addresses that asked to be probed, and until when.
     helped: BTreeMap<Address, Time>,
     stranger_at: Time,
@@ -70,6 +72,7 @@ impl Member {
             kept: None,
             sides: Side::BOTH.map(|side| SideWork::new(side, common)),
             alone: AloneWork::default(),
+            witnesses: Witnesses::default(),
             helped: BTreeMap::new(),
             stranger_at: Time::ZERO,
             suspects_since: None,
@@ -90,6 +93,7 @@ impl Member {
             for (work, buddy) in self.sides.iter_mut().zip(&view.buddies) {
                 work.look(common, self.id, buddy.as_ref(), of_two);
             }
+            self.settle_witnesses(common);
             self.watch(common);
             for work in &mut self.sides {
                 work.accuse(common, self.id, self.incarnation);
@@ -155,7 +159,7 @@ impl Member {
         }
     }
 
-    pub fn notice(&mut self, common: &mut Common, notice: &Notice) {
+    pub fn notice(&mut self, common: &mut Common, notice: &Notice, from: (Address, u16)) {
         match notice.body {
             NoticeBody::Voted { .. } => {
                 for suspicion in self.sides.iter_mut().filter_map(|w| w.suspicion.as_mut()) {
@@ -169,6 +173,10 @@ impl Member {
                 if room && address != common.identity.address {
                     self.helped.insert(address, common.now + Self::HELP);
                 }
+            }
+            NoticeBody::Ask { address } => self.asked(common, address, from),
+            NoticeBody::Proof { incarnation, age_ms } => {
+                self.proof(common, notice.from, incarnation, Duration::from_millis(u64::from(age_ms)));
             }
         }
     }
@@ -197,10 +205,11 @@ impl Member {
         for further in share([self.sides[0].watched(), self.sides[1].watched()]) {
             add(&mut wanted, further, Purpose::Ahead);
         }
-        for address in self.helped.keys() {
-            let (name, address) = (address.to_string(), *address);
+        let joining = self.helped.keys().map(|address| (*address, Purpose::Join));
+        for (address, purpose) in joining.chain(self.witnesses.probed().map(|address| (address, Purpose::Asked))) {
+            let name = address.to_string();
             let target = Buddy { id: ServerId::NEW, name, address, notice_port: 0, incarnation: Incarnation(0) };
-            add(&mut wanted, &target, Purpose::Join);
+            add(&mut wanted, &target, purpose);
         }
         common.watch_only(&wanted);
     }
@@ -228,6 +237,8 @@ impl Member {
             }
             Concern::Vote(side) => self.vote_done(common, side, done),
             Concern::Alone => self.alone_done(common, done),
+            Concern::Witnesses => self.witnesses_picked(common, &done.snapshot),
+            Concern::Leave if self.moved(common, &done) => return Some(Next::Removed),
             // Nobody knows what the row says: write again.
             Concern::Health if done.result.is_err() => common.row_health = None,
             Concern::Health | Concern::View | Concern::Find | Concern::Place | Concern::Join | Concern::Leave => {}

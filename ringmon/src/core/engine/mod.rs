@@ -32,6 +32,7 @@ mod table;
 mod view;
 mod voting;
 mod watching;
+mod witness;
 
 use std::time::Duration;
 
@@ -209,9 +210,9 @@ impl Engine {
                 Phase::Member(member) => member.answered(address, at),
                 Phase::Idle | Phase::Starting(_) | Phase::Removed { .. } | Phase::Leaving(_) | Phase::Stopped => {}
             },
-            Input::Notice(notice) => {
+            Input::Notice(notice, from) => {
                 if let Phase::Member(member) = &mut self.phase {
-                    member.notice(&mut self.common, &notice);
+                    member.notice(&mut self.common, &notice, from);
                 }
             }
             Input::Table(done) => return self.table(done),

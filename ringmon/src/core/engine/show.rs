@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub buddies: Option<BuddyList>,
     /// Every watch.
     pub watches: Vec<WatchView>,
+    /// Names of those whom this server does not hear and an asked witness does (R12).
+    pub broken_links: Vec<String>,
     /// Since when the database is away (monotonic), and why.
     pub database_away: Option<(Time, String)>,
     /// 99th percentile of the time of this agent's own table operations.
@@ -87,6 +89,7 @@ impl Snapshot {
             incarnation: standing.incarnation,
             buddies: standing.buddies,
             watches: common.watches.iter().map(WatchView::from).collect(),
+            broken_links: common.broken_links(at),
             database_away: common.tables.away().cloned(),
             database_p99: common.tables.p99(),
             frozen: common.pool.as_ref().and_then(|p| p.frozen.clone()),

@@ -261,13 +261,15 @@ impl SideWork {
     /// Take back the votes that are not true any more. True: that is under way.
     fn withdraw(&mut self, common: &mut Common, me: ServerId) -> bool {
         self.votes.retain(|id, vote| common.watches.of(*id).is_none_or(|w| w.target.incarnation == vote.incarnation));
+        let spared = |id: &ServerId, vote: &Standing| common.proofs.spare(*id, vote.incarnation, common.now);
         let untrue = |id: &ServerId, vote: &Standing| match common.watches.of(*id).map(|w| w.detector.state().finding())
         {
             Some(Some(VoteKind::Agent)) => vote.kind == VoteKind::Host,
             Some(Some(VoteKind::Host)) => false,
             Some(None) | None => true,
         };
-        let subjects: Vec<ServerId> = self.votes.iter().filter(|(id, v)| untrue(id, v)).map(|(id, _)| *id).collect();
+        let subjects: Vec<ServerId> =
+            self.votes.iter().filter(|(id, v)| untrue(id, v) || spared(id, v)).map(|(id, _)| *id).collect();
         if subjects.is_empty() || !common.ready(Concern::Vote(self.side)) {
             return !subjects.is_empty();
         }
@@ -302,11 +304,16 @@ fn finding(common: &Common, server: ServerId, kind: VoteKind) -> Option<Finding>
         VoteKind::Agent => true,
     };
     let witness = Witness { watch: watch.id, kind, since };
-    Some(Finding { server, incarnation: watch.target.incarnation, kind, since, misses, enough, witness })
+    let incarnation = watch.target.incarnation;
+    let proved = kind == VoteKind::Host && common.proofs.fresh(server, incarnation, common.now);
+    Some(Finding { server, incarnation, kind, since, misses, enough, proved, witness })
 }
 
 /// Whether a finding is old enough for a removal. An agent has its time to come back: asks to be called when that is over.
 fn ripe(common: &mut Common, finding: &Finding) -> bool {
+    if finding.proved {
+        return false;
+    }
     let timeout = common.pool.as_ref().map_or(Duration::MAX, |p| p.rules.agent_timeout);
     match finding.kind {
         VoteKind::Host => finding.enough,

@@ -21,6 +21,7 @@ pub(super) enum Concern {
     Ahead(Side),
     Vote(Side),
     Alone,
+    Witnesses,
     Health,
     Leave,
 }
@@ -30,7 +31,7 @@ impl Concern {
     const fn is_like_a_vote(self) -> bool {
         match self {
             Self::Find | Self::Place | Self::Join | Self::Leave => false,
-            Self::View | Self::Ahead(_) | Self::Vote(_) | Self::Alone | Self::Health => true,
+            Self::View | Self::Ahead(_) | Self::Vote(_) | Self::Alone | Self::Witnesses | Self::Health => true,
         }
     }
 }

@@ -6,3 +6,4 @@ mod kit;
 mod member;
 mod stopping;
 mod table;
+mod witness;

@@ -76,7 +76,8 @@ impl Member {
             self.read_at = common.now;
             return None;
         };
-        if event.as_ref().is_some_and(|e| e.kind == EventKind::Left) {
+        let own = |e: &StoredEvent| self.witnesses.moving && e.by == common.identity.name;
+        if event.as_ref().is_some_and(|e| e.kind == EventKind::Left && !own(e)) {
             return Some(Next::Stop(Stopped::LeftByOperator));
         }
         let detail =

@@ -114,6 +114,9 @@ fn blocked(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow,
     if accused || alone_too {
         return Some(Held::AloneBlocked);
     }
+    if run.iter().any(|(_, finding)| finding.proved) {
+        return Some(Held::Proved);
+    }
     if run.iter().any(|(_, finding)| !finding.enough) {
         return Some(Held::TooShort);
     }

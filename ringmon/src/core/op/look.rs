@@ -42,3 +42,9 @@ pub(super) fn pick_place(pick: i64, seen: &TableSnapshot) -> Next {
     }
     done(Outcome::Read)
 }
+
+/// Random servers. The same one may come twice.
+pub(super) fn pick_witnesses(picks: &[i64], seen: &TableSnapshot) -> Next {
+    need(seen, picks.iter().copied().map(Lookup::Pick))?;
+    done(Outcome::Read)
+}

@@ -1,5 +1,6 @@
 //! Pools that live through faults.
 
+mod corners;
 mod faults;
 mod kit;
 mod random;

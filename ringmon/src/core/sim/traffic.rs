@@ -79,13 +79,14 @@ impl World {
     pub(super) fn send_notice(&mut self, host: usize, to: Address, notice: &Notice) {
         let Some(to) = self.host_at(to) else { return };
         self.traffic.notices += 1;
+        let from = self.hosts[host].address;
         if self.notices_lost {
             return;
         }
         for again in 0..3 {
             if let Some(there) = self.frame(host, to) {
                 let at = self.now + Duration::from_millis(100) * again + there;
-                self.later(to, at, Happening::Notice(notice.clone()));
+                self.later(to, at, Happening::Notice(notice.clone(), from));
                 return;
             }
         }

@@ -9,6 +9,7 @@ use super::network::Network;
 use super::table::{Attempt, VirtualTable};
 use crate::core::engine::{Engine, Input, Output, Stopped};
 use crate::core::rng::Rng;
+use crate::core::row::Address;
 use crate::core::{DbTime, Event, Incarnation, Notice, Profile, Time, WatchId};
 
 /// What the world is like.
@@ -57,14 +58,14 @@ pub(super) enum Happening {
     Turn,
     Wake,
     Statement(u64),
-    Notice(Notice),
+    Notice(Notice, Address),
 }
 
 impl Happening {
     /// Things that the agent's process does itself, and not the kernel below it.
     const fn is_of_process(&self) -> bool {
         match self {
-            Self::Send(..) | Self::Turn | Self::Wake | Self::Statement(_) | Self::Notice(_) => true,
+            Self::Send(..) | Self::Turn | Self::Wake | Self::Statement(_) | Self::Notice(..) => true,
             Self::Reply(..) | Self::Deadline(..) => false,
         }
     }
@@ -209,7 +210,7 @@ impl World {
                 self.wake(host);
             }
             Happening::Statement(ticket) => self.statement(host, ticket),
-            Happening::Notice(notice) => self.feed(host, Input::Notice(notice)),
+            Happening::Notice(notice, from) => self.feed(host, Input::Notice(notice, (from, 7464))),
         }
     }
 

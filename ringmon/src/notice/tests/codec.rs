@@ -23,6 +23,9 @@ fn bodies() -> impl Strategy<Value = NoticeBody> {
         any::<i64>().prop_map(|id| NoticeBody::Spliced { subject: ServerId(id) }),
         any::<i64>().prop_map(|id| NoticeBody::Removed { subject: ServerId(id) }),
         addresses().prop_map(|address| NoticeBody::ProbeMe { address }),
+        addresses().prop_map(|address| NoticeBody::Ask { address }),
+        (any::<i64>(), any::<u32>())
+            .prop_map(|(life, age_ms)| NoticeBody::Proof { incarnation: Incarnation(life), age_ms }),
     ]
 }
 

@@ -74,7 +74,7 @@ impl Fake {
 async fn a_notice_arrives_and_is_acknowledged() {
     let (a, b) = (notices(), notices());
     a.send(b.local_addr(), voted(5));
-    assert_eq!(soon(b.recv()).await, voted(5));
+    assert_eq!(soon(b.recv()).await.1, voted(5));
     let stats = until(&a, |stats| stats.acknowledged == 1).await;
     assert_eq!((stats.sent, stats.given_up), (1, 0));
 }
@@ -110,8 +110,8 @@ async fn a_repeated_notice_is_acknowledged_again_and_handed_on_once() {
         assert_eq!(answer, Packet { notice: None, ..packet.clone() });
     }
     a.send(b.local_addr(), &Packet { nonce: 10, notice: Some(voted(6)), ..packet }).await;
-    assert_eq!(soon(b.recv()).await, voted(5));
-    assert_eq!(soon(b.recv()).await, voted(6), "and not the first once more");
+    assert_eq!(soon(b.recv()).await.1, voted(5));
+    assert_eq!(soon(b.recv()).await.1, voted(6), "and not the first once more");
     assert_eq!(b.stats().duplicates, 2);
 }
 
@@ -134,11 +134,11 @@ async fn a_rotation_of_keys_loses_nothing() {
     let (a, b) = (notices(), notices());
     b.set_keys(vec![key(2, 8), key(1, 7)]);
     a.send(b.local_addr(), voted(5));
-    assert_eq!(soon(b.recv()).await, voted(5));
+    assert_eq!(soon(b.recv()).await.1, voted(5));
     until(&a, |stats| stats.acknowledged == 1).await;
     a.set_keys(vec![key(2, 8), key(1, 7)]);
     b.send(a.local_addr(), voted(6));
-    assert_eq!(soon(a.recv()).await, voted(6));
+    assert_eq!(soon(a.recv()).await.1, voted(6));
     until(&b, |stats| stats.acknowledged == 1).await;
 }
 
@@ -149,7 +149,7 @@ async fn a_cancelled_recv_loses_nothing() {
         let _ = tokio::time::timeout(Duration::ZERO, b.recv()).await;
     }
     a.send(b.local_addr(), voted(5));
-    assert_eq!(soon(b.recv()).await, voted(5));
+    assert_eq!(soon(b.recv()).await.1, voted(5));
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn a_notice_given_just_before_the_end_is_still_sent() {
     let (a, b) = (notices(), notices());
     a.send(b.local_addr(), voted(5));
     drop(a);
-    assert_eq!(soon(b.recv()).await, voted(5));
+    assert_eq!(soon(b.recv()).await.1, voted(5));
 }
 
 #[tokio::test]

@@ -310,7 +310,16 @@ pub fn steady(row: &ServerRow, kind: VoteKind) -> Finding {
     let since = mono() - Duration::from_secs(3600);
     let watch = WatchId { slot: 0, generation: 1 };
     let witness = Witness { watch, kind, since };
-    Finding { server: row.id, incarnation: row.incarnation, kind, since, misses: 20, enough: true, witness }
+    Finding {
+        server: row.id,
+        incarnation: row.incarnation,
+        kind,
+        since,
+        misses: 20,
+        enough: true,
+        proved: false,
+        witness,
+    }
 }
 
 fn random_finding(rng: &mut StdRng, row: &ServerRow) -> Finding {

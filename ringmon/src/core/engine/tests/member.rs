@@ -7,7 +7,7 @@ use crate::core::row::Health;
 use crate::core::{EventKind, Incarnation, Notice, NoticeBody, Outcome, Purpose, ServerId, Side, WatchReading};
 
 pub(super) fn notice(body: NoticeBody) -> Input {
-    Input::Notice(Notice { from: ServerId(1), incarnation: Incarnation(1), body })
+    Input::Notice(Notice { from: ServerId(1), incarnation: Incarnation(1), body }, (address(1), 7464))
 }
 
 fn views(bench: &Bench) -> usize {

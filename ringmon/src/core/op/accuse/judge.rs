@@ -40,6 +40,9 @@ pub(super) fn judge<'a>(
     let suspect = chain.suspects[place];
     let own = own(a, seen, &suspect);
     let mut case = Case { suspect, kind: suspect.finding.kind, second: None, own, relied: Vec::new() };
+    if suspect.finding.proved {
+        return Ok(Err(Held::Proved));
+    }
     if is_outdated(a, seen, &suspect) {
         return Ok(Err(Held::TooYoung));
     }

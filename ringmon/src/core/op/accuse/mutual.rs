@@ -12,8 +12,8 @@
 //! may hold on to its vote against the latter; nobody else accuses that one, so the victim goes after that time. Both sides of a cut second
 //! each other's votes, from either end of the run, so a cut removes nobody however long it lasts. One broken link
 //! removes nobody either: there is no second witness. Nor does a short blip at the other buddy, as the time
-//! counts from the youngest of the three. What is left is a healthy server both of whose links are broken for longer: it is removed,
-//! and joins again where its links work. (R12's asked witnesses will spare it that.)
+//! counts from the youngest of the three. What is left is a healthy server both of whose links are broken for longer: R12's
+//! asked witnesses speak for it, and where nobody can be asked it is removed, and joins again where its links work.
 
 use std::collections::BTreeMap;
 

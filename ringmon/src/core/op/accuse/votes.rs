@@ -7,7 +7,7 @@ use crate::core::DbTime;
 use crate::core::edit::{TableSnapshot, VoteSet};
 use crate::core::op::Accusation;
 use crate::core::op::plan::row;
-use crate::core::row::{ServerRow, Vote};
+use crate::core::row::{ServerRow, Side, Vote};
 
 /// Whether this vote counts: by a server in the table, in the life that cast it (R5, R8), renewed within its lifetime, and not
 /// stamped later than now (R7). The voter's row must have been read.
@@ -55,15 +55,30 @@ pub(super) fn silence(seen: &TableSnapshot, suspect: &Suspect<'_>) -> Duration {
 pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -> Vec<(&'a ServerRow, VoteSet)> {
     let mut due = Vec::new();
     for (place, suspect) in chain.suspects.iter().enumerate() {
+        if suspect.finding.proved && !accuses(suspect.row, chain.me) {
+            continue;
+        }
         let set = match own(a, seen, suspect) {
             Some(vote) if is_recent(seen.db_now, vote.at, a.tuning.revote * 4 / 5) => continue,
+            // R12: a counter-vote (R4) it remains; old enough to remove upon (R3) it shall not become.
+            Some(_) if suspect.finding.proved => cast(a, suspect),
             Some(_) => VoteSet::Renew,
             None if nearer_votes(a, seen, chain, place) => continue,
-            None => VoteSet::Cast { voter: a.me, incarnation: a.incarnation, kind: suspect.finding.kind },
+            None => cast(a, suspect),
         };
         due.push((suspect.row, set));
     }
     due
+}
+
+fn cast(a: &Accusation, suspect: &Suspect<'_>) -> VoteSet {
+    VoteSet::Cast { voter: a.me, incarnation: a.incarnation, kind: suspect.finding.kind }
+}
+
+/// Whether this life of `one` votes against `other`.
+pub(in crate::core) fn accuses(one: &ServerRow, other: &ServerRow) -> bool {
+    let by_one = |vote: &&Vote| vote.voter == one.id && vote.voter_incarnation == one.incarnation;
+    Side::BOTH.into_iter().any(|side| other.vote(side).filter(by_one).is_some())
 }
 
 /// Whether the slot is held by a server nearer to the suspect, which renews its vote: this server hears nothing of it, but it

@@ -100,7 +100,7 @@ fn findings() -> impl Strategy<Value = Vec<Finding>> {
         |(server, incarnation, kind, ago, enough)| {
             let since = Time::from_ns(1_000_000_000_000 - ago * 1_000_000);
             let witness = Witness { watch: WatchId { slot: 0, generation: 1 }, kind, since };
-            Finding { server, incarnation, kind, since, misses: 9, enough, witness }
+            Finding { server, incarnation, kind, since, misses: 9, enough, proved: false, witness }
         },
     );
     prop_oneof![9 => prop::collection::vec(one, 1..4), 1 => Just(Vec::new())]

@@ -102,6 +102,7 @@ fn finding(table: &VirtualTable, whom: &str, kind: VoteKind, silent: Duration) -
     let since = mono(table) - silent;
     let watch = WatchId { slot: 0, generation: 1 };
     Finding {
+        proved: false,
         server: row.id,
         incarnation: row.incarnation,
         kind,
