@@ -31,6 +31,7 @@ const OWNED: &[(&str, &str)] = &[
     ("axum", "observe"),
     ("prometheus_client", "observe"),
     ("clap", "cli"),
+    ("plotters", "cli"),
 ];
 
 /// What the core never touches: it would no longer be a function of its inputs.

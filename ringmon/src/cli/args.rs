@@ -75,6 +75,12 @@ pub enum Command {
     /// The pool's rules, which no agent can weaken
     #[command(subcommand)]
     Pool(PoolCommand),
+    /// Live through a failure with thousands of simulated servers
+    ///
+    /// The real decision core runs under a virtual clock with a virtual network and table; needs no privileges and touches
+    /// nothing. Exit code 1 if an outcome is not the one that is right for the scenario.
+    #[command(after_help = SIM_EXAMPLES)]
+    Sim(SimArgs),
     /// The configuration, from all layers together
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -91,6 +97,50 @@ Examples:
   ringmon agent --pool web --interface eth0
   ringmon agent --pool web --address 10.0.0.7 --profile fast --events /var/log/ringmon.jsonl
   RINGMON_MODE=observe ringmon agent --pool web      look and tell, remove nobody";
+
+const SIM_EXAMPLES: &str = "\
+Examples:
+  ringmon sim                                        the scenarios there are
+  ringmon sim mass-death --servers 1000 --seed 7     30 % of a thousand servers die at once
+  ringmon sim all --servers 100 --json               every scenario, one JSON line each
+  ringmon sim mass-death --servers 100,1000,10000 --svg plots
+  ringmon sim rack --profile fast --loss 1           1 % of all frames are lost";
+
+/// `sim`
+#[derive(Clone, Debug, Args)]
+pub struct SimArgs {
+    /// Which scenario; `all` of them; or `list` what there is
+    #[arg(default_value = "list")]
+    pub scenario: String,
+    /// How many servers; several numbers are several runs
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "100",
+        value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    pub servers: Vec<u32>,
+    /// Everything random follows from it
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// How fast they probe [default: default]
+    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::PROFILES)))]
+    pub profile: Option<String>,
+    /// Loss of every frame, each way, in per cent, down to a tenth
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    pub loss: f64,
+    /// Least time of a frame on its way, in microseconds
+    #[arg(long, value_name = "US", default_value_t = 50)]
+    pub delay_us: u64,
+    /// And at most this much more
+    #[arg(long, value_name = "US", default_value_t = 450)]
+    pub jitter_us: u64,
+    /// Least and most time of a statement, in microseconds; a transaction, COMMIT included, counts as one
+    #[arg(long, value_name = "LEAST,MOST", value_delimiter = ',', num_args = 1, default_value = "100,800")]
+    pub statement_us: Vec<u64>,
+    /// One JSON line a run
+    #[arg(long)]
+    pub json: bool,
+    /// Draw detection time against pool size, and ring size over time, into this folder
+    #[arg(long, value_name = "DIR")]
+    pub svg: Option<PathBuf>,
+}
 
 /// `init`
 #[derive(Clone, Debug, Args)]
@@ -225,6 +275,7 @@ impl Cli {
             ) => pool.put(&mut typed),
             Command::Agent(flags)
             | Command::Config(ConfigCommand::Check(flags) | ConfigCommand::Show { flags, .. }) => flags.put(&mut typed),
+            Command::Sim(_) => {}
             Command::Status(args) => typed.flag(Key::Http, args.http.clone()),
         }
         typed

@@ -15,6 +15,7 @@ mod logging;
 mod out;
 mod pool;
 mod ring;
+mod sim;
 mod status;
 mod tell;
 
@@ -56,6 +57,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Pool(PoolCommand::Set { settings, table }) => pool::set(&typed, &settings, table.json),
         Command::Pool(PoolCommand::Freeze { why, .. }) => pool::freeze(&typed, Some(why)),
         Command::Pool(PoolCommand::Thaw { .. }) => pool::freeze(&typed, None),
+        Command::Sim(args) => sim::run(&args),
         Command::Config(command) => config::run(&typed, &command),
     }
 }

@@ -10,7 +10,7 @@ use crate::kit::{ringmon, run, says};
 fn every_command_is_in_the_help() {
     let help = says(&["--help"]);
     assert_eq!(help.code, 0);
-    for command in ["init", "agent", "status", "ring", "events", "leave", "pool", "config"] {
+    for command in ["init", "agent", "status", "ring", "events", "leave", "pool", "sim", "config"] {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command}: {}", help.out);
     }
     for (command, flags) in [
@@ -28,6 +28,7 @@ fn every_command_is_in_the_help() {
         (&["pool", "set"], "pool"),
         (&["pool", "freeze"], "pool"),
         (&["pool", "thaw"], "pool"),
+        (&["sim"], "servers seed profile loss delay-us jitter-us statement-us json svg"),
         (&["config", "check"], "config"),
         (&["config", "show"], "origin json"),
     ] {

@@ -7,6 +7,8 @@ mod kit;
 #[cfg(test)]
 mod pool;
 #[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod table;

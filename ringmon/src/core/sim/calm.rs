@@ -127,6 +127,11 @@ impl World {
         }
     }
 
+    /// Counts what all calm watches of all servers did until now.
+    pub fn count_calm(&mut self) {
+        (0..self.hosts.len()).for_each(|host| self.catch_up(host));
+    }
+
     /// From now on each probe of this watch is simulated. True: the one that is due now gets lost.
     pub(super) fn end_calm(&mut self, host: usize, id: WatchId) -> bool {
         self.catch_up_watch(host, id);

@@ -37,6 +37,7 @@ impl World {
     /// A small ring whole each time; of a large one the rows that were written and their buddies, and the whole of it now and then.
     fn check_links(&mut self) {
         let touched = std::mem::take(&mut self.table.touched);
+        self.check_lives(&touched);
         if self.table.rows.len() <= Self::SMALL || self.now >= self.checked_at + Self::WHOLE {
             self.check_whole();
             return;
@@ -52,6 +53,18 @@ impl World {
             }
         }
         wrong.into_iter().for_each(|what| self.violate(what));
+    }
+
+    /// Each life of a server has a greater incarnation than all before it.
+    fn check_lives(&mut self, touched: &[ServerId]) {
+        for row in touched.iter().filter_map(|id| self.table.rows.get(id)) {
+            let before = self.lives.insert(row.name.clone(), row.incarnation);
+            if before.is_some_and(|before| before > row.incarnation) {
+                let what = format!("{} went from {before:?} back to {:?}", row.name, row.incarnation);
+                self.note(0, &format!("!!! {what}"));
+                self.violations.push(what);
+            }
+        }
     }
 
     /// The whole table is one ring.

@@ -16,6 +16,7 @@ mod established;
 mod fault;
 mod host;
 pub mod network;
+pub mod scenario;
 pub mod table;
 #[cfg(test)]
 mod tests;

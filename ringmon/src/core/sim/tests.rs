@@ -6,4 +6,5 @@ mod kit;
 mod random;
 mod rules;
 mod scale;
+mod scenarios;
 mod starts;

@@ -96,6 +96,8 @@ pub struct World {
     sequence: u64,
     pub(super) events_checked: usize,
     pub(super) checked_at: Time,
+    /// The last incarnation of each name.
+    pub(super) lives: BTreeMap<String, Incarnation>,
     /// Loss and latency, as they were when watches were last left to themselves.
     pub(super) weather: (u64, (Duration, Duration)),
     /// Probes and notices that were sent.
@@ -140,6 +142,7 @@ impl World {
             sequence: 0,
             events_checked: 0,
             checked_at: Time::ZERO,
+            lives: BTreeMap::new(),
             weather: (0, (Duration::ZERO, Duration::ZERO)),
             traffic: Traffic::default(),
             steps: 0,

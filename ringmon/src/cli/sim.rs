@@ -1,0 +1,219 @@
+//! `ringmon sim`: scenarios on simulated pools, and what came of them.
+
+mod plot;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::args::SimArgs;
+use super::exit::{Error, Verdict};
+use super::out;
+use crate::config::parse;
+use crate::core::Profile;
+use crate::core::sim::scenario::{self, Report, Scenario, Setup};
+
+/// One run, and what this machine gave for it.
+pub(super) struct Run {
+    setup: Setup,
+    report: Report,
+    wall: Duration,
+    peak_mb: Option<u64>,
+}
+
+/// Lives through what was asked for.
+pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
+    if args.scenario == "list" {
+        return list();
+    }
+    let mut runs = Vec::new();
+    for setup in setups(args)? {
+        let done = live(setup);
+        if args.json {
+            out::line(&as_json(&done).to_string())?;
+        }
+        runs.push(done);
+    }
+    if !args.json {
+        show(&runs)?;
+    }
+    if let Some(folder) = &args.svg {
+        plot::draw(folder, &runs)?;
+    }
+    let well = runs.iter().all(|r| r.report.wrong.is_empty());
+    Ok(if well { Verdict::Ok } else { Verdict::NotHealthy })
+}
+
+fn list() -> anyhow::Result<Verdict> {
+    let mut table = out::table(&["SCENARIO", "WHAT HAPPENS, AND WHAT IS RIGHT"]);
+    for scenario in Scenario::ALL {
+        table.add_row([scenario.name(), scenario.about()]);
+    }
+    out::line(&table.to_string())?;
+    Ok(Verdict::Ok)
+}
+
+fn setups(args: &SimArgs) -> anyhow::Result<Vec<Setup>> {
+    let scenarios = match args.scenario.as_str() {
+        "all" => Scenario::ALL.to_vec(),
+        name => vec![
+            Scenario::of(name).ok_or_else(|| usage(format!("there is no scenario {name}; see ringmon sim list")))?,
+        ],
+    };
+    let profile = args.profile.as_deref().and_then(|word| parse::one_of(parse::PROFILES, word).ok());
+    let permille = (0..=1000_u16).find(|n| (f64::from(*n) / 10.0 - args.loss).abs() < 0.05);
+    let loss_permille = permille.ok_or_else(|| usage("--loss is from 0 to 100".into()))?;
+    let [least, most] = args.statement_us[..] else {
+        return Err(usage("--statement-us takes two numbers, as in 100,800".into()));
+    };
+    let us = Duration::from_micros;
+    let setup = |scenario, servers: u32| Setup {
+        scenario,
+        servers: usize::try_from(servers).unwrap_or(usize::MAX),
+        seed: args.seed,
+        profile: profile.unwrap_or(Profile::Default),
+        loss_permille: loss_permille.into(),
+        latency: (us(args.delay_us), us(args.delay_us.saturating_add(args.jitter_us))),
+        statement: (us(least), us(most.max(least))),
+    };
+    Ok(scenarios.into_iter().flat_map(|s| args.servers.iter().map(move |n| setup(s, *n))).collect())
+}
+
+fn usage(what: String) -> anyhow::Error {
+    Error::Usage(what).into()
+}
+
+fn live(setup: Setup) -> Run {
+    forget_peak();
+    let began = Instant::now();
+    let mut bar = Bar { shown: None };
+    let name = format!("{} {}", setup.scenario.name(), setup.servers);
+    let report = scenario::run(&setup, &mut |word, at, ring| bar.show(&name, word, at, ring));
+    bar.clear();
+    Run { setup, report, wall: began.elapsed(), peak_mb: peak_mb() }
+}
+
+/// How far it is, on a terminal.
+struct Bar {
+    shown: Option<Instant>,
+}
+
+impl Bar {
+    fn show(&mut self, name: &str, word: &str, at: Duration, ring: usize) {
+        let due = self.shown.is_none_or(|last| last.elapsed() > Duration::from_millis(100));
+        if due && std::io::stderr().is_terminal() {
+            self.shown = Some(Instant::now());
+            eprint!("\r\x1b[K{name}: {word}, {:.2} s simulated, ring of {ring}", at.as_secs_f64());
+            let _ = std::io::stderr().flush();
+        }
+    }
+
+    fn clear(&self) {
+        if self.shown.is_some() {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+/// The peak is counted anew from here on, where the kernel lets us: see `clear_refs` in proc(5).
+fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+fn peak_mb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kb| kb / 1024)
+}
+
+fn ms(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1e4).round() / 10.0
+}
+
+/// Per server and second.
+fn rate(many: u64, run: &Run) -> f64 {
+    let servers = u32::try_from(run.setup.servers).map_or(f64::MAX, f64::from);
+    let many = u32::try_from(many / 1000).map_or(f64::MAX, f64::from) * 1000.0
+        + f64::from(u16::try_from(many % 1000).unwrap_or(0));
+    (many / servers / run.report.span.as_secs_f64() * 100.0).round() / 100.0
+}
+
+/// Committed transactions for each removed server.
+fn per_removal(report: &Report) -> Option<f64> {
+    let all = u32::try_from(report.commits).ok().map(f64::from)?;
+    let removals = u32::try_from(report.removals).ok().filter(|n| *n > 0).map(f64::from)?;
+    Some((all / removals * 100.0).round() / 100.0)
+}
+
+fn as_json(run: &Run) -> Value {
+    let Run { setup, report, .. } = run;
+    let at = |percent| report.detected(percent).map(ms);
+    json!({
+        "scenario": setup.scenario.name(), "servers": setup.servers, "seed": setup.seed, "profile": setup.profile,
+        "loss_permille": setup.loss_permille,
+        "latency_us": [setup.latency.0.as_micros(), setup.latency.1.as_micros()],
+        "statement_us": [setup.statement.0.as_micros(), setup.statement.1.as_micros()],
+        "ok": report.wrong.is_empty(), "wrong": report.wrong,
+        "dead": report.dead, "detected": report.detection.len(),
+        "detect_p50_ms": at(50), "detect_p99_ms": at(99), "detect_max_ms": at(100),
+        "healed_ms": report.healed.map(ms), "removals": report.removals, "false_removals": report.false_removals.len(),
+        "transactions": report.commits, "transactions_per_removal": per_removal(report),
+        "probes_per_server_s": rate(report.traffic.probes, run), "notices_per_server_s": rate(report.traffic.notices, run),
+        "simulated_s": report.span.as_secs_f64(), "wall_s": run.wall.as_secs_f64(), "peak_rss_mb": run.peak_mb,
+    })
+}
+
+fn show(runs: &[Run]) -> anyhow::Result<()> {
+    let mut table = out::table(&[
+        "SCENARIO",
+        "SERVERS",
+        "DEAD",
+        "SEEN p50/p99/max ms",
+        "HEALED ms",
+        "REMOVED",
+        "FALSELY",
+        "TX/REMOVAL",
+        "PROBES/s",
+        "NOTICES/s",
+        "MB",
+        "WALL s",
+        "OUTCOME",
+    ]);
+    let or_dash = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| v.to_string());
+    for run in runs {
+        let report = &run.report;
+        let seen = [50, 99, 100].map(|p| or_dash(report.detected(p).map(ms)));
+        table.add_row([
+            run.setup.scenario.name().to_owned(),
+            run.setup.servers.to_string(),
+            report.dead.to_string(),
+            seen.join(" / "),
+            or_dash(report.healed.map(ms)),
+            report.removals.to_string(),
+            report.false_removals.len().to_string(),
+            or_dash(per_removal(report)),
+            rate(report.traffic.probes, run).to_string(),
+            rate(report.traffic.notices, run).to_string(),
+            run.peak_mb.map_or_else(|| "-".to_owned(), |mb| mb.to_string()),
+            format!("{:.1}", run.wall.as_secs_f64()),
+            if report.wrong.is_empty() { "right" } else { "WRONG" }.to_owned(),
+        ]);
+    }
+    out::line(&table.to_string())?;
+    if let Some(Run { setup, .. }) = runs.first() {
+        let us = |(least, most): (Duration, Duration)| format!("{} to {} us", least.as_micros(), most.as_micros());
+        let (frame, statement) = (us(setup.latency), us(setup.statement));
+        let loss = setup.loss_permille;
+        out::line(&format!(
+            "\nseed {}; a frame takes {frame}, lost {loss} in 1000; a statement takes {statement}",
+            setup.seed
+        ))?;
+    }
+    for run in runs {
+        for wrong in &run.report.wrong {
+            out::line(&format!("{} {}: {wrong}", run.setup.scenario.name(), run.setup.servers))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! What befalls a large pool, by name, and what is right then. `docs/detector.md` has the outcomes in words.
+
+mod report;
+mod run;
+
+pub use report::Report;
+pub use run::{Setup, run};
+
+/// A story with a right outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scenario {
+    /// 30 % of the servers die at once.
+    MassDeath,
+    /// 40 neighbours on the ring die at once.
+    Rack,
+    /// Half of the servers do not hear the other half; all reach the table.
+    Halves,
+    /// The same, and one half does not reach the table.
+    HalvesOneTable,
+    /// Three servers and the rest do not hear each other; all reach the table.
+    Three,
+    /// The same, and only the rest reaches the table.
+    ThreeTableRest,
+    /// The same, and only the three reach the table.
+    ThreeTableThree,
+    /// Between two neighbours frames pass one way only.
+    OneWay,
+    /// The database answers nobody, and one server dies meanwhile.
+    DatabasePaused,
+    /// Every agent is killed and started again half a second later, one after the other.
+    RollingRestart,
+    /// One link in a hundred breaks for 50 to 400 ms, again and again.
+    Flapping,
+    /// One server in a hundred is heard by nobody for 80 ms.
+    SharedOutage,
+}
+
+impl Scenario {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::MassDeath,
+        Self::Rack,
+        Self::Halves,
+        Self::HalvesOneTable,
+        Self::Three,
+        Self::ThreeTableRest,
+        Self::ThreeTableThree,
+        Self::OneWay,
+        Self::DatabasePaused,
+        Self::RollingRestart,
+        Self::Flapping,
+        Self::SharedOutage,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MassDeath => "mass-death",
+            Self::Rack => "rack",
+            Self::Halves => "halves",
+            Self::HalvesOneTable => "halves-one-table",
+            Self::Three => "three",
+            Self::ThreeTableRest => "three-table-rest",
+            Self::ThreeTableThree => "three-table-three",
+            Self::OneWay => "one-way",
+            Self::DatabasePaused => "database-paused",
+            Self::RollingRestart => "rolling-restart",
+            Self::Flapping => "flapping",
+            Self::SharedOutage => "shared-outage",
+        }
+    }
+
+    /// What befalls the pool, and what is right then, in a sentence.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::MassDeath => "30 % die at once, brake off: exactly they are removed",
+            Self::Rack => "40 neighbours die at once: exactly they are removed",
+            Self::Halves => "cut into halves for 10 s, all reach the table: nobody is removed",
+            Self::HalvesOneTable => "the same, one half without the table: nobody of the other half is removed",
+            Self::Three => "3 cut off from the rest for 10 s, all reach the table: nobody of the rest is removed",
+            Self::ThreeTableRest => "the same, the 3 without the table: nobody else is removed",
+            Self::ThreeTableThree => "the same, the rest without the table: nobody is removed",
+            Self::OneWay => "one link works one way only for 10 s: nobody is removed",
+            Self::DatabasePaused => {
+                "no database for 30 s, one server dies meanwhile: only that one is removed, afterwards"
+            }
+            Self::RollingRestart => "every agent restarts within 20 s: nobody is removed",
+            Self::Flapping => "1 % of the links flap for 20 s: nobody is removed",
+            Self::SharedOutage => "1 % of the servers silent for 80 ms: nobody is removed",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.name() == name)
+    }
+}

@@ -1,0 +1,43 @@
+//! `ringmon sim` from outside.
+
+use serde_json::Value;
+
+use crate::kit::says;
+
+#[test]
+fn scenarios_are_listed_and_unknown_ones_refused() {
+    let list = says(&["sim", "list"]);
+    assert_eq!(list.code, 0, "{}", list.err);
+    for name in ["mass-death", "rack", "halves", "one-way", "flapping"] {
+        assert!(list.out.contains(name), "{}", list.out);
+    }
+    let unknown = says(&["sim", "mass-deaht"]);
+    assert!(unknown.code == 2 && unknown.err.contains("ringmon sim list"), "{unknown:?}");
+}
+
+#[test]
+fn a_run_prints_one_json_line_and_the_same_one_twice() {
+    let run = || {
+        let said = says(&["sim", "rack", "--servers", "100", "--seed", "5", "--json"]);
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+        let mut line: Value = serde_json::from_str(&said.out).unwrap();
+        // What the machine took is not the simulation's.
+        line.as_object_mut().unwrap().retain(|key, _| !["wall_s", "peak_rss_mb"].contains(&key.as_str()));
+        line
+    };
+    let line = run();
+    assert_eq!(line, run());
+    assert_eq!((&line["seed"], &line["removals"], &line["ok"]), (&5.into(), &40.into(), &true.into()));
+}
+
+#[test]
+fn plots_are_drawn() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("plots");
+    let said = says(&["sim", "mass-death", "--servers", "20,40", "--svg", folder.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    for file in ["detection.svg", "ring-mass-death.svg"] {
+        let svg = std::fs::read_to_string(folder.join(file)).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("<polyline"), "{file}: {svg}");
+    }
+}
