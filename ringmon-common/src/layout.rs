@@ -21,7 +21,7 @@ pub const TIMER_SLACK_NS: u64 = 2_000_000;
 /// A reply still counts this long after its probe's deadline: 1 s.
 pub const LATE_NS: u64 = 1_000_000_000;
 /// Consecutive misses are events of their own up to this many; beyond it nobody decides by one miss more.
-pub const MISS_EVENTS: u32 = 32;
+pub const MISS_EVENTS: u32 = 64;
 /// A pulse older than this is news: 500 ms.
 pub const PULSE_OLD_US: u32 = 500_000;
 
@@ -63,8 +63,10 @@ pub struct Watch {
     pub generation: u64,
     /// Whom, in the bytes of an IPv4 address, zero-extended.
     pub peer: u64,
-    /// A probe is a miss this long after it left.
+    /// A probe is a miss this long after it left, at least; later, if round trips take longer ([`crate::rtt::Smooth`]) ...
     pub deadline_ns: u64,
+    /// ... but at most so much later, since the window must hold all that is outstanding.
+    pub longest_ns: u64,
 
     /// Probes that left.
     pub sent: u64,
@@ -98,8 +100,14 @@ pub struct Watch {
     pub incarnation: u64,
     /// In the last authenticated reply.
     pub health: u64,
-    /// Probes of ours that the other one says it has answered, as of its last reply.
+    /// Probes of ours that the other one says it has answered, as of its last reply ...
     pub answered: u64,
+    /// ... and how many had left by then.
+    pub answered_of: u64,
+    /// Smoothed round trip ...
+    pub mean_ns: u64,
+    /// ... and its mean deviation: a [`crate::rtt::Smooth`].
+    pub deviation_ns: u64,
     /// [`crate::wire::Direction`] of the last reply; 0: none yet.
     pub last_kind: u64,
     /// 1 if the pulse in the last reply was older than [`PULSE_OLD_US`].

@@ -1,4 +1,4 @@
-//! The buckets of round-trip times: four to each doubling, so that a bound is at most a quarter off.
+//! Round-trip times: their buckets, four to each doubling, so that a bound is at most a quarter off; and how long to wait for the next.
 
 /// Buckets of a watch.
 pub const BUCKETS: usize = 96;
@@ -30,9 +30,59 @@ pub const fn upper_bound(bucket: usize) -> u64 {
     (1 << bit) + (((bucket - 1) % 4 + 1) as u64) * (1 << (bit - 2))
 }
 
+/// A smoothed round trip and its mean deviation, in nanoseconds; both 0 before the first sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Smooth {
+    /// The smoothed round trip.
+    pub mean_ns: u64,
+    /// Its mean deviation.
+    pub deviation_ns: u64,
+}
+
+impl Smooth {
+    /// Takes in one more round trip (RFC 6298, section 2: alpha 1/8, beta 1/4; the first one counts for all).
+    #[inline(always)]
+    #[must_use]
+    pub const fn with(self, sample_ns: u64) -> Self {
+        if self.mean_ns == 0 {
+            return Self { mean_ns: sample_ns, deviation_ns: sample_ns / 2 };
+        }
+        let off = self.mean_ns.abs_diff(sample_ns);
+        Self {
+            mean_ns: self.mean_ns - self.mean_ns / 8 + sample_ns / 8,
+            deviation_ns: self.deviation_ns - self.deviation_ns / 4 + off / 4,
+        }
+    }
+
+    /// How long to wait for a reply: the mean and four deviations, at least `least_ns` and at most `most_ns`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn deadline(self, least_ns: u64, most_ns: u64) -> u64 {
+        let wanted = self.mean_ns.saturating_add(self.deviation_ns.saturating_mul(4));
+        let wanted = if wanted > least_ns { wanted } else { least_ns };
+        if wanted < most_ns { wanted } else { most_ns }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_follows_the_round_trips_up_and_down_within_its_bounds() {
+        let ms = 1_000_000;
+        let after = |smooth: Smooth, sample: u64, times: usize| (0..times).fold(smooth, |s, _| s.with(sample));
+        let near = after(Smooth::default(), ms / 10, 50);
+        assert_eq!(near.deadline(5 * ms, 192 * ms), 5 * ms, "never below the least");
+        let far = near.with(40 * ms).with(40 * ms);
+        assert!(far.deadline(5 * ms, 192 * ms) > 40 * ms, "two late replies are enough: {far:?}");
+        let settled = after(far, 40 * ms, 100);
+        let deadline = settled.deadline(5 * ms, 192 * ms);
+        assert!((40 * ms..45 * ms).contains(&deadline), "{settled:?}");
+        assert!(after(settled, ms / 10, 100).deadline(5 * ms, 192 * ms) == 5 * ms);
+        assert_eq!(after(Smooth::default(), 900 * ms, 9).deadline(5 * ms, 192 * ms), 192 * ms);
+        assert_eq!(Smooth::default().with(u64::MAX).deadline(0, u64::MAX), u64::MAX, "nothing overflows");
+    }
 
     #[test]
     fn every_time_is_below_its_buckets_bound_and_not_below_the_one_before() {

@@ -2,6 +2,7 @@
 
 use ringmon_common::layout::{EventKind, LATE_NS, Outstanding, PULSE_OLD_US, Watch, state, window_index};
 use ringmon_common::wire::{Direction, PULSE_NEVER, Payload};
+use ringmon_common::rtt::Smooth;
 use ringmon_common::{Verdict, rtt};
 
 use crate::atomic::{add, change, get, set, swap};
@@ -111,6 +112,11 @@ unsafe fn measure(watch: *mut Watch, place: *const Outstanding, payload: &Payloa
         add(&raw mut (*watch).replies, 1);
         set(&raw mut (*watch).last_reply_ns, now);
         set(&raw mut (*watch).last_rtt_ns, rtt);
+        // With the residence: a deadline is for the whole way.
+        let (mean_ns, deviation_ns) = (get(&raw const (*watch).mean_ns), get(&raw const (*watch).deviation_ns));
+        let smooth = Smooth { mean_ns, deviation_ns }.with(round_trip);
+        set(&raw mut (*watch).mean_ns, smooth.mean_ns);
+        set(&raw mut (*watch).deviation_ns, smooth.deviation_ns);
         if let Some(histogram) = maps::HISTOGRAM.get_ptr_mut(u32::from(u16::from_be_bytes(payload.slot))) {
             let bucket = rtt::bucket(rtt);
             if bucket < rtt::BUCKETS {
@@ -133,6 +139,7 @@ unsafe fn contents(watch: *mut Watch, payload: &Payload, now: u64) -> Option<Eve
         let other_life = swap(&raw mut (*watch).incarnation, incarnation) != incarnation;
         let other_health = swap(&raw mut (*watch).health, health) != health;
         set(&raw mut (*watch).answered, u64::from_be_bytes(payload.answered));
+        set(&raw mut (*watch).answered_of, get(&raw const (*watch).sent));
         let age = u32::from_be_bytes(payload.pulse_age_us);
         let beat = now.saturating_sub(u64::from(age) * 1000);
         if age != PULSE_NEVER && beat > get(&raw const (*watch).last_pulse_ns) {

@@ -2,6 +2,7 @@
 
 use ringmon_common::count::Incident;
 use ringmon_common::layout::{Outstanding, Watch, state, window_index};
+use ringmon_common::rtt::Smooth;
 use ringmon_common::wire::Payload;
 
 use crate::atomic::{add, get, set};
@@ -40,7 +41,7 @@ unsafe fn enter(watch: *mut Watch, place: *mut Outstanding, seq: u64, now: u64) 
         set(&raw mut (*place).state, state::FREE);
         set(&raw mut (*place).seq, seq);
         set(&raw mut (*place).sent_ns, now);
-        set(&raw mut (*place).deadline_ns, now + get(&raw const (*watch).deadline_ns));
+        set(&raw mut (*place).deadline_ns, now + patience(watch));
         set(&raw mut (*place).state, state::WAITING);
         add(&raw mut (*watch).sent, 1);
         if seq > get(&raw const (*watch).last_sent) {
@@ -50,6 +51,19 @@ unsafe fn enter(watch: *mut Watch, place: *mut Outstanding, seq: u64, now: u64) 
         if seq < get(&raw const (*watch).cursor) {
             set(&raw mut (*watch).cursor, seq);
         }
+    }
+}
+
+/// How long the probe that leaves now may take.
+///
+/// # Safety
+/// `watch` is a map value.
+#[inline(always)]
+unsafe fn patience(watch: *const Watch) -> u64 {
+    // SAFETY: by the caller.
+    unsafe {
+        let (mean_ns, deviation_ns) = (get(&raw const (*watch).mean_ns), get(&raw const (*watch).deviation_ns));
+        Smooth { mean_ns, deviation_ns }.deadline(get(&raw const (*watch).deadline_ns), get(&raw const (*watch).longest_ns))
     }
 }
 

@@ -1,12 +1,13 @@
 //! From the readings of one watch to an opinion of one server.
 //!
-//! The thresholds are in [`Limits`] and nowhere else: what learns from the network later replaces that type.
+//! What a watch has learned of its own loss ([`Loss`]) says how many misses in a row mean something; [`Limits`] has the profile's constants.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{LocalFault, WatchReading};
+use super::loss::Loss;
 use super::{Time, Tuning, VoteKind};
 
 /// What a server is to the one that watches it.
@@ -63,7 +64,7 @@ impl State {
     }
 }
 
-/// How much silence is needed for what. The plain form: fixed numbers, the same for every watch.
+/// How much silence is needed for what, on a watch that has learned nothing yet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {
     interval: Duration,
@@ -72,9 +73,14 @@ pub struct Limits {
     suspect_misses: u32,
     removal_misses: u32,
     removal_silence: Duration,
+    removal_silence_most: Duration,
 }
 
 impl Limits {
+    /// A burst goes on for so many misses more than are needed, and ends after [`Self::BURST_MOST`] in any case.
+    const BURST_MORE: u32 = 8;
+    const BURST_MOST: u32 = 96;
+
     /// The limits of a profile.
     #[must_use]
     pub const fn new(tuning: &Tuning) -> Self {
@@ -85,29 +91,29 @@ impl Limits {
             suspect_misses: tuning.suspect_misses,
             removal_misses: tuning.removal_misses,
             removal_silence: tuning.removal_silence,
+            removal_silence_most: tuning.removal_silence_most,
         }
     }
 
-    /// Misses in a row that make a suspicion.
-    #[must_use]
-    pub const fn suspect_after(&self) -> u32 {
-        self.suspect_misses
-    }
-
-    /// How long those take: the grace after a link came up.
+    /// The grace after a link came up: time for a suspicion's worth of probes.
     #[must_use]
     pub fn grace(&self) -> Duration {
         self.interval * self.suspect_misses + self.deadline
     }
 
-    /// R6: whether a silence is long enough for a removal.
+    /// R6: how long a silence must last for a removal, where outages have `taught` so much, and `factor` says how late this server is.
     #[must_use]
-    pub fn enough(&self, silence: Duration, misses: u32) -> bool {
-        misses >= self.removal_misses && silence >= self.removal_silence.max(self.interval * self.removal_misses)
+    pub fn silence(&self, taught: Duration, factor: u32) -> Duration {
+        (self.removal_silence * factor).max(taught).min(self.removal_silence_most)
     }
 
-    /// R2: heard this long after a silence began, somebody else proves this server's own ears. Two servers' probes are up to an
-    /// interval apart, so a reply that came merely "after" proves nothing when the own link died between the two.
+    /// R6: how many probes it must have missed.
+    #[must_use]
+    pub const fn removal_misses(&self) -> u32 {
+        self.removal_misses
+    }
+
+    /// R2, of an agent without a pulse: heard this long after that began, somebody else proves this server's own ears.
     #[must_use]
     pub fn ears(&self) -> Duration {
         self.interval * 2 + self.deadline
@@ -118,11 +124,22 @@ impl Limits {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Detector {
     state: State,
-    /// Silence before this moment counts for nothing, through this fault.
-    clean_from: Option<(Time, LocalFault)>,
+    loss: Loss,
+    clean: Option<Clean>,
     /// When the suspicion was formed, and the newest proof of life by then.
     suspected: Option<(Time, Option<Time>)>,
+    /// When the first miss of the present run was read.
+    missed_at: Option<Time>,
     void_told: bool,
+}
+
+/// From when on silence counts again after a fault of this machine.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Clean {
+    from: Time,
+    fault: LocalFault,
+    /// Misses counted by the datapath by then; not known before a deadline has passed since.
+    misses: Option<u64>,
 }
 
 /// What a reading or a fault changed.
@@ -134,50 +151,96 @@ pub enum Change {
     Void(LocalFault),
 }
 
-impl Default for Detector {
-    fn default() -> Self {
-        Self { state: State::Waiting, clean_from: None, suspected: None, void_told: false }
-    }
-}
-
 impl Detector {
+    /// Of a watch that has just begun.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            state: State::Waiting,
+            loss: Loss::new(limits.suspect_misses),
+            clean: None,
+            suspected: None,
+            missed_at: None,
+            void_told: false,
+        }
+    }
+
     /// The state now.
     #[must_use]
     pub const fn state(&self) -> State {
         self.state
     }
 
+    /// What the watch loses by itself.
+    #[must_use]
+    pub const fn loss(&self) -> &Loss {
+        &self.loss
+    }
+
+    /// Misses in a row that make a suspicion now, by a server that is `factor` times as late as one that is well.
+    #[must_use]
+    pub fn needed(&self, factor: u32) -> u32 {
+        self.loss.needed().saturating_mul(factor)
+    }
+
     /// Since when nothing was heard that ends the silence of this kind: what may be said of it in a vote.
     #[must_use]
     pub fn silent_since(&self, kind: VoteKind, reading: &WatchReading) -> Time {
         match kind {
-            VoteKind::Host => self.clean_from.map_or(Time::ZERO, |(at, _)| at).max(reading.silent_since()),
+            VoteKind::Host => self.clean.map_or(Time::ZERO, |clean| clean.from).max(reading.silent_since()),
             VoteKind::Agent => reading.pulseless_since(),
         }
     }
 
-    /// Misses in a row that count: after a fault of this machine at most as many as probes had time to be missed since.
+    /// R2: somebody who answers after this moment proves that this server could have heard its suspect. Of a host that is
+    /// when its first miss was read: the probe that was missed left before, and so the own link works after it died, if it died.
     #[must_use]
-    pub fn misses(&self, now: Time, reading: &WatchReading, limits: &Limits) -> u32 {
-        match self.clean_from {
-            Some((from, _)) if from > reading.silent_since() => {
-                let probes = now.since(from).as_nanos() / limits.interval.as_nanos().max(1);
-                reading.consecutive.min(u32::try_from(probes).unwrap_or(u32::MAX))
-            }
-            Some(_) | None => reading.consecutive,
+    pub fn deaf_from(&self, kind: VoteKind, reading: &WatchReading, limits: &Limits) -> Time {
+        let since = self.silent_since(kind, reading);
+        match kind {
+            VoteKind::Host => self.missed_at.map_or(since + limits.ears(), |at| at.max(since)),
+            VoteKind::Agent => since + limits.ears(),
         }
     }
 
-    /// A reading taken at `now`.
-    pub fn observe(&mut self, now: Time, reading: &WatchReading, limits: &Limits) -> Option<Change> {
+    /// Misses in a row that count: after a fault of this machine only those of probes that left afterwards.
+    #[must_use]
+    pub fn misses(&self, reading: &WatchReading) -> u32 {
+        let clean = self.clean.filter(|clean| clean.from > reading.silent_since());
+        let since = |before| u32::try_from(reading.misses.saturating_sub(before)).unwrap_or(u32::MAX);
+        clean.map_or(reading.consecutive, |clean| clean.misses.map_or(0, since).min(reading.consecutive))
+    }
+
+    /// Whether it pays to probe faster: something was missed, and it is not known yet what that means. Bounded, as the network may be what suffers.
+    #[must_use]
+    pub fn wants_burst(&self, reading: &WatchReading, limits: &Limits, factor: u32) -> bool {
+        let enough = self.needed(factor).max(limits.removal_misses) + Limits::BURST_MORE;
+        (1..enough.min(Limits::BURST_MOST)).contains(&reading.consecutive)
+    }
+
+    /// When the first miss of the present run was read.
+    #[must_use]
+    pub const fn missed_at(&self) -> Option<Time> {
+        self.missed_at
+    }
+
+    /// A reading taken at `now`, by a server that is `factor` times as late as one that is well.
+    pub fn observe(&mut self, now: Time, reading: &WatchReading, limits: &Limits, factor: u32) -> Option<Change> {
+        self.missed_at = (reading.consecutive > 0).then(|| self.missed_at.unwrap_or(now));
+        if let Some(clean) = self.clean.as_mut().filter(|clean| clean.misses.is_none()) {
+            let settled = clean.from + limits.deadline.max(reading.patience);
+            clean.misses = (now >= settled).then_some(reading.misses);
+        }
+        self.loss.observe(reading);
         if self.suspected.is_some_and(|(_, proof)| reading.last_proof() <= proof) {
             return None;
         }
-        if self.misses(now, reading, limits) >= limits.suspect_after() {
+        let needed = self.needed(factor);
+        if self.misses(reading) >= needed {
             self.suspected = Some((now, reading.last_proof()));
             return self.go(State::Suspect);
         }
-        if reading.consecutive >= limits.suspect_after() {
+        if reading.consecutive >= needed {
             return self.void();
         }
         self.void_told = false;
@@ -190,8 +253,8 @@ impl Detector {
         if until <= reading.silent_since() {
             return None;
         }
-        if self.clean_from.is_none_or(|(at, _)| until > at) {
-            self.clean_from = Some((until, fault));
+        if self.clean.is_none_or(|clean| until > clean.from) {
+            self.clean = Some(Clean { from: until, fault, misses: None });
         }
         let (formed, _) = self.suspected?;
         if from >= formed {
@@ -225,7 +288,7 @@ impl Detector {
 
     /// Tell of a void once a silence.
     fn void(&mut self) -> Option<Change> {
-        let (_, fault) = self.clean_from?;
+        let fault = self.clean?.fault;
         (!std::mem::replace(&mut self.void_told, true)).then_some(Change::Void(fault))
     }
 }

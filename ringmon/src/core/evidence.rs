@@ -46,9 +46,9 @@ pub struct WatchSpec {
     pub address: Address,
     /// Why.
     pub purpose: Purpose,
-    /// Time between probes.
+    /// Time between probes. When it is changed to a shorter one, the next probe leaves at once, unless one has just left.
     pub interval: Duration,
-    /// A probe is a miss this long after it left, at least.
+    /// A probe is a miss this long after it left, at least; later, where round trips take longer (RFC 6298).
     pub deadline: Duration,
 }
 
@@ -80,6 +80,12 @@ pub struct WatchReading {
     pub last_pulse: Option<Time>,
     /// Round trip of the last reply without the time the buddy kept it.
     pub last_rtt: Option<Duration>,
+    /// How long a probe that leaves now may take before it is a miss; zero where nothing was heard yet.
+    pub patience: Duration,
+    /// Probes of this server's that the other one has answered, over all watches, as of its last reply ...
+    pub answered: u64,
+    /// ... and how many of this watch's had left by then.
+    pub answered_of: u64,
     /// Incarnation in the last authenticated reply.
     pub incarnation: Incarnation,
     /// Service health in the last authenticated reply.
@@ -142,6 +148,8 @@ pub enum LocalFault {
     LinkDown,
     /// A kernel timer fired too late.
     TimerLate,
+    /// Everybody whom this server watches is silent at once (R2): it may be its own ears.
+    Deaf,
 }
 
 /// Where probes are answered.

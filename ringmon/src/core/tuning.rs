@@ -30,12 +30,16 @@ pub struct Tuning {
     pub pulse_every: Duration,
     /// An agent whose pulse is older than this is silent.
     pub pulse_gone: Duration,
-    /// Consecutive misses before a suspicion.
+    /// Between two probes from the first miss on.
+    pub burst: Duration,
+    /// Consecutive misses before a suspicion, on a watch that loses nothing else.
     pub suspect_misses: u32,
-    /// R6: misses' worth of silence before a removal.
+    /// R6: misses before a removal, at least.
     pub removal_misses: u32,
     /// R6: silence before a removal, at least.
     pub removal_silence: Duration,
+    /// R6: no more silence than this is asked for, whatever outages were seen.
+    pub removal_silence_most: Duration,
     /// R5: how long a vote lives.
     pub vote_lifetime: Duration,
     /// Between two writes of the same vote, +- 20 %.
@@ -69,20 +73,22 @@ impl Profile {
     #[must_use]
     pub fn tuning(self) -> Tuning {
         let ms = Duration::from_millis;
-        let (interval, deadline, pulse_every, pulse_gone) = match self {
-            Self::Gentle => (ms(1000), ms(200), ms(100), ms(1000)),
-            Self::Default => (ms(20), ms(5), ms(50), ms(500)),
-            Self::Fast => (ms(10), ms(3), ms(50), ms(500)),
-            Self::Turbo => (Duration::from_micros(3300), ms(2), ms(50), ms(500)),
+        let (interval, deadline, burst, pulse_every, pulse_gone) = match self {
+            Self::Gentle => (ms(1000), ms(200), ms(50), ms(100), ms(1000)),
+            Self::Default => (ms(20), ms(5), ms(2), ms(50), ms(500)),
+            Self::Fast => (ms(10), ms(3), ms(2), ms(50), ms(500)),
+            Self::Turbo => (Duration::from_micros(3300), ms(2), ms(2), ms(50), ms(500)),
         };
         Tuning {
             interval,
             deadline,
             pulse_every,
             pulse_gone,
-            suspect_misses: 5,
+            burst,
+            suspect_misses: 3,
             removal_misses: 16,
             removal_silence: ms(100),
+            removal_silence_most: Duration::from_secs(2),
             vote_lifetime: Duration::from_secs(30),
             revote: ms(500),
             mutual_fresh: ms(1500),

@@ -58,6 +58,19 @@ fn agent(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     let phases = PHASES.map(|phase| (labels([("phase", phase)]), f64::from(u8::from(phase == engine.phase))));
     page.gauges("phase", "1 for the phase the agent is in", None, phases)?;
     page.gauge("incarnation", "Which life of this server; grows at each join", None, to_f64(engine.incarnation.0))?;
+    page.gauge(
+        "lateness",
+        "How often this agent was late of late, from 0 to 8: so many times more evidence it asks for",
+        None,
+        f64::from(engine.lateness),
+    )?;
+    let broken = engine.broken_links.iter().map(|l| (labels([("server", &l.server), ("direction", l.way)]), 1.0));
+    page.gauges(
+        "broken_link",
+        "1 for a server that this one does not hear and others do, by the way that is broken",
+        None,
+        broken,
+    )?;
     page.gauge("frozen", "1 while the pool is frozen and nobody is removed", None, flag(engine.frozen.is_some()))?;
     page.gauge("observing", "1 while this agent removes nobody", None, flag(engine.mode == Mode::Observe))
 }

@@ -11,6 +11,7 @@ use crate::core::edit::Held;
 use crate::core::engine::WatchView;
 use crate::core::evidence::{Board, Count, DatapathMode, DatapathStats, LocalFault};
 use crate::core::row::Mode;
+use crate::core::ways::Lost;
 use crate::core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
 
 const SECOND: u64 = 1_000_000_000;
@@ -37,6 +38,11 @@ fn watch(slot: u16, name: &str, state: &'static str) -> WatchView {
         purpose: Purpose::Buddy,
         state,
         reading,
+        loss: 0.04,
+        needed: 7,
+        silence_asked: Duration::from_millis(600),
+        burst: true,
+        lost: Lost { out: 1, back: 2 },
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::core::engine::BuddyList;
 use crate::core::row::{Address, Mode};
+use crate::core::ways::Lost;
 use crate::core::{Incarnation, Purpose, ServerId, Time, WatchReading};
 
 use super::super::out;
@@ -30,7 +31,9 @@ pub struct Engine {
     pub database_away: Option<(Time, String)>,
     pub frozen: Option<String>,
     #[serde(default)]
-    pub broken_links: Vec<String>,
+    pub broken_links: Vec<BrokenLink>,
+    #[serde(default)]
+    pub lateness: u32,
     pub mode: Mode,
 }
 
@@ -41,6 +44,18 @@ pub struct Watch {
     pub purpose: Purpose,
     pub state: String,
     pub reading: WatchReading,
+    #[serde(default)]
+    pub loss: f64,
+    #[serde(default)]
+    pub needed: u32,
+    #[serde(default)]
+    pub lost: Lost,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct BrokenLink {
+    pub server: String,
+    pub way: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,8 +78,14 @@ pub fn text(status: &Status) -> String {
     if let Some(why) = &engine.frozen {
         lines.push(format!("frozen     {why}"));
     }
+    if engine.lateness > 0 {
+        let more = engine.lateness + 1;
+        lines.push(format!("late       this server was late of late: it asks for {more} times the evidence"));
+    }
     if !engine.broken_links.is_empty() {
-        lines.push(format!("links      broken to {}, which others hear", engine.broken_links.join(", ")));
+        let way = |link: &BrokenLink| if link.way == "out" { "out to it" } else { "back from it, or both ways" };
+        let links: Vec<String> = engine.broken_links.iter().map(|l| format!("{} ({})", l.server, way(l))).collect();
+        lines.push(format!("links      broken with {}: others hear it", links.join(", ")));
     }
     if !engine.watches.is_empty() {
         lines.push(String::new());
@@ -97,7 +118,20 @@ fn database(engine: &Engine) -> String {
 }
 
 fn watches(engine: &Engine) -> String {
-    let mut table = out::table(&["watch", "address", "purpose", "state", "rtt", "sent", "replies", "misses", "silent"]);
+    let heads = [
+        "watch",
+        "address",
+        "purpose",
+        "state",
+        "rtt",
+        "sent",
+        "replies",
+        "misses",
+        "lost out/back",
+        "suspect after",
+        "silent",
+    ];
+    let mut table = out::table(&heads);
     for watch in &engine.watches {
         let reading = &watch.reading;
         let silent = engine.at.since(reading.silent_since());
@@ -110,6 +144,8 @@ fn watches(engine: &Engine) -> String {
             reading.sent.to_string(),
             reading.replies.to_string(),
             reading.misses.to_string(),
+            format!("{}/{}", watch.lost.out, watch.lost.back),
+            format!("{} misses (loss {:.1} %)", watch.needed, watch.loss * 100.0),
             short(silent),
         ]);
     }

@@ -3,7 +3,6 @@
 //! Who is reached by probes of those whom it does not hear is not alone: they live. It is so at the end of every cut: one of two may
 //! have to ask for the other's hardware address again, and is deaf to it for up to a second longer than the other is to it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,7 @@ use super::table::Concern;
 use crate::core::edit::Outcome;
 use crate::core::op::{Accusation, TableOp};
 use crate::core::row::{Address, Alone};
-use crate::core::{ServerId, Side, Time, VoteKind};
+use crate::core::{Side, Time, VoteKind};
 
 /// The own alone mark.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -26,8 +25,6 @@ pub(super) struct AloneWork {
     next: Time,
     /// The mark was renewed: now the removal.
     renewed: bool,
-    /// When a probe of whom on the ring was last answered here.
-    visits: BTreeMap<ServerId, Time>,
     /// When the mark may be taken back: those whom this server hears again may still be deaf to it, and it must go on to object.
     over: Option<Time>,
 }
@@ -39,26 +36,27 @@ const OBJECTS: Duration = Duration::from_millis(1500);
 
 impl Member {
     /// A probe was answered here: its sender lives, whether it is heard or not.
-    pub(super) fn answered(&mut self, address: Address, at: Time) {
+    pub(super) fn answered(&self, common: &mut Common, address: Address, at: Time) {
         let known = self.sides.iter().flat_map(|work| &work.chain.members).find(|member| member.address == address);
         if let Some(id) = known.map(|member| member.id) {
-            self.alone.visits.insert(id, at);
+            common.visits.insert(id, at);
         }
     }
 
     /// Whether somebody that this server cannot hear reaches it. Probes prove a host and its sender: they say nothing for an agent
     /// whose loop hangs.
-    fn visited(&mut self, now: Time) -> bool {
-        self.alone.visits.retain(|_, at| now.since(*at) < VISIT);
+    fn visited(&self, common: &mut Common) -> bool {
+        let now = common.now;
+        common.visits.retain(|_, at| now.since(*at) < VISIT);
         let silent = self.sides.iter().flat_map(|work| &work.run.silent);
-        silent.filter(|(_, kind)| *kind == VoteKind::Host).any(|(id, _)| self.alone.visits.contains_key(id))
+        silent.filter(|(_, kind)| *kind == VoteKind::Host).any(|(id, _)| common.visits.contains_key(id))
     }
 
     /// Mark, renew, remove; or take the mark back, a little after somebody was heard.
     pub(super) fn settle_alone(&mut self, common: &mut Common, of_two: bool) {
         let all = self.sides.iter().any(|w| w.run.all);
         let allowed = of_two || common.pool.as_ref().is_some_and(|p| p.rules.alone == Alone::All);
-        let visited = self.visited(common.now);
+        let visited = self.visited(common);
         let mark = |member: &Self, alone| TableOp::Alone { me: member.id, incarnation: member.incarnation, alone };
         if !all || !allowed || visited {
             let stands = self.alone.marked.is_some() || self.alone.maybe;
@@ -66,7 +64,7 @@ impl Member {
                 let over = *self.alone.over.get_or_insert(common.now + OBJECTS);
                 if common.due(over) && common.ready(Concern::Alone) {
                     let op = mark(self, false);
-                    self.alone = AloneWork { visits: std::mem::take(&mut self.alone.visits), ..AloneWork::default() };
+                    self.alone = AloneWork::default();
                     common.begin(Concern::Alone, op);
                 }
             }

@@ -14,8 +14,10 @@ use crate::core::detector::{Change, Limits, State};
 use crate::core::edit::{Held, TableSnapshot, effective_mode};
 use crate::core::event::{Event, EventKind};
 use crate::core::evidence::{LocalFault, Purpose, WatchId, WatchReading};
+use crate::core::lateness::Lateness;
 use crate::core::notice::{Notice, NoticeBody};
 use crate::core::op::TableOp;
+use crate::core::outages::Outages;
 use crate::core::rng::Rng;
 use crate::core::row::{Address, Health, Mode};
 use crate::core::{Incarnation, PoolRow, ServerId, Time};
@@ -35,6 +37,10 @@ pub(super) struct Tally {
 pub(super) struct Common {
     pub identity: Identity,
     pub limits: Limits,
+    /// R6: how long silences were that healed.
+    pub outages: Outages,
+    /// How often this server was late of late.
+    pub lateness: Lateness,
     pub rng: Rng,
     pub now: Time,
     /// Own row and incarnation in what is sent.
@@ -48,6 +54,8 @@ pub(super) struct Common {
     pub tally: Tally,
     /// R12: who is heard by others.
     pub proofs: Proofs,
+    /// When a probe of whom on the ring was last answered here.
+    pub visits: BTreeMap<ServerId, Time>,
     /// Drained before a checkpoint is taken.
     #[serde(skip)]
     out: VecDeque<Output>,
@@ -60,6 +68,8 @@ impl Common {
     pub fn new(identity: Identity) -> Self {
         Self {
             limits: Limits::new(&identity.tuning),
+            outages: Outages::default(),
+            lateness: Lateness::default(),
             rng: Rng::new(identity.seed),
             identity,
             now: Time::ZERO,
@@ -71,6 +81,7 @@ impl Common {
             row_health: None,
             tally: Tally::default(),
             proofs: Proofs::default(),
+            visits: BTreeMap::new(),
             out: VecDeque::new(),
             wake: None,
             link_down: false,
@@ -105,6 +116,13 @@ impl Common {
     /// Ask to be called at `at` or before.
     pub fn wake_at(&mut self, at: Time) {
         self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
+    }
+
+    /// As [`Self::wake_at`], unless that time has passed.
+    pub fn call_at(&mut self, at: Time) {
+        if at > self.now {
+            self.wake_at(at);
+        }
     }
 
     pub fn clear_wake(&mut self) {
@@ -190,23 +208,43 @@ impl Common {
     /// A reading: what it changes is told.
     pub fn observe(&mut self, id: WatchId, reading: WatchReading) {
         let (now, link_down) = (self.now, self.link_down);
-        let grace = self.limits.grace();
+        let (grace, factor) = (self.limits.grace(), self.lateness.factor(now));
         let Some(watch) = self.watches.get_mut(id) else { return };
+        let silence = reading.last_proof().map(|proof| proof.since(watch.reading.silent_since()));
         watch.reading = reading;
+        watch.ways.observe(&watch.reading);
         if link_down {
             // No silence counts before the link is up and there was time for some probes.
             watch.detector.fault(LocalFault::LinkDown, now, now + grace, &watch.reading);
         }
-        match watch.detector.observe(now, &watch.reading, &self.limits) {
-            Some(Change::Moved(from, to)) => self.tell_move(id, from, to),
+        match watch.detector.observe(now, &watch.reading, &self.limits, factor) {
+            Some(Change::Moved(from, to)) => {
+                if let (State::Suspect, Some(silence)) = (from, silence) {
+                    self.outages.healed(watch.target.address, silence, now);
+                }
+                self.tell_move(id, from, to);
+            }
             Some(Change::Void(fault)) => self.tell_void(fault, 1),
             None => {}
         }
+        self.set_pace();
         self.tell_alive();
     }
 
+    fn set_pace(&mut self) {
+        let factor = self.lateness.factor(self.now);
+        let Self { watches, out, identity, limits, .. } = self;
+        watches.set_pace(limits, factor, &identity.tuning, &mut |output| out.push_back(output));
+    }
+
+    /// R6: the silence that a removal of this server asks for, by what this one has seen of it, and how late it is itself.
+    pub fn silence_asked(&self, address: Address) -> Duration {
+        let taught = self.outages.asked(address, self.identity.tuning.removal_silence_most, self.now);
+        self.limits.silence(taught, self.lateness.factor(self.now))
+    }
+
     fn tell_move(&mut self, id: WatchId, from: State, to: State) {
-        let now = self.now;
+        let (now, factor) = (self.now, self.lateness.factor(self.now));
         let Some(watch) = self.watches.get_mut(id) else { return };
         if !matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead) {
             return;
@@ -216,7 +254,10 @@ impl Common {
                 watch.told_suspect = true;
                 watch.told_alive = None;
                 let silence = now.since(watch.reading.silent_since());
-                (EventKind::Suspect, json!({ "misses": watch.reading.consecutive, "silence_ms": millis(silence) }))
+                let loss = (watch.detector.loss().share() * 1e4).round() / 1e4;
+                let (misses, needed) = (watch.reading.consecutive, watch.detector.needed(factor));
+                let detail = json!({ "misses": misses, "needed": needed, "loss": loss, "silence_ms": millis(silence) });
+                (EventKind::Suspect, detail)
             }
             (_, State::AgentSilent) => {
                 let silence = now.since(watch.reading.pulseless_since());
@@ -250,6 +291,10 @@ impl Common {
 
     /// This server's own evidence from `from` to `until` counts for nothing.
     pub fn fault(&mut self, fault: LocalFault, from: Time, until: Time) {
+        // A link that is down is no sign that this server is slow.
+        if fault != LocalFault::LinkDown {
+            self.lateness.fault(self.now);
+        }
         let undone = self.watches.fault(fault, from, until);
         if undone > 0 {
             self.tell_void(fault, undone);
@@ -265,7 +310,7 @@ impl Common {
         self.link_down = !up;
     }
 
-    fn tell_void(&mut self, fault: LocalFault, suspicions: u64) {
+    pub fn tell_void(&mut self, fault: LocalFault, suspicions: u64) {
         *self.tally.voids.entry(fault).or_default() += suspicions;
         let now = self.now;
         if self.void_told.get(&fault).is_none_or(|at| now.since(*at) >= Duration::from_secs(1)) {

@@ -45,7 +45,7 @@ use self::joining::Joining;
 use self::leaving::Leaving;
 use self::member::Member;
 use self::show::Standing;
-pub use self::show::{Snapshot, WatchView};
+pub use self::show::{BrokenLink, Snapshot, WatchView};
 use self::starting::Starting;
 use super::event::EventKind;
 use super::evidence::LocalFault;
@@ -207,7 +207,7 @@ impl Engine {
             }
             Input::Answered(address, at) => match &mut self.phase {
                 Phase::Joining(joining) => joining.answered(address, at),
-                Phase::Member(member) => member.answered(address, at),
+                Phase::Member(member) => member.answered(&mut self.common, address, at),
                 Phase::Idle | Phase::Starting(_) | Phase::Removed { .. } | Phase::Leaving(_) | Phase::Stopped => {}
             },
             Input::Notice(notice, from) => {

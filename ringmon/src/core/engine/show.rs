@@ -8,9 +8,11 @@ use serde::Serialize;
 use super::common::Common;
 use super::contract::BuddyList;
 use super::watching::Watch;
+pub use super::witness::BrokenLink;
 use crate::core::edit::Held;
 use crate::core::evidence::{LocalFault, WatchId, WatchReading};
 use crate::core::row::{Address, Mode};
+use crate::core::ways::Lost;
 use crate::core::{Incarnation, Purpose, ServerId, Time};
 
 /// What an agent shows of itself: status, metrics and the dashboard read this and never the engine.
@@ -30,8 +32,8 @@ pub struct Snapshot {
     pub buddies: Option<BuddyList>,
     /// Every watch.
     pub watches: Vec<WatchView>,
-    /// Names of those whom this server does not hear and an asked witness does (R12).
-    pub broken_links: Vec<String>,
+    /// Those whom this server does not hear and an asked witness does (R12).
+    pub broken_links: Vec<BrokenLink>,
     /// Since when the database is away (monotonic), and why.
     pub database_away: Option<(Time, String)>,
     /// 99th percentile of the time of this agent's own table operations.
@@ -42,6 +44,8 @@ pub struct Snapshot {
     pub mode: Mode,
     /// Joins after a removal.
     pub rejoins: u64,
+    /// How often this server was late of late, from 0 to 8: so many times more evidence it asks for.
+    pub lateness: u32,
     /// Suspicions that did not count, by reason.
     pub voids: BTreeMap<LocalFault, u64>,
     /// Removals that were due and not made, by rule.
@@ -69,6 +73,16 @@ pub struct WatchView {
     pub state: &'static str,
     /// The evidence.
     pub reading: WatchReading,
+    /// The share of its probes that the watch loses by itself, as it is counted upon.
+    pub loss: f64,
+    /// Misses in a row that make a suspicion now.
+    pub needed: u32,
+    /// Silence that a removal asks for now (R6).
+    pub silence_asked: Duration,
+    /// Probed faster just now.
+    pub burst: bool,
+    /// Probes and replies that were lost, by direction.
+    pub lost: Lost,
 }
 
 /// What the current phase adds to a snapshot.
@@ -88,7 +102,8 @@ impl Snapshot {
             id: standing.id,
             incarnation: standing.incarnation,
             buddies: standing.buddies,
-            watches: common.watches.iter().map(WatchView::from).collect(),
+            watches: common.watches.iter().map(|watch| WatchView::of(common, watch, at)).collect(),
+            lateness: common.lateness.score(at),
             broken_links: common.broken_links(at),
             database_away: common.tables.away().cloned(),
             database_p99: common.tables.p99(),
@@ -103,8 +118,8 @@ impl Snapshot {
     }
 }
 
-impl From<&Watch> for WatchView {
-    fn from(watch: &Watch) -> Self {
+impl WatchView {
+    fn of(common: &Common, watch: &Watch, at: Time) -> Self {
         Self {
             id: watch.id,
             server: watch.target.id,
@@ -113,6 +128,11 @@ impl From<&Watch> for WatchView {
             purpose: watch.purpose,
             state: watch.detector.state().word(),
             reading: watch.reading.clone(),
+            loss: watch.detector.loss().share(),
+            needed: watch.detector.needed(common.lateness.factor(at)),
+            silence_asked: common.silence_asked(watch.target.address),
+            burst: watch.burst,
+            lost: watch.ways.lost(),
         }
     }
 }

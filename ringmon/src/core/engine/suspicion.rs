@@ -11,6 +11,7 @@ use super::table::Concern;
 use crate::core::ahead::{Chain, Run, Window};
 use crate::core::backoff::Backoff;
 use crate::core::edit::{Held, Lookup, TableSnapshot};
+use crate::core::evidence::LocalFault;
 use crate::core::notice::NoticeBody;
 use crate::core::op::{Accusation, Finding, TableOp};
 use crate::core::row::Vote;
@@ -65,6 +66,8 @@ pub(super) struct Suspicion {
     pub held: Option<Held>,
     pub notified: BTreeSet<ServerId>,
     pub conflicts: Backoff,
+    /// Whether it was told that this server hears nobody at all.
+    pub deaf: bool,
     /// When both sides of a cut were last seen to accuse each other ([`SideWork::look_for_cut`]).
     pub cut: Option<Time>,
 }
@@ -89,6 +92,7 @@ impl Suspicion {
             held: None,
             notified: BTreeSet::new(),
             conflicts: Backoff::new(Duration::from_millis(10), Duration::from_millis(250)),
+            deaf: false,
             cut: None,
         }
     }
@@ -226,11 +230,17 @@ impl SideWork {
         }
         let count = if self.run.far_end.is_some() { self.run.silent.len() } else { 1 };
         let findings = self.findings(common, count);
-        let Some(newest) = findings.iter().map(|f| f.since).max() else { return };
-        if self.run.all || !common.watches.heard_since(newest, &common.limits) {
+        let Some(deaf_from) = findings.iter().filter_map(|f| deaf_from(common, f)).max() else { return };
+        let Some(suspicion) = &mut self.suspicion else { return };
+        if !common.watches.heard_since(deaf_from) {
+            if common.now.since(deaf_from) > common.limits.ears() && !std::mem::replace(&mut suspicion.deaf, true) {
+                common.tell_void(LocalFault::Deaf, 1);
+            }
             return;
         }
-        let Some(suspicion) = &mut self.suspicion else { return };
+        if self.run.all {
+            return;
+        }
         let claim = Claim {
             findings: findings.iter().map(|f| (f.server, f.kind, ripe(common, f))).collect(),
             far_end: self.run.far_end,
@@ -293,13 +303,22 @@ impl SideWork {
     }
 }
 
+/// From when on somebody else must be heard so that this finding is not this server's own deafness (R2).
+fn deaf_from(common: &Common, finding: &Finding) -> Option<Time> {
+    let watch = common.watches.of(finding.server)?;
+    Some(watch.detector.deaf_from(finding.kind, &watch.reading, &common.limits))
+}
+
 /// What one watch has against its server; `None` if it is not watched.
 fn finding(common: &Common, server: ServerId, kind: VoteKind) -> Option<Finding> {
     let watch = common.watches.of(server)?;
     let since = watch.detector.silent_since(kind, &watch.reading);
-    let misses = watch.detector.misses(common.now, &watch.reading, &common.limits);
+    let misses = watch.detector.misses(&watch.reading);
     let enough = match kind {
-        VoteKind::Host => common.limits.enough(common.now.since(since), misses),
+        VoteKind::Host => {
+            let silent = common.now.since(since) >= common.silence_asked(watch.target.address);
+            silent && misses >= common.limits.removal_misses()
+        }
         // The pool's own timeout is far longer than any silence asked for here.
         VoteKind::Agent => true,
     };
@@ -316,7 +335,12 @@ fn ripe(common: &mut Common, finding: &Finding) -> bool {
     }
     let timeout = common.pool.as_ref().map_or(Duration::MAX, |p| p.rules.agent_timeout);
     match finding.kind {
-        VoteKind::Host => finding.enough,
+        VoteKind::Host => {
+            // It may need nothing more than time.
+            let asked = common.watches.of(finding.server).map(|w| common.silence_asked(w.target.address));
+            asked.into_iter().for_each(|silence| common.call_at(finding.since + silence));
+            finding.enough
+        }
         VoteKind::Agent => common.due(finding.since + timeout),
     }
 }

@@ -1,6 +1,7 @@
 //! The watches of one engine: which slots are whose, what they read, and what that means.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use super::contract::{Buddy, Output};
 use crate::core::ahead::Judged;
 use crate::core::detector::{Change, Detector, Limits, State};
 use crate::core::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchReading, WatchSpec};
+use crate::core::ways::Ways;
 use crate::core::{Incarnation, ServerId, Time, Tuning};
 
 /// One watch.
@@ -22,6 +24,10 @@ pub(super) struct Watch {
     pub told_alive: Option<Incarnation>,
     /// Whether a suspicion was told of, and not yet its end.
     pub told_suspect: bool,
+    /// Probed faster, from the first miss of a run on.
+    pub burst: bool,
+    /// Loss of each direction.
+    pub ways: Ways,
 }
 
 impl Watch {
@@ -39,9 +45,22 @@ impl Watch {
             name: self.target.name.clone(),
             address: self.target.address,
             purpose: self.purpose,
-            interval: tuning.interval,
+            interval: if self.burst { self.burst_spacing(tuning) } else { tuning.interval },
             deadline: tuning.deadline,
         }
+    }
+
+    /// No more probes are outstanding at a time than the window holds, however long their way is.
+    fn burst_spacing(&self, tuning: &Tuning) -> Duration {
+        tuning.burst.max(self.reading.patience / 48).min(tuning.interval)
+    }
+
+    /// Whether this server needs to hear it now: somebody else has been missed since it last answered (R2).
+    fn is_ear_for(&self, missed_at: Option<Time>) -> bool {
+        self.purpose == Purpose::Buddy
+            && self.detector.state() == State::Alive
+            && self.detector.missed_at().is_none()
+            && missed_at.is_some_and(|at| self.reading.last_reply < Some(at))
     }
 }
 
@@ -84,18 +103,28 @@ impl Watches {
         }
     }
 
-    /// R2: whether somebody's agent was heard well after `since`.
-    pub fn heard_since(&self, since: Time, limits: &Limits) -> bool {
-        self.iter().any(|w| {
-            w.detector.state() == State::Alive
-                && w.reading.last_pulse > Some(since)
-                && w.reading.last_reply >= Some(since + limits.ears())
-        })
+    /// R2: whether somebody, with a pulse, answered after `deaf_from`.
+    pub fn heard_since(&self, deaf_from: Time) -> bool {
+        self.iter().any(|w| w.detector.state() == State::Alive && w.reading.last_reply >= Some(deaf_from))
+    }
+
+    /// Probe faster those who are missed, and for a moment those whose answer proves this server's own ears; and no longer those who need it no more.
+    pub fn set_pace(&mut self, limits: &Limits, factor: u32, tuning: &Tuning, out: &mut impl FnMut(Output)) {
+        let looked = |w: &&Watch| matches!(w.purpose, Purpose::Buddy | Purpose::Ahead);
+        let missed_at = self.iter().filter(looked).filter_map(|w| w.detector.missed_at()).max();
+        for watch in self.slots.values_mut() {
+            let missed = looked(&&*watch) && watch.detector.wants_burst(&watch.reading, limits, factor);
+            let burst = missed || watch.is_ear_for(missed_at);
+            if std::mem::replace(&mut watch.burst, burst) != burst {
+                out(Output::Watch(watch.spec(tuning)));
+            }
+        }
     }
 
     /// Make it so that exactly these are watched. A watch goes on if it is of the same life of the same server at the same address,
     /// with a new purpose if need be; all others begin with no evidence.
     pub fn set(&mut self, wanted: &[(Buddy, Purpose)], now: Time, tuning: &Tuning, out: &mut impl FnMut(Output)) {
+        let limits = Limits::new(tuning);
         let gone: Vec<u16> =
             self.slots.iter().filter(|(_, w)| !wanted.iter().any(|(t, _)| w.is_of(t))).map(|(slot, _)| *slot).collect();
         for slot in gone {
@@ -104,20 +133,27 @@ impl Watches {
             }
         }
         for (target, purpose) in wanted {
-            self.want(target, *purpose, now, tuning, out);
+            if let Some(spec) = self.want(target, *purpose, now, &limits, tuning) {
+                out(Output::Watch(spec));
+            }
         }
     }
 
-    fn want(&mut self, target: &Buddy, purpose: Purpose, now: Time, tuning: &Tuning, out: &mut impl FnMut(Output)) {
+    /// What to tell the datapath, if anything is new.
+    fn want(
+        &mut self,
+        target: &Buddy,
+        purpose: Purpose,
+        now: Time,
+        limits: &Limits,
+        tuning: &Tuning,
+    ) -> Option<WatchSpec> {
         if let Some(watch) = self.slots.values_mut().find(|w| w.is_of(target)) {
             watch.target = target.clone();
-            if watch.purpose != purpose {
-                watch.purpose = purpose;
-                out(Output::Watch(watch.spec(tuning)));
-            }
-            return;
+            let is_new = std::mem::replace(&mut watch.purpose, purpose) != purpose;
+            return is_new.then(|| watch.spec(tuning));
         }
-        let Some(slot) = (0..MAX_WATCHES).find(|slot| !self.slots.contains_key(slot)) else { return };
+        let slot = (0..MAX_WATCHES).find(|slot| !self.slots.contains_key(slot))?;
         let generation = self.generations.entry(slot).or_insert(0);
         *generation = generation.checked_add(1).unwrap_or(1);
         let watch = Watch {
@@ -125,12 +161,15 @@ impl Watches {
             target: target.clone(),
             purpose,
             reading: WatchReading { began: now, ..WatchReading::default() },
-            detector: Detector::default(),
+            detector: Detector::new(limits),
             told_alive: None,
             told_suspect: false,
+            burst: false,
+            ways: Ways::default(),
         };
-        out(Output::Watch(watch.spec(tuning)));
+        let spec = watch.spec(tuning);
         self.slots.insert(slot, watch);
+        Some(spec)
     }
 
     /// This server's own evidence of a span counts for nothing: how many suspicions that undid.

@@ -23,6 +23,7 @@ use super::common::{Common, millis};
 use super::contract::{Buddy, TableDone};
 use super::member::Member;
 use super::table::Concern;
+use super::watching::Watch;
 use crate::core::detector::State;
 use crate::core::edit::{Lookup, TableSnapshot};
 use crate::core::event::EventKind;
@@ -54,11 +55,25 @@ impl Proofs {
     }
 }
 
+/// A link that is broken: this server does not hear somebody whom others hear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BrokenLink {
+    /// Whom.
+    pub server: String,
+    /// The way on which frames get lost: `out` to it, if its probes still arrive here; else `back` from it, and perhaps both.
+    pub way: &'static str,
+}
+
 impl Common {
     /// For people: whom this server does not hear and others do.
-    pub fn broken_links(&self, now: Time) -> Vec<String> {
+    pub fn broken_links(&self, now: Time) -> Vec<BrokenLink> {
         let fresh = self.watches.iter().filter(|w| self.proofs.fresh(w.target.id, w.target.incarnation, now));
-        fresh.map(|w| w.target.name.clone()).collect()
+        let link = |w: &Watch| {
+            let since = w.detector.deaf_from(VoteKind::Host, &w.reading, &self.limits);
+            let arrives = self.visits.get(&w.target.id).is_some_and(|at| *at > since);
+            BrokenLink { server: w.target.name.clone(), way: if arrives { "out" } else { "back" } }
+        };
+        fresh.map(link).collect()
     }
 }
 

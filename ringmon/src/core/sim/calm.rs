@@ -113,8 +113,10 @@ impl World {
         let (new, heard) = (sent.saturating_sub(calm.counted.0), answered.saturating_sub(calm.counted.1));
         calm.counted = (sent, answered);
         self.traffic.probes += new;
+        let address = self.hosts[host].address;
+        let answered = self.hosts[calm.target].datapath.count_answered(address, new);
         let datapath = &mut self.hosts[host].datapath;
-        datapath.count(id, new, heard, last);
+        datapath.count(id, (new, heard, answered), last);
         datapath.set_calm(id, Some(calm));
     }
 
@@ -153,11 +155,13 @@ impl World {
         let left = calm.sent_at(index);
         let Some((incarnation, health)) = self.hosts[calm.target].answers else { return };
         let beat = self.hosts[calm.target].pulse_at(left);
+        let from = self.hosts[host].address;
         let h = &mut self.hosts[host];
         let (local, pulse) = (h.clock(left), beat.map(|b| h.clock(b)));
         let probe = h.datapath.fly(id, local);
         let Some(deadline) = h.datapath.spec(id).map(|s| s.deadline) else { return };
-        let reply = Reply::Tagged { pulse, incarnation, health };
+        let answered = self.hosts[calm.target].datapath.count_answered(from, 0);
+        let reply = Reply::Tagged { pulse, incarnation, health, answered };
         self.later(host, left + deadline, Happening::Deadline(id, probe));
         self.later(host, left + calm.rtt(index, self.weather.1), Happening::Reply(id, probe, reply));
     }
@@ -234,7 +238,7 @@ impl World {
             let Some(calm) = theirs.buddy_at(address).and_then(|id| theirs.calm(id)) else { continue };
             let Some(last) = calm.sent_by(now).checked_sub(1) else { continue };
             let at = self.hosts[host].clock(calm.sent_at(last));
-            self.hosts[host].datapath.probed(target, Purpose::Buddy, at);
+            self.hosts[host].datapath.visited(target, Purpose::Buddy, at);
         }
     }
 

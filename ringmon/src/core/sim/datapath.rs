@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ringmon_common::rtt::Smooth;
+
 use super::calm::Calm;
 use crate::core::evidence::{Purpose, WatchId, WatchReading, WatchSpec, Witness};
 use crate::core::row::{Address, Health};
@@ -19,6 +21,8 @@ pub enum Reply {
         incarnation: Incarnation,
         /// Its service.
         health: Health,
+        /// How many probes from here it has answered.
+        answered: u64,
     },
     /// The kernel answered: no agent.
     Plain,
@@ -33,8 +37,11 @@ struct Watch {
     flying: BTreeMap<u64, (Time, bool)>,
     /// Left to itself: see `calm`.
     calm: Option<Calm>,
-    /// How often it began or ceased to be: what was planned in another round is void.
+    /// How often it began or ceased to be, or its pace changed: what was planned in another round is void.
     round: u32,
+    /// When its last probe left.
+    last: Time,
+    rtt: Smooth,
 }
 
 /// One server's watches, and who probed it. All times are that server's own.
@@ -42,21 +49,38 @@ struct Watch {
 pub struct Datapath {
     watches: BTreeMap<WatchId, Watch>,
     probers: BTreeMap<Address, (Time, bool)>,
+    /// How many probes of each were answered here.
+    answered: BTreeMap<Address, u64>,
 }
 
 impl Datapath {
     /// A reply this long after its deadline proves nothing any more.
     const LATE: Duration = Duration::from_secs(1);
+    /// The kernel's window, and some room.
+    const MOST_OUTSTANDING: u32 = 96;
 
-    /// Begins a watch, true, or changes the purpose of one that runs.
-    pub fn watch(&mut self, spec: WatchSpec, now: Time) -> bool {
+    /// Begins a watch, or changes one that runs: when the next probe is to leave, and in which round, if that is new.
+    pub fn watch(&mut self, spec: WatchSpec, now: Time) -> Option<(Time, u32)> {
         if let Some(watch) = self.watches.get_mut(&spec.id) {
-            watch.spec = spec;
-            return false;
+            let before = std::mem::replace(&mut watch.spec, spec).interval;
+            return (watch.spec.interval != before).then(|| {
+                watch.round += 1;
+                ((watch.last + watch.spec.interval).max(now), watch.round)
+            });
         }
         let reading = WatchReading { began: now, ..WatchReading::default() };
-        self.watches.insert(spec.id, Watch { spec, reading, next: 0, flying: BTreeMap::new(), calm: None, round: 0 });
-        true
+        let (flying, rtt) = (BTreeMap::new(), Smooth::default());
+        self.watches
+            .insert(spec.id, Watch { spec, reading, next: 0, flying, calm: None, round: 0, last: Time::ZERO, rtt });
+        Some((now, 0))
+    }
+
+    /// How long a probe that leaves now may take.
+    pub fn patience(&self, id: WatchId) -> Option<Duration> {
+        let watch = self.watches.get(&id)?;
+        let ns = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        let (least, most) = (ns(watch.spec.deadline), ns(watch.spec.interval * Self::MOST_OUTSTANDING));
+        Some(Duration::from_nanos(watch.rtt.deadline(least, most.max(least))))
     }
 
     /// Ends a watch.
@@ -92,6 +116,7 @@ impl Datapath {
     pub fn send(&mut self, id: WatchId, now: Time, resolved: bool) -> Option<u64> {
         let watch = self.watches.get_mut(&id)?;
         watch.next += 1;
+        watch.last = now;
         if resolved {
             watch.reading.sent += 1;
         } else {
@@ -121,13 +146,17 @@ impl Datapath {
         reading.consecutive = 0;
         match reply {
             Reply::Plain => reading.last_plain = Some(now),
-            Reply::Tagged { pulse, incarnation, health } => {
+            Reply::Tagged { pulse, incarnation, health, answered } => {
                 news |= reading.incarnation != incarnation || reading.health != health;
                 reading.replies += 1;
                 reading.late += u64::from(missed);
                 reading.last_reply = Some(now);
                 reading.last_pulse = reading.last_pulse.max(pulse);
                 reading.last_rtt = Some(now.since(left));
+                watch.rtt = watch.rtt.with(u64::try_from(now.since(left).as_nanos()).unwrap_or(u64::MAX));
+                let least = u64::try_from(watch.spec.deadline.as_nanos()).unwrap_or(u64::MAX);
+                reading.patience = Duration::from_nanos(watch.rtt.deadline(least, u64::MAX));
+                (reading.answered, reading.answered_of) = (answered, reading.sent);
                 reading.incarnation = incarnation;
                 reading.health = health;
             }
@@ -185,11 +214,18 @@ impl Datapath {
     }
 
     /// Counts what a calm watch sent and heard since it was last looked at.
-    pub(super) fn count(&mut self, id: WatchId, sent: u64, replies: u64, last: Option<(Time, Time, Duration)>) {
+    /// `answered` is what the other one says that it answered, all together.
+    pub(super) fn count(
+        &mut self,
+        id: WatchId,
+        (sent, replies, answered): (u64, u64, u64),
+        last: Option<(Time, Time, Duration)>,
+    ) {
         let Some(watch) = self.watches.get_mut(&id) else { return };
         watch.next += sent;
         watch.reading.sent += sent;
         watch.reading.replies += replies;
+        (watch.reading.answered, watch.reading.answered_of) = (answered, watch.reading.sent);
         if let Some((reply, pulse, rtt)) = last {
             watch.reading.last_reply = watch.reading.last_reply.max(Some(reply));
             watch.reading.last_pulse = watch.reading.last_pulse.max(Some(pulse));
@@ -204,9 +240,22 @@ impl Datapath {
         watch.next
     }
 
-    /// A probe from `address` was answered here.
-    pub fn probed(&mut self, address: Address, purpose: Purpose, now: Time) {
+    /// A probe from `address` was answered here: how many that makes.
+    pub fn probed(&mut self, address: Address, purpose: Purpose, now: Time) -> u64 {
+        self.visited(address, purpose, now);
+        self.count_answered(address, 1)
+    }
+
+    /// The same, where the probes are counted by themselves.
+    pub(super) fn visited(&mut self, address: Address, purpose: Purpose, now: Time) {
         self.probers.insert(address, (now, purpose == Purpose::Buddy));
+    }
+
+    /// So many more probes from there were answered: how many that makes.
+    pub(super) fn count_answered(&mut self, address: Address, more: u64) -> u64 {
+        let answered = self.answered.entry(address).or_default();
+        *answered += more;
+        *answered
     }
 
     /// Everybody who was answered since the last call: when last, and whether as a buddy.

@@ -40,7 +40,8 @@ impl World {
         self.traffic.probes += 1;
         let resolved = there.is_some() || to.is_some_and(|to| self.hosts[host].resolved.contains_key(&to));
         let Some(probe) = self.hosts[host].datapath.send(id, local, resolved) else { return };
-        self.later(host, self.now + spec.deadline, Happening::Deadline(id, probe));
+        let patience = self.hosts[host].datapath.patience(id).unwrap_or(spec.deadline);
+        self.later(host, self.now + patience, Happening::Deadline(id, probe));
         self.later(host, self.now + spec.interval, Happening::Send(id, round));
         let (Some(to), Some(there)) = (to, there) else { return };
         self.hosts[host].resolved.insert(to, ());
@@ -58,14 +59,14 @@ impl World {
         let other = &mut self.hosts[to];
         let local = other.clock(now);
         let Some((incarnation, health)) = other.answers else { return Reply::Plain };
-        other.datapath.probed(from, purpose, local);
+        let answered = other.datapath.probed(from, purpose, local);
         let stranger = other.asleep && purpose == Purpose::Buddy && !other.datapath.targets().any(|t| t == from);
         if stranger {
             self.rouse(to);
         }
         let other = &self.hosts[to];
         let pulse = other.pulse_at(now).map(|beat| asker - now.since(beat));
-        Reply::Tagged { pulse, incarnation, health }
+        Reply::Tagged { pulse, incarnation, health, answered }
     }
 
     fn frame(&mut self, from: usize, to: usize) -> Option<Duration> {

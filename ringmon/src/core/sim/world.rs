@@ -341,9 +341,11 @@ impl World {
             Output::Watch(spec) => {
                 let (id, interval) = (spec.id, spec.interval);
                 self.stir_watch(host, id);
-                if self.hosts[host].datapath.watch(spec, now) {
+                if let Some((at, round)) = self.hosts[host].datapath.watch(spec, now) {
+                    // Between the decision and the sender some time passes.
                     let phase = self.rng.between(Duration::ZERO, interval / 10);
-                    self.later(host, self.now + phase, Happening::Send(id, 0));
+                    let at = self.hosts[host].world(at).max(self.now);
+                    self.later(host, at + phase, Happening::Send(id, round));
                 }
             }
             Output::Unwatch(id) => {

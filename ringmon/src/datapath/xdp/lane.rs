@@ -56,6 +56,8 @@ pub struct Lane {
     pub pace: Pace,
     /// When the next probe is due.
     pub due: Time,
+    /// When the last one was sent.
+    last: Time,
     socket: Socket,
     seq: u64,
     /// Probes that were sent and have not left, and when that must be decided.
@@ -77,14 +79,21 @@ pub fn next_slot(after: Time, interval: Duration, seed: u64) -> Time {
 impl Lane {
     /// A watch whose probes count from `first`, which is due now.
     #[must_use]
-    pub const fn new(id: WatchId, peer: Ipv4Addr, first: u64, pace: Pace, socket: Socket, now: Time) -> Self {
-        Self { id, peer, pace, due: now, socket, seq: first - 1, doubts: VecDeque::new(), neighbour: None }
+    pub fn new(id: WatchId, peer: Ipv4Addr, first: u64, pace: Pace, socket: Socket, now: Time) -> Self {
+        let (last, doubts, neighbour) = (Time::ZERO, VecDeque::new(), None);
+        Self { id, peer, pace, due: now, last, socket, seq: first - 1, doubts, neighbour }
     }
 
-    /// Changes the pace. A shorter interval holds from now on.
+    /// Changes the pace. A shorter interval holds from now on: who asks for it has just missed something, and cannot wait for the grid. A
+    /// longer one goes back to the grid.
     pub fn change(&mut self, pace: Pace, seed: u64, now: Time) {
+        let sooner = pace.interval < self.pace.interval;
         self.pace = pace;
-        self.due = self.due.min(next_slot(now, pace.interval, seed));
+        self.due = if sooner {
+            self.due.min(now.max(self.last + pace.interval))
+        } else {
+            next_slot(now.max(self.last + pace.interval / 2), pace.interval, seed)
+        };
     }
 
     /// Puts the next probe on the grid. After a first one off the grid, half an interval is the least distance.
@@ -101,6 +110,7 @@ impl Lane {
     /// Sends one probe.
     pub fn send(&mut self, sign: &Sign, shared: &Shared, now: Time) {
         self.seq += 1;
+        self.last = now;
         let probe = self.probe(sign);
         let to = SocketAddrV4::new(self.peer, 0).into();
         // An ICMP error about an earlier probe is reported by the next call, which then sends nothing: call again.

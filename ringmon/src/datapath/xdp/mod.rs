@@ -183,8 +183,9 @@ impl Datapath for XdpDatapath {
             return Err(Error::NoWatch { slot, generation });
         }
         let interval = spec.interval.max(LEAST_INTERVAL);
-        let deadline = spec.deadline.min(interval * MOST_OUTSTANDING);
-        let pace = Pace { interval, deadline, purpose: purpose(spec.purpose) };
+        let most = interval * MOST_OUTSTANDING;
+        let deadline = (spec.deadline.min(most), most);
+        let pace = Pace { interval, deadline: deadline.0, purpose: purpose(spec.purpose) };
         if self.shared.generation(slot) == generation {
             self.shared.deadline(slot, deadline);
             self.sender.tell(Command::Change(spec.id, pace));

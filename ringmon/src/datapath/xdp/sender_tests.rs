@@ -42,7 +42,7 @@ impl Bench {
     fn begin(&mut self, slot: u16, interval: Duration, now: Time) {
         let (id, peer) = (WatchId { slot, generation: 1 }, ADDRESSES[1]);
         let deadline = Duration::from_secs(1000);
-        self.shared.begin(id, peer.octets(), 1, deadline, now);
+        self.shared.begin(id, peer.octets(), 1, (deadline, deadline), now);
         let pace = Pace { interval, deadline, purpose: Purpose::Buddy };
         let socket = socket::open(INTERFACE, ADDRESSES[0], CS6).expect("a raw socket");
         self.turns.obey(Command::Begin(Box::new(Lane::new(id, peer, 1, pace, socket, now))), now);

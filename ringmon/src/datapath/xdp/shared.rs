@@ -80,7 +80,7 @@ impl Shared {
     }
 
     /// Gives a slot to a watch, whose first probe will be `first`: everything of the one before is gone.
-    pub fn begin(&self, id: WatchId, peer: [u8; 4], first: u64, deadline: Duration, now: Time) {
+    pub fn begin(&self, id: WatchId, peer: [u8; 4], first: u64, deadline: (Duration, Duration), now: Time) {
         let slot = u32::from(id.slot);
         self.end(id.slot);
         self.watches.clear(slot);
@@ -109,10 +109,11 @@ impl Shared {
         self.put(u32::from(slot), offset_of!(Watch, generation), 0);
     }
 
-    /// Changes the deadline of the probes to come.
-    pub fn deadline(&self, slot: u16, deadline: Duration) {
-        let ns = u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX);
-        self.put(u32::from(slot), offset_of!(Watch, deadline_ns), ns);
+    /// Changes the deadline of the probes to come: the least and the most it may be.
+    pub fn deadline(&self, slot: u16, (least, most): (Duration, Duration)) {
+        let ns = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        self.put(u32::from(slot), offset_of!(Watch, deadline_ns), ns(least));
+        self.put(u32::from(slot), offset_of!(Watch, longest_ns), ns(most));
     }
 
     fn put(&self, slot: u32, offset: usize, value: u64) {
@@ -230,10 +231,22 @@ impl Readings for Shared {
             last_plain: time(watch.last_plain_ns),
             last_pulse: time(watch.last_pulse_ns),
             last_rtt: (watch.replies != 0).then(|| Duration::from_nanos(watch.last_rtt_ns)),
+            patience: patience(&watch),
+            answered: watch.answered,
+            answered_of: watch.answered_of,
             incarnation: Incarnation(watch.incarnation as i64),
             health: health(watch.health),
         })
     }
+}
+
+/// As the egress program reckons it, but for its upper bound: who spaces probes by it must see how long they take.
+fn patience(watch: &Watch) -> Duration {
+    if watch.replies == 0 {
+        return Duration::ZERO;
+    }
+    let smooth = rtt::Smooth { mean_ns: watch.mean_ns, deviation_ns: watch.deviation_ns };
+    Duration::from_nanos(smooth.deadline(watch.deadline_ns, u64::MAX))
 }
 
 fn health(number: u64) -> Health {

@@ -37,6 +37,12 @@ fn label(watch: &WatchView) -> Labels {
     labels([(server, &name), (purpose, &why)])
 }
 
+fn and(base: &Labels, name: &'static str, value: &str) -> Labels {
+    let mut labels = base.clone();
+    labels.push((name, value.to_owned()));
+    labels
+}
+
 /// Everything that is known of every watch.
 pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     // A slot may just be changing hands: of two watches with the same labels the later one counts, as samples must not repeat.
@@ -47,16 +53,30 @@ pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     }
     let consecutive = watches.iter().map(|(labels, watch)| (labels.clone(), f64::from(watch.reading.consecutive)));
     page.gauges("consecutive_misses", "Misses since the last reply of any kind", None, consecutive)?;
+    let ways = |watch: &WatchView| [("out", watch.lost.out), ("back", watch.lost.back)];
+    let lost = watches
+        .iter()
+        .flat_map(|(base, watch)| ways(watch).map(|(direction, lost)| (and(base, "direction", direction), lost)));
+    page.counters("probes_lost", "Probes lost on the way out, and replies lost on the way back", lost)?;
+    let gauge = |read: fn(&WatchView) -> f64| watches.iter().map(move |(labels, watch)| (labels.clone(), read(watch)));
+    page.gauges(
+        "loss_ratio",
+        "The share of probes that a watch loses by itself, as it is counted upon",
+        None,
+        gauge(|w| w.loss),
+    )?;
+    let help = "Consecutive misses that make a suspicion now";
+    page.gauges("misses_needed", help, None, gauge(|w| f64::from(w.needed)))?;
+    let help = "Silence that a removal asks for now (R6), by what was seen of outages";
+    page.gauges("silence_asked", help, Some(&Unit::Seconds), gauge(|w| w.silence_asked.as_secs_f64()))?;
+    let help = "How long a probe may take before it is a miss";
+    page.gauges("probe_deadline", help, Some(&Unit::Seconds), gauge(|w| w.reading.patience.as_secs_f64()))?;
     let silences = watches
         .iter()
         .map(|(labels, watch)| (labels.clone(), board.engine.at.since(watch.reading.silent_since()).as_secs_f64()));
     page.gauges("silence", "Time since the last proof of life", Some(&Unit::Seconds), silences)?;
     let states = watches.iter().flat_map(|(base, watch)| {
-        STATES.map(|state| {
-            let mut labels = base.clone();
-            labels.push(("state", state.to_owned()));
-            (labels, f64::from(u8::from(state == watch.state)))
-        })
+        STATES.map(|state| (and(base, "state", state), f64::from(u8::from(state == watch.state))))
     });
     page.gauges("watch_state", "1 for the state a watch is in", None, states)
 }

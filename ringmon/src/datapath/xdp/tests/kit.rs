@@ -53,7 +53,7 @@ impl Kit {
     /// One that watches [`PEER`], with this deadline.
     pub fn watching(deadline: Duration) -> Self {
         let kit = Self::new();
-        kit.shared.begin(WATCH, PEER.1, FIRST, deadline, clock::now());
+        kit.shared.begin(WATCH, PEER.1, FIRST, (deadline, deadline), clock::now());
         kit
     }
 

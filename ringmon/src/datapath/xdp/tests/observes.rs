@@ -104,7 +104,7 @@ fn a_forged_reply_passes_untouched_and_proves_nothing() {
 fn a_reply_of_an_earlier_watch_in_the_same_slot_proves_nothing() {
     let mut kit = Kit::watching(LONG);
     kit.send(FIRST);
-    kit.shared.begin(WATCH, PEER.1, FIRST + 1_000_000, LONG, clock::now());
+    kit.shared.begin(WATCH, PEER.1, FIRST + 1_000_000, (LONG, LONG), clock::now());
     consumed(&mut kit, &reply(FIRST));
     kit.send(FIRST + 1_000_000);
     consumed(&mut kit, &reply(FIRST));

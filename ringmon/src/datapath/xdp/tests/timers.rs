@@ -30,7 +30,7 @@ fn an_answered_probe_is_no_miss_but_those_around_it_are() {
     }
     kit.until("three misses", |_| kit.judged() == 3);
     // The next probe's comes after every earlier one was looked at.
-    kit.shared.deadline(WATCH.slot, SOON);
+    kit.shared.deadline(WATCH.slot, (SOON, SOON));
     kit.send(FIRST + 5);
     let reading = kit.until("another", |_| kit.judged() == 4);
     assert_eq!((reading.replies, reading.sent), (2, 6));
@@ -112,7 +112,7 @@ fn only_the_first_misses_in_a_row_wake_the_agent() {
 fn the_timer_of_a_slot_serves_its_next_watch_and_forgets_the_last() {
     let mut kit = Kit::watching(LATER);
     kit.send(FIRST);
-    kit.shared.begin(WATCH, PEER.1, FIRST + 500, SOON, clock::now());
+    kit.shared.begin(WATCH, PEER.1, FIRST + 500, (SOON, SOON), clock::now());
     kit.send(FIRST + 500);
     kit.until("the miss", |_| kit.judged() == 1);
     kit.shared.end(WATCH.slot);
