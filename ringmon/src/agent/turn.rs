@@ -31,7 +31,7 @@ use crate::notice::Notices;
 use crate::observe::EventLog;
 
 /// An agent that wakes this much after its time was not running: its evidence of that span counts for nothing.
-const LATE: Duration = Duration::from_millis(100);
+const LATE: Duration = Duration::from_millis(50);
 /// A clean shutdown is over after this, whatever the database does.
 const STOP_WITHIN: Duration = Duration::from_millis(1800);
 /// The last notices have this long to be acknowledged; who does not get one finds out by itself.

@@ -94,10 +94,11 @@ enum Next {
 }
 
 impl Engine {
-    /// A call that comes this much later than asked for was the machine's or the loop's fault.
-    const LATE: Duration = Duration::from_millis(200);
+    /// A call that comes this much later than asked for was the machine's or the loop's fault. Whoever stands still for
+    /// longer than a removal takes must notice, or it would not know that it may have been removed meanwhile.
+    const LATE: Duration = Duration::from_millis(50);
     /// While anybody is watched, a call is asked for at least this often, so that standing still shows.
-    const BEAT: Duration = Duration::from_millis(100);
+    const BEAT: Duration = Duration::from_millis(50);
 
     /// An engine that has not started.
     #[must_use]

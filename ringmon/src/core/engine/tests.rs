@@ -4,6 +4,7 @@ mod alone;
 mod joining;
 mod kit;
 mod member;
+mod pace;
 mod stopping;
 mod table;
 mod witness;

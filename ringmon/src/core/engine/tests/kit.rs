@@ -144,18 +144,22 @@ impl Bench {
 
     /// A reading of this watch: so long since the last reply, so many misses since.
     pub fn read(&mut self, watch: WatchId, silence: Duration, consecutive: u32) {
+        self.edit(watch, silence, consecutive, |_| {});
+    }
+
+    /// The same, with something more to it.
+    pub fn edit(&mut self, watch: WatchId, silence: Duration, consecutive: u32, more: impl FnOnce(&mut WatchReading)) {
         let heard = self.now - silence;
-        self.feed(Input::Watch(
-            watch,
-            WatchReading {
-                replies: 1,
-                consecutive,
-                last_reply: Some(heard),
-                last_pulse: Some(heard),
-                incarnation: Incarnation(1),
-                ..WatchReading::default()
-            },
-        ));
+        let mut reading = WatchReading {
+            replies: 1,
+            consecutive,
+            last_reply: Some(heard),
+            last_pulse: Some(heard),
+            incarnation: Incarnation(1),
+            ..WatchReading::default()
+        };
+        more(&mut reading);
+        self.feed(Input::Watch(watch, reading));
     }
 
     /// Both ends of a join hear it and are heard.

@@ -127,7 +127,7 @@ fn at_most_four_joiners_are_helped_and_each_for_a_second() {
 fn a_suspicion_is_told_voted_on_at_once_and_looked_past() {
     let mut bench = Bench::member(6);
     let (first, _) = buddies(&bench);
-    silence_of(&mut bench, first, 100);
+    silence_of(&mut bench, first, 160);
     assert_eq!(bench.told(EventKind::Suspect), 1);
     let asked: Vec<_> = bench.asked.iter().map(|(_, op)| op).collect();
     assert!(asked.iter().any(|op| matches!(op, TableOp::Ahead { side: Side::First, count: 17, .. })), "{asked:?}");
@@ -158,7 +158,7 @@ fn one_accusation_is_under_way_at_a_time() {
 fn a_vote_is_taken_back_when_the_suspect_answers() {
     let mut bench = Bench::member(6);
     let (first, _) = buddies(&bench);
-    silence_of(&mut bench, first, 120);
+    silence_of(&mut bench, first, 160);
     bench.settle();
     let watch = bench.watch_of(first).expect("watched").id;
     bench.read(watch, ms(0), 0);
@@ -173,7 +173,7 @@ fn a_vote_is_taken_back_when_the_suspect_answers() {
 fn a_vote_that_may_have_been_written_is_taken_back_too() {
     let mut bench = Bench::member(6);
     let (first, _) = buddies(&bench);
-    silence_of(&mut bench, first, 100);
+    silence_of(&mut bench, first, 160);
     while !bench.asked.is_empty() {
         bench.fail("connection lost", true);
     }
@@ -254,7 +254,7 @@ fn a_silence_with_an_own_fault_in_it_is_counted_and_not_voted_on() {
     bench.feed(fault);
     let watch = bench.watch_of(first).expect("watched").id;
     bench.pass(ms(20));
-    bench.read(watch, ms(100), 5);
+    bench.read(watch, ms(100), 20);
     assert_eq!(bench.told(EventKind::Suspect), 0);
     assert_eq!(bench.told(EventKind::Void), 1);
     assert_eq!(bench.engine.snapshot(bench.now).voids.get(&LocalFault::SenderLate), Some(&1));
@@ -351,7 +351,7 @@ fn an_answer_from_before_a_splice_does_not_bring_the_removed_one_back() {
 fn a_held_removal_is_counted_and_told_when_the_reason_changes() {
     let mut bench = Bench::member(6);
     let (first, _) = buddies(&bench);
-    silence_of(&mut bench, first, 100);
+    silence_of(&mut bench, first, 160);
     for held in [crate::core::edit::Held::Frozen, crate::core::edit::Held::Frozen, crate::core::edit::Held::Mutual] {
         bench.asked.retain(|(_, op)| matches!(op, TableOp::Accuse(_)));
         bench.answer(Outcome::Held(held));

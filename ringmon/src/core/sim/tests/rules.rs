@@ -192,7 +192,8 @@ fn who_stood_still_or_lost_its_link_suspects_nobody_for_it() {
     let unplugged = world.now;
     world.befall(2, Fault::Isolate);
     world.feed(2, Input::Link(false));
-    world.run_for(ms(250));
+    // Shorter than a removal takes: the others do suspect it, rightly.
+    world.run_for(ms(80));
     world.befall(2, Fault::Return);
     world.feed(2, Input::Link(true));
     world.run_for(secs(2));
