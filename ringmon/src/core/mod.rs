@@ -15,6 +15,8 @@ pub mod id;
 pub mod notice;
 pub mod op;
 pub mod outcome;
+pub mod recording;
+pub mod replay;
 pub mod ring;
 pub mod rng;
 pub mod row;
