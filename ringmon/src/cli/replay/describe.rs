@@ -120,7 +120,10 @@ fn told(event: &Event) -> String {
         EventKind::VoteWithdrawn => (format!("the vote ({}) is taken back", text("kind")), &["kind"]),
         EventKind::Held => {
             let held = get("why").and_then(|why| serde_json::from_value::<Held>(why.clone()).ok());
-            (held.map_or_else(|| text("why"), |held| reason(held).to_owned()), &["why"])
+            (
+                held.map_or_else(|| text("why"), |held| format!("not removed ({}): {}", word(&held), reason(held))),
+                &["why"],
+            )
         }
         EventKind::Down => ("is out of the table".to_owned(), &[]),
         EventKind::AgentLost => ("is out of the table: its agent did not come back".to_owned(), &[]),

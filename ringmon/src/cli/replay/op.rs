@@ -157,7 +157,7 @@ pub fn came(asked: Option<&TableOp>, done: &TableDone, names: &Decisions) -> Str
         ),
         Outcome::Written => "written".to_owned(),
         Outcome::Braked => "the brake froze the pool, nobody was removed (R11)".to_owned(),
-        Outcome::Held(held) => format!("held, {}", reason(*held)),
+        Outcome::Held(held) => format!("held ({}): {}", word(held), reason(*held)),
         Outcome::Stale => "the table is not as it was believed, nothing was written".to_owned(),
         Outcome::Overtaken => "a reply came at the last moment, nothing was written (R7)".to_owned(),
         Outcome::NameTaken { address } => format!("the name is that of a server at {address}"),
@@ -217,19 +217,17 @@ pub fn word(value: &impl serde::Serialize) -> String {
 /// Why a removal was not made, for people.
 pub const fn reason(held: Held) -> &'static str {
     match held {
-        Held::NoSecondVote => "no_second_vote: the other witness has no vote that counts",
-        Held::TooYoung => "too_young: the votes are younger than H, the time the accused has to object (R3)",
-        Held::Mutual => "mutual: the accused accuses one of its accusers, so the link is broken, not the server (R4)",
-        Held::OtherSilence => {
-            "other_silence: the other vote is older than this silence, so it is about another one (R5)"
-        }
-        Held::TooShort => "too_short: the silence is not long enough for a removal (R6)",
-        Held::AgentTimeout => "agent_timeout: the host lives, and its agent may still come back",
-        Held::UnhealthyVoter => "unhealthy_voter: nobody was heard since the silence began (R2)",
-        Held::AloneBlocked => "alone_blocked: another server is alone too, or accuses this one (R2)",
-        Held::Proved => "proved: an asked witness hears it (R12)",
-        Held::Frozen => "frozen: the pool is frozen (R11)",
-        Held::Observing => "observing: the pool, or this agent, only observes (R11)",
+        Held::NoSecondVote => "the other witness has no vote that counts",
+        Held::TooYoung => "the votes are younger than H, the time that the accused has to object (R3)",
+        Held::Mutual => "the accused accuses one of its accusers, so a link is broken and not the server (R4)",
+        Held::OtherSilence => "the other vote is older than this silence, so it is about another one (R5)",
+        Held::TooShort => "the silence is not long enough for a removal (R6)",
+        Held::AgentTimeout => "the host lives, and its agent may still come back",
+        Held::UnhealthyVoter => "nobody was heard since the silence began (R2)",
+        Held::AloneBlocked => "another server is alone too, or accuses this one (R2)",
+        Held::Proved => "an asked witness hears it (R12)",
+        Held::Frozen => "the pool is frozen (R11)",
+        Held::Observing => "the pool, or this agent, only observes (R11)",
     }
 }
 

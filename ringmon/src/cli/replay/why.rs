@@ -91,7 +91,11 @@ fn belongs(name: &str, line: &Line, names: &Decisions) -> bool {
         What::Told(event) => event.subject == name || ALWAYS.contains(&event.kind),
         What::Asked(op) => about(op).iter().any(named),
         What::Came { asked, done } => {
-            asked.as_ref().is_some_and(|(op, _)| about(op).iter().any(named)) || done.result.is_err()
+            let seen = &done.snapshot;
+            let asked = asked.as_ref().is_some_and(|(op, _)| about(op).iter().any(named));
+            // What was only read is not shown, and says who voted, and who removed it.
+            let read = seen.rows.values().any(|row| row.name == name) || seen.events.keys().any(named);
+            asked || read || done.result.is_err()
         }
         What::Sent(_, notice) | What::Heard(_, notice) => match notice.body {
             NoticeBody::Voted { subject } | NoticeBody::Spliced { subject } | NoticeBody::Removed { subject } => {
@@ -186,11 +190,11 @@ fn waits(case: &Case) -> Option<String> {
         .iter()
         .map(|wait| {
             let span = super::files::ms_between(wait.from, wait.until);
-            let times = if wait.times == 1 { "once".to_owned() } else { format!("{} times", wait.times) };
-            format!("for {span:.1} ms ({times}) on {}", reason(wait.held))
+            let times = if wait.times == 1 { "asked once".to_owned() } else { format!("asked {} times", wait.times) };
+            format!("for {span:.1} ms ({times}) because {} [{}]", reason(wait.held), op::word(&wait.held))
         })
         .collect();
-    Some(format!("It waited {}.", each.join(", then ")))
+    Some(format!("The removal was held {}.", each.join(", then ")))
 }
 
 /// What was true when it was written.
@@ -213,7 +217,7 @@ fn at_last(name: &str, case: &Case) -> Option<String> {
         parts.push(ages.join(", "));
     }
     if let Some(hold) = end.hold {
-        parts.push(format!("each had to be {} (H)", ms(hold)));
+        parts.push(format!("each had to be at least {} old (H)", ms(hold)));
     }
     let voters = if case.voters.is_empty() {
         String::new()

@@ -36,15 +36,15 @@ pub fn end(out: &mut Vec<u8>, at: usize) -> bool {
 /// Kind, body and whole length.
 pub type Frame<'a> = (u8, &'a [u8], usize);
 
-/// The frame at the begin of `bytes`, as kind, body and whole length; `None` at the end.
+/// The frame at the begin of `data`, as kind, body and whole length; `None` at the end.
 ///
 /// # Errors
 /// It is cut off or damaged.
-pub fn read(bytes: &[u8]) -> Result<Option<Frame<'_>>, Wrong> {
-    if bytes.is_empty() {
+pub fn read(data: &[u8]) -> Result<Option<Frame<'_>>, Wrong> {
+    if data.is_empty() {
         return Ok(None);
     }
-    let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else { return Err(Wrong::CutOff) };
+    let Some((head, rest)) = data.split_first_chunk::<HEAD>() else { return Err(Wrong::CutOff) };
     let [a, b, c, d, sum @ ..] = *head;
     let length = u32::from_be_bytes([a, b, c, d]);
     if length == 0 || length > LONGEST {

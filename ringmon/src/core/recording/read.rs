@@ -63,7 +63,7 @@ pub enum Foreign {
 /// Reads one file's records. Ends behind the first [`Damage`].
 #[derive(Debug)]
 pub struct Reader<'a> {
-    bytes: &'a [u8],
+    data: &'a [u8],
     at: usize,
     header: Header,
     last: BTreeMap<u16, (WatchId, WatchReading)>,
@@ -75,10 +75,10 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Foreign`]: there is nothing to replay in these bytes.
-    pub fn open(bytes: &'a [u8]) -> Result<Self, Foreign> {
+    pub fn open(data: &'a [u8]) -> Result<Self, Foreign> {
         let foreign = |offset, wrong| Foreign::Damaged(Damage { offset, wrong });
-        let Some(rest) = bytes.strip_prefix(&MAGIC) else {
-            let cut_off = !bytes.is_empty() && MAGIC.starts_with(bytes);
+        let Some(rest) = data.strip_prefix(&MAGIC) else {
+            let cut_off = !data.is_empty() && MAGIC.starts_with(data);
             return Err(if cut_off { foreign(0, Wrong::CutOff) } else { Foreign::Magic });
         };
         let Some((format, _)) = rest.split_first_chunk() else { return Err(foreign(0, Wrong::CutOff)) };
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
             mono: Time::ZERO,
             first: 0,
         };
-        let mut reader = Self { bytes, at: MAGIC.len() + 2, header, last: BTreeMap::new(), begun: false };
+        let mut reader = Self { data, at: MAGIC.len() + 2, header, last: BTreeMap::new(), begun: false };
         let body = reader.expect(kind::HEADER)?;
         reader.header = decode(body).map_err(|wrong| foreign(MAGIC.len() + 2, wrong))?;
         if reader.expect(kind::LAYOUT)? != layout() {
@@ -119,8 +119,8 @@ impl<'a> Reader<'a> {
     fn expect(&mut self, wanted: u8) -> Result<&'a [u8], Foreign> {
         let offset = self.at;
         let foreign = |wrong| Foreign::Damaged(Damage { offset, wrong });
-        let bytes = self.bytes.get(self.at..).unwrap_or_default();
-        let (kind, body, length) = frame::read(bytes).map_err(foreign)?.ok_or_else(|| foreign(Wrong::CutOff))?;
+        let data = self.data.get(self.at..).unwrap_or_default();
+        let (kind, body, length) = frame::read(data).map_err(foreign)?.ok_or_else(|| foreign(Wrong::CutOff))?;
         if kind != wanted {
             return Err(foreign(Wrong::Misplaced("the header is missing")));
         }
@@ -163,8 +163,8 @@ impl Iterator for Reader<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let offset = self.at;
-        let bytes = self.bytes.get(self.at..).unwrap_or_default();
-        let read = match frame::read(bytes) {
+        let data = self.data.get(self.at..).unwrap_or_default();
+        let read = match frame::read(data) {
             Ok(None) => return None,
             Ok(Some((kind, body, length))) => {
                 self.at += length;
@@ -173,7 +173,7 @@ impl Iterator for Reader<'_> {
             Err(wrong) => Err(wrong),
         };
         Some(read.map_err(|wrong| {
-            self.at = self.bytes.len();
+            self.at = self.data.len();
             Damage { offset, wrong }
         }))
     }

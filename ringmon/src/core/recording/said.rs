@@ -30,8 +30,8 @@ struct Fnv(u64);
 
 impl std::fmt::Write for Fnv {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        for byte in text.bytes() {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(PRIME);
+        for byte in text.as_bytes() {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(PRIME);
         }
         Ok(())
     }
