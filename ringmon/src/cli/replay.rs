@@ -22,13 +22,13 @@ use play::{Line, Note};
 
 /// Replays the files and tells of them.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<Verdict> {
-    let files = files::read(&args.files)?;
+    let (files, notes) = files::read(&args.files)?;
     let span = Span::of(args, files.first().map(|file| file.wall_us()))?;
     let mut teller = Teller { args, span, kept: Vec::new(), before: None };
     let mut decisions = Decisions::default();
     let ended = play::play(&files, &mut decisions, &mut |decisions, item| teller.take(decisions, item))?;
     teller.end(&decisions)?;
-    for note in &ended.notes {
+    for note in notes.iter().chain(&ended.notes) {
         eprintln!("ringmon: {note}");
     }
     if let Some(parted) = &ended.parted {
@@ -41,7 +41,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Verdict> {
         eprintln!("ringmon: all {calls} recorded calls came to the same again");
     }
     match ended.damage {
-        Some(damage) => Err(Error::Damaged(damage).into()),
+        Some((damage, true)) => Err(Error::OtherVersion(damage).into()),
+        Some((damage, false)) => Err(Error::Damaged(damage).into()),
         None => Ok(Verdict::Ok),
     }
 }

@@ -175,6 +175,13 @@ fn damaged_files_are_told_with_the_place_and_replayed_up_to_it() {
     assert!(said.err.contains("n-1.rec: the record at byte ") && said.err.contains("it is cut off"), "{}", said.err);
     assert!(said.out.contains("down          s3"), "everything before it is replayed");
 
+    // So does a disk that was full when a file was begun.
+    let folder = Folder::new();
+    folder.write("n-2.rec", b"");
+    let said = folder.says(&["--check"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("n-2.rec: the record at byte 0 cannot be read: it is cut off"), "{}", said.err);
+
     // In the middle of a recording it is damage, and so is a byte that is another one.
     let folder = Folder::new();
     folder.write("n-0.rec", &whole[0][..whole[0].len() - 3]);

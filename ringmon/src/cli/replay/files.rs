@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::super::exit::Error;
-use crate::core::recording::{Foreign, Reader};
+use crate::core::recording::{Damage, Foreign, Reader, Wrong};
 
 /// A file that can be replayed.
 #[derive(Debug)]
@@ -26,16 +26,23 @@ impl File {
     }
 }
 
-/// Reads them; a folder is all recordings in it.
+/// Reads them; a folder is all recordings in it. A file that ends within its header, as one does that was begun on a full disk, is
+/// only worth a note if there are others.
 ///
 /// # Errors
 /// One cannot be read, is no recording, or is of another server than the first.
-pub fn read(named: &[PathBuf]) -> anyhow::Result<Vec<File>> {
-    let mut files = Vec::new();
+pub fn read(named: &[PathBuf]) -> anyhow::Result<(Vec<File>, Vec<String>)> {
+    let (mut files, mut notes) = (Vec::new(), Vec::new());
     for path in named {
         for path in below(path)? {
-            files.push(open(path)?);
+            match open(path)? {
+                Ok(file) => files.push(file),
+                Err(note) => notes.push(note),
+            }
         }
+    }
+    if files.is_empty() {
+        return Err(Error::Damaged(notes.join("; ")).into());
     }
     if let [first, rest @ ..] = files.as_slice()
         && let Some(other) = rest.iter().find(|f| (&f.server, &f.pool) != (&first.server, &first.pool))
@@ -52,7 +59,7 @@ pub fn read(named: &[PathBuf]) -> anyhow::Result<Vec<File>> {
         .into());
     }
     files.sort_by_key(|file| (file.wall_us, file.first));
-    Ok(files)
+    Ok((files, notes))
 }
 
 fn below(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -70,7 +77,8 @@ fn below(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn open(path: PathBuf) -> anyhow::Result<File> {
+/// The file; what there is to say of one without a whole header.
+fn open(path: PathBuf) -> anyhow::Result<Result<File, String>> {
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -81,11 +89,12 @@ fn open(path: PathBuf) -> anyhow::Result<File> {
     let said = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let header = match Reader::open(&bytes) {
         Ok(reader) => reader.header().clone(),
+        Err(why @ Foreign::Damaged(Damage { wrong: Wrong::CutOff, .. })) => return Ok(Err(said(&why))),
         Err(why @ (Foreign::Newer(_) | Foreign::Layout { .. })) => return Err(Error::OtherVersion(said(&why)).into()),
         Err(why @ (Foreign::Magic | Foreign::Damaged(_))) => return Err(Error::Damaged(said(&why)).into()),
     };
     let (wall_us, first) = (header.wall_us, header.first);
-    Ok(File { path, bytes, wall_us, first, pool: header.pool, server: header.server })
+    Ok(Ok(File { path, bytes, wall_us, first, pool: header.pool, server: header.server }))
 }
 
 /// A moment of the wall clock as RFC 3339 in UTC, with microseconds.

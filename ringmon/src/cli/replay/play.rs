@@ -26,8 +26,8 @@ pub struct Ended {
     pub calls: u64,
     /// The first call that said something else than it did then.
     pub parted: Option<String>,
-    /// What is damaged.
-    pub damage: Option<String>,
+    /// What cannot be read, and whether that is because another version wrote it.
+    pub damage: Option<(String, bool)>,
     /// What a person should know, and is no error.
     pub notes: Vec<String>,
 }
@@ -48,12 +48,12 @@ pub fn play(files: &[File], decisions: &mut Decisions, take: &mut Take<'_>) -> a
         let engine = match reader.next() {
             Some(Ok(Record::Checkpoint(engine))) => *engine,
             Some(Err(damage)) => {
-                ended.damage(file, &damage, false);
+                ended.damage(file, &damage, last);
                 continue;
             }
             Some(Ok(Record::Call(_))) | None => {
                 let offset = reader.offset();
-                ended.damage(file, &Damage { offset, wrong: Wrong::CutOff }, false);
+                ended.damage(file, &Damage { offset, wrong: Wrong::CutOff }, last);
                 continue;
             }
         };
@@ -123,7 +123,9 @@ impl Ended {
         if last && damage.wrong == Wrong::CutOff {
             self.notes.push(text);
         } else {
-            self.damage.get_or_insert(text);
+            // Its checksum fits: it is as it was written.
+            let foreign = matches!(damage.wrong, Wrong::Unreadable(_));
+            self.damage.get_or_insert((text, foreign));
         }
     }
 

@@ -29,7 +29,8 @@ fn recording(world: &mut World, host: usize) -> (tempfile::TempDir, Vec<File>) {
     for (place, bytes) in world.tapes.get_mut(&host).unwrap().files().iter().enumerate() {
         std::fs::write(dir.path().join(format!("s{}-{place}.rec", host + 1)), bytes).unwrap();
     }
-    let files = files::read(&[dir.path().to_owned()]).unwrap();
+    let (files, notes) = files::read(&[dir.path().to_owned()]).unwrap();
+    assert!(notes.is_empty(), "{notes:?}");
     (dir, files)
 }
 

@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
     pub fn open(data: &'a [u8]) -> Result<Self, Foreign> {
         let foreign = |offset, wrong| Foreign::Damaged(Damage { offset, wrong });
         let Some(rest) = data.strip_prefix(&MAGIC) else {
-            let cut_off = !data.is_empty() && MAGIC.starts_with(data);
+            let cut_off = MAGIC.starts_with(data);
             return Err(if cut_off { foreign(0, Wrong::CutOff) } else { Foreign::Magic });
         };
         let Some((format, _)) = rest.split_first_chunk() else { return Err(foreign(0, Wrong::CutOff)) };
