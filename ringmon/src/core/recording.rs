@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::engine::{Engine, Input};
 use super::{Time, WatchReading};
 
-pub use encode::Encoder;
+pub use encode::{Encoder, TooMuch};
 pub use read::{Damage, Foreign, Reader, Wrong};
 pub use said::Said;
 
