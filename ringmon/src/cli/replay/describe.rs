@@ -107,8 +107,8 @@ fn told(event: &Event) -> String {
     let text = |key: &str| get(key).map(plain).unwrap_or_default();
     let (said, used): (String, &[&str]) = match event.kind {
         EventKind::Suspect => (
-            format!("{} misses in a row, silent for {} ms", text("misses"), text("silence_ms")),
-            &["misses", "silence_ms"],
+            format!("{} misses in a row{}, silent for {} ms", text("misses"), needed(event), text("silence_ms")),
+            &["misses", "needed", "loss", "silence_ms"],
         ),
         EventKind::AgentSilent => {
             (format!("answers, but without a pulse for {} ms", text("silence_ms")), &["silence_ms"])
@@ -150,6 +150,13 @@ fn told(event: &Event) -> String {
     };
     let rest = detail.map(|detail| others(detail, used)).unwrap_or_default();
     if said.is_empty() || rest.is_empty() { said + &rest } else { format!("{said}; {rest}") }
+}
+
+/// How many misses a suspicion took, where the event tells.
+pub fn needed(event: &Event) -> String {
+    let get = |key: &str| event.detail.get(key);
+    let loss = get("loss").and_then(Value::as_f64).map(|loss| format!(" at a loss of {:.1} %", loss * 100.0));
+    get("needed").map(|n| format!(" ({n} were needed{})", loss.unwrap_or_default())).unwrap_or_default()
 }
 
 /// The fields that were not put into words.

@@ -3,6 +3,7 @@
 mod case;
 
 use super::super::exit::Error;
+use super::describe::needed;
 use super::files::clock;
 use super::op::{self, about, listed, ms, reason};
 use super::play::Line;
@@ -164,8 +165,9 @@ fn suspicion(name: &str, case: &Case) -> Option<String> {
         )
     } else {
         format!(
-            "{me} suspected {name} at {at}, after {} misses in a row and {silence} ms without a reply.",
-            detail("misses")
+            "{me} suspected {name} at {at}, after {} misses in a row{} and {silence} ms without a reply.",
+            detail("misses"),
+            needed(event)
         )
     })
 }
