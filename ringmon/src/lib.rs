@@ -2,7 +2,7 @@
 //!
 //! The crate is a house of rooms; `ARCHITECTURE.md` has the plan and `tests/rooms.rs` reads the
 //! imports that keep it true. [`core`] is pure and everyone may import it; the side rooms
-//! ([`datapath`], [`store`], [`notice`], [`route`], [`observe`]) import nobody else; [`agent`]
+//! ([`datapath`], [`store`], [`notice`], [`route`], [`observe`], [`record`]) import nobody else; [`agent`]
 //! joins them in one event loop; [`cli`] is what a person types.
 
 #![cfg_attr(
@@ -20,5 +20,6 @@ pub mod core;
 pub mod datapath;
 pub mod notice;
 pub mod observe;
+pub mod record;
 pub mod route;
 pub mod store;

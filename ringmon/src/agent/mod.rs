@@ -4,6 +4,7 @@
 //! small worker runtime for everything that may wait (database, HTTP). The sender thread belongs to the datapath.
 
 mod clock;
+mod recorded;
 mod signals;
 mod start;
 mod state_dir;

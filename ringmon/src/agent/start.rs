@@ -7,6 +7,7 @@ use anyhow::Context;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::recorded::Recorded;
 use super::signals::Signals;
 use super::state_dir::{Kept, StateDir};
 use super::table::Table;
@@ -18,6 +19,7 @@ use crate::core::{Incarnation, PoolKey};
 use crate::datapath::{Datapath, xdp};
 use crate::notice::Notices;
 use crate::observe::{self, EventLog};
+use crate::record::{self, Recorder};
 
 /// Starts an agent and runs it to its end.
 pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stopped> {
@@ -33,6 +35,7 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
 
     let seed = rand::random();
     let events = config.events.as_ref().map(|t| EventLog::open(t, config.name.clone())).transpose()?;
+    let recorder = recorder(&config)?;
     let notices = Notices::bind(SocketAddr::new(config.address, config.notice_port), keys.clone())?;
     let datapath = open_datapath(&config, &keys, seed)?;
     tracing::info!(mode = ?datapath.mode(), interface = %config.interface, address = %config.address, "the datapath is open");
@@ -45,7 +48,7 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
         // Only now: threads made before this keep their ordinary priority, and those made later do not inherit it.
         xdp::ask_realtime(xdp::Role::Loop);
     }
-    let engine = Engine::new(identity(&config, &state, seed));
+    let engine = Recorded::new(Engine::new(identity(&config, &state, seed)), recorder);
     let tuning = config.profile.tuning();
     let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys };
     let turn = Turn::new(engine, rooms, tuning.pulse_every);
@@ -54,6 +57,13 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
         OnStop::Stay => false,
     };
     Ok(turn.run(kept.map(|k| k.buddies), &mut signals, leave).await)
+}
+
+/// Opens the flight recorder, if one is asked for.
+fn recorder(config: &AgentConfig) -> Result<Option<Recorder>, record::Error> {
+    let Some(dir) = config.record.clone() else { return Ok(None) };
+    let (server, pool) = (config.name.clone(), config.pool.clone());
+    Recorder::open(&record::Options { dir, limit: config.record_limit, server, pool }).map(Some)
 }
 
 /// The pool's keys from the table or, while the database is away, from the last run. A definite no (no such pool, another

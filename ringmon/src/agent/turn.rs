@@ -6,6 +6,7 @@
 //!   notices -----------+--> Engine::handle -----+--> notices
 //!   signals -----------+    poll_output         +--> event log, state directory
 //!   every 50 ms -------+                        +--> board (metrics, status)
+//!                                               +--> flight recorder, off this thread
 //!                                               +--> pulse, after the turn is whole
 //! ```
 //!
@@ -19,10 +20,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::clock::{self, SleepWatch};
+use super::recorded::Recorded;
 use super::signals::Signals;
 use super::state_dir::{Kept, StateDir};
 use super::table::Table;
-use crate::core::engine::{BuddyList, Engine, Input, Output, Stopped, TableDone};
+use crate::core::engine::{BuddyList, Input, Output, Stopped, TableDone};
 use crate::core::evidence::{Board, Count, LocalFault, Purpose, WatchId, WatchSpec};
 use crate::core::row::Address;
 use crate::core::{Event, Notice, PoolKey, Time};
@@ -61,7 +63,7 @@ pub struct Rooms {
 
 /// One agent, running.
 pub struct Turn {
-    engine: Engine,
+    engine: Recorded,
     rooms: Rooms,
     readings: Arc<dyn Readings>,
     specs: BTreeMap<WatchId, WatchSpec>,
@@ -89,7 +91,7 @@ enum Woke {
 impl Turn {
     /// Joins the rooms around an engine that has not started.
     #[must_use]
-    pub fn new(engine: Engine, rooms: Rooms, pulse_every: Duration) -> Self {
+    pub fn new(engine: Recorded, rooms: Rooms, pulse_every: Duration) -> Self {
         let readings = rooms.datapath.readings();
         Self {
             engine,
@@ -305,6 +307,7 @@ impl Turn {
 
     fn show(&self, now: Time) {
         let mut counts = self.rooms.notices.stats().counts();
+        counts.extend(self.engine.counts());
         if let Some(log) = &self.rooms.events {
             counts.push(Count { name: "events", label: "unwritten", value: log.failures() });
         }

@@ -24,7 +24,7 @@ Every option can also be said in the configuration file (as pool, database_url, 
 environment (RINGMON_POOL, RINGMON_DATABASE_URL). Flags outweigh the environment, the environment the file.
 Passwords come from a file (--database-password-file) or from RINGMON_DATABASE_PASSWORD.
 
-Exit codes: 0 ok, 1 not healthy, 2 usage, 69 unavailable, 70 unexpected, 77 no permission, 78 configuration.";
+Exit codes: 0 ok, 1 not healthy, 2 usage, 65 damaged data, 69 unavailable, 70 unexpected, 77 no permission, 78 configuration.";
 
 /// Failure detection for server pools: each server probes its two buddies on a ring, in the kernel, and the pool's table
 /// loses a dead one within a fraction of a second.
@@ -81,6 +81,13 @@ pub enum Command {
     /// nothing. Exit code 1 if an outcome is not the one that is right for the scenario.
     #[command(after_help = SIM_EXAMPLES)]
     Sim(SimArgs),
+    /// What a recorded agent decided, and why
+    ///
+    /// An agent that is started with --record writes down everything its decision core is told. This runs the core on it again
+    /// and prints each decision with its evidence, in the order of time. Needs no agent, no database and no privileges. Several
+    /// files are one recording; a folder is all recordings in it, which must be of one server.
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
     /// The configuration, from all layers together
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -105,6 +112,48 @@ Examples:
   ringmon sim all --servers 100 --json               every scenario, one JSON line each
   ringmon sim mass-death --servers 100,1000,10000 --svg plots
   ringmon sim rack --profile fast --loss 1           1 % of all frames are lost";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  ringmon agent --pool web --record /var/lib/ringmon/flight      record, at most 64 MiB of it (--record-limit)
+  ringmon replay /var/lib/ringmon/flight                         every decision, from the oldest file on
+  ringmon replay /var/lib/ringmon/flight --why n3                why was n3 removed? The chain that led to it, and in words
+  ringmon replay n1-*.rec --from 11:03:00 --until 11:04:00       a minute of the recording's day, in UTC
+  ringmon replay n1-*.rec --check                                does this version come to the same decisions?
+  ringmon replay n1-*.rec --json | jq 'select(.what == \"down\")'
+
+Each line has the time, the milliseconds since the first line, what happened, to whom, and from what evidence.
+`asks` and `table` are operations on the server table: what was asked for, and what they saw and came to.
+
+Exit codes: 0 ok (a file that ends within its last record, as after a kill, is mentioned and no error), 1 --check found another
+outcome or --why nothing to tell, 2 usage, 65 a damaged file or none of ringmon's (what can be is replayed), 78 recorded
+by another version in a form that this one cannot read.";
+
+/// `replay`
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// Recordings, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Only what led to the last removal, or suspicion, of this server; at the end in plain words
+    #[arg(long, value_name = "NAME")]
+    pub why: Option<String>,
+    /// From this moment on, in UTC: 2026-11-25T11:03:04.5Z, or 11:03:04.5 on the day the recording begins
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// And until this one
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// And what was only read from the table
+    #[arg(long)]
+    pub all: bool,
+    /// Exit with 1 if the core does not say exactly what it said then, and tell where they part
+    #[arg(long)]
+    pub check: bool,
+    /// One JSON line a decision
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// `sim`
 #[derive(Clone, Debug, Args)]
@@ -275,7 +324,7 @@ impl Cli {
             ) => pool.put(&mut typed),
             Command::Agent(flags)
             | Command::Config(ConfigCommand::Check(flags) | ConfigCommand::Show { flags, .. }) => flags.put(&mut typed),
-            Command::Sim(_) => {}
+            Command::Sim(_) | Command::Replay(_) => {}
             Command::Status(args) => typed.flag(Key::Http, args.http.clone()),
         }
         typed

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::agent::StateError;
-use crate::{config, datapath, notice, observe, store};
+use crate::{config, datapath, notice, observe, record, store};
 
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,8 @@ const OK: u8 = 0;
 const NOT_HEALTHY: u8 = 1;
 /// As clap has it.
 const USAGE: u8 = 2;
-// The rest as in sysexits.h of 4.3BSD: EX_UNAVAILABLE, EX_SOFTWARE, EX_NOPERM, EX_CONFIG.
+// The rest as in sysexits.h of 4.3BSD: EX_DATAERR, EX_UNAVAILABLE, EX_SOFTWARE, EX_NOPERM, EX_CONFIG.
+const DATA: u8 = 65;
 const UNAVAILABLE: u8 = 69;
 const UNEXPECTED: u8 = 70;
 const PERMISSION: u8 = 77;
@@ -53,6 +54,12 @@ pub enum Error {
     /// Something this command asks does not answer.
     #[error("{0}")]
     Unavailable(String),
+    /// A file is damaged, or another one than it should be.
+    #[error("{0}")]
+    Damaged(String),
+    /// A file is of another version of ringmon, which this one cannot read.
+    #[error("{0}")]
+    OtherVersion(String),
     /// Whoever read the standard output went away: no error.
     #[error("the standard output is closed")]
     OutputClosed,
@@ -89,6 +96,8 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             Error::Usage(_) => USAGE,
             Error::NotThere(_) => NOT_HEALTHY,
             Error::Unavailable(_) => UNAVAILABLE,
+            Error::Damaged(_) => DATA,
+            Error::OtherVersion(_) => CONFIGURATION,
             Error::OutputClosed => OK,
         });
     }
@@ -104,6 +113,14 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(notice::Error::Listen { source, .. }) = cause.downcast_ref() {
         return Some(io_code(source).unwrap_or(CONFIGURATION));
+    }
+    if let Some(error) = cause.downcast_ref::<record::Error>() {
+        return Some(match error {
+            record::Error::Make { source, .. } | record::Error::Write { source, .. } => {
+                io_code(source).unwrap_or(CONFIGURATION)
+            }
+            record::Error::Thread { .. } => UNEXPECTED,
+        });
     }
     if let Some(error) = cause.downcast_ref::<store::Error>() {
         return Some(store_code(error));

@@ -1,6 +1,6 @@
 //! What a person types, and what it is answered with.
 //!
-//! Exit codes: 0 done and well; 1 an honest "not healthy" or "not there"; 2 usage; 69 unavailable (the database, or the local agent);
+//! Exit codes: 0 done and well; 1 an honest "not healthy" or "not there"; 2 usage; 65 damaged data (a recording); 69 unavailable (the database, or the local agent);
 //! 70 anything unexpected; 77 permission; 78 configuration. `exit` maps every room's errors to them.
 
 mod agent;
@@ -14,6 +14,7 @@ mod leave;
 mod logging;
 mod out;
 mod pool;
+mod replay;
 mod ring;
 mod sim;
 mod status;
@@ -58,6 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Pool(PoolCommand::Freeze { why, .. }) => pool::freeze(&typed, Some(why)),
         Command::Pool(PoolCommand::Thaw { .. }) => pool::freeze(&typed, None),
         Command::Sim(args) => sim::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Config(command) => config::run(&typed, &command),
     }
 }

@@ -57,6 +57,10 @@ keys! {
     Mode = "mode", Some("act");
     /// Where transitions are told, one JSON line each.
     Events = "events", None;
+    /// Where the flight recorder writes.
+    Record = "record", None;
+    /// How much it keeps.
+    RecordLimit = "record_limit", Some("64MiB");
     /// Where metrics are served.
     Http = "http", Some("127.0.0.1:7464");
     /// Where the buddy list and the boot token are kept.

@@ -58,6 +58,8 @@ pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
         datapath: must(typed, Key::Datapath, "", |text| parse::one_of(parse::DATAPATHS, text))?,
         mode: must(typed, Key::Mode, "", |text| parse::one_of(parse::MODES, text))?,
         events: maybe(typed, Key::Events, events)?,
+        record: maybe(typed, Key::Record, path)?,
+        record_limit: must(typed, Key::RecordLimit, "", parse::size)?,
         http: http(typed)?,
         state_dir: must(typed, Key::StateDir, "", path)?,
         on_stop: must(typed, Key::OnStop, "", |text| parse::one_of(parse::ON_STOPS, text))?,

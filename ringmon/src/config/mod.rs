@@ -68,6 +68,10 @@ pub struct AgentConfig {
     pub mode: Mode,
     /// Where transitions are told; `None`: only in the log.
     pub events: Option<EventTarget>,
+    /// Where the flight recorder writes; `None`: it is off.
+    pub record: Option<PathBuf>,
+    /// How many bytes it keeps.
+    pub record_limit: u64,
     /// Where metrics are served; `None`: nowhere.
     pub http: Option<SocketAddr>,
     /// Where the buddy list and the boot token are kept.

@@ -78,6 +78,21 @@ pub fn number<T: FromStr + PartialOrd + Copy + Into<u64>>(text: &str, min: T, ma
         .ok_or(Problem::NotANumber { min: min.into(), max: max.into() })
 }
 
+/// The smallest and the largest size: below, a file would hold minutes; above, one file would not fit into memory when it is replayed.
+const SIZES: std::ops::RangeInclusive<u64> = (1 << 20)..=(8 << 30);
+
+/// A size in bytes: a whole number with KiB, MiB or GiB (powers of 1024).
+pub fn size(text: &str) -> Result<u64, Problem> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let (number, shift) =
+        units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?.trim_end(), *shift))).unwrap_or((text, 0));
+    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let bytes = number.parse::<u64>().ok().filter(|_| digits && shift > 0).and_then(|n| n.checked_mul(1 << shift));
+    bytes
+        .filter(|bytes| SIZES.contains(bytes))
+        .ok_or(Problem::NotA("a size from 1MiB to 8GiB, in KiB, MiB or GiB, like 64MiB"))
+}
+
 /// Yes or no.
 pub fn switch(text: &str) -> Result<bool, Problem> {
     one_of(SWITCHES, text).map_err(|_| Problem::NotOneOf { allowed: vec!["on", "off"], near: None })

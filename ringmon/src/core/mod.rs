@@ -18,6 +18,8 @@ pub mod notice;
 pub mod op;
 pub mod outages;
 pub mod outcome;
+pub mod recording;
+pub mod replay;
 pub mod ring;
 pub mod rng;
 pub mod row;

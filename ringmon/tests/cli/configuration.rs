@@ -10,13 +10,13 @@ use crate::kit::{ringmon, run, says};
 fn every_command_is_in_the_help() {
     let help = says(&["--help"]);
     assert_eq!(help.code, 0);
-    for command in ["init", "agent", "status", "ring", "events", "leave", "pool", "sim", "config"] {
+    for command in ["init", "agent", "status", "ring", "events", "leave", "pool", "sim", "replay", "config"] {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command}: {}", help.out);
     }
     for (command, flags) in [
         (
             &["agent"][..],
-            "config pool name interface address database-url profile datapath mode events http state-dir on-stop",
+            "config pool name interface address database-url profile datapath mode events record record-limit http state-dir on-stop",
         ),
         (&["init"], "database-url pool quorum"),
         (&["status"], "json"),
@@ -29,6 +29,7 @@ fn every_command_is_in_the_help() {
         (&["pool", "freeze"], "pool"),
         (&["pool", "thaw"], "pool"),
         (&["sim"], "servers seed profile loss delay-us jitter-us statement-us json svg"),
+        (&["replay"], "why from until all check json"),
         (&["config", "check"], "config"),
         (&["config", "show"], "origin json"),
     ] {

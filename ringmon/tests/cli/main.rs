@@ -7,6 +7,8 @@ mod kit;
 #[cfg(test)]
 mod pool;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod sim;
 #[cfg(test)]
 mod status;

@@ -2,6 +2,7 @@
 
 mod faults;
 mod leftovers;
+mod recording;
 mod rules;
 mod wire;
 

@@ -54,6 +54,12 @@ pub struct AgentFlags {
     /// Append one JSON line for each transition to this file; - is the standard output
     #[arg(long, value_name = "FILE|-")]
     pub events: Option<String>,
+    /// Record every input of the decision core into this folder, for `ringmon replay` [default: nothing is recorded]
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<String>,
+    /// How much of it to keep; the oldest goes first [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub record_limit: Option<String>,
     /// Where /metrics, /status, /healthz and /readyz are served; off: nowhere [default: 127.0.0.1:7464]
     #[arg(long, value_name = "ADDR")]
     pub http: Option<String>,
@@ -98,6 +104,8 @@ impl AgentFlags {
             (Key::Datapath, &self.datapath),
             (Key::Mode, &self.mode),
             (Key::Events, &self.events),
+            (Key::Record, &self.record),
+            (Key::RecordLimit, &self.record_limit),
             (Key::Http, &self.http),
             (Key::StateDir, &self.state_dir),
             (Key::OnStop, &self.on_stop),

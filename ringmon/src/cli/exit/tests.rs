@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::{Error, code, sentence};
 use crate::agent::StateError;
-use crate::{config, datapath, notice, observe, store};
+use crate::{config, datapath, notice, observe, record, store};
 
 fn denied() -> io::Error {
     io::Error::from(io::ErrorKind::PermissionDenied)
@@ -32,6 +32,10 @@ fn each_room_has_its_codes() {
     assert_eq!(codes(Error::Usage("x".to_owned())), 2);
     assert_eq!(codes(Error::NotThere("x".to_owned())), 1);
     assert_eq!(codes(Error::Unavailable("x".to_owned())), 69);
+    assert_eq!(codes(Error::Damaged("x".to_owned())), 65);
+    assert_eq!(codes(Error::OtherVersion("x".to_owned())), 78);
+    assert_eq!(codes(record::Error::Make { path: "/x".into(), source: denied() }), 77);
+    assert_eq!(codes(record::Error::Write { path: "/x".into(), source: io::Error::other("full") }), 78);
     assert_eq!(codes(config::Error::Missing { key: config::Key::Pool, hint: String::new() }), 78);
     assert_eq!(codes(store::Error::Unreachable { place: place(), source: broken() }), 69);
     assert_eq!(codes(store::Error::AccessDenied { place: place(), cause: place() }), 77);

@@ -17,6 +17,7 @@ fn the_least_that_must_be_said_is_the_pool_and_the_place() {
     assert_eq!(config.http.map(|addr| addr.to_string()).as_deref(), Some("127.0.0.1:7464"));
     assert_eq!((config.notice_port, config.dscp, config.realtime, config.weight), (7464, 48, true, 100));
     assert_eq!((config.route_address, config.route_port), (None, None));
+    assert_eq!((config.record, config.record_limit), (None, 64 << 20));
 }
 
 #[test]
@@ -31,6 +32,8 @@ fn everything_that_is_said_is_taken() {
         ("mode", "observe"),
         ("events", "-"),
         ("http", "off"),
+        ("record", "/var/log/flight"),
+        ("record_limit", "3GiB"),
         ("state_dir", "/run/r"),
         ("on_stop", "stay"),
         ("notice_port", "9999"),
@@ -46,6 +49,7 @@ fn everything_that_is_said_is_taken() {
     assert_eq!(config.address.to_string(), "198.51.100.8");
     assert_eq!((config.profile, config.datapath), (Profile::Turbo, DatapathChoice::XdpGeneric));
     assert_eq!((config.mode, config.events, config.http), (Mode::Observe, Some(EventTarget::Stdout), None));
+    assert_eq!((config.record, config.record_limit), (Some("/var/log/flight".into()), 3 << 30));
     assert_eq!((config.on_stop, config.notice_port, config.route_port), (OnStop::Stay, 9999, Some(80)));
     assert_eq!((config.weight, config.realtime, config.dscp), (0, false, 0));
 }

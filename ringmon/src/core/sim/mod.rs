@@ -18,6 +18,7 @@ mod host;
 pub mod network;
 pub mod scenario;
 pub mod table;
+mod tape;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -25,4 +26,5 @@ mod world;
 
 pub use fault::Fault;
 pub use host::Host;
+pub use tape::Tape;
 pub use world::{Line, Settings, Traffic, World};

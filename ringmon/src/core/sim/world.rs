@@ -7,6 +7,7 @@ use super::datapath::{Datapath, Reply};
 use super::host::{Flight, Host};
 use super::network::Network;
 use super::table::{Attempt, VirtualTable};
+use super::tape::Tape;
 use crate::core::engine::{Engine, Input, Output, Stopped};
 use crate::core::rng::Rng;
 use crate::core::row::Address;
@@ -86,6 +87,8 @@ pub struct World {
     pub database_away: bool,
     /// No notice arrives.
     pub notices_lost: bool,
+    /// What those agents were told that are recorded ([`World::record`]).
+    pub tapes: BTreeMap<usize, Tape>,
     /// What the agents told.
     pub log: Vec<Line>,
     /// What must never happen, and did.
@@ -134,6 +137,7 @@ impl World {
             table: VirtualTable::new(Self::EPOCH),
             database_away: false,
             notices_lost: false,
+            tapes: BTreeMap::new(),
             log: Vec::new(),
             violations: Vec::new(),
             settings,
@@ -235,6 +239,7 @@ impl World {
         h.asleep = false;
         (h.frozen, h.stopped, h.wake) = (false, None, None);
         let kept = h.disk.clone();
+        self.cut_tape(host);
         self.feed(host, Input::Start { kept });
         let phase = self.rng.between(Duration::ZERO, Self::TURN);
         self.later(host, self.now + phase, Happening::Turn);
@@ -297,21 +302,13 @@ impl World {
         for (watch, reading) in self.hosts[host].datapath.readings() {
             self.feed(host, Input::Watch(watch, reading));
         }
-        let h = &mut self.hosts[host];
-        let now = h.clock(self.now);
-        if let Some(engine) = &mut h.engine {
-            engine.handle_timeout(now);
-        }
+        self.call(host, None);
         self.drain(host);
     }
 
     pub(super) fn feed(&mut self, host: usize, input: Input) {
         self.rouse(host);
-        let h = &mut self.hosts[host];
-        let now = h.clock(self.now);
-        if let Some(engine) = &mut h.engine {
-            engine.handle(now, input);
-        }
+        self.call(host, Some(input));
         self.drain(host);
     }
 
@@ -322,6 +319,7 @@ impl World {
                 outputs.push_back(output);
             }
         }
+        self.tape(host, &outputs);
         for output in outputs {
             self.carry_out(host, output);
         }

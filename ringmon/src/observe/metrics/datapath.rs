@@ -43,6 +43,7 @@ fn help_of(name: &str) -> &'static str {
         "verdicts" => "Packets by what they were found to be",
         "notices" => "Notices by what became of them",
         "events" => "Lines of the event log",
+        "recorder" => "Calls of the core that are in a recording or got lost, and failures of its disk",
         _ => "Counted by kind",
     }
 }

@@ -1,0 +1,71 @@
+//! The engine, with the flight recorder around it if there is one.
+
+use crate::core::Time;
+use crate::core::engine::{Engine, Input, Output, Snapshot};
+use crate::core::evidence::Count;
+use crate::record::Recorder;
+
+/// An engine whose every call is recorded. As with the engine itself: after each call its outputs are drained.
+#[derive(Debug)]
+pub struct Recorded {
+    engine: Engine,
+    recorder: Option<Recorder>,
+    now: Time,
+}
+
+impl Recorded {
+    /// An engine that was not called yet.
+    #[must_use]
+    pub const fn new(engine: Engine, recorder: Option<Recorder>) -> Self {
+        Self { engine, recorder, now: Time::ZERO }
+    }
+
+    /// As [`Engine::handle`].
+    pub fn handle(&mut self, now: Time, input: Input) {
+        self.record(now, Some(&input));
+        self.engine.handle(now, input);
+    }
+
+    /// As [`Engine::handle_timeout`].
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.record(now, None);
+        self.engine.handle_timeout(now);
+    }
+
+    /// As [`Engine::poll_output`].
+    pub fn poll_output(&mut self) -> Option<Output> {
+        let output = self.engine.poll_output();
+        if let Some(recorder) = &mut self.recorder {
+            match &output {
+                Some(output) => recorder.said(output),
+                None => recorder.end(self.now),
+            }
+        }
+        output
+    }
+
+    /// As [`Engine::poll_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.engine.poll_timeout()
+    }
+
+    /// As [`Engine::snapshot`].
+    #[must_use]
+    pub fn snapshot(&self, now: Time) -> Snapshot {
+        self.engine.snapshot(now)
+    }
+
+    /// What became of the recorded calls; nothing if none are.
+    #[must_use]
+    pub fn counts(&self) -> Vec<Count> {
+        self.recorder.as_ref().map(Recorder::counts).unwrap_or_default()
+    }
+
+    fn record(&mut self, now: Time, input: Option<&Input>) {
+        self.now = now;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.begin(now, &self.engine, input);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! One decision as one line.
+
+use serde_json::{Map, Value, json};
+
+use super::op::{self, accusation, listed, ms, reason, word};
+use super::play::Line;
+use crate::core::edit::Held;
+use crate::core::engine::Stopped;
+use crate::core::notice::{Notice, NoticeBody};
+use crate::core::replay::{Decisions, What};
+use crate::core::{Event, EventKind};
+
+/// A line in its parts.
+#[derive(Debug)]
+pub struct Shown {
+    pub word: String,
+    pub subject: String,
+    pub text: String,
+    pub detail: Value,
+}
+
+/// The line; `None` if it is worth one only for those who want `all`.
+pub fn describe(line: &Line, names: &Decisions, all: bool) -> Option<Shown> {
+    let at = line.decision.at;
+    let me = line.server.as_str();
+    let shown = |word: &str, subject: &str, text: String, detail: Value| {
+        Some(Shown { word: word.to_owned(), subject: subject.to_owned(), text, detail })
+    };
+    match &line.decision.what {
+        What::Told(event) => shown(&word(&event.kind), &event.subject, told(event), event.detail.clone()),
+        What::Asked(op) if op::reads(op) && !all => None,
+        What::Asked(op) => {
+            let hold = accusation(op).map(|a| a.hold.as_secs_f64() * 1e3);
+            shown("asks", &subject_of(op, names), op::asked(op, at, names), json!({ "hold_ms": hold }))
+        }
+        What::Came { asked, done } => {
+            let asked = asked.as_ref().map(|(op, _)| op);
+            if done.result.is_ok() && asked.is_none_or(op::reads) && !all {
+                return None;
+            }
+            let subject = asked.map(|op| subject_of(op, names)).unwrap_or_default();
+            let text = match asked {
+                Some(_) => op::came(asked, done, names),
+                None => format!("an operation from before the recording: {}", op::came(None, done, names)),
+            };
+            shown("table", &subject, text, op::detail(asked, done, names))
+        }
+        What::Sent(to, notice) => {
+            shown("tells", &names.name_at(*to), noticed(notice, names), json!({ "notice": notice.body }))
+        }
+        What::Heard(from, notice) => {
+            shown("hears", &names.name_at(*from), noticed(notice, names), json!({ "notice": notice.body }))
+        }
+        What::Fault { fault, from, until } => {
+            let (length, ago) = (ms(until.since(*from)), ms(at.since(*from)));
+            let text = if from.as_ns() == 0 {
+                format!("own evidence counts for nothing: {}", word(fault))
+            } else {
+                format!("own evidence of {length}, which began {ago} ago, counts for nothing: {}", word(fault))
+            };
+            shown("fault", me, text, json!({ "fault": fault, "from_ns": from.as_ns(), "until_ns": until.as_ns() }))
+        }
+        What::Link(up) => shown("link", me, if *up { "up" } else { "down" }.to_owned(), json!({ "up": up })),
+        What::Service(health) => shown("service", me, word(health), json!({ "health": health })),
+        What::Began(kept) => {
+            let buddies = kept.iter().flat_map(|list| list.first.iter().chain(&list.second)).map(|b| b.name.clone());
+            let text = match kept {
+                Some(_) => format!("the agent began, with {} as kept buddies", listed(&buddies.collect::<Vec<_>>())),
+                None => "the agent began".to_owned(),
+            };
+            shown("began", me, text, json!({ "kept": kept }))
+        }
+        What::Stop(leave) => shown("stop", me, "told to stop".to_owned(), json!({ "leave": leave })),
+        What::Ended(stopped) => shown("ended", me, ended(stopped), Value::Null),
+    }
+}
+
+fn subject_of(op: &crate::core::op::TableOp, names: &Decisions) -> String {
+    op::about(op).first().map(|id| names.name(*id)).unwrap_or_default()
+}
+
+fn ended(stopped: &Stopped) -> String {
+    match stopped {
+        Stopped::Left => "left the ring".to_owned(),
+        Stopped::Stayed => "stopped; its row stays".to_owned(),
+        Stopped::RowRemains(why) => format!("stopped; its row stays: {why}"),
+        Stopped::LeftByOperator => "stopped: an operator took it out of the ring".to_owned(),
+        Stopped::Refused(why) => format!("refused: {why}"),
+    }
+}
+
+fn noticed(notice: &Notice, names: &Decisions) -> String {
+    match notice.body {
+        NoticeBody::Voted { subject } => format!("a vote against {} is in the table", names.name(subject)),
+        NoticeBody::Spliced { subject } => format!("the ring has changed around {}", names.name(subject)),
+        NoticeBody::Removed { subject } => format!("{} is removed", names.name(subject)),
+        NoticeBody::ProbeMe { address } => format!("please probe {}", names.name_at(address)),
+        NoticeBody::Ask { address } => format!("do you hear {}? (R12)", names.name_at(address)),
+        NoticeBody::Proof { age_ms, .. } => format!("yes, {age_ms} ms ago (R12)"),
+    }
+}
+
+/// An event's evidence in words; what these do not say comes behind them.
+fn told(event: &Event) -> String {
+    let detail = event.detail.as_object();
+    let get = |key: &str| detail.and_then(|d| d.get(key));
+    let text = |key: &str| get(key).map(plain).unwrap_or_default();
+    let (said, used): (String, &[&str]) = match event.kind {
+        EventKind::Suspect => (
+            format!("{} misses in a row{}, silent for {} ms", text("misses"), needed(event), text("silence_ms")),
+            &["misses", "needed", "loss", "silence_ms"],
+        ),
+        EventKind::AgentSilent => {
+            (format!("answers, but without a pulse for {} ms", text("silence_ms")), &["silence_ms"])
+        }
+        EventKind::Vote => (
+            format!("the vote is in the table: {}, as its neighbour on the ring's {} side", text("kind"), text("side")),
+            &["kind", "side"],
+        ),
+        EventKind::VoteWithdrawn => (format!("the vote ({}) is taken back", text("kind")), &["kind"]),
+        EventKind::Held => {
+            let held = get("why").and_then(|why| serde_json::from_value::<Held>(why.clone()).ok());
+            (
+                held.map_or_else(|| text("why"), |held| format!("not removed ({}): {}", word(&held), reason(held))),
+                &["why"],
+            )
+        }
+        EventKind::Down => ("is out of the table".to_owned(), &[]),
+        EventKind::AgentLost => ("is out of the table: its agent did not come back".to_owned(), &[]),
+        EventKind::Buddies => {
+            let name = |key| if get(key).is_none_or(Value::is_null) { "nobody".to_owned() } else { text(key) };
+            (format!("the buddies are {} and {} now", name("first"), name("second")), &["first", "second"])
+        }
+        EventKind::DatabaseAway => (format!("the database does not answer: {}", text("cause")), &["cause"]),
+        EventKind::DatabaseBack => (format!("the database answers again, after {} ms", text("away_ms")), &["away_ms"]),
+        EventKind::Void => {
+            (format!("{} suspicions do not count: {}", text("suspicions"), text("fault")), &["suspicions", "fault"])
+        }
+        EventKind::Removed => ("found itself removed".to_owned(), &[]),
+        EventKind::BrokenLink => ("another server hears it: the link is broken, not the server (R12)".to_owned(), &[]),
+        EventKind::Moving => ("goes to another place on the ring: neither buddy hears it (R12)".to_owned(), &[]),
+        EventKind::Joined
+        | EventKind::Alive
+        | EventKind::AgentBack
+        | EventKind::Left
+        | EventKind::Rejoined
+        | EventKind::Frozen
+        | EventKind::Thawed
+        | EventKind::Service => (String::new(), &[]),
+    };
+    let rest = detail.map(|detail| others(detail, used)).unwrap_or_default();
+    if said.is_empty() || rest.is_empty() { said + &rest } else { format!("{said}; {rest}") }
+}
+
+/// How many misses a suspicion took, where the event tells.
+pub fn needed(event: &Event) -> String {
+    let get = |key: &str| event.detail.get(key);
+    let loss = get("loss").and_then(Value::as_f64).map(|loss| format!(" at a loss of {:.1} %", loss * 100.0));
+    get("needed").map(|n| format!(" ({n} were needed{})", loss.unwrap_or_default())).unwrap_or_default()
+}
+
+/// The fields that were not put into words.
+fn others(detail: &Map<String, Value>, used: &[&str]) -> String {
+    let mut out = Vec::new();
+    for (key, value) in detail.iter().filter(|(key, value)| !used.contains(&key.as_str()) && !value.is_null()) {
+        match value.as_object() {
+            Some(inner) => {
+                let inner = others(inner, &[]);
+                if !inner.is_empty() {
+                    out.push(inner);
+                }
+            }
+            None => out.push(format!("{key}={}", plain(value))),
+        }
+    }
+    out.join(" ")
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(plain).collect::<Vec<_>>().join(","),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
+}

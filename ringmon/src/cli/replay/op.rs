@@ -1,0 +1,254 @@
+//! Operations on the table, and what they came to, in words.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::core::edit::{Held, Outcome, TableSnapshot};
+use crate::core::engine::{TableDone, TableOp};
+use crate::core::op::{Accusation, Finding};
+use crate::core::replay::Decisions;
+use crate::core::{DbTime, ServerId, ServerRow, Side, Time, VoteKind};
+
+/// Milliseconds with one digit.
+pub fn ms(span: Duration) -> String {
+    format!("{:.1} ms", span.as_secs_f64() * 1e3)
+}
+
+/// Names in a sentence.
+pub fn listed(names: &[String]) -> String {
+    match names {
+        [] => "nobody".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// The accusation in an operation.
+pub const fn accusation(op: &TableOp) -> Option<&Accusation> {
+    match op {
+        TableOp::Accuse(a) | TableOp::RemoveAll(a) => Some(a),
+        TableOp::View { .. }
+        | TableOp::FindSelf { .. }
+        | TableOp::Ahead { .. }
+        | TableOp::PickPlace { .. }
+        | TableOp::PickWitnesses { .. }
+        | TableOp::Join { .. }
+        | TableOp::TakeOver { .. }
+        | TableOp::Leave { .. }
+        | TableOp::Withdraw { .. }
+        | TableOp::Alone { .. }
+        | TableOp::SetHealth { .. }
+        | TableOp::SetFrozen { .. } => None,
+    }
+}
+
+/// Whom an operation is about.
+pub fn about(op: &TableOp) -> Vec<ServerId> {
+    match op {
+        TableOp::Accuse(a) | TableOp::RemoveAll(a) => a.findings.iter().map(|f| f.server).collect(),
+        TableOp::Withdraw { subjects, .. } => subjects.clone(),
+        TableOp::Leave { id, .. } => vec![*id],
+        TableOp::View { .. }
+        | TableOp::FindSelf { .. }
+        | TableOp::Ahead { .. }
+        | TableOp::PickPlace { .. }
+        | TableOp::PickWitnesses { .. }
+        | TableOp::Join { .. }
+        | TableOp::TakeOver { .. }
+        | TableOp::Alone { .. }
+        | TableOp::SetHealth { .. }
+        | TableOp::SetFrozen { .. } => Vec::new(),
+    }
+}
+
+/// Whether it only reads.
+pub const fn reads(op: &TableOp) -> bool {
+    matches!(
+        op,
+        TableOp::View { .. }
+            | TableOp::FindSelf { .. }
+            | TableOp::Ahead { .. }
+            | TableOp::PickPlace { .. }
+            | TableOp::PickWitnesses { .. }
+    )
+}
+
+/// What is asked for.
+pub fn asked(op: &TableOp, at: Time, names: &Decisions) -> String {
+    let listed_ids = |ids: &[ServerId]| listed(&ids.iter().map(|id| names.name(*id)).collect::<Vec<_>>());
+    match op {
+        TableOp::Accuse(a) => accuse(a, at, names),
+        TableOp::RemoveAll(a) => {
+            format!(
+                "remove everybody else, because nobody is heard and the database answers: {}",
+                findings(a, at, names)
+            )
+        }
+        TableOp::Withdraw { subjects, .. } => format!("take back the votes against {}", listed_ids(subjects)),
+        TableOp::Leave { id, .. } => format!("leave the ring ({id})"),
+        TableOp::Join { place: Some((at, next)), .. } => {
+            format!("join between {} and {}", names.name(at.id), names.name(next.id))
+        }
+        TableOp::Join { place: None, .. } => "join the empty pool".to_owned(),
+        TableOp::TakeOver { row, .. } => format!("take the own row {} again", row.id),
+        TableOp::Alone { alone: true, .. } => "mark the own row: nobody is heard".to_owned(),
+        TableOp::Alone { alone: false, .. } => "take the mark back: somebody is heard".to_owned(),
+        TableOp::SetHealth { health, .. } => format!("write the service's health: {}", word(health)),
+        TableOp::SetFrozen { frozen: Some(why), .. } => format!("freeze the pool: {why}"),
+        TableOp::SetFrozen { frozen: None, .. } => "thaw the pool".to_owned(),
+        TableOp::View { known, .. } => format!("read the own row, and of {}", listed_ids(known)),
+        TableOp::FindSelf { name, address } => format!("who is {name}, and who has {address}"),
+        TableOp::Ahead { side, count, .. } => format!("read {count} servers along the {} side", word(side)),
+        TableOp::PickPlace { .. } => "pick a place to join".to_owned(),
+        TableOp::PickWitnesses { picks } => format!("pick {} witnesses to be asked", picks.len()),
+    }
+}
+
+fn accuse(a: &Accusation, at: Time, names: &Decisions) -> String {
+    let beyond = match a.far_end {
+        Some(id) => format!("{} beyond is heard", names.name(id)),
+        None => "nobody beyond is heard yet".to_owned(),
+    };
+    format!("vote, and remove if both votes are {} old (H): {}; {beyond}", ms(a.hold), findings(a, at, names))
+}
+
+fn findings(a: &Accusation, at: Time, names: &Decisions) -> String {
+    let one = |f: &Finding| {
+        let what = match f.kind {
+            VoteKind::Host => format!("no reply for {} ({} misses)", ms(at.since(f.since)), f.misses),
+            VoteKind::Agent => format!("no pulse for {}", ms(at.since(f.since))),
+        };
+        let proved = if f.proved { ", heard by an asked witness" } else { "" };
+        let short = if f.enough { "" } else { ", not long enough for a removal" };
+        format!("{}: {what}{short}{proved}", names.name(f.server))
+    };
+    a.findings.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// What an operation saw and came to.
+pub fn came(asked: Option<&TableOp>, done: &TableDone, names: &Decisions) -> String {
+    let took = ms(done.took);
+    let outcome = match &done.result {
+        Err(failure) => return format!("no answer: {} ({took})", failure.cause),
+        Ok(outcome) => outcome,
+    };
+    let name = |id: &ServerId| names.name(*id);
+    let said = match outcome {
+        Outcome::Read => "read".to_owned(),
+        Outcome::Joined { kept_place: true, .. } => "the own row again, at its old place".to_owned(),
+        Outcome::Joined { kept_place: false, .. } => "joined".to_owned(),
+        Outcome::Left => "the row is gone".to_owned(),
+        Outcome::Voted { subjects } => {
+            format!("voted against {}", listed(&subjects.iter().map(name).collect::<Vec<_>>()))
+        }
+        Outcome::Withdrawn => "the votes are taken back".to_owned(),
+        Outcome::AloneMarked => "the mark is written".to_owned(),
+        Outcome::Removed { removed, ends } => format!(
+            "removed {}; {} and {} are buddies now",
+            listed(
+                &removed
+                    .iter()
+                    .map(|r| format!("{} (on the word of {})", r.name, listed(&r.voters)))
+                    .collect::<Vec<_>>()
+            ),
+            name(&ends.0),
+            name(&ends.1)
+        ),
+        Outcome::Written => "written".to_owned(),
+        Outcome::Braked => "the brake froze the pool, nobody was removed (R11)".to_owned(),
+        Outcome::Held(held) => format!("held ({}): {}", word(held), reason(*held)),
+        Outcome::Stale => "the table is not as it was believed, nothing was written".to_owned(),
+        Outcome::Overtaken => "a reply came at the last moment, nothing was written (R7)".to_owned(),
+        Outcome::NameTaken { address } => format!("the name is that of a server at {address}"),
+        Outcome::AddressTaken { name } => format!("the address is that of {name}"),
+    };
+    let subjects = asked.map(about).unwrap_or_default();
+    let saw: Vec<String> = subjects.iter().filter_map(|id| seen(*id, &done.snapshot, names)).collect();
+    let saw = if saw.is_empty() { String::new() } else { format!("; saw {}", saw.join("; ")) };
+    format!("{said}{saw} ({took})")
+}
+
+/// The votes in a row that was read.
+fn seen(id: ServerId, snapshot: &TableSnapshot, names: &Decisions) -> Option<String> {
+    let Some(row) = snapshot.rows.get(&id) else {
+        return snapshot.read_at.as_ns().gt(&0).then(|| format!("no row of {} any more", names.name(id)));
+    };
+    let votes: Vec<String> = votes(row, snapshot.db_now, names).into_iter().map(|v| v.text()).collect();
+    let votes = if votes.is_empty() { "no votes".to_owned() } else { votes.join(" and ") };
+    Some(format!("against {}: {votes}", row.name))
+}
+
+/// A vote as it stood when it was read.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub voter: String,
+    pub kind: VoteKind,
+    /// `None`: from the future.
+    pub age: Option<Duration>,
+    pub renewed: Option<Duration>,
+}
+
+impl Standing {
+    fn text(&self) -> String {
+        let age = self.age.map_or_else(|| "from the future".to_owned(), |age| format!("{} old", ms(age)));
+        format!("{}'s vote ({}), {age}", self.voter, word(&self.kind))
+    }
+}
+
+/// The votes in a row, by the clock that was read with it.
+pub fn votes(row: &ServerRow, db_now: DbTime, names: &Decisions) -> Vec<Standing> {
+    let votes = Side::BOTH.into_iter().filter_map(|side| row.vote(side));
+    votes
+        .map(|vote| Standing {
+            voter: names.name(vote.voter),
+            kind: vote.kind,
+            age: db_now.since(vote.since),
+            renewed: db_now.since(vote.at),
+        })
+        .collect()
+}
+
+/// The word of the table and the logs for it.
+pub fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Why a removal was not made, for people.
+pub const fn reason(held: Held) -> &'static str {
+    match held {
+        Held::NoSecondVote => "the other witness has no vote that counts",
+        Held::TooYoung => "the votes are younger than H, the time that the accused has to object (R3)",
+        Held::Mutual => "the accused accuses one of its accusers, so a link is broken and not the server (R4)",
+        Held::OtherSilence => "the other vote is older than this silence, so it is about another one (R5)",
+        Held::TooShort => "the silence is not long enough for a removal (R6)",
+        Held::AgentTimeout => "the host lives, and its agent may still come back",
+        Held::UnhealthyVoter => "nobody was heard since the silence began (R2)",
+        Held::AloneBlocked => "another server is alone too, or accuses this one (R2)",
+        Held::Proved => "an asked witness hears it (R12)",
+        Held::Frozen => "the pool is frozen (R11)",
+        Held::Observing => "the pool, or this agent, only observes (R11)",
+    }
+}
+
+/// For `--json`.
+pub fn detail(asked: Option<&TableOp>, done: &TableDone, names: &Decisions) -> Value {
+    let subjects = asked.map(about).unwrap_or_default();
+    let rows = subjects.iter().filter_map(|id| done.snapshot.rows.get(id));
+    let of_row = |row: &ServerRow| {
+        let votes: Vec<Value> = votes(row, done.snapshot.db_now, names)
+            .iter()
+            .map(|v| {
+                let ms = |age: Option<Duration>| age.map(|age| age.as_secs_f64() * 1e3);
+                json!({ "voter": v.voter, "kind": v.kind, "age_ms": ms(v.age), "renewed_ms": ms(v.renewed) })
+            })
+            .collect();
+        (row.name.clone(), json!(votes))
+    };
+    json!({
+        "outcome": done.result.as_ref().ok(),
+        "failure": done.result.as_ref().err(),
+        "votes": rows.map(of_row).collect::<serde_json::Map<_, _>>(),
+        "took_ms": done.took.as_secs_f64() * 1e3,
+    })
+}

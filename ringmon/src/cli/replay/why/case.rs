@@ -1,0 +1,228 @@
+//! The facts of one removal, gathered from its chain.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::super::op::{Standing, about, accusation, votes, word};
+use super::super::play::Line;
+use crate::core::edit::{Held, Outcome, StoredEvent};
+use crate::core::engine::TableDone;
+use crate::core::notice::NoticeBody;
+use crate::core::op::TableOp;
+use crate::core::replay::{Decisions, What};
+use crate::core::{Event, EventKind, Time, VoteKind};
+
+/// What is known of it. Times are of the wall clock, in microseconds since 1970.
+#[derive(Debug, Default)]
+pub struct Case {
+    /// Whose recording it is.
+    pub me: String,
+    /// The first doubt.
+    pub suspect: Option<(i64, Event)>,
+    /// The own vote.
+    pub voted: Option<i64>,
+    pub withdrawn: Option<i64>,
+    /// Who told of a vote.
+    pub heard: Option<(i64, String)>,
+    /// Others' votes, when they were first seen, and how old they were then.
+    pub seen: BTreeMap<String, (i64, Duration)>,
+    pub waits: Vec<Wait>,
+    pub faults: Vec<String>,
+    /// When it went, and how.
+    pub gone: Option<(i64, EventKind)>,
+    pub by: Option<String>,
+    pub voters: Vec<String>,
+    pub removal: Option<Removal>,
+    /// Since when nothing was heard.
+    silent: Option<(i64, VoteKind)>,
+}
+
+/// A time during which a removal was held by one rule.
+#[derive(Debug, PartialEq)]
+pub struct Wait {
+    pub held: Held,
+    pub from: i64,
+    pub until: i64,
+    pub times: u32,
+}
+
+/// What was true when it was written.
+#[derive(Debug, Default)]
+pub struct Removal {
+    /// The remover's silence, and its misses.
+    pub deaf: Option<(Duration, u64)>,
+    /// The recorded server's.
+    pub own_silence: Option<Duration>,
+    pub votes: Vec<Standing>,
+    pub hold: Option<Duration>,
+}
+
+impl Case {
+    pub fn of(name: &str, chain: &[Line], names: &Decisions) -> Self {
+        let mut case = Self::default();
+        for line in chain {
+            case.me.clone_from(&line.server);
+            match &line.decision.what {
+                What::Told(event) => case.told(name, line, event),
+                What::Asked(op) => case.asked(name, line, op, names),
+                What::Came { asked, done } => {
+                    case.came(name, line, asked.as_ref().map(|(op, at)| (op, *at)), done, names);
+                }
+                What::Heard(from, notice) => {
+                    let ours = matches!(notice.body, NoticeBody::Voted { subject } if names.name(subject) == name);
+                    if ours {
+                        case.heard.get_or_insert((line.wall_us, names.name_at(*from)));
+                    }
+                }
+                What::Fault { fault, from, until } => {
+                    case.faults.push(format!("{} ({:.1} ms)", word(fault), until.since(*from).as_secs_f64() * 1e3));
+                }
+                What::Link(up) => case.faults.push(format!("link {}", if *up { "up" } else { "down" })),
+                What::Sent(..) | What::Service(_) | What::Began(_) | What::Stop(_) | What::Ended(_) => {}
+            }
+        }
+        case
+    }
+
+    /// When the last proof of life came.
+    pub fn last_heard_us(&self) -> Option<i64> {
+        self.silent.map(|(at, _)| at)
+    }
+
+    /// Of what.
+    pub fn heard_what(&self) -> &'static str {
+        match self.silent {
+            Some((_, VoteKind::Agent)) => "its agent's pulse",
+            Some((_, VoteKind::Host)) | None => "from it",
+        }
+    }
+
+    fn told(&mut self, name: &str, line: &Line, event: &Event) {
+        let at = line.wall_us;
+        if event.subject != name {
+            return;
+        }
+        if matches!(event.kind, EventKind::Suspect | EventKind::AgentSilent) && self.suspect.is_none() {
+            let us = event.detail.get("silence_ms").and_then(Value::as_f64).map(|ms| ms * 1e3);
+            let kind = if event.kind == EventKind::Suspect { VoteKind::Host } else { VoteKind::Agent };
+            self.silent = us.map(|us| (at.saturating_sub(whole(us)), kind));
+            self.suspect = Some((at, event.clone()));
+        } else if event.kind == EventKind::Vote {
+            self.voted.get_or_insert(at);
+        } else if event.kind == EventKind::VoteWithdrawn {
+            self.withdrawn = Some(at);
+        } else if super::GONE.contains(&event.kind) {
+            self.went(at, event);
+        }
+    }
+
+    fn went(&mut self, at: i64, event: &Event) {
+        self.gone = Some((at, event.kind));
+        self.by = self.by.take().or_else(|| event.detail.get("by").and_then(Value::as_str).map(str::to_owned));
+        // Who was removed itself is told of it with the line of the event table.
+        let stored = event.detail.get("detail").filter(|detail| detail.is_object());
+        let voters = event.detail.get("voters").or_else(|| stored?.get("voters")).and_then(Value::as_array);
+        self.voters = voters.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect();
+        if self.removal.is_none() {
+            self.removal = stored.map(Removal::stored);
+        }
+    }
+
+    /// The newest word on since when it is silent: the pulse may have gone before the host did.
+    fn asked(&mut self, name: &str, line: &Line, op: &TableOp, names: &Decisions) {
+        let finding = accusation(op).and_then(|a| a.findings.iter().find(|f| names.name(f.server) == name));
+        if let Some(finding) = finding {
+            let ago = line.decision.at.since(finding.since).as_micros();
+            let heard = line.wall_us.saturating_sub(i64::try_from(ago).unwrap_or(i64::MAX));
+            self.silent = Some((heard, finding.kind));
+        }
+    }
+
+    fn came(&mut self, name: &str, line: &Line, asked: Option<(&TableOp, Time)>, done: &TableDone, names: &Decisions) {
+        let ours = |id: &crate::core::ServerId| names.name(*id) == name;
+        for row in done.snapshot.rows.values().filter(|row| row.name == name) {
+            for vote in votes(row, done.snapshot.db_now, names) {
+                let age = vote.age.unwrap_or_default();
+                self.seen.entry(vote.voter).or_insert((line.wall_us, age));
+            }
+        }
+        for (_, event) in done.snapshot.events.iter().filter(|(id, _)| ours(id)) {
+            if let Some(event) = event {
+                self.stored(line, event);
+            }
+        }
+        let Some((op, _)) = asked.filter(|(op, _)| about(op).iter().any(ours)) else { return };
+        let Ok(outcome) = &done.result else { return };
+        if let Some(last) = self.waits.last_mut() {
+            // Whatever was said next, until then that rule held it.
+            last.until = line.wall_us;
+        }
+        if let Outcome::Held(held) = outcome {
+            match self.waits.last_mut() {
+                Some(last) if last.held == *held => last.times += 1,
+                Some(_) | None => {
+                    self.waits.push(Wait { held: *held, from: line.wall_us, until: line.wall_us, times: 1 });
+                }
+            }
+        }
+        if let Outcome::Removed { removed, .. } = outcome
+            && removed.iter().any(|r| r.name == name)
+        {
+            self.by = Some(line.server.clone());
+            let a = accusation(op);
+            let finding = a.and_then(|a| a.findings.iter().find(|f| names.name(f.server) == name));
+            let row = done.snapshot.rows.values().find(|row| row.name == name);
+            self.removal = Some(Removal {
+                deaf: finding.map(|f| (done.snapshot.read_at.since(f.since), f.misses.into())),
+                own_silence: None,
+                votes: row.map(|row| votes(row, done.snapshot.db_now, names)).unwrap_or_default(),
+                hold: a.map(|a| a.hold),
+            });
+        }
+    }
+
+    /// Somebody else removed it: what that one wrote down.
+    fn stored(&mut self, line: &Line, event: &StoredEvent) {
+        if self.removal.is_some() || !matches!(event.kind, EventKind::Down | EventKind::AgentLost | EventKind::Left) {
+            return;
+        }
+        self.by = Some(event.by.clone());
+        let us = self.silent.map(|(at, _)| line.wall_us.saturating_sub(at));
+        let own = us.and_then(|us| u64::try_from(us).ok()).map(Duration::from_micros);
+        self.removal = Some(Removal { own_silence: own, ..Removal::stored(&event.detail) });
+    }
+}
+
+impl Removal {
+    /// From the detail of a line of `event`.
+    fn stored(detail: &Value) -> Self {
+        let ms = |value: Option<&Value>| value.and_then(Value::as_u64).map(Duration::from_millis);
+        let of = |key: &str| detail.get(key);
+        let votes = of("votes").and_then(Value::as_array).cloned().unwrap_or_default();
+        Self {
+            deaf: ms(of("silence_ms")).zip(of("misses").and_then(Value::as_u64)),
+            own_silence: None,
+            votes: votes
+                .iter()
+                .map(|vote| Standing {
+                    voter: vote.get("voter").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                    kind: vote
+                        .get("kind")
+                        .and_then(|kind| serde_json::from_value(kind.clone()).ok())
+                        .unwrap_or(VoteKind::Host),
+                    age: ms(vote.get("age_ms")),
+                    renewed: ms(vote.get("renewed_ms")),
+                })
+                .collect(),
+            hold: ms(of("hold_ms")),
+        }
+    }
+}
+
+/// Microseconds of a number from JSON.
+#[expect(clippy::cast_possible_truncation, reason = "a silence has far fewer microseconds than fit")]
+const fn whole(us: f64) -> i64 {
+    us as i64
+}
