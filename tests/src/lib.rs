@@ -4,6 +4,7 @@
 //! Nothing here outlives its owner: namespaces have no name and end with their last file descriptor,
 //! processes get a death signal, everything else is undone by [`undo`], on drop, on panic and on Ctrl-C.
 
+pub mod bench;
 pub mod board;
 pub mod census;
 pub mod clock;

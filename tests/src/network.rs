@@ -44,6 +44,8 @@ pub struct Faults {
     pub broken: BTreeSet<(u8, u8)>,
     /// How many of a hundred frames a port loses, each way.
     pub loss: BTreeMap<u8, u8>,
+    /// How many of a hundred IP packets from any server to any other are lost, once on their way; ARP passes, the hub hears all.
+    pub one_way_loss: u8,
 }
 
 impl Faults {
@@ -71,6 +73,10 @@ impl Faults {
             for direction in ["iifname", "oifname"] {
                 let _ = writeln!(forward, "  {direction} p{port} numgen random mod 100 < {percent} drop");
             }
+        }
+        if self.one_way_loss > 0 {
+            // One rule that a packet passes once, not one at each port: a round trip is two packets, each lost with this chance.
+            let _ = writeln!(forward, "  ether type ip numgen random mod 100 < {} drop", self.one_way_loss);
         }
         let [input, output] = ends;
         format!(

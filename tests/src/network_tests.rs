@@ -40,20 +40,36 @@ fn groups_and_pairs_keep_apart_what_they_say() {
     assert!(hears(&servers[3], address(2)));
 }
 
+/// How many of this many pings are answered.
+fn answered(from: &Namespace, to: Ipv4Addr, pings: u32) -> u32 {
+    let args = ["-c", &pings.to_string(), "-i", "0.01", "-W", "1", &to.to_string()];
+    let text = from.command("ping", &args, "").unwrap();
+    text.split(", ")
+        .find_map(|part| part.strip_suffix(" received"))
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("{text}"))
+}
+
 #[test]
 fn loss_is_a_share_of_the_frames() {
     let mut network = Network::new(None).unwrap();
     let (a, _b) = (network.plug(1).unwrap(), network.plug(2).unwrap());
     assert!(hears(&a, address(2)), "so that no address has to be resolved through the loss");
     network.change(|faults| faults.loss = [(2, 50)].into()).unwrap();
-    let text = a.command("ping", &["-c", "60", "-i", "0.01", "-W", "1", &address(2).to_string()], "").unwrap();
-    let received: u32 = text
-        .split(", ")
-        .find_map(|part| part.strip_suffix(" received"))
-        .and_then(|number| number.parse().ok())
-        .unwrap_or_else(|| panic!("{text}"));
+    let received = answered(&a, address(2), 60);
     // A quarter of 60 round trips: 1 to 45 is beyond any luck.
-    assert!((1..45).contains(&received), "{text}");
+    assert!((1..45).contains(&received), "{received} of 60");
+}
+
+#[test]
+fn one_way_loss_strikes_each_packet_once() {
+    let mut network = Network::new(None).unwrap();
+    let (a, _b) = (network.plug(1).unwrap(), network.plug(2).unwrap());
+    assert!(hears(&a, address(2)));
+    network.change(|faults| faults.one_way_loss = 20).unwrap();
+    let received = answered(&a, address(2), 400);
+    // 64 % of 400 round trips are 256, with a deviation of 10. Struck twice each way it would be 164, not at all 400.
+    assert!((205..310).contains(&received), "{received} of 400");
 }
 
 #[test]

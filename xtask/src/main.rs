@@ -1,5 +1,6 @@
-//! The front door: `cargo xtask setup | build | bpf | demo | test`.
+//! The front door: `cargo xtask setup | build | bpf | demo | test | bench`.
 
+mod bench;
 mod bpf;
 mod build;
 mod demo;
@@ -43,6 +44,9 @@ enum Command {
     Demo(demo::Options),
     /// Format, lints, documentation, all tests; fails on anything left behind.
     Test(test::Options),
+    /// Measure, in network namespaces.
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -90,6 +94,11 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
                 install,
             )?;
             return test::run(&root, options);
+        }
+        Command::Bench(what) => {
+            host::check()?;
+            setup::ensure(&root, &what.purposes(), install)?;
+            return bench::run(&root, what);
         }
     }
     Ok(ExitCode::SUCCESS)

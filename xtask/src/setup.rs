@@ -21,6 +21,8 @@ pub enum For {
     MariaDb,
     /// Format, lints, and what tests look with.
     Test,
+    /// Other failure detectors, to be measured beside ours.
+    Peers,
 }
 
 /// Whether anything may be installed.
@@ -118,6 +120,10 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
     if wanted(For::MariaDb) {
         package("mariadbd", "mariadb-server");
     }
+    if wanted(For::Peers) {
+        package("bird", "bird2");
+        package("bfdd", "frr");
+    }
     if wanted(For::Test) {
         package("ping", "iputils-ping");
         package("sqlite3", "sqlite3");
@@ -131,11 +137,11 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
     Ok(missing)
 }
 
-/// The program's path, also where root's programs are when PATH does not say so.
+/// The program's path, also where root's programs and FRRouting's are when PATH does not say so.
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from))
+        .chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/lib/frr"].map(PathBuf::from))
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())
 }

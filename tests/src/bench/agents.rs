@@ -1,0 +1,180 @@
+//! A pool of ringmon agents to be measured.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::pool::{Pool, must};
+use super::ports::Ports;
+use super::profile::Profile;
+use super::reports::{Kind, Report, Reports};
+use crate::database::Choice;
+use crate::event::Event;
+use crate::lab::{Lab, Options};
+use crate::network::Network;
+use crate::process::Process;
+
+/// More events than any measurement makes.
+const ALL_EVENTS: &str = "1000000";
+
+/// Whether dead servers are removed, or only suspected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Nobody is removed: a victim can come back at once.
+    Observe,
+    /// The dead are removed, and no brake keeps the number of removals small.
+    Act,
+}
+
+/// Agents in a lab.
+#[derive(Debug)]
+pub struct Agents {
+    /// The lab.
+    pub lab: Lab,
+    order: Vec<String>,
+    ports: Ports,
+    reports: Reports,
+    read: usize,
+    folder: PathBuf,
+}
+
+impl Agents {
+    /// This many of them, built with optimisation, on a ring that is whole.
+    ///
+    /// # Errors
+    /// The pool does not come up.
+    pub fn start(profile: Profile, mode: Mode, database: Choice, servers: u8) -> anyhow::Result<Self> {
+        let rules = match mode {
+            Mode::Observe => vec!["mode=observe".to_owned()],
+            Mode::Act => vec!["brake=1".to_owned()],
+        };
+        let agent_args = vec!["--profile".to_owned(), profile.to_string()];
+        let options = Options { rules, agent_args, database, ..Options::built("release") };
+        let lab = Lab::pool(options, servers)?;
+        let order = lab.ring()?.order();
+        let ports = Ports::open(&lab.network, 1..=servers)?;
+        let folder = lab.server("s1")?.folder.clone();
+        let mut pool = Self { lab, order, ports, reports: Reports::default(), read: 0, folder };
+        pool.listen()?;
+        Ok(pool)
+    }
+
+    /// The ring may have changed.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn read_order(&mut self) -> anyhow::Result<()> {
+        self.order = self.lab.ring()?.order();
+        Ok(())
+    }
+}
+
+impl Pool for Agents {
+    fn order(&self) -> &[String] {
+        &self.order
+    }
+
+    fn network(&mut self) -> &mut Network {
+        &mut self.lab.network
+    }
+
+    fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    fn port(&self, name: &str) -> anyhow::Result<u8> {
+        Ok(self.lab.server(name)?.number)
+    }
+
+    fn process(&self, name: &str) -> anyhow::Result<&Process> {
+        self.lab.server(name)?.agent()
+    }
+
+    fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn listen(&mut self) -> anyhow::Result<()> {
+        self.lab.listen()?;
+        for event in &self.lab.events()[self.read..] {
+            if let Some(report) = report(event) {
+                self.reports.tell(report);
+            }
+        }
+        self.read = self.lab.events().len();
+        Ok(())
+    }
+
+    fn reports(&self) -> &Reports {
+        &self.reports
+    }
+
+    fn removals(&self) -> anyhow::Result<Option<u64>> {
+        let said = self.lab.must(&["events", "--json", "--limit", ALL_EVENTS])?;
+        removals(&said).map(Some)
+    }
+
+    fn settle(&mut self, limit: Duration) -> anyhow::Result<()> {
+        self.lab.until_whole()?;
+        self.read_order()?;
+        must(self, "all servers hear their neighbours", limit, |pool| pool.all_hear().then_some(()))
+    }
+
+    fn last_words(&self) -> String {
+        self.lab.last_words()
+    }
+}
+
+/// What an agent's event says of another server, if that is one of the words that are measured.
+fn report(event: &Event) -> Option<Report> {
+    let kind = match event.event.as_str() {
+        "alive" | "agent_back" => Kind::Heard,
+        "suspect" => Kind::Silent,
+        "agent_silent" => Kind::AgentSilent,
+        _ => return None,
+    };
+    Some(Report { at_ns: event.mono_ns, by: event.server.clone(), of: event.subject.clone(), kind })
+}
+
+/// How many servers were removed, by what `ringmon events --json` prints: the table's own history, each removal once.
+fn removals(said: &str) -> anyhow::Result<u64> {
+    let mut removals = 0;
+    for line in said.lines() {
+        let event: Value = serde_json::from_str(line).with_context(|| format!("not an event: {line}"))?;
+        if matches!(event.get("event").and_then(Value::as_str), Some("down" | "agent_lost")) {
+            removals += 1;
+        }
+    }
+    Ok(removals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removals_are_what_the_table_remembers_of_them() {
+        let line = |kind: &str| format!(r#"{{"id":1,"event":"{kind}","subject":"s1"}}"#);
+        let said = ["joined", "down", "left", "agent_lost", "down"].map(line).join("\n");
+        assert_eq!(removals(&said).unwrap(), 3);
+        assert_eq!(removals("").unwrap(), 0);
+        assert!(removals("oops").is_err());
+    }
+
+    #[test]
+    fn only_words_about_silence_are_reports() {
+        let event = |kind: &str| Event {
+            at: String::new(),
+            mono_ns: 7,
+            server: "a".to_owned(),
+            event: kind.to_owned(),
+            subject: "b".to_owned(),
+            detail: Value::Null,
+        };
+        assert_eq!(report(&event("suspect")).map(|report| report.kind), Some(Kind::Silent));
+        assert_eq!(report(&event("agent_back")).map(|report| report.kind), Some(Kind::Heard));
+        assert_eq!(report(&event("vote")), None);
+    }
+}

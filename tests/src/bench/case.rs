@@ -1,0 +1,111 @@
+//! What is measured, by its name on the command line.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+/// One kind of measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Case {
+    /// What a quiet pool costs.
+    Quiet,
+    /// A silent crash: nothing passes, the carrier stays up, the processes are frozen.
+    Crash,
+    /// The same, seen by somebody who loses a fifth of all packets each way.
+    CrashLoss,
+    /// The same under processor hogs.
+    CrashHogs,
+    /// The agent is killed, the host lives.
+    AgentKill,
+    /// The agent is frozen, its kernel is not.
+    AgentStop,
+    /// From a crash to the removal in the table.
+    CrashCommit,
+    /// Healthy servers under processor hogs.
+    Hogs,
+    /// Healthy servers and a network that loses a fifth of all packets each way.
+    Loss,
+    /// Both of these.
+    Both,
+}
+
+/// All of them, in the order in which they are measured.
+pub const ALL: [Case; 10] = [
+    Case::Quiet,
+    Case::Crash,
+    Case::AgentKill,
+    Case::AgentStop,
+    Case::CrashLoss,
+    Case::CrashHogs,
+    Case::Hogs,
+    Case::Loss,
+    Case::Both,
+    Case::CrashCommit,
+];
+
+impl Case {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quiet => "quiet",
+            Self::Crash => "crash",
+            Self::CrashLoss => "crash-loss",
+            Self::CrashHogs => "crash-hogs",
+            Self::AgentKill => "agent-kill",
+            Self::AgentStop => "agent-stop",
+            Self::CrashCommit => "crash-commit",
+            Self::Hogs => "hogs",
+            Self::Loss => "loss",
+            Self::Both => "both",
+        }
+    }
+
+    /// Whether processor hogs run meanwhile.
+    #[must_use]
+    pub const fn has_hogs(self) -> bool {
+        matches!(self, Self::CrashHogs | Self::Hogs | Self::Both)
+    }
+
+    /// Whether the network loses packets meanwhile.
+    #[must_use]
+    pub const fn has_loss(self) -> bool {
+        matches!(self, Self::CrashLoss | Self::Loss | Self::Both)
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Case {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || ALL.map(Self::name).join(", ");
+        let found = ALL.into_iter().find(|case| case.name() == text);
+        found.ok_or_else(|| format!("no such case: {text}; there are {}", known()))
+    }
+}
+
+impl Serialize for Case {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_as_it_is_written() {
+        for case in ALL {
+            assert_eq!(case.to_string().parse(), Ok(case));
+        }
+        assert!("crush".parse::<Case>().is_err_and(|text| text.contains("crash-loss")));
+    }
+}

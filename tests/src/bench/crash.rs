@@ -1,0 +1,129 @@
+//! Crashes, one after the other: how long until a neighbour says so.
+
+use std::time::Duration;
+
+use super::pace::Pace;
+use super::pool::{Pool, Struck, ms, must, wait};
+use super::reports::Kind;
+use super::samples::Samples;
+use crate::clock::now_ns;
+
+/// How trials are spaced.
+#[derive(Clone, Copy, Debug)]
+pub struct Trials {
+    /// How many.
+    pub count: usize,
+    /// How long a watch rests before its server is struck again.
+    pub calm: Duration,
+    /// A blow comes at a random moment within this, so that it meets probes at every phase.
+    pub spread: Duration,
+    /// What was not seen after this counts as not seen.
+    pub limit: Duration,
+    /// Of the random moments.
+    pub seed: u64,
+}
+
+/// Between the end of a trial and the next blow, at least: for what neighbours do because of the last one.
+const GAP: Duration = Duration::from_millis(250);
+/// How long the next victim may take to be calm and heard, beside its calm.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Times of trials, and what striking took at most.
+#[derive(Clone, Debug, Default)]
+pub struct Trialled {
+    /// From the blow to the first word of it.
+    pub samples: Samples,
+    /// The longest that the blow itself took.
+    pub blow_max_ms: f64,
+}
+
+impl Trialled {
+    /// A blow, and when somebody said so.
+    pub fn push(&mut self, struck: Struck, seen_ns: Option<u64>) {
+        self.blow_max_ms = self.blow_max_ms.max(ms(struck.at_ns, struck.done_ns));
+        match seen_ns {
+            Some(at_ns) => self.samples.push(ms(struck.at_ns, at_ns)),
+            None => self.samples.push_unseen(),
+        }
+    }
+}
+
+/// Crashes servers in turn, tells `done` after each trial how many there were, and fills `trialled` as it goes.
+///
+/// # Errors
+/// The pool did not get over one of them; what was measured until then stays.
+pub fn crash(
+    pool: &mut dyn Pool,
+    trials: &Trials,
+    trialled: &mut Trialled,
+    done: &mut dyn FnMut(usize),
+) -> anyhow::Result<()> {
+    let calm_ns = u64::try_from(trials.calm.as_nanos()).unwrap_or(u64::MAX);
+    let mut pace = Pace::new(pool.order(), calm_ns, now_ns());
+    let mut moments = Moments(trials.seed);
+    for trial in 1..=trials.count {
+        let patience = PATIENCE + trials.calm * 2;
+        let victim = next(pool, &mut pace, patience, moments.next(trials.spread))?;
+        let (struck, seen) = one(pool, &victim, trials.limit)?;
+        trialled.push(struck, seen);
+        pool.rise(&victim)?;
+        pace.struck(&victim);
+        all_back(pool, &mut pace, patience)?;
+        std::thread::sleep(GAP);
+        done(trial);
+    }
+    Ok(())
+}
+
+fn all_back(pool: &mut dyn Pool, pace: &mut Pace, patience: Duration) -> anyhow::Result<()> {
+    must(pool, "the last victim is back", patience, |pool| {
+        pace.look(pool, now_ns());
+        pace.all_back().then_some(())
+    })
+}
+
+/// Whose turn it is, when that moment has come.
+fn next(pool: &mut dyn Pool, pace: &mut Pace, patience: Duration, moment: Duration) -> anyhow::Result<String> {
+    let end = now_ns() + u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
+    loop {
+        let victim =
+            must(pool, "a server is calm and heard by its neighbours", patience, |pool| pace.next(pool, now_ns()))?;
+        std::thread::sleep(moment);
+        pool.listen()?;
+        // Under loss it may have been suspected meanwhile, and a second suspicion of a suspect is not told.
+        if pool.is_heard(&victim) || now_ns() > end {
+            return Ok(victim);
+        }
+    }
+}
+
+/// One crash; answers when the first neighbour said so, and returns when both have, or never will.
+fn one(pool: &mut dyn Pool, victim: &str, limit: Duration) -> anyhow::Result<(Struck, Option<u64>)> {
+    let from = pool.reports().len();
+    let watchers = pool.neighbours(victim);
+    let struck = pool.fall(victim)?;
+    let said = |pool: &dyn Pool, by: &String| pool.reports().first(from, struck.at_ns, Kind::Silent, by, victim);
+    wait(pool, limit, |pool| watchers.iter().all(|by| said(pool, by).is_some()).then_some(()))?;
+    let first = watchers.iter().filter_map(|by| said(pool, by)).min();
+    Ok((struck, first))
+}
+
+/// Random moments (SplitMix64: steady, and far better than is needed here).
+#[derive(Debug)]
+pub struct Moments(pub u64);
+
+impl Moments {
+    /// A time from nothing to `spread`.
+    pub fn next(&mut self, spread: Duration) -> Duration {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        let span = u64::try_from(spread.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(mixed.checked_rem(span).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! One line of `bench detect --json`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::case::Case;
+use super::pool::Counts;
+use super::samples::Samples;
+use super::usage::Usage;
+
+/// What was measured; what does not apply is not in the line.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub struct Measurement {
+    /// Always `detect`.
+    pub bench: &'static str,
+    /// `ringmon`, `bird` or `frr`.
+    pub who: String,
+    /// Its profile, or its interval and multiplier.
+    pub profile: String,
+    /// What was done.
+    pub case: Case,
+    /// Where the server table was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// How many servers.
+    pub servers: u8,
+    #[serde(flatten)]
+    /// How long it took, of trials.
+    pub times: Option<Times>,
+    #[serde(flatten)]
+    /// How often healthy servers were blamed.
+    pub blames: Option<Blames>,
+    #[serde(flatten)]
+    /// What it cost.
+    pub cost: Option<Cost>,
+    /// Why it could not be measured, or not to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// Milliseconds from the blow on.
+#[derive(Clone, Debug, Serialize)]
+pub struct Times {
+    /// How many trials there were.
+    pub trials: usize,
+    /// How many of them were not seen in time: slower than all others.
+    pub unseen: usize,
+    /// The median.
+    pub p50_ms: Option<f64>,
+    /// The 99th percentile; none of fewer than 100 trials.
+    pub p99_ms: Option<f64>,
+    /// The largest; none if one was not seen.
+    pub max_ms: Option<f64>,
+    /// The longest that striking took: every time may be too long by so much, and never too short.
+    pub blow_max_ms: f64,
+}
+
+/// Reports about healthy servers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Blames {
+    /// How long the pool was watched, after the begin of the load.
+    pub seconds: f64,
+    /// Suspicions, each watcher's counted; a BFD session that went down is one at either end.
+    pub false_suspicions: u64,
+    /// Removals from the table; BFD has none, others act on its suspicions.
+    pub false_removals: Option<u64>,
+    /// How long the load had been on before that.
+    pub onset_seconds: f64,
+    /// Suspicions in that time.
+    pub onset_suspicions: u64,
+    /// Removals in that time.
+    pub onset_removals: Option<u64>,
+}
+
+/// What a server's detector takes while nothing happens.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cost {
+    /// How long that was measured.
+    pub seconds: f64,
+    /// Processor time of its threads, from the scheduler: the mean of all servers.
+    pub cpu_ms_per_s: f64,
+    /// The same for each of a server's two watches.
+    pub cpu_ms_per_s_a_watch: f64,
+    /// By the threads' names.
+    pub threads_ms_per_s: BTreeMap<String, f64>,
+    /// Soft interrupts of the whole machine, less those without a pool, a server. Sampled by the kernel at its tick.
+    pub softirq_ms_per_s: f64,
+    /// All that the machine was not idle, less the same without a pool, a server: also what is charged to no thread.
+    pub busy_ms_per_s: f64,
+    /// The largest resident memory of one server's detector.
+    pub rss_mib: f64,
+}
+
+impl Measurement {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(who: &str, profile: &str, case: Case, servers: u8) -> Self {
+        let (who, profile) = (who.to_owned(), profile.to_owned());
+        Self {
+            bench: "detect",
+            who,
+            profile,
+            case,
+            database: None,
+            servers,
+            times: None,
+            blames: None,
+            cost: None,
+            problem: None,
+        }
+    }
+}
+
+impl Times {
+    /// Of these samples, with a blow that took up to `blow_max_ms`.
+    #[must_use]
+    pub fn of(samples: &Samples, blow_max_ms: f64) -> Self {
+        Self {
+            trials: samples.trials(),
+            unseen: samples.unseen(),
+            p50_ms: samples.p50().map(thousandths),
+            p99_ms: samples.p99().map(thousandths),
+            max_ms: samples.max().map(thousandths),
+            blow_max_ms: thousandths(blow_max_ms),
+        }
+    }
+}
+
+impl Blames {
+    /// Counted in `onset` at first, and then in the time that counts.
+    #[must_use]
+    pub fn of((onset_seconds, onset): (f64, Counts), (seconds, then): (f64, Counts)) -> Self {
+        Self {
+            seconds: thousandths(seconds),
+            false_suspicions: then.suspicions,
+            false_removals: then.removals,
+            onset_seconds: thousandths(onset_seconds),
+            onset_suspicions: onset.suspicions,
+            onset_removals: onset.removals,
+        }
+    }
+}
+
+impl Cost {
+    /// Watches of a server: its two buddies.
+    const WATCHES: f64 = 2.0;
+
+    /// Of this usage, a server.
+    #[must_use]
+    pub fn of(usage: &Usage) -> Self {
+        let cpu = usage.threads_ms_per_s.values().sum::<f64>();
+        let threads = usage.threads_ms_per_s.iter().map(|(name, ms)| (name.clone(), thousandths(*ms)));
+        Self {
+            seconds: thousandths(usage.seconds),
+            cpu_ms_per_s: thousandths(cpu),
+            cpu_ms_per_s_a_watch: thousandths(cpu / Self::WATCHES),
+            threads_ms_per_s: threads.collect(),
+            softirq_ms_per_s: thousandths(usage.softirq_ms_per_s),
+            busy_ms_per_s: thousandths(usage.busy_ms_per_s),
+            rss_mib: thousandths(usage.rss_mib),
+        }
+    }
+}
+
+fn thousandths(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_what_applies_and_nothing_else() {
+        let mut samples = Samples::default();
+        samples.push(12.345_678);
+        let mut line = Measurement::new("ringmon", "fast", Case::Crash, 5);
+        line.times = Some(Times::of(&samples, 0.05));
+        let text = serde_json::to_string(&line).unwrap();
+        assert_eq!(
+            text,
+            r#"{"bench":"detect","who":"ringmon","profile":"fast","case":"crash","servers":5,"trials":1,"unseen":0,"p50_ms":12.346,"p99_ms":null,"max_ms":12.346,"blow_max_ms":0.05}"#
+        );
+    }
+
+    #[test]
+    fn onset_is_counted_apart() {
+        let counts = |suspicions| Counts { suspicions, removals: Some(0) };
+        let mut line = Measurement::new("ringmon", "fast", Case::Both, 5);
+        line.blames = Some(Blames::of((5.0, counts(3)), (60.0, counts(1))));
+        let text = serde_json::to_string(&line).unwrap();
+        assert!(text.contains(r#""false_suspicions":1,"false_removals":0"#), "{text}");
+        assert!(text.contains(r#""onset_suspicions":3"#), "{text}");
+    }
+}

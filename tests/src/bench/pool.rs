@@ -1,0 +1,181 @@
+//! What is measured: servers in a ring, each with a detector that watches its two neighbours.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use nix::sys::signal::Signal;
+
+use super::ports::Ports;
+use super::reports::Reports;
+use crate::clock::now_ns;
+use crate::network::Network;
+use crate::process::Process;
+
+/// How many of a hundred packets are lost each way in a measurement under loss.
+pub const LOSS_PERCENT: u8 = 20;
+
+/// How often what detectors wrote down is read; no time that is measured depends on it.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// What was said of healthy servers in a span of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// That one is silent.
+    pub suspicions: u64,
+    /// That one was removed; `None` where nobody is removed.
+    pub removals: Option<u64>,
+}
+
+/// A blow that was struck.
+#[derive(Clone, Copy, Debug)]
+pub struct Struck {
+    /// Just before.
+    pub at_ns: u64,
+    /// Just after the part that others can see.
+    pub done_ns: u64,
+}
+
+/// A pool that can be struck and listened to.
+pub trait Pool {
+    /// Servers in the order of the ring; each watches the one before it and the one after it.
+    fn order(&self) -> &[String];
+
+    /// The bridge.
+    fn network(&mut self) -> &mut Network;
+
+    /// The bridge's switches.
+    fn ports(&self) -> &Ports;
+
+    /// The number of this server's port.
+    ///
+    /// # Errors
+    /// There is no such server.
+    fn port(&self, name: &str) -> anyhow::Result<u8>;
+
+    /// The detector of this server.
+    ///
+    /// # Errors
+    /// There is no such server, or it has none.
+    fn process(&self, name: &str) -> anyhow::Result<&Process>;
+
+    /// A folder for what a measurement needs.
+    fn folder(&self) -> &Path;
+
+    /// Reads what detectors wrote down since the last call.
+    ///
+    /// # Errors
+    /// It cannot be read, or a detector has ended.
+    fn listen(&mut self) -> anyhow::Result<()>;
+
+    /// All that was read.
+    fn reports(&self) -> &Reports;
+
+    /// How many removals there were so far; `None` where nobody is removed.
+    ///
+    /// # Errors
+    /// It cannot be found out.
+    fn removals(&self) -> anyhow::Result<Option<u64>>;
+
+    /// Waits until everybody hears its neighbours.
+    ///
+    /// # Errors
+    /// They do not within `limit`.
+    fn settle(&mut self, limit: Duration) -> anyhow::Result<()>;
+
+    /// What there is to say when something did not happen.
+    fn last_words(&self) -> String;
+
+    /// The one before and the one after on the ring.
+    fn neighbours(&self, name: &str) -> Vec<String> {
+        let order = self.order();
+        let Some(at) = order.iter().position(|other| other == name) else { return Vec::new() };
+        vec![order[(at + order.len() - 1) % order.len()].clone(), order[(at + 1) % order.len()].clone()]
+    }
+
+    /// Whether it and its neighbours hear each other.
+    fn is_heard(&self, name: &str) -> bool {
+        let reports = self.reports();
+        self.neighbours(name).iter().all(|other| reports.hears(other, name) && reports.hears(name, other))
+    }
+
+    /// Whether all of them do.
+    fn all_hear(&self) -> bool {
+        self.order().iter().all(|name| self.is_heard(name))
+    }
+
+    /// Nothing passes to or from it any more, the carrier stays up, and its detector is frozen.
+    ///
+    /// # Errors
+    /// It may be half done.
+    fn fall(&mut self, name: &str) -> anyhow::Result<Struck> {
+        let port = self.port(name)?;
+        let at_ns = now_ns();
+        self.ports().pass(port, false)?;
+        let done_ns = now_ns();
+        self.process(name)?.signal(Signal::SIGSTOP)?;
+        Ok(Struck { at_ns, done_ns })
+    }
+
+    /// It is back.
+    ///
+    /// # Errors
+    /// It may be half done.
+    fn rise(&mut self, name: &str) -> anyhow::Result<()> {
+        let port = self.port(name)?;
+        self.ports().pass(port, true)?;
+        self.process(name)?.signal(Signal::SIGCONT)
+    }
+
+    /// The network loses packets between servers, or no longer.
+    ///
+    /// # Errors
+    /// nftables refused.
+    fn lose(&mut self, yes: bool) -> anyhow::Result<()> {
+        self.network().change(|faults| faults.one_way_loss = if yes { LOSS_PERCENT } else { 0 })
+    }
+}
+
+/// Listens again and again until there is an answer; `Ok(None)` when none came in time.
+///
+/// # Errors
+/// Listening failed.
+pub fn wait<T>(
+    pool: &mut dyn Pool,
+    limit: Duration,
+    mut ask: impl FnMut(&mut dyn Pool) -> Option<T>,
+) -> anyhow::Result<Option<T>> {
+    let end = Instant::now() + limit;
+    loop {
+        pool.listen()?;
+        if let Some(answer) = ask(pool) {
+            return Ok(Some(answer));
+        }
+        if Instant::now() > end {
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// The same, and an answer must come.
+///
+/// # Errors
+/// None came: with what was said last.
+pub fn must<T>(
+    pool: &mut dyn Pool,
+    what: &str,
+    limit: Duration,
+    ask: impl FnMut(&mut dyn Pool) -> Option<T>,
+) -> anyhow::Result<T> {
+    match wait(pool, limit, ask)? {
+        Some(answer) => Ok(answer),
+        None => bail!("waited {limit:?} in vain until {what}\n{}", pool.last_words()),
+    }
+}
+
+/// Milliseconds between two moments of the monotonic clock, to a microsecond.
+#[must_use]
+pub fn ms(from_ns: u64, to_ns: u64) -> f64 {
+    Duration::from_nanos(to_ns.saturating_sub(from_ns)).as_secs_f64() * 1e3
+}

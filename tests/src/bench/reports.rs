@@ -1,0 +1,117 @@
+//! What detectors say of servers, whatever words they have for it.
+
+use std::collections::BTreeMap;
+
+/// What is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It is heard: alive, a session that is up.
+    Heard,
+    /// It is not heard any more: suspect, a session that went down.
+    Silent,
+    /// Its host answers and its agent does not.
+    AgentSilent,
+}
+
+/// Somebody's word about somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// When it was found, on the monotonic clock.
+    pub at_ns: u64,
+    /// Who says so.
+    pub by: String,
+    /// Of whom.
+    pub of: String,
+    /// What.
+    pub kind: Kind,
+}
+
+/// All that was said, in the order in which it was read.
+#[derive(Clone, Debug, Default)]
+pub struct Reports {
+    all: Vec<Report>,
+    last: BTreeMap<(String, String), Kind>,
+}
+
+impl Reports {
+    /// Takes one in.
+    pub fn tell(&mut self, report: Report) {
+        self.last.insert((report.by.clone(), report.of.clone()), report.kind);
+        self.all.push(report);
+    }
+
+    /// How many there are: where those to come will begin.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether nobody has said anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Whether the last word of `by` on `of` is that it is heard.
+    #[must_use]
+    pub fn hears(&self, by: &str, of: &str) -> bool {
+        self.last.get(&(by.to_owned(), of.to_owned())) == Some(&Kind::Heard)
+    }
+
+    /// When `by` first said this of `of` at `since_ns` or later, among the reports from the `from`th on.
+    #[must_use]
+    pub fn first(&self, from: usize, since_ns: u64, kind: Kind, by: &str, of: &str) -> Option<u64> {
+        let said =
+            |report: &&Report| report.kind == kind && report.at_ns >= since_ns && report.by == by && report.of == of;
+        self.all.get(from..)?.iter().filter(said).map(|report| report.at_ns).min()
+    }
+
+    /// How many say that somebody is silent at `from_ns` or later, and before `to_ns`.
+    #[must_use]
+    pub fn suspicions(&self, from_ns: u64, to_ns: u64) -> u64 {
+        let span = from_ns..to_ns;
+        self.all.iter().filter(|report| report.kind == Kind::Silent && span.contains(&report.at_ns)).count() as u64
+    }
+
+    /// The last of them, for messages.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        let begin = self.all.len().saturating_sub(20);
+        let line = |report: &Report| {
+            let seconds = std::time::Duration::from_nanos(report.at_ns).as_secs_f64();
+            format!("  {seconds:.6} {}: {} is {:?}", report.by, report.of, report.kind)
+        };
+        self.all[begin..].iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(at_ns: u64, by: &str, of: &str, kind: Kind) -> Report {
+        Report { at_ns, by: by.to_owned(), of: of.to_owned(), kind }
+    }
+
+    #[test]
+    fn the_last_word_counts_and_of_each_watcher_alone() {
+        let mut reports = Reports::default();
+        reports.tell(report(1, "a", "b", Kind::Heard));
+        assert!(reports.hears("a", "b") && !reports.hears("b", "a"));
+        reports.tell(report(2, "a", "b", Kind::AgentSilent));
+        assert!(!reports.hears("a", "b"));
+    }
+
+    #[test]
+    fn what_was_said_before_the_blow_is_no_answer_to_it() {
+        let mut reports = Reports::default();
+        reports.tell(report(5, "a", "b", Kind::Silent));
+        let from = reports.len();
+        reports.tell(report(6, "a", "b", Kind::Silent));
+        reports.tell(report(12, "a", "b", Kind::Silent));
+        reports.tell(report(11, "a", "b", Kind::Silent));
+        assert_eq!(reports.first(from, 10, Kind::Silent, "a", "b"), Some(11));
+        assert_eq!(reports.first(from, 13, Kind::Silent, "a", "b"), None);
+        assert_eq!(reports.suspicions(5, 12), 3);
+    }
+}

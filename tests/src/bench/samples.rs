@@ -1,0 +1,97 @@
+//! Times of trials, and what may be said of them.
+
+/// Fewer trials than this have no 99th percentile, only a largest one.
+pub const ENOUGH_FOR_P99: usize = 100;
+
+/// How long each trial took; some may never have come to an end.
+#[derive(Clone, Debug, Default)]
+pub struct Samples {
+    ms: Vec<f64>,
+    unseen: usize,
+}
+
+impl Samples {
+    /// A trial that took this long.
+    pub fn push(&mut self, ms: f64) {
+        let place = self.ms.partition_point(|other| *other <= ms);
+        self.ms.insert(place, ms);
+    }
+
+    /// A trial whose end nobody saw: slower than every other.
+    pub fn push_unseen(&mut self) {
+        self.unseen += 1;
+    }
+
+    /// How many trials there were, those without an end included.
+    #[must_use]
+    pub fn trials(&self) -> usize {
+        self.ms.len() + self.unseen
+    }
+
+    /// How many of them had no end.
+    #[must_use]
+    pub fn unseen(&self) -> usize {
+        self.unseen
+    }
+
+    /// The smallest time that `percent` of the trials did not exceed (nearest rank); `None` if that one had no end.
+    fn percentile(&self, percent: usize) -> Option<f64> {
+        let rank = (self.trials() * percent).div_ceil(100).max(1);
+        self.ms.get(rank - 1).copied()
+    }
+
+    /// The median.
+    #[must_use]
+    pub fn p50(&self) -> Option<f64> {
+        self.percentile(50)
+    }
+
+    /// The 99th percentile, of at least [`ENOUGH_FOR_P99`] trials.
+    #[must_use]
+    pub fn p99(&self) -> Option<f64> {
+        if self.trials() < ENOUGH_FOR_P99 { None } else { self.percentile(99) }
+    }
+
+    /// The largest; `None` if a trial had no end.
+    #[must_use]
+    pub fn max(&self) -> Option<f64> {
+        self.percentile(100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(ms: impl IntoIterator<Item = u32>) -> Samples {
+        let mut samples = Samples::default();
+        ms.into_iter().for_each(|ms| samples.push(f64::from(ms)));
+        samples
+    }
+
+    #[test]
+    fn percentiles_are_by_nearest_rank_in_whatever_order_they_came() {
+        let samples = of((1..=100).rev());
+        assert_eq!((samples.p50(), samples.p99(), samples.max()), (Some(50.0), Some(99.0), Some(100.0)));
+        let samples = of(1..=200);
+        assert_eq!((samples.p50(), samples.p99(), samples.max()), (Some(100.0), Some(198.0), Some(200.0)));
+        assert_eq!(of([7]).p50(), Some(7.0));
+        assert_eq!(of([]).p50(), None);
+    }
+
+    #[test]
+    fn a_largest_of_few_is_never_called_a_p99() {
+        assert_eq!(of(1..=99).p99(), None);
+        assert_eq!(of(1..=99).max(), Some(99.0));
+    }
+
+    #[test]
+    fn a_trial_without_an_end_is_the_slowest_of_all() {
+        let mut samples = of(1..=99);
+        samples.push_unseen();
+        assert_eq!((samples.trials(), samples.unseen()), (100, 1));
+        assert_eq!((samples.p50(), samples.p99(), samples.max()), (Some(50.0), Some(99.0), None));
+        samples.push_unseen();
+        assert_eq!(samples.p99(), None, "the 100th of 101 has no end");
+    }
+}

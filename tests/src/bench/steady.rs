@@ -1,0 +1,80 @@
+//! Healthy servers under load: whoever is blamed, is blamed wrongly.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+
+use super::case::Case;
+use super::hogs::Hogs;
+use super::measurement::Blames;
+use super::pool::{Counts, Pool};
+use crate::clock::now_ns;
+
+/// The load is on for this long before it counts: a sudden rise of loss is another matter than loss, and counted apart.
+pub const ONSET: Duration = Duration::from_secs(5);
+
+/// How often the reports are read meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The load of a case, until this is dropped; the loss until [`Load::off`].
+#[derive(Debug)]
+pub struct Load(Option<Hogs>);
+
+impl Load {
+    /// Puts it on.
+    ///
+    /// # Errors
+    /// A hog did not start, or nftables refused.
+    pub fn on(case: Case, pool: &mut dyn Pool) -> anyhow::Result<Self> {
+        let hogs = case.has_hogs().then(|| Hogs::start(pool.folder())).transpose()?;
+        if case.has_loss() {
+            pool.lose(true)?;
+        }
+        Ok(Self(hogs))
+    }
+
+    /// Takes it off; what it should have been, it was to the end.
+    ///
+    /// # Errors
+    /// nftables refused, or a hog had ended.
+    pub fn off(self, pool: &mut dyn Pool) -> anyhow::Result<()> {
+        pool.lose(false)?;
+        ensure!(self.0.is_none_or(|hogs| hogs.all_run()), "a processor hog ended before its time");
+        Ok(())
+    }
+}
+
+/// Counts for `span` what is said of servers that are all healthy; `tell` learns the share of it that is over.
+///
+/// # Errors
+/// A detector ended, or the load could not be put on and taken off.
+pub fn steady(pool: &mut dyn Pool, case: Case, span: Duration, tell: &mut dyn FnMut(f64)) -> anyhow::Result<Blames> {
+    let whole = ONSET + span;
+    let begin = Instant::now();
+    let at_ns = now_ns();
+    let before = pool.removals()?;
+    let load = Load::on(case, pool)?;
+    let mut tell = || tell(begin.elapsed().as_secs_f64() / whole.as_secs_f64());
+    hold(pool, ONSET, &mut tell)?;
+    let (onset_s, then_ns, then) = (begin.elapsed().as_secs_f64(), now_ns(), pool.removals()?);
+    let since = Instant::now();
+    hold(pool, span, &mut tell)?;
+    let (end_ns, seconds, after) = (now_ns(), since.elapsed().as_secs_f64(), pool.removals()?);
+    load.off(pool)?;
+    // What was said within the span may be read a little later.
+    pool.listen()?;
+    let more = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
+    let onset = Counts { suspicions: pool.reports().suspicions(at_ns, then_ns), removals: more(then, before) };
+    let counted = Counts { suspicions: pool.reports().suspicions(then_ns, end_ns), removals: more(after, then) };
+    Ok(Blames::of((onset_s, onset), (seconds, counted)))
+}
+
+fn hold(pool: &mut dyn Pool, span: Duration, tell: &mut dyn FnMut()) -> anyhow::Result<()> {
+    let end = Instant::now() + span;
+    while Instant::now() < end {
+        pool.listen()?;
+        tell();
+        std::thread::sleep(LOOK_EVERY.min(end.saturating_duration_since(Instant::now())));
+    }
+    Ok(())
+}

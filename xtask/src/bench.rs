@@ -1,0 +1,180 @@
+//! Measurements that anybody can repeat.
+
+mod plan;
+mod progress;
+mod runner;
+mod table;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use ringmon_tests::bench::case::Case;
+use ringmon_tests::bench::machine::Machine;
+use ringmon_tests::bench::measurement::Measurement;
+use ringmon_tests::bench::profile::Profile;
+use ringmon_tests::census::Census;
+
+use crate::progress::{print, say};
+use crate::{build, setup};
+use plan::{Plan, Tables};
+use progress::Progress;
+
+/// What to measure.
+#[derive(Debug, clap::Subcommand)]
+pub enum Bench {
+    /// How fast failures are seen, how often healthy servers are blamed, and what that costs.
+    ///
+    /// Makes pools of agents in network namespaces (an optimised build), breaks them again and again, and prints one table: silent
+    /// crashes, agents killed and frozen, crashes under 20 % loss each way and under 16 processor hogs, from crash to committed
+    /// removal; false suspicions and false removals of healthy servers under hogs, loss and both; processor time and memory of
+    /// a quiet pool. A p99 is only called so from 100 trials on. With --peers the BFD of BIRD 2 and of FRRouting
+    /// (Debian's bird2 and frr, installed if missing, their services not started) stand in the same namespaces, suffer the same
+    /// faults and are in the same table.
+    ///
+    /// With the defaults and --peers it takes about 40 minutes. Progress goes to stderr, the table to stdout. It measures
+    /// what else the machine does as well: let it do nothing else. Exit code 0: everything was measured and nothing was left behind,
+    /// whether or not a target was met.
+    ///
+    /// For example: `cargo xtask bench detect --profiles fast --only crash,quiet --trials 20`
+    Detect(Detect),
+}
+
+/// What to measure of detection.
+#[derive(Debug, clap::Args)]
+pub struct Detect {
+    /// Which profiles, with commas between: default, fast, turbo, gentle. (gentle probes once a second: 10 trials of two minutes each.)
+    #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "default,fast,turbo")]
+    profiles: Vec<Profile>,
+    /// Only these, with commas between: quiet, crash, agent-kill, agent-stop, crash-loss, crash-hogs, hogs, loss, both, crash-commit.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    only: Vec<Case>,
+    /// Crashes in each measurement of them; of killed and frozen agents at most 20.
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    trials: u16,
+    /// How long healthy servers are watched under each load.
+    #[arg(long, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u16).range(1..=3_600))]
+    seconds: u16,
+    /// How many servers a pool has.
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u8).range(4..=50))]
+    servers: u8,
+    /// Where the server table is when crash-commit is measured. Everything else has it in an SQLite file.
+    #[arg(long, default_value = "sqlite", value_enum)]
+    database: Tables,
+    /// The BFD of BIRD and FRRouting as well: quiet, crash, hogs, loss, both.
+    #[arg(long)]
+    peers: bool,
+    /// A JSON line for each measurement, to this file; `-`: to stdout, and the table to stderr.
+    #[arg(long, value_name = "FILE|-")]
+    json: Option<PathBuf>,
+    /// The table, to this file as well.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
+impl Bench {
+    /// What has to be installed.
+    pub fn purposes(&self) -> Vec<setup::For> {
+        let Self::Detect(detect) = self;
+        let mut purposes = vec![setup::For::Build, setup::For::Lab];
+        let plan = detect.plan();
+        if plan.needs_mariadb() {
+            purposes.push(setup::For::MariaDb);
+        }
+        if plan.needs_peers() {
+            purposes.push(setup::For::Peers);
+        }
+        purposes
+    }
+}
+
+impl Detect {
+    fn plan(&self) -> Plan {
+        Plan::new(self)
+    }
+
+    fn json_on_stdout(&self) -> bool {
+        self.json.as_deref() == Some(Path::new("-"))
+    }
+}
+
+/// Measures.
+///
+/// # Errors
+/// The build failed, or a file cannot be written. Exit code 1 when something could not be measured or was left behind.
+pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<ExitCode> {
+    let Bench::Detect(detect) = bench;
+    let machine = Machine::look();
+    let mut lines = Output::open(detect)?;
+    say(&machine.to_string());
+    if machine.is_busy() {
+        say("something else is running here: what is measured now is too slow and not repeatable");
+    }
+    lines.line(&serde_json::to_string(&machine).context("a machine that is no JSON")?)?;
+    build::ringmon(root, true)?;
+    let before = Census::take()?;
+    let plan = detect.plan();
+    let mut progress = Progress::new(plan.estimate());
+    let mut all: Vec<Measurement> = Vec::new();
+    runner::run(&plan, &mut progress, &mut |measurement| {
+        lines.line(&serde_json::to_string(&measurement).context("a measurement that is no JSON")?)?;
+        all.push(measurement);
+        Ok(())
+    })?;
+    let left = Census::leftovers(&std::process::id().to_string(), &before)?;
+    let text = table::text(&machine, &plan, &all);
+    show(detect, &text)?;
+    for one in &left {
+        say(&format!("left behind: {one}"));
+    }
+    let failed = all.iter().filter(|one| one.problem.is_some()).count();
+    say(&format!("{} of {} measurements in {}", all.len() - failed, all.len(), progress.took()));
+    Ok(if failed == 0 && left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn show(detect: &Detect, text: &str) -> anyhow::Result<()> {
+    if detect.json_on_stdout() {
+        eprintln!("{text}");
+    } else {
+        print(text);
+    }
+    if let Some(file) = &detect.markdown {
+        std::fs::write(file, format!("{text}\n")).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Where JSON lines go: each is there as soon as it was measured.
+enum Output {
+    Nowhere,
+    Stdout,
+    File(File, PathBuf),
+}
+
+impl Output {
+    /// # Errors
+    /// The file cannot be written: said before anything is measured.
+    fn open(detect: &Detect) -> anyhow::Result<Self> {
+        match &detect.json {
+            None => Ok(Self::Nowhere),
+            Some(_) if detect.json_on_stdout() => Ok(Self::Stdout),
+            Some(path) => {
+                let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+                Ok(Self::File(file, path.clone()))
+            }
+        }
+    }
+
+    fn line(&mut self, text: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Nowhere => {}
+            Self::Stdout => print(text),
+            Self::File(file, path) => {
+                writeln!(file, "{text}").with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,209 @@
+//! What is measured in which pool, and how long that should take.
+
+use std::time::Duration;
+
+use ringmon_tests::bench::agents::Mode;
+use ringmon_tests::bench::case::Case;
+use ringmon_tests::bench::peers::{Peer, TIMING};
+use ringmon_tests::bench::profile::Profile;
+use ringmon_tests::bench::silent;
+use ringmon_tests::bench::steady::ONSET;
+use ringmon_tests::database::Choice;
+
+use super::Detect;
+
+/// How long a quiet pool is watched.
+pub const QUIET: Duration = Duration::from_secs(15);
+/// How long after its start a pool is called quiet.
+pub const SETTLE: Duration = Duration::from_secs(3);
+
+/// Where the table is when crash-commit is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Tables {
+    /// In an SQLite file.
+    Sqlite,
+    /// In a MariaDB on the bridge.
+    Mariadb,
+    /// In the one, and then in the other.
+    Both,
+}
+
+/// Whose pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// ringmon's agents.
+    Agents(Profile, Mode, Choice),
+    /// Others.
+    Peers(Peer),
+}
+
+impl Who {
+    /// `who` and `profile` of its measurements.
+    pub fn names(&self) -> (String, String) {
+        match self {
+            Self::Agents(profile, ..) => ("ringmon".to_owned(), profile.to_string()),
+            Self::Peers(peer) => (peer.to_string(), TIMING.to_owned()),
+        }
+    }
+}
+
+/// One pool, and what is measured of it.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    pub who: Who,
+    pub cases: Vec<Case>,
+}
+
+/// Everything.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub stages: Vec<Stage>,
+    pub trials: usize,
+    pub span: Duration,
+    pub servers: u8,
+}
+
+const SUSPECTED: [Case; 6] =
+    [Case::Quiet, Case::Crash, Case::AgentKill, Case::AgentStop, Case::CrashLoss, Case::CrashHogs];
+const STEADY: [Case; 3] = [Case::Hogs, Case::Loss, Case::Both];
+const OF_PEERS: [Case; 5] = [Case::Quiet, Case::Crash, Case::Hogs, Case::Loss, Case::Both];
+
+impl Plan {
+    pub fn new(detect: &Detect) -> Self {
+        let wanted = |cases: &[Case]| -> Vec<Case> {
+            let asked = |case: &&Case| detect.only.is_empty() || detect.only.contains(case);
+            cases.iter().filter(asked).copied().collect()
+        };
+        let mut stages = Vec::new();
+        let mut profiles = detect.profiles.clone();
+        profiles.dedup();
+        for &profile in &profiles {
+            let agents = |mode| Who::Agents(profile, mode, Choice::Sqlite);
+            stages.push(Stage { who: agents(Mode::Observe), cases: wanted(&SUSPECTED) });
+            stages.push(Stage { who: agents(Mode::Act), cases: wanted(&STEADY) });
+        }
+        // Only of the default profile: it is the one that promises a time for this.
+        for database in databases(detect.database).into_iter().filter(|_| profiles.contains(&Profile::Default)) {
+            let who = Who::Agents(Profile::Default, Mode::Act, database);
+            stages.push(Stage { who, cases: wanted(&[Case::CrashCommit]) });
+        }
+        for peer in [Peer::Bird, Peer::Frr].into_iter().filter(|_| detect.peers) {
+            stages.push(Stage { who: Who::Peers(peer), cases: wanted(&OF_PEERS) });
+        }
+        stages.retain(|stage| !stage.cases.is_empty());
+        let span = Duration::from_secs(detect.seconds.into());
+        Self { stages, trials: detect.trials.into(), span, servers: detect.servers }
+    }
+
+    pub fn needs_mariadb(&self) -> bool {
+        self.stages.iter().any(|stage| matches!(stage.who, Who::Agents(_, _, Choice::MariaDb)))
+    }
+
+    pub fn needs_peers(&self) -> bool {
+        self.stages.iter().any(|stage| matches!(stage.who, Who::Peers(_)))
+    }
+
+    /// How many trials this case of this pool has; 0: it has none.
+    pub fn trials_of(&self, who: &Who, case: Case) -> usize {
+        let asked = match who {
+            Who::Agents(profile, ..) => profile.trials(self.trials),
+            Who::Peers(_) => self.trials,
+        };
+        match case {
+            Case::Crash | Case::CrashLoss | Case::CrashHogs | Case::CrashCommit => asked,
+            Case::AgentKill | Case::AgentStop => asked.min(silent::TRIALS),
+            Case::Quiet | Case::Hogs | Case::Loss | Case::Both => 0,
+        }
+    }
+
+    /// About how long a case takes, from what it took elsewhere.
+    pub fn estimate_of(&self, who: &Who, case: Case) -> Duration {
+        let calm = match who {
+            Who::Agents(profile, ..) => profile.calm(),
+            Who::Peers(_) => PEERS_CALM,
+        };
+        let trials = u32::try_from(self.trials_of(who, case)).unwrap_or(u32::MAX);
+        let ms = Duration::from_millis;
+        match case {
+            Case::Quiet => SETTLE + QUIET,
+            Case::Hogs | Case::Loss | Case::Both => ONSET + self.span + ms(500),
+            // Two of five servers can be struck while the others rest.
+            Case::Crash | Case::CrashLoss | Case::CrashHogs if matches!(who, Who::Peers(_)) => {
+                (ms(1500) + calm / 2) * trials
+            }
+            Case::Crash | Case::CrashLoss | Case::CrashHogs => (ms(400) + calm / 2) * trials,
+            Case::AgentKill => ms(1300) * trials,
+            Case::AgentStop => ms(800) * trials,
+            Case::CrashCommit => (ms(800) + calm) * trials,
+        }
+    }
+
+    /// All of it.
+    pub fn estimate(&self) -> Duration {
+        let of_stage = |stage: &Stage| -> Duration {
+            START + stage.cases.iter().map(|case| self.estimate_of(&stage.who, *case)).sum::<Duration>()
+        };
+        self.stages.iter().map(of_stage).sum()
+    }
+
+    /// How many measurements.
+    pub fn count(&self) -> usize {
+        self.stages.iter().map(|stage| stage.cases.len()).sum()
+    }
+}
+
+/// About how long a pool takes to come up.
+pub const START: Duration = Duration::from_secs(3);
+/// A BFD session that came up again is at its full rate before this.
+pub const PEERS_CALM: Duration = Duration::from_millis(1000);
+
+fn databases(tables: Tables) -> Vec<Choice> {
+    match tables {
+        Tables::Sqlite => vec![Choice::Sqlite],
+        Tables::Mariadb => vec![Choice::MariaDb],
+        Tables::Both => vec![Choice::Sqlite, Choice::MariaDb],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use ringmon_tests::bench::case::ALL;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Words {
+        #[command(subcommand)]
+        bench: super::super::Bench,
+    }
+
+    fn plan(words: &[&str]) -> Plan {
+        let all = ["bench", "detect"].iter().chain(words);
+        let super::super::Bench::Detect(detect) = Words::parse_from(all).bench;
+        Plan::new(&detect)
+    }
+
+    #[test]
+    fn the_default_with_peers_measures_everything_within_forty_minutes() {
+        let plan = plan(&["--peers"]);
+        assert_eq!(plan.count(), 3 * 9 + 1 + 2 * 5);
+        assert!(ALL.iter().all(|case| plan.stages.iter().any(|stage| stage.cases.contains(case))));
+        assert!(plan.estimate() < Duration::from_secs(40 * 60), "{:?}", plan.estimate());
+        assert!(plan.needs_peers() && !plan.needs_mariadb());
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_started() {
+        let plan = plan(&["--profiles", "fast", "--only", "crash,loss", "--database", "both"]);
+        let cases: Vec<_> = plan.stages.iter().map(|stage| stage.cases.clone()).collect();
+        assert_eq!(cases, [vec![Case::Crash], vec![Case::Loss]]);
+        assert!(!plan.needs_mariadb(), "crash-commit was not asked for");
+    }
+
+    #[test]
+    fn the_slow_profile_has_fewer_trials() {
+        let plan = plan(&["--profiles", "gentle", "--only", "crash"]);
+        assert_eq!(plan.trials_of(&plan.stages[0].who, Case::Crash), 10);
+    }
+}

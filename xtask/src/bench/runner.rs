@@ -1,0 +1,225 @@
+//! Goes through the plan. What fails is a line with a problem, and the next pool begins afresh.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, bail};
+use ringmon_tests::bench::agents::Agents;
+use ringmon_tests::bench::case::Case;
+use ringmon_tests::bench::commit::commit;
+use ringmon_tests::bench::crash::{Trialled, Trials, crash};
+use ringmon_tests::bench::measurement::{Blames, Cost, Measurement, Times};
+use ringmon_tests::bench::peers::Peers;
+use ringmon_tests::bench::pool::Pool;
+use ringmon_tests::bench::silent::silent;
+use ringmon_tests::bench::steady::{Load, steady};
+use ringmon_tests::bench::usage;
+use ringmon_tests::database::Choice;
+
+use super::plan::{PEERS_CALM, Plan, QUIET, SETTLE, START, Stage, Who};
+use super::progress::Progress;
+use crate::progress::say;
+
+/// A blow comes at a random moment within this: some probes of every profile but the slowest, which has a whole interval.
+const SPREAD: Duration = Duration::from_millis(60);
+/// How long a pool has to be whole after a load was taken off.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where each measurement goes.
+type Sink<'a> = &'a mut dyn FnMut(Measurement) -> anyhow::Result<()>;
+
+/// A pool, of whom.
+enum Running {
+    Agents(Box<Agents>),
+    Peers(Box<Peers>),
+}
+
+impl Running {
+    fn start(who: &Who, servers: u8) -> anyhow::Result<Self> {
+        match who {
+            Who::Agents(profile, mode, database) => {
+                Ok(Self::Agents(Box::new(Agents::start(*profile, *mode, database.clone(), servers)?)))
+            }
+            Who::Peers(peer) => Ok(Self::Peers(Box::new(Peers::start(*peer, servers)?))),
+        }
+    }
+
+    fn pool(&mut self) -> &mut dyn Pool {
+        match self {
+            Self::Agents(pool) => pool.as_mut(),
+            Self::Peers(pool) => pool.as_mut(),
+        }
+    }
+}
+
+/// Measures all of it, in order; `sink` gets each as soon as it is there.
+///
+/// # Errors
+/// A result cannot be written, or the machine cannot be watched.
+pub fn run(plan: &Plan, progress: &mut Progress, sink: Sink) -> anyhow::Result<()> {
+    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |at| at.as_secs());
+    say(&format!("random moments from seed {seed}"));
+    let without = if plan.stages.iter().any(|stage| stage.cases.contains(&Case::Quiet)) {
+        say(&format!("watching the machine without a pool for {} s", QUIET.as_secs()));
+        usage::machine(QUIET)?
+    } else {
+        usage::Machine::default()
+    };
+    let mut number = 0;
+    for stage in &plan.stages {
+        let mut work = Work { plan, stage, seed, without, number: &mut number };
+        work.stage(progress, sink)?;
+    }
+    Ok(())
+}
+
+/// One stage.
+struct Work<'a> {
+    plan: &'a Plan,
+    stage: &'a Stage,
+    seed: u64,
+    without: usage::Machine,
+    number: &'a mut usize,
+}
+
+impl Work<'_> {
+    fn stage(&mut self, progress: &mut Progress, sink: Sink) -> anyhow::Result<()> {
+        let (who, profile) = self.stage.who.names();
+        let place = self.database().map_or(String::new(), |name| format!(", table in {name}"));
+        progress.next(&format!("starting {} servers of {who} {profile}{place}", self.plan.servers), START);
+        let mut running: Option<Running> = None;
+        for case in &self.stage.cases {
+            *self.number += 1;
+            let what = format!("[{}/{}] {who} {profile} {case}", self.number, self.plan.count());
+            progress.next(&what, self.plan.estimate_of(&self.stage.who, *case));
+            let mut measurement = Measurement::new(&who, &profile, *case, self.plan.servers);
+            measurement.database = self.database().map(str::to_owned);
+            let result = self.case(&mut running, *case, progress, &mut measurement);
+            if let Err(error) = result {
+                measurement.problem = Some(format!("{error:#}"));
+                // Whatever is wrong with this pool must not be measured as part of the next case.
+                running = None;
+            }
+            progress.done(&summary(&measurement));
+            sink(measurement)?;
+        }
+        Ok(())
+    }
+
+    /// Of agents: where their table is.
+    fn database(&self) -> Option<&'static str> {
+        match &self.stage.who {
+            Who::Agents(_, _, Choice::Sqlite) => Some("sqlite"),
+            Who::Agents(_, _, Choice::MariaDb) => Some("mariadb"),
+            Who::Agents(_, _, Choice::Given(_)) => Some("given"),
+            Who::Peers(_) => None,
+        }
+    }
+
+    fn case(
+        &self,
+        running: &mut Option<Running>,
+        case: Case,
+        progress: &mut Progress,
+        measurement: &mut Measurement,
+    ) -> anyhow::Result<()> {
+        if let Some(pool) = running {
+            pool.pool().settle(PATIENCE).context("the pool is not whole after the case before")?;
+        } else {
+            *running = Some(Running::start(&self.stage.who, self.plan.servers)?);
+        }
+        let running = running.as_mut().context("a pool that was just started")?;
+        match case {
+            Case::Quiet => measurement.cost = Some(self.quiet(running.pool())?),
+            Case::Hogs | Case::Loss | Case::Both => {
+                measurement.blames = Some(self.steady(running.pool(), case, progress)?);
+            }
+            Case::Crash | Case::CrashLoss | Case::CrashHogs | Case::AgentKill | Case::AgentStop | Case::CrashCommit => {
+                let mut trialled = Trialled::default();
+                let result = self.trials(running, case, progress, &mut trialled);
+                if trialled.samples.trials() > 0 {
+                    measurement.times = Some(Times::of(&trialled.samples, trialled.blow_max_ms));
+                }
+                result?;
+            }
+        }
+        Ok(())
+    }
+
+    fn quiet(&self, pool: &mut dyn Pool) -> anyhow::Result<Cost> {
+        std::thread::sleep(SETTLE);
+        let names: Vec<String> = pool.order().to_vec();
+        let pids = names.iter().map(|name| Ok(pool.process(name)?.pid())).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Cost::of(&usage::quiet(&pids, QUIET, self.without)?))
+    }
+
+    fn steady(&self, pool: &mut dyn Pool, case: Case, progress: &mut Progress) -> anyhow::Result<Blames> {
+        let tell = &mut |share: f64| progress.share(share, &format!("{:.0} %", share * 100.0));
+        steady(pool, case, self.plan.span, tell)
+    }
+
+    fn trials(
+        &self,
+        running: &mut Running,
+        case: Case,
+        progress: &mut Progress,
+        trialled: &mut Trialled,
+    ) -> anyhow::Result<()> {
+        let trials = self.spacing(case);
+        let count = trials.count;
+        let done = &mut |trial: usize| {
+            #[expect(clippy::cast_precision_loss, reason = "thousands of trials at most")]
+            let share = trial as f64 / count.max(1) as f64;
+            progress.share(share, &format!("trial {trial} of {count}"));
+        };
+        match (case, running) {
+            (Case::AgentKill | Case::AgentStop, Running::Agents(pool)) => {
+                silent(pool, case, (count, self.seed), trialled, done)
+            }
+            (Case::CrashCommit, Running::Agents(pool)) => commit(pool, &trials, trialled, done),
+            (Case::Crash | Case::CrashLoss | Case::CrashHogs, running) => {
+                let pool = running.pool();
+                let load = Load::on(case, pool)?;
+                let result = crash(pool, &trials, trialled, done);
+                load.off(pool).and(result)
+            }
+            (case, Running::Agents(_) | Running::Peers(_)) => bail!("{case} has no trials here"),
+        }
+    }
+
+    fn spacing(&self, case: Case) -> Trials {
+        let count = self.plan.trials_of(&self.stage.who, case);
+        let (calm, limit, spread) = match &self.stage.who {
+            Who::Agents(profile, ..) => (profile.calm(), profile.limit(), SPREAD.max(profile.interval())),
+            Who::Peers(_) => (PEERS_CALM, Duration::from_secs(5), SPREAD),
+        };
+        Trials { count, calm, spread, limit, seed: self.seed }
+    }
+}
+
+/// One line of what came out.
+fn summary(measurement: &Measurement) -> String {
+    let ms = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| format!("{ms:.1}"));
+    let mut parts = Vec::new();
+    if let Some(times) = &measurement.times {
+        let [p50, p99, max] = [times.p50_ms, times.p99_ms, times.max_ms].map(ms);
+        parts.push(format!("p50 {p50}, p99 {p99}, max {max} ms of {} trials", times.trials));
+    }
+    if let Some(blames) = &measurement.blames {
+        let removals = |removals: Option<u64>| removals.map_or(String::new(), |n| format!(" and {n} removals"));
+        parts.push(format!(
+            "{} false suspicions{} in {:.0} s; {}{} at the onset",
+            blames.false_suspicions,
+            removals(blames.false_removals),
+            blames.seconds,
+            blames.onset_suspicions,
+            removals(blames.onset_removals),
+        ));
+    }
+    if let Some(cost) = &measurement.cost {
+        parts.push(format!("{:.2} ms/s and {:.1} MiB a server", cost.cpu_ms_per_s, cost.rss_mib));
+    }
+    if let Some(problem) = &measurement.problem {
+        parts.push(format!("FAILED: {problem}"));
+    }
+    parts.join("; ")
+}

@@ -1,0 +1,225 @@
+//! The results as one Markdown table, with what was promised beside what was measured.
+
+use std::fmt::Write;
+
+use ringmon_tests::bench::case::Case;
+use ringmon_tests::bench::hogs::HOGS;
+use ringmon_tests::bench::machine::Machine;
+use ringmon_tests::bench::measurement::{Blames, Measurement, Times};
+use ringmon_tests::bench::pool::LOSS_PERCENT;
+use ringmon_tests::bench::samples::ENOUGH_FOR_P99;
+
+use super::plan::Plan;
+
+/// What was promised: milliseconds at the 99th percentile, and milliseconds of processor time a second.
+#[derive(Clone, Copy)]
+struct Target {
+    profile: &'static str,
+    crash: f64,
+    crash_loss: f64,
+    cpu: f64,
+    commit: Option<f64>,
+}
+
+const TARGETS: [Target; 3] = [
+    Target { profile: "default", crash: 45.0, crash_loss: 100.0, cpu: 5.0, commit: Some(150.0) },
+    Target { profile: "fast", crash: 25.0, crash_loss: 80.0, cpu: 8.0, commit: None },
+    Target { profile: "turbo", crash: 12.0, crash_loss: 65.0, cpu: 25.0, commit: None },
+];
+
+/// One row of the table.
+struct Row<'a> {
+    who: &'a str,
+    profile: &'a str,
+    of: Vec<&'a Measurement>,
+}
+
+/// The table and the notes below it.
+pub fn text(machine: &Machine, plan: &Plan, all: &[Measurement]) -> String {
+    let mut text = format!("{machine}; {} servers a pool.\n\n{}", plan.servers, heads(plan));
+    for row in rows(all) {
+        let _ = writeln!(text, "{}", row.line());
+    }
+    let _ = write!(text, "\n{}", notes(all));
+    for one in all {
+        if let Some(problem) = &one.problem {
+            let first = problem.lines().next().unwrap_or_default();
+            let _ = write!(text, "\n- {} {} {}: not measured to its end: {first}", one.who, one.profile, one.case);
+        }
+    }
+    text
+}
+
+fn heads(plan: &Plan) -> String {
+    let seconds = plan.span.as_secs();
+    let heads = [
+        String::new(),
+        "silent crash seen, p50 / p99 / max ms".to_owned(),
+        "CPU ms/s a server".to_owned(),
+        format!("false downs: {HOGS} CPU hogs {seconds} s"),
+        format!("false downs: {LOSS_PERCENT} % loss each way {seconds} s"),
+        format!("false downs: both {seconds} s"),
+        "crash under that loss seen".to_owned(),
+        "crash under those hogs seen".to_owned(),
+        "crash to committed removal".to_owned(),
+        "agent killed seen".to_owned(),
+        "agent frozen seen".to_owned(),
+        "memory MiB".to_owned(),
+        "host or agent?".to_owned(),
+    ];
+    format!("| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len()))
+}
+
+/// In the order in which they were measured.
+fn rows(all: &[Measurement]) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row> = Vec::new();
+    for one in all {
+        match rows.iter_mut().find(|row| row.who == one.who && row.profile == one.profile) {
+            Some(row) => row.of.push(one),
+            None => rows.push(Row { who: &one.who, profile: &one.profile, of: vec![one] }),
+        }
+    }
+    rows
+}
+
+impl Row<'_> {
+    fn line(&self) -> String {
+        let target = TARGETS.iter().find(|target| self.who == "ringmon" && target.profile == self.profile);
+        let (name, knows) = match self.who {
+            "bird" => (format!("BIRD BFD {}", self.profile), "no"),
+            "frr" => (format!("FRR bfdd {}", self.profile), "no"),
+            who => (format!("**{who} {}**", self.profile), "yes"),
+        };
+        let cells = [
+            name,
+            self.times(Case::Crash, target.map(|target| target.crash)),
+            self.cpu(target.map(|target| target.cpu)),
+            self.blames(Case::Hogs),
+            self.blames(Case::Loss),
+            self.blames(Case::Both),
+            self.times(Case::CrashLoss, target.map(|target| target.crash_loss)),
+            self.times(Case::CrashHogs, None),
+            self.times(Case::CrashCommit, target.and_then(|target| target.commit)),
+            self.times(Case::AgentKill, None),
+            self.times(Case::AgentStop, None),
+            self.memory(),
+            knows.to_owned(),
+        ];
+        format!("| {} |", cells.join(" | "))
+    }
+
+    fn find(&self, case: Case) -> impl Iterator<Item = &Measurement> {
+        self.of.iter().copied().filter(move |one| one.case == case)
+    }
+
+    fn times(&self, case: Case, target: Option<f64>) -> String {
+        let several = self.find(case).count() > 1;
+        let cell = |one: &Measurement| {
+            let name = one.database.as_deref().filter(|_| several).map_or(String::new(), |name| format!("{name} "));
+            one.times.as_ref().map_or_else(|| missing(one), |times| format!("{name}{}", times_cell(times, target)))
+        };
+        or_nothing(self.find(case).map(cell).collect::<Vec<_>>().join("; "))
+    }
+
+    fn cpu(&self, target: Option<f64>) -> String {
+        let cell = |one: &Measurement| {
+            one.cost.as_ref().map_or_else(
+                || missing(one),
+                |cost| format!("{:.1}{}", cost.cpu_ms_per_s, verdict(Some(cost.cpu_ms_per_s), target)),
+            )
+        };
+        or_nothing(self.find(Case::Quiet).map(cell).collect())
+    }
+
+    fn memory(&self) -> String {
+        let cell =
+            |one: &Measurement| one.cost.as_ref().map_or_else(|| missing(one), |cost| format!("{:.1}", cost.rss_mib));
+        or_nothing(self.find(Case::Quiet).map(cell).collect())
+    }
+
+    fn blames(&self, case: Case) -> String {
+        let cell = |one: &Measurement| one.blames.as_ref().map_or_else(|| missing(one), blames_cell);
+        or_nothing(self.find(case).map(cell).collect())
+    }
+}
+
+fn missing(one: &Measurement) -> String {
+    if one.problem.is_some() { "failed".to_owned() } else { String::new() }
+}
+
+fn or_nothing(cell: String) -> String {
+    if cell.is_empty() { "-".to_owned() } else { cell }
+}
+
+fn times_cell(times: &Times, target: Option<f64>) -> String {
+    let ms = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| format!("{ms:.1}"));
+    let unseen = if times.unseen > 0 { format!(", {} not seen", times.unseen) } else { String::new() };
+    let few = if times.trials < ENOUGH_FOR_P99 { format!(" ({} trials)", times.trials) } else { String::new() };
+    let verdict = match target {
+        Some(target) if times.trials < ENOUGH_FOR_P99 => format!("; target {target}: too few trials"),
+        _ => verdict(times.p99_ms, target),
+    };
+    format!("{} / {} / {}{few}{unseen}{verdict}", ms(times.p50_ms), ms(times.p99_ms), ms(times.max_ms))
+}
+
+/// A target, and whether it was met; something that was not seen has no number and has not met it.
+fn verdict(measured: Option<f64>, target: Option<f64>) -> String {
+    let Some(target) = target else { return String::new() };
+    let met = measured.is_some_and(|measured| measured <= target);
+    format!("; target {target}: {}", if met { "met" } else { "**missed**" })
+}
+
+fn blames_cell(blames: &Blames) -> String {
+    match blames.false_removals {
+        None => format!("{} (onset {})", blames.false_suspicions, blames.onset_suspicions),
+        Some(removals) => {
+            let met = if removals == 0 { "met" } else { "**missed**" };
+            format!(
+                "{removals}; target 0: {met} (suspicions {}; onset {} removals, {} suspicions)",
+                blames.false_suspicions,
+                blames.onset_removals.unwrap_or_default(),
+                blames.onset_suspicions
+            )
+        }
+    }
+}
+
+fn notes(all: &[Measurement]) -> String {
+    let blow = all.iter().filter_map(|one| one.times.as_ref()).map(|times| times.blow_max_ms).fold(0.0, f64::max);
+    let mut notes = vec![
+        "A silent crash: the bridge's port passes nothing, the carrier stays up, the processes are frozen. Seen: the first suspicion by a \
+         neighbour (BFD: its session goes down). p99 by nearest rank, of at least 100 trials, else \"-\"."
+            .to_owned(),
+        "Crashes are trials in a pool that only observes. Between two crashes a watch rests for 1.5 s or 70 intervals, whichever is longer: one that \
+         has just missed probes rightly asks for more evidence."
+            .to_owned(),
+        format!(
+            "Loss: {LOSS_PERCENT} of 100 IP packets between servers, each way, by chance and each for itself; ARP is spared. Hogs: {HOGS} busy loops \
+             of ordinary priority. Onset: the first 5 s of a load, counted apart."
+        ),
+        "False downs: of ringmon removals, suspicions beside them; of BFD sessions that went down, each end counted. Nobody was ill."
+            .to_owned(),
+        "CPU: scheduler's time of all threads in a quiet pool, the mean of all servers; each has two watches. Memory: the largest of all."
+            .to_owned(),
+        format!("No time is too short by how it was measured; by the blow itself it is too long by at most {blow:.2} ms."),
+    ];
+    for one in all.iter().filter(|one| one.cost.is_some()) {
+        if let Some(cost) = &one.cost {
+            let threads: Vec<String> =
+                cost.threads_ms_per_s.iter().map(|(name, ms)| format!("{name} {ms:.2}")).collect();
+            notes.push(format!(
+                "{} {}, ms/s a server: {} a watch; threads: {}; soft interrupts (sampled) {:.2}; all that the machine was busy {:.2}.",
+                one.who,
+                one.profile,
+                format_args!("{:.2}", cost.cpu_ms_per_s_a_watch),
+                threads.join(", "),
+                cost.softirq_ms_per_s,
+                cost.busy_ms_per_s
+            ));
+        }
+    }
+    notes.iter().map(|note| format!("- {note}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;
