@@ -8,6 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Key, Typed, parse};
+use crate::core::Rule;
 use crate::core::row::Quorum;
 use flags::{AgentFlags, PoolFlags};
 
@@ -111,7 +112,11 @@ Examples:
   ringmon sim mass-death --servers 1000 --seed 7     30 % of a thousand servers die at once
   ringmon sim all --servers 100 --json               every scenario, one JSON line each
   ringmon sim mass-death --servers 100,1000,10000 --svg plots
-  ringmon sim rack --profile fast --loss 1           1 % of all frames are lost";
+  ringmon sim rack --profile fast --loss 1           1 % of all frames are lost
+  ringmon sim random --seeds 10000                   ten thousand small pools, each with up to seven faults
+  ringmon sim random --seed 7 --log                  one of them, told in full
+  ringmon sim random --without R4                    what goes wrong without a rule
+  ringmon sim rules                                  what each rule is for: a story, with and without it";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -158,7 +163,7 @@ pub struct ReplayArgs {
 /// `sim`
 #[derive(Clone, Debug, Args)]
 pub struct SimArgs {
-    /// Which scenario; `all` of them; or `list` what there is
+    /// Which scenario; `all` of them; `list` what there is; `random` small pools with random faults; or `rules`: what each rule is for
     #[arg(default_value = "list")]
     pub scenario: String,
     /// How many servers; several numbers are several runs
@@ -183,6 +188,21 @@ pub struct SimArgs {
     /// Least and most time of a statement, in microseconds; a transaction, COMMIT included, counts as one
     #[arg(long, value_name = "LEAST,MOST", value_delimiter = ',', num_args = 1, default_value = "100,800")]
     pub statement_us: Vec<u64>,
+    /// `random`: how many pools, of this seed and those after it [default: 1000, or 1 with --log]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub seeds: Option<u64>,
+    /// `random`: how many at a time [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// `random`: rules that are taken out, to see what they are for
+    #[arg(long, value_name = "RULE,...", value_delimiter = ',')]
+    pub without: Vec<Rule>,
+    /// `random`, `rules`: tell everything on standard error
+    #[arg(long)]
+    pub log: bool,
+    /// The table as Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
     /// One JSON line a run
     #[arg(long)]
     pub json: bool,

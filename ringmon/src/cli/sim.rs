@@ -1,6 +1,7 @@
 //! `ringmon sim`: scenarios on simulated pools, and what came of them.
 
 mod plot;
+mod random;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -26,6 +27,9 @@ pub(super) struct Run {
 pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
     if args.scenario == "list" {
         return list();
+    }
+    if args.scenario == "random" {
+        return random::run(args);
     }
     let mut runs = Vec::new();
     for setup in setups(args)? {
@@ -87,24 +91,27 @@ fn usage(what: String) -> anyhow::Error {
 fn live(setup: Setup) -> Run {
     forget_peak();
     let began = Instant::now();
-    let mut bar = Bar { shown: None };
+    let mut bar = Bar::default();
     let name = format!("{} {}", setup.scenario.name(), setup.servers);
-    let report = scenario::run(&setup, &mut |word, at, ring| bar.show(&name, word, at, ring));
+    let report = scenario::run(&setup, &mut |word, at, ring| {
+        bar.say(|| format!("{name}: {word}, {:.2} s simulated, ring of {ring}", at.as_secs_f64()));
+    });
     bar.clear();
     Run { setup, report, wall: began.elapsed(), peak_mb: peak_mb() }
 }
 
 /// How far it is, on a terminal.
-struct Bar {
+#[derive(Default)]
+pub(super) struct Bar {
     shown: Option<Instant>,
 }
 
 impl Bar {
-    fn show(&mut self, name: &str, word: &str, at: Duration, ring: usize) {
+    fn say(&mut self, words: impl FnOnce() -> String) {
         let due = self.shown.is_none_or(|last| last.elapsed() > Duration::from_millis(100));
         if due && std::io::stderr().is_terminal() {
             self.shown = Some(Instant::now());
-            eprint!("\r\x1b[K{name}: {word}, {:.2} s simulated, ring of {ring}", at.as_secs_f64());
+            eprint!("\r\x1b[K{}", words());
             let _ = std::io::stderr().flush();
         }
     }

@@ -44,6 +44,16 @@ impl Run {
     pub const fn none() -> Self {
         Self { silent: Vec::new(), far_end: None, all: false }
     }
+
+    /// In a simulation without R9: nobody looks past a server that answers, and one without a pulse is as good a witness.
+    pub(super) fn stop_at_agents(&mut self) {
+        let Some(at) = self.silent.iter().position(|(_, kind)| *kind == VoteKind::Agent) else { return };
+        // A direct buddy is still accused itself; whoever comes after it is believed to live.
+        let end = at.max(1);
+        let known = self.silent.get(end).map(|(id, _)| *id).or(self.far_end);
+        self.silent.truncate(end);
+        (self.far_end, self.all) = (known, self.all && known.is_none());
+    }
 }
 
 impl Chain {

@@ -27,6 +27,7 @@ pub mod sim;
 pub mod time;
 pub mod tuning;
 pub mod ways;
+pub mod without;
 
 pub use edit::{EventDraft, Lookup, Outcome, Plan, RowWrite, Step, TableSnapshot};
 pub use engine::{Engine, Input, Output, Snapshot};
@@ -37,3 +38,4 @@ pub use notice::{Notice, NoticeBody};
 pub use row::{Health, PoolKey, PoolRow, Rules, ServerRow, Side, Vote, VoteKind};
 pub use time::{DbTime, Time};
 pub use tuning::{Profile, Tuning};
+pub use without::{Rule, Without};

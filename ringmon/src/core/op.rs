@@ -22,7 +22,7 @@ use std::time::Duration;
 use super::edit::{Guard, NewRow, Step, TableSnapshot};
 use super::evidence::Witness;
 use super::row::{Health, Mode, Side};
-use super::{Incarnation, ServerId, Time, Tuning, VoteKind};
+use super::{Incarnation, Rule, ServerId, Time, Tuning, VoteKind};
 
 /// An operation.
 #[derive(Clone, Debug, PartialEq)]
@@ -189,7 +189,18 @@ impl TableOp {
             Self::SetHealth { me, incarnation, health } => marks::set_health(*me, *incarnation, *health, seen),
             Self::SetFrozen { frozen, by } => marks::set_frozen(frozen.as_ref(), by, seen),
         };
-        step.unwrap_or_else(|early| early)
+        self.unhurried(step.unwrap_or_else(|early| early))
+    }
+
+    /// In a simulation without R7: a plan that may come at any time, and does not look once more.
+    fn unhurried(&self, step: Step) -> Step {
+        match (self, step) {
+            (Self::Accuse(a) | Self::RemoveAll(a), Step::Apply(plan)) if !a.tuning.keeps(Rule::R7) => {
+                let deadline = plan.deadline + a.tuning.brake_window;
+                Step::Apply(Box::new(super::edit::Plan { deadline, recheck: false, ..*plan }))
+            }
+            (_, step) => step,
+        }
     }
 
     /// The silences this operation rests on; empty: none.

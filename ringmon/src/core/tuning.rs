@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Rule, Without};
+
 /// How fast an agent probes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,6 +68,17 @@ pub struct Tuning {
     pub stranger_every: Duration,
     /// How long a join waits for its proof before it tries another place.
     pub join_proof: Duration,
+    /// Rules that a simulation takes out; an agent has all of them.
+    #[serde(skip)]
+    pub without: Without,
+}
+
+impl Tuning {
+    /// Whether this rule is in force: always, but in a simulation that shows what it is for.
+    #[must_use]
+    pub const fn keeps(&self, rule: Rule) -> bool {
+        !self.without.takes_out(rule)
+    }
 }
 
 impl Profile {
@@ -102,6 +115,7 @@ impl Profile {
             reread: Duration::from_secs(30),
             stranger_every: ms(100),
             join_proof: Duration::from_secs(1),
+            without: Without::NOTHING,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::table::Concern;
 use crate::core::edit::Outcome;
 use crate::core::op::{Accusation, TableOp};
 use crate::core::row::{Address, Alone};
-use crate::core::{Side, Time, VoteKind};
+use crate::core::{Rule, Side, Time, VoteKind};
 
 /// The own alone mark.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -55,8 +55,9 @@ impl Member {
     /// Mark, renew, remove; or take the mark back, a little after somebody was heard.
     pub(super) fn settle_alone(&mut self, common: &mut Common, of_two: bool) {
         let all = self.sides.iter().any(|w| w.run.all);
-        let allowed = of_two || common.pool.as_ref().is_some_and(|p| p.rules.alone == Alone::All);
-        let visited = self.visited(common);
+        let hasty = !common.identity.tuning.keeps(Rule::R2);
+        let allowed = of_two || hasty || common.pool.as_ref().is_some_and(|p| p.rules.alone == Alone::All);
+        let visited = self.visited(common) && !hasty;
         let mark = |member: &Self, alone| TableOp::Alone { me: member.id, incarnation: member.incarnation, alone };
         if !all || !allowed || visited {
             let stands = self.alone.marked.is_some() || self.alone.maybe;
@@ -78,8 +79,10 @@ impl Member {
         let tuning = &common.identity.tuning;
         let old = if of_two { tuning.alone_one } else { tuning.alone_more };
         let ripe = self.alone.marked.map(|at| at + old);
-        let remove = self.alone.renewed && ripe.is_some_and(|at| at <= common.now);
-        let due = remove || common.due(self.alone.next) || ripe.is_some_and(|at| !self.alone.renewed && common.due(at));
+        let remove = hasty || self.alone.renewed && ripe.is_some_and(|at| at <= common.now);
+        let due = remove && !hasty
+            || common.due(self.alone.next)
+            || ripe.is_some_and(|at| !self.alone.renewed && common.due(at));
         if !due || !common.ready(Concern::Alone) {
             return;
         }

@@ -21,7 +21,7 @@ use crate::core::event::EventKind;
 use crate::core::notice::{Notice, NoticeBody};
 use crate::core::op::TableOp;
 use crate::core::row::Address;
-use crate::core::{Incarnation, Purpose, ServerId, Side, Time};
+use crate::core::{Incarnation, Purpose, Rule, ServerId, Side, Time};
 
 /// See the module.
 #[derive(Debug, Serialize, Deserialize)]
@@ -154,7 +154,7 @@ impl Member {
     /// R10: a probe for a buddy from somebody who is none.
     pub fn stranger(&mut self, common: &Common, address: Address) {
         let buddies = self.view.iter().flat_map(|v| v.buddies.iter().flatten());
-        if !buddies.map(|b| b.address).any(|known| known == address) {
+        if !buddies.map(|b| b.address).any(|known| known == address) && common.identity.tuning.keeps(Rule::R10) {
             self.hint(common);
         }
     }

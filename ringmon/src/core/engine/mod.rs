@@ -146,6 +146,20 @@ impl Engine {
         self.common.take()
     }
 
+    /// A member's buddies as it knows them; `None`: it is no member, or has not read its row yet.
+    #[must_use]
+    pub fn member(&self) -> Option<&BuddyList> {
+        match &self.phase {
+            Phase::Member(member) => member.kept.as_ref(),
+            Phase::Idle
+            | Phase::Starting(_)
+            | Phase::Joining(_)
+            | Phase::Removed { .. }
+            | Phase::Leaving(_)
+            | Phase::Stopped => None,
+        }
+    }
+
     /// A copy of everything worth showing.
     #[must_use]
     pub fn snapshot(&self, now: Time) -> Snapshot {

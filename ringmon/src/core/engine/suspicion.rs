@@ -15,7 +15,7 @@ use crate::core::evidence::LocalFault;
 use crate::core::notice::NoticeBody;
 use crate::core::op::{Accusation, Finding, TableOp};
 use crate::core::row::Vote;
-use crate::core::{Incarnation, ServerId, ServerRow, Side, Time, VoteKind, Witness};
+use crate::core::{Incarnation, Rule, ServerId, ServerRow, Side, Time, VoteKind, Witness};
 
 /// What goes on towards one buddy.
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,7 +107,7 @@ impl SideWork {
             suspicion: None,
             votes: BTreeMap::new(),
             attempt: Attempt::default(),
-            window: Window::first(common.identity.tuning.ahead),
+            window: first_window(common),
             ahead_at: Time::ZERO,
         }
     }
@@ -122,6 +122,9 @@ impl SideWork {
             self.turn_to(buddy, of_two, common);
         }
         self.run = self.chain.run(|id| common.watches.judge(id));
+        if !common.identity.tuning.keeps(Rule::R9) {
+            self.run.stop_at_agents();
+        }
         if self.run.silent.is_empty() {
             self.calm(Chain::of(buddy.clone(), of_two), common);
             return;
@@ -131,7 +134,8 @@ impl SideWork {
             self.ahead_at = common.now;
         }
         let silent = self.run.silent.len();
-        if self.run.far_end.is_none() && !self.chain.whole && silent >= usize::from(self.window.rows()) {
+        let narrow = silent >= usize::from(self.window.rows()) && common.identity.tuning.keeps(Rule::R1);
+        if self.run.far_end.is_none() && !self.chain.whole && narrow {
             let wider = self.window.wider();
             if wider != self.window {
                 self.window = wider;
@@ -162,7 +166,7 @@ impl SideWork {
         self.run = chain.run(|id| common.watches.judge(id));
         self.chain = chain;
         self.suspicion = None;
-        self.window = Window::first(common.identity.tuning.ahead);
+        self.window = first_window(common);
     }
 
     /// The servers along this side were read. False: the ring is not as this server knows it.
@@ -200,7 +204,8 @@ impl SideWork {
     /// What may be said of the first `count` of the run.
     pub fn findings(&self, common: &Common, count: usize) -> Vec<Finding> {
         let cut = self.suspicion.as_ref().and_then(|s| s.cut);
-        let healing = cut.is_some_and(|at| common.now.since(at) < common.identity.tuning.mutual_limit);
+        let tuning = &common.identity.tuning;
+        let healing = cut.is_some_and(|at| common.now.since(at) < tuning.mutual_limit) && tuning.keeps(Rule::R4);
         let all = self.run.silent.iter().take(count).filter_map(|(server, kind)| finding(common, *server, *kind));
         all.map(|f| Finding { enough: f.enough && !healing, ..f }).collect()
     }
@@ -232,7 +237,7 @@ impl SideWork {
         let findings = self.findings(common, count);
         let Some(deaf_from) = findings.iter().filter_map(|f| deaf_from(common, f)).max() else { return };
         let Some(suspicion) = &mut self.suspicion else { return };
-        if !common.watches.heard_since(deaf_from) {
+        if common.identity.tuning.keeps(Rule::R2) && !common.watches.heard_since(deaf_from) {
             if common.now.since(deaf_from) > common.limits.ears() && !std::mem::replace(&mut suspicion.deaf, true) {
                 common.tell_void(LocalFault::Deaf, 1);
             }
@@ -309,6 +314,12 @@ fn deaf_from(common: &Common, finding: &Finding) -> Option<Time> {
     Some(watch.detector.deaf_from(finding.kind, &watch.reading, &common.limits))
 }
 
+/// How far the first look goes. In a simulation without R1 it is the only one, and no farther than the buddy's buddy.
+fn first_window(common: &Common) -> Window {
+    let tuning = &common.identity.tuning;
+    Window::first(if tuning.keeps(Rule::R1) { tuning.ahead } else { 1 })
+}
+
 /// What one watch has against its server; `None` if it is not watched.
 fn finding(common: &Common, server: ServerId, kind: VoteKind) -> Option<Finding> {
     let watch = common.watches.of(server)?;
@@ -317,7 +328,7 @@ fn finding(common: &Common, server: ServerId, kind: VoteKind) -> Option<Finding>
     let enough = match kind {
         VoteKind::Host => {
             let silent = common.now.since(since) >= common.silence_asked(watch.target.address);
-            silent && misses >= common.limits.removal_misses()
+            silent && misses >= common.limits.removal_misses() || !common.identity.tuning.keeps(Rule::R6)
         }
         // The pool's own timeout is far longer than any silence asked for here.
         VoteKind::Agent => true,

@@ -30,7 +30,7 @@ use crate::core::event::EventKind;
 use crate::core::notice::NoticeBody;
 use crate::core::op::TableOp;
 use crate::core::row::{Address, Mode};
-use crate::core::{Incarnation, Outcome, ServerId, Side, Time, VoteKind};
+use crate::core::{Incarnation, Outcome, Rule, ServerId, Side, Time, VoteKind};
 
 /// Whom asked witnesses heard, and when: what every side's votes look at.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -188,7 +188,8 @@ impl Member {
     /// A round of questions begins with a look at the table for random servers.
     fn ask(&mut self, common: &mut Common, subjects: &[Buddy]) {
         let Some(view) = self.view.as_ref().filter(|v| !v.of_two()) else { return };
-        if subjects.is_empty() || view.me.first_buddy == view.me.id {
+        let asks = common.identity.tuning.keeps(Rule::R12);
+        if subjects.is_empty() || view.me.first_buddy == view.me.id || !asks {
             return;
         }
         let work = &mut self.witnesses;

@@ -14,7 +14,7 @@ use crate::core::edit::{AloneSet, Held, Lookup, Outcome, Plan, Step, TableSnapsh
 use crate::core::op::{Accusation, Finding};
 use crate::core::ring::is_chain;
 use crate::core::row::{Alone, PoolRow, ServerRow, Side, VoteKind};
-use crate::core::{Incarnation, Profile, ServerId};
+use crate::core::{Incarnation, Profile, Rule, ServerId};
 
 /// Marks, renews or clears the own alone mark. A mark that was not renewed in time begins anew.
 pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: bool, seen: &TableSnapshot) -> Next {
@@ -64,12 +64,14 @@ pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
     if let Some(held) = blocked(a, seen, pool, me, &run) {
         return done(Outcome::Held(held));
     }
-    if let Some(remark) = mark_for_this_silence(a, seen, me, &run) {
-        return Ok(remark);
-    }
-    let least = if run.len() == 1 { a.tuning.alone_one } else { a.tuning.alone_more };
-    if me.alone_since.and_then(|since| seen.db_now.since(since)).is_none_or(|age| age < least) {
-        return done(Outcome::Held(Held::TooYoung));
+    if a.tuning.keeps(Rule::R2) {
+        if let Some(remark) = mark_for_this_silence(a, seen, me, &run) {
+            return Ok(remark);
+        }
+        let least = if run.len() == 1 { a.tuning.alone_one } else { a.tuning.alone_more };
+        if me.alone_since.and_then(|since| seen.db_now.since(since)).is_none_or(|age| age < least) {
+            return done(Outcome::Held(Held::TooYoung));
+        }
     }
     let names: Vec<&str> = run.iter().map(|(row, _)| row.name.as_str()).collect();
     match gate(a, seen, pool, &names)? {
@@ -102,7 +104,7 @@ fn blocked(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow,
         Alone::All => true,
         Alone::One => run.len() == 1,
     };
-    if !entitled {
+    if !entitled && a.tuning.keeps(Rule::R2) {
         return Some(Held::UnhealthyVoter);
     }
     let accused = Side::BOTH.into_iter().filter_map(|side| me.vote(side)).any(|vote| {
@@ -111,7 +113,7 @@ fn blocked(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow,
     });
     let alone_too =
         run.iter().any(|(row, _)| row.alone_at.is_some_and(|at| is_recent(seen.db_now, at, a.tuning.revote * 3)));
-    if accused || alone_too {
+    if (accused || alone_too) && a.tuning.keeps(Rule::R2) {
         return Some(Held::AloneBlocked);
     }
     if run.iter().any(|(_, finding)| finding.proved) {

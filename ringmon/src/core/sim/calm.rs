@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::datapath::Reply;
 use super::world::{Happening, World};
-use crate::core::engine::{Engine, Input};
+use crate::core::engine::Input;
 use crate::core::evidence::{Purpose, WatchId};
 use crate::core::rng::Rng;
 use crate::core::{Time, row::Address};
@@ -280,7 +280,7 @@ impl World {
         }
         self.later(host, next, Happening::Turn);
         self.drain(host);
-        debug_assert!(self.hosts[host].engine.as_ref().and_then(Engine::poll_timeout).is_some());
+        debug_assert!(self.hosts[host].engine.as_ref().is_none_or(|engine| engine.poll_timeout().is_some()));
     }
 
     /// Probes that were missed, of all watches there are now.

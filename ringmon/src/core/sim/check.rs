@@ -1,49 +1,61 @@
 //! What must never happen, looked for while it could.
 
+mod removal;
+
 use std::time::Duration;
 
 use super::host::Host;
 use super::world::World;
 use crate::core::edit::StoredEvent;
-use crate::core::row::{Address, Side};
+use crate::core::row::{Address, ServerRow, Side};
 use crate::core::{EventKind, ServerId, Time, ring};
 
 impl World {
     /// A server that was well for this long may not be removed: longer than any silence takes to be noticed as over.
-    const WELL: Duration = Duration::from_millis(150);
+    pub(super) const WELL: Duration = Duration::from_millis(150);
     /// A ring of at most this many is checked whole after each operation.
-    const SMALL: usize = 64;
+    pub(super) const SMALL: usize = 64;
     /// A larger one this often.
     const WHOLE: Duration = Duration::from_secs(1);
 
     /// After each operation: the table is one ring, and nobody was removed who could be heard.
     pub(super) fn check_table(&mut self) {
-        self.check_links();
+        let touched = std::mem::take(&mut self.table.touched);
+        if touched.is_empty() && self.events_checked == self.table.events.len() {
+            return;
+        }
+        self.check_links(&touched);
         let new: Vec<StoredEvent> = self.table.events[self.events_checked..].to_vec();
         self.events_checked = self.table.events.len();
-        for event in new {
+        let ids: Vec<ServerId> = touched.iter().map(|(id, _)| *id).collect();
+        let before: Vec<ServerRow> = touched.into_iter().filter_map(|(_, was)| was).collect();
+        for event in &new {
             self.note(
                 0,
                 &format!("*** table: {:?} {} by {} {}", event.kind, event.subject_name, event.by, event.detail),
             );
             if event.kind == EventKind::Down {
-                self.check_down(&event);
+                self.check_down(event, &before);
             } else if event.kind == EventKind::AgentLost {
-                self.check_lost(&event);
+                self.check_lost(event);
             }
+        }
+        self.check_brake(&new);
+        if self.table.rows.len() <= Self::SMALL {
+            self.note_places(&ids);
         }
     }
 
     /// A small ring whole each time; of a large one the rows that were written and their buddies, and the whole of it now and then.
-    fn check_links(&mut self) {
-        let touched = std::mem::take(&mut self.table.touched);
-        self.check_lives(&touched);
+    fn check_links(&mut self, touched: &[(ServerId, Option<ServerRow>)]) {
+        let ids: Vec<ServerId> = touched.iter().map(|(id, _)| *id).collect();
+        self.check_lives(&ids);
         if self.table.rows.len() <= Self::SMALL || self.now >= self.checked_at + Self::WHOLE {
             self.check_whole();
             return;
         }
         let mut wrong = Vec::new();
-        for id in &touched {
+        for id in &ids {
             let Some(row) = self.table.rows.get(id) else { continue };
             for side in Side::BOTH {
                 let back = self.table.rows.get(&row.buddy(side)).map(|r| r.buddy(side.opposite()));
@@ -53,6 +65,18 @@ impl World {
             }
         }
         wrong.into_iter().for_each(|what| self.violate(what));
+    }
+
+    fn note_places(&mut self, ids: &[ServerId]) {
+        for id in ids {
+            let links = self.table.rows.get(id).map(|row| (row.first_buddy, row.second_buddy));
+            let known = self.placed.get(id).map(|(first, second, _)| (*first, *second));
+            match links {
+                None => drop(self.placed.remove(id)),
+                Some(links) if known != Some(links) => drop(self.placed.insert(*id, (links.0, links.1, self.now))),
+                Some(_) => {}
+            }
+        }
     }
 
     /// Each life of a server has a greater incarnation than all before it.
@@ -75,39 +99,10 @@ impl World {
         }
     }
 
-    fn violate(&mut self, what: String) {
+    pub(super) fn violate(&mut self, what: String) {
         self.note(0, &format!("!!! {what}"));
         let at = self.now.since(Time::ZERO);
         self.violations.push(format!("at {:.1} ms: {what}", at.as_secs_f64() * 1e3));
-    }
-
-    /// Each server that spoke for this removal must have been unable to reach the removed one.
-    fn check_down(&mut self, event: &StoredEvent) {
-        let Some(gone) = self.host(&event.subject_name) else { return };
-        let names = event.detail.get("voters").and_then(|v| v.as_array()).cloned().unwrap_or_default();
-        let voters = names.iter().filter_map(|n| n.as_str()).filter_map(|n| self.host(n));
-        let hears = |voter: &usize| self.reaches(*voter, gone) && self.hosts[gone].is_up();
-        let wrong: Vec<usize> = voters.chain(self.host(&event.by)).filter(hears).collect();
-        if !wrong.is_empty() {
-            self.violate(format!("{} is down, but {wrong:?} reach it", event.subject_name));
-        }
-    }
-
-    fn check_lost(&mut self, event: &StoredEvent) {
-        let Some(gone) = self.host(&event.subject_name) else { return };
-        let host = &self.hosts[gone];
-        let runs = host.engine.is_some() && !host.frozen && self.now.since(host.changed) > Self::WELL;
-        let heard = self.host(&event.by).is_some_and(|by| self.reaches(by, gone));
-        if runs && heard && !host.cut {
-            self.violate(format!("{} lost its agent, which runs", event.subject_name));
-        }
-    }
-
-    /// Frames pass both ways between the two, and have for a while.
-    fn reaches(&self, a: usize, b: usize) -> bool {
-        let (x, y) = (&self.hosts[a], &self.hosts[b]);
-        let since = x.changed.max(y.changed).max(self.network.steady_since(a, b));
-        !x.cut && !y.cut && self.network.reaches(a, b) && self.now.since(since) > Self::WELL
     }
 
     /// The server of this name.
@@ -141,16 +136,7 @@ impl World {
         let well: Vec<&Host> = self.hosts.iter().filter(|h| h.is_well()).collect();
         well.len() == self.table.rows.len()
             && well.iter().all(|h| {
-                self.table
-                    .named(&h.name)
-                    .is_some_and(|row| h.buddies(self.now) == Some((row.first_buddy, row.second_buddy)))
+                self.table.named(&h.name).is_some_and(|row| h.buddies() == Some((row.first_buddy, row.second_buddy)))
             })
-    }
-}
-
-impl Host {
-    /// Its kernel answers.
-    const fn is_up(&self) -> bool {
-        !self.cut
     }
 }

@@ -100,6 +100,13 @@ impl Datapath {
         self.watches.get(&id).map(|w| &w.reading)
     }
 
+    /// The reading of the watch of this address that has heard nothing for longest.
+    #[must_use]
+    pub fn of(&self, address: Address) -> Option<(WatchId, &WatchReading)> {
+        let its = self.watches.iter().filter(|(_, w)| w.spec.address == address);
+        its.map(|(id, w)| (*id, &w.reading)).min_by_key(|(_, reading)| reading.silent_since())
+    }
+
     /// What a watch was asked to do.
     #[must_use]
     pub fn spec(&self, id: WatchId) -> Option<&WatchSpec> {

@@ -65,6 +65,9 @@ impl World {
         }
         self.network.loss_permille = 0;
         self.database_away = false;
+        self.slow = None;
+        self.notices_lost = false;
+        self.hosts.iter_mut().for_each(|h| h.slow = None);
     }
 
     /// This server has no neighbour entries: a probe to a silent server cannot even leave.

@@ -8,7 +8,7 @@ use super::table::Attempt;
 use super::world::{Happening, World};
 use crate::core::engine::{BuddyList, Engine, Identity, Stopped};
 use crate::core::row::{Address, Health, Mode};
-use crate::core::{BootToken, Incarnation, Profile, ServerId, Time, Witness};
+use crate::core::{BootToken, Incarnation, ServerId, Time, Tuning, Witness};
 
 /// A table operation under way.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct Host {
     pub cut: bool,
     /// The database cannot be reached from here.
     pub database_cut: bool,
+    /// While the database is slow from here: least and most time of one statement.
+    pub slow: Option<(Duration, Duration)>,
     /// When any of these, or the process itself, last changed.
     pub changed: Time,
     /// What its agent may do, from its next start on.
@@ -72,6 +74,7 @@ impl Host {
             frozen: false,
             cut: false,
             database_cut: false,
+            slow: None,
             changed: Time::ZERO,
             mode: Mode::Act,
             disk: None,
@@ -114,7 +117,7 @@ impl Host {
         local - self.offset
     }
 
-    pub(super) fn identity(&self, profile: Profile) -> Identity {
+    pub(super) fn identity(&self, tuning: Tuning) -> Identity {
         Identity {
             name: self.name.clone(),
             address: self.address,
@@ -124,7 +127,7 @@ impl Host {
             weight: 1,
             boot: self.boot.clone(),
             mode: self.mode,
-            tuning: profile.tuning(),
+            tuning,
             seed: self.seed.wrapping_add(u64::from(self.life) << 32),
         }
     }
@@ -137,9 +140,8 @@ impl Host {
 
     /// The engine's buddies, by id; `None` if it is no member.
     #[must_use]
-    pub fn buddies(&self, now: Time) -> Option<(ServerId, ServerId)> {
-        let snapshot = self.engine.as_ref()?.snapshot(self.clock(now));
-        let list = snapshot.buddies.filter(|_| snapshot.phase == "member")?;
+    pub fn buddies(&self) -> Option<(ServerId, ServerId)> {
+        let list = self.engine.as_ref()?.member()?;
         let id = |b: &Option<crate::core::engine::Buddy>| b.as_ref().map_or(list.id, |b| b.id);
         Some((id(&list.first), id(&list.second)))
     }

@@ -16,7 +16,9 @@ mod established;
 mod fault;
 mod host;
 pub mod network;
+pub mod random;
 pub mod scenario;
+pub mod story;
 pub mod table;
 mod tape;
 #[cfg(test)]

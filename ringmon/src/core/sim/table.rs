@@ -33,8 +33,10 @@ pub struct VirtualTable {
     pub events: Vec<StoredEvent>,
     /// Transactions that were committed.
     pub commits: u64,
-    /// Rows that commits wrote, inserted or deleted since this was last emptied.
-    pub(super) touched: Vec<ServerId>,
+    /// Rows that commits wrote, inserted or deleted since this was last emptied, as they were before.
+    pub(super) touched: Vec<(ServerId, Option<ServerRow>)>,
+    /// No WHERE clause has incarnation and version: what a simulation without R8 does.
+    pub(super) links_only: bool,
     index: Index,
     now: DbTime,
     last_id: i64,
@@ -92,6 +94,7 @@ impl VirtualTable {
             events: Vec::new(),
             commits: 0,
             touched: Vec::new(),
+            links_only: false,
             index: Index::default(),
             now,
             last_id: 0,
@@ -219,8 +222,7 @@ impl VirtualTable {
     }
 
     fn picked(&self, pick: i64) -> Option<&ServerRow> {
-        let above = self.rows.values().filter(|row| row.pick >= pick).min_by_key(|row| row.pick);
-        above.or_else(|| self.rows.values().min_by_key(|row| row.pick))
+        self.index.picked(&self.rows, pick)
     }
 
     /// Along the ring as it is; a damaged one ends where a link leads nowhere or back into the walk.

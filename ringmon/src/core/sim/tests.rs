@@ -5,6 +5,7 @@ mod faults;
 mod kit;
 mod random;
 mod rules;
+mod rules_out;
 mod scale;
 mod scenarios;
 mod starts;

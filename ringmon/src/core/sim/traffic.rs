@@ -11,6 +11,9 @@ use crate::core::row::Address;
 use crate::core::{Notice, Purpose, Time, WatchId};
 
 impl World {
+    /// A database whose statements take no longer is quick.
+    const QUICK: Duration = Duration::from_millis(20);
+
     /// A probe is due, if its watch is still in that round.
     pub(super) fn send(&mut self, host: usize, id: WatchId, round: u32) {
         if self.hosts[host].datapath.round(id) != Some(round) {
@@ -82,6 +85,7 @@ impl World {
         self.traffic.notices += 1;
         let from = self.hosts[host].address;
         if self.notices_lost {
+            self.rough.notices = self.now;
             return;
         }
         for again in 0..3 {
@@ -94,7 +98,10 @@ impl World {
     }
 
     pub(super) fn next_statement(&mut self, host: usize, ticket: u64) {
-        let (least, most) = self.settings.statement;
+        let (least, most) = self.hosts[host].slow.or(self.slow).unwrap_or(self.settings.statement);
+        if most > Self::QUICK {
+            self.rough.database = self.now;
+        }
         let takes = self.rng.between(least, most);
         self.later(host, self.now + takes, Happening::Statement(ticket));
     }
@@ -108,6 +115,9 @@ impl World {
         let Some(flight) = flights.get_mut(&ticket) else { return };
         flight.attempt.clock(local);
         self.traffic.statements += 1;
+        if away {
+            self.rough.database = self.now;
+        }
         let progress = if away {
             let cause = "connection refused".to_owned();
             Progress::Ended(Err(TableFailure { cause, transient: true }))

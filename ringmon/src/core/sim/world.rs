@@ -11,7 +11,7 @@ use super::tape::Tape;
 use crate::core::engine::{Engine, Input, Output, Stopped};
 use crate::core::rng::Rng;
 use crate::core::row::Address;
-use crate::core::{DbTime, Event, Incarnation, Notice, Profile, Time, WatchId};
+use crate::core::{DbTime, Event, Incarnation, Notice, Profile, Rule, ServerId, Time, Tuning, WatchId, Without};
 
 /// What the world is like.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Settings {
     pub loud: bool,
     /// Whatever cannot go wrong is computed when it is asked for, and not simulated probe by probe.
     pub lazy: bool,
+    /// Rules that are taken out, to see what goes wrong then.
+    pub without: Without,
 }
 
 impl Settings {
@@ -35,7 +37,15 @@ impl Settings {
     #[must_use]
     pub fn new(seed: u64, servers: usize) -> Self {
         let us = Duration::from_micros;
-        Self { seed, servers, profile: Profile::Default, statement: (us(100), us(800)), loud: false, lazy: false }
+        Self {
+            seed,
+            servers,
+            profile: Profile::Default,
+            statement: (us(100), us(800)),
+            loud: false,
+            lazy: false,
+            without: Without::NOTHING,
+        }
     }
 }
 
@@ -85,6 +95,8 @@ pub struct World {
     pub table: VirtualTable,
     /// The database does not answer anybody.
     pub database_away: bool,
+    /// While the database is slow for everybody: least and most time of one statement.
+    pub slow: Option<(Duration, Duration)>,
     /// No notice arrives.
     pub notices_lost: bool,
     /// What those agents were told that are recorded ([`World::record`]).
@@ -101,12 +113,24 @@ pub struct World {
     pub(super) checked_at: Time,
     /// The last incarnation of each name.
     pub(super) lives: BTreeMap<String, Incarnation>,
+    /// Each row's links, and since when they are so; of small pools only.
+    pub(super) placed: BTreeMap<ServerId, (ServerId, ServerId, Time)>,
+    pub(super) rough: Rough,
     /// Loss and latency, as they were when watches were last left to themselves.
     pub(super) weather: (u64, (Duration, Duration)),
     /// Probes and notices that were sent.
     pub traffic: Traffic,
     /// Happenings that were lived through, one by one.
     pub steps: u64,
+}
+
+/// When something last was not as it should be that a promise rests on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rough {
+    /// The database did not answer somebody, or was slow.
+    pub database: Time,
+    /// A notice was lost that a frame would have carried.
+    pub notices: Time,
 }
 
 /// What the agents sent.
@@ -130,12 +154,15 @@ impl World {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let mut rng = Rng::new(settings.seed);
+        let mut table = VirtualTable::new(Self::EPOCH);
+        table.links_only = settings.without.takes_out(Rule::R8);
         Self {
             now: Time::ZERO,
             hosts: (0..settings.servers).map(|i| Host::new(i, rng.word())).collect(),
             network: Network::new(rng.word()),
-            table: VirtualTable::new(Self::EPOCH),
+            table,
             database_away: false,
+            slow: None,
             notices_lost: false,
             tapes: BTreeMap::new(),
             log: Vec::new(),
@@ -147,10 +174,17 @@ impl World {
             events_checked: 0,
             checked_at: Time::ZERO,
             lives: BTreeMap::new(),
+            placed: BTreeMap::new(),
+            rough: Rough::default(),
             weather: (0, (Duration::ZERO, Duration::ZERO)),
             traffic: Traffic::default(),
             steps: 0,
         }
+    }
+
+    /// The constants of every agent here.
+    pub(super) fn tuning(&self) -> Tuning {
+        Tuning { without: self.settings.without, ..self.settings.profile.tuning() }
     }
 
     /// Lets this much time pass.
@@ -228,10 +262,10 @@ impl World {
     }
 
     pub(super) fn start(&mut self, host: usize) {
-        let profile = self.settings.profile;
+        let tuning = self.tuning();
         let h = &mut self.hosts[host];
         h.life += 1;
-        h.engine = Some(Engine::new(h.identity(profile)));
+        h.engine = Some(Engine::new(h.identity(tuning)));
         h.datapath = Datapath::default();
         h.answers = Some((Incarnation(0), crate::core::Health::Unknown));
         h.pulse = Some(h.clock(self.now));

@@ -1,6 +1,7 @@
 //! The run as the table has it now: from the voter over its suspects to the far end.
 
 use super::removal::already_removed;
+use crate::core::Rule;
 use crate::core::edit::{Lookup, Outcome, Step, TableSnapshot};
 use crate::core::op::plan::{done, must_row, need, need_rows, row};
 use crate::core::op::{Accusation, Finding};
@@ -48,7 +49,8 @@ impl<'a> Chain<'a> {
         }
         let far = far.map(|id| must_row(seen, id)).transpose()?;
         let chain = Self { me, side: a.side, suspects, far };
-        if chain.is_as_found() {
+        let lives = chain.suspects.iter().all(|s| s.finding.incarnation == s.row.incarnation);
+        if chain.is_as_found() && (lives || !a.tuning.keeps(Rule::R8)) {
             need_rows(seen, chain.voters())?;
             Ok(chain)
         } else {
@@ -67,9 +69,7 @@ impl<'a> Chain<'a> {
         let mut ids: Vec<_> = rows.iter().map(|row| row.id).collect();
         ids.sort_unstable();
         ids.dedup();
-        ids.len() == rows.len()
-            && is_chain(&rows, self.side)
-            && self.suspects.iter().all(|s| s.finding.incarnation == s.row.incarnation)
+        ids.len() == rows.len() && is_chain(&rows, self.side)
     }
 
     /// Everybody who votes in any of these rows.

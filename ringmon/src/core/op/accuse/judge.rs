@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::chain::{Chain, Suspect};
 use super::votes::{is_outdated, is_recent, own, silence, stands};
+use crate::core::Rule;
 use crate::core::edit::{Held, Lookup, Step, TableSnapshot};
 use crate::core::op::Accusation;
 use crate::core::op::plan::{need, need_rows, row};
@@ -51,7 +52,8 @@ pub(super) fn judge<'a>(
         Quorum::Single => {}
         Quorum::Both => match second(a, seen, chain, place)? {
             Some((voter, vote, relied)) => {
-                if seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect)) {
+                let other = seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect));
+                if other && a.tuning.keeps(Rule::R5) {
                     return Ok(Err(Held::OtherSilence));
                 }
                 // The database may have stood still, for the suspect too: it gets H to say so (R4).
@@ -72,7 +74,7 @@ pub(super) fn judge<'a>(
 fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>) -> Option<Held> {
     let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
     let mut votes = case.second.map(|(_, vote)| vote).into_iter().chain(case.own);
-    if votes.any(|vote| age(vote) < a.hold) {
+    if votes.any(|vote| age(vote) < a.hold) && a.tuning.keeps(Rule::R3) {
         return Some(Held::TooYoung);
     }
     if !case.suspect.finding.enough {
@@ -116,7 +118,7 @@ fn second<'a>(
     let Some(vote) = chain.suspects[place].row.vote(a.side) else { return Ok(None) };
     need_rows(seen, [vote.voter])?;
     let Some(voter) = row(seen, vote.voter) else { return Ok(None) };
-    if vote.voter == a.me || !stands(seen, vote, a.tuning.vote_lifetime) {
+    if vote.voter == a.me || !stands(seen, vote, &a.tuning, a.tuning.vote_lifetime) {
         return Ok(None);
     }
     let in_run = chain.suspects.iter().any(|s| s.row.id == vote.voter);
@@ -140,7 +142,7 @@ fn standing<'a>(
         let by_voter = |v: &&Vote| {
             v.voter == vote.voter
                 && v.voter_incarnation == vote.voter_incarnation
-                && stands(seen, v, a.tuning.vote_lifetime)
+                && stands(seen, v, &a.tuning, a.tuning.vote_lifetime)
         };
         row.vote(a.side).filter(by_voter).map(|v| v.kind)
     };

@@ -80,5 +80,5 @@ fn is_overdue(a: &Accusation, seen: &TableSnapshot, case: &Case<'_>, counter: &V
 fn is_seconded(a: &Accusation, seen: &TableSnapshot, accused: &ServerRow, side: Side) -> Result<bool, Step> {
     let (Some(vote), Some(other)) = (accused.vote(side), accused.vote(side.opposite())) else { return Ok(false) };
     need_rows(seen, [other.voter])?;
-    Ok(other.voter != vote.voter && stands(seen, other, a.tuning.vote_lifetime))
+    Ok(other.voter != vote.voter && stands(seen, other, &a.tuning, a.tuning.vote_lifetime))
 }

@@ -14,7 +14,7 @@ use crate::core::op::plan::{Draft, apply, done, need, row};
 use crate::core::op::{Accusation, Finding};
 use crate::core::ring::splice_out;
 use crate::core::row::{Mode, PoolRow, Quorum, ServerRow, Vote, VoteKind};
-use crate::core::{EventDraft, EventKind, ServerId};
+use crate::core::{EventDraft, EventKind, Rule, ServerId};
 
 /// The removal of everybody in the chain who can be removed now; or what holds the nearest one, or all, back.
 ///
@@ -38,7 +38,8 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
     }
     let splice = Splice::of(chain, run);
     // One witness is the user's literal rule: it asks nobody, the suspect included.
-    if pool.rules.quorum == Quorum::Both && is_mutual(a, seen, &splice.run, &splice.accusers)? {
+    let asks = pool.rules.quorum == Quorum::Both && a.tuning.keeps(Rule::R4);
+    if asks && is_mutual(a, seen, &splice.run, &splice.accusers)? {
         return Ok(Err(Held::Mutual));
     }
     let names: Vec<&str> = splice.run.iter().map(|case| case.suspect.row.name.as_str()).collect();
@@ -67,7 +68,7 @@ pub(in crate::core::op) fn gate(
         Mode::Observe => return Ok(Err(Held::Observing)),
         Mode::Act => {}
     }
-    if pool.rules.brake_permille >= 1000 {
+    if pool.rules.brake_permille >= 1000 || !a.tuning.keeps(Rule::R11) {
         return Ok(Ok(None));
     }
     let removals = Lookup::Removals(a.tuning.brake_window);

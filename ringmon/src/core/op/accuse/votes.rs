@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use super::chain::{Chain, Suspect};
-use crate::core::DbTime;
 use crate::core::edit::{TableSnapshot, VoteSet};
 use crate::core::op::Accusation;
 use crate::core::op::plan::row;
 use crate::core::row::{ServerRow, Side, Vote};
+use crate::core::{DbTime, Rule, Tuning};
 
 /// Whether this vote counts: by a server in the table, in the life that cast it (R5, R8), renewed within its lifetime, and not
 /// stamped later than now (R7). The voter's row must have been read.
-pub(super) fn stands(seen: &TableSnapshot, vote: &Vote, lifetime: Duration) -> bool {
-    row(seen, vote.voter).is_some_and(|voter| voter.incarnation == vote.voter_incarnation)
+pub(super) fn stands(seen: &TableSnapshot, vote: &Vote, tuning: &Tuning, lifetime: Duration) -> bool {
+    let lives = |voter: &ServerRow| voter.incarnation == vote.voter_incarnation || !tuning.keeps(Rule::R8);
+    row(seen, vote.voter).is_some_and(lives)
         && vote.since <= seen.db_now
         && seen.db_now.since(vote.at).is_some_and(|age| age <= lifetime)
 }
@@ -85,5 +86,6 @@ pub(in crate::core) fn accuses(one: &ServerRow, other: &ServerRow) -> bool {
 /// lives, and both would otherwise overwrite each other for ever.
 fn nearer_votes(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize) -> bool {
     let Some(vote) = chain.suspects[place].row.vote(a.side.opposite()) else { return false };
-    chain.suspects[..place].iter().any(|s| s.row.id == vote.voter) && stands(seen, vote, a.tuning.mutual_fresh)
+    chain.suspects[..place].iter().any(|s| s.row.id == vote.voter)
+        && stands(seen, vote, &a.tuning, a.tuning.mutual_fresh)
 }

@@ -16,6 +16,7 @@ struct Transaction<'a> {
     now: DbTime,
     last_id: i64,
     inserted: Option<ServerId>,
+    links_only: bool,
 }
 
 pub(super) fn commit(table: &mut VirtualTable, plan: &Plan, check: &mut dyn FnMut() -> bool) -> Commit {
@@ -30,6 +31,7 @@ pub(super) fn commit(table: &mut VirtualTable, plan: &Plan, check: &mut dyn FnMu
         now: table.now,
         last_id: table.last_id,
         inserted: None,
+        links_only: table.links_only,
     };
     let ended = work.run(plan, check);
     // An autoincrement id that was given out is not given out again, rolled back or not.
@@ -39,7 +41,7 @@ pub(super) fn commit(table: &mut VirtualTable, plan: &Plan, check: &mut dyn FnMu
         return why;
     }
     let new = work.inserted;
-    table.touched.extend(work.was.iter().map(|(id, _)| *id));
+    table.touched.extend(std::mem::take(&mut work.was));
     table.pool = work.pool;
     append_events(table, plan, new);
     table.commits += 1;
@@ -77,7 +79,9 @@ impl Transaction<'_> {
                     self.rows.insert(id, row);
                 }
                 None => {
-                    self.rows.remove(&id);
+                    if let Some(row) = self.rows.remove(&id) {
+                        self.index.forget(&row);
+                    }
                 }
             }
         }
@@ -100,7 +104,9 @@ impl Transaction<'_> {
                 let fits = self.matches(&guard);
                 if fits {
                     self.remember(guard.id);
-                    self.rows.remove(&guard.id);
+                    if let Some(row) = self.rows.remove(&guard.id) {
+                        self.index.forget(&row);
+                    }
                 }
                 fits
             }
@@ -112,8 +118,7 @@ impl Transaction<'_> {
         let highest = self.rows.keys().next_back().map_or(0, |id| id.0);
         self.last_id = self.last_id.max(highest) + 1;
         let id = ServerId(self.last_id);
-        let taken = |r: &ServerRow| r.name == new.name || r.address == new.address || r.pick == new.pick;
-        if self.rows.values().any(taken) {
+        if self.index.taken(self.rows, &new.name, new.address, new.pick) {
             return false;
         }
         self.inserted = Some(id);
@@ -194,7 +199,10 @@ impl Transaction<'_> {
     }
 
     fn matches(&self, guard: &Guard) -> bool {
-        self.rows.get(&guard.id).is_some_and(|row| Guard::from(row) == *guard)
+        self.rows.get(&guard.id).map(Guard::from).is_some_and(|row| {
+            let links = (row.first_buddy, row.second_buddy) == (guard.first_buddy, guard.second_buddy);
+            row == *guard || self.links_only && links
+        })
     }
 
     fn real(&self, id: ServerId) -> ServerId {
