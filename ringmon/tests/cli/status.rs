@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use ringmon::core::engine::{Buddy, BuddyList, WatchView};
 use ringmon::core::evidence::{Board, DatapathMode, DatapathStats};
+use ringmon::core::ways::Lost;
 use ringmon::core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
 
 use crate::kit::{Said, says};
@@ -56,6 +57,11 @@ fn board(phase: &'static str) -> String {
         purpose: Purpose::Buddy,
         state: "alive",
         reading,
+        loss: 0.012,
+        needed: 5,
+        silence_asked: std::time::Duration::from_millis(100),
+        burst: false,
+        lost: Lost { out: 1, back: 0 },
     };
     let (first, second) = (Some(buddy(2, "b")), Some(buddy(3, "c")));
     let engine = Snapshot {
@@ -88,8 +94,8 @@ fn a_member_is_shown_with_its_watches() {
          mode       act\n\
          datapath   xdp-native\n\
          database   answers\n\
-         \n watch  address    purpose  state  rtt     sent  replies  misses  silent\
-         \n b      192.0.2.2  buddy    alive  4.1 us  120   118      2       10.0 ms\n"
+         \n watch  address    purpose  state  rtt     sent  replies  misses  lost out/back  suspect after          silent\
+         \n b      192.0.2.2  buddy    alive  4.1 us  120   118      2       1/0            5 misses (loss 1.2 %)  10.0 ms\n"
     );
 }
 
