@@ -52,4 +52,9 @@ pub enum NoticeBody {
         /// How long before this was sent.
         age_ms: u32,
     },
+    /// R6: I was removed while I lived, and nobody heard me for so long. Wait for longer before you remove me again.
+    Outage {
+        /// For how long.
+        silence_ms: u32,
+    },
 }

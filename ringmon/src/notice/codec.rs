@@ -26,6 +26,7 @@ const REMOVED: u8 = 3;
 const PROBE_ME: u8 = 4;
 const ASK: u8 = 5;
 const PROOF: u8 = 6;
+const OUTAGE: u8 = 7;
 
 /// A datagram, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,8 +108,8 @@ pub fn decode(datagram: &[u8], keys: &Keys, route: Route) -> Result<Packet, Refu
     Ok(Packet { key_id, nonce, notice })
 }
 
-/// Kind and bytes of a body: a subject and eight zeros, an address (IPv4 mapped into IPv6, RFC 4291, 2.5.5.2), or an incarnation,
-/// an age and four zeros.
+/// Kind and bytes of a body: a subject and eight zeros, an address (IPv4 mapped into IPv6, RFC 4291, 2.5.5.2), an incarnation,
+/// an age and four zeros, or a silence and twelve zeros.
 fn body_bytes(body: NoticeBody) -> (u8, [u8; 16]) {
     let subject = |id: ServerId| {
         let mut bytes = [0; 16];
@@ -126,6 +127,11 @@ fn body_bytes(body: NoticeBody) -> (u8, [u8; 16]) {
             bytes[8..12].copy_from_slice(&age_ms.to_be_bytes());
             (PROOF, bytes)
         }
+        NoticeBody::Outage { silence_ms } => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&silence_ms.to_be_bytes());
+            (OUTAGE, bytes)
+        }
     }
 }
 
@@ -142,6 +148,10 @@ fn body(kind: u8, bytes: [u8; 16]) -> Option<NoticeBody> {
         PROOF if zeros << 32 == 0 => {
             let age_ms = u32::try_from(zeros >> 32).unwrap_or(u32::MAX);
             Some(NoticeBody::Proof { incarnation: Incarnation(subject.0), age_ms })
+        }
+        OUTAGE if zeros == 0 && subject.0 << 32 == 0 => {
+            let silence_ms = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+            Some(NoticeBody::Outage { silence_ms })
         }
         _ => None,
     }

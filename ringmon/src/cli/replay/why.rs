@@ -103,7 +103,7 @@ fn belongs(name: &str, line: &Line, names: &Decisions) -> bool {
                 named(&subject)
             }
             NoticeBody::Ask { address } => names.name_at(address) == name,
-            NoticeBody::Proof { .. } => true,
+            NoticeBody::Proof { .. } | NoticeBody::Outage { .. } => true,
             NoticeBody::ProbeMe { .. } => false,
         },
         What::Fault { .. } | What::Link(_) => true,

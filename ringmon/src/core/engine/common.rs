@@ -39,6 +39,8 @@ pub(super) struct Common {
     pub limits: Limits,
     /// R6: how long silences were that healed.
     pub outages: Outages,
+    /// The last time that this server itself was removed while it lived: for how long it was not heard, and when that was found.
+    pub outage: Option<(Duration, Time)>,
     /// How often this server was late of late.
     pub lateness: Lateness,
     pub rng: Rng,
@@ -69,6 +71,7 @@ impl Common {
         Self {
             limits: Limits::new(&identity.tuning),
             outages: Outages::default(),
+            outage: None,
             lateness: Lateness::default(),
             rng: Rng::new(identity.seed),
             identity,

@@ -178,6 +178,10 @@ impl Member {
             NoticeBody::Proof { incarnation, age_ms } => {
                 self.proof(common, notice.from, incarnation, Duration::from_millis(u64::from(age_ms)));
             }
+            NoticeBody::Outage { silence_ms } => {
+                let silence = Duration::from_millis(u64::from(silence_ms));
+                common.outages.healed(from.0, silence, common.now);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! The own row and both buddies' rows, as last read.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -20,6 +22,17 @@ pub(super) struct View {
     pub buddies: [Option<Buddy>; 2],
 }
 
+/// For so long a server tells its buddies of its last outage: as long as half of it would count.
+const OUTAGE_TOLD: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// For how long nobody heard a server that finds itself removed: what its removal says, and the time since. It may have been heard
+/// again a little earlier, so this is rather too long, which removes nobody.
+fn outage(removal: &StoredEvent, seen: &TableSnapshot) -> Option<Duration> {
+    let before = removal.detail.get("silence_ms")?.as_u64()?;
+    let since = seen.db_now.since(removal.at)?;
+    (removal.kind == EventKind::Down).then(|| Duration::from_millis(before) + since)
+}
+
 impl View {
     /// Whether the pool has one other server.
     pub fn of_two(&self) -> bool {
@@ -34,7 +47,7 @@ impl Member {
         if !seen.asked(&lookup) || seen.read_at < self.known_at {
             return None;
         }
-        let Some(row) = seen.row(&lookup) else { return self.gone(common, seen.events.get(&self.id)) };
+        let Some(row) = seen.row(&lookup) else { return self.gone(common, seen) };
         if row.incarnation > self.incarnation
             || (row.incarnation == self.incarnation && row.boot != common.identity.boot)
         {
@@ -71,8 +84,8 @@ impl Member {
     }
 
     /// The own row is not there.
-    fn gone(&mut self, common: &mut Common, event: Option<&Option<StoredEvent>>) -> Option<Next> {
-        let Some(event) = event else {
+    fn gone(&mut self, common: &mut Common, seen: &TableSnapshot) -> Option<Next> {
+        let Some(event) = seen.events.get(&self.id) else {
             self.read_at = common.now;
             return None;
         };
@@ -83,7 +96,19 @@ impl Member {
         let detail =
             event.as_ref().map_or_else(|| json!({}), |e| json!({ "kind": e.kind, "by": e.by, "detail": e.detail }));
         common.own_event(EventKind::Removed, detail);
+        if let Some(silence) = event.as_ref().and_then(|e| outage(e, seen)) {
+            common.outage = Some((silence, common.now));
+        }
         Some(Next::Removed)
+    }
+
+    /// R6: new buddies know nothing of an outage after which this server was removed: it tells them itself.
+    fn tell_outage(common: &mut Common, buddy: &Buddy) {
+        let Some((silence, at)) = common.outage else { return };
+        if common.now.since(at) < OUTAGE_TOLD {
+            let silence_ms = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
+            common.send(buddy.address, buddy.notice_port, NoticeBody::Outage { silence_ms });
+        }
     }
 
     /// These are the buddies now.
@@ -96,9 +121,14 @@ impl Member {
                 self.vanished.insert(buddy.id);
             }
         }
+        let before: Vec<ServerId> = old.iter().flat_map(|v| v.buddies.iter().flatten()).map(|buddy| buddy.id).collect();
         if old.is_none_or(|v| names(&v.buddies) != names(&buddies)) {
             let [first, second] = names(&buddies);
             common.own_event(EventKind::Buddies, json!({ "first": first, "second": second }));
+        }
+        let is_new = |b: &&Buddy| first_time || !before.contains(&b.id);
+        for buddy in buddies.iter().flatten().filter(is_new) {
+            Self::tell_outage(common, buddy);
         }
         let [first, second] = buddies;
         if first_time {

@@ -26,6 +26,7 @@ fn bodies() -> impl Strategy<Value = NoticeBody> {
         addresses().prop_map(|address| NoticeBody::Ask { address }),
         (any::<i64>(), any::<u32>())
             .prop_map(|(life, age_ms)| NoticeBody::Proof { incarnation: Incarnation(life), age_ms }),
+        any::<u32>().prop_map(|silence_ms| NoticeBody::Outage { silence_ms }),
     ]
 }
 

@@ -90,3 +90,32 @@ fn a_crash_is_removed_at_once_with_and_without_notices() {
         assert_sound(&world);
     }
 }
+
+/// R6: an outage that both witnesses share and that outlasts their patience removes a living server, once.
+#[test]
+fn the_second_outage_of_a_length_removes_nobody() {
+    let mut world = pool(6);
+    let removed = |world: &World| world.table.events.iter().filter(|e| e.kind == EventKind::Down).count();
+    let ring = world.ring();
+    let outage = |world: &mut World| {
+        befall(world, &ring[2], Fault::Isolate);
+        world.run_for(ms(300));
+        befall(world, &ring[2], Fault::Return);
+        assert!(world.run_until(secs(20), World::settled), "{:?}", world.ring());
+        world.run_for(secs(2));
+    };
+    outage(&mut world);
+    assert_eq!(removed(&world), 1, "300 ms are longer than anything it knew of");
+    for again in 0..3 {
+        outage(&mut world);
+        assert_eq!(removed(&world), 1, "{again}");
+    }
+    assert_sound(&world);
+    // It is as mortal as before, a little later.
+    let from = world.now;
+    befall(&mut world, &ring[2], Fault::Crash);
+    assert!(world.run_until(secs(5), World::settled), "{:?}", world.ring());
+    let down = told(&world, from, EventKind::Down, &ring[2]).expect("down");
+    println!("down after {down:?}");
+    assert!(down > secs(1), "{down:?}");
+}
