@@ -62,14 +62,14 @@ impl Loss {
         self.needed
     }
 
-    /// A reading. What a run lost counts when it is over, and of a run that was long enough for a suspicion as much as that took: the
-    /// rest was an outage, which says nothing of chance.
+    /// A reading. What a run lost counts when it is over. One that was long enough for a suspicion was an outage, which says next to nothing
+    /// of chance: it counts as one miss.
     pub fn observe(&mut self, reading: &WatchReading) {
         if reading.consecutive > 0 {
             self.run = self.run.max(reading.consecutive);
             return;
         }
-        let outage = self.run.saturating_sub(self.needed);
+        let outage = if self.run >= self.needed { self.run - 1 } else { 0 };
         let lost = reading.misses.saturating_sub(self.misses).saturating_sub(u64::from(outage));
         let sent = SHORT + reading.sent + reading.unresolved;
         if self.run == 0 && lost == 0 && sent < self.now.sent + STEP {

@@ -95,15 +95,15 @@ fn what_is_asked_for_is_frozen_while_a_run_lasts() {
 }
 
 #[test]
-fn an_outage_counts_for_no_more_than_its_suspicion_took() {
+fn an_outage_counts_as_one_miss() {
     let mut watch = Lossy::new(3);
     watch.run(1000, 0);
     (0..60).for_each(|_| watch.probe(true));
     watch.run(1, 0);
     let after = watch.loss.needed();
-    assert!(after <= 11, "{after}");
+    assert!((5..=7).contains(&after), "{after}");
     watch.run(SHORT + STEP, 0);
-    assert!(watch.loss.needed() <= 6, "{}", watch.loss.needed());
+    assert!(watch.loss.needed() <= 4, "{}", watch.loss.needed());
     watch.run(LONG, 0);
     assert_eq!(watch.loss.needed(), 3);
 }
