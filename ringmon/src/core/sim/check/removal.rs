@@ -6,9 +6,10 @@
 //! - the remover's own silence was long enough (R6), by what its kernel counted;
 //! - with `quorum = "both"` another server's vote stood in the removed row, of a life that goes on, for H at least;
 //!   or it was an alone removal (R2), whose mark had stood for its time;
-//! - no well member heard it (R12), **where that is promised**: see [`World::spoken_for`].
+//! - no well member heard it (R12), **where that is promised**: see [`World::spoken_for`];
+//! - it was not on the other side of a cut in two (R4): see [`World::across_a_cut`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::world::World;
@@ -35,6 +36,7 @@ impl World {
             self.too_hasty(&event.by, gone),
             row.and_then(|row| self.without_witness(event, row, before)),
             self.spoken_for(gone, &voters, before),
+            self.across_a_cut(gone, before),
         ];
         for what in wrong.into_iter().flatten() {
             self.violate(format!("{} is down, but {what}", event.subject_name));
@@ -128,6 +130,25 @@ impl World {
             }
         }
         None
+    }
+
+    /// R4: the members are two groups, each of at least two, within which everybody hears everybody, and across which nobody hears
+    /// anybody. Both accuse each other, so nobody is removed. Promised while the database answers and all are well.
+    fn across_a_cut(&self, gone: usize, before: &[ServerRow]) -> Option<String> {
+        let smooth = self.network.loss_permille == 0 && self.now.since(self.rough.database) > STEADY;
+        if !smooth || self.table.rows.len() > Self::SMALL || self.table.pool.rules.quorum == Quorum::Single {
+            return None;
+        }
+        let names = self.table.rows.values().chain(before).map(|row| row.name.as_str());
+        let members: BTreeSet<usize> = names.filter_map(|name| self.host(name)).collect();
+        let hears = |a: usize, b: usize| self.reaches_for(a, b, STEADY);
+        let (near, far): (Vec<usize>, Vec<usize>) = members.iter().partition(|m| **m == gone || hears(gone, **m));
+        let whole = |group: &[usize]| {
+            let all = group.iter().all(|a| self.is_fit(*a) && group.iter().all(|b| a == b || hears(*a, *b)));
+            all && group.len() >= 2
+        };
+        let parted = near.iter().all(|a| far.iter().all(|b| !self.network.reaches(*a, *b)));
+        (whole(&near) && whole(&far) && parted).then(|| "it lives on the other side of a cut (R4)".to_owned())
     }
 
     /// A member that has been well, and in its place in the table, for long.
