@@ -205,7 +205,7 @@ impl World {
         }
     }
 
-    /// R10: whoever has been well for long knows its buddies, once they know it. For whoever drives a world to ask now and then.
+    /// R10: whoever has been well for long knows its buddies, once they know it and one of them is new to it. For whoever drives a world to ask now and then.
     pub fn check_buddies(&mut self) {
         let mut wrong = Vec::new();
         let smooth = !self.database_away && self.now.since(self.rough.database) > Self::QUIET;
@@ -219,7 +219,13 @@ impl World {
             };
             let buddies = [host_of(first), host_of(second)];
             let fine = buddies.iter().all(|b| b.is_some_and(|b| b == host || known(&b) && knows(b)));
-            if fine && self.now.since(*at) > STEADY && self.hosts[host].buddies() != Some((*first, *second)) {
+            let view = self.hosts[host].buddies();
+            let stranger = view.is_none_or(|v| [first, second].iter().any(|b| **b != v.0 && **b != v.1));
+            if fine
+                && stranger
+                && self.now.since(*at) > STEADY * 2
+                && self.hosts[host].buddies() != Some((*first, *second))
+            {
                 let since = self.now.since(*at).as_millis();
                 wrong.push(format!("{} has not known its buddies for {since} ms (R10)", self.hosts[host].name));
             }

@@ -24,9 +24,9 @@ pub(super) fn all() -> [Story; 12] {
         ),
         story(
             Rule::R3,
-            400,
+            200,
             at_once,
-            "a cut, and a slow database: one half removes the other before that can accuse back",
+            "a cut while the database is away: when it is back, the first half to speak removes the other",
         ),
         story(Rule::R4, 4, halves, "a cut into halves, both of which reach the table: each removes the other"),
         story(
@@ -94,9 +94,10 @@ fn deaf(stage: &mut Stage) -> Vec<String> {
 
 fn at_once(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(4, QUICK);
-    world.slow = Some((ms(5), ms(150)));
-    world.run_for(ms(1_000));
+    world.database_away = true;
     world.partition(&ring[..2], true);
+    world.run_for(ms(2_000));
+    world.database_away = false;
     world.run_for(ms(6_000));
     kept(world)
 }
