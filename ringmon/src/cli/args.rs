@@ -197,7 +197,7 @@ pub struct SimArgs {
     /// `random`: rules that are taken out, to see what they are for
     #[arg(long, value_name = "RULE,...", value_delimiter = ',')]
     pub without: Vec<Rule>,
-    /// `random`, `rules`: tell everything on standard error
+    /// `random`: tell everything on standard error
     #[arg(long)]
     pub log: bool,
     /// The table as Markdown

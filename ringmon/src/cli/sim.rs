@@ -2,6 +2,7 @@
 
 mod plot;
 mod random;
+mod rules;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -28,8 +29,10 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
     if args.scenario == "list" {
         return list();
     }
-    if args.scenario == "random" {
-        return random::run(args);
+    match args.scenario.as_str() {
+        "random" => return random::run(args),
+        "rules" => return rules::run(args),
+        _ => {}
     }
     let mut runs = Vec::new();
     for setup in setups(args)? {
@@ -40,7 +43,7 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
         runs.push(done);
     }
     if !args.json {
-        show(&runs)?;
+        show(&runs, args.markdown)?;
     }
     if let Some(folder) = &args.svg {
         plot::draw(folder, &runs)?;
@@ -171,7 +174,7 @@ fn as_json(run: &Run) -> Value {
     })
 }
 
-fn show(runs: &[Run]) -> anyhow::Result<()> {
+fn show(runs: &[Run], markdown: bool) -> anyhow::Result<()> {
     let mut table = out::table(&[
         "SCENARIO",
         "SERVERS",
@@ -207,13 +210,16 @@ fn show(runs: &[Run]) -> anyhow::Result<()> {
             if report.wrong.is_empty() { "right" } else { "WRONG" }.to_owned(),
         ]);
     }
+    if markdown {
+        table.load_preset(comfy_table::presets::ASCII_MARKDOWN);
+    }
     out::line(&table.to_string())?;
     if let Some(Run { setup, .. }) = runs.first() {
         let us = |(least, most): (Duration, Duration)| format!("{} to {} us", least.as_micros(), most.as_micros());
         let (frame, statement) = (us(setup.latency), us(setup.statement));
         let loss = setup.loss_permille;
         out::line(&format!(
-            "\nseed {}; a frame takes {frame}, lost {loss} in 1000; a statement takes {statement}",
+            "\nseed {}; latency: a frame takes {frame}; loss: {loss} in 1000 frames; statement: {statement} (a transaction counts as one)",
             setup.seed
         ))?;
     }

@@ -28,7 +28,10 @@ fn every_command_is_in_the_help() {
         (&["pool", "set"], "pool"),
         (&["pool", "freeze"], "pool"),
         (&["pool", "thaw"], "pool"),
-        (&["sim"], "servers seed profile loss delay-us jitter-us statement-us json svg"),
+        (
+            &["sim"],
+            "servers seed profile loss delay-us jitter-us statement-us seeds threads without log markdown json svg",
+        ),
         (&["replay"], "why from until all check json"),
         (&["config", "check"], "config"),
         (&["config", "show"], "origin json"),

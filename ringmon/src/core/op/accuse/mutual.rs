@@ -1,6 +1,8 @@
 //! R4: a suspect that accuses its accusers is, perhaps, only out of their hearing.
 //!
-//! Nobody is removed while a member of the run has a *fresh* vote against one of the run's ends or one of its accusers.
+//! Nobody is removed while a member of the run has a *fresh* vote against one of the run's ends or one of its accusers. The run is everybody
+//! whom this server does not hear, and not only those whose removal is due: in a cut the servers in the middle of the other side hear both
+//! their buddies and accuse nobody, and those at its edges speak for them.
 //!
 //! *Fresh*: renewed within [`mutual_fresh`](crate::core::Tuning::mutual_fresh); or, where the other witness was not heard of for that
 //! long either, at most that much before that one's last word: the database stood still for everybody. Without the second half, the first one to reach a database that comes back after a
@@ -17,6 +19,7 @@
 
 use std::collections::BTreeMap;
 
+use super::chain::{Chain, Suspect};
 use super::judge::Case;
 use super::votes::{is_recent, silence, stands};
 use crate::core::ServerId;
@@ -32,14 +35,18 @@ use crate::core::row::{ServerRow, Side, Vote, VoteKind};
 pub(super) fn is_mutual(
     a: &Accusation,
     seen: &TableSnapshot,
+    chain: &Chain<'_>,
     run: &[Case<'_>],
     accusers: &BTreeMap<ServerId, &ServerRow>,
 ) -> Result<bool, Step> {
     for accused in accusers.values() {
         for side in Side::BOTH {
             let Some(vote) = accused.vote(side) else { continue };
-            let Some(case) = run.iter().find(|case| case.suspect.row.id == vote.voter) else { continue };
-            if vote.voter_incarnation != case.suspect.row.incarnation || !is_fresh(a, seen, case, vote) {
+            let Some(suspect) = chain.suspects.iter().find(|suspect| suspect.row.id == vote.voter) else { continue };
+            // The other witness's word against the same suspect, if it is one of those that are about to go.
+            let case = run.iter().find(|case| case.suspect.row.id == vote.voter);
+            let second = case.and_then(|case| case.second).map(|(_, vote)| vote);
+            if vote.voter_incarnation != suspect.row.incarnation || !is_fresh(a, seen, second, vote) {
                 continue;
             }
             if agrees(a, vote, accused.id)
@@ -47,7 +54,7 @@ pub(super) fn is_mutual(
             {
                 continue;
             }
-            if !is_overdue(a, seen, case, vote) || is_seconded(a, seen, accused, side)? {
+            if !is_overdue(a, seen, suspect, second, vote) || is_seconded(a, seen, accused, side)? {
                 return Ok(true);
             }
         }
@@ -62,17 +69,23 @@ fn agrees(a: &Accusation, counter: &Vote, accused: ServerId) -> bool {
     pulseless && counter.kind == VoteKind::Agent
 }
 
-fn is_fresh(a: &Accusation, seen: &TableSnapshot, case: &Case<'_>, counter: &Vote) -> bool {
+fn is_fresh(a: &Accusation, seen: &TableSnapshot, second: Option<&Vote>, counter: &Vote) -> bool {
     let within = a.tuning.mutual_fresh;
     let recent = |at| is_recent(seen.db_now, at, within);
-    let paused = case.second.is_some_and(|(_, vote)| !recent(vote.at) && counter.at + within >= vote.at);
+    let paused = second.is_some_and(|vote| !recent(vote.at) && counter.at + within >= vote.at);
     recent(counter.at) || paused && counter.at <= seen.db_now
 }
 
-fn is_overdue(a: &Accusation, seen: &TableSnapshot, case: &Case<'_>, counter: &Vote) -> bool {
+fn is_overdue(
+    a: &Accusation,
+    seen: &TableSnapshot,
+    suspect: &Suspect<'_>,
+    second: Option<&Vote>,
+    counter: &Vote,
+) -> bool {
     let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
-    let second = case.second.map_or(a.tuning.mutual_limit, |(_, vote)| age(vote));
-    let state = age(counter).min(second).min(silence(seen, &case.suspect));
+    let second = second.map_or(a.tuning.mutual_limit, age);
+    let state = age(counter).min(second).min(silence(seen, suspect));
     state >= a.tuning.mutual_limit
 }
 

@@ -39,7 +39,7 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
     let splice = Splice::of(chain, run);
     // One witness is the user's literal rule: it asks nobody, the suspect included.
     let asks = pool.rules.quorum == Quorum::Both && a.tuning.keeps(Rule::R4);
-    if asks && is_mutual(a, seen, &splice.run, &splice.accusers)? {
+    if asks && is_mutual(a, seen, chain, &splice.run, &splice.accusers)? {
         return Ok(Err(Held::Mutual));
     }
     let names: Vec<&str> = splice.run.iter().map(|case| case.suspect.row.name.as_str()).collect();

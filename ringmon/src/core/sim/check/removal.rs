@@ -6,9 +6,10 @@
 //! - the remover's own silence was long enough (R6), by what its kernel counted;
 //! - with `quorum = "both"` another server's vote stood in the removed row, of a life that goes on, for H at least;
 //!   or it was an alone removal (R2), whose mark had stood for its time;
-//! - no well member heard it (R12), **where that is promised**: see [`World::spoken_for`].
+//! - no well member heard it (R12), **where that is promised**: see [`World::spoken_for`];
+//! - it was not on the other side of a cut in two (R4): see [`World::across_a_cut`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::world::World;
@@ -35,6 +36,7 @@ impl World {
             self.too_hasty(&event.by, gone),
             row.and_then(|row| self.without_witness(event, row, before)),
             self.spoken_for(gone, &voters, before),
+            self.across_a_cut(gone, before),
         ];
         for what in wrong.into_iter().flatten() {
             self.violate(format!("{} is down, but {what}", event.subject_name));
@@ -130,6 +132,25 @@ impl World {
         None
     }
 
+    /// R4: the members are two groups, each of at least two, within which everybody hears everybody, and across which nobody hears
+    /// anybody. Both accuse each other, so nobody is removed. Promised while the database answers and all are well.
+    fn across_a_cut(&self, gone: usize, before: &[ServerRow]) -> Option<String> {
+        let smooth = self.network.loss_permille == 0 && self.now.since(self.rough.database) > STEADY;
+        if !smooth || self.table.rows.len() > Self::SMALL || self.table.pool.rules.quorum == Quorum::Single {
+            return None;
+        }
+        let names = self.table.rows.values().chain(before).map(|row| row.name.as_str());
+        let members: BTreeSet<usize> = names.filter_map(|name| self.host(name)).collect();
+        let hears = |a: usize, b: usize| self.reaches_for(a, b, STEADY);
+        let (near, far): (Vec<usize>, Vec<usize>) = members.iter().partition(|m| **m == gone || hears(gone, **m));
+        let whole = |group: &[usize]| {
+            let all = group.iter().all(|a| self.is_fit(*a) && group.iter().all(|b| a == b || hears(*a, *b)));
+            all && group.len() >= 2
+        };
+        let parted = near.iter().all(|a| far.iter().all(|b| !self.network.reaches(*a, *b)));
+        (whole(&near) && whole(&far) && parted).then(|| "it lives on the other side of a cut (R4)".to_owned())
+    }
+
     /// A member that has been well, and in its place in the table, for long.
     fn is_fit(&self, host: usize) -> bool {
         let h = &self.hosts[host];
@@ -184,7 +205,7 @@ impl World {
         }
     }
 
-    /// R10: whoever has been well for long knows its buddies, once they know it. For whoever drives a world to ask now and then.
+    /// R10: whoever has been well for long knows its buddies, once they know it and one of them is new to it. For whoever drives a world to ask now and then.
     pub fn check_buddies(&mut self) {
         let mut wrong = Vec::new();
         let smooth = !self.database_away && self.now.since(self.rough.database) > Self::QUIET;
@@ -198,7 +219,13 @@ impl World {
             };
             let buddies = [host_of(first), host_of(second)];
             let fine = buddies.iter().all(|b| b.is_some_and(|b| b == host || known(&b) && knows(b)));
-            if fine && self.now.since(*at) > STEADY && self.hosts[host].buddies() != Some((*first, *second)) {
+            let view = self.hosts[host].buddies();
+            let stranger = view.is_none_or(|v| [first, second].iter().any(|b| **b != v.0 && **b != v.1));
+            if fine
+                && stranger
+                && self.now.since(*at) > STEADY * 2
+                && self.hosts[host].buddies() != Some((*first, *second))
+            {
                 let since = self.now.since(*at).as_millis();
                 wrong.push(format!("{} has not known its buddies for {since} ms (R10)", self.hosts[host].name));
             }

@@ -134,10 +134,12 @@ impl Plan {
 
     fn turn(&self, world: &mut World, on: bool) {
         let (one, other, now) = (self.one, self.other, world.now);
-        let befall = |world: &mut World, from, to| match if on { from } else { to } {
-            // It was started again by another fault's end.
-            Fault::Start if world.hosts[one].engine.is_some() => {}
-            fault => world.befall(one, fault),
+        let befall = |world: &mut World, from, to| {
+            let fault = if on { from } else { to };
+            // Perhaps it was started again by another fault's end.
+            if fault != Fault::Start || world.hosts[one].engine.is_none() {
+                world.befall(one, fault);
+            }
         };
         match self.kind {
             Kind::Crash | Kind::HostPaused => befall(world, Fault::Crash, Fault::Return),
@@ -149,7 +151,7 @@ impl Plan {
             }
             Kind::OneWayCut => world.network.set_cut(one, other, on, now),
             Kind::Partition => world.partition(&self.group, on),
-            Kind::DatabaseSlow if self.group.len() % 2 == 0 => world.slow = on.then_some(self.slow),
+            Kind::DatabaseSlow if self.group.len().is_multiple_of(2) => world.slow = on.then_some(self.slow),
             Kind::DatabaseSlow => world.hosts[one].slow = on.then_some(self.slow),
             Kind::DatabaseAwayForOne => befall(world, Fault::LoseDatabase, Fault::FindDatabase),
             Kind::DatabaseAway => world.database_away = on,
