@@ -14,6 +14,7 @@ use ringmon_tests::bench::silent::silent;
 use ringmon_tests::bench::steady::{Load, ONSET, hold, steady};
 use ringmon_tests::bench::usage;
 use ringmon_tests::database::Choice;
+use ringmon_tests::undo;
 
 use super::plan::{PEERS_CALM, Plan, QUIET, SETTLE, START, Stage, Who};
 use super::progress::Progress;
@@ -95,6 +96,7 @@ impl Work<'_> {
             let mut measurement = Measurement::new(&who, &profile, *case, self.plan.servers);
             measurement.database = self.database().map(str::to_owned);
             let result = self.case(&mut running, *case, progress, &mut measurement);
+            undo::stand_still_if_ending();
             if let Err(error) = result {
                 measurement.problem = Some(format!("{error:#}"));
                 // Whatever is wrong with this pool must not be measured as part of the next case.
