@@ -3,7 +3,7 @@
 //! A panic unwinds and drops; a signal takes the whole list, newest first, and exits. Each entry runs once.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -14,6 +14,8 @@ static PENDING: Mutex<BTreeMap<u64, Deed>> = Mutex::new(BTreeMap::new());
 static NEXT: AtomicU64 = AtomicU64::new(0);
 /// The exit code when a signal is the end that was asked for; negative: it is not.
 static ASKED_FOR: AtomicI32 = AtomicI32::new(-1);
+/// A signal came: everything is being undone, and the program ends after that.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 fn pending() -> MutexGuard<'static, BTreeMap<u64, Deed>> {
     PENDING.lock().unwrap_or_else(PoisonError::into_inner)
@@ -51,6 +53,13 @@ pub fn end_by_signal(code: i32) {
     on_signals();
 }
 
+/// Does not return once a signal has come: for whoever would take what is being undone for a failure, and begin anew.
+pub fn stand_still_if_ending() {
+    while ENDING.load(Ordering::Relaxed) {
+        std::thread::park();
+    }
+}
+
 /// From now on a signal undoes everything before it ends the program (exit code 128 + signal).
 fn on_signals() {
     static ONCE: Once = Once::new();
@@ -58,6 +67,7 @@ fn on_signals() {
         Ok(mut signals) => {
             std::thread::spawn(move || {
                 if let Some(signal) = signals.forever().next() {
+                    ENDING.store(true, Ordering::Relaxed);
                     eprintln!("signal {signal}: cleaning up");
                     everything();
                     let code = ASKED_FOR.load(Ordering::Relaxed);

@@ -13,6 +13,13 @@ pub const DEMO_PROFILE: &str = "debug";
 pub fn cargo(root: &Path) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root);
+    for (name, _) in std::env::vars_os() {
+        // What cargo told this program of itself. Some build scripts (ring's) ask to be run again when it changes.
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
     cargo
 }
 

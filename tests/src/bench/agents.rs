@@ -40,18 +40,23 @@ pub struct Agents {
     folder: PathBuf,
 }
 
+/// A lab for agents built like this (`release`, `debug`).
+#[must_use]
+pub fn options(built: &str, profile: Profile, mode: Mode, database: Choice) -> Options {
+    let rules = match mode {
+        Mode::Observe => vec!["mode=observe".to_owned()],
+        Mode::Act => vec!["brake=1".to_owned()],
+    };
+    let agent_args = vec!["--profile".to_owned(), profile.to_string()];
+    Options { rules, agent_args, database, ..Options::built(built) }
+}
+
 impl Agents {
-    /// This many of them, built with optimisation, on a ring that is whole.
+    /// This many of them, on a ring that is whole.
     ///
     /// # Errors
     /// The pool does not come up.
-    pub fn start(profile: Profile, mode: Mode, database: Choice, servers: u8) -> anyhow::Result<Self> {
-        let rules = match mode {
-            Mode::Observe => vec!["mode=observe".to_owned()],
-            Mode::Act => vec!["brake=1".to_owned()],
-        };
-        let agent_args = vec!["--profile".to_owned(), profile.to_string()];
-        let options = Options { rules, agent_args, database, ..Options::built("release") };
+    pub fn start(options: Options, servers: u8) -> anyhow::Result<Self> {
         let lab = Lab::pool(options, servers)?;
         let order = lab.ring()?.order();
         let ports = Ports::open(&lab.network, 1..=servers)?;

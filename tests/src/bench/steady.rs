@@ -18,7 +18,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The load of a case, until this is dropped; the loss until [`Load::off`].
 #[derive(Debug)]
-pub struct Load(Option<Hogs>);
+pub struct Load {
+    hogs: Option<Hogs>,
+    loss: bool,
+}
 
 impl Load {
     /// Puts it on.
@@ -30,7 +33,13 @@ impl Load {
         if case.has_loss() {
             pool.lose(true)?;
         }
-        Ok(Self(hogs))
+        Ok(Self { hogs, loss: case.has_loss() })
+    }
+
+    /// Whether it is anything at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.hogs.is_some() || self.loss
     }
 
     /// Takes it off; what it should have been, it was to the end.
@@ -39,7 +48,7 @@ impl Load {
     /// nftables refused, or a hog had ended.
     pub fn off(self, pool: &mut dyn Pool) -> anyhow::Result<()> {
         pool.lose(false)?;
-        ensure!(self.0.is_none_or(|hogs| hogs.all_run()), "a processor hog ended before its time");
+        ensure!(self.hogs.is_none_or(|hogs| hogs.all_run()), "a processor hog ended before its time");
         Ok(())
     }
 }
@@ -69,7 +78,11 @@ pub fn steady(pool: &mut dyn Pool, case: Case, span: Duration, tell: &mut dyn Fn
     Ok(Blames::of((onset_s, onset), (seconds, counted)))
 }
 
-fn hold(pool: &mut dyn Pool, span: Duration, tell: &mut dyn FnMut()) -> anyhow::Result<()> {
+/// Listens for this long, and tells so again and again.
+///
+/// # Errors
+/// A detector ended.
+pub fn hold(pool: &mut dyn Pool, span: Duration, tell: &mut dyn FnMut()) -> anyhow::Result<()> {
     let end = Instant::now() + span;
     while Instant::now() < end {
         pool.listen()?;

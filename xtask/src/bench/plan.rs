@@ -13,7 +13,7 @@ use ringmon_tests::database::Choice;
 use super::Detect;
 
 /// How long a quiet pool is watched.
-pub const QUIET: Duration = Duration::from_secs(15);
+pub const QUIET: Duration = Duration::from_secs(12);
 /// How long after its start a pool is called quiet.
 pub const SETTLE: Duration = Duration::from_secs(3);
 
@@ -63,8 +63,9 @@ pub struct Plan {
     pub servers: u8,
 }
 
+/// Loss last: what a watch has learned of it would make it patient in the next case.
 const SUSPECTED: [Case; 6] =
-    [Case::Quiet, Case::Crash, Case::AgentKill, Case::AgentStop, Case::CrashLoss, Case::CrashHogs];
+    [Case::Quiet, Case::Crash, Case::AgentKill, Case::AgentStop, Case::CrashHogs, Case::CrashLoss];
 const STEADY: [Case; 3] = [Case::Hogs, Case::Loss, Case::Both];
 const OF_PEERS: [Case; 5] = [Case::Quiet, Case::Crash, Case::Hogs, Case::Loss, Case::Both];
 
@@ -128,13 +129,12 @@ impl Plan {
             Case::Quiet => SETTLE + QUIET,
             Case::Hogs | Case::Loss | Case::Both => ONSET + self.span + ms(500),
             // Two of five servers can be struck while the others rest.
-            Case::Crash | Case::CrashLoss | Case::CrashHogs if matches!(who, Who::Peers(_)) => {
-                (ms(1500) + calm / 2) * trials
-            }
-            Case::Crash | Case::CrashLoss | Case::CrashHogs => (ms(400) + calm / 2) * trials,
-            Case::AgentKill => ms(1300) * trials,
-            Case::AgentStop => ms(800) * trials,
-            Case::CrashCommit => (ms(800) + calm) * trials,
+            Case::Crash if matches!(who, Who::Peers(_)) => (ms(650) + calm / 2) * trials,
+            Case::Crash => (ms(100) + calm / 2) * trials,
+            Case::CrashLoss | Case::CrashHogs => ONSET + (ms(100) + calm / 2) * trials,
+            Case::AgentKill => ms(700) * trials,
+            Case::AgentStop => ms(600) * trials,
+            Case::CrashCommit => (ms(700) + calm) * trials,
         }
     }
 
@@ -153,7 +153,7 @@ impl Plan {
 }
 
 /// About how long a pool takes to come up.
-pub const START: Duration = Duration::from_secs(3);
+pub const START: Duration = Duration::from_secs(2);
 /// A BFD session that came up again is at its full rate before this.
 pub const PEERS_CALM: Duration = Duration::from_millis(1000);
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail};
-use ringmon_tests::bench::agents::Agents;
+use anyhow::bail;
+use ringmon_tests::bench::agents::{self, Agents};
 use ringmon_tests::bench::case::Case;
 use ringmon_tests::bench::commit::commit;
 use ringmon_tests::bench::crash::{Trialled, Trials, crash};
@@ -11,9 +11,10 @@ use ringmon_tests::bench::measurement::{Blames, Cost, Measurement, Times};
 use ringmon_tests::bench::peers::Peers;
 use ringmon_tests::bench::pool::Pool;
 use ringmon_tests::bench::silent::silent;
-use ringmon_tests::bench::steady::{Load, steady};
+use ringmon_tests::bench::steady::{Load, ONSET, hold, steady};
 use ringmon_tests::bench::usage;
 use ringmon_tests::database::Choice;
+use ringmon_tests::undo;
 
 use super::plan::{PEERS_CALM, Plan, QUIET, SETTLE, START, Stage, Who};
 use super::progress::Progress;
@@ -37,7 +38,8 @@ impl Running {
     fn start(who: &Who, servers: u8) -> anyhow::Result<Self> {
         match who {
             Who::Agents(profile, mode, database) => {
-                Ok(Self::Agents(Box::new(Agents::start(*profile, *mode, database.clone(), servers)?)))
+                let options = agents::options("release", *profile, *mode, database.clone());
+                Ok(Self::Agents(Box::new(Agents::start(options, servers)?)))
             }
             Who::Peers(peer) => Ok(Self::Peers(Box::new(Peers::start(*peer, servers)?))),
         }
@@ -94,6 +96,7 @@ impl Work<'_> {
             let mut measurement = Measurement::new(&who, &profile, *case, self.plan.servers);
             measurement.database = self.database().map(str::to_owned);
             let result = self.case(&mut running, *case, progress, &mut measurement);
+            undo::stand_still_if_ending();
             if let Err(error) = result {
                 measurement.problem = Some(format!("{error:#}"));
                 // Whatever is wrong with this pool must not be measured as part of the next case.
@@ -122,12 +125,18 @@ impl Work<'_> {
         progress: &mut Progress,
         measurement: &mut Measurement,
     ) -> anyhow::Result<()> {
-        if let Some(pool) = running {
-            pool.pool().settle(PATIENCE).context("the pool is not whole after the case before")?;
-        } else {
-            *running = Some(Running::start(&self.stage.who, self.plan.servers)?);
-        }
-        let running = running.as_mut().context("a pool that was just started")?;
+        // A pool that does not get over one case must not spoil the next.
+        let last = running.take().and_then(|mut last| match last.pool().settle(PATIENCE) {
+            Ok(()) => Some(last),
+            Err(error) => {
+                say(&format!("starting afresh, the pool is not whole after the case before: {error:#}"));
+                None
+            }
+        });
+        let running = match last {
+            Some(last) => running.insert(last),
+            None => running.insert(Running::start(&self.stage.who, self.plan.servers)?),
+        };
         match case {
             Case::Quiet => measurement.cost = Some(self.quiet(running.pool())?),
             Case::Hogs | Case::Loss | Case::Both => {
@@ -179,6 +188,9 @@ impl Work<'_> {
             (Case::Crash | Case::CrashLoss | Case::CrashHogs, running) => {
                 let pool = running.pool();
                 let load = Load::on(case, pool)?;
+                if load.is_on() {
+                    hold(pool, ONSET, &mut || {})?;
+                }
                 let result = crash(pool, &trials, trialled, done);
                 load.off(pool).and(result)
             }

@@ -8,6 +8,7 @@ use ringmon_tests::bench::machine::Machine;
 use ringmon_tests::bench::measurement::{Blames, Measurement, Times};
 use ringmon_tests::bench::pool::LOSS_PERCENT;
 use ringmon_tests::bench::samples::ENOUGH_FOR_P99;
+use ringmon_tests::bench::steady::ONSET;
 
 use super::plan::Plan;
 
@@ -185,7 +186,10 @@ fn blames_cell(blames: &Blames) -> String {
 }
 
 fn notes(all: &[Measurement]) -> String {
-    let blow = all.iter().filter_map(|one| one.times.as_ref()).map(|times| times.blow_max_ms).fold(0.0, f64::max);
+    let blow = |hogs: bool| {
+        let these = all.iter().filter(|one| one.case.has_hogs() == hogs);
+        these.filter_map(|one| one.times.as_ref()).map(|times| times.blow_max_ms).fold(0.0, f64::max)
+    };
     let mut notes = vec![
         "A silent crash: the bridge's port passes nothing, the carrier stays up, the processes are frozen. Seen: the first suspicion by a \
          neighbour (BFD: its session goes down). p99 by nearest rank, of at least 100 trials, else \"-\"."
@@ -195,13 +199,18 @@ fn notes(all: &[Measurement]) -> String {
             .to_owned(),
         format!(
             "Loss: {LOSS_PERCENT} of 100 IP packets between servers, each way, by chance and each for itself; ARP is spared. Hogs: {HOGS} busy loops \
-             of ordinary priority. Onset: the first 5 s of a load, counted apart."
+             of ordinary priority. Onset: the first {} s of a load, counted apart; no crash falls into it.",
+            ONSET.as_secs()
         ),
         "False downs: of ringmon removals, suspicions beside them; of BFD sessions that went down, each end counted. Nobody was ill."
             .to_owned(),
         "CPU: scheduler's time of all threads in a quiet pool, the mean of all servers; each has two watches. Memory: the largest of all."
             .to_owned(),
-        format!("No time is too short by how it was measured; by the blow itself it is too long by at most {blow:.2} ms."),
+        format!(
+            "No time is too short by how it was measured. It may be too long by as much as the blow itself took: at most {:.2} ms, under hogs {:.2} ms.",
+            blow(false),
+            blow(true)
+        ),
     ];
     for one in all.iter().filter(|one| one.cost.is_some()) {
         if let Some(cost) = &one.cost {

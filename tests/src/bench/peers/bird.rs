@@ -28,14 +28,12 @@ fn configuration(place: &Place) -> String {
     for neighbour in place.neighbours {
         let _ = writeln!(sessions, "  neighbor {neighbour} dev \"eth0\" local {};", place.own);
     }
-    // `idle tx interval` is of sessions that are down: they come up again sooner, and see no failure sooner.
     format!(
         "router id {};\n\
          timeformat log \"%s.%6f\";\n\
          log \"{}\" all;\n\
          protocol device {{ scan time 60; }}\n\
-         protocol bfd {{\n  debug {{ events }};\n  interface \"eth0\" {{\n    min rx interval 10 ms;\n    min tx interval 10 ms;\n    \
-         idle tx interval 100 ms;\n    multiplier 3;\n  }};\n{sessions}}}\n",
+         protocol bfd {{\n  debug {{ events }};\n  interface \"eth0\" {{\n    min rx interval 10 ms;\n    min tx interval 10 ms;\n    multiplier 3;\n  }};\n{sessions}}}\n",
         place.own,
         place.log.display()
     )
