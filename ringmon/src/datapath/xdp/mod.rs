@@ -30,6 +30,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::mem::offset_of;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -69,7 +70,8 @@ pub struct XdpDatapath {
     dscp: u8,
     sign: Sign,
     accepted: Vec<u8>,
-    voids: [u64; MAX_WATCHES as usize],
+    /// Void misses as last seen, of each slot in use.
+    voids: BTreeMap<u16, u64>,
     keys: Array<MapData, Plain<KeySlot>>,
     events: AsyncFd<RingBuf<MapData>>,
     shared: Arc<Shared>,
@@ -111,7 +113,7 @@ pub fn open(options: Options) -> Result<XdpDatapath, Error> {
         dscp: options.dscp,
         sign,
         accepted: Vec::new(),
-        voids: [0; MAX_WATCHES as usize],
+        voids: BTreeMap::new(),
         keys,
         events,
         shared,
@@ -197,7 +199,7 @@ impl Datapath for XdpDatapath {
         // Nobody can keep replies of an earlier life of this agent, and play them back when their number comes up again.
         let first = (rand::random::<u64>() >> 2).max(1);
         self.shared.begin(spec.id, peer.octets(), first, deadline, now);
-        self.voids[usize::from(slot)] = 0;
+        self.voids.insert(slot, 0);
         self.sender.tell(Command::Begin(Box::new(Lane::new(spec.id, peer, first, pace, socket, now))));
         Ok(())
     }
@@ -205,6 +207,7 @@ impl Datapath for XdpDatapath {
     fn unwatch(&mut self, watch: WatchId) {
         if self.shared.generation(watch.slot) == watch.generation {
             self.shared.end(watch.slot);
+            self.voids.remove(&watch.slot);
         }
         self.sender.tell(Command::End(watch));
     }
@@ -273,7 +276,8 @@ impl Datapath for XdpDatapath {
 
     fn faults(&mut self) -> (bool, Vec<(LocalFault, Time, Time)>) {
         let mut faults = self.shared.take_faults();
-        for (slot, seen) in (0..).zip(&mut self.voids) {
+        for (slot, seen) in &mut self.voids {
+            let slot = u32::from(*slot);
             let void = self.shared.watches.word(slot, offset_of!(Watch, void)).map_or(0, |word| word.load(Relaxed));
             if void > *seen {
                 *seen = void;
