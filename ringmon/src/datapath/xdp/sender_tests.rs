@@ -118,11 +118,39 @@ fn a_shorter_interval_holds_at_once() {
         bench.turns.send_due(now);
         let pace = Pace { interval: Duration::from_millis(2), deadline: INTERVAL, purpose: Purpose::Buddy };
         bench.turns.obey(Command::Change(WatchId { slot: 0, generation: 1 }, pace), now);
-        assert!(bench.due(0).since(now) <= Duration::from_millis(2));
+        assert_eq!(bench.due(0), now + Duration::from_millis(2), "one has just left");
         // Another generation's command is not for this watch.
         bench.turns.obey(Command::End(WatchId { slot: 0, generation: 2 }), now);
         assert!(bench.turns.lanes[0].is_some());
         bench.turns.obey(Command::End(WatchId { slot: 0, generation: 1 }), now);
         assert!(bench.turns.lanes[0].is_none());
+    });
+}
+
+/// Who asks for a burst has just missed something, and cannot wait for the grid; afterwards the probes are on it again.
+#[test]
+fn a_burst_begins_at_once_and_ends_on_the_grid() {
+    let ends = pair();
+    resolve(&ends, ADDRESSES[1]);
+    ends[0].run(|| {
+        let (mut bench, now) = (bench(), clock::now());
+        let id = WatchId { slot: 0, generation: 1 };
+        let pace = |interval| Pace { interval, deadline: INTERVAL, purpose: Purpose::Buddy };
+        bench.begin(0, INTERVAL, now);
+        bench.turns.send_due(now);
+        let missed = now + Duration::from_millis(5);
+        bench.turns.obey(Command::Change(id, pace(INTERVAL / 10)), missed);
+        assert_eq!(bench.due(0), missed);
+        bench.turns.send_due(missed);
+        bench.turns.send_due(bench.due(0));
+        assert!(
+            bench.due(0).since(missed) <= INTERVAL / 5,
+            "two intervals of the burst: {:?}",
+            bench.due(0).since(missed)
+        );
+        bench.turns.obey(Command::Change(id, pace(INTERVAL)), bench.due(0));
+        assert_eq!(bench.due(0).as_ns() % 20_000_000, SEED);
+        assert_eq!(bench.sent(0), 3);
+        assert!(bench.turns.faults.is_empty());
     });
 }

@@ -209,3 +209,42 @@ fn more_than_a_second_late_is_too_late() {
     assert_eq!((kit.reading().replies, kit.reading().consecutive > 0), (0, true));
     assert_eq!(kit.counted().get("stale_reply"), Some(&1));
 }
+
+/// RFC 6298: the next probe's deadline follows the round trips, within the bounds that user space gave.
+#[test]
+fn a_long_round_trip_raises_the_next_deadline_and_short_ones_lower_it_again() {
+    let mut kit = Kit::watching(LONG);
+    let (least, most) = (Duration::from_millis(5), Duration::from_secs(3));
+    kit.shared.deadline(WATCH.slot, (least, most));
+    let patience = |kit: &mut Kit, seq: u64| {
+        kit.send(seq);
+        let probe = kit.outstanding(seq);
+        Duration::from_nanos(probe.deadline_ns - probe.sent_ns)
+    };
+    assert_eq!(patience(&mut kit, FIRST), least, "nothing was heard yet");
+    let sent = clock::now();
+    while clock::now().since(sent) < Duration::from_millis(40) {
+        std::hint::spin_loop();
+    }
+    consumed(&mut kit, &reply(FIRST));
+    assert_eq!(kit.reading().late, 1);
+    let longer = patience(&mut kit, FIRST + 1);
+    assert!(longer >= Duration::from_millis(80) && longer <= most, "three times the first round trip: {longer:?}");
+    assert_eq!(kit.reading().patience, longer);
+    for seq in FIRST + 2..FIRST + 100 {
+        kit.send(seq);
+        consumed(&mut kit, &reply(seq));
+    }
+    assert_eq!(patience(&mut kit, FIRST + 100), least);
+    kit.shared.deadline(WATCH.slot, (least, least));
+    assert_eq!(patience(&mut kit, FIRST + 101), least, "never above the most");
+}
+
+#[test]
+fn how_many_of_ours_were_answered_comes_with_how_many_had_left() {
+    let mut kit = Kit::watching(LONG);
+    (FIRST..FIRST + 5).for_each(|seq| kit.send(seq));
+    consumed(&mut kit, &reply_with(FIRST + 4, |payload| payload.answered = 3_u64.to_be_bytes()));
+    let reading = kit.reading();
+    assert_eq!((reading.answered, reading.answered_of), (3, 5));
+}
