@@ -45,7 +45,7 @@ pub enum Bench {
 /// What to measure of detection.
 #[derive(Debug, clap::Args)]
 pub struct Detect {
-    /// Which profiles, with commas between: default, fast, turbo, gentle. (gentle probes once a second: 10 trials of two minutes each.)
+    /// Which profiles, with commas between: default, fast, turbo, gentle. (gentle probes once a second: 10 trials, of about 40 s each.)
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "default,fast,turbo")]
     profiles: Vec<Profile>,
     /// Only these, with commas between: quiet, crash, agent-kill, agent-stop, crash-loss, crash-hogs, hogs, loss, both, crash-commit.
