@@ -116,7 +116,8 @@ Examples:
   ringmon sim random --seeds 10000                   ten thousand small pools, each with up to seven faults
   ringmon sim random --seed 7 --log                  one of them, told in full
   ringmon sim random --without R4                    what goes wrong without a rule
-  ringmon sim rules                                  what each rule is for: a story, with and without it";
+  ringmon sim rules                                  what each rule is for: a story, with and without it
+  ringmon sim outages --profile fast                 what outages, and loss, do to a server that lives";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -163,7 +164,8 @@ pub struct ReplayArgs {
 /// `sim`
 #[derive(Clone, Debug, Args)]
 pub struct SimArgs {
-    /// Which scenario; `all` of them; `list` what there is; `random` small pools with random faults; or `rules`: what each rule is for
+    /// Which scenario; `all` of them; `list` what there is; `random` small pools with random faults;
+    /// `rules`: what each rule is for; or `outages`: what they do to a server that lives
     #[arg(default_value = "list")]
     pub scenario: String,
     /// How many servers; several numbers are several runs
@@ -191,7 +193,13 @@ pub struct SimArgs {
     /// `random`: how many pools, of this seed and those after it [default: 1000, or 1 with --log]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub seeds: Option<u64>,
-    /// `random`: how many at a time [default: as many as there are processors]
+    /// `outages`: how many of each length
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    pub trials: u32,
+    /// `outages`: how many probes at each loss
+    #[arg(long, value_name = "N", default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub probes: u64,
+    /// `random`, `outages`: how many at a time [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// `random`: rules that are taken out, to see what they are for
