@@ -114,9 +114,10 @@ Examples:
   ringmon sim mass-death --servers 100,1000,10000 --svg plots
   ringmon sim rack --profile fast --loss 1           1 % of all frames are lost
   ringmon sim random --seeds 10000                   ten thousand small pools, each with up to seven faults
-  ringmon sim random --seed 7 --log                  one of them, told in full
+  ringmon sim random --seed 7 --loud                 one of them, told in full
   ringmon sim random --without R4                    what goes wrong without a rule
-  ringmon sim rules                                  what each rule is for: a story, with and without it";
+  ringmon sim rules                                  what each rule is for: a story, with and without it
+  ringmon sim outages --profile fast                 what outages, and loss, do to a server that lives";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -163,7 +164,8 @@ pub struct ReplayArgs {
 /// `sim`
 #[derive(Clone, Debug, Args)]
 pub struct SimArgs {
-    /// Which scenario; `all` of them; `list` what there is; `random` small pools with random faults; or `rules`: what each rule is for
+    /// Which scenario; `all` of them; `list` what there is; `random` small pools with random faults;
+    /// `rules`: what each rule is for; or `outages`: what they do to a server that lives
     #[arg(default_value = "list")]
     pub scenario: String,
     /// How many servers; several numbers are several runs
@@ -188,10 +190,16 @@ pub struct SimArgs {
     /// Least and most time of a statement, in microseconds; a transaction, COMMIT included, counts as one
     #[arg(long, value_name = "LEAST,MOST", value_delimiter = ',', num_args = 1, default_value = "100,800")]
     pub statement_us: Vec<u64>,
-    /// `random`: how many pools, of this seed and those after it [default: 1000, or 1 with --log]
+    /// `random`: how many pools, of this seed and those after it [default: 1000, or 1 with --loud]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub seeds: Option<u64>,
-    /// `random`: how many at a time [default: as many as there are processors]
+    /// `outages`: how many of each length
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    pub trials: u32,
+    /// `outages`: how many probes at each loss
+    #[arg(long, value_name = "N", default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub probes: u64,
+    /// `random`, `outages`: how many at a time [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// `random`: rules that are taken out, to see what they are for
@@ -199,7 +207,7 @@ pub struct SimArgs {
     pub without: Vec<Rule>,
     /// `random`: tell everything on standard error
     #[arg(long)]
-    pub log: bool,
+    pub loud: bool,
     /// The table as Markdown
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,

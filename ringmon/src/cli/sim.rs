@@ -1,5 +1,6 @@
 //! `ringmon sim`: scenarios on simulated pools, and what came of them.
 
+mod outages;
 mod plot;
 mod random;
 mod rules;
@@ -32,6 +33,7 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
     match args.scenario.as_str() {
         "random" => return random::run(args),
         "rules" => return rules::run(args),
+        "outages" => return outages::run(args),
         _ => {}
     }
     let mut runs = Vec::new();

@@ -48,8 +48,8 @@ const TOLD: usize = 20;
 
 /// Lives through all of them.
 pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
-    let many = args.seeds.unwrap_or(if args.log { 1 } else { 1000 });
-    let options = Options { without: args.without.clone(), loud: args.log };
+    let many = args.seeds.unwrap_or(if args.loud { 1 } else { 1000 });
+    let options = Options { without: args.without.clone(), loud: args.loud };
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = args.threads.map_or(processors, usize::from);
     forget_peak();
@@ -98,7 +98,7 @@ fn all(first: u64, many: u64, threads: usize, options: &Options) -> Sum {
 fn again(args: &SimArgs, seed: u64) -> String {
     let words: Vec<String> = args.without.iter().map(Rule::to_string).collect();
     let without = if words.is_empty() { String::new() } else { format!(" --without {}", words.join(",")) };
-    format!("ringmon sim random --seed {seed}{without} --log")
+    format!("ringmon sim random --seed {seed}{without} --loud")
 }
 
 fn show(args: &SimArgs, sum: &Sum, wall: Duration) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ mod established;
 mod fault;
 mod host;
 pub mod network;
+pub mod outage;
 pub mod random;
 pub mod scenario;
 pub mod story;

@@ -1,6 +1,6 @@
 //! The corners of `docs/detector.md`: what is right where the plain rule would be wrong.
 
-use super::kit::{anybody_removed, assert_sound, count, ms, pool, rule, secs, told};
+use super::kit::{anybody_removed, assert_sound, befall, count, ms, pool, rule, secs, told};
 use crate::core::EventKind;
 use crate::core::row::Mode;
 use crate::core::sim::{Fault, World};
