@@ -1,8 +1,8 @@
 //! A reply comes home.
 
 use ringmon_common::layout::{EventKind, LATE_NS, Outstanding, PULSE_OLD_US, Watch, state, window_index};
-use ringmon_common::wire::{Direction, PULSE_NEVER, Payload};
 use ringmon_common::rtt::Smooth;
+use ringmon_common::wire::{Direction, PULSE_NEVER, Payload};
 use ringmon_common::{Verdict, rtt};
 
 use crate::atomic::{add, change, get, set, swap};

@@ -63,7 +63,8 @@ unsafe fn patience(watch: *const Watch) -> u64 {
     // SAFETY: by the caller.
     unsafe {
         let (mean_ns, deviation_ns) = (get(&raw const (*watch).mean_ns), get(&raw const (*watch).deviation_ns));
-        Smooth { mean_ns, deviation_ns }.deadline(get(&raw const (*watch).deadline_ns), get(&raw const (*watch).longest_ns))
+        Smooth { mean_ns, deviation_ns }
+            .deadline(get(&raw const (*watch).deadline_ns), get(&raw const (*watch).longest_ns))
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Of a watch that has just begun: it is as if [`SHORT`] probes had left, and one of them had been lost. `floor` is the least number of
+    /// Of a watch that has just begun: it is as if 64 probes had left, and one of them had been lost. `floor` is the least number of
     /// misses asked for.
     #[must_use]
     pub fn new(floor: u32) -> Self {

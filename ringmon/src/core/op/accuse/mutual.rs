@@ -46,6 +46,11 @@ pub(super) fn is_mutual(
             // The other witness's word against the same suspect, if it is one of those that are about to go.
             let case = run.iter().find(|case| case.suspect.row.id == vote.voter);
             let second = case.and_then(|case| case.second).map(|(_, vote)| vote);
+            // Whoever accuses this server, and those about to go as well, is the other witness: it does not protect them.
+            let seconds = |c: &Case<'_>| c.second.is_some_and(|(voter, _)| voter.id == vote.voter);
+            if case.is_none() && run.iter().all(seconds) {
+                continue;
+            }
             if vote.voter_incarnation != suspect.row.incarnation || !is_fresh(a, seen, second, vote) {
                 continue;
             }

@@ -27,10 +27,16 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
     }
     let mut run: Vec<Case<'_>> = Vec::new();
     let mut held: Option<Held> = None;
-    for place in 0..chain.suspects.len() {
+    // Where one report is enough it is the buddy's: whoever stands beyond a host that stays is for that one to report.
+    let mut others = false;
+    for (place, suspect) in chain.suspects.iter().enumerate() {
         match judge(a, &pool.rules, seen, chain, place)? {
-            Ok(case) => run.push(case),
-            Err(reason) => held = held.or(Some(reason)),
+            Ok(case) if !others => run.push(case),
+            Ok(_) => {}
+            Err(reason) => {
+                others |= pool.rules.quorum == Quorum::Single && suspect.finding.kind == VoteKind::Host;
+                held = held.or(Some(reason));
+            }
         }
     }
     if run.is_empty() {
