@@ -63,7 +63,7 @@ impl Outages {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use ::core::net::{IpAddr, Ipv4Addr};
 
     use super::*;
 

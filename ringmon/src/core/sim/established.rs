@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::world::{Settings, World};
+use super::settings::Settings;
+use super::world::World;
 use super::{Fault, Host};
 use crate::core::row::{Health, ServerRow};
 use crate::core::{Incarnation, ServerId, Time};

@@ -19,6 +19,7 @@ pub mod network;
 pub mod outage;
 pub mod random;
 pub mod scenario;
+mod settings;
 pub mod story;
 pub mod table;
 mod tape;
@@ -29,5 +30,6 @@ mod world;
 
 pub use fault::Fault;
 pub use host::Host;
+pub use settings::{Settings, Traffic};
 pub use tape::Tape;
-pub use world::{Line, Settings, Traffic, World};
+pub use world::{Line, World};

@@ -6,48 +6,13 @@ use std::time::Duration;
 use super::datapath::{Datapath, Reply};
 use super::host::{Flight, Host};
 use super::network::Network;
+use super::settings::{Settings, Traffic};
 use super::table::{Attempt, VirtualTable};
 use super::tape::Tape;
 use crate::core::engine::{Engine, Input, Output, Stopped};
 use crate::core::rng::Rng;
 use crate::core::row::Address;
-use crate::core::{DbTime, Event, Incarnation, Notice, Profile, Rule, ServerId, Time, Tuning, WatchId, Without};
-
-/// What the world is like.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Everything random follows from it.
-    pub seed: u64,
-    /// Servers there are; none has an agent at first.
-    pub servers: usize,
-    /// How fast they probe.
-    pub profile: Profile,
-    /// Least and most time of one statement.
-    pub statement: (Duration, Duration),
-    /// Tell everything on standard error.
-    pub loud: bool,
-    /// Whatever cannot go wrong is computed when it is asked for, and not simulated probe by probe.
-    pub lazy: bool,
-    /// Rules that are taken out, to see what goes wrong then.
-    pub without: Without,
-}
-
-impl Settings {
-    /// So many servers, the default profile, a quick database.
-    #[must_use]
-    pub fn new(seed: u64, servers: usize) -> Self {
-        let us = Duration::from_micros;
-        Self {
-            seed,
-            servers,
-            profile: Profile::Default,
-            statement: (us(100), us(800)),
-            loud: false,
-            lazy: false,
-            without: Without::NOTHING,
-        }
-    }
-}
+use crate::core::{DbTime, Event, Incarnation, Notice, Rule, ServerId, Time, Tuning, WatchId};
 
 /// What an agent told.
 #[derive(Clone, Debug)]
@@ -131,17 +96,6 @@ pub(super) struct Rough {
     pub database: Time,
     /// A notice was lost that a frame would have carried.
     pub notices: Time,
-}
-
-/// What the agents sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Echo requests.
-    pub probes: u64,
-    /// Notices, without the retries.
-    pub notices: u64,
-    /// Table statements; a transaction counts as one.
-    pub statements: u64,
 }
 
 impl World {
