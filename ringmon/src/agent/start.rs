@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::runtime::Handle;
@@ -20,6 +21,9 @@ use crate::datapath::{Datapath, xdp};
 use crate::notice::Notices;
 use crate::observe::{self, EventLog};
 use crate::record::{self, Recorder};
+
+/// For so long a start without anything kept waits for a database that does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Starts an agent and runs it to its end.
 pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stopped> {
@@ -69,11 +73,20 @@ fn recorder(config: &AgentConfig) -> Result<Option<Recorder>, record::Error> {
 /// The pool's keys from the table or, while the database is away, from the last run. A definite no (no such pool, another
 /// schema, a wrong password) is an error at once: waiting would not help.
 async fn keys(table: &Table, worker: &Handle, kept: Option<&Kept>) -> anyhow::Result<Vec<PoolKey>> {
-    let table = table.clone();
-    let asked = worker
-        .spawn(async move { table.store().await?.pool().await })
-        .await
-        .context("the first look at the pool broke off")?;
+    let began = Instant::now();
+    let asked = loop {
+        let table = table.clone();
+        let asked = worker.spawn(async move { table.store().await?.pool().await }).await;
+        let asked = asked.context("the first look at the pool broke off")?;
+        match &asked {
+            // After a power cut everything starts at once, and the database is the slowest.
+            Err(error) if error.is_transient() && kept.is_none() && began.elapsed() < PATIENCE => {
+                tracing::info!("{error}; trying again");
+                tokio::time::sleep(PATIENCE / 20).await;
+            }
+            Ok(_) | Err(_) => break asked,
+        }
+    };
     match asked {
         Ok(pool) => Ok(pool.keys),
         Err(error) if error.is_transient() => match kept {
