@@ -12,7 +12,7 @@ pub const KEYS: u32 = 256;
 /// Places for probers that share the same hash of their address; the least recent one makes room.
 pub const PROBER_WAYS: usize = 4;
 /// Sets of such places. A server has few probers: two buddies, and those who look past somebody. The agent reads all of them twenty times
-/// a second, out of cold caches: 256 sets cost it more than all its decisions.
+/// a second, out of cold caches: so there are not more than that takes.
 pub const PROBER_SETS: u32 = 32;
 /// Bytes of the ring buffer of events. Only changes go there.
 pub const EVENT_BYTES: u32 = 1 << 16;
