@@ -4,7 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions};
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sea_orm::sqlx::{ConnectOptions, Connection, Executor};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, SqlxMySqlConnector, SqlxSqliteConnector};
 use tokio::time::timeout;
@@ -193,6 +195,9 @@ fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
         .filename(path)
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
+        // With a write-ahead log this loses the last commits at a power cut, and breaks nothing. The agents are on the same machine,
+        // so their pool went with them; a sync at each COMMIT would hold every other agent's vote up.
+        .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(LOCK_WAIT)
         .disable_statement_logging()
 }

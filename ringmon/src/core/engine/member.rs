@@ -36,6 +36,8 @@ pub(super) struct Member {
     /// Former buddies of whom it is not known what became of them.
     pub vanished: BTreeSet<ServerId>,
     pub told_gone: BTreeSet<ServerId>,
+    /// Whom this server itself removed.
+    pub own_removals: BTreeSet<ServerId>,
     pub kept: Option<BuddyList>,
     pub sides: [SideWork; 2],
     pub alone: AloneWork,
@@ -69,6 +71,7 @@ impl Member {
             read_at: common.now,
             vanished: BTreeSet::new(),
             told_gone: BTreeSet::new(),
+            own_removals: BTreeSet::new(),
             kept: None,
             sides: Side::BOTH.map(|side| SideWork::new(side, common)),
             alone: AloneWork::default(),

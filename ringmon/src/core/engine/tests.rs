@@ -5,6 +5,7 @@ mod joining;
 mod kit;
 mod member;
 mod pace;
+mod removing;
 mod stopping;
 mod table;
 mod witness;

@@ -181,15 +181,20 @@ impl Member {
         let Some(view) = &self.view else { return };
         let mut row = view.me.clone();
         let out = |id: ServerId| removed.iter().any(|r| r.server == id);
-        let far = end.map_or(self.id, |b| b.id);
         let mut buddies = view.buddies.clone();
-        for (link, buddy) in [&mut row.first_buddy, &mut row.second_buddy].into_iter().zip(&mut buddies) {
+        let links = [&mut row.first_buddy, &mut row.second_buddy];
+        for ((work, link), buddy) in self.sides.iter_mut().zip(links).zip(&mut buddies) {
             if out(*link) {
-                *link = far;
-                *buddy = end.cloned();
+                let next = work.chain.members.iter().find(|member| !out(member.id)).or(end);
+                *link = next.map_or(self.id, |b| b.id);
+                *buddy = next.cloned();
+                // Only then: a read that is on its way may be the one that knows what others have changed here since (R10).
+                self.known_at = common.now;
             }
+            // The first one is missed by `turn_to`, which begins a new suspicion.
+            let first = work.chain.members.first().map(|member| member.id);
+            work.chain.members.retain(|member| Some(member.id) == first || !out(member.id));
         }
-        self.known_at = common.now;
         self.install(common, row, buddies);
         for removal in removed {
             self.forget(removal.server);

@@ -34,7 +34,9 @@ impl Member {
         match outcome {
             Outcome::Voted { subjects } => self.voted(common, side, &subjects, attempt),
             Outcome::Withdrawn => self.taken_back(common, side, attempt),
-            Outcome::Removed { removed, ends } => self.removed(common, &removed, ends, &done.snapshot.rows),
+            Outcome::Removed { removed, ends } if removed.iter().any(|r| !self.own_removals.contains(&r.server)) => {
+                self.removed(common, &removed, ends, &done.snapshot.rows);
+            }
             Outcome::Held(held) => {
                 self.side_mut(side).held(common, held);
             }
@@ -43,7 +45,9 @@ impl Member {
                 self.side_mut(side).wait(common);
             }
             Outcome::Overtaken => self.side_mut(side).retry(common),
-            Outcome::Stale
+            // Removed, it says again, of those whose removal was taken note of: what this side knew when it asked is old.
+            Outcome::Removed { .. }
+            | Outcome::Stale
             | Outcome::Read
             | Outcome::Joined { .. }
             | Outcome::Left
@@ -99,6 +103,9 @@ impl Member {
         rows: &std::collections::BTreeMap<ServerId, crate::core::ServerRow>,
     ) {
         for removal in removed {
+            if !self.own_removals.insert(removal.server) {
+                continue;
+            }
             common.tally.removals += 1;
             let evidence = self.evidence(common, removal.server);
             self.tell_gone(common, removal.server, &removal.name, removal.kind, json!(removal.voters), evidence);

@@ -22,7 +22,7 @@ pub(super) fn buddies(bench: &Bench) -> (u8, u8) {
 }
 
 /// All watches answer, but this one, which is silent for as much longer.
-fn silence_of(bench: &mut Bench, number: u8, span: u64) {
+pub(super) fn silence_of(bench: &mut Bench, number: u8, span: u64) {
     let since = *bench.silent.get_or_insert(bench.now);
     for _ in 0..span / 20 {
         bench.pass(ms(20));

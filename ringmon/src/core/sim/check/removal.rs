@@ -221,10 +221,7 @@ impl World {
             let fine = buddies.iter().all(|b| b.is_some_and(|b| b == host || known(&b) && knows(b)));
             let view = self.hosts[host].buddies();
             let stranger = view.is_none_or(|v| [first, second].iter().any(|b| **b != v.0 && **b != v.1));
-            if fine
-                && stranger
-                && self.now.since(*at) > STEADY * 2
-                && self.hosts[host].buddies() != Some((*first, *second))
+            if fine && stranger && self.now.since(*at) > STEADY && self.hosts[host].buddies() != Some((*first, *second))
             {
                 let since = self.now.since(*at).as_millis();
                 wrong.push(format!("{} has not known its buddies for {since} ms (R10)", self.hosts[host].name));
