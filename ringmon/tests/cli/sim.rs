@@ -41,3 +41,36 @@ fn plots_are_drawn() {
         assert!(svg.starts_with("<svg") && svg.contains("<polyline"), "{file}: {svg}");
     }
 }
+
+#[test]
+fn random_pools_are_lived_through_and_told_in_one_line_of_json() {
+    let said = says(&["sim", "random", "--seeds", "3", "--seed", "11", "--json"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    let line: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((&line["pools"], &line["first_seed"], &line["wrong"]), (&3.into(), &11.into(), &0.into()));
+}
+
+/// The switch works, its harm is an exit code of 1, and the failing seed is told with the command that lives through it again.
+#[test]
+fn a_rule_taken_out_does_harm_that_can_be_lived_through_again() {
+    let said = says(&["sim", "random", "--seeds", "40", "--seed", "0", "--without", "R6", "--json"]);
+    let line: Value = serde_json::from_str(&said.out).unwrap();
+    let first = &line["failed"][0];
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    let again = first["again"].as_str().unwrap();
+    let words: Vec<&str> = again.split_whitespace().skip(1).collect();
+    let said = says(&words);
+    assert!(said.code == 1 && said.err.contains("!!!"), "{again}: {}{}", said.out, said.err);
+    let unknown = says(&["sim", "random", "--without", "R13"]);
+    assert!(unknown.code == 2 && unknown.err.contains("R13"), "{unknown:?}");
+}
+
+#[test]
+fn outages_are_told_as_tables() {
+    let words = ["sim", "outages", "--trials", "1", "--probes", "20000", "--markdown"];
+    let said = says(&words);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    for part in ["| OUTAGE |", "| 500 ms | shared", "| 36.0 % |"] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+}

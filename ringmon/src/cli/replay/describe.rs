@@ -111,7 +111,7 @@ fn told(event: &Event) -> String {
     let (said, used): (String, &[&str]) = match event.kind {
         EventKind::Suspect => (
             format!("{} misses in a row{}, silent for {} ms", text("misses"), needed(event), text("silence_ms")),
-            &["misses", "needed", "loss", "silence_ms"],
+            &["misses", "needed", "loss", "silence_ms", "silence_asked_ms"],
         ),
         EventKind::AgentSilent => {
             (format!("answers, but without a pulse for {} ms", text("silence_ms")), &["silence_ms"])

@@ -205,7 +205,9 @@ fn at_last(name: &str, case: &Case) -> Option<String> {
     let by = case.by.as_deref().unwrap_or("the remover");
     let mut parts = Vec::new();
     if let Some((silence, misses)) = end.deaf {
-        parts.push(format!("{by} had been deaf to {name} for {} ({misses} misses)", ms(silence)));
+        let asked = case.suspect.as_ref().filter(|_| by == case.me).and_then(|(_, e)| e.detail.get("silence_asked_ms"));
+        let asked = asked.map(|asked| format!("; {asked} ms of silence were asked for, R6")).unwrap_or_default();
+        parts.push(format!("{by} had been deaf to {name} for {} ({misses} misses{asked})", ms(silence)));
     }
     if let Some(silence) = end.own_silence.filter(|_| by != case.me) {
         parts.push(format!("{} for {}", case.me, ms(silence)));

@@ -13,7 +13,8 @@ use crate::config::parse;
 use crate::core::Profile;
 use crate::core::sim::outage::{Chance, Reach, Trial, by_chance, suspects, trial, wilson};
 
-const LENGTHS_MS: [u64; 5] = [10, 50, 100, 200, 500];
+/// 20: by default some of those are seen and some not, which is where the model can be wrong.
+const LENGTHS_MS: [u64; 6] = [10, 20, 50, 100, 200, 500];
 /// Of round trips.
 const LOSSES: [f64; 4] = [0.001, 0.01, 0.1, 0.36];
 

@@ -248,6 +248,8 @@ impl Common {
 
     fn tell_move(&mut self, id: WatchId, from: State, to: State) {
         let (now, factor) = (self.now, self.lateness.factor(self.now));
+        let asked = self.watches.get_mut(id).map(|watch| watch.target.address);
+        let asked = asked.map(|address| self.silence_asked(address)).unwrap_or_default();
         let Some(watch) = self.watches.get_mut(id) else { return };
         if !matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead) {
             return;
@@ -259,7 +261,8 @@ impl Common {
                 let silence = now.since(watch.reading.silent_since());
                 let loss = (watch.detector.loss().share() * 1e4).round() / 1e4;
                 let (misses, needed) = (watch.reading.consecutive, watch.detector.needed(factor));
-                let detail = json!({ "misses": misses, "needed": needed, "loss": loss, "silence_ms": millis(silence) });
+                let (silence, asked) = (millis(silence), millis(asked));
+                let detail = json!({ "misses": misses, "needed": needed, "loss": loss, "silence_ms": silence, "silence_asked_ms": asked });
                 (EventKind::Suspect, detail)
             }
             (_, State::AgentSilent) => {

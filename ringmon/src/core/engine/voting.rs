@@ -8,10 +8,13 @@ use super::common::{Common, millis};
 use super::contract::{Buddy, TableDone};
 use super::member::Member;
 use super::suspicion::{Attempt, SideWork, Standing};
-use crate::core::edit::{Held, Outcome, Removal};
+use crate::core::edit::{Held, Outcome, Removal, TableSnapshot};
 use crate::core::event::EventKind;
 use crate::core::notice::NoticeBody;
-use crate::core::{ServerId, Side, VoteKind};
+use crate::core::{ServerId, Side, Time, VoteKind};
+
+/// The coarsest clock that a database is read by.
+const CLOCK_STEP: Duration = Duration::from_millis(1);
 
 impl Member {
     /// An accusation or a withdrawal ended.
@@ -38,7 +41,7 @@ impl Member {
                 self.removed(common, &removed, ends, &done.snapshot.rows);
             }
             Outcome::Held(held) => {
-                self.side_mut(side).held(common, held);
+                self.side_mut(side).held(common, held, &done.snapshot);
             }
             Outcome::Braked => {
                 self.read_at = common.now;
@@ -154,7 +157,7 @@ impl Member {
 }
 
 impl SideWork {
-    fn held(&mut self, common: &mut Common, held: Held) {
+    fn held(&mut self, common: &mut Common, held: Held, seen: &TableSnapshot) {
         *common.tally.held.entry(held).or_default() += 1;
         let name = self.chain.members.first().map_or_else(String::new, |b| b.name.clone());
         let Some(suspicion) = &mut self.suspicion else { return };
@@ -162,6 +165,23 @@ impl SideWork {
             common.event(EventKind::Held, &name, json!({ "why": held }));
         }
         self.wait(common);
+        if held == Held::TooYoung
+            && let Some(at) = self.old_enough_at(common, seen)
+            && let Some(suspicion) = &mut self.suspicion
+        {
+            suspicion.next = suspicion.next.min(at);
+        }
+    }
+
+    /// R3: when the next of the votes against this run that are too young will have stood for H. To look again at 2H, as for
+    /// reasons that nobody can reckon, costs up to another H: both witnesses vote within a few milliseconds of each other.
+    fn old_enough_at(&self, common: &Common, seen: &TableSnapshot) -> Option<Time> {
+        let hold = common.tables.hold();
+        let rows = self.run.silent.iter().filter_map(|(id, _)| seen.rows.get(id));
+        let votes = rows.flat_map(|row| Side::BOTH.map(|side| row.vote(side))).flatten();
+        let missing =
+            votes.filter_map(|vote| hold.checked_sub(seen.db_now.since(vote.since)?)).filter(|m| !m.is_zero());
+        missing.min().map(|missing| seen.read_at + missing + CLOCK_STEP)
     }
 
     /// Again at H, 2H, 4H ... after the first vote, at most a re-vote's time apart.

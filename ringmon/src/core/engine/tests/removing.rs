@@ -1,10 +1,11 @@
-//! After a removal: what this server takes for known, and what it says twice.
+//! What an accusation comes to: when it is made again, and what a removal makes known.
 
 use super::kit::{Bench, address, ms};
 use super::member::{buddies, notice, silence_of};
-use crate::core::edit::Removal;
+use crate::core::edit::{Held, Lookup, Removal};
 use crate::core::engine::{Input, TableDone, TableOp};
-use crate::core::{Notice, NoticeBody, Outcome, ServerId, VoteKind};
+use crate::core::row::Vote;
+use crate::core::{Incarnation, Notice, NoticeBody, Outcome, ServerId, VoteKind};
 
 fn removed(number: u8, ends: (ServerId, ServerId)) -> Outcome {
     let removal = Removal {
@@ -84,4 +85,31 @@ fn a_removal_that_the_table_tells_of_again_is_not_made_again() {
     }
     assert_eq!(told(&bench), 1);
     assert_eq!(bench.engine.snapshot(bench.now).removals, 1);
+}
+
+#[test]
+fn a_vote_that_is_too_young_is_looked_at_again_when_it_is_old_enough() {
+    let (mut bench, other) = suspecting();
+    let (first, _) = buddies(&bench);
+    let id = bench.table.named(&format!("s{first}")).expect("a buddy").id;
+    let since = bench.table.now() - ms(50);
+    let row = bench.table.rows.get_mut(&id).expect("its row");
+    let vote = Vote {
+        voter: ServerId(i64::from(other)),
+        voter_incarnation: Incarnation(1),
+        kind: VoteKind::Host,
+        at: since,
+        since,
+    };
+    (row.vote_first, row.vote_second) = (Some(vote.clone()), Some(vote));
+    let (voting, _) = ticket(&mut bench, accusation);
+    let mut snapshot = bench.table.begin(bench.now);
+    bench.table.read(&mut snapshot, &Lookup::Id(id));
+    let result = Ok(Outcome::Held(Held::TooYoung));
+    bench.feed(Input::Table(TableDone { ticket: voting, result, snapshot, took: ms(1) }));
+    let asks = |bench: &Bench| bench.asked.iter().any(|(_, op)| accusation(op));
+    bench.pass(ms(10));
+    assert!(!asks(&bench), "60 ms are not over");
+    bench.pass(ms(2));
+    assert!(asks(&bench));
 }

@@ -184,3 +184,21 @@ fn a_proof_leaves_a_counter_vote_standing_and_young() {
     let age = bench.table.now().since(vote.since).expect("past");
     assert!(age < ms(700), "cast anew with each renewal: {age:?}");
 }
+
+#[test]
+fn a_broken_link_is_shown_with_the_way_on_which_frames_get_lost() {
+    for (arrives, way) in [(false, "back"), (true, "out")] {
+        let (mut bench, suspect) = suspecting();
+        let witness = (1..=5).find(|n| questions(&bench).contains(&address(*n))).expect("asked");
+        if arrives {
+            bench.feed(Input::Answered(address(suspect), bench.now));
+        }
+        let life = bench.table.named(&format!("s{suspect}")).expect("there").incarnation;
+        let input = proof_from(&bench, witness, life);
+        assert!(bench.engine.snapshot(bench.now).broken_links.is_empty(), "nobody has heard it yet");
+        bench.feed(input);
+        let links = bench.engine.snapshot(bench.now).broken_links;
+        let shown: Vec<_> = links.iter().map(|link| (link.server.as_str(), link.way)).collect();
+        assert_eq!(shown, [(format!("s{suspect}").as_str(), way)]);
+    }
+}
