@@ -77,10 +77,14 @@ pub struct Blames {
 /// What a server's detector takes while nothing happens.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cost {
-    /// How long that was measured.
+    /// How long each span was that was measured.
     pub seconds: f64,
-    /// Processor time of its threads, from the scheduler: the mean of all servers.
+    /// Processor time of its threads, from the scheduler: the mean of all servers, in the median one of some spans.
     pub cpu_ms_per_s: f64,
+    /// In the span with the least.
+    pub cpu_least_ms_per_s: f64,
+    /// And in that with the most: how far apart these are is the machine's doing.
+    pub cpu_most_ms_per_s: f64,
     /// The same for each of a server's two watches.
     pub cpu_ms_per_s_a_watch: f64,
     /// By the threads' names.
@@ -147,20 +151,25 @@ impl Cost {
     /// Watches of a server: its two buddies.
     const WATCHES: f64 = 2.0;
 
-    /// Of this usage, a server.
+    /// Of a server, in these spans: everything of the median one, and its processor time in the extreme ones. `None`: there is no span.
     #[must_use]
-    pub fn of(usage: &Usage) -> Self {
-        let cpu = usage.threads_ms_per_s.values().sum::<f64>();
+    pub fn of(spans: &[Usage]) -> Option<Self> {
+        let mut sorted: Vec<&Usage> = spans.iter().collect();
+        sorted.sort_by(|one, other| one.cpu_ms_per_s().total_cmp(&other.cpu_ms_per_s()));
+        let usage = sorted.get(sorted.len().saturating_sub(1) / 2)?;
+        let cpu = usage.cpu_ms_per_s();
         let threads = usage.threads_ms_per_s.iter().map(|(name, ms)| (name.clone(), thousandths(*ms)));
-        Self {
+        Some(Self {
             seconds: thousandths(usage.seconds),
             cpu_ms_per_s: thousandths(cpu),
+            cpu_least_ms_per_s: thousandths(sorted.first()?.cpu_ms_per_s()),
+            cpu_most_ms_per_s: thousandths(sorted.last()?.cpu_ms_per_s()),
             cpu_ms_per_s_a_watch: thousandths(cpu / Self::WATCHES),
             threads_ms_per_s: threads.collect(),
             softirq_ms_per_s: thousandths(usage.softirq_ms_per_s),
             busy_ms_per_s: thousandths(usage.busy_ms_per_s),
             rss_mib: thousandths(usage.rss_mib),
-        }
+        })
     }
 }
 

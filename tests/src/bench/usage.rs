@@ -25,6 +25,14 @@ pub struct Usage {
     pub rss_mib: f64,
 }
 
+impl Usage {
+    /// Of all threads.
+    #[must_use]
+    pub fn cpu_ms_per_s(&self) -> f64 {
+        self.threads_ms_per_s.values().sum()
+    }
+}
+
 /// What the whole machine did, in milliseconds a second of all processors together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Machine {

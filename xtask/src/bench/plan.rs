@@ -12,8 +12,10 @@ use ringmon_tests::database::Choice;
 
 use super::Detect;
 
-/// How long a quiet pool is watched.
-pub const QUIET: Duration = Duration::from_secs(12);
+/// How long a quiet pool is watched, and the machine without one.
+pub const QUIET: Duration = Duration::from_secs(5);
+/// So often: what a wake-up costs depends on what else the host of a virtual machine does, and the same pool was seen to take 3.7 and 6.1 ms/s.
+pub const SPANS: u32 = 5;
 /// How long after its start a pool is called quiet.
 pub const SETTLE: Duration = Duration::from_secs(3);
 
@@ -126,7 +128,7 @@ impl Plan {
         let trials = u32::try_from(self.trials_of(who, case)).unwrap_or(u32::MAX);
         let ms = Duration::from_millis;
         match case {
-            Case::Quiet => SETTLE + QUIET,
+            Case::Quiet => SETTLE + QUIET * SPANS,
             Case::Hogs | Case::Loss | Case::Both => ONSET + self.span + ms(500),
             // Two of five servers can be struck while the others rest.
             Case::Crash if matches!(who, Who::Peers(_)) => (ms(650) + calm / 2) * trials,
@@ -185,11 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn the_default_with_peers_measures_everything_within_forty_minutes() {
+    fn the_default_with_peers_measures_everything_within_three_quarters_of_an_hour() {
         let plan = plan(&["--peers"]);
         assert_eq!(plan.count(), 3 * 9 + 1 + 2 * 5);
         assert!(ALL.iter().all(|case| plan.stages.iter().any(|stage| stage.cases.contains(case))));
-        assert!(plan.estimate() < Duration::from_secs(40 * 60), "{:?}", plan.estimate());
+        assert!(plan.estimate() < Duration::from_secs(45 * 60), "{:?}", plan.estimate());
         assert!(plan.needs_peers() && !plan.needs_mariadb());
     }
 

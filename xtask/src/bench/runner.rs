@@ -16,7 +16,7 @@ use ringmon_tests::bench::usage;
 use ringmon_tests::database::Choice;
 use ringmon_tests::undo;
 
-use super::plan::{PEERS_CALM, Plan, QUIET, SETTLE, START, Stage, Who};
+use super::plan::{PEERS_CALM, Plan, QUIET, SETTLE, SPANS, START, Stage, Who};
 use super::progress::Progress;
 use crate::progress::say;
 
@@ -61,8 +61,8 @@ pub fn run(plan: &Plan, progress: &mut Progress, sink: Sink) -> anyhow::Result<(
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |at| at.as_secs());
     say(&format!("random moments from seed {seed}"));
     let without = if plan.stages.iter().any(|stage| stage.cases.contains(&Case::Quiet)) {
-        say(&format!("watching the machine without a pool for {} s", QUIET.as_secs()));
-        usage::machine(QUIET)?
+        say(&format!("watching the machine without a pool for {} s", (QUIET * 2).as_secs()));
+        usage::machine(QUIET * 2)?
     } else {
         usage::Machine::default()
     };
@@ -138,7 +138,7 @@ impl Work<'_> {
             None => running.insert(Running::start(&self.stage.who, self.plan.servers)?),
         };
         match case {
-            Case::Quiet => measurement.cost = Some(self.quiet(running.pool())?),
+            Case::Quiet => measurement.cost = self.quiet(running.pool())?,
             Case::Hogs | Case::Loss | Case::Both => {
                 measurement.blames = Some(self.steady(running.pool(), case, progress)?);
             }
@@ -154,11 +154,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn quiet(&self, pool: &mut dyn Pool) -> anyhow::Result<Cost> {
+    fn quiet(&self, pool: &mut dyn Pool) -> anyhow::Result<Option<Cost>> {
         std::thread::sleep(SETTLE);
         let names: Vec<String> = pool.order().to_vec();
         let pids = names.iter().map(|name| Ok(pool.process(name)?.pid())).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Cost::of(&usage::quiet(&pids, QUIET, self.without)?))
+        let spans = (0..SPANS).map(|_| usage::quiet(&pids, QUIET, self.without)).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Cost::of(&spans))
     }
 
     fn steady(&self, pool: &mut dyn Pool, case: Case, progress: &mut Progress) -> anyhow::Result<Blames> {

@@ -126,7 +126,10 @@ impl Row<'_> {
         let cell = |one: &Measurement| {
             one.cost.as_ref().map_or_else(
                 || missing(one),
-                |cost| format!("{:.1}{}", cost.cpu_ms_per_s, verdict(Some(cost.cpu_ms_per_s), target)),
+                |cost| {
+                    let [least, cpu, most] = [cost.cpu_least_ms_per_s, cost.cpu_ms_per_s, cost.cpu_most_ms_per_s];
+                    format!("{cpu:.1} ({least:.1} to {most:.1}){}", verdict(Some(cpu), target))
+                },
             )
         };
         or_nothing(self.find(Case::Quiet).map(cell).collect())
@@ -204,7 +207,7 @@ fn notes(all: &[Measurement]) -> String {
         ),
         "False downs: of ringmon removals, suspicions beside them; of BFD sessions that went down, each end counted. Nobody was ill."
             .to_owned(),
-        "CPU: scheduler's time of all threads in a quiet pool, the mean of all servers; each has two watches. Memory: the largest of all."
+        "CPU: scheduler's time of all threads in a quiet pool, the mean of all servers, of five spans of 5 s the median (least to most); each has two watches. Memory: the largest of all."
             .to_owned(),
         format!(
             "No time is too short by how it was measured. It may be too long by as much as the blow itself took: at most {:.2} ms, under hogs {:.2} ms.",

@@ -80,10 +80,10 @@ fn two_databases_are_told_apart_and_failures_are_said() {
 #[test]
 fn costs_are_in_the_table_and_threads_in_the_notes() {
     let usage =
-        Usage { threads_ms_per_s: [("ringmon-sender".to_owned(), 4.0)].into(), rss_mib: 7.5, ..Usage::default() };
+        |ms| Usage { threads_ms_per_s: [("ringmon-sender".to_owned(), ms)].into(), rss_mib: 7.5, ..Usage::default() };
     let mut one = Measurement::new("ringmon", "default", Case::Quiet, 5);
-    one.cost = Some(Cost::of(&usage));
+    one.cost = Cost::of(&[6.0, 3.0, 4.0].map(usage));
     let cells = cells(std::slice::from_ref(&one));
-    assert_eq!((cells[2].as_str(), cells[11].as_str()), ("4.0; target 5: met", "7.5"));
+    assert_eq!((cells[2].as_str(), cells[11].as_str()), ("4.0 (3.0 to 6.0); target 5: met", "7.5"));
     assert!(notes(&[one]).contains("2.00 a watch; threads: ringmon-sender 4.00"));
 }
