@@ -61,6 +61,7 @@ impl Report {
         let right = |name: &str| world.host(name).is_some_and(|h| dead.contains(&h) || may.contains(&h));
         let false_removals = removed.iter().filter(|n| !right(n)).map(|n| (*n).to_owned()).collect();
         let names = dead.iter().map(|h| world.hosts[*h].name.clone());
+        let there: BTreeSet<&str> = world.table.rows.values().map(|row| row.name.as_str()).collect();
         let now = world.traffic;
         let then = began.traffic;
         Self {
@@ -68,7 +69,7 @@ impl Report {
             detection: detection(world, began, dead),
             removals: removed.len(),
             false_removals,
-            left_over: names.filter(|n| world.table.named(n).is_some()).collect(),
+            left_over: names.filter(|name| there.contains(name.as_str())).collect(),
             commits: world.table.commits - began.commits,
             traffic: Traffic {
                 probes: now.probes - then.probes,
