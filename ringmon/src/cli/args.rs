@@ -260,6 +260,18 @@ pub enum RingCommand {
     Show(TableArgs),
     /// Whether it is one whole ring; exit code 1 and the damaged rows if not
     Check(TableArgs),
+    /// Make one whole ring of all rows again, after somebody wrote links by hand
+    ///
+    /// Changes links in one transaction, as few as need be, and drops nobody: servers that link to each other both ways stay
+    /// neighbours. Agents may go on running; those concerned are told. Exit code 1 if something is left that links cannot
+    /// mend, and with --dry-run if there is something to mend.
+    Repair {
+        /// Say what would change, and write nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        table: TableArgs,
+    },
 }
 
 /// A command that prints something of the table.
@@ -343,7 +355,11 @@ impl Cli {
             Command::Init(InitArgs { pool, .. })
             | Command::Events(EventsArgs { pool, .. })
             | Command::Leave { pool, .. }
-            | Command::Ring(RingCommand::Show(TableArgs { pool, .. }) | RingCommand::Check(TableArgs { pool, .. }))
+            | Command::Ring(
+                RingCommand::Show(TableArgs { pool, .. })
+                | RingCommand::Check(TableArgs { pool, .. })
+                | RingCommand::Repair { table: TableArgs { pool, .. }, .. },
+            )
             | Command::Pool(
                 PoolCommand::Show(TableArgs { pool, .. })
                 | PoolCommand::Set { table: TableArgs { pool, .. }, .. }

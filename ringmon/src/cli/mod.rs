@@ -52,6 +52,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Status(args) => status::run(&typed, args.json),
         Command::Ring(RingCommand::Show(args)) => ring::show(&typed, args.json),
         Command::Ring(RingCommand::Check(args)) => ring::check(&typed, args.json),
+        Command::Ring(RingCommand::Repair { dry_run, table }) => ring::repair(&typed, dry_run, table.json),
         Command::Events(args) => events::run(&typed, args.limit, args.follow, args.json),
         Command::Leave { name, .. } => leave::run(&typed, &name),
         Command::Pool(PoolCommand::Show(args)) => pool::show(&typed, args.json),

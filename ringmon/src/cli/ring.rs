@@ -1,6 +1,9 @@
-//! `ringmon ring show|check`: the ring as the table has it.
+//! `ringmon ring show|check|repair`: the ring as the table has it.
 
+mod repair;
 mod show;
+
+pub use repair::run as repair;
 
 use serde_json::json;
 

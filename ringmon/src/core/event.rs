@@ -39,6 +39,8 @@ pub enum EventKind {
     Frozen,
     /// The pool is no longer frozen.
     Thawed,
+    /// An operator mended the ring's links.
+    Repaired,
     /// A suspicion did not count, and why.
     Void,
     /// A removal was due and was not made, and why.

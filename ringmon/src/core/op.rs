@@ -14,10 +14,13 @@ mod look;
 mod marks;
 mod place;
 mod plan;
+mod repair;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
+
+pub use repair::repair;
 
 use super::edit::{Guard, NewRow, Step, TableSnapshot};
 use super::evidence::Witness;

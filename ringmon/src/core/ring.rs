@@ -5,10 +5,12 @@
 //! both links are the server itself, in a ring of two both are the other one.
 
 mod check;
+mod mend;
 #[cfg(test)]
 mod tests;
 
 pub use check::{Damage, Named, Remark, VoteFlaw, check, order, remarks};
+pub use mend::mend;
 
 use std::collections::{BTreeMap, BTreeSet};
 

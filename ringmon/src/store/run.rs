@@ -6,7 +6,7 @@ use super::error::Fault;
 use super::write::Written;
 use super::{Error, Store};
 use crate::core::engine::TableOp;
-use crate::core::{Outcome, Step, TableSnapshot, Time};
+use crate::core::{DbTime, Outcome, Plan, ServerRow, Step, TableSnapshot, Time};
 
 /// How often an operation is tried when others are faster.
 const ATTEMPTS: u32 = 20;
@@ -74,6 +74,39 @@ impl Store {
                     tokio::time::sleep(pause(attempt)).await;
                 }
             }
+        }
+    }
+
+    /// Reads every row of the pool and writes what is made of them; again from the start when somebody else was faster. Says what was written;
+    /// `None`: there was nothing to write. It costs what the pool is large: for operators, not for agents.
+    ///
+    /// # Errors
+    /// As [`Store::run`]; [`Error::Damaged`] names a row that holds something unknown.
+    pub async fn rewrite<F>(&self, plan: F) -> Result<Option<Plan>, Error>
+    where
+        F: Fn(&[ServerRow], DbTime) -> Option<Plan> + Send + Sync,
+    {
+        let begun = Instant::now();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let mut seen = TableSnapshot::default();
+            let cause = match self.read_clock(Time::ZERO, &mut seen).await {
+                Err(Fault::Failed(error)) => return Err(error),
+                Err(Fault::Conflict(cause)) => cause,
+                Ok(()) => {
+                    let Some(plan) = plan(&self.servers().await?, seen.db_now) else { return Ok(None) };
+                    match self.write(&plan, &|| true).await {
+                        Ok(_) => return Ok(Some(plan)),
+                        Err(Fault::Failed(error)) => return Err(error),
+                        Err(Fault::Conflict(cause)) => cause,
+                    }
+                }
+            };
+            if attempt >= ATTEMPTS {
+                return Err(Error::Contended { attempts: attempt, within: begun.elapsed(), cause });
+            }
+            tokio::time::sleep(pause(attempt)).await;
         }
     }
 

@@ -218,3 +218,28 @@ fn events_are_followed() {
     child.wait().unwrap();
     assert_eq!((first, second, third), ("joined".into(), "frozen".into(), "thawed".into()));
 }
+
+#[test]
+fn ring_repair_mends_a_ring_broken_by_hand_drops_nobody_and_leaves_an_event() {
+    let lab = Lab::ring(&["a", "b", "c", "d"]);
+    let whole = lab.says(&["ring", "repair"]);
+    assert_eq!((whole.code, whole.out.as_str()), (0, "the ring of pool lab is whole: nothing to mend\n"));
+    lab.sql("UPDATE server SET first_buddy = 99 WHERE name = 'a'");
+    lab.sql("UPDATE server SET first_buddy = 3, second_buddy = 3 WHERE name = 'c'");
+    let dry = lab.says(&["ring", "repair", "--dry-run"]);
+    assert_eq!(dry.code, 1, "{}{}", dry.out, dry.err);
+    assert!(
+        dry.out.contains("nothing is written") && dry.out.contains("a (#1): first buddy b (was #99)"),
+        "{}",
+        dry.out
+    );
+    assert_eq!(lab.says(&["ring", "check"]).code, 1, "nothing was written");
+    let said = lab.says(&["ring", "repair", "--json"]);
+    let json: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &json["written"], json["left"].as_array().unwrap().len()), (0, &Value::Bool(true), 0));
+    assert_eq!(lab.says(&["ring", "check"]).out, "the ring of pool lab is whole: 4 servers\n");
+    let events = lab.says(&["events", "--json"]);
+    let repaired = events.out.lines().filter(|line| line.contains("\"repaired\"")).count();
+    assert_eq!(repaired, 1, "{}", events.out);
+    assert_eq!(lab.says(&["ring", "repair"]).out, "the ring of pool lab is whole: nothing to mend\n");
+}

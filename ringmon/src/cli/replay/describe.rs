@@ -149,6 +149,7 @@ fn told(event: &Event) -> String {
         | EventKind::Rejoined
         | EventKind::Frozen
         | EventKind::Thawed
+        | EventKind::Repaired
         | EventKind::Service => (String::new(), &[]),
     };
     let rest = detail.map(|detail| others(detail, used)).unwrap_or_default();

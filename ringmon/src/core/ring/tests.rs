@@ -239,3 +239,69 @@ proptest! {
         prop_assert_eq!(order(&rows, expected[0]), expected);
     }
 }
+
+/// Every link anywhere, as bad SQL could have it.
+fn damaged() -> impl Strategy<Value = BTreeMap<ServerId, ServerRow>> {
+    (1_i64..12).prop_flat_map(|size| {
+        proptest::collection::vec((0..=size, 0..=size), usize::try_from(size).unwrap()).prop_map(|links| {
+            (1..).zip(links).map(|(id, (first, second))| (ServerId(id), row(id, first, second))).collect()
+        })
+    })
+}
+
+/// Two servers that link to each other both ways.
+fn pairs(rows: &BTreeMap<ServerId, ServerRow>) -> BTreeSet<(ServerId, ServerId)> {
+    let is_pair = |row: &&ServerRow| rows.get(&row.first_buddy).is_some_and(|next| next.second_buddy == row.id);
+    rows.values().filter(is_pair).map(|row| (row.id, row.first_buddy)).collect()
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_links_are_mending_makes_one_ring_of_all_rows(rows in damaged()) {
+        let mut mended = rows.clone();
+        apply(&mut mended, &mend(&rows));
+        prop_assert_eq!(said(&mended), Vec::<String>::new());
+        prop_assert_eq!(mended.len(), rows.len());
+        prop_assert!(mend(&mended).is_empty(), "once is enough");
+    }
+
+    /// At most one link of each closed ring is given up.
+    #[test]
+    fn neighbours_stay_neighbours(rows in damaged()) {
+        let mut mended = rows.clone();
+        apply(&mut mended, &mend(&rows));
+        let (before, after) = (pairs(&rows), pairs(&mended));
+        let next: BTreeMap<ServerId, ServerId> = before.iter().copied().collect();
+        let closed = |id: &ServerId| {
+            let mut at = next.get(id);
+            for _ in 0..rows.len() {
+                at = at.filter(|at| *at != id).and_then(|at| next.get(at)).or(at);
+            }
+            at == Some(id)
+        };
+        let in_closed = rows.keys().filter(|id| closed(id)).count();
+        let lost = before.difference(&after).count();
+        prop_assert!(lost == 0 || in_closed > 0, "{lost} pairs were parted, and no ring was closed");
+        prop_assert!(lost <= in_closed);
+    }
+}
+
+#[test]
+fn what_is_left_of_a_link_says_where_a_piece_belongs() {
+    let mut rows = ring_of(&[1, 4, 2, 5, 3]);
+    rows.get_mut(&ServerId(4)).unwrap().second_buddy = ServerId(99);
+    rows.get_mut(&ServerId(5)).unwrap().first_buddy = ServerId(99);
+    let edit = mend(&rows);
+    apply(&mut rows, &edit);
+    assert_eq!(order(&rows, ServerId(1)), [1, 4, 2, 5, 3].map(ServerId));
+    assert_eq!(edit.keys().copied().collect::<Vec<_>>(), [4, 5].map(ServerId), "and nobody else is written");
+}
+
+#[test]
+fn two_rings_become_one() {
+    let mut rows = ring_of(&[1, 2, 3]);
+    rows.extend(ring_of(&[4, 5]));
+    let edit = mend(&rows);
+    apply(&mut rows, &edit);
+    assert_eq!(order(&rows, ServerId(1)), [1, 2, 3, 4, 5].map(ServerId));
+}
