@@ -9,6 +9,7 @@ use crate::cli::exit::Verdict;
 use crate::cli::tell::tell;
 use crate::cli::{database, out};
 use crate::config::Typed;
+use crate::core::edit::Guard;
 use crate::core::op::repair;
 use crate::core::ring::{self, Named};
 use crate::core::{NoticeBody, Plan, RowWrite, ServerId, ServerRow};
@@ -16,6 +17,8 @@ use crate::core::{NoticeBody, Plan, RowWrite, ServerId, ServerRow};
 /// One row's new links.
 struct Change<'a> {
     row: &'a ServerRow,
+    /// As they were when this was written: somebody may have been there since the ring was first read.
+    was: Guard,
     first: Option<ServerId>,
     second: Option<ServerId>,
 }
@@ -57,7 +60,7 @@ fn changes<'a>(ring: &'a Ring, plan: &Plan) -> Vec<Change<'a>> {
     let each = plan.writes.iter().filter_map(|write| match write {
         RowWrite::Update { guard, set } => {
             let row = *rows.get(&guard.id)?;
-            Some(Change { row, first: set.first_buddy, second: set.second_buddy })
+            Some(Change { row, was: *guard, first: set.first_buddy, second: set.second_buddy })
         }
         RowWrite::Insert(_) | RowWrite::Delete(_) => None,
     });
@@ -80,7 +83,7 @@ fn mended(ring: &Ring, changes: &[Change<'_>]) -> Vec<ServerRow> {
 impl Change<'_> {
     fn as_json(&self) -> Value {
         let link = |was: ServerId, is: Option<ServerId>| json!({ "was": was, "is": is.unwrap_or(was) });
-        let (first, second) = (link(self.row.first_buddy, self.first), link(self.row.second_buddy, self.second));
+        let (first, second) = (link(self.was.first_buddy, self.first), link(self.was.second_buddy, self.second));
         json!({ "server": self.row.name, "id": self.row.id, "first_buddy": first, "second_buddy": second })
     }
 
@@ -90,7 +93,7 @@ impl Change<'_> {
             is.map(|is| format!("{word} buddy {} (was {})", name(is), name(was)))
         };
         let links =
-            [link("first", self.row.first_buddy, self.first), link("second", self.row.second_buddy, self.second)];
+            [link("first", self.was.first_buddy, self.first), link("second", self.was.second_buddy, self.second)];
         let links: Vec<String> = links.into_iter().flatten().collect();
         format!("  {}: {}", Named::from(self.row), links.join(", "))
     }
