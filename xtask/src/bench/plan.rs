@@ -12,9 +12,10 @@ use ringmon_tests::database::Choice;
 
 use super::Detect;
 
-/// How long a quiet pool is watched, and the machine without one.
+/// How long a quiet pool is watched at a time; the machine without one twice as long.
 pub const QUIET: Duration = Duration::from_secs(5);
-/// So often: what a wake-up costs depends on what else the host of a virtual machine does, and the same pool was seen to take 3.7 and 6.1 ms/s.
+/// So often. Spans of one pool differ by 6 to 22 %; from one start to the next the same build took 3.7 and 6.1 ms/s, which no number of
+/// spans shows: run it again before believing it.
 pub const SPANS: u32 = 5;
 /// How long after its start a pool is called quiet.
 pub const SETTLE: Duration = Duration::from_secs(3);
