@@ -3,6 +3,7 @@
 //! Two threads of control: the loop (`turn`) on the calling thread, at real-time priority where that is allowed, and a
 //! small worker runtime for everything that may wait (database, HTTP). The sender thread belongs to the datapath.
 
+mod alarm;
 mod clock;
 mod recorded;
 mod signals;

@@ -55,7 +55,7 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     let engine = Recorded::new(Engine::new(identity(&config, &state, seed)), recorder);
     let tuning = config.profile.tuning();
     let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys };
-    let turn = Turn::new(engine, rooms, tuning.pulse_every);
+    let turn = Turn::new(engine, rooms, tuning.pulse_every).context("cannot make a timer")?;
     let leave = match config.on_stop {
         OnStop::Leave => true,
         OnStop::Stay => false,

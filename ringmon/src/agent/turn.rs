@@ -13,12 +13,14 @@
 //! Nothing in a turn waits for the network, a disk that is not the state directory's, or a lock.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::alarm::Alarm;
 use super::clock::{self, SleepWatch};
 use super::recorded::Recorded;
 use super::signals::Signals;
@@ -71,6 +73,7 @@ pub struct Turn {
     answered: BTreeMap<Address, Time>,
     link_up: bool,
     sleep: SleepWatch,
+    alarm: Alarm,
     pulse_every: Duration,
     next_pulse: Time,
     pulses: u32,
@@ -90,10 +93,12 @@ enum Woke {
 
 impl Turn {
     /// Joins the rooms around an engine that has not started.
-    #[must_use]
-    pub fn new(engine: Recorded, rooms: Rooms, pulse_every: Duration) -> Self {
+    ///
+    /// # Errors
+    /// As timerfd_create(2). Must be called on a tokio runtime with I/O.
+    pub fn new(engine: Recorded, rooms: Rooms, pulse_every: Duration) -> io::Result<Self> {
         let readings = rooms.datapath.readings();
-        Self {
+        Ok(Self {
             engine,
             rooms,
             readings,
@@ -102,13 +107,14 @@ impl Turn {
             answered: BTreeMap::new(),
             link_up: true,
             sleep: SleepWatch::new(),
+            alarm: Alarm::new()?,
             pulse_every,
             next_pulse: Time::ZERO,
             pulses: 0,
             told: false,
             stop_by: None,
             stopped: None,
-        }
+        })
     }
 
     /// Runs until the engine has stopped, which a signal asks for.
@@ -150,14 +156,13 @@ impl Turn {
 
     async fn wait(&mut self, due: Time, signals: &mut Signals) -> Woke {
         let Rooms { datapath, ends, notices, .. } = &mut self.rooms;
-        let sleep = due.since(clock::now());
         tokio::select! {
             biased;
             watches = datapath.changed() => Woke::Changed(watches),
             done = ends.recv() => Woke::Table(done.map(Box::new)),
             (from, notice) = notices.recv() => Woke::Notice(from, notice),
             () = signals.stop() => Woke::Stop,
-            () = tokio::time::sleep(sleep) => Woke::Due,
+            () = self.alarm.at(due) => Woke::Due,
         }
     }
 

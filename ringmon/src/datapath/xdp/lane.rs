@@ -101,6 +101,12 @@ impl Lane {
         self.due = next_slot(now.max(self.due + self.pace.interval / 2), self.pace.interval, seed);
     }
 
+    /// When the last probe was sent.
+    #[must_use]
+    pub const fn last(&self) -> Time {
+        self.last
+    }
+
     /// When this lane wants to be looked at again.
     #[must_use]
     pub fn wake(&self) -> Time {

@@ -18,7 +18,7 @@ use crate::core::evidence::{LocalFault, MAX_WATCHES, WatchId};
 
 /// The link is looked at this often, at least, also with nothing to send.
 const LINK_EVERY: Duration = Duration::from_millis(50);
-/// And not more often than this.
+/// And not more often than this, if probes are not answered.
 const LINK_FRESH: Duration = Duration::from_millis(1);
 /// A probe is late by this much, or by a quarter of its interval, whichever is more.
 const LATE: Duration = Duration::from_millis(2);
@@ -179,9 +179,19 @@ impl Loop {
         (lane.id == id).then_some(lane)
     }
 
-    /// Right before probes are sent: what is lost with the link is no miss, and the span begins with the last look.
+    /// Right before probes are sent: what is lost with the link is no miss, and the span begins with the last look. A reply to a lane's last
+    /// probe came in through the link, which is as good as a look and costs no system call.
     fn look_at_link(&mut self, now: Time) {
-        if now.since(self.looked) < LINK_FRESH {
+        let mut answered = false;
+        if self.down_since.is_none() {
+            for lane in self.lanes.iter().flatten() {
+                let heard = self.parts.shared.heard(lane.id.slot);
+                answered |= heard > lane.last();
+                self.looked = self.looked.max(heard);
+            }
+        }
+        let enough = if answered { LINK_EVERY } else { LINK_FRESH };
+        if now.since(self.looked) < enough {
             return;
         }
         let up = self.parts.link.up();

@@ -135,6 +135,13 @@ impl Shared {
         word.is_some_and(|word| word.load(Relaxed) == seq)
     }
 
+    /// When this slot's peer was last heard, by whatever kind of reply.
+    #[must_use]
+    pub fn heard(&self, slot: u16) -> Time {
+        let at = |offset| self.watches.word(u32::from(slot), offset).map_or(0, |word| word.load(Relaxed));
+        Time::from_ns(at(offset_of!(Watch, last_reply_ns)).max(at(offset_of!(Watch, last_plain_ns))))
+    }
+
     /// One more probe that did not leave, through our own fault.
     pub fn count_unsent(&self, slot: u16) {
         if let Some(own) = self.own.get(usize::from(slot)) {
@@ -145,8 +152,7 @@ impl Shared {
     /// One more miss because the neighbour does not resolve: wakes the event loop.
     pub fn count_unresolved(&self, slot: u16, now: Time) {
         let Some(own) = self.own.get(usize::from(slot)) else { return };
-        let proof = self.watches.load(u32::from(slot)).map_or(0, |w| w.last_reply_ns.max(w.last_plain_ns));
-        if proof > own.last.load(Relaxed) {
+        if self.heard(slot).as_ns() > own.last.load(Relaxed) {
             own.run.store(0, Relaxed);
         }
         own.run.fetch_add(1, Relaxed);
