@@ -12,7 +12,7 @@ use super::common::Common;
 use super::contract::{Buddy, BuddyList, Output, TableDone};
 use super::joining::Spliced;
 use super::show::Standing;
-use super::suspicion::SideWork;
+use super::suspicion::{SideWork, is_cut_off};
 use super::table::Concern;
 use super::view::View;
 use super::witness::Witnesses;
@@ -98,8 +98,9 @@ impl Member {
             }
             self.settle_witnesses(common);
             self.watch(common);
+            let cut_off = is_cut_off(&self.sides, &common.identity.tuning);
             for work in &mut self.sides {
-                work.accuse(common, self.id, self.incarnation);
+                work.accuse(common, (self.id, self.incarnation), cut_off);
             }
             self.settle_alone(common, of_two);
         }

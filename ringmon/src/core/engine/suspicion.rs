@@ -15,7 +15,7 @@ use crate::core::evidence::LocalFault;
 use crate::core::notice::NoticeBody;
 use crate::core::op::{Accusation, Finding, TableOp};
 use crate::core::row::Vote;
-use crate::core::{Incarnation, Rule, ServerId, ServerRow, Side, Time, VoteKind, Witness};
+use crate::core::{Incarnation, Rule, ServerId, ServerRow, Side, Time, Tuning, VoteKind, Witness};
 
 /// What goes on towards one buddy.
 #[derive(Debug, Serialize, Deserialize)]
@@ -228,16 +228,16 @@ impl SideWork {
     }
 
     /// Vote, renew the vote, or remove: if there is anything new to say, or it is time to say it again.
-    pub fn accuse(&mut self, common: &mut Common, me: ServerId, incarnation: Incarnation) {
+    pub fn accuse(&mut self, common: &mut Common, (me, incarnation): (ServerId, Incarnation), cut_off: bool) {
         self.notify(common);
-        if common.tables.busy(Concern::Vote(self.side)) || self.withdraw(common, me) {
+        if common.tables.busy(Concern::Vote(self.side)) || self.withdraw(common, me, cut_off) {
             return;
         }
         let count = if self.run.far_end.is_some() { self.run.silent.len() } else { 1 };
         let findings = self.findings(common, count);
         let Some(deaf_from) = findings.iter().filter_map(|f| deaf_from(common, f)).max() else { return };
         let Some(suspicion) = &mut self.suspicion else { return };
-        if common.identity.tuning.keeps(Rule::R2) && !common.watches.heard_since(deaf_from) {
+        if cut_off || common.identity.tuning.keeps(Rule::R2) && !common.watches.heard_since(deaf_from) {
             if common.now.since(deaf_from) > common.limits.ears() && !std::mem::replace(&mut suspicion.deaf, true) {
                 common.tell_void(LocalFault::Deaf, 1);
             }
@@ -273,8 +273,8 @@ impl SideWork {
         common.begin(Concern::Vote(self.side), TableOp::Accuse(accusation));
     }
 
-    /// Take back the votes that are not true any more. True: that is under way.
-    fn withdraw(&mut self, common: &mut Common, me: ServerId) -> bool {
+    /// Take back the votes that are not true any more, or all of a server that is rather cut off itself. True: that is under way.
+    fn withdraw(&mut self, common: &mut Common, me: ServerId, cut_off: bool) -> bool {
         self.votes.retain(|id, vote| common.watches.of(*id).is_none_or(|w| w.target.incarnation == vote.incarnation));
         let spared = |id: &ServerId, vote: &Standing| common.proofs.spare(*id, vote.incarnation, common.now);
         let untrue = |id: &ServerId, vote: &Standing| match common.watches.of(*id).map(|w| w.detector.state().finding())
@@ -284,7 +284,7 @@ impl SideWork {
             Some(None) | None => true,
         };
         let subjects: Vec<ServerId> =
-            self.votes.iter().filter(|(id, v)| untrue(id, v) || spared(id, v)).map(|(id, _)| *id).collect();
+            self.votes.iter().filter(|(id, v)| cut_off || untrue(id, v) || spared(id, v)).map(|(id, _)| *id).collect();
         if subjects.is_empty() || !common.ready(Concern::Vote(self.side)) {
             return !subjects.is_empty();
         }
@@ -306,6 +306,16 @@ impl SideWork {
             common.send(witness.address, witness.notice_port, NoticeBody::Voted { subject });
         }
     }
+}
+
+/// R2, with both buddies silent: whether it is rather this server that is cut off. A few servers that are, and find each other past those
+/// between them, would take the rest of the pool for a rack that died. Of such a rack, a server at its end hears its other buddy. So who
+/// hears neither must find somebody alive both ways, past no more servers than the first look goes.
+pub(super) fn is_cut_off([one, other]: &[SideWork; 2], tuning: &Tuning) -> bool {
+    let silent = [one, other].map(|side| side.run.silent.len());
+    let found = [one, other].iter().all(|side| side.run.far_end.is_some());
+    let far = silent.iter().sum::<usize>() > usize::from(tuning.ahead);
+    tuning.keeps(Rule::R2) && !silent.contains(&0) && (!found || far)
 }
 
 /// From when on somebody else must be heard so that this finding is not this server's own deafness (R2).

@@ -116,14 +116,17 @@ impl Bench {
         }
     }
 
-    /// Carries out what was asked for, until nothing is.
-    pub fn settle(&mut self) {
+    /// Carries out what was asked for, until nothing is: what that was.
+    pub fn settle(&mut self) -> Vec<TableOp> {
+        let mut done = Vec::new();
         while let Some((ticket, op)) = self.asked.pop_front() {
             self.now = self.now + ms(1);
             self.table.advance(ms(1));
             let (outcome, snapshot) = self.table.run(&op, self.now, &mut || true).expect("the table is there");
             self.feed(Input::Table(TableDone { ticket, result: Ok(outcome), snapshot, took: ms(1) }));
+            done.push(op);
         }
+        done
     }
 
     /// Answers the oldest operation with a failure.

@@ -20,16 +20,11 @@ fn live(scenario: Scenario, seed: u64) -> Report {
     run(&setup, &mut |_, _, _| {})
 }
 
-/// What `docs/detector.md` says of it is not what happens, see `docs/simulator.md`: two of the three find each other past the
-/// servers between them, and remove those.
-const NOT_AS_WRITTEN: Scenario = Scenario::ThreeTableThree;
-
 #[test]
-fn every_scenario_but_one_ends_as_it_should() {
+fn every_scenario_ends_as_it_should() {
     let seed = seed();
     let wrong: Vec<String> = Scenario::ALL
         .into_iter()
-        .filter(|scenario| *scenario != NOT_AS_WRITTEN)
         .map(|scenario| (scenario, live(scenario, seed)))
         .filter(|(_, report)| !report.wrong.is_empty())
         .map(|(scenario, report)| format!("{}: {}", scenario.name(), report.wrong.join("; ")))
@@ -37,11 +32,13 @@ fn every_scenario_but_one_ends_as_it_should() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Where the three are on the ring decides: two that find each other past those between them took those for a rack that died, in 57 of 60
+/// pools. These are some of the worst.
 #[test]
-fn three_servers_that_alone_reach_the_table_do_not_break_the_ring() {
-    let report = live(NOT_AS_WRITTEN, seed());
-    assert!(report.healed.is_some() && report.left_over.is_empty(), "{report:?}");
-    assert!(report.removals <= 50, "the brake holds: {report:?}");
+fn three_servers_that_alone_reach_the_table_remove_nobody() {
+    for seed in [40, 45, 53] {
+        assert_eq!(live(Scenario::ThreeTableThree, seed).false_removals, [""; 0], "seed {seed}");
+    }
 }
 
 #[test]
