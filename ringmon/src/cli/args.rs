@@ -1,16 +1,20 @@
 //! The commands. Names are a contract: others script against them.
 
 mod flags;
+mod pool;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use super::span;
 use crate::config::{Key, Typed, parse};
 use crate::core::Rule;
 use crate::core::row::Quorum;
 use flags::{AgentFlags, PoolFlags};
+pub use pool::PoolCommand;
 
 /// What stands under `ringmon --help`.
 const EXAMPLES: &str = "\
@@ -20,6 +24,7 @@ Examples:
   ringmon status
   ringmon ring show --pool web
   ringmon pool set --pool web quorum=single agent_timeout=5s
+  ringmon pool rotate-key --pool web
 
 Every option can also be said in the configuration file (as pool, database_url, ...) and in the
 environment (RINGMON_POOL, RINGMON_DATABASE_URL). Flags outweigh the environment, the environment the file.
@@ -65,15 +70,16 @@ pub enum Command {
     Events(EventsArgs),
     /// Take a server out of the ring; its two buddies become each other's
     ///
-    /// The server's agent notices and stays out until it is started again. A server that is shut down cleanly leaves by
-    /// itself.
+    /// Whether it lives or not. Its agent, if there is one, notices and stays out until it is started again. A server that is shut
+    /// down cleanly leaves by itself.
+    #[command(visible_alias = "remove")]
     Leave {
         /// Which server
         name: String,
         #[command(flatten)]
         pool: PoolFlags,
     },
-    /// The pool's rules, which no agent can weaken
+    /// Pools, their rules, which no agent can weaken, and their keys
     #[command(subcommand)]
     Pool(PoolCommand),
     /// Live through a failure with thousands of simulated servers
@@ -229,12 +235,10 @@ pub struct InitArgs {
     pub quorum: Option<String>,
 }
 
-impl InitArgs {
-    /// The quorum that was asked for.
-    pub fn quorum(&self) -> Quorum {
-        // clap lets no other word through.
-        self.quorum.as_deref().and_then(|word| parse::one_of(parse::QUORUMS, word).ok()).unwrap_or_default()
-    }
+/// The quorum that was asked for.
+pub fn quorum(word: Option<&str>) -> Quorum {
+    // clap lets no other word through.
+    word.and_then(|word| parse::one_of(parse::QUORUMS, word).ok()).unwrap_or_default()
 }
 
 /// `events`
@@ -248,6 +252,11 @@ pub struct EventsArgs {
     /// Go on with those that come, until interrupted
     #[arg(long, short)]
     pub follow: bool,
+    /// Show nothing, and forget those that are older than this, like 30d, 12h or 90m: at least an hour
+    ///
+    /// A thousand at a time, so that nobody waits for it. Run it by a timer: ringmon itself forgets nothing.
+    #[arg(long, value_name = "SPAN", value_parser = span::at_least_an_hour, conflicts_with_all = ["limit", "follow", "json"])]
+    pub keep: Option<Duration>,
     /// One JSON line each
     #[arg(long)]
     pub json: bool,
@@ -282,39 +291,6 @@ pub struct TableArgs {
     /// As JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// `pool ...`
-#[derive(Clone, Debug, Subcommand)]
-pub enum PoolCommand {
-    /// The rules, and whether the pool is frozen
-    Show(TableArgs),
-    /// Change rules: quorum=both|single agent_timeout=3s brake=0.5 alone=one|all mode=act|observe
-    ///
-    /// quorum: witnesses a removal needs. agent_timeout: how long a lost agent has to come back. brake: the largest share of
-    /// the pool that is removed within ten minutes before it freezes; 1 is off. alone: who may remove all the others when it hears
-    /// nobody and the database answers: one, a server with one other; all, any. mode: observe tells and removes nobody.
-    #[command(after_help = "Example:\n  ringmon pool set --pool web quorum=single agent_timeout=5s brake=0.3")]
-    Set {
-        /// What to change
-        #[arg(required = true, value_name = "KEY=VALUE")]
-        settings: Vec<String>,
-        #[command(flatten)]
-        table: TableArgs,
-    },
-    /// Remove nobody until the pool is thawed
-    Freeze {
-        /// Why; shown to everybody
-        #[arg(long, value_name = "TEXT", default_value = "by an operator")]
-        why: String,
-        #[command(flatten)]
-        pool: PoolFlags,
-    },
-    /// Remove the dead again
-    Thaw {
-        #[command(flatten)]
-        pool: PoolFlags,
-    },
 }
 
 /// `status`
@@ -359,13 +335,8 @@ impl Cli {
                 RingCommand::Show(TableArgs { pool, .. })
                 | RingCommand::Check(TableArgs { pool, .. })
                 | RingCommand::Repair { table: TableArgs { pool, .. }, .. },
-            )
-            | Command::Pool(
-                PoolCommand::Show(TableArgs { pool, .. })
-                | PoolCommand::Set { table: TableArgs { pool, .. }, .. }
-                | PoolCommand::Freeze { pool, .. }
-                | PoolCommand::Thaw { pool },
             ) => pool.put(&mut typed),
+            Command::Pool(command) => command.put(&mut typed),
             Command::Agent(flags)
             | Command::Config(ConfigCommand::Check(flags) | ConfigCommand::Show { flags, .. }) => flags.put(&mut typed),
             Command::Sim(_) | Command::Replay(_) => {}

@@ -1,6 +1,6 @@
 //! `ringmon events`: what happened in the pool, from the table.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,6 +14,8 @@ use crate::store::Events;
 
 /// How often `--follow` looks.
 const EVERY: Duration = Duration::from_millis(500);
+/// How often `--keep` says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// How many events `--follow` fetches at a time.
 const BATCH: u32 = 500;
 
@@ -45,6 +47,24 @@ pub fn run(typed: &Typed, limit: u32, follow: bool, json: bool) -> anyhow::Resul
                 Err(error) => return Err(error.into()),
             };
         }
+    })
+}
+
+/// Forgets events that are older than this.
+pub fn keep(typed: &Typed, keep: Duration) -> anyhow::Result<Verdict> {
+    database::wait(async {
+        let store = database::open(typed).await?;
+        let mut told = Instant::now();
+        let mut progress = |gone: u64| {
+            if told.elapsed() >= TELL_EVERY {
+                told = Instant::now();
+                tracing::info!("{gone} events forgotten so far");
+            }
+        };
+        let gone = store.forget_events(keep, &mut progress).await?;
+        let keep = jiff::SignedDuration::try_from(keep).unwrap_or_default();
+        out::line(&format!("forgot {gone} events of pool {} that were older than {keep:#}", store.pool_name()))?;
+        Ok(Verdict::Ok)
     })
 }
 

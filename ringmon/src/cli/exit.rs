@@ -156,7 +156,9 @@ fn store_code(error: &store::Error) -> u8 {
         | E::SchemaMissing { .. }
         | E::SchemaTooOld { .. }
         | E::SchemaTooNew { .. }
-        | E::NoSuchPool { .. } => CONFIGURATION,
+        | E::NoSuchPool { .. }
+        | E::PoolThere { .. }
+        | E::PoolInUse { .. } => CONFIGURATION,
         E::Unreachable { .. }
         | E::Lost { .. }
         | E::TimedOut { .. }

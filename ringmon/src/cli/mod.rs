@@ -17,6 +17,7 @@ mod pool;
 mod replay;
 mod ring;
 mod sim;
+mod span;
 mod status;
 mod tell;
 
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::config::{Loaded, Sources};
-use args::{Cli, Command, PoolCommand, RingCommand};
+use args::{Cli, Command, EventsArgs, PoolCommand, RingCommand};
 use exit::Verdict;
 
 /// Everything the binary does.
@@ -47,18 +48,23 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         tracing::warn!("{warning}");
     }
     match cli.command {
-        Command::Init(args) => init::run(&typed, args.quorum()),
+        Command::Init(args) => init::run(&typed, args::quorum(args.quorum.as_deref())),
         Command::Agent(_) => agent::run(&typed),
         Command::Status(args) => status::run(&typed, args.json),
         Command::Ring(RingCommand::Show(args)) => ring::show(&typed, args.json),
         Command::Ring(RingCommand::Check(args)) => ring::check(&typed, args.json),
         Command::Ring(RingCommand::Repair { dry_run, table }) => ring::repair(&typed, dry_run, table.json),
+        Command::Events(EventsArgs { keep: Some(keep), .. }) => events::keep(&typed, keep),
         Command::Events(args) => events::run(&typed, args.limit, args.follow, args.json),
         Command::Leave { name, .. } => leave::run(&typed, &name),
         Command::Pool(PoolCommand::Show(args)) => pool::show(&typed, args.json),
         Command::Pool(PoolCommand::Set { settings, table }) => pool::set(&typed, &settings, table.json),
         Command::Pool(PoolCommand::Freeze { why, .. }) => pool::freeze(&typed, Some(why)),
         Command::Pool(PoolCommand::Thaw { .. }) => pool::freeze(&typed, None),
+        Command::Pool(PoolCommand::List { json, .. }) => pool::list(&typed, json),
+        Command::Pool(PoolCommand::Create { quorum, .. }) => pool::create(&typed, args::quorum(quorum.as_deref())),
+        Command::Pool(PoolCommand::Delete { .. }) => pool::delete(&typed),
+        Command::Pool(PoolCommand::RotateKey { within, .. }) => pool::rotate_key(&typed, within),
         Command::Sim(args) => sim::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Config(command) => config::run(&typed, &command),

@@ -1,15 +1,75 @@
-//! `ringmon pool show|set|freeze|thaw`
+//! `ringmon pool list|create|delete|show|set|freeze|thaw|rotate-key`
 
+mod rotate;
 mod set;
 
 use serde_json::{Value, json};
 
 use super::exit::Verdict;
 use super::{database, out};
-use crate::config::Typed;
 use crate::config::parse::{ALONES, MODES, QUORUMS, word_for};
+use crate::config::{Typed, database_access, pool_access};
 use crate::core::op::TableOp;
+use crate::core::row::Quorum;
 use crate::core::{Outcome, PoolRow};
+use crate::store::{PoolSummary, Store};
+
+pub use rotate::rotate_key;
+
+/// Lists the pools of a database.
+pub fn list(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
+    let database = database_access(typed)?;
+    let pools = database::wait(async { Ok(Store::pools(&database).await?) })?;
+    if json {
+        let all: Vec<Value> = pools.iter().map(summary_as_json).collect();
+        out::json(&all)?;
+    } else if pools.is_empty() {
+        out::line(&format!("{database} has no pools; `ringmon pool create NAME` makes one"))?;
+    } else {
+        out::line(&summaries_as_text(&pools))?;
+    }
+    Ok(Verdict::Ok)
+}
+
+/// Makes a pool.
+pub fn create(typed: &Typed, quorum: Quorum) -> anyhow::Result<Verdict> {
+    let access = pool_access(typed)?;
+    database::wait(async { Ok(Store::create(&access.database, &access.pool, quorum).await?) })?;
+    let quorum = word_for(QUORUMS, &quorum);
+    out::line(&format!("created pool {} with a new key, quorum {quorum}", access.pool))?;
+    Ok(Verdict::Ok)
+}
+
+/// Deletes a pool that has no servers.
+pub fn delete(typed: &Typed) -> anyhow::Result<Verdict> {
+    database::wait(async {
+        let store = database::open(typed).await?;
+        let events = store.delete().await?;
+        out::line(&format!("deleted pool {} with its rules, its keys and {events} events", store.pool_name()))?;
+        Ok(Verdict::Ok)
+    })
+}
+
+fn summary_as_json(summary: &PoolSummary) -> Value {
+    let mut value = as_json(&summary.pool);
+    value["servers"] = json!(summary.servers);
+    value
+}
+
+fn summaries_as_text(pools: &[PoolSummary]) -> String {
+    let mut table = out::table(&["pool", "servers", "quorum", "mode", "brake", "frozen"]);
+    for PoolSummary { pool, servers } in pools {
+        table.add_row([
+            pool.name.clone(),
+            servers.to_string(),
+            word_for(QUORUMS, &pool.rules.quorum).to_owned(),
+            word_for(MODES, &pool.rules.mode).to_owned(),
+            brake(pool).to_string(),
+            pool.frozen.clone().unwrap_or_else(|| "no".to_owned()),
+        ]);
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
 
 /// Shows the pool's rules; never its key.
 pub fn show(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {

@@ -19,8 +19,7 @@ pub async fn tell(keys: &[PoolKey], letters: &[(&ServerRow, NoticeBody)]) {
     let mut sockets: BTreeMap<IpAddr, Notices> = BTreeMap::new();
     for &(row, body) in letters {
         let to = SocketAddr::new(row.address, row.notice_port);
-        // An operator has no row and no life of its own.
-        let notice = Notice { from: ServerId::NEW, incarnation: Incarnation::default(), body };
+        let notice = from_an_operator(body);
         let Ok(own) = towards(to) else { continue };
         let notices = match sockets.entry(own) {
             Entry::Occupied(open) => open.into_mut(),
@@ -40,8 +39,16 @@ pub async fn tell(keys: &[PoolKey], letters: &[(&ServerRow, NoticeBody)]) {
     }
 }
 
+/// An operator has no row and no life of its own.
+pub fn from_an_operator(body: NoticeBody) -> Notice {
+    Notice { from: ServerId::NEW, incarnation: Incarnation::default(), body }
+}
+
 /// The own address from which datagrams to `to` leave: a connected socket knows it, and nothing is sent.
-fn towards(to: SocketAddr) -> io::Result<IpAddr> {
+///
+/// # Errors
+/// As connect(2): there is no way.
+pub fn towards(to: SocketAddr) -> io::Result<IpAddr> {
     let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(to)?;

@@ -26,7 +26,7 @@ fn must<T>(typed: &Typed, key: Key, hint: &str, parse: impl FnOnce(&str) -> Resu
 /// # Errors
 /// A key is missing or means nothing.
 pub fn pool_access(typed: &Typed) -> Result<PoolAccess, Error> {
-    Ok(PoolAccess { pool: must(typed, Key::Pool, "", parse::name)?, database: database(typed)? })
+    Ok(PoolAccess { pool: must(typed, Key::Pool, "", parse::name)?, database: database_access(typed)? })
 }
 
 /// Where `/status` and `/metrics` are; `None`: nowhere.
@@ -90,7 +90,10 @@ pub fn warnings(typed: &Typed) -> Vec<String> {
 }
 
 /// Where the tables are, with the password from where it is kept; the environment outweighs the file.
-fn database(typed: &Typed) -> Result<DatabaseUrl, Error> {
+///
+/// # Errors
+/// A key is missing or means nothing.
+pub fn database_access(typed: &Typed) -> Result<DatabaseUrl, Error> {
     let url = must(typed, Key::DatabaseUrl, "", parse::database)?;
     let from_file = maybe(typed, Key::DatabasePasswordFile, |path| {
         std::fs::read_to_string(path)

@@ -27,7 +27,7 @@ pub use error::{Error, Problem};
 pub use keys::{Key, Origin, Typed, Word};
 pub use layers::{DEFAULT_FILE, Loaded, Sources, load};
 pub use machine::{Interface, Machine};
-pub use meaning::{agent, http, pool_access, warnings};
+pub use meaning::{agent, database_access, http, pool_access, warnings};
 pub use near::nearest;
 
 /// How to reach a pool's tables.

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::TryRngCore;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -16,7 +15,7 @@ use super::connect::{CONNECT, Database};
 use super::convert::{micros, pool_row, server_row, stored_event, word};
 use super::entity::{event, pool, server};
 use super::schema::SCHEMA_VERSION;
-use super::{DatabaseUrl, Error, Inner, Store, clock};
+use super::{DatabaseUrl, Error, Inner, Store};
 use crate::core::edit::StoredEvent;
 use crate::core::row::{Alone, Mode, Quorum};
 use crate::core::{PoolId, PoolRow, Rules, ServerRow};
@@ -111,18 +110,7 @@ impl Store {
     /// The true cause of a failed connection; [`Error::SchemaMissing`], [`Error::SchemaTooOld`], [`Error::SchemaTooNew`] naming both versions;
     /// [`Error::NoSuchPool`]. Nothing is ever written.
     pub async fn open(url: &DatabaseUrl, pool: &str) -> Result<Self, Error> {
-        if let Some(path) = url.file() {
-            match std::fs::metadata(path) {
-                Ok(_) => {}
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    return Err(Error::SchemaMissing { place: url.to_string(), ours: SCHEMA_VERSION });
-                }
-                Err(source) => return Err(Error::Unreadable { path: path.to_owned(), source }),
-            }
-        }
-        let database = Database::new(url.clone());
-        database.probe(CONNECT).await?;
-        database.check_schema().await?;
+        let database = Database::ready(url).await?;
         let row = database
             .find_pool(pool)
             .await?
@@ -251,50 +239,29 @@ impl Store {
 }
 
 impl Database {
+    /// One that answers and holds the schema of this version.
+    ///
+    /// # Errors
+    /// The true cause of a failed connection; [`Error::SchemaMissing`], [`Error::SchemaTooOld`], [`Error::SchemaTooNew`]. Nothing is written.
+    pub(super) async fn ready(url: &DatabaseUrl) -> Result<Self, Error> {
+        if let Some(path) = url.file() {
+            match std::fs::metadata(path) {
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    return Err(Error::SchemaMissing { place: url.to_string(), ours: SCHEMA_VERSION });
+                }
+                Err(source) => return Err(Error::Unreadable { path: path.to_owned(), source }),
+            }
+        }
+        let database = Self::new(url.clone());
+        database.probe(CONNECT).await?;
+        database.check_schema().await?;
+        Ok(database)
+    }
+
     async fn find_pool(&self, name: &str) -> Result<Option<pool::Model>, Error> {
         let query = pool::Entity::find().filter(pool::Column::Name.eq(name));
         self.bounded("reading the pool", async |db| query.one(db).await).await
-    }
-
-    /// Whether it was made; false if somebody else was faster.
-    async fn create_pool(&self, name: &str, quorum: Quorum) -> Result<bool, Error> {
-        let rules = Rules { quorum, ..Rules::default() };
-        let mut secret = [0_u8; 16];
-        rand::rngs::OsRng
-            .try_fill_bytes(&mut secret)
-            .map_err(|e| Error::Random { source: io::Error::other(e.to_string()) })?;
-        let insert = Query::insert()
-            .into_table(pool::Entity)
-            .columns([
-                pool::Column::Name,
-                pool::Column::Quorum,
-                pool::Column::AgentTimeoutUs,
-                pool::Column::BrakePermille,
-                pool::Column::Alone,
-                pool::Column::Mode,
-                pool::Column::KeyId,
-                pool::Column::KeySecret,
-                pool::Column::Version,
-                pool::Column::CreatedAt,
-            ])
-            .values_panic([
-                name.into(),
-                word(&rules.quorum).into(),
-                micros(rules.agent_timeout).into(),
-                i32::from(rules.brake_permille).into(),
-                word(&rules.alone).into(),
-                word(&rules.mode).into(),
-                1_i32.into(),
-                secret.to_vec().into(),
-                1_i64.into(),
-                clock::now(self.backend()),
-            ])
-            .take();
-        match self.bounded("creating the pool", async |db| db.execute(&insert).await).await {
-            Ok(_) => Ok(true),
-            Err(Error::Contended { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -170,6 +170,26 @@ pub enum Error {
         /// Where.
         place: String,
     },
+    /// The database has such a pool already.
+    #[error("there is a pool '{pool}' in {place} already: it is left as it is")]
+    PoolThere {
+        /// Which.
+        pool: String,
+        /// Where.
+        place: String,
+    },
+    /// The pool has servers.
+    #[error(
+        "pool '{pool}' in {place} has {servers} servers: stop their agents, or take them out with `ringmon remove NAME`, and delete it then"
+    )]
+    PoolInUse {
+        /// Which.
+        pool: String,
+        /// Where.
+        place: String,
+        /// How many.
+        servers: u64,
+    },
     /// Others were always faster, or held the rows for too long. Nothing was written.
     #[error("gave way to other writers {attempts} times in {within:?}: {cause}")]
     Contended {
@@ -236,6 +256,8 @@ impl Error {
             | Self::SchemaTooOld { .. }
             | Self::SchemaTooNew { .. }
             | Self::NoSuchPool { .. }
+            | Self::PoolThere { .. }
+            | Self::PoolInUse { .. }
             | Self::Damaged { .. }
             | Self::Random { .. }
             | Self::Database { .. } => false,
@@ -263,6 +285,8 @@ impl Error {
             | Self::SchemaTooOld { .. }
             | Self::SchemaTooNew { .. }
             | Self::NoSuchPool { .. }
+            | Self::PoolThere { .. }
+            | Self::PoolInUse { .. }
             | Self::Contended { .. }
             | Self::Damaged { .. }
             | Self::Random { .. }

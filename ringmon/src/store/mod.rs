@@ -19,6 +19,7 @@ mod convert;
 mod entity;
 mod error;
 mod migration;
+mod pools;
 mod read;
 mod run;
 mod schema;
@@ -34,6 +35,7 @@ use crate::core::PoolId;
 
 pub use admin::{Events, InitReport, RuleChanges};
 pub use error::Error;
+pub use pools::{PoolSummary, new_key};
 pub use schema::SCHEMA_VERSION;
 pub use url::DatabaseUrl;
 

@@ -1,5 +1,6 @@
 //! Every body runs on SQLite and on a MariaDB that the tests start themselves.
 
+mod access;
 mod cost;
 mod crowd;
 mod errors;
@@ -7,6 +8,7 @@ mod kit;
 mod mariadb;
 mod model;
 mod plans;
+mod pools;
 mod schema;
 mod secrets;
 mod transaction;

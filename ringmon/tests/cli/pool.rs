@@ -1,4 +1,4 @@
-//! `pool show|set|freeze|thaw`.
+//! `pool ...`.
 
 use serde_json::{Value, json};
 
@@ -87,4 +87,67 @@ fn a_pool_is_frozen_and_thawed() {
     assert_eq!((said.code, said.out.as_str()), (0, "pool lab is not frozen\n"));
     assert_eq!(lab.says(&["pool", "thaw"]).code, 0, "twice is no mistake");
     assert_eq!(shown(&lab)["frozen"], Value::Null);
+}
+
+#[test]
+fn pools_are_listed_made_and_deleted() {
+    let lab = Lab::ring(&["a", "b"]);
+    let said = lab.says(&["pool", "create", "web", "--quorum", "single"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "created pool web with a new key, quorum single\n"), "{said:?}");
+    let again = lab.says(&["pool", "create", "web"]);
+    assert_eq!(again.code, 78);
+    assert!(again.err.contains("there is a pool 'web' in") && again.err.contains("left as it is"), "{}", again.err);
+    let said = lab.says(&["pool", "list"]);
+    assert_eq!(
+        said.out,
+        " pool  servers  quorum  mode  brake  frozen\n lab   2        both    act   0.5    no\n \
+         web   0        single  act   0.5    no\n",
+        "{}",
+        said.out
+    );
+    let listed: Value = serde_json::from_str(&lab.says(&["pool", "list", "--json"]).out).unwrap();
+    assert_eq!((&listed[0]["pool"], &listed[0]["servers"]), (&json!(POOL), &json!(2)));
+    assert_eq!((&listed[1]["pool"], &listed[1]["key_ids"]), (&json!("web"), &json!([1])));
+
+    let said = lab.says(&["pool", "delete", "web"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "deleted pool web with its rules, its keys and 0 events\n"));
+    let said = lab.says(&["pool", "delete", POOL]);
+    assert_eq!(said.code, 78);
+    assert!(said.err.contains("has 2 servers: stop their agents, or take them out with `ringmon remove NAME`"));
+    let said = lab.says(&["pool", "delete", "web"]);
+    assert_eq!(said.code, 78);
+    assert!(said.err.contains("there is no pool 'web'"), "{}", said.err);
+    assert_eq!(lab.says(&["pool", "create", "a b"]).code, 2, "no name");
+}
+
+/// Nobody listens on these addresses.
+#[test]
+fn a_key_that_agents_do_not_show_to_know_replaces_none() {
+    let lab = Lab::ring(&["a", "b"]);
+    for _ in 0..2 {
+        let said = lab.says(&["pool", "rotate-key", "--within", "1s"]);
+        assert_eq!(said.code, 69, "{said:?}");
+        assert!(
+            said.err.contains("a, b not seen to accept key 2 after 1s. Both keys hold, nobody is harmed"),
+            "{}",
+            said.err
+        );
+        assert_eq!(shown(&lab)["key_ids"], json!([1, 2]));
+    }
+    let wrong = lab.says(&["pool", "rotate-key", "--within", "soon"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("a length of time like 90s, 15m, 12h or 30d"), "{}", wrong.err);
+}
+
+#[test]
+fn the_key_of_a_pool_without_servers_is_changed_at_once() {
+    let lab = Lab::new();
+    let said = lab.says(&["pool", "rotate-key"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(
+        said.out,
+        "1 of 3: pool lab accepts key 2 beside key 1\n2 of 3: every agent accepts key 2; it is used from now on\n\
+         3 of 3: every agent uses key 2; key 1 is forgotten\n"
+    );
+    assert_eq!(shown(&lab)["key_ids"], json!([2]));
 }

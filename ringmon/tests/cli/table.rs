@@ -243,3 +243,28 @@ fn ring_repair_mends_a_ring_broken_by_hand_drops_nobody_and_leaves_an_event() {
     assert_eq!(repaired, 1, "{}", events.out);
     assert_eq!(lab.says(&["ring", "repair"]).out, "the ring of pool lab is whole: nothing to mend\n");
 }
+
+#[test]
+fn an_operator_removes_a_server_by_either_word() {
+    let lab = Lab::ring(&["a", "b", "c"]);
+    for (word, name) in [("remove", "b"), ("leave", "a")] {
+        let said = lab.says(&[word, name]);
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!(said.out.starts_with(&format!("{name} (#")), "{}", said.out);
+    }
+    assert_eq!(lab.says(&["remove", "b"]).code, 1, "it is not there any more");
+    assert!(lab.says(&["ring", "show"]).out.starts_with("c -> c\n"));
+}
+
+#[test]
+fn old_events_are_forgotten_when_asked() {
+    let lab = Lab::ring(&["a", "b", "c"]);
+    assert_eq!(lab.says(&["events", "--keep", "30d"]).out, "forgot 0 events of pool lab that were older than 720h\n");
+    lab.sql("UPDATE event SET at = at - 8000000000 WHERE subject_name <> 'c'");
+    assert_eq!(lab.says(&["events", "--keep", "2h"]).out, "forgot 2 events of pool lab that were older than 2h\n");
+    let left = lab.says(&["events", "--json"]).out;
+    assert_eq!(left.lines().count(), 1, "{left}");
+    let short = lab.says(&["events", "--keep", "10m"]);
+    assert_eq!(short.code, 2);
+    assert!(short.err.contains("it must be an hour at least"), "{}", short.err);
+}

@@ -2,6 +2,7 @@
 
 mod bench;
 mod faults;
+mod keys;
 mod leftovers;
 mod recording;
 mod rules;

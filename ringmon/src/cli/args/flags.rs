@@ -5,12 +5,9 @@ use clap::builder::PossibleValuesParser;
 
 use crate::config::{Key, Typed, parse};
 
-/// Where the pool's tables are.
+/// Where the tables are.
 #[derive(Clone, Debug, Default, Args)]
-pub struct PoolFlags {
-    /// The pool
-    #[arg(long, value_name = "POOL")]
-    pub pool: Option<String>,
+pub struct DatabaseFlags {
     /// Where the tables are: mysql://USER@HOST/DATABASE or sqlite:///PATH [default: sqlite:///var/lib/ringmon/ringmon.db]
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
@@ -19,12 +16,29 @@ pub struct PoolFlags {
     pub database_password_file: Option<String>,
 }
 
+impl DatabaseFlags {
+    /// Says what was given.
+    pub fn put(&self, typed: &mut Typed) {
+        typed.flag(Key::DatabaseUrl, self.database_url.clone());
+        typed.flag(Key::DatabasePasswordFile, self.database_password_file.clone());
+    }
+}
+
+/// Which pool, and where its tables are.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PoolFlags {
+    /// The pool
+    #[arg(long, value_name = "POOL")]
+    pub pool: Option<String>,
+    #[command(flatten)]
+    pub database: DatabaseFlags,
+}
+
 impl PoolFlags {
     /// Says what was given.
     pub fn put(&self, typed: &mut Typed) {
         typed.flag(Key::Pool, self.pool.clone());
-        typed.flag(Key::DatabaseUrl, self.database_url.clone());
-        typed.flag(Key::DatabasePasswordFile, self.database_password_file.clone());
+        self.database.put(typed);
     }
 }
 

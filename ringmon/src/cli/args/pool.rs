@@ -1,0 +1,101 @@
+//! `pool ...`
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+
+use super::TableArgs;
+use super::flags::{DatabaseFlags, PoolFlags};
+use crate::cli::span;
+use crate::config::{Key, Typed, parse};
+
+/// `pool ...`
+#[derive(Clone, Debug, Subcommand)]
+pub enum PoolCommand {
+    /// The pools of a database, with their servers and rules
+    List {
+        #[command(flatten)]
+        database: DatabaseFlags,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make another pool in a database that `ringmon init` has prepared; one that is there is an error
+    Create {
+        /// Its name
+        name: String,
+        /// How many witnesses a removal needs: both buddies, or a single one [default: both]
+        #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::QUORUMS)))]
+        quorum: Option<String>,
+        #[command(flatten)]
+        database: DatabaseFlags,
+    },
+    /// Delete a pool without servers, with its rules, keys and events
+    Delete {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        database: DatabaseFlags,
+    },
+    /// The rules, and whether the pool is frozen
+    Show(TableArgs),
+    /// Change rules: quorum=both|single agent_timeout=3s brake=0.5 alone=one|all mode=act|observe
+    ///
+    /// quorum: witnesses a removal needs. agent_timeout: how long a lost agent has to come back. brake: the largest share of
+    /// the pool that is removed within ten minutes before it freezes; 1 is off. alone: who may remove all the others when it hears
+    /// nobody and the database answers: one, a server with one other; all, any. mode: observe tells and removes nobody.
+    #[command(after_help = "Example:\n  ringmon pool set --pool web quorum=single agent_timeout=5s brake=0.3")]
+    Set {
+        /// What to change
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+        #[command(flatten)]
+        table: TableArgs,
+    },
+    /// Remove nobody until the pool is thawed
+    Freeze {
+        /// Why; shown to everybody
+        #[arg(long, value_name = "TEXT", default_value = "by an operator")]
+        why: String,
+        #[command(flatten)]
+        pool: PoolFlags,
+    },
+    /// Remove the dead again
+    Thaw {
+        #[command(flatten)]
+        pool: PoolFlags,
+    },
+    /// Give a running pool a new key for its probes and notices, and forget the old one
+    ///
+    /// In three steps, each taken once every agent has shown that it is ready for it: all accept the new key (they acknowledge a
+    /// notice that only it tags), all use it (they answer a question under it), the old one is forgotten. No probe is lost. Run it
+    /// where agents can be reached by UDP. An agent that cannot be reached, or cannot read the table, stops it at that step with
+    /// exit code 69: both keys hold then, nobody is harmed, and running it again goes on from there.
+    #[command(after_help = "Example:\n  ringmon pool rotate-key --pool web --within 5m")]
+    RotateKey {
+        /// How long to wait for the agents in each step
+        #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = span::parse)]
+        within: Duration,
+        #[command(flatten)]
+        pool: PoolFlags,
+    },
+}
+
+impl PoolCommand {
+    /// Says what was given.
+    pub fn put(&self, typed: &mut Typed) {
+        match self {
+            Self::List { database, .. } => database.put(typed),
+            Self::Create { name, database, .. } | Self::Delete { name, database } => {
+                database.put(typed);
+                typed.flag(Key::Pool, Some(name.clone()));
+            }
+            Self::Show(TableArgs { pool, .. })
+            | Self::Set { table: TableArgs { pool, .. }, .. }
+            | Self::Freeze { pool, .. }
+            | Self::Thaw { pool }
+            | Self::RotateKey { pool, .. } => pool.put(typed),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The grants of `docs/database.md` suffice for what they are for, and for nothing more.
+
+use super::kit::{POOL, TestDb};
+use super::mariadb::PASSWORD;
+use super::model::{accusation, steady};
+use crate::core::Outcome;
+use crate::core::engine::TableOp;
+use crate::core::row::{Health, Quorum, Side};
+use crate::core::{Incarnation, VoteKind};
+use crate::store::{DatabaseUrl, Error, Events, RuleChanges, Store, new_key};
+
+const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/database.md"));
+
+/// The SQL below this line of the document.
+fn sql_below(line: &str) -> &'static str {
+    let (_, below) = DOCUMENT.split_once(line).unwrap_or_else(|| panic!("docs/database.md says {line:?} no more"));
+    let (_, block) = below.split_once("```sql\n").expect("a block of SQL");
+    block.split_once("```").expect("its end").0
+}
+
+/// Makes the user that the document describes, for this database alone, and opens the pool as that one.
+async fn as_documented(db: &TestDb, store: &Store, line: &str, user: &str) -> Store {
+    let text = db.url.to_string();
+    let (server, database) = text.rsplit_once('/').expect("a database");
+    // Users are the whole server's, which other tests share.
+    let own = format!("{user}_{database}");
+    let sql = sql_below(line).replace("ringmon.", &format!("{database}.")).replace(user, &own);
+    for statement in sql.replace("'PASSWORD'", &format!("'{PASSWORD}'")).split(';').map(str::trim) {
+        if !statement.is_empty() {
+            store.sql(statement).await;
+        }
+    }
+    let (_, place) = server.split_once('@').expect("a user");
+    let url: DatabaseUrl = format!("mysql://{own}@{place}/{database}").parse().expect("a url");
+    Store::open(&url.with_password(PASSWORD), POOL).await.expect("it may read")
+}
+
+fn refused<T: std::fmt::Debug>(what: &str, result: Result<T, Error>) {
+    assert!(matches!(result, Err(Error::Privilege { .. })), "{what}: {result:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agents_grants_suffice_for_an_agent_and_not_for_an_administrator() {
+    let db = TestDb::mariadb().await;
+    let admin = db.store().await;
+    let changes = RuleChanges { quorum: Some(Quorum::Single), ..RuleChanges::default() };
+    admin.set_rules(&changes).await.unwrap();
+    let store = as_documented(&db, &admin, "For agents:", "ringmon_agent").await;
+
+    store.ring_of(&["a", "b", "c", "d"]).await;
+    let (a, b) = (store.row("a").await, store.row("b").await);
+    let set = TableOp::SetHealth { me: a.id, incarnation: a.incarnation, health: Health::Passing };
+    assert_eq!(store.run_plain(&set).await, Outcome::Written);
+    for alone in [true, false] {
+        let op = TableOp::Alone { me: a.id, incarnation: a.incarnation, alone };
+        assert!(matches!(store.run_plain(&op).await, Outcome::AloneMarked | Outcome::Written | Outcome::Read));
+    }
+    for frozen in [Some("a test".to_owned()), None] {
+        assert_eq!(store.run_plain(&TableOp::SetFrozen { frozen, by: "test".into() }).await, Outcome::Written);
+    }
+    let mut accuses = accusation(&store.row("a").await, Side::First, vec![steady(&b, VoteKind::Host)]);
+    accuses.far_end = Some(store.row("c").await.id);
+    let mut outcome = Outcome::Stale;
+    for _ in 0..3 {
+        outcome = store.run_plain(&TableOp::Accuse(accuses.clone())).await;
+    }
+    assert!(matches!(outcome, Outcome::Removed { .. } | Outcome::Held(_) | Outcome::Voted { .. }), "{outcome:?}");
+    let d = store.row("d").await;
+    let withdraw = TableOp::Withdraw { me: a.id, subjects: vec![b.id] };
+    store.run_plain(&withdraw).await;
+    let leave = TableOp::Leave { id: d.id, incarnation: Some(d.incarnation), by: "d".into() };
+    assert_eq!(store.run_plain(&leave).await, Outcome::Left);
+    assert!(!store.events(Events::Newest(10)).await.unwrap().is_empty());
+
+    refused("rules", store.set_rules(&RuleChanges { brake_permille: Some(1000), ..changes }).await);
+    let pool = store.pool().await.unwrap();
+    refused("keys", store.set_keys(&pool, new_key(9).unwrap(), None).await);
+    admin.sql("UPDATE event SET at = 1").await;
+    refused("history", store.forget_events(std::time::Duration::from_secs(3600), &mut |_| {}).await);
+    assert_eq!(admin.pool().await.unwrap(), pool);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_readers_grants_suffice_to_look_and_for_nothing_else() {
+    let db = TestDb::mariadb().await;
+    let admin = db.store().await;
+    admin.ring_of(&["a", "b"]).await;
+    let store = as_documented(&db, &admin, "For readers:", "ringmon_reader").await;
+    assert_eq!(store.whole().await, ["a", "b"]);
+    assert!(!store.events(Events::Newest(10)).await.unwrap().is_empty());
+    assert_eq!(store.pool().await.unwrap().name, POOL);
+    let row = store.row("a").await;
+    for op in [
+        TableOp::Leave { id: row.id, incarnation: None, by: "test".into() },
+        TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health: Health::Failing },
+        TableOp::SetFrozen { frozen: Some("no".into()), by: "test".into() },
+        TableOp::Alone { me: row.id, incarnation: Incarnation(row.incarnation.0), alone: true },
+    ] {
+        let (result, _) = store.run(&op, super::kit::mono, || true).await;
+        refused(&format!("{op:?}"), result);
+    }
+    assert_eq!(admin.whole().await, ["a", "b"]);
+}

@@ -1,0 +1,55 @@
+//! A pool gets a new key while it runs.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use nix::sys::signal::Signal;
+use ringmon_tests::clock::now_ns;
+use ringmon_tests::lab::{Lab, Options};
+
+use crate::Result;
+
+fn key_ids(lab: &Lab) -> Result<serde_json::Value> {
+    let shown: serde_json::Value = serde_json::from_str(&lab.must(&["pool", "show", "--json"])?)?;
+    Ok(shown["key_ids"].clone())
+}
+
+#[test]
+fn a_pool_gets_a_new_key_and_nobody_falls_silent() -> Result {
+    let mut lab = Lab::pool(Options::built("debug"), 4)?;
+    let began = now_ns();
+    for id in [2, 3] {
+        let said = lab.must(&["pool", "rotate-key"])?;
+        ensure!(said.ends_with(&format!("3 of 3: every agent uses key {id}; key {} is forgotten\n", id - 1)), "{said}");
+        ensure!(key_ids(&lab)? == serde_json::json!([id]));
+    }
+    lab.hold(Duration::from_secs(1))?;
+    lab.until_whole()?;
+    let bad = ["suspect", "down", "agent_lost", "vote"];
+    let ill = lab.events().iter().find(|event| event.mono_ns >= began && bad.contains(&event.event.as_str()));
+    ensure!(ill.is_none(), "a probe was lost: {ill:?}");
+    // And the pool still sees who dies.
+    let victim = lab.ring()?.order()[0].clone();
+    lab.strike(ringmon_tests::fault::Fault::Crash, std::slice::from_ref(&victim))?;
+    lab.until_whole()?;
+    Ok(())
+}
+
+/// It answers nothing, so nobody knows what it knows. (It would be removed after the agent timeout, if it had one that short.)
+#[test]
+fn an_agent_that_shows_nothing_stops_the_rotation_and_loses_nothing() -> Result {
+    let rules = vec!["agent_timeout=60s".to_owned()];
+    let mut lab = Lab::pool(Options { rules, ..Options::built("debug") }, 3)?;
+    lab.signal("s2", Signal::SIGSTOP)?;
+    let said = lab.ringmon(&["pool", "rotate-key", "--within", "2s"]);
+    lab.signal("s2", Signal::SIGCONT)?;
+    let said = said?;
+    ensure!(said.code == 69 && said.err.contains("s2 not seen to accept key 2 after 2s"), "{said:?}");
+    ensure!(key_ids(&lab)? == serde_json::json!([1, 2]), "both hold");
+    lab.until_whole()?;
+    let said = lab.must(&["pool", "rotate-key"])?;
+    ensure!(said.starts_with("2 of 3: "), "it goes on where it was: {said}");
+    ensure!(key_ids(&lab)? == serde_json::json!([2]));
+    lab.until_whole()?;
+    Ok(())
+}
