@@ -7,12 +7,14 @@ mod errors;
 mod kit;
 mod mariadb;
 mod model;
+mod moments;
 mod plans;
 mod pools;
 mod schema;
 mod secrets;
 mod transaction;
 mod url;
+mod wire;
 
 /// Instantiates each test body, `async fn(TestDb)`, for each engine.
 macro_rules! on_both {

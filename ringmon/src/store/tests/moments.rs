@@ -1,0 +1,201 @@
+//! The connection is cut at every statement of every operation, once before the server gets it and once after it has done it. Whoever
+//! asked asks again, as agents do. Nothing is lost then, and nothing is there twice: the table and its history are as if nothing had happened.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use super::kit::{TestDb, join, mono, new_row};
+use super::model::{accusation, steady};
+use super::wire::{Moment, Wire};
+use crate::core::edit::Guard;
+use crate::core::engine::TableOp;
+use crate::core::op::Accusation;
+use crate::core::row::{Health, Quorum, ServerRow, Side};
+use crate::core::{Outcome, ServerId, VoteKind};
+use crate::store::{Events, Store};
+
+/// What is done, each in a pool of its own that is made ready for it.
+const CASES: [&str; 14] = [
+    "first join",
+    "join",
+    "take over",
+    "leave",
+    "leave of a removed run's end",
+    "vote",
+    "remove",
+    "remove a run",
+    "alone",
+    "remove all",
+    "withdraw",
+    "health",
+    "freeze",
+    "thaw",
+];
+
+/// How often an agent may have to ask; the cut is one, and a broken connection shows once more on each of the others.
+const TRIES: u32 = 5;
+
+/// Makes the pool ready; says what is to be done.
+async fn prepare(case: &str, store: &Store) -> TableOp {
+    if case == "first join" {
+        return join(&[], "a", None);
+    }
+    let names: &[&str] = if case == "remove all" { &["a", "b"] } else { &["a", "b", "c", "d", "e"] };
+    store.ring_of(names).await;
+    let rows = store.servers().await.unwrap();
+    let row = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
+    let a = row("a");
+    let leave = |row: &ServerRow| TableOp::Leave { id: row.id, incarnation: Some(row.incarnation), by: row.name.clone() };
+    let frozen = |why: Option<&str>| TableOp::SetFrozen { frozen: why.map(str::to_owned), by: "operator".into() };
+    match case {
+        "join" => join(&rows, "x", Some("a")),
+        "take over" => TableOp::TakeOver { row: Guard::from(row("b")), new: new_row("b") },
+        "leave" => leave(row("b")),
+        "leave of a removed run's end" => {
+            let removal = removal(store, &rows, &["b"]).await;
+            assert!(matches!(store.run_plain(&removal).await, Outcome::Removed { .. }));
+            leave(row("c"))
+        }
+        "vote" => TableOp::Accuse(against(&rows, Side::First, &["b"])),
+        "remove" => removal(store, &rows, &["b"]).await,
+        "remove a run" => removal(store, &rows, &["b", "c"]).await,
+        "alone" => TableOp::Alone { me: a.id, incarnation: a.incarnation, alone: true },
+        "remove all" => {
+            let mark = TableOp::Alone { me: a.id, incarnation: a.incarnation, alone: true };
+            store.run_plain(&mark).await;
+            TableOp::RemoveAll(accusation(a, Side::First, vec![steady(row("b"), VoteKind::Host)]))
+        }
+        "withdraw" => {
+            let vote = store.run_plain(&TableOp::Accuse(against(&rows, Side::First, &["b"]))).await;
+            assert!(matches!(vote, Outcome::Voted { .. }), "{vote:?}");
+            TableOp::Withdraw { me: a.id, subjects: vec![row("b").id] }
+        }
+        "health" => TableOp::SetHealth { me: a.id, incarnation: a.incarnation, health: Health::Failing },
+        "freeze" => frozen(Some("a test")),
+        "thaw" => {
+            store.run_plain(&frozen(Some("a test"))).await;
+            frozen(None)
+        }
+        other => panic!("nobody says what {other} is"),
+    }
+}
+
+/// What the server at one end of a run holds against it: `a` from the first side on, or the one beyond from the second.
+fn against(rows: &[ServerRow], side: Side, run: &[&str]) -> Accusation {
+    let row = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
+    let end = |name: &str, side| rows.iter().find(|other| other.id == row(name).buddy(side)).unwrap();
+    let mut run: Vec<&ServerRow> = run.iter().map(|name| row(name)).collect();
+    let ends = [end(&run[0].name, Side::Second), end(&run[run.len() - 1].name, Side::First)];
+    let [me, far] = match side {
+        Side::First => ends,
+        Side::Second => {
+            run.reverse();
+            [ends[1], ends[0]]
+        }
+    };
+    let findings = run.into_iter().map(|row| steady(row, VoteKind::Host)).collect();
+    Accusation { far_end: Some(far.id), ..accusation(me, side, findings) }
+}
+
+/// Both ends have voted, too lately to remove; now `a` may.
+async fn removal(store: &Store, rows: &[ServerRow], run: &[&str]) -> TableOp {
+    for side in Side::BOTH {
+        let vote = Accusation { hold: Duration::from_secs(3600), ..against(rows, side, run) };
+        let outcome = store.run_plain(&TableOp::Accuse(vote)).await;
+        assert!(matches!(outcome, Outcome::Voted { .. }), "{outcome:?}");
+    }
+    TableOp::Accuse(against(rows, Side::First, run))
+}
+
+/// Everything but numbers and times, which no two pools have in common.
+async fn state(store: &Store) -> Vec<String> {
+    let rows = store.servers().await.unwrap();
+    let names: BTreeMap<ServerId, &str> = rows.iter().map(|row| (row.id, row.name.as_str())).collect();
+    let name = |id: ServerId| names.get(&id).copied().unwrap_or("somebody who is gone");
+    let mut state: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let votes = Side::BOTH.map(|side| row.vote(side).map(|vote| (name(vote.voter), vote.kind)));
+            let (first, second) = (name(row.first_buddy), name(row.second_buddy));
+            let alone = row.alone_at.is_some();
+            format!("{}: between {second} and {first}, {:?}, votes {votes:?}, alone {alone}", row.name, row.health)
+        })
+        .collect();
+    state.sort();
+    let events = store.events(Events::Newest(1000)).await.unwrap();
+    state.extend(events.iter().map(|event| format!("{:?} {} by {}", event.kind, event.subject_name, event.by)));
+    state.push(format!("frozen: {:?}", store.pool().await.unwrap().frozen));
+    state
+}
+
+/// The word for an outcome, without what it was about.
+fn word(outcome: &impl Debug) -> String {
+    format!("{outcome:?}").split([' ', '(', '{']).next().unwrap_or_default().to_owned()
+}
+
+/// A pool of its own; `cut` at that statement. What came of it, the state afterwards, how many statements it took, and how
+/// often it had to be asked.
+async fn live(db: &TestDb, wire: &Wire, pool: &str, case: &str, cut: Option<(usize, Moment)>) -> Lived {
+    Store::create(&db.url, pool, Quorum::Both).await.unwrap();
+    let direct = Store::open(&db.url, pool).await.unwrap();
+    let op = prepare(case, &direct).await;
+    let store = Store::open(&wire.way_to(db), pool).await.unwrap();
+    // Its connection is open, and nothing of opening it is counted.
+    store.pool().await.unwrap();
+    wire.arm(cut);
+    let mut tries = 0;
+    let outcome = loop {
+        tries += 1;
+        match store.run(&op, mono, || true).await.0 {
+            Ok(outcome) => break outcome,
+            Err(error) if error.is_transient() && tries < TRIES => eprintln!("{pool}, {case}, {cut:?}: {error}"),
+            Err(error) => panic!("{case}, {cut:?}: {error}"),
+        }
+    };
+    let (statements, to_come) = wire.seen();
+    assert!(!to_come, "{case}: there was no statement {cut:?}, only {statements:?}");
+    Lived { outcome: word(&outcome), state: state(&direct).await, statements: statements.len(), tries }
+}
+
+struct Lived {
+    outcome: String,
+    state: Vec<String>,
+    statements: usize,
+    tries: u32,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_at_any_statement_loses_nothing_and_doubles_nothing() {
+    let db = TestDb::mariadb().await;
+    drop(db.store().await);
+    let wire = Wire::start().await;
+    let (mut pools, mut lines) = (0, Vec::new());
+    for case in CASES {
+        let mut next = || {
+            pools += 1;
+            format!("p{pools}")
+        };
+        let whole = live(&db, &wire, &next(), case, None).await;
+        assert!(whole.tries == 1 && whole.statements > 0, "{case}");
+        let mut asked_again = 0;
+        for number in 1..=whole.statements {
+            for moment in [Moment::Before, Moment::After] {
+                let lived = live(&db, &wire, &next(), case, Some((number, moment))).await;
+                let what = format!("{case}, cut {moment:?} statement {number} of {}", whole.statements);
+                assert_eq!(lived.state, whole.state, "{what}");
+                // A vote that stands is not cast again: then it says why nobody is removed.
+                let held = case == "vote" && lived.outcome == "Held";
+                assert!(held || lived.outcome == whole.outcome, "{what}: {} is not {}", lived.outcome, whole.outcome);
+                asked_again += lived.tries - 1;
+            }
+        }
+        lines.push(format!(
+            "| {case} | {} | {} | {} | {asked_again} |",
+            whole.outcome,
+            whole.statements,
+            2 * whole.statements
+        ));
+    }
+    println!("| operation | outcome | statements | cuts | asked again |\n|---|---|---|---|---|\n{}", lines.join("\n"));
+}
