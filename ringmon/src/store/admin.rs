@@ -115,7 +115,13 @@ impl Store {
             .find_pool(pool)
             .await?
             .ok_or_else(|| Error::NoSuchPool { pool: pool.to_owned(), place: url.to_string() })?;
-        let inner = Inner { database, pool: PoolId(row.id), pool_name: row.name };
+        let inner = Inner {
+            database,
+            pool: PoolId(row.id),
+            pool_name: row.name,
+            #[cfg(test)]
+            planted: None,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -52,6 +52,8 @@ struct Inner {
     database: connect::Database,
     pool: PoolId,
     pool_name: String,
+    #[cfg(test)]
+    planted: Option<tests::Planted>,
 }
 
 impl Store {

@@ -1,6 +1,7 @@
 //! Many writers at once: afterwards one ring, with exactly the servers that came and did not go.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -8,11 +9,12 @@ use rand::{Rng, SeedableRng};
 
 use super::kit::{TestDb, mono, new_row};
 use super::model::{accusation, steady};
+use super::Planted;
 use super::plans::seeded;
 use crate::core::edit::{Guard, Lookup, Outcome, TableSnapshot};
 use crate::core::engine::TableOp;
 use crate::core::row::{Health, Quorum, ServerRow, Side};
-use crate::core::{EventKind, Incarnation, ServerId, VoteKind};
+use crate::core::{EventKind, Incarnation, ServerId, VoteKind, ring};
 use crate::store::{Error, Events, RuleChanges, Store};
 
 super::on_both!(
@@ -20,10 +22,16 @@ super::on_both!(
     a_crowd_leaves_one_ring_under_both,
     runs_reported_from_both_ends_at_once_go_once,
     first_servers_of_a_pool_find_each_other,
+    a_splice_without_its_condition_is_caught,
+    a_run_that_misses_an_inner_join_is_caught,
 );
 
-const WRITERS: usize = 12;
-const OPERATIONS: usize = 40;
+const WRITERS: usize = 64;
+const OPERATIONS: usize = 12;
+/// Nobody may have to try more often than this: three times as often as an operation tries before it gives up for the time being.
+const MOST_ATTEMPTS: u32 = 60;
+/// A planted mistake does harm in one of so many crowds, or the tests are blind to it.
+const CROWDS: u32 = 12;
 
 /// One agent: its server, its connections, and what it did.
 struct Writer {
@@ -33,20 +41,29 @@ struct Writer {
     me: Option<(ServerId, Incarnation)>,
     joined: BTreeSet<ServerId>,
     ended: BTreeSet<ServerId>,
-    contended: u32,
+    /// The most attempts that one operation took.
+    attempts: u32,
 }
 
 impl Writer {
     async fn new(db: &TestDb, name: String, seed: u64) -> Self {
         let (rng, store) = (StdRng::seed_from_u64(seed), db.open().await);
-        Self { store, rng, name, me: None, joined: BTreeSet::new(), ended: BTreeSet::new(), contended: 0 }
+        Self { store, rng, name, me: None, joined: BTreeSet::new(), ended: BTreeSet::new(), attempts: 0 }
     }
 
     /// Until it is done: others may be faster for a while, and nothing is written then.
     async fn run(&mut self, op: &TableOp) -> (Outcome, TableSnapshot) {
+        // Each attempt begins with a look at the clock.
+        let attempts = AtomicU32::new(0);
+        let clock = || {
+            attempts.fetch_add(1, Relaxed);
+            mono()
+        };
         loop {
-            match self.store.run(op, mono, || true).await {
-                (Ok(outcome), seen) => {
+            let (result, seen) = self.store.run(op, clock, || true).await;
+            self.attempts = self.attempts.max(attempts.load(Relaxed));
+            match result {
+                Ok(outcome) => {
                     if let Outcome::Joined { id, kept_place: false, .. } = &outcome {
                         self.joined.insert(*id);
                     }
@@ -55,8 +72,8 @@ impl Writer {
                     }
                     return (outcome, seen);
                 }
-                (Err(Error::Contended { .. }), _) => self.contended += 1,
-                (Err(error), _) => panic!("{op:?}: {error}"),
+                Err(Error::Contended { .. } | Error::Busy { .. }) => {}
+                Err(error) => panic!("{op:?}: {error}"),
             }
         }
     }
@@ -141,46 +158,95 @@ impl Writer {
 }
 
 async fn a_crowd_leaves_one_ring_under_single(db: TestDb) {
-    crowd(&db, Quorum::Single).await;
+    let store = db.store().await;
+    let crowd = Crowd { writers: WRITERS, operations: OPERATIONS, quorum: Quorum::Single, planted: None };
+    crowd.live(&db, &store, &mut seeded()).await.unwrap();
 }
 
 async fn a_crowd_leaves_one_ring_under_both(db: TestDb) {
-    crowd(&db, Quorum::Both).await;
+    let store = db.store().await;
+    let crowd = Crowd { writers: WRITERS, operations: OPERATIONS, quorum: Quorum::Both, planted: None };
+    crowd.live(&db, &store, &mut seeded()).await.unwrap();
 }
 
-async fn crowd(db: &TestDb, quorum: Quorum) {
-    let store = db.store().await;
-    let changes = RuleChanges { quorum: Some(quorum), brake_permille: Some(1000), ..RuleChanges::default() };
-    store.set_rules(&changes).await.unwrap();
+async fn a_splice_without_its_condition_is_caught(db: TestDb) {
+    is_caught(&db, Planted::SpliceWithoutItsCondition).await;
+}
+
+async fn a_run_that_misses_an_inner_join_is_caught(db: TestDb) {
+    is_caught(&db, Planted::RunWithoutItsInnerLinks).await;
+}
+
+async fn is_caught(db: &TestDb, planted: Planted) {
+    drop(db.store().await);
     let mut seeds = seeded();
-    let mut tasks = Vec::new();
-    for number in 0..WRITERS {
-        let mut writer = Writer::new(db, format!("w{number}"), seeds.random()).await;
-        tasks.push(tokio::spawn(async move {
-            for _ in 0..OPERATIONS {
-                writer.act().await;
+    for number in 0..CROWDS {
+        let pool = format!("crowd {number}");
+        Store::create(&db.url, &pool, Quorum::Single).await.unwrap();
+        let store = Store::open(&db.url, &pool).await.unwrap();
+        let crowd = Crowd { writers: 12, operations: 20, quorum: Quorum::Single, planted: Some(planted) };
+        if let Err(harm) = crowd.live(db, &store, &mut seeds).await {
+            eprintln!("crowd {number}: {harm}");
+            return;
+        }
+    }
+    panic!("{planted:?} did no harm that was seen in {CROWDS} crowds");
+}
+
+/// Many writers on one pool, and a mistake of theirs perhaps.
+struct Crowd {
+    writers: usize,
+    operations: usize,
+    quorum: Quorum,
+    planted: Option<Planted>,
+}
+
+impl Crowd {
+    /// What is wrong afterwards.
+    async fn live(&self, db: &TestDb, store: &Store, seeds: &mut StdRng) -> Result<(), String> {
+        let changes =
+            RuleChanges { quorum: Some(self.quorum), brake_permille: Some(1000), ..RuleChanges::default() };
+        store.set_rules(&changes).await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..self.writers {
+            let mut writer = Writer::new(db, format!("w{number}"), seeds.random()).await;
+            writer.store = store.apart(self.planted);
+            let operations = self.operations;
+            tasks.spawn(async move {
+                for _ in 0..operations {
+                    writer.act().await;
+                }
+                writer
+            });
+        }
+        let (mut joined, mut ended, mut attempts) = (BTreeSet::new(), BTreeSet::new(), 0);
+        while let Some(done) = tasks.join_next().await {
+            let writer = done.map_err(|error| format!("a writer found the table so that it gave up: {error}"))?;
+            if !joined.is_disjoint(&writer.joined) {
+                return Err("an id was given twice".to_owned());
             }
-            writer
-        }));
+            joined.extend(writer.joined);
+            ended.extend(writer.ended);
+            attempts = attempts.max(writer.attempts);
+        }
+        let rows = store.servers().await.map_err(|error| error.to_string())?;
+        let damage: Vec<String> = ring::check(rows.iter()).iter().map(ToString::to_string).collect();
+        if !damage.is_empty() {
+            return Err(damage.join("; "));
+        }
+        let members: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+        let expected: BTreeSet<ServerId> = joined.difference(&ended).copied().collect();
+        if members != expected {
+            return Err(format!("{members:?} are left of {expected:?}"));
+        }
+        let (came, went, left) = (joined.len(), ended.len(), members.len());
+        eprintln!("{came} joined, {went} ended, {left} are left; at most {attempts} attempts at an operation");
+        if attempts > MOST_ATTEMPTS {
+            return Err(format!("somebody had to try {attempts} times"));
+        }
+        assert_history(store, &joined, &ended).await;
+        Ok(())
     }
-    let (mut joined, mut ended, mut contended) = (BTreeSet::new(), BTreeSet::new(), 0);
-    for task in tasks {
-        let writer = task.await.unwrap();
-        assert!(joined.is_disjoint(&writer.joined), "an id that was given twice");
-        joined.extend(writer.joined);
-        ended.extend(writer.ended);
-        contended += writer.contended;
-    }
-    let members: BTreeSet<ServerId> = store.servers().await.unwrap().iter().map(|row| row.id).collect();
-    let whole = store.whole().await;
-    eprintln!(
-        "{} joined, {} ended, {} are left: {whole:?}; {contended} given up",
-        joined.len(),
-        ended.len(),
-        members.len()
-    );
-    assert_eq!(members, joined.difference(&ended).copied().collect());
-    assert_history(&store, &joined, &ended).await;
 }
 
 /// Every server's coming and going is in `event`, once.
