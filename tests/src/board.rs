@@ -25,6 +25,8 @@ pub struct Engine {
     pub watches: Vec<Watch>,
     /// Removals that it made.
     pub removals: u64,
+    /// Since when the database has been away, and why.
+    pub database_away: Option<serde_json::Value>,
 }
 
 /// One watch.
