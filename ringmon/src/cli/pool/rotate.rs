@@ -11,6 +11,7 @@
 //! Which step it is stands in the row, so whoever breaks off can go on. An agent learns of keys whenever it reads the table, which
 //! a notice makes it do; nothing is taken for granted of one that was told.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use crate::cli::tell::{self, tell};
 use crate::cli::{database, out};
 use crate::config::Typed;
 use crate::core::row::{Address, PoolKey};
-use crate::core::{NoticeBody, ServerRow, Side};
+use crate::core::{NoticeBody, PoolRow, ServerId, ServerRow, Side};
 use crate::notice::Notices;
 use crate::store::{Store, new_key};
 
@@ -50,37 +51,33 @@ pub fn rotate_key(typed: &Typed, within: Duration) -> anyhow::Result<Verdict> {
         loop {
             let pool = store.pool().await?;
             let name = store.pool_name();
-            let (used, accepted) = match pool.keys[..] {
+            let (used, accepted, said) = match pool.keys[..] {
+                [] => return Err(Error::Unavailable(format!("pool {name} has no key")).into()),
                 [used] => {
                     let new = new_key(after(used.id))?;
-                    out::line(&format!("1 of 3: pool {name} accepts key {} beside key {}", new.id, used.id))?;
-                    (used, Some(new))
+                    let said = format!("1 of 3: pool {name} accepts key {} beside key {}", new.id, used.id);
+                    (used, Some(new), said)
                 }
                 [old, new] if new.id == after(old.id) => {
                     everybody(&store, &pool.keys, new, Readiness::Accepts, within).await?;
-                    out::line(&format!("2 of 3: every agent accepts key {}; it is used from now on", new.id))?;
-                    (new, Some(old))
+                    let said = format!("2 of 3: every agent accepts key {}; it is used from now on", new.id);
+                    (new, Some(old), said)
                 }
                 [new, old, ..] => {
                     everybody(&store, &pool.keys, new, Readiness::Uses, within).await?;
-                    let (new_id, old_id) = (new.id, old.id);
-                    write(&store, &pool, new, None).await?;
-                    out::line(&format!("3 of 3: every agent uses key {new_id}; key {old_id} is forgotten"))?;
-                    return Ok(Verdict::Ok);
+                    (new, None, format!("3 of 3: every agent uses key {}; key {} is forgotten", new.id, old.id))
                 }
-                [] => return Err(Error::Unavailable(format!("pool {name} has no key")).into()),
             };
             write(&store, &pool, used, accepted).await?;
+            out::line(&said)?;
+            if accepted.is_none() {
+                return Ok(Verdict::Ok);
+            }
         }
     })
 }
 
-async fn write(
-    store: &Store,
-    read: &crate::core::PoolRow,
-    used: PoolKey,
-    accepted: Option<PoolKey>,
-) -> anyhow::Result<()> {
+async fn write(store: &Store, read: &PoolRow, used: PoolKey, accepted: Option<PoolKey>) -> anyhow::Result<()> {
     if store.set_keys(read, used, accepted).await? {
         return Ok(());
     }
@@ -102,7 +99,7 @@ async fn everybody(
 ) -> anyhow::Result<()> {
     let began = Instant::now();
     let (mut told, mut round) = (began, 0);
-    let mut ready = std::collections::BTreeSet::new();
+    let mut ready = BTreeSet::new();
     loop {
         // Servers come and go meanwhile; who came has read the keys as they are, and shows it like the others.
         let rows = store.servers().await?;
@@ -171,7 +168,7 @@ fn subject(row: &ServerRow, rows: &[ServerRow], round: usize) -> Option<Address>
 async fn accepts(to: SocketAddr, key: PoolKey) -> bool {
     let Some(notices) = bind(to, key) else { return false };
     // It makes the agent read its row, and is harmless.
-    notices.send(to, tell::from_an_operator(NoticeBody::Spliced { subject: crate::core::ServerId::NEW }));
+    notices.send(to, tell::from_an_operator(NoticeBody::Spliced { subject: ServerId::NEW }));
     notices.settle().await;
     notices.stats().acknowledged > 0
 }

@@ -6,7 +6,7 @@ use super::model::{accusation, steady};
 use crate::core::Outcome;
 use crate::core::engine::TableOp;
 use crate::core::row::{Health, Quorum, Side};
-use crate::core::{Incarnation, VoteKind};
+use crate::core::VoteKind;
 use crate::store::{DatabaseUrl, Error, Events, RuleChanges, Store, new_key};
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/database.md"));
@@ -94,7 +94,7 @@ async fn a_readers_grants_suffice_to_look_and_for_nothing_else() {
         TableOp::Leave { id: row.id, incarnation: None, by: "test".into() },
         TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health: Health::Failing },
         TableOp::SetFrozen { frozen: Some("no".into()), by: "test".into() },
-        TableOp::Alone { me: row.id, incarnation: Incarnation(row.incarnation.0), alone: true },
+        TableOp::Alone { me: row.id, incarnation: row.incarnation, alone: true },
     ] {
         let (result, _) = store.run(&op, super::kit::mono, || true).await;
         refused(&format!("{op:?}"), result);

@@ -30,6 +30,8 @@ const WRITERS: usize = 64;
 const OPERATIONS: usize = 12;
 /// Nobody may have to try more often than this: three times as often as an operation tries before it gives up for the time being.
 const MOST_ATTEMPTS: u32 = 60;
+/// Each of so many rounds is as often as an operation tries before it gives up for the time being.
+const ROUNDS: u32 = 10;
 /// A planted mistake does harm in one of so many crowds, or the tests are blind to it.
 const CROWDS: u32 = 12;
 
@@ -59,7 +61,7 @@ impl Writer {
             attempts.fetch_add(1, Relaxed);
             mono()
         };
-        loop {
+        for _ in 0..ROUNDS {
             let (result, seen) = self.store.run(op, clock, || true).await;
             self.attempts = self.attempts.max(attempts.load(Relaxed));
             match result {
@@ -76,6 +78,7 @@ impl Writer {
                 Err(error) => panic!("{op:?}: {error}"),
             }
         }
+        panic!("{op:?} starved: {} attempts", attempts.load(Relaxed));
     }
 
     /// Own row and up to four servers on a side.

@@ -40,7 +40,7 @@ impl State {
     fn pass(&mut self, packet: &[u8]) -> Option<Moment> {
         let (head, payload) = packet.split_at(4);
         let (command, rest) = payload.split_first().filter(|_| head[3] == 0)?;
-        self.statements.push(match command {
+        self.statements.push(match *command {
             3 => String::from_utf8_lossy(rest).into_owned(),
             23 => "(execute)".to_owned(),
             _ => return None,
