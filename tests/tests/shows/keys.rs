@@ -28,6 +28,10 @@ fn a_pool_gets_a_new_key_and_nobody_falls_silent() -> Result {
     let bad = ["suspect", "down", "agent_lost", "vote"];
     let ill = lab.events().iter().find(|event| event.mono_ns >= began && bad.contains(&event.event.as_str()));
     ensure!(ill.is_none(), "a probe was lost: {ill:?}");
+    for name in ["s1", "s2", "s3", "s4"] {
+        let unknown = lab.board(name)?.count("verdicts", "unknown_key");
+        ensure!(unknown == 0, "{name} got {unknown} probes with a key that it did not know");
+    }
     // And the pool still sees who dies.
     let victim = lab.ring()?.order()[0].clone();
     lab.strike(ringmon_tests::fault::Fault::Crash, std::slice::from_ref(&victim))?;
