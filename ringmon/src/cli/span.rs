@@ -27,7 +27,8 @@ pub fn at_least_an_hour(text: &str) -> Result<Duration, String> {
     if span >= HOUR {
         return Ok(span);
     }
-    Err("it must be an hour at least: agents look into the last minutes of events before they remove anybody".to_owned())
+    Err("it must be an hour at least: agents look into the last minutes of events before they remove anybody"
+        .to_owned())
 }
 
 #[cfg(test)]

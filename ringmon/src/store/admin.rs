@@ -115,13 +115,7 @@ impl Store {
             .find_pool(pool)
             .await?
             .ok_or_else(|| Error::NoSuchPool { pool: pool.to_owned(), place: url.to_string() })?;
-        let inner = Inner {
-            database,
-            pool: PoolId(row.id),
-            pool_name: row.name,
-            #[cfg(test)]
-            planted: None,
-        };
+        let inner = Inner { database, pool: PoolId(row.id), pool_name: row.name };
         Ok(Self { inner: Arc::new(inner) })
     }
 

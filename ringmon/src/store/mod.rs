@@ -52,8 +52,6 @@ struct Inner {
     database: connect::Database,
     pool: PoolId,
     pool_name: String,
-    #[cfg(test)]
-    planted: Option<tests::Planted>,
 }
 
 impl Store {

@@ -155,9 +155,8 @@ impl Store {
             let batch = database.bounded("reading events", async |db| query.all(db).await).await?;
             let old = batch.iter().take_while(|(_, at)| oldest.is_none_or(|oldest| *at < oldest));
             let Some((last, _)) = old.last() else { return Ok(gone) };
-            let delete = event::Entity::delete_many()
-                .filter(event::Column::Pool.eq(pool))
-                .filter(event::Column::Id.lte(*last));
+            let delete =
+                event::Entity::delete_many().filter(event::Column::Pool.eq(pool)).filter(event::Column::Id.lte(*last));
             gone += database.bounded("deleting events", async |db| delete.exec(db).await).await?.rows_affected;
             told(gone);
         }

@@ -16,15 +16,6 @@ mod transaction;
 mod url;
 mod wire;
 
-/// A mistake that a store makes on purpose, to see that the tests see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum Planted {
-    /// A row is written without looking whether it is as it was read.
-    SpliceWithoutItsCondition,
-    /// The rows of a run are deleted without looking who joined between them.
-    RunWithoutItsInnerLinks,
-}
-
 /// Instantiates each test body, `async fn(TestDb)`, for each engine.
 macro_rules! on_both {
     ($($name:ident),+ $(,)?) => {

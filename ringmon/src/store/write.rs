@@ -82,8 +82,6 @@ impl Store {
         K: Fn() -> bool + Send + Sync,
     {
         let mut writer = Writer::new(self.inner.database.backend(), self.inner.pool, plan.deadline);
-        #[cfg(test)]
-        writer.plant(self.inner.planted);
         let work = in_order(plan);
         let overtaken = || plan.recheck && !check();
         for (done, part) in work.iter().enumerate() {

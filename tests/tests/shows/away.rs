@@ -102,7 +102,8 @@ fn a_database_away_for_a_minute_stops_nothing_but_the_writing() -> Result {
         println!("{at:>9.1} ms  {:<4} {:<14} {:<4} {}", event.server, event.event, event.subject, event.detail);
     }
     println!("back at {:.1} ms, whole {whole:.1} ms later", ms_between(away, back));
-    let removed: Vec<&Event> = lab.events().iter().filter(|event| event.mono_ns >= back && event.event == "down").collect();
+    let removed: Vec<&Event> =
+        lab.events().iter().filter(|event| event.mono_ns >= back && event.event == "down").collect();
     ensure!(removed.iter().all(|event| victims.contains(&event.subject)), "{removed:?}");
     ensure!(victims.iter().all(|victim| removed.iter().any(|event| event.subject == *victim)), "{removed:?}");
     Ok(())

@@ -12,7 +12,7 @@ use super::common::Common;
 use super::contract::{Buddy, BuddyList, Output, TableDone};
 use super::joining::Spliced;
 use super::show::Standing;
-use super::suspicion::{SideWork, is_cut_off};
+use super::suspicion::{Footing, SideWork};
 use super::table::Concern;
 use super::view::View;
 use super::witness::Witnesses;
@@ -98,9 +98,9 @@ impl Member {
             }
             self.settle_witnesses(common);
             self.watch(common);
-            let cut_off = is_cut_off(&self.sides, &common.identity.tuning);
+            let footing = Footing::of(&self.sides, common);
             for work in &mut self.sides {
-                work.accuse(common, (self.id, self.incarnation), cut_off);
+                work.accuse(common, (self.id, self.incarnation), footing);
             }
             self.settle_alone(common, of_two);
         }

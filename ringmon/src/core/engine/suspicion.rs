@@ -15,7 +15,7 @@ use crate::core::evidence::LocalFault;
 use crate::core::notice::NoticeBody;
 use crate::core::op::{Accusation, Finding, TableOp};
 use crate::core::row::Vote;
-use crate::core::{Incarnation, Rule, ServerId, ServerRow, Side, Time, Tuning, VoteKind, Witness};
+use crate::core::{Incarnation, Rule, ServerId, ServerRow, Side, Time, VoteKind, Witness};
 
 /// What goes on towards one buddy.
 #[derive(Debug, Serialize, Deserialize)]
@@ -228,16 +228,19 @@ impl SideWork {
     }
 
     /// Vote, renew the vote, or remove: if there is anything new to say, or it is time to say it again.
-    pub fn accuse(&mut self, common: &mut Common, (me, incarnation): (ServerId, Incarnation), cut_off: bool) {
+    pub fn accuse(&mut self, common: &mut Common, (me, incarnation): (ServerId, Incarnation), footing: Footing) {
         self.notify(common);
-        if common.tables.busy(Concern::Vote(self.side)) || self.withdraw(common, me, cut_off) {
+        if common.tables.busy(Concern::Vote(self.side)) || self.withdraw(common, me, footing == Footing::CutOff) {
             return;
         }
-        let count = if self.run.far_end.is_some() { self.run.silent.len() } else { 1 };
+        // Without a far end the vote is for the direct buddy only, and removes nobody (R3).
+        let far_end = self.run.far_end.filter(|_| footing == Footing::Firm);
+        let count = if far_end.is_some() { self.run.silent.len() } else { 1 };
         let findings = self.findings(common, count);
         let Some(deaf_from) = findings.iter().filter_map(|f| deaf_from(common, f)).max() else { return };
         let Some(suspicion) = &mut self.suspicion else { return };
-        if cut_off || common.identity.tuning.keeps(Rule::R2) && !common.watches.heard_since(deaf_from) {
+        let deaf = common.identity.tuning.keeps(Rule::R2) && !common.watches.heard_since(deaf_from);
+        if deaf || footing == Footing::CutOff {
             if common.now.since(deaf_from) > common.limits.ears() && !std::mem::replace(&mut suspicion.deaf, true) {
                 common.tell_void(LocalFault::Deaf, 1);
             }
@@ -246,10 +249,7 @@ impl SideWork {
         if self.run.all {
             return;
         }
-        let claim = Claim {
-            findings: findings.iter().map(|f| (f.server, f.kind, ripe(common, f))).collect(),
-            far_end: self.run.far_end,
-        };
+        let claim = Claim { findings: findings.iter().map(|f| (f.server, f.kind, ripe(common, f))).collect(), far_end };
         let due = suspicion.again || suspicion.sent.as_ref() != Some(&claim) || common.due(suspicion.next);
         if !due || !common.due(suspicion.not_before) || !common.ready(Concern::Vote(self.side)) {
             return;
@@ -264,7 +264,7 @@ impl SideWork {
             name: common.identity.name.clone(),
             side: self.side,
             findings,
-            far_end: self.run.far_end,
+            far_end,
             hold: common.tables.hold(),
             healthy: true,
             mode: common.identity.mode,
@@ -308,14 +308,32 @@ impl SideWork {
     }
 }
 
-/// R2, with both buddies silent: whether it is rather this server that is cut off. A few servers that are, and find each other past those
-/// between them, would take the rest of the pool for a rack that died. Of such a rack, a server at its end hears its other buddy. So who
-/// hears neither must find somebody alive both ways, past no more servers than the first look goes.
-pub(super) fn is_cut_off([one, other]: &[SideWork; 2], tuning: &Tuning) -> bool {
-    let silent = [one, other].map(|side| side.run.silent.len());
-    let found = [one, other].iter().all(|side| side.run.far_end.is_some());
-    let far = silent.iter().sum::<usize>() > usize::from(tuning.ahead);
-    tuning.keeps(Rule::R2) && !silent.contains(&0) && (!found || far)
+/// R2, with both buddies silent: did they die, or is it this server that is cut off? A few servers that are, and find each other past those
+/// between them, would take the rest of the pool for a rack that died. At the end of such a rack stands a server that hears its other buddy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Footing {
+    /// It hears a buddy, or has found somebody alive both ways, past no more servers than the first look goes.
+    Firm,
+    /// It is still looking, or it is accused by those whom it does not hear and so on one side of a cut (R4): it votes, and removes nobody.
+    Unsure,
+    /// More are silent than the first look goes, and nobody accuses it: its votes are taken back.
+    CutOff,
+}
+
+impl Footing {
+    pub fn of([one, other]: &[SideWork; 2], common: &Common) -> Self {
+        let tuning = &common.identity.tuning;
+        let (here, there) = (&one.run, &other.run);
+        if here.silent.is_empty() || there.silent.is_empty() || !tuning.keeps(Rule::R2) {
+            return Self::Firm;
+        }
+        let far = here.silent.len() + there.silent.len() > usize::from(tuning.ahead);
+        let accused = |run: &Run| run.silent.iter().any(|(id, _)| common.proofs.accuses(*id));
+        if far && !accused(here) && !accused(there) {
+            return Self::CutOff;
+        }
+        if far || here.far_end.is_none() || there.far_end.is_none() { Self::Unsure } else { Self::Firm }
+    }
 }
 
 /// From when on somebody else must be heard so that this finding is not this server's own deafness (R2).

@@ -49,6 +49,11 @@ impl Proofs {
         self.heard.get(&server).is_some_and(|(life, at)| *life == incarnation && now.since(*at) < Self::FRESH)
     }
 
+    /// Whether it votes against this server, as last read.
+    pub fn accuses(&self, server: ServerId) -> bool {
+        self.accusers.contains(&server)
+    }
+
     /// Whether the own vote against it is to be taken back.
     pub fn spare(&self, server: ServerId, incarnation: Incarnation, now: Time) -> bool {
         self.fresh(server, incarnation, now) && !self.accusers.contains(&server)

@@ -4,9 +4,9 @@ use super::kit::{POOL, TestDb};
 use super::mariadb::PASSWORD;
 use super::model::{accusation, steady};
 use crate::core::Outcome;
+use crate::core::VoteKind;
 use crate::core::engine::TableOp;
 use crate::core::row::{Health, Quorum, Side};
-use crate::core::VoteKind;
 use crate::store::{DatabaseUrl, Error, Events, RuleChanges, Store, new_key};
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/database.md"));

@@ -1,12 +1,10 @@
 //! Databases and servers to try things on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
-use super::Planted;
 use super::mariadb::{self, PASSWORD, USER};
 use crate::core::edit::{Guard, Lookup, NewRow, Outcome, Plan, Step, TableSnapshot};
 use crate::core::engine::TableOp;
@@ -14,8 +12,7 @@ use crate::core::ring;
 use crate::core::row::{Address, Health, Quorum, ServerRow};
 use crate::core::{BootToken, Incarnation, ServerId, Time};
 use crate::store::error::Fault;
-use crate::store::connect::Database;
-use crate::store::{DatabaseUrl, Inner, Store};
+use crate::store::{DatabaseUrl, Store};
 
 /// The pool of these tests.
 pub const POOL: &str = "lab";
@@ -61,13 +58,6 @@ pub fn mariadb_url(database: &str) -> DatabaseUrl {
 }
 
 impl Store {
-    /// Another agent's on the same pool, with connections of its own, that makes this mistake.
-    pub(super) fn apart(&self, planted: Option<Planted>) -> Self {
-        let (pool, pool_name) = (self.inner.pool, self.inner.pool_name.clone());
-        let database = Database::new(self.inner.database.url().clone());
-        Self { inner: Arc::new(Inner { database, pool, pool_name, planted }) }
-    }
-
     /// An operator with SQL.
     pub(super) async fn sql(&self, sql: &str) -> u64 {
         let db: DatabaseConnection = self.inner.database.connections();

@@ -56,8 +56,9 @@ fn start() -> MariaDb {
 fn try_start() -> Option<MariaDb> {
     let dir = tempfile::Builder::new().prefix("ringmon-store-mariadb-").tempdir().unwrap().keep();
     std::fs::create_dir(dir.join("tmp")).unwrap();
-    let init =
-        format!("CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL PRIVILEGES ON *.* TO '{USER}'@'%';\n");
+    let init = format!(
+        "CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL PRIVILEGES ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n"
+    );
     std::fs::write(dir.join("init.sql"), init).unwrap();
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let path = format!("{}:/usr/sbin:/usr/local/sbin", std::env::var("PATH").unwrap_or_default());

@@ -71,8 +71,7 @@ impl Wire {
         let text = db.url.to_string();
         let (server, database) = text.rsplit_once('/').unwrap();
         let (user, _) = server.split_once('@').unwrap();
-        let url: DatabaseUrl =
-            format!("{user}@127.0.0.1:{}/{database}?ssl-mode=disabled", self.port).parse().unwrap();
+        let url: DatabaseUrl = format!("{user}@127.0.0.1:{}/{database}?ssl-mode=disabled", self.port).parse().unwrap();
         url.with_password(PASSWORD)
     }
 

@@ -22,26 +22,11 @@ pub(super) struct Writer {
     pool: PoolId,
     deadline: DbTime,
     inserted: Option<ServerId>,
-    #[cfg(test)]
-    planted: Option<crate::store::tests::Planted>,
 }
 
 impl Writer {
     pub(super) const fn new(backend: DbBackend, pool: PoolId, deadline: DbTime) -> Self {
-        Self {
-            backend,
-            pool,
-            deadline,
-            inserted: None,
-            #[cfg(test)]
-            planted: None,
-        }
-    }
-
-    /// A mistake, to see that the tests see it.
-    #[cfg(test)]
-    pub(super) const fn plant(&mut self, planted: Option<crate::store::tests::Planted>) {
-        self.planted = planted;
+        Self { backend, pool, deadline, inserted: None }
     }
 
     pub(super) const fn inserted(&self) -> Option<ServerId> {
@@ -136,10 +121,6 @@ impl Writer {
 
     pub(super) fn delete(&self, guard: &Guard) -> DeleteStatement {
         let mut delete = Query::delete().from_table(server::Entity).take();
-        #[cfg(test)]
-        if self.planted == Some(crate::store::tests::Planted::RunWithoutItsInnerLinks) {
-            return delete.and_where(Expr::col(C::Id).eq(guard.id.0)).take();
-        }
         for condition in self.guarded(guard) {
             delete.and_where(condition);
         }
@@ -153,10 +134,6 @@ impl Writer {
         self.set_vote(&mut update, Side::First, set.vote_first);
         self.set_vote(&mut update, Side::Second, set.vote_second);
         self.set_alone(&mut update, set.alone);
-        #[cfg(test)]
-        if self.planted == Some(crate::store::tests::Planted::SpliceWithoutItsCondition) {
-            return update.and_where(Expr::col(C::Id).eq(guard.id.0)).take();
-        }
         for condition in self.guarded(guard) {
             update.and_where(condition);
         }

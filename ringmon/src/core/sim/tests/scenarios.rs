@@ -33,12 +33,10 @@ fn every_scenario_ends_as_it_should() {
 }
 
 /// Where the three are on the ring decides: two that find each other past those between them took those for a rack that died, in 57 of 60
-/// pools. These are some of the worst.
+/// pools. This is the worst of them: 34.
 #[test]
 fn three_servers_that_alone_reach_the_table_remove_nobody() {
-    for seed in [40, 45, 53] {
-        assert_eq!(live(Scenario::ThreeTableThree, seed).false_removals, [""; 0], "seed {seed}");
-    }
+    assert_eq!(live(Scenario::ThreeTableThree, 53).false_removals, [""; 0]);
 }
 
 #[test]
