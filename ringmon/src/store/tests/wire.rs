@@ -40,6 +40,10 @@ impl State {
     fn pass(&mut self, packet: &[u8]) -> Option<Moment> {
         let (head, payload) = packet.split_at(4);
         let (command, rest) = payload.split_first().filter(|_| head[3] == 0)?;
+        // A pool opens another connection when it likes: what sets one up belongs to no operation.
+        if rest.starts_with(b"SET ") {
+            return None;
+        }
         self.statements.push(match *command {
             3 => String::from_utf8_lossy(rest).into_owned(),
             23 => "(execute)".to_owned(),
