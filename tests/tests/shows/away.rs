@@ -31,18 +31,26 @@ fn die(lab: &mut Lab, victims: &[String]) -> Result {
     Ok(())
 }
 
-/// Starts the agent again when it has ended, as a service manager does.
-fn keep_running(lab: &mut Lab, name: &str, starts: &mut u32) -> Result {
-    if *starts > 0 && lab.server(name)?.agent()?.ended().is_none() {
-        return Ok(());
+/// What a service manager does for the newcomer: starts it, and again a pause after it has ended.
+#[derive(Default)]
+struct Service {
+    starts: u32,
+    ended: Option<Instant>,
+}
+
+impl Service {
+    fn look(&mut self, lab: &mut Lab) -> Result {
+        if self.starts > 0 {
+            let Some(status) = lab.server(NEWCOMER)?.agent()?.ended() else { return Ok(()) };
+            ensure!(status.code() == Some(69), "it ends as unavailable: {status}");
+            if self.ended.get_or_insert_with(Instant::now).elapsed() < RESTART {
+                return Ok(());
+            }
+        }
+        self.ended = None;
+        self.starts += 1;
+        lab.start(NEWCOMER, &[])
     }
-    if *starts > 0 {
-        let code = lab.server(name)?.agent()?.ended().and_then(|status| status.code());
-        ensure!(code == Some(69), "it ends as unavailable: {code:?}");
-        std::thread::sleep(RESTART);
-    }
-    *starts += 1;
-    lab.start(name, &[])
 }
 
 #[test]
@@ -63,11 +71,10 @@ fn a_database_away_for_a_minute_stops_nothing_but_the_writing() -> Result {
         lab.event(&format!("{victim} is suspected"), dead, |event| event.is("suspect", victim))?;
     }
     lab.add(NEWCOMER)?;
-    let mut starts = 0;
+    let mut service = Service::default();
     let mut shown = None;
-    while began.elapsed() < AWAY {
-        keep_running(&mut lab, NEWCOMER, &mut starts)?;
-        lab.listen()?;
+    lab.until("the minute is over", AWAY * 2, |lab| {
+        service.look(lab)?;
         if began.elapsed() > AWAY / 2 && shown.is_none() {
             let board = lab.board(&order[0])?;
             ensure!(board.engine.phase == "member", "it keeps its place: {}", board.engine.phase);
@@ -75,8 +82,8 @@ fn a_database_away_for_a_minute_stops_nothing_but_the_writing() -> Result {
             ensure!(told.contains("did not answer") || told.contains("broke"), "since when, and why: {told}");
             shown = Some((told, board.watch(&order[5]).map_or(0, |watch| watch.reading.sent)));
         }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        Ok((began.elapsed() >= AWAY).then_some(()))
+    })?;
     let (told, sent) = shown.unwrap_or_default();
     let now_sent = lab.board(&order[0])?.watch(&order[5]).map_or(0, |watch| watch.reading.sent);
     ensure!(now_sent > sent + 100, "probing goes on: {sent}, {now_sent}");
@@ -87,7 +94,7 @@ fn a_database_away_for_a_minute_stops_nothing_but_the_writing() -> Result {
     let back = now_ns();
     lab.database.mariadb().map(|server| server.process().thaw()).transpose()?;
     lab.until("the newcomer runs on", PATIENCE, |lab| {
-        keep_running(lab, NEWCOMER, &mut starts)?;
+        service.look(lab)?;
         let joined = |event: &Event| event.mono_ns >= back && event.is("joined", NEWCOMER);
         Ok(lab.events().iter().any(joined).then_some(()))
     })?;
@@ -96,7 +103,7 @@ fn a_database_away_for_a_minute_stops_nothing_but_the_writing() -> Result {
 
     let told_of = |event: &&Event| event.mono_ns >= away && !["buddies", "alive"].contains(&event.event.as_str());
     println!("status of {} after half a minute: {told}", order[0]);
-    println!("MariaDB {server:?} frozen at 0; {NEWCOMER} was started {starts} times");
+    println!("MariaDB {server:?} frozen at 0; {NEWCOMER} was started {} times", service.starts);
     for event in lab.events().iter().filter(told_of) {
         let at = ms_between(away, event.mono_ns);
         println!("{at:>9.1} ms  {:<4} {:<14} {:<4} {}", event.server, event.event, event.subject, event.detail);

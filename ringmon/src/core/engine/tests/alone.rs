@@ -1,6 +1,6 @@
 //! Alone on the ring, and not quite.
 
-use super::kit::{Bench, address, ms, ring};
+use super::kit::{Bench, address, ms};
 use crate::core::engine::{Input, TableOp};
 use crate::core::{EventKind, Incarnation, WatchReading};
 
@@ -22,13 +22,7 @@ fn deaf(bench: &mut Bench, span: u64, probed: bool) {
 }
 
 fn of_two() -> Bench {
-    let mut bench = Bench::new(9, ring(1));
-    bench.feed(Input::Start { kept: None });
-    bench.settle();
-    bench.prove();
-    bench.settle();
-    assert_eq!(bench.phase(), "member");
-    bench
+    Bench::member(1)
 }
 
 #[test]

@@ -2,18 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::kit::{Bench, ms, ring};
-use crate::core::engine::{Input, TableOp};
-use crate::core::{ServerId, Side, Time};
+use super::kit::{Bench, ms};
+use super::member::notice;
+use crate::core::engine::TableOp;
+use crate::core::row::Vote;
+use crate::core::{NoticeBody, ServerId, Side, Time, VoteKind};
 
 /// A member of a ring of 41, and the others along it, beginning with the first buddy.
 fn member() -> (Bench, Vec<String>) {
-    let mut bench = Bench::new(99, ring(40));
-    bench.feed(Input::Start { kept: None });
-    bench.settle();
-    bench.prove();
-    bench.settle();
-    assert_eq!(bench.phase(), "member");
+    let bench = Bench::joined(99, 40);
     let me = bench.table.named("s99").expect("its row").id;
     let next = |id: &ServerId| Some(bench.table.rows[id].first_buddy).filter(|next| *next != me);
     let along = std::iter::successors(next(&me), next).map(|id| bench.table.rows[&id].name.clone()).collect();
@@ -31,15 +28,20 @@ fn hush(bench: &mut Bench, since: Time, silent: &BTreeSet<&str>) -> Vec<TableOp>
     let mut asked = Vec::new();
     for _ in 0..25 {
         bench.pass(ms(20));
-        let silence = bench.now.since(since);
-        for watch in bench.watches.clone() {
-            let dead = silent.contains(watch.name.as_str());
-            let (silence, misses) = if dead { (silence, silence.as_millis() / 20) } else { (ms(0), 0) };
-            bench.read(watch.id, silence, u32::try_from(misses).expect("few"));
-        }
+        read(bench, since, silent);
         asked.extend(bench.settle());
     }
     asked
+}
+
+/// Every watch is read once.
+fn read(bench: &mut Bench, since: Time, silent: &BTreeSet<&str>) {
+    let silence = bench.now.since(since);
+    for watch in bench.watches.clone() {
+        let dead = silent.contains(watch.name.as_str());
+        let (silence, misses) = if dead { (silence, silence.as_millis() / 20) } else { (ms(0), 0) };
+        bench.read(watch.id, silence, u32::try_from(misses).expect("few"));
+    }
 }
 
 /// On which sides it asked for more than a vote: without a far end nothing is removed (R3).
@@ -66,6 +68,46 @@ fn past_more_servers_than_the_first_look_goes_it_is_rather_this_one_that_is_cut_
         let voted = bench.table.rows.values().any(|row| Side::BOTH.iter().any(|side| row.vote(*side).is_some()));
         assert!(!voted, "{first} and {second}: what it said while it was looking is taken back");
     }
+}
+
+/// Somebody lives on one side, and of the other one nothing is known yet: it is too early to remove, and not to vote.
+#[test]
+fn who_is_still_looking_votes_and_removes_nobody() {
+    let (mut bench, along) = member();
+    let silent = next_to(&along, 1, 1);
+    let since = bench.now;
+    for _ in 0..25 {
+        bench.pass(ms(20));
+        read(&mut bench, since, &silent);
+        // Only the looks on that side are not answered.
+        let (looks, others): (Vec<_>, Vec<_>) =
+            bench.asked.drain(..).partition(|(_, op)| matches!(op, TableOp::Ahead { side: Side::Second, .. }));
+        assert_eq!(accused(&others.iter().map(|(_, op)| op.clone()).collect::<Vec<_>>()), BTreeSet::new());
+        bench.asked = others.into();
+        bench.settle();
+        bench.asked.extend(looks);
+    }
+    let voted = |name: &str, side| bench.table.named(name).expect("its row").vote(side).is_some();
+    assert!(voted(&along[0], Side::Second) && voted(&along[39], Side::First));
+}
+
+/// On one side of a cut that both sides can write across, its votes are what protects it (R4).
+#[test]
+fn who_is_accused_by_the_silent_keeps_its_votes_and_removes_nobody() {
+    let (mut bench, along) = member();
+    let since = bench.now;
+    hush(&mut bench, since, &next_to(&along, 1, 0));
+    let buddy = bench.table.named(&along[0]).expect("its row").clone();
+    let me = bench.table.named("s99").expect("its row").id;
+    let now = bench.table.begin(bench.now).db_now;
+    let accuses =
+        Vote { voter: buddy.id, voter_incarnation: buddy.incarnation, since: now, at: now, kind: VoteKind::Host };
+    bench.table.rows.get_mut(&me).expect("its row").vote_second = Some(accuses);
+    bench.feed(notice(NoticeBody::Voted { subject: me }));
+    bench.settle();
+    let asked = hush(&mut bench, since, &next_to(&along, 1, 16));
+    assert_eq!(accused(&asked), BTreeSet::new());
+    assert!(bench.table.named(&along[0]).expect("its row").vote(Side::Second).is_some());
 }
 
 #[test]

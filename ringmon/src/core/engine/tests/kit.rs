@@ -69,7 +69,12 @@ impl Bench {
 
     /// A member of a ring of so many; it is `s9`.
     pub fn member(others: u8) -> Self {
-        let mut bench = Self::new(9, ring(others));
+        Self::joined(9, others)
+    }
+
+    /// A member with this number, beside so many others.
+    pub fn joined(number: u8, others: u8) -> Self {
+        let mut bench = Self::new(number, ring(others));
         bench.feed(Input::Start { kept: None });
         bench.settle();
         bench.prove();
