@@ -71,7 +71,11 @@ impl Lab {
         Ok(blow)
     }
 
-    fn crash(&mut self, names: &[String]) -> anyhow::Result<()> {
+    /// Drops all frames of these and freezes their agents. Unlike [`Self::strike`] it does not look at the table first.
+    ///
+    /// # Errors
+    /// It could not be done, and may be half done.
+    pub fn crash(&mut self, names: &[String]) -> anyhow::Result<()> {
         let ports = self.ports(names)?;
         self.network.change(|faults| faults.cut.extend(ports))?;
         self.signal_all(names, Signal::SIGSTOP)?;

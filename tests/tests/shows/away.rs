@@ -8,7 +8,6 @@ use ringmon_tests::clock::{ms_between, now_ns};
 use ringmon_tests::database::Choice;
 use ringmon_tests::event::Event;
 use ringmon_tests::lab::{Lab, Options, PATIENCE};
-use ringmon_tests::server::State;
 
 use crate::Result;
 
@@ -16,20 +15,6 @@ const AWAY: Duration = Duration::from_secs(60);
 /// A service manager's pause before it starts a service again.
 const RESTART: Duration = Duration::from_secs(1);
 const NEWCOMER: &str = "s7";
-
-/// All frames of these are dropped, and they stand still.
-fn die(lab: &mut Lab, victims: &[String]) -> Result {
-    let mut ports = Vec::new();
-    for victim in victims {
-        ports.push(lab.server(victim)?.number);
-        lab.mark(victim, State::Crashed);
-    }
-    lab.network.change(|faults| faults.cut.extend(ports))?;
-    for victim in victims {
-        lab.server(victim)?.agent()?.freeze()?;
-    }
-    Ok(())
-}
 
 /// What a service manager does for the newcomer: starts it, and again a pause after it has ended.
 #[derive(Default)]
@@ -65,7 +50,7 @@ fn a_database_away_for_a_minute_stops_nothing_but_the_writing() -> Result {
     let server = lab.database.mariadb().map(|server| server.process().pid());
     lab.database.mariadb().map(|server| server.process().freeze()).transpose()?;
     let (began, away) = (Instant::now(), now_ns());
-    die(&mut lab, &victims)?;
+    lab.crash(&victims)?;
     let dead = now_ns();
     for victim in &victims {
         lab.event(&format!("{victim} is suspected"), dead, |event| event.is("suspect", victim))?;
