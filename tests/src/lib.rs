@@ -9,6 +9,7 @@ pub mod board;
 pub mod census;
 pub mod clock;
 pub mod database;
+pub mod engine;
 pub mod event;
 pub mod fault;
 pub mod folder;

@@ -88,11 +88,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Test(options) => {
             host::check()?;
-            setup::ensure(
-                &root,
-                &[setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Test],
-                install,
-            )?;
+            setup::ensure(&root, &options.purposes(), install)?;
             return test::run(&root, options);
         }
         Command::Bench(what) => {

@@ -1,6 +1,7 @@
 //! What is missing, said before it is installed.
 
 mod apt;
+mod mysql;
 mod tools;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,10 @@ pub enum For {
     Lab,
     /// A database server of one's own.
     MariaDb,
+    /// Oracle's MySQL.
+    MySql,
+    /// Three MariaDB servers that replicate to each other.
+    Galera,
     /// Format, lints, and what tests look with.
     Test,
     /// Other failure detectors, to be measured beside ours.
@@ -41,6 +46,8 @@ enum Missing {
     Component(&'static str),
     /// The linker of BPF objects, in the target folder.
     Linker,
+    /// Oracle's MySQL, in the target folder.
+    MySql,
 }
 
 impl Missing {
@@ -50,6 +57,7 @@ impl Missing {
             Self::Package(name) => format!("Debian package {name}: apt-get install {name}"),
             Self::Component(name) => format!("toolchain component {name}: rustup component add {name}"),
             Self::Linker => format!("bpf-linker {}: {}", tools::LINKER_VERSION, tools::linker_command()),
+            Self::MySql => mysql::remedy(),
         }
     }
 }
@@ -77,7 +85,7 @@ pub fn ensure(root: &Path, purposes: &[For], install: Install) -> anyhow::Result
         .iter()
         .filter_map(|one| match one {
             Missing::Package(name) => Some(*name),
-            Missing::Component(_) | Missing::Linker => None,
+            Missing::Component(_) | Missing::Linker | Missing::MySql => None,
         })
         .collect();
     apt::install(root, &packages)?;
@@ -86,6 +94,7 @@ pub fn ensure(root: &Path, purposes: &[For], install: Install) -> anyhow::Result
             Missing::Package(_) => {}
             Missing::Component(name) => tools::add_component(root, name)?,
             Missing::Linker => tools::install_linker(root)?,
+            Missing::MySql => mysql::install(root)?,
         }
     }
     Ok(())
@@ -117,8 +126,11 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
         package("nft", "nftables");
         package("setpriv", "util-linux");
     }
-    if wanted(For::MariaDb) {
+    if wanted(For::MariaDb) || wanted(For::Galera) {
         package("mariadbd", "mariadb-server");
+    }
+    if wanted(For::Galera) {
+        package("rsync", "rsync");
     }
     if wanted(For::Peers) {
         package("bird", "bird2");
@@ -127,6 +139,13 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
     if wanted(For::Test) {
         package("ping", "iputils-ping");
         package("sqlite3", "sqlite3");
+    }
+    // It has no program.
+    if wanted(For::Galera) && !Path::new("/usr/lib/galera/libgalera_smm.so").exists() {
+        missing.push(Missing::Package("galera-4"));
+    }
+    if wanted(For::MySql) && !mysql::is_there(root) {
+        missing.push(Missing::MySql);
     }
     if wanted(For::Build) && !tools::has_linker(root) {
         if !Path::new(tools::LLVM).join("bin/llvm-config").exists() {

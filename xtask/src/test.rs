@@ -1,5 +1,6 @@
 //! Everything that must hold, in one command.
 
+mod engines;
 mod tally;
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use ringmon_tests::census::{self, Census};
 
 use crate::{bpf, build, progress, setup};
+use engines::Engines;
 use tally::Tally;
 
 /// What to run.
@@ -16,11 +18,28 @@ use tally::Tally;
 pub struct Options {
     /// Only tests whose name contains this, without format, lints and documentation.
     filter: Option<String>,
+    /// Which databases the store's suite runs on, with commas between: sqlite, mariadb, mysql, galera; or all [default: sqlite,mariadb].
+    ///
+    /// Each gets a line of JSON with the tests run, passed and failed, all together a table with the time of every test. An engine
+    /// that cannot be had is a failure, and so is one on which nothing ran. mysql is Oracle's, from Debian's unstable suite, unpacked into
+    /// target/tools; galera is three MariaDB nodes, all of them written to. For example, the store alone on all of them:
+    /// `cargo xtask test store::tests --engines all`
+    #[arg(long, value_name = "LIST|all")]
+    engines: Option<Engines>,
+}
+
+impl Options {
+    /// What has to be installed.
+    pub fn purposes(&self) -> Vec<setup::For> {
+        let mut purposes = vec![setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Test];
+        purposes.extend(self.engines.iter().flat_map(Engines::purposes));
+        purposes
+    }
 }
 
 /// One line of the summary.
 struct Row {
-    stage: &'static str,
+    stage: String,
     tally: Tally,
     took: Duration,
 }
@@ -35,14 +54,16 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     let before = Census::take()?;
     let netns = is_mount(NETNS);
     build::all_for_tests(root)?;
-    let mut rows = vec![Row { stage: "build", tally: Tally::check(true), took: begin.elapsed() }];
+    let mut rows = vec![Row { stage: "build".to_owned(), tally: Tally::check(true), took: begin.elapsed() }];
     if options.filter.is_none() {
         for (stage, commands) in checks(root) {
             rows.push(timed(stage, || check(stage, commands)));
         }
     }
-    let mut suite = suite(root, options.filter.as_deref());
+    let filter = options.filter.as_deref();
+    let mut suite = suite(root, filter);
     rows.push(timed("tests", || tally::count("running all tests", suite.env(census::RUN, &run))));
+    rows.extend(engines::run(root, options.engines.as_ref(), filter, (census::RUN, &run))?);
     if !netns {
         put_back_netns();
     }
@@ -50,10 +71,10 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     Ok(summary(&rows, begin.elapsed()))
 }
 
-fn timed(stage: &'static str, work: impl FnOnce() -> Tally) -> Row {
+fn timed(stage: &str, work: impl FnOnce() -> Tally) -> Row {
     let begin = Instant::now();
     let tally = work();
-    Row { stage, tally, took: begin.elapsed() }
+    Row { stage: stage.to_owned(), tally, took: begin.elapsed() }
 }
 
 /// Format, lints and documentation: each passes or fails as one.
@@ -89,10 +110,10 @@ fn check(stage: &str, commands: Vec<Command>) -> Tally {
     tally
 }
 
-/// All of them with one command, so that nothing is compiled twice; labs wait for each other by themselves.
+/// All but those that run engine by engine, with one command, so that nothing is compiled twice; labs wait for each other by themselves.
 fn suite(root: &Path, filter: Option<&str>) -> Command {
     let mut command = build::cargo(root);
-    command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filter);
+    command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filter).args(engines::left_out());
     // A failure of the lab says where it was by itself.
     command.env("RUST_LIB_BACKTRACE", "0");
     command

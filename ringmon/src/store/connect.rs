@@ -7,7 +7,7 @@ use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOption
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::sqlx::{ConnectOptions, Connection, Executor};
+use sea_orm::sqlx::{ConnectOptions, Connection, Error as SqlxError, Executor, Row};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, SqlxMySqlConnector, SqlxSqliteConnector};
 use tokio::time::timeout;
 
@@ -173,9 +173,7 @@ impl Database {
                     .idle_timeout(IDLE)
                     // A ping each time would double every round trip; a connection that broke while idle costs one retry instead.
                     .test_before_acquire(false)
-                    .after_connect(|connection, _| {
-                        Box::pin(async move { connection.execute(SESSION).await.map(drop) })
-                    });
+                    .after_connect(|connection, _| Box::pin(begin_session(connection)));
                 SqlxMySqlConnector::from_sqlx_mysql_pool(options.connect_lazy_with(mysql_options(mysql)))
             }
         }
@@ -185,6 +183,24 @@ impl Database {
 /// Compare-and-swap needs to see what others committed, and no gap locks.
 const SESSION: &str =
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION innodb_lock_wait_timeout = 1";
+
+/// Whether this is a node of a Galera cluster. Known to every MariaDB that can be one; a MySQL that cannot answers no row.
+const REPLICATED: &str = "SHOW VARIABLES LIKE 'wsrep_on'";
+
+/// A node may lag behind, and say that a row is not there which is: it answers once it has what the others had when it was asked, or not at
+/// all. (<https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait>; 1: reads and BEGIN. What is written
+/// is compared with the others at COMMIT anyway.)
+const READ_THE_LATEST: &str = "SET SESSION wsrep_sync_wait = 1";
+
+async fn begin_session(connection: &mut MySqlConnection) -> Result<(), SqlxError> {
+    connection.execute(SESSION).await?;
+    if let Some(row) = connection.fetch_optional(REPLICATED).await?
+        && row.try_get::<String, _>(1)? == "ON"
+    {
+        connection.execute(READ_THE_LATEST).await?;
+    }
+    Ok(())
+}
 
 fn mysql_options(options: &MySqlConnectOptions) -> MySqlConnectOptions {
     options.clone().disable_statement_logging()

@@ -1,11 +1,12 @@
-//! Every body runs on SQLite and on a MariaDB that the tests start themselves.
+//! One suite, instantiated for each engine: SQLite, and servers that the tests start themselves (`ringmon_tests::engine`).
+//!
+//! A plain `cargo test` runs those of SQLite and MariaDB, `cargo xtask test --engines LIST` those of others.
 
 mod access;
 mod cost;
 mod crowd;
 mod errors;
 mod kit;
-mod mariadb;
 mod model;
 mod moments;
 mod plans;
@@ -17,20 +18,42 @@ mod url;
 mod wire;
 
 /// Instantiates each test body, `async fn(TestDb)`, for each engine.
-macro_rules! on_both {
+macro_rules! on_engines {
     ($($name:ident),+ $(,)?) => {
-        mod sqlite {
+        mod on_sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name(crate::store::tests::kit::TestDb::sqlite()).await;
             })+
         }
-        mod mariadb {
+        crate::store::tests::on_servers!($($name),+);
+    };
+}
+use on_engines;
+
+/// The same for what only a server can show.
+macro_rules! on_servers {
+    ($($name:ident),+ $(,)?) => {
+        mod on_mariadb {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name(crate::store::tests::kit::TestDb::mariadb().await).await;
             })+
         }
+        mod on_mysql {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "asked for by: cargo xtask test --engines mysql"]
+            async fn $name() {
+                super::$name(crate::store::tests::kit::TestDb::mysql().await).await;
+            })+
+        }
+        mod on_galera {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "asked for by: cargo xtask test --engines galera"]
+            async fn $name() {
+                super::$name(crate::store::tests::kit::TestDb::galera().await).await;
+            })+
+        }
     };
 }
-use on_both;
+use on_servers;

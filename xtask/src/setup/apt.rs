@@ -64,7 +64,7 @@ fn get_install(root: &Path, packages: &[&str]) -> anyhow::Result<()> {
 }
 
 /// A source that does not answer must not stop us: if it was needed, the installation says so.
-fn update(root: &Path) {
+pub fn update(root: &Path) {
     let result = progress::quietly("apt-get update", apt_get().arg("update"), &root.join("target/logs/apt-update.log"));
     if let Err(error) = result {
         progress::say(&format!("going on with the package lists that are here: {error:#}"));

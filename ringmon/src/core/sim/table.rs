@@ -40,6 +40,8 @@ pub struct VirtualTable {
     index: Index,
     now: DbTime,
     last_id: i64,
+    id_step: i64,
+    id_offset: i64,
     mishaps: VecDeque<Mishap>,
 }
 
@@ -98,6 +100,8 @@ impl VirtualTable {
             index: Index::default(),
             now,
             last_id: 0,
+            id_step: 1,
+            id_offset: 0,
             mishaps: VecDeque::new(),
         }
     }
@@ -116,6 +120,11 @@ impl VirtualTable {
     /// Lets time pass on the database's clock.
     pub fn advance(&mut self, by: Duration) {
         self.now = self.now + by;
+    }
+
+    /// From now on ids are `offset` and every `step`-th after it, as those of one of several nodes that all number rows.
+    pub fn number_ids(&mut self, step: i64, offset: i64) {
+        (self.id_step, self.id_offset) = (step, offset);
     }
 
     /// This befalls the next commit that nothing else befalls.

@@ -1,13 +1,18 @@
 //! The grants of `docs/database.md` suffice for what they are for, and for nothing more.
 
 use super::kit::{POOL, TestDb};
-use super::mariadb::PASSWORD;
 use super::model::{accusation, steady};
 use crate::core::Outcome;
 use crate::core::VoteKind;
 use crate::core::engine::TableOp;
 use crate::core::row::{Health, Quorum, Side};
 use crate::store::{DatabaseUrl, Error, Events, RuleChanges, Store, new_key};
+use ringmon_tests::engine::PASSWORD;
+
+super::on_servers!(
+    an_agents_grants_suffice_for_an_agent_and_not_for_an_administrator,
+    a_readers_grants_suffice_to_look_and_for_nothing_else,
+);
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/database.md"));
 
@@ -39,9 +44,7 @@ fn refused<T: std::fmt::Debug>(what: &str, result: Result<T, Error>) {
     assert!(matches!(result, Err(Error::Privilege { .. })), "{what}: {result:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_agents_grants_suffice_for_an_agent_and_not_for_an_administrator() {
-    let db = TestDb::mariadb().await;
+async fn an_agents_grants_suffice_for_an_agent_and_not_for_an_administrator(db: TestDb) {
     let admin = db.store().await;
     let changes = RuleChanges { quorum: Some(Quorum::Single), ..RuleChanges::default() };
     admin.set_rules(&changes).await.unwrap();
@@ -80,9 +83,7 @@ async fn an_agents_grants_suffice_for_an_agent_and_not_for_an_administrator() {
     assert_eq!(admin.pool().await.unwrap(), pool);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_readers_grants_suffice_to_look_and_for_nothing_else() {
-    let db = TestDb::mariadb().await;
+async fn a_readers_grants_suffice_to_look_and_for_nothing_else(db: TestDb) {
     let admin = db.store().await;
     admin.ring_of(&["a", "b"]).await;
     let store = as_documented(&db, &admin, "For readers:", "ringmon_reader").await;

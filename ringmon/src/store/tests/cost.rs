@@ -11,13 +11,13 @@ use crate::core::{DbTime, ServerId};
 use crate::store::Store;
 use crate::store::read::find;
 
+super::on_servers!(reads_look_at_few_rows_in_a_large_pool);
+
 /// Rows and index entries that one lookup may look at; a quarter of what a scan of the pool would.
 const FEW: u64 = 1000;
 const MANY: i64 = 4000;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reads_look_at_few_rows_in_a_large_pool() {
-    let db = TestDb::mariadb().await;
+async fn reads_look_at_few_rows_in_a_large_pool(db: TestDb) {
     let store = db.store().await;
     store.ring_of(&["a"]).await;
     large(&store).await;

@@ -16,7 +16,7 @@ use crate::core::row::{Health, Quorum, ServerRow, Side};
 use crate::core::{EventKind, Incarnation, ServerId, VoteKind, ring};
 use crate::store::{Events, RuleChanges, Store};
 
-super::on_both!(
+super::on_engines!(
     a_crowd_leaves_one_ring_under_single,
     a_crowd_leaves_one_ring_under_both,
     runs_reported_from_both_ends_at_once_go_once,

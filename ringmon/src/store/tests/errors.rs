@@ -1,9 +1,16 @@
 //! The sentences for what can be wrong with a database, and that no password is in any of them.
 
-use super::kit::{POOL, TestDb, mariadb_url};
-use super::mariadb::{self, PASSWORD, USER};
+use ringmon_tests::engine::{PASSWORD, USER};
+
+use super::kit::{POOL, TestDb};
 use crate::core::row::Quorum;
 use crate::store::{DatabaseUrl, Error, Store};
+
+super::on_servers!(
+    a_wrong_password_is_called_that,
+    a_database_that_is_not_there_is_called_that,
+    a_server_that_went_away_is_said_truly_and_found_again,
+);
 
 async fn refused(url: &DatabaseUrl) -> Error {
     let began = std::time::Instant::now();
@@ -16,18 +23,16 @@ async fn refused(url: &DatabaseUrl) -> Error {
     error
 }
 
-#[tokio::test]
-async fn a_wrong_password_is_called_that() {
-    let error = refused(&mariadb_url("mysql").with_password("wr0ng")).await;
+async fn a_wrong_password_is_called_that(db: TestDb) {
+    let error = refused(&db.other("mysql").with_password("wr0ng")).await;
     assert!(matches!(error, Error::AccessDenied { .. }), "{error:?}");
     let said = error.to_string();
     assert!(said.contains("wrong password or user: check both") && said.contains(USER), "{said}");
     assert!(!error.is_transient());
 }
 
-#[tokio::test]
-async fn a_database_that_is_not_there_is_called_that() {
-    let error = refused(&mariadb_url("no_such_one")).await;
+async fn a_database_that_is_not_there_is_called_that(db: TestDb) {
+    let error = refused(&db.other("no_such_one")).await;
     assert!(matches!(error, Error::UnknownDatabase { .. }), "{error:?}");
     assert!(error.to_string().contains("/no_such_one: there is no such database"), "{error}");
 }
@@ -45,18 +50,10 @@ async fn a_refused_connection_is_no_pool_timeout() {
 }
 
 /// The same from the pool of a store that was open when the server went away.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_went_away_is_said_truly_and_found_again() {
-    let db = TestDb::mariadb().await;
+async fn a_server_that_went_away_is_said_truly_and_found_again(db: TestDb) {
     drop(db.store().await);
-    let proxy = Proxy::start().await;
-    let url: DatabaseUrl = db
-        .url
-        .to_string()
-        .replace(&format!(":{}/", mariadb::server().port), &format!(":{}/", proxy.port))
-        .parse()
-        .unwrap();
-    let store = Store::open(&url.with_password(PASSWORD), POOL).await.unwrap();
+    let proxy = Proxy::start(db.port()).await;
+    let store = Store::open(&db.by(proxy.port), POOL).await.unwrap();
     store.ring_of(&["a", "b"]).await;
 
     proxy.away();
@@ -122,14 +119,14 @@ async fn a_file_that_cannot_be_made_is_named_with_the_reason() {
     }
 }
 
-/// Bytes to and from the tests' MariaDB, until told otherwise.
+/// Bytes to and from a server, until told otherwise.
 struct Proxy {
     port: u16,
     state: tokio::sync::watch::Sender<(bool, u32)>,
 }
 
 impl Proxy {
-    async fn start() -> Self {
+    async fn start(server: u16) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (state, watch) = tokio::sync::watch::channel((true, 0));
@@ -142,7 +139,6 @@ impl Proxy {
                     continue; // closed at once
                 }
                 tokio::spawn(async move {
-                    let server = mariadb::server().port;
                     let mut server = tokio::net::TcpStream::connect(("127.0.0.1", server)).await.unwrap();
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}

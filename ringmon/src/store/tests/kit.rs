@@ -1,11 +1,11 @@
 //! Databases and servers to try things on.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use ringmon_tests::engine::{Engine, Node, PASSWORD, USER};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-use super::mariadb::{self, PASSWORD, USER};
 use crate::core::edit::{Guard, Lookup, NewRow, Outcome, Plan, Step, TableSnapshot};
 use crate::core::engine::TableOp;
 use crate::core::ring;
@@ -19,7 +19,11 @@ pub const POOL: &str = "lab";
 
 /// An empty database, thrown away at the end.
 pub struct TestDb {
+    /// By the first node.
     pub url: DatabaseUrl,
+    /// The same by each of the others.
+    others: Vec<DatabaseUrl>,
+    turn: AtomicUsize,
     _dir: Option<tempfile::TempDir>,
 }
 
@@ -27,32 +31,102 @@ impl TestDb {
     pub fn sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::sqlite(dir.path().join("state/ringmon.db"));
-        Self { url, _dir: Some(dir) }
+        Self { url, others: Vec::new(), turn: AtomicUsize::default(), _dir: Some(dir) }
     }
 
     pub async fn mariadb() -> Self {
+        Self::shared(Engine::MariaDb).await
+    }
+
+    pub async fn mysql() -> Self {
+        Self::shared(Engine::MySql).await
+    }
+
+    pub async fn galera() -> Self {
+        Self::shared(Engine::Galera).await
+    }
+
+    async fn shared(engine: Engine) -> Self {
+        // The first one waits for the server to start.
+        let nodes = tokio::task::spawn_blocking(move || engine.shared()).await.unwrap();
+        Self::on(nodes.unwrap_or_else(|error| panic!("{error:#}"))).await
+    }
+
+    /// A new database on these nodes.
+    pub async fn on(nodes: &[Node]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let server = crate::store::connect::Database::new(mariadb_url("mysql"));
-        server.connections().execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
-        Self { url: mariadb_url(&name), _dir: None }
+        let database = crate::store::connect::Database::new(url_of(&nodes[0], "mysql"));
+        database.connections().execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+        let mut urls: Vec<DatabaseUrl> = nodes.iter().map(|node| url_of(node, &name)).collect();
+        for url in &urls {
+            // Nodes follow each other a moment later.
+            let there = crate::store::connect::Database::new(url.clone());
+            while let Err(error) = there.probe(std::time::Duration::from_secs(10)).await {
+                assert!(matches!(error, crate::store::Error::UnknownDatabase { .. }), "{error}");
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        }
+        let url = urls.remove(0);
+        Self { url, others: urls, turn: AtomicUsize::default(), _dir: None }
     }
 
-    /// With the schema and the pool.
+    /// With the schema and the pool, by the first node.
     pub async fn store(&self) -> Store {
         Store::init(&self.url, POOL, Quorum::Both).await.unwrap();
-        self.open().await
+        self.beside().await
     }
 
-    /// Another agent's.
+    /// Another agent's, by the next node.
     pub async fn open(&self) -> Store {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % (self.others.len() + 1);
+        Store::open(self.others.get(turn).unwrap_or(&self.url), POOL).await.unwrap()
+    }
+
+    /// Another agent's, by the node of [`TestDb::store`]: where locks are seen.
+    pub async fn beside(&self) -> Store {
         Store::open(&self.url, POOL).await.unwrap()
+    }
+
+    /// Where the first node listens.
+    pub fn port(&self) -> u16 {
+        let text = self.url.to_string();
+        let (server, _) = text.rsplit_once('/').unwrap();
+        server.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap()
+    }
+
+    /// The step and the offset by which the first node numbers rows.
+    pub async fn ids(&self) -> (i64, i64) {
+        if self.url.file().is_some() {
+            return (1, 0);
+        }
+        let database = crate::store::connect::Database::new(self.url.clone());
+        let sql = "SELECT @@auto_increment_increment, @@auto_increment_offset";
+        let statement = Statement::from_string(DbBackend::MySql, sql);
+        let row = database.connections().query_one_raw(statement).await.unwrap().unwrap();
+        // Unsigned in the one, signed in the other.
+        let number = |at| row.try_get_by_index(at).or_else(|_| row.try_get_by_index::<u64>(at).map(u64::cast_signed));
+        (number(0).unwrap(), number(1).unwrap())
+    }
+
+    /// Another database of the same server.
+    pub fn other(&self, database: &str) -> DatabaseUrl {
+        url_at(self.port(), database)
+    }
+
+    /// The same database, by this port of 127.0.0.1, without TLS: through a proxy that looks inside.
+    pub fn by(&self, port: u16) -> DatabaseUrl {
+        let text = self.url.to_string();
+        let (_, database) = text.rsplit_once('/').unwrap();
+        url_at(port, &format!("{database}?ssl-mode=disabled"))
     }
 }
 
-/// A database of the tests' server.
-pub fn mariadb_url(database: &str) -> DatabaseUrl {
-    let port = mariadb::server().port;
+fn url_of(node: &Node, database: &str) -> DatabaseUrl {
+    url_at(node.port, database)
+}
+
+fn url_at(port: u16, database: &str) -> DatabaseUrl {
     let url: DatabaseUrl = format!("mysql://{USER}@127.0.0.1:{port}/{database}").parse().unwrap();
     url.with_password(PASSWORD)
 }

@@ -18,7 +18,7 @@ use crate::core::sim::table::VirtualTable;
 use crate::core::{BootToken, DbTime, Incarnation, Profile, ServerId, VoteKind};
 use crate::store::{Events, RuleChanges, Store};
 
-super::on_both!(random_operations_do_what_the_model_does, removals_do_what_the_model_does);
+super::on_engines!(random_operations_do_what_the_model_does, removals_do_what_the_model_does, a_long_walk_is_one_walk);
 
 const OPERATIONS: u32 = 300;
 
@@ -32,6 +32,8 @@ impl Pair {
     async fn new(db: &TestDb, changes: &RuleChanges) -> Self {
         let store = db.store().await;
         let mut model = VirtualTable::new(DbTime::default());
+        let (step, offset) = db.ids().await;
+        model.number_ids(step, offset);
         model.pool = store.set_rules(changes).await.unwrap();
         Self { store, model }
     }
@@ -330,52 +332,49 @@ fn random_finding(rng: &mut StdRng, row: &ServerRow) -> Finding {
 }
 
 /// What the model's `walk` does, a database does in pieces: a ring that is longer than one of them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_long_walk_is_one_walk() {
-    for db in [TestDb::sqlite(), TestDb::mariadb().await] {
-        let store = db.store().await;
-        store.ring_of(&["a"]).await;
-        let first = store.row("a").await.id.0;
-        let pool = store.pool().await.unwrap().id.0;
-        let length: i64 = 1203;
-        let rows: Vec<String> = (1..length)
-            .map(|n| {
-                let (next, before) = (first + (n + 1) % length, first + n - 1);
-                format!(
-                    "({}, {pool}, 'n{n}', '10.9.{}.{}', 1, 1, {next}, {before}, 1, 'b', {n}, 0, 'unknown', 1)",
-                    first + n,
-                    n / 256,
-                    n % 256
-                )
-            })
-            .collect();
-        let columns = "id, pool, name, address, notice_port, weight, first_buddy, second_buddy, incarnation, boot, pick, \
-                       draining, health, version";
-        store.sql(&format!("INSERT INTO server ({columns}) VALUES {}", rows.join(","))).await;
-        store
-            .sql(&format!(
-                "UPDATE server SET first_buddy = {}, second_buddy = {} WHERE id = {first}",
-                first + 1,
-                first + length - 1
-            ))
-            .await;
-        for (side, count, expected) in [
-            (Side::First, 2000, (1..length).collect::<Vec<_>>()),
-            (Side::Second, 2000, (1..length).rev().collect()),
-            (Side::First, 1000, (1..=1000).collect()),
-            (Side::First, 501, (1..=501).collect()),
-        ] {
-            let op = TableOp::Ahead { from: ServerId(first), side, count };
-            let (_, seen) = store.run_seen(&op).await;
-            let answer: Vec<i64> = seen.answers.values().next().unwrap().iter().map(|id| id.0 - first).collect();
-            assert_eq!(answer, expected, "{side:?} {count}");
-        }
-        // Damage: a link that leads nowhere, and one that leads back into the walk.
-        for (link, expected) in [(999_999, 3), (first + 1, 3)] {
-            store.sql(&format!("UPDATE server SET first_buddy = {link} WHERE id = {}", first + 3)).await;
-            let op = TableOp::Ahead { from: ServerId(first), side: Side::First, count: 2000 };
-            let (_, seen) = store.run_seen(&op).await;
-            assert_eq!(seen.answers.values().next().unwrap().len(), expected, "link to {link}");
-        }
+async fn a_long_walk_is_one_walk(db: TestDb) {
+    let store = db.store().await;
+    store.ring_of(&["a"]).await;
+    let first = store.row("a").await.id.0;
+    let pool = store.pool().await.unwrap().id.0;
+    let length: i64 = 1203;
+    let rows: Vec<String> = (1..length)
+        .map(|n| {
+            let (next, before) = (first + (n + 1) % length, first + n - 1);
+            format!(
+                "({}, {pool}, 'n{n}', '10.9.{}.{}', 1, 1, {next}, {before}, 1, 'b', {n}, 0, 'unknown', 1)",
+                first + n,
+                n / 256,
+                n % 256
+            )
+        })
+        .collect();
+    let columns = "id, pool, name, address, notice_port, weight, first_buddy, second_buddy, incarnation, boot, pick, \
+                   draining, health, version";
+    store.sql(&format!("INSERT INTO server ({columns}) VALUES {}", rows.join(","))).await;
+    store
+        .sql(&format!(
+            "UPDATE server SET first_buddy = {}, second_buddy = {} WHERE id = {first}",
+            first + 1,
+            first + length - 1
+        ))
+        .await;
+    for (side, count, expected) in [
+        (Side::First, 2000, (1..length).collect::<Vec<_>>()),
+        (Side::Second, 2000, (1..length).rev().collect()),
+        (Side::First, 1000, (1..=1000).collect()),
+        (Side::First, 501, (1..=501).collect()),
+    ] {
+        let op = TableOp::Ahead { from: ServerId(first), side, count };
+        let (_, seen) = store.run_seen(&op).await;
+        let answer: Vec<i64> = seen.answers.values().next().unwrap().iter().map(|id| id.0 - first).collect();
+        assert_eq!(answer, expected, "{side:?} {count}");
+    }
+    // Damage: a link that leads nowhere, and one that leads back into the walk.
+    for (link, expected) in [(999_999, 3), (first + 1, 3)] {
+        store.sql(&format!("UPDATE server SET first_buddy = {link} WHERE id = {}", first + 3)).await;
+        let op = TableOp::Ahead { from: ServerId(first), side: Side::First, count: 2000 };
+        let (_, seen) = store.run_seen(&op).await;
+        assert_eq!(seen.answers.values().next().unwrap().len(), expected, "link to {link}");
     }
 }

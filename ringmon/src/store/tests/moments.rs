@@ -15,6 +15,8 @@ use crate::core::row::{Health, Quorum, ServerRow, Side};
 use crate::core::{Outcome, ServerId, VoteKind};
 use crate::store::{Events, Store};
 
+super::on_servers!(a_cut_at_any_statement_loses_nothing_and_doubles_nothing);
+
 /// What is done, each in a pool of its own that is made ready for it.
 const CASES: [&str; 14] = [
     "first join",
@@ -170,11 +172,9 @@ struct Lived {
     tries: u32,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cut_at_any_statement_loses_nothing_and_doubles_nothing() {
-    let db = TestDb::mariadb().await;
+async fn a_cut_at_any_statement_loses_nothing_and_doubles_nothing(db: TestDb) {
     drop(db.store().await);
-    let wire = Wire::start().await;
+    let wire = Wire::start(db.port()).await;
     let (mut pools, mut lines) = (0, Vec::new());
     for case in CASES {
         let mut next = || {

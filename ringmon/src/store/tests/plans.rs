@@ -16,7 +16,7 @@ use crate::store::error::Fault;
 use crate::store::write::Written;
 use crate::store::{Events, Store};
 
-super::on_both!(random_plans_do_what_the_model_does);
+super::on_engines!(random_plans_do_what_the_model_does);
 
 const PLANS: u32 = 150;
 
@@ -108,6 +108,8 @@ enum Fate {
 async fn random_plans_do_what_the_model_does(db: TestDb) {
     let (store, mut rng) = (db.store().await, seeded());
     let mut model = VirtualTable::new(store.db_now().await);
+    let (step, offset) = db.ids().await;
+    model.number_ids(step, offset);
     let mut stamps = Stamps::default();
     let mut counts = BTreeMap::new();
     for number in 0..PLANS {

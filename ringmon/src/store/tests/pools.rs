@@ -8,7 +8,7 @@ use crate::core::engine::TableOp;
 use crate::core::row::Quorum;
 use crate::store::{Error, Events, Store, new_key};
 
-super::on_both!(
+super::on_engines!(
     pools_are_listed_with_their_servers,
     a_pool_is_made_once,
     a_pool_with_servers_is_not_deleted,

@@ -9,7 +9,7 @@ use crate::core::row::{Alone, Mode, Quorum};
 use crate::core::{EventKind, ServerId};
 use crate::store::{Error, Events, RuleChanges, SCHEMA_VERSION, Store};
 
-super::on_both!(
+super::on_engines!(
     init_may_be_run_again,
     inits_at_the_same_time_agree,
     a_schema_of_another_version_is_refused,

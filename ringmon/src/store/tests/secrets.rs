@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use tracing::instrument::WithSubscriber;
 
-use super::kit::{POOL, TestDb, mariadb_url};
-use super::mariadb::PASSWORD;
+use super::kit::{POOL, TestDb};
 use crate::store::Store;
+use ringmon_tests::engine::PASSWORD;
 
-super::on_both!(no_log_line_has_a_secret);
+super::on_engines!(no_log_line_has_a_secret);
 
 /// Where the log goes.
 #[derive(Clone, Default)]
@@ -38,7 +38,7 @@ async fn no_log_line_has_a_secret(db: TestDb) {
         let store = db.store().await;
         store.ring_of(&["a", "b"]).await;
         if db.url.file().is_none() {
-            let wrong = mariadb_url("mysql").with_password("wr0ng");
+            let wrong = db.other("mysql").with_password("wr0ng");
             tracing::info!(?wrong, error = %Store::open(&wrong, POOL).await.unwrap_err(), "refused");
         }
         tracing::info!(?store, url = %db.url, "done");

@@ -13,7 +13,7 @@ use crate::core::row::{Health, ServerRow};
 use crate::core::{EventKind, ServerId, VoteKind};
 use crate::store::{Error, Events, Store};
 
-super::on_both!(
+super::on_engines!(
     a_deadline_that_has_passed_writes_nothing,
     a_deadline_that_passes_during_a_lock_wait_writes_nothing,
     a_check_that_fails_before_the_last_statement_writes_nothing,
@@ -92,7 +92,7 @@ async fn a_deadline_that_has_passed_writes_nothing(db: TestDb) {
 async fn a_deadline_that_passes_during_a_lock_wait_writes_nothing(db: TestDb) {
     let (store, lookups) = two(&db).await;
     let id = store.row("a").await.id;
-    let lock = locked(&db.open().await, id).await;
+    let lock = locked(&db.beside().await, id).await;
     let attempts = AtomicU32::new(0);
     let hasty = |seen: &TableSnapshot| {
         let attempt = attempts.fetch_add(1, Ordering::SeqCst);
@@ -261,7 +261,7 @@ async fn many_events_are_written_at_once(db: TestDb) {
 async fn dropping_an_operation_rolls_it_back(db: TestDb) {
     let (store, lookups) = two(&db).await;
     let before = state(&store).await;
-    let lock = locked(&db.open().await, before.0[1].id).await;
+    let lock = locked(&db.beside().await, before.0[1].id).await;
     let planned = std::sync::Arc::new(tokio::sync::Notify::new());
     let task = {
         let (store, lookups, planned) = (store.clone(), lookups.clone(), planned.clone());

@@ -11,7 +11,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::kit::TestDb;
-use super::mariadb::{self, PASSWORD};
 use crate::store::DatabaseUrl;
 
 /// When a statement is cut off.
@@ -41,7 +40,7 @@ impl State {
         let (head, payload) = packet.split_at(4);
         let (command, rest) = payload.split_first().filter(|_| head[3] == 0)?;
         // A pool opens another connection when it likes: what sets one up belongs to no operation.
-        if rest.starts_with(b"SET ") {
+        if rest.starts_with(b"SET ") || rest.starts_with(b"SHOW VARIABLES ") {
             return None;
         }
         self.statements.push(match *command {
@@ -55,8 +54,8 @@ impl State {
 }
 
 impl Wire {
-    /// To the tests' MariaDB.
-    pub async fn start() -> Self {
+    /// To this server.
+    pub async fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State::default()));
@@ -64,7 +63,7 @@ impl Wire {
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                tokio::spawn(carry(client, Arc::clone(&shared)));
+                tokio::spawn(carry(client, server, Arc::clone(&shared)));
             }
         });
         Self { port, state }
@@ -72,11 +71,7 @@ impl Wire {
 
     /// The same database, by this way.
     pub fn way_to(&self, db: &TestDb) -> DatabaseUrl {
-        let text = db.url.to_string();
-        let (server, database) = text.rsplit_once('/').unwrap();
-        let (user, _) = server.split_once('@').unwrap();
-        let url: DatabaseUrl = format!("{user}@127.0.0.1:{}/{database}?ssl-mode=disabled", self.port).parse().unwrap();
-        url.with_password(PASSWORD)
+        db.by(self.port)
     }
 
     /// Counts from one on, and cuts once, at the statement with this number.
@@ -91,8 +86,8 @@ impl Wire {
     }
 }
 
-async fn carry(client: TcpStream, state: Arc<Mutex<State>>) {
-    let server = TcpStream::connect(("127.0.0.1", mariadb::server().port)).await.unwrap();
+async fn carry(client: TcpStream, server: u16, state: Arc<Mutex<State>>) {
+    let server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (mute, muted) = watch::channel(false);

@@ -15,6 +15,8 @@ struct Transaction<'a> {
     pool: PoolRow,
     now: DbTime,
     last_id: i64,
+    id_step: i64,
+    id_offset: i64,
     inserted: Option<ServerId>,
     links_only: bool,
 }
@@ -30,6 +32,8 @@ pub(super) fn commit(table: &mut VirtualTable, plan: &Plan, check: &mut dyn FnMu
         pool: table.pool.clone(),
         now: table.now,
         last_id: table.last_id,
+        id_step: table.id_step,
+        id_offset: table.id_offset,
         inserted: None,
         links_only: table.links_only,
     };
@@ -117,6 +121,7 @@ impl Transaction<'_> {
         // Rows written by hand count too, as they do in MySQL and SQLite.
         let highest = self.rows.keys().next_back().map_or(0, |id| id.0);
         self.last_id = self.last_id.max(highest) + 1;
+        self.last_id += (self.id_offset - self.last_id).rem_euclid(self.id_step);
         let id = ServerId(self.last_id);
         if self.index.taken(self.rows, &new.name, new.address, new.pick) {
             return false;
