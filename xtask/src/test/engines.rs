@@ -132,8 +132,8 @@ fn binary(root: &Path) -> anyhow::Result<PathBuf> {
     command.args(["test", "--package", "ringmon", "--lib", "--no-run", "--message-format", "json"]);
     let output = command.stderr(Stdio::null()).output().context("cannot run cargo")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let binary = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
+    let mut messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let binary = messages.find_map(|message| message["executable"].as_str().map(PathBuf::from));
     binary.context("cargo names no test binary of ringmon's library")
 }
 
