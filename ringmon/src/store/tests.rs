@@ -6,6 +6,7 @@ mod access;
 mod cost;
 mod crowd;
 mod errors;
+mod killed;
 mod kit;
 mod model;
 mod moments;
@@ -57,3 +58,23 @@ macro_rules! on_servers {
     };
 }
 use on_servers;
+
+/// For what needs servers of its own, because it breaks them: `async fn(Engine)`.
+macro_rules! on_own_servers {
+    ($($name:ident),+ $(,)?) => {
+        mod on_mariadb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(ringmon_tests::engine::Engine::MariaDb).await;
+            })+
+        }
+        mod on_mysql {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "asked for by: cargo xtask test --engines mysql"]
+            async fn $name() {
+                super::$name(ringmon_tests::engine::Engine::MySql).await;
+            })+
+        }
+    };
+}
+use on_own_servers;

@@ -3,6 +3,7 @@
 use ringmon_tests::engine::{PASSWORD, USER};
 
 use super::kit::{POOL, TestDb};
+use super::wire::Wire;
 use crate::core::row::Quorum;
 use crate::store::{DatabaseUrl, Error, Store};
 
@@ -52,11 +53,11 @@ async fn a_refused_connection_is_no_pool_timeout() {
 /// The same from the pool of a store that was open when the server went away.
 async fn a_server_that_went_away_is_said_truly_and_found_again(db: TestDb) {
     drop(db.store().await);
-    let proxy = Proxy::start(db.port()).await;
-    let store = Store::open(&db.by(proxy.port), POOL).await.unwrap();
+    let wire = Wire::start(db.port()).await;
+    let store = Store::open(&wire.way_to(&db), POOL).await.unwrap();
     store.ring_of(&["a", "b"]).await;
 
-    proxy.away();
+    wire.away();
     let began = std::time::Instant::now();
     let error = store.pool().await.unwrap_err();
     eprintln!("{:?}: {error}", began.elapsed());
@@ -65,12 +66,12 @@ async fn a_server_that_went_away_is_said_truly_and_found_again(db: TestDb) {
     eprintln!("{:?}: {error}", began.elapsed());
     assert!(matches!(error, Error::Unreachable { .. } | Error::Lost { .. }), "{error:?}");
 
-    proxy.back();
+    wire.back();
     store.pool().await.unwrap();
     assert_eq!(store.whole().await, ["a", "b"]);
 
     // Broken between two operations: the next one does not even notice.
-    proxy.cut();
+    wire.cut();
     let id = store_id(&db).await;
     let op = crate::core::engine::TableOp::Leave { id, incarnation: None, by: "test".into() };
     assert_eq!(store.run_plain(&op).await, crate::core::Outcome::Left);
@@ -116,49 +117,5 @@ async fn a_file_that_cannot_be_made_is_named_with_the_reason() {
     for error in [Store::init(&url, POOL, Quorum::Both).await.unwrap_err(), refused(&url).await] {
         assert!(matches!(error, Error::Unreadable { .. }), "{error:?}");
         assert!(error.to_string().contains("file/ringmon.db: "), "{error}");
-    }
-}
-
-/// Bytes to and from a server, until told otherwise.
-struct Proxy {
-    port: u16,
-    state: tokio::sync::watch::Sender<(bool, u32)>,
-}
-
-impl Proxy {
-    async fn start(server: u16) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (state, watch) = tokio::sync::watch::channel((true, 0));
-        tokio::spawn(async move {
-            loop {
-                let (mut client, _) = listener.accept().await.unwrap();
-                let mut watch = watch.clone();
-                let (there, cuts) = *watch.borrow();
-                if !there {
-                    continue; // closed at once
-                }
-                tokio::spawn(async move {
-                    let mut server = tokio::net::TcpStream::connect(("127.0.0.1", server)).await.unwrap();
-                    tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-                        _ = watch.wait_for(|now| *now != (true, cuts)) => {}
-                    }
-                });
-            }
-        });
-        Self { port, state }
-    }
-
-    fn away(&self) {
-        self.state.send_modify(|state| state.0 = false);
-    }
-
-    fn back(&self) {
-        self.state.send_modify(|state| state.0 = true);
-    }
-
-    fn cut(&self) {
-        self.state.send_modify(|state| state.1 += 1);
     }
 }
