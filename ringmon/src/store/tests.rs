@@ -12,6 +12,7 @@ mod model;
 mod moments;
 mod plans;
 mod pools;
+mod races;
 mod schema;
 mod secrets;
 mod transaction;

@@ -85,7 +85,7 @@ async fn prepare(case: &str, store: &Store) -> TableOp {
 }
 
 /// What the server at one end of a run holds against it: `a` from the first side on, or the one beyond from the second.
-fn against(rows: &[ServerRow], side: Side, run: &[&str]) -> Accusation {
+pub fn against(rows: &[ServerRow], side: Side, run: &[&str]) -> Accusation {
     let row = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
     let end = |name: &str, side| rows.iter().find(|other| other.id == row(name).buddy(side)).unwrap();
     let mut run: Vec<&ServerRow> = run.iter().map(|name| row(name)).collect();
@@ -102,7 +102,7 @@ fn against(rows: &[ServerRow], side: Side, run: &[&str]) -> Accusation {
 }
 
 /// Both ends have voted, too lately to remove; now `a` may.
-async fn removal(store: &Store, rows: &[ServerRow], run: &[&str]) -> TableOp {
+pub async fn removal(store: &Store, rows: &[ServerRow], run: &[&str]) -> TableOp {
     for side in Side::BOTH {
         let vote = Accusation { hold: Duration::from_secs(3600), ..against(rows, side, run) };
         let outcome = store.run_plain(&TableOp::Accuse(vote)).await;
