@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use anyhow::Context;
 
+pub use galera::synced;
 pub use node::Node;
 
 /// The account that tests use; it may do everything.

@@ -3,6 +3,7 @@
 //! A plain `cargo test` runs those of SQLite and MariaDB, `cargo xtask test --engines LIST` those of others.
 
 mod access;
+mod cluster;
 mod cost;
 mod crowd;
 mod errors;

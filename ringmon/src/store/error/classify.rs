@@ -83,6 +83,13 @@ fn from_driver(url: &DatabaseUrl, doing: &'static str, inner: &SqlxError, error:
 /// Numbers: <https://mariadb.com/kb/en/mariadb-error-code-reference/> and MySQL's `mysqld_error.h`, `errmsg.h`.
 fn from_mysql(place: String, doing: &'static str, number: u16, cause: String, source: DbErr) -> Fault {
     match number {
+        // Reads take no locks. What keeps one waiting is no other writer, but a Galera node that cannot tell whether it has what its
+        // cluster has (wsrep_sync_wait: at once when it is cut off), or a table that is being altered.
+        1205 if doing.starts_with("reading") => Error::Unavailable {
+            place,
+            cause: format!("it cannot say what is true now: a cluster's node that is cut off or lags, or a locked table: {cause} ({number})"),
+        }
+        .into(),
         // Deadlock (Galera: certification), lock wait timeout, record changed since last read, duplicate key.
         1213 | 1205 | 1020 | 1062 => Fault::Conflict(format!("{cause} ({number})")),
         1045 | 1698 | 1251 => Error::AccessDenied { place, cause }.into(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -33,10 +34,12 @@ const ROUNDS: u32 = 10;
 const PLACES: u32 = 300;
 
 /// One agent: its server, its connections, and what it did.
-struct Writer {
+pub struct Writer {
     store: Store,
     rng: StdRng,
     name: String,
+    /// How long it asks again whatever befalls the database; without, as often as [`ROUNDS`].
+    patience: Option<Duration>,
     me: Option<(ServerId, Incarnation)>,
     joined: BTreeSet<ServerId>,
     ended: BTreeSet<ServerId>,
@@ -48,8 +51,12 @@ struct Writer {
 
 impl Writer {
     async fn new(db: &TestDb, name: String, seed: u64) -> Self {
-        let (rng, store) = (StdRng::seed_from_u64(seed), db.open().await);
-        Self { store, rng, name, me: None, joined: BTreeSet::new(), ended: BTreeSet::new(), attempts: 0, places: 0 }
+        Self::with(db.open().await, name, seed, None)
+    }
+
+    pub fn with(store: Store, name: String, seed: u64, patience: Option<Duration>) -> Self {
+        let (joined, ended, rng) = (BTreeSet::new(), BTreeSet::new(), StdRng::seed_from_u64(seed));
+        Self { store, rng, name, patience, me: None, joined, ended, attempts: 0, places: 0 }
     }
 
     /// Until it is done: others may be faster for a while, and nothing is written then.
@@ -60,7 +67,9 @@ impl Writer {
             attempts.fetch_add(1, Relaxed);
             mono()
         };
-        for _ in 0..ROUNDS {
+        let (mut round, begun) = (0, Instant::now());
+        while self.patience.map_or(round < ROUNDS, |patience| begun.elapsed() < patience) {
+            round += 1;
             let (result, seen) = self.store.run(op, clock, || true).await;
             self.attempts = self.attempts.max(attempts.load(Relaxed));
             match result {
@@ -74,7 +83,12 @@ impl Writer {
                     return (outcome, seen);
                 }
                 // Also a statement that took too long on a busy machine, COMMIT included: asked again, it says the same.
-                Err(error) if error.is_transient() => eprintln!("{}: {error}", self.name),
+                Err(error) if error.is_transient() => {
+                    eprintln!("{}: {error}", self.name);
+                    if self.patience.is_some() {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                }
                 Err(error) => panic!("{op:?}: {error}"),
             }
         }
@@ -107,7 +121,7 @@ impl Writer {
                 return;
             }
             // All begin with an empty pool, where there is one place for all of them. Agents wait longer than this.
-            tokio::time::sleep(std::time::Duration::from_millis(self.rng.random_range(0..50))).await;
+            tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..50))).await;
         }
         panic!("{} found no place in {PLACES} tries", self.name);
     }
@@ -125,7 +139,7 @@ impl Writer {
         }
     }
 
-    async fn act(&mut self) {
+    pub async fn act(&mut self) {
         let Some((id, incarnation)) = self.me else { return self.join().await };
         let (_, seen) = self.run(&TableOp::View { me: id, known: Vec::new() }).await;
         let Some(own) = seen.row(&Lookup::Id(id)).cloned() else {
@@ -198,37 +212,40 @@ impl Crowd {
                 writer
             });
         }
-        let (mut joined, mut ended, mut attempts, mut places) = (BTreeSet::new(), BTreeSet::new(), 0, 0);
+        let mut writers = Vec::new();
         while let Some(done) = tasks.join_next().await {
-            let writer = done.map_err(|error| format!("a writer found the table so that it gave up: {error}"))?;
-            if !joined.is_disjoint(&writer.joined) {
-                return Err("an id was given twice".to_owned());
-            }
-            joined.extend(writer.joined);
-            ended.extend(writer.ended);
-            attempts = attempts.max(writer.attempts);
-            places = places.max(writer.places);
+            writers.push(done.map_err(|error| format!("a writer found the table so that it gave up: {error}"))?);
         }
-        let rows = store.servers().await.map_err(|error| error.to_string())?;
-        let damage: Vec<String> = ring::check(rows.iter()).iter().map(ToString::to_string).collect();
-        if !damage.is_empty() {
-            return Err(damage.join("; "));
-        }
-        let members: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
-        let expected: BTreeSet<ServerId> = joined.difference(&ended).copied().collect();
-        if members != expected {
-            return Err(format!("{members:?} are left of {expected:?}"));
-        }
-        let (came, went, left) = (joined.len(), ended.len(), members.len());
-        eprintln!(
-            "{came} joined, {went} ended, {left} are left; at most {attempts} attempts at an operation, {places} places for a join"
-        );
+        let attempts = writers.iter().map(|writer| writer.attempts).max().unwrap_or_default();
+        let places = writers.iter().map(|writer| writer.places).max().unwrap_or_default();
+        eprintln!("at most {attempts} attempts at an operation, {places} places for a join");
         if attempts > MOST_ATTEMPTS {
             return Err(format!("somebody had to try {attempts} times"));
         }
-        assert_history(store, &joined, &ended).await;
-        Ok(())
+        settle(store, &writers).await
     }
+}
+
+/// Whether the table is one whole ring of exactly those that came and did not go, and its history says so too.
+pub async fn settle(store: &Store, writers: &[Writer]) -> Result<(), String> {
+    let joined: BTreeSet<ServerId> = writers.iter().flat_map(|writer| &writer.joined).copied().collect();
+    let ended: BTreeSet<ServerId> = writers.iter().flat_map(|writer| &writer.ended).copied().collect();
+    if joined.len() < writers.iter().map(|writer| writer.joined.len()).sum() {
+        return Err("an id was given twice".to_owned());
+    }
+    let rows = store.servers().await.map_err(|error| error.to_string())?;
+    let damage: Vec<String> = ring::check(rows.iter()).iter().map(ToString::to_string).collect();
+    if !damage.is_empty() {
+        return Err(damage.join("; "));
+    }
+    let members: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+    let expected: BTreeSet<ServerId> = joined.difference(&ended).copied().collect();
+    if members != expected {
+        return Err(format!("{members:?} are left of {expected:?}"));
+    }
+    eprintln!("{} joined, {} ended, {} are left", joined.len(), ended.len(), members.len());
+    assert_history(store, &joined, &ended).await;
+    Ok(())
 }
 
 /// Every server's coming and going is in `event`, once.

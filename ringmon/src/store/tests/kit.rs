@@ -83,6 +83,11 @@ impl TestDb {
         Store::open(self.others.get(turn).unwrap_or(&self.url), POOL).await.unwrap()
     }
 
+    /// By each node.
+    pub fn urls(&self) -> Vec<DatabaseUrl> {
+        std::iter::once(&self.url).chain(&self.others).cloned().collect()
+    }
+
     /// Another agent's, by the node of [`TestDb::store`]: where locks are seen.
     pub async fn beside(&self) -> Store {
         Store::open(&self.url, POOL).await.unwrap()

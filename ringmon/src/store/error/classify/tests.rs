@@ -15,9 +15,11 @@ fn kind(fault: Fault) -> &'static str {
 
 #[test]
 fn mysql_numbers_are_sorted() {
-    let sorted = |number: u16, cause: &str| {
-        kind(from_mysql("here".into(), "writing", number, cause.into(), DbErr::Custom(cause.into())))
+    let while_doing = |doing, number: u16, cause: &str| {
+        kind(from_mysql("here".into(), doing, number, cause.into(), DbErr::Custom(cause.into())))
     };
+    let sorted = |number: u16, cause: &str| while_doing("writing", number, cause);
+    assert_eq!(while_doing("reading servers", 1205, ""), "broken", "a node that is cut off from its cluster");
     for number in [1213, 1205, 1020, 1062] {
         assert_eq!(sorted(number, ""), "conflict", "{number}");
     }
