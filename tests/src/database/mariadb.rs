@@ -115,6 +115,22 @@ impl MariaDb {
         self.hub.command("mariadb", &args, &statement)
     }
 
+    /// Starts a client that runs this SQL as root in the pool's database, and stays until that is done or the answer is dropped.
+    ///
+    /// # Errors
+    /// Debian's client is not there.
+    pub fn client(&self, statements: &str) -> anyhow::Result<Process> {
+        let socket = format!("--socket={}", self.socket.display());
+        let args = ["--no-defaults", "--user=root", &socket, "--execute", statements, "ringmon"];
+        let launch = Launch {
+            program: find("mariadb")?,
+            args: args.iter().map(Into::into).collect(),
+            env: Vec::new(),
+            log: self.socket.with_file_name("client.log"),
+        };
+        Process::start(&self.hub, launch)
+    }
+
     fn data_dir_has_pool(&self) -> bool {
         self.socket.with_file_name("data").join("ringmon").is_dir()
     }

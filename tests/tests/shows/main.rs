@@ -3,6 +3,7 @@
 mod away;
 mod bench;
 mod faults;
+mod held;
 mod keys;
 mod leftovers;
 mod recording;
