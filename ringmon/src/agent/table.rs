@@ -59,7 +59,7 @@ impl Table {
                 Ok((result, snapshot)) => (result.map_err(|e| failure(&e)), snapshot),
                 Err(_) => {
                     let cause = format!("no answer from the database within {} s", GIVE_UP.as_secs());
-                    (Err(TableFailure { cause, transient: true }), TableSnapshot::default())
+                    (Err(TableFailure { cause, transient: true, readable: false }), TableSnapshot::default())
                 }
             };
             // The receiver is gone only when the agent ends; then nobody wants to know.
@@ -73,7 +73,7 @@ fn all_hold(witnesses: &[Witness], readings: &dyn Readings) -> bool {
 }
 
 fn failure(error: &store::Error) -> TableFailure {
-    TableFailure { cause: error.to_string(), transient: error.is_transient() }
+    TableFailure { cause: error.to_string(), transient: error.is_transient(), readable: error.only_writing_failed() }
 }
 
 impl Shared {

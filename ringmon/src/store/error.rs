@@ -264,6 +264,12 @@ impl Error {
         }
     }
 
+    /// Whether the database answers, and only refuses to write just now.
+    #[must_use]
+    pub const fn only_writing_failed(&self) -> bool {
+        matches!(self, Self::Contended { .. } | Self::ReadOnly { .. } | Self::DiskFull { .. })
+    }
+
     /// Whether the connections behind this error are of no more use: they are forgotten, and new ones opened on demand.
     pub(super) const fn breaks_connections(&self) -> bool {
         match self {

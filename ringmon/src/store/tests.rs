@@ -14,6 +14,7 @@ mod moments;
 mod plans;
 mod pools;
 mod races;
+mod refusals;
 mod schema;
 mod secrets;
 mod transaction;

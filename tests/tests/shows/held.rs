@@ -21,10 +21,7 @@ fn a_table_held_for_a_minute_stops_nothing_but_the_writing() -> Result {
     let victim = order[1].clone();
     lab.quiet(Duration::from_millis(500))?;
 
-    let hold = format!(
-        "BEGIN; SELECT name FROM server FOR UPDATE; SELECT SLEEP({}); ROLLBACK",
-        HELD.as_secs()
-    );
+    let hold = format!("BEGIN; SELECT name FROM server FOR UPDATE; SELECT SLEEP({}); ROLLBACK", HELD.as_secs());
     let database = lab.database.mariadb().context("a MariaDB")?;
     let holder = database.client(&hold)?;
     lab.until("the table is held", Duration::from_secs(10), |lab| {
@@ -36,11 +33,11 @@ fn a_table_held_for_a_minute_stops_nothing_but_the_writing() -> Result {
     lab.crash(std::slice::from_ref(&victim))?;
     let dead = now_ns();
     let suspected = lab.event("its suspicion", dead, |event| event.is("suspect", &victim))?;
-    let (mut told, mut sent) = (std::collections::BTreeSet::new(), None);
+    let (mut told, mut sent) = (None, None);
     lab.until("the table is free", HELD * 2, |lab| {
         let board = lab.board(&order[0])?;
         ensure!(board.engine.phase == "member", "it keeps its place: {}", board.engine.phase);
-        told.extend(board.engine.database_away.iter().map(|away| away[1].to_string()));
+        told = board.engine.database_away.clone().or(told.take());
         sent.get_or_insert(board.watch(&order[4]).map_or(0, |watch| watch.reading.sent));
         Ok(holder.ended().map(drop))
     })?;
@@ -48,7 +45,8 @@ fn a_table_held_for_a_minute_stops_nothing_but_the_writing() -> Result {
     let now_sent = lab.board(&order[0])?.watch(&order[4]).map_or(0, |watch| watch.reading.sent);
     lab.until_whole()?;
     let whole = ms_between(free, now_ns());
-    println!("held {:.1} s; told: {told:?}", ms_between(held, free) / 1000.0);
+    let told = told.context("status never said that nothing can be written")?;
+    println!("held {:.1} s; status at its end: since, why: {told}", ms_between(held, free) / 1000.0);
     println!(
         "suspected after {:.1} ms, whole {whole:.1} ms after the table was free",
         ms_between(dead, suspected.mono_ns)
@@ -61,6 +59,11 @@ fn a_table_held_for_a_minute_stops_nothing_but_the_writing() -> Result {
         println!("{at:>9.1} ms  {:<4} {:<14} {:<4} {}", event.server, event.event, event.subject, event.detail);
     }
     ensure!(now_sent > sent.unwrap_or_default() + 1000, "probing goes on: {sent:?}, {now_sent}");
+    let since = told[0].as_u64().context("a time")?;
+    ensure!(ms_between(held, since) < 10_000.0, "since when, whatever was read meanwhile: {told}");
+    ensure!(told[1].to_string().contains("Lock wait timeout"), "why: {told}");
+    let away = |event: &&ringmon_tests::event::Event| event.mono_ns >= held && event.event == "database_away";
+    ensure!(lab.events().iter().filter(away).count() <= 2, "each of the two that want to write says it once");
     let down: Vec<_> = lab.events().iter().filter(|event| event.mono_ns >= held && event.event == "down").collect();
     ensure!(down.iter().all(|event| event.subject == victim && event.mono_ns + 1_000_000_000 > free), "{down:?}");
     ensure!(!down.is_empty(), "its death was forgotten");

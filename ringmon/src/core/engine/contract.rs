@@ -136,6 +136,9 @@ pub struct TableFailure {
     pub cause: String,
     /// Whether asking again may help without anybody's doing.
     pub transient: bool,
+    /// The database answers, and only refused to write: rows are locked, it is read-only, its disk is full.
+    #[serde(default)]
+    pub readable: bool,
 }
 
 /// What an engine asks for.

@@ -36,6 +36,16 @@ impl Concern {
     }
 }
 
+impl Concern {
+    /// Whether it is there to write. (It does not, where that is done already.)
+    const fn writes(self) -> bool {
+        match self {
+            Self::Join | Self::Vote(_) | Self::Alone | Self::Health | Self::Leave => true,
+            Self::Find | Self::Place | Self::View | Self::Ahead(_) | Self::Witnesses => false,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Flying {
     concern: Concern,
@@ -60,11 +70,16 @@ pub(super) struct Tables {
     backoff: Backoff,
     failed_at: Time,
     quiet_until: Time,
+    /// When a database that answers last refused to write.
+    #[serde(default)]
+    refused_at: Option<Time>,
     /// When a member's operations ended, and what they took.
     took: VecDeque<(Time, Duration)>,
 }
 
 impl Tables {
+    /// A refusal to write stands until something is written, or until nobody was refused for so long: what is read says nothing of it.
+    const REFUSED: Duration = Duration::from_secs(15);
     /// Durations kept for the percentile.
     const KEPT: usize = 100;
     /// And for how long. At rest a row is read every 30 s: a hundred of them would remember a hiccup for most of an hour, and
@@ -79,6 +94,7 @@ impl Tables {
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(5)),
             failed_at: Time::ZERO,
             quiet_until: Time::ZERO,
+            refused_at: None,
             took: VecDeque::new(),
         }
     }
@@ -125,7 +141,10 @@ impl Tables {
         let Some(flying) = self.flying.remove(&done.ticket) else { return (None, None) };
         let turn = match &done.result {
             Ok(_) => self.answered(flying.concern, done.took, now),
-            Err(failure) => self.failed(&failure.cause, flying.began, now, rng, most),
+            Err(failure) => {
+                self.refused_at = failure.readable.then_some(now);
+                self.failed(&failure.cause, flying.began, now, rng, most)
+            }
         };
         (flying.current.then_some(flying.concern), turn)
     }
@@ -140,6 +159,10 @@ impl Tables {
         while self.took.len() > Self::KEPT || self.took.front().is_some_and(old) {
             self.took.pop_front();
         }
+        if !concern.writes() && self.refused_at.is_some_and(|at| now.since(at) < Self::REFUSED) {
+            return None;
+        }
+        self.refused_at = None;
         self.away.take().map(|(since, _)| Turn::Back(now.since(since)))
     }
 

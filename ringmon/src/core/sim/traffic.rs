@@ -120,7 +120,7 @@ impl World {
         }
         let progress = if away {
             let cause = "connection refused".to_owned();
-            Progress::Ended(Err(TableFailure { cause, transient: true }))
+            Progress::Ended(Err(TableFailure { cause, transient: true, readable: false }))
         } else {
             let witnesses = &flight.witnesses;
             flight.attempt.advance(&mut self.table, &mut || datapath.holds(witnesses))

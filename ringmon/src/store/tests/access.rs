@@ -24,7 +24,7 @@ fn sql_below(line: &str) -> &'static str {
 }
 
 /// Makes the user that the document describes, for this database alone, and opens the pool as that one.
-async fn as_documented(db: &TestDb, store: &Store, line: &str, user: &str) -> Store {
+pub async fn as_documented(db: &TestDb, store: &Store, line: &str, user: &str) -> Store {
     let text = db.url.to_string();
     let (server, database) = text.rsplit_once('/').expect("a database");
     // Users are the whole server's, which other tests share.

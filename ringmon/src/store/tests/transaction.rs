@@ -283,7 +283,7 @@ async fn dropping_an_operation_rolls_it_back(db: TestDb) {
 }
 
 /// Somebody who has written this row and does not commit.
-async fn locked(store: &Store, id: ServerId) -> DatabaseTransaction {
+pub async fn locked(store: &Store, id: ServerId) -> DatabaseTransaction {
     let lock = store.inner.database.connections().begin().await.unwrap();
     lock.execute_unprepared(&format!("UPDATE server SET weight = weight WHERE id = {}", id.0)).await.unwrap();
     lock

@@ -137,7 +137,7 @@ impl Bench {
     /// Answers the oldest operation with a failure.
     pub fn fail(&mut self, cause: &str, transient: bool) -> TableOp {
         let (ticket, op) = self.asked.pop_front().expect("something was asked for");
-        let result = Err(TableFailure { cause: cause.into(), transient });
+        let result = Err(TableFailure { cause: cause.into(), transient, readable: false });
         self.feed(Input::Table(TableDone { ticket, result, snapshot: Default::default(), took: ms(1) }));
         op
     }

@@ -2,17 +2,20 @@
 
 use super::super::table::{Concern, Tables, Turn};
 use super::kit::ms;
-use crate::core::engine::{TableDone, TableFailure, TableOp};
+use crate::core::engine::{Output, TableDone, TableFailure, TableOp};
 use crate::core::rng::Rng;
-use crate::core::{Outcome, ServerId, Time};
+use crate::core::{Outcome, ServerId, Side, Time};
 
 fn op() -> TableOp {
     TableOp::View { me: ServerId(1), known: Vec::new() }
 }
 
+fn failure(cause: &str, readable: bool) -> TableFailure {
+    TableFailure { cause: cause.into(), transient: true, readable }
+}
+
 fn done(ticket: u64, ok: bool, took: u64) -> TableDone {
-    let result =
-        if ok { Ok(Outcome::Read) } else { Err(TableFailure { cause: "connection refused".into(), transient: true }) };
+    let result = if ok { Ok(Outcome::Read) } else { Err(failure("connection refused", false)) };
     TableDone { ticket, result, snapshot: Default::default(), took: ms(took) }
 }
 
@@ -59,6 +62,31 @@ fn the_database_is_back_with_the_first_answer() {
     let (_, turn) = tables.end(&done(2, true, 1), Time::ZERO + ms(210), &mut rng, ms(5000));
     assert_eq!(turn, Some(Turn::Back(ms(200))));
     assert_eq!(tables.quiet_until(), Time::ZERO);
+}
+
+#[test]
+fn a_database_that_answers_and_does_not_write_is_away_until_it_writes() {
+    let (mut tables, mut rng) = (Tables::new(), Rng::new(1));
+    let mut end = |tables: &mut Tables, concern, at: u64, result: Result<Outcome, TableFailure>| {
+        let Some(Output::Table { ticket, .. }) = tables.begin(concern, op(), Time::ZERO + ms(at)) else {
+            panic!("busy")
+        };
+        let done = TableDone { ticket, result, snapshot: Default::default(), took: ms(1) };
+        tables.end(&done, Time::ZERO + ms(at), &mut rng, ms(5000)).1
+    };
+    let (vote, locked) = (Concern::Vote(Side::First), || Err(failure("locked", true)));
+    assert_eq!(end(&mut tables, vote, 0, locked()), Some(Turn::Away("locked".into())));
+    assert_eq!(end(&mut tables, Concern::View, 1000, Ok(Outcome::Read)), None, "what is read says nothing of it");
+    assert_eq!(end(&mut tables, vote, 2000, locked()), None);
+    assert_eq!(end(&mut tables, vote, 4000, Ok(Outcome::Written)), Some(Turn::Back(ms(4000))));
+    // Nobody wants to write any more.
+    assert_eq!(end(&mut tables, vote, 5000, locked()), Some(Turn::Away("locked".into())));
+    assert_eq!(end(&mut tables, Concern::View, 19_999, Ok(Outcome::Read)), None);
+    assert_eq!(end(&mut tables, Concern::View, 20_000, Ok(Outcome::Read)), Some(Turn::Back(ms(15_000))));
+    // It does not answer at all: whatever it answers next, it is back.
+    assert_eq!(end(&mut tables, vote, 30_000, locked()), Some(Turn::Away("locked".into())));
+    assert_eq!(end(&mut tables, vote, 30_001, Err(failure("refused", false))), None);
+    assert_eq!(end(&mut tables, Concern::View, 30_002, Ok(Outcome::Read)), Some(Turn::Back(ms(2))));
 }
 
 #[test]

@@ -114,5 +114,5 @@ impl Attempt {
 }
 
 fn failed(cause: &str) -> Progress {
-    Progress::Ended(Err(TableFailure { cause: cause.to_owned(), transient: true }))
+    Progress::Ended(Err(TableFailure { cause: cause.to_owned(), transient: true, readable: false }))
 }
