@@ -72,6 +72,7 @@ impl Database {
 
     /// One connection outside the pool, opened and closed: succeeds, or says the true cause, which a pool hides behind "timed out".
     pub(super) async fn probe(&self, limit: Duration) -> Result<(), Error> {
+        self.url.certificates().check()?;
         let attempt = async {
             match self.url.engine() {
                 Engine::Sqlite(path) => SqliteConnection::connect_with(&sqlite_options(path)).await?.close().await,

@@ -83,12 +83,24 @@ pub enum Error {
         place: String,
     },
     /// The encrypted connection could not be made or is not to be trusted.
-    #[error("no trusted TLS connection to {place}: {cause}: check ssl-mode and ssl-ca in the database url")]
+    #[error("no trusted TLS connection to {place}: {cause}: {advice}")]
     Tls {
         /// Where.
         place: String,
         /// The driver's words.
         cause: String,
+        /// What helps.
+        advice: &'static str,
+    },
+    /// A file that the encrypted connection needs cannot be read, or is none.
+    #[error("cannot use {path}, which {option} in the database url names: {source}")]
+    Certificate {
+        /// The option in the url.
+        option: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// The file of an embedded database cannot be opened or made.
     #[error("cannot open the database file {path}: {source}")]
@@ -250,6 +262,7 @@ impl Error {
             | Self::Privilege { .. }
             | Self::UnknownDatabase { .. }
             | Self::Tls { .. }
+            | Self::Certificate { .. }
             | Self::Unreadable { .. }
             | Self::Corrupt { .. }
             | Self::SchemaMissing { .. }
@@ -278,6 +291,7 @@ impl Error {
             | Self::Privilege { .. }
             | Self::UnknownDatabase { .. }
             | Self::Tls { .. }
+            | Self::Certificate { .. }
             | Self::Unreadable { .. }
             | Self::Corrupt { .. }
             | Self::DiskFull { .. }

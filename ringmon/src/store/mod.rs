@@ -23,6 +23,7 @@ mod pools;
 mod read;
 mod run;
 mod schema;
+mod tls;
 mod url;
 mod write;
 

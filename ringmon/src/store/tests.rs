@@ -12,6 +12,7 @@ mod plans;
 mod pools;
 mod schema;
 mod secrets;
+mod tls;
 mod transaction;
 mod url;
 mod wire;

@@ -14,19 +14,29 @@ pub const PASSWORD: &str = "p@ss:w/rd";
 /// Where it listens.
 pub struct MariaDb {
     pub port: u16,
+    /// Its files.
+    pub dir: PathBuf,
     /// Its standard input is our lifeline: the shell behind it ends the server and removes its files when this process
     /// ends, in whatever way.
-    _shell: Child,
+    shell: Child,
 }
 
-/// `$1` the directory, `$2` the port. Waits for the end of its own input, that is of the tests.
+impl Drop for MariaDb {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
+    }
+}
+
+/// `$1` the directory, `$2` the port, `$3` more arguments. Waits for the end of its own input, that is of the tests.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
-mariadb-install-db --no-defaults --datadir="$1/data" --auth-root-authentication-method=normal --skip-test-db \
+TMPDIR="$1/tmp" mariadb-install-db --no-defaults --datadir="$1/data" --auth-root-authentication-method=normal --skip-test-db \
     --skip-name-resolve --user=root >"$1/install.log" 2>&1 </dev/null || exit 1
 mariadbd --no-defaults --datadir="$1/data" --socket="$1/sock" --pid-file="$1/pid" --tmpdir="$1/tmp" \
     --bind-address=127.0.0.1 --port="$2" --skip-name-resolve --user=root --init-file="$1/init.sql" \
-    --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=64M --max-connections=1000 >"$1/server.log" 2>&1 </dev/null &
+    --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=64M --max-connections=1000 $3 \
+    >"$1/server.log" 2>&1 </dev/null &
 server=$!
 cat >/dev/null
 kill -KILL $server
@@ -37,23 +47,24 @@ rm -rf "$1"
 /// The one of this process, started by whoever asks first.
 pub fn server() -> &'static MariaDb {
     static SERVER: OnceLock<MariaDb> = OnceLock::new();
-    SERVER.get_or_init(start)
+    SERVER.get_or_init(|| start(&|_| String::new()))
 }
 
-fn start() -> MariaDb {
+/// One of the caller's own, with the arguments that are made for its directory; blanks part them.
+pub fn start(arguments: &dyn Fn(&Path) -> String) -> MariaDb {
     for program in ["mariadbd", "mariadb-install-db"] {
         assert!(in_path(program), "{program} is not here, and these tests need it: apt-get install mariadb-server");
     }
     // The port is free now and may be taken a moment later: then another one is tried.
     for _ in 0..3 {
-        if let Some(server) = try_start() {
+        if let Some(server) = try_start(arguments) {
             return server;
         }
     }
     panic!("MariaDB did not start three times; its last log is above");
 }
 
-fn try_start() -> Option<MariaDb> {
+fn try_start(arguments: &dyn Fn(&Path) -> String) -> Option<MariaDb> {
     let dir = tempfile::Builder::new().prefix("ringmon-store-mariadb-").tempdir().unwrap().keep();
     std::fs::create_dir(dir.join("tmp")).unwrap();
     let init = format!(
@@ -66,6 +77,7 @@ fn try_start() -> Option<MariaDb> {
         .args(["-c", SCRIPT, "mariadb-for-tests"])
         .arg(&dir)
         .arg(port.to_string())
+        .arg(arguments(&dir))
         .env("PATH", path)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -74,7 +86,7 @@ fn try_start() -> Option<MariaDb> {
         .spawn()
         .unwrap();
     if ready(port, &mut shell) {
-        return Some(MariaDb { port, _shell: shell });
+        return Some(MariaDb { port, dir, shell });
     }
     for log in ["install.log", "server.log"] {
         eprintln!("{log}:\n{}", std::fs::read_to_string(dir.join(log)).unwrap_or_default());
