@@ -155,6 +155,13 @@ impl Database {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// The tests hear every statement as it is sent.
+    #[cfg(test)]
+    pub(super) fn overhear(&self, listener: impl Fn(&sea_orm::Statement) + Send + Sync + 'static) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.get_or_insert_with(|| self.new_pool()).set_metric_callback(move |info| listener(info.statement));
+    }
+
     fn new_pool(&self) -> DatabaseConnection {
         match self.url.engine() {
             Engine::Sqlite(path) => {

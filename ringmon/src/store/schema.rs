@@ -11,7 +11,7 @@ use super::connect::Database;
 use super::migration::Migrator;
 
 /// The version this program knows: the number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// How often to look again when others write the schema at the same time.
 const TRIES: u32 = 20;

@@ -4,6 +4,7 @@ mod access;
 mod cost;
 mod crowd;
 mod errors;
+mod explain;
 mod kit;
 mod mariadb;
 mod model;
