@@ -95,7 +95,7 @@ impl Database {
         doing: &'static str,
         work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
     ) -> Result<T, Error> {
-        self.within(STATEMENT, doing, work).await.map_err(|fault| once(fault, STATEMENT))
+        self.once(STATEMENT, doing, work).await
     }
 
     /// The same for work of many statements that an operator waits for.
@@ -104,8 +104,20 @@ impl Database {
         doing: &'static str,
         work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
     ) -> Result<T, Error> {
-        let limit = Duration::from_secs(60);
-        self.within(limit, doing, work).await.map_err(|fault| once(fault, limit))
+        self.once(Duration::from_secs(60), doing, work).await
+    }
+
+    /// The same within `limit`.
+    pub(super) async fn once<T>(
+        &self,
+        limit: Duration,
+        doing: &'static str,
+        work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
+    ) -> Result<T, Error> {
+        self.within(limit, doing, work).await.map_err(|fault| match fault {
+            Fault::Conflict(cause) => Error::Contended { attempts: 1, within: limit, cause },
+            Fault::Failed(error) => error,
+        })
     }
 
     /// Do something with a connection, within `limit`. After an error that breaks them, all connections are forgotten.
@@ -190,9 +202,10 @@ impl Database {
     }
 }
 
-/// Compare-and-swap needs to see what others committed, and no gap locks.
-const SESSION: &str =
-    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION innodb_lock_wait_timeout = 1";
+/// Compare-and-swap needs to see what others committed, and no gap locks. The second time is for the lock on a table's definition, which
+/// a change of the schema wants: whoever waits for it keeps everybody who comes later waiting.
+const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+                       SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1";
 
 fn mysql_options(options: &MySqlConnectOptions) -> MySqlConnectOptions {
     options.clone().disable_statement_logging()
@@ -208,12 +221,4 @@ fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(LOCK_WAIT)
         .disable_statement_logging()
-}
-
-/// The error of work that is tried once.
-fn once(fault: Fault, within: Duration) -> Error {
-    match fault {
-        Fault::Conflict(cause) => Error::Contended { attempts: 1, within, cause },
-        Fault::Failed(error) => error,
-    }
 }

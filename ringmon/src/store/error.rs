@@ -150,15 +150,17 @@ pub enum Error {
         /// The version of this program.
         ours: u32,
     },
-    /// The schema is older than this program.
+    /// The schema is older than what this program works on.
     #[error(
-        "{place} holds ringmon schema version {found}, this ringmon needs version {ours}: run `ringmon init` of this version to upgrade it"
+        "{place} holds ringmon schema version {found}, this ringmon works on versions {oldest} to {ours}: run `ringmon init` of this version to upgrade it"
     )]
     SchemaTooOld {
         /// Where.
         place: String,
         /// The version there.
         found: u32,
+        /// The oldest that this program works on.
+        oldest: u32,
         /// The version of this program.
         ours: u32,
     },

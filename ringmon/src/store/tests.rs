@@ -15,6 +15,7 @@ mod schema;
 mod secrets;
 mod tls;
 mod transaction;
+mod upgrade;
 mod url;
 mod wire;
 

@@ -102,8 +102,8 @@ fn from_io(url: &DatabaseUrl, doing: &'static str, io: &io::Error, error: DbErr)
 /// Numbers: <https://mariadb.com/kb/en/mariadb-error-code-reference/> and MySQL's `mysqld_error.h`, `errmsg.h`.
 fn from_mysql(place: String, doing: &'static str, number: u16, cause: String, source: DbErr) -> Fault {
     match number {
-        // Deadlock (Galera: certification), lock wait timeout, record changed since last read, duplicate key.
-        1213 | 1205 | 1020 | 1062 => Fault::Conflict(format!("{cause} ({number})")),
+        // Deadlock (Galera: certification), lock wait timeout, record changed since last read, duplicate key, table definition changed.
+        1213 | 1205 | 1020 | 1062 | 1412 => Fault::Conflict(format!("{cause} ({number})")),
         1045 | 1698 | 1251 => Error::AccessDenied { place, cause }.into(),
         1044 | 1142 | 1143 | 1227 | 1370 => Error::Privilege { place, doing, cause }.into(),
         1049 => Error::UnknownDatabase { place }.into(),

@@ -76,8 +76,6 @@ async fn a_schema_of_another_version_is_refused(db: TestDb) {
         missing.contains("no ringmon schema") && missing.contains(&format!("version {SCHEMA_VERSION}")),
         "{missing}"
     );
-    let too_old = Error::SchemaTooOld { place: "here".into(), found: 1, ours: 2 }.to_string();
-    assert!(too_old.contains("version 1") && too_old.contains("version 2: run `ringmon init`"), "{too_old}");
 
     // The tables are there and their record is gone, as after a run that was cut short: init does the rest.
     let report = Store::init(&db.url, POOL, Quorum::Both).await.unwrap();
