@@ -29,6 +29,7 @@ const OWNED: &[(&str, &str)] = &[
     ("sea_orm", "store"),
     ("sea_orm_migration", "store"),
     ("sqlx", "store"),
+    ("rustls", "store"),
     ("axum", "observe"),
     ("prometheus_client", "observe"),
     ("clap", "cli"),

@@ -69,7 +69,7 @@ impl Engine {
     pub fn start(self) -> anyhow::Result<Vec<Node>> {
         match self {
             Self::Sqlite => Ok(Vec::new()),
-            Self::MariaDb => Ok(vec![mariadb::start(&[])?]),
+            Self::MariaDb => Ok(vec![mariadb_with(&[])?]),
             Self::MySql => Ok(vec![mysql::start()?]),
             Self::Galera => galera::start(),
         }
@@ -109,6 +109,14 @@ impl FromStr for Engine {
 /// # Errors
 /// As [`Engine::start`].
 pub fn mariadb_with(more: &[String]) -> anyhow::Result<Node> {
+    mariadb::start(&|_| Ok(more.to_vec()))
+}
+
+/// The same, with arguments that are made for its folder, and files that they name.
+///
+/// # Errors
+/// As [`Engine::start`], and those of `more`.
+pub fn mariadb_in(more: &dyn Fn(&Path) -> anyhow::Result<Vec<String>>) -> anyhow::Result<Node> {
     mariadb::start(more)
 }
 

@@ -149,7 +149,7 @@ fn store_code(error: &store::Error) -> u8 {
     use store::Error as E;
     match error {
         E::AccessDenied { .. } | E::Privilege { .. } => PERMISSION,
-        E::Unreadable { source, .. } => io_code(source).unwrap_or(CONFIGURATION),
+        E::Unreadable { source, .. } | E::Certificate { source, .. } => io_code(source).unwrap_or(CONFIGURATION),
         E::Url { .. }
         | E::UnknownDatabase { .. }
         | E::Tls { .. }

@@ -7,6 +7,7 @@ mod agent;
 mod args;
 mod config;
 mod database;
+mod dumps;
 mod events;
 mod exit;
 mod init;
@@ -41,9 +42,14 @@ pub fn main() -> ExitCode {
 
 /// Reads the layers, starts the log and does what was asked for.
 fn run(cli: Cli) -> anyhow::Result<Verdict> {
+    // Before anything secret is read. A simulation opens no database, and counts its own memory anew, which it may not do afterwards.
+    let dumps = if matches!(cli.command, Command::Sim(_)) { Ok(()) } else { dumps::forbid() };
     let Loaded { typed, mut warnings } = crate::config::load(&Sources::of_process(cli.config.clone(), cli.typed()))?;
     logging::start(&typed)?;
     warnings.extend(crate::config::warnings(&typed));
+    warnings.extend(
+        dumps.err().map(|error| format!("cannot forbid core dumps, which would hold passwords and keys: {error}")),
+    );
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

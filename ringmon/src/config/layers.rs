@@ -14,7 +14,7 @@ use super::near::nearest;
 pub const DEFAULT_FILE: &str = "/etc/ringmon/ringmon.toml";
 
 /// Variables that are no keys: where the file is, what is logged, and what the tests and the build use.
-const OTHER_VARIABLES: [&str; 1] = ["RINGMON_CONFIG"];
+const OTHER_VARIABLES: [&str; 2] = ["RINGMON_CONFIG", "RINGMON_CORE_DUMPS"];
 
 /// Where values may come from.
 #[derive(Clone, Debug, Default)]

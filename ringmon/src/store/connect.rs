@@ -72,6 +72,7 @@ impl Database {
 
     /// One connection outside the pool, opened and closed: succeeds, or says the true cause, which a pool hides behind "timed out".
     pub(super) async fn probe(&self, limit: Duration) -> Result<(), Error> {
+        self.url.certificates().check()?;
         let attempt = async {
             match self.url.engine() {
                 Engine::Sqlite(path) => SqliteConnection::connect_with(&sqlite_options(path)).await?.close().await,
@@ -94,7 +95,7 @@ impl Database {
         doing: &'static str,
         work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
     ) -> Result<T, Error> {
-        self.within(STATEMENT, doing, work).await.map_err(|fault| once(fault, STATEMENT))
+        self.once(STATEMENT, doing, work).await
     }
 
     /// The same for work of many statements that an operator waits for.
@@ -103,8 +104,20 @@ impl Database {
         doing: &'static str,
         work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
     ) -> Result<T, Error> {
-        let limit = Duration::from_secs(60);
-        self.within(limit, doing, work).await.map_err(|fault| once(fault, limit))
+        self.once(Duration::from_secs(60), doing, work).await
+    }
+
+    /// The same within `limit`.
+    pub(super) async fn once<T>(
+        &self,
+        limit: Duration,
+        doing: &'static str,
+        work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
+    ) -> Result<T, Error> {
+        self.within(limit, doing, work).await.map_err(|fault| match fault {
+            Fault::Conflict(cause) => Error::Contended { attempts: 1, within: limit, cause },
+            Fault::Failed(error) => error,
+        })
     }
 
     /// Do something with a connection, within `limit`. After an error that breaks them, all connections are forgotten.
@@ -154,6 +167,13 @@ impl Database {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// The tests hear every statement as it is sent.
+    #[cfg(test)]
+    pub(super) fn overhear(&self, listener: impl Fn(&sea_orm::Statement) + Send + Sync + 'static) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.get_or_insert_with(|| self.new_pool()).set_metric_callback(move |info| listener(info.statement));
+    }
+
     fn new_pool(&self) -> DatabaseConnection {
         match self.url.engine() {
             Engine::Sqlite(path) => {
@@ -180,9 +200,10 @@ impl Database {
     }
 }
 
-/// Compare-and-swap needs to see what others committed, and no gap locks.
-const SESSION: &str =
-    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION innodb_lock_wait_timeout = 1";
+/// Compare-and-swap needs to see what others committed, and no gap locks. The second time is for the lock on a table's definition, which
+/// a change of the schema wants: whoever waits for it keeps everybody who comes later waiting.
+const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+                       SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1";
 
 /// Whether this is a node of a Galera cluster. Known to every MariaDB that can be one; a MySQL that cannot answers no row.
 const REPLICATED: &str = "SHOW VARIABLES LIKE 'wsrep_on'";
@@ -216,12 +237,4 @@ fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(LOCK_WAIT)
         .disable_statement_logging()
-}
-
-/// The error of work that is tried once.
-fn once(fault: Fault, within: Duration) -> Error {
-    match fault {
-        Fault::Conflict(cause) => Error::Contended { attempts: 1, within, cause },
-        Fault::Failed(error) => error,
-    }
 }

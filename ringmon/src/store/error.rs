@@ -83,12 +83,24 @@ pub enum Error {
         place: String,
     },
     /// The encrypted connection could not be made or is not to be trusted.
-    #[error("no trusted TLS connection to {place}: {cause}: check ssl-mode and ssl-ca in the database url")]
+    #[error("no trusted TLS connection to {place}: {cause}: {advice}")]
     Tls {
         /// Where.
         place: String,
         /// The driver's words.
         cause: String,
+        /// What helps.
+        advice: &'static str,
+    },
+    /// A file that the encrypted connection needs cannot be read, or is none.
+    #[error("cannot use {path}, which {option} in the database url names: {source}")]
+    Certificate {
+        /// The option in the url.
+        option: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// The file of an embedded database cannot be opened or made.
     #[error("cannot open the database file {path}: {source}")]
@@ -138,15 +150,17 @@ pub enum Error {
         /// The version of this program.
         ours: u32,
     },
-    /// The schema is older than this program.
+    /// The schema is older than what this program works on.
     #[error(
-        "{place} holds ringmon schema version {found}, this ringmon needs version {ours}: run `ringmon init` of this version to upgrade it"
+        "{place} holds ringmon schema version {found}, this ringmon works on versions {oldest} to {ours}: run `ringmon init` of this version to upgrade it"
     )]
     SchemaTooOld {
         /// Where.
         place: String,
         /// The version there.
         found: u32,
+        /// The oldest that this program works on.
+        oldest: u32,
         /// The version of this program.
         ours: u32,
     },
@@ -250,6 +264,7 @@ impl Error {
             | Self::Privilege { .. }
             | Self::UnknownDatabase { .. }
             | Self::Tls { .. }
+            | Self::Certificate { .. }
             | Self::Unreadable { .. }
             | Self::Corrupt { .. }
             | Self::SchemaMissing { .. }
@@ -284,6 +299,7 @@ impl Error {
             | Self::Privilege { .. }
             | Self::UnknownDatabase { .. }
             | Self::Tls { .. }
+            | Self::Certificate { .. }
             | Self::Unreadable { .. }
             | Self::Corrupt { .. }
             | Self::DiskFull { .. }

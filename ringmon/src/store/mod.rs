@@ -23,6 +23,7 @@ mod pools;
 mod read;
 mod run;
 mod schema;
+mod tls;
 mod url;
 mod write;
 
@@ -36,7 +37,7 @@ use crate::core::PoolId;
 pub use admin::{Events, InitReport, RuleChanges};
 pub use error::Error;
 pub use pools::{PoolSummary, new_key};
-pub use schema::SCHEMA_VERSION;
+pub use schema::{OLDEST_SCHEMA, SCHEMA_VERSION};
 pub use url::DatabaseUrl;
 
 /// One pool's table in one database. Cheap to clone; clones share their connections.

@@ -1,5 +1,6 @@
 //! Which version of the schema a database holds, and whether this program may work on it.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
@@ -10,8 +11,15 @@ use super::Error;
 use super::connect::Database;
 use super::migration::Migrator;
 
-/// The version this program knows: the number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 1;
+/// The version this program makes: the number of the newest migration.
+pub const SCHEMA_VERSION: u32 = 2;
+
+/// The oldest version it works on: the one before, so that the programs of a pool are exchanged first, one machine after the other, and the schema
+/// once they all know the new one. What a program cannot do without is therefore in the schema one version before it is used.
+pub const OLDEST_SCHEMA: u32 = 1;
+
+/// An index over many events takes its time; nobody is kept waiting by it.
+const MIGRATION: Duration = Duration::from_secs(600);
 
 /// How often to look again when others write the schema at the same time.
 const TRIES: u32 = 20;
@@ -37,18 +45,18 @@ impl Database {
         .await
     }
 
-    /// Whether the schema is the one this program knows.
+    /// Whether the schema is one that this program works on.
     ///
     /// # Errors
     /// [`Error::SchemaMissing`], [`Error::SchemaTooOld`], [`Error::SchemaTooNew`]: both versions, and what to do.
     pub(super) async fn check_schema(&self) -> Result<(), Error> {
-        let (place, ours) = (self.url().to_string(), SCHEMA_VERSION);
-        match self.schema_version().await? {
-            0 => Err(Error::SchemaMissing { place, ours }),
-            found if found < ours => Err(Error::SchemaTooOld { place, found, ours }),
-            found if found > ours => Err(Error::SchemaTooNew { place, found, ours }),
-            _ => Ok(()),
+        let (place, found) = (self.url().to_string(), self.schema_version().await?);
+        if found != 0 && found < SCHEMA_VERSION {
+            tracing::info!(
+                "{place} holds schema version {found}: when all machines have this ringmon, run `ringmon init` for version {SCHEMA_VERSION}"
+            );
         }
+        judge(place, found, OLDEST_SCHEMA..=SCHEMA_VERSION)
     }
 
     /// Bring the schema up to [`SCHEMA_VERSION`]; may be run at any time, by several at once.
@@ -63,7 +71,7 @@ impl Database {
         let mut tries = 0;
         while self.schema_version().await? < SCHEMA_VERSION {
             tries += 1;
-            match self.patiently("writing the schema", async |db| Migrator::up(db, None).await).await {
+            match self.once(MIGRATION, "writing the schema", async |db| Migrator::up(db, None).await).await {
                 // Somebody else writes it too: look again how far it is.
                 Err(Error::Contended { .. }) if tries < TRIES => tokio::time::sleep(PAUSE).await,
                 other => other?,
@@ -73,8 +81,19 @@ impl Database {
     }
 }
 
+/// What a program that works on `known` does with a schema of this version.
+pub(super) fn judge(place: String, found: u32, known: RangeInclusive<u32>) -> Result<(), Error> {
+    let (oldest, ours) = known.into_inner();
+    match found {
+        0 => Err(Error::SchemaMissing { place, ours }),
+        _ if found < oldest => Err(Error::SchemaTooOld { place, found, oldest, ours }),
+        _ if found > ours => Err(Error::SchemaTooNew { place, found, ours }),
+        _ => Ok(()),
+    }
+}
+
 /// `m0001_ring` is 1. A name that does not begin like this is none of ours, and newer than anything known.
-fn number(migration: &str) -> u32 {
+pub(super) fn number(migration: &str) -> u32 {
     let digits = migration.strip_prefix('m').and_then(|rest| rest.split('_').next());
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(u32::MAX)
 }

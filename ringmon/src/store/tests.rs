@@ -7,6 +7,7 @@ mod cluster;
 mod cost;
 mod crowd;
 mod errors;
+mod explain;
 mod killed;
 mod kit;
 mod model;
@@ -17,20 +18,22 @@ mod races;
 mod refusals;
 mod schema;
 mod secrets;
+mod tls;
 mod transaction;
+mod upgrade;
 mod url;
 mod wire;
 
-/// Instantiates each test body, `async fn(TestDb)`, for each engine.
+/// Instantiates each test body, `async fn(TestDb)`, for each engine; those behind a semicolon for servers alone.
 macro_rules! on_engines {
-    ($($name:ident),+ $(,)?) => {
+    ($($name:ident),+ $(,)? $(; $($server:ident),+ $(,)?)?) => {
         mod on_sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name(crate::store::tests::kit::TestDb::sqlite()).await;
             })+
         }
-        crate::store::tests::on_servers!($($name),+);
+        crate::store::tests::on_servers!($($name),+ $(, $($server),+)?);
     };
 }
 use on_engines;

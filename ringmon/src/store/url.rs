@@ -1,5 +1,6 @@
 //! Where the database is, and how it is shown without its password.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -7,6 +8,7 @@ use std::str::FromStr;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
 use super::Error;
+use super::tls::Certificates;
 
 /// Where the server table lives. `Debug` and `Display` never show the password.
 ///
@@ -17,10 +19,11 @@ use super::Error;
 /// ```
 ///
 /// `ssl-mode` (`disabled`, `preferred`, `required`, `verify_ca`, `verify_identity`), `ssl-ca`, `ssl-cert`, `ssl-key` and `socket` are
-/// understood behind the `?`. A CA without a mode means `verify_identity`.
+/// understood behind the `?`. A CA without a mode means `verify_identity`; with a mode that would not look at it, it is refused.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     engine: Engine,
+    certificates: Certificates,
 }
 
 /// What kind of database, and what its driver needs.
@@ -36,16 +39,17 @@ impl DatabaseUrl {
     /// The embedded database in this file.
     #[must_use]
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self { engine: Engine::Sqlite(path.into()) }
+        Self { engine: Engine::Sqlite(path.into()), certificates: Certificates::default() }
     }
 
     /// The same place with this password, from a file or the environment. An embedded database has none: nothing changes.
     #[must_use]
     pub fn with_password(self, password: &str) -> Self {
-        match self.engine {
-            Engine::Sqlite(path) => Self { engine: Engine::Sqlite(path) },
-            Engine::Mysql(options) => Self { engine: Engine::Mysql(Box::new(options.password(password))) },
-        }
+        let engine = match self.engine {
+            Engine::Sqlite(path) => Engine::Sqlite(path),
+            Engine::Mysql(options) => Engine::Mysql(Box::new(options.password(password))),
+        };
+        Self { engine, ..self }
     }
 
     /// The file of an embedded database.
@@ -59,6 +63,10 @@ impl DatabaseUrl {
 
     pub(super) const fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    pub(super) const fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 }
 
@@ -105,11 +113,20 @@ const OPTIONS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket
 
 fn mysql(rest: &str) -> Result<DatabaseUrl, Error> {
     let query = rest.split_once('?').map_or("", |(_, query)| query);
-    let keys: Vec<&str> =
-        query.split('&').filter(|part| !part.is_empty()).map(|part| part.split('=').next().unwrap_or(part)).collect();
-    if keys.iter().any(|key| !OPTIONS.contains(key)) {
+    // Read as the driver reads it.
+    let given: Vec<(Cow<'_, str>, Cow<'_, str>)> = form_urlencoded::parse(query.as_bytes()).collect();
+    if given.iter().any(|(key, _)| !OPTIONS.contains(&key.as_ref())) {
         return Err(bad("an option behind its ? is unknown; ssl-mode, ssl-ca, ssl-cert, ssl-key and socket are"));
     }
+    let value = |option: &str| given.iter().rev().find(|(key, _)| key == option).map(|(_, value)| value.as_ref());
+    let certificates = Certificates {
+        ca: value("ssl-ca").map(PathBuf::from),
+        client: match (value("ssl-cert"), value("ssl-key")) {
+            (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+            (None, None) => None,
+            _ => return Err(bad("ssl-cert and ssl-key belong together, and one of them is missing")),
+        },
+    };
     // The driver's own message may repeat parts of the text: it is dropped on purpose.
     let mut options: MySqlConnectOptions = format!("mysql:{rest}").parse().map_err(|_| {
         bad("it cannot be read; mysql://user@host:port/database, special characters in user and password as %XX")
@@ -117,10 +134,20 @@ fn mysql(rest: &str) -> Result<DatabaseUrl, Error> {
     if options.get_database().is_none() {
         return Err(bad("it names no database, as in mysql://user@host:port/database"));
     }
-    if keys.contains(&"ssl-ca") && !keys.contains(&"ssl-mode") {
+    if certificates.ca.is_some() && value("ssl-mode").is_none() {
         options = options.ssl_mode(MySqlSslMode::VerifyIdentity);
     }
-    Ok(DatabaseUrl { engine: Engine::Mysql(Box::new(options)) })
+    // The driver would connect without a look at the CA that somebody took the trouble to name.
+    match options.get_ssl_mode() {
+        MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity => {}
+        MySqlSslMode::Disabled | MySqlSslMode::Preferred | MySqlSslMode::Required if certificates.ca.is_none() => {}
+        MySqlSslMode::Disabled | MySqlSslMode::Preferred | MySqlSslMode::Required => {
+            return Err(bad(
+                "with this ssl-mode nobody looks at its ssl-ca; leave ssl-mode away, or say verify_identity",
+            ));
+        }
+    }
+    Ok(DatabaseUrl { engine: Engine::Mysql(Box::new(options)), certificates })
 }
 
 impl fmt::Display for DatabaseUrl {

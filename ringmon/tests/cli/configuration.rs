@@ -136,6 +136,24 @@ fn passwords_are_never_shown() {
 }
 
 #[test]
+fn no_flag_takes_a_password() {
+    for command in [
+        &["agent"][..],
+        &["init"],
+        &["status"],
+        &["ring", "show"],
+        &["events"],
+        &["leave", "x"],
+        &["pool", "set", "quorum=both"],
+        &["config", "show"],
+    ] {
+        let said = says(&[command, &["--database-password", "hunter2"]].concat());
+        assert_eq!(said.code, 2, "{command:?}: {}", said.err);
+        assert!(said.err.contains("unexpected argument '--database-password'"), "{command:?}: {}", said.err);
+    }
+}
+
+#[test]
 fn a_reader_that_went_away_is_no_error() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

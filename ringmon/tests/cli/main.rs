@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod dumps;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod pool;

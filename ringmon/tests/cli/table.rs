@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 use std::process::Stdio;
 use std::time::Duration;
 
+use ringmon::store::SCHEMA_VERSION;
 use serde_json::Value;
 
 use crate::kit::{Lab, POOL, says};
@@ -17,7 +18,7 @@ fn init_makes_what_is_missing_and_says_what_it_did() {
     assert_eq!(
         said.out,
         format!(
-            "created {url}\nwrote the schema, version 1, to {url}\ncreated pool 'lab' with a new key, quorum both\n\
+            "created {url}\nwrote the schema, version {SCHEMA_VERSION}, to {url}\ncreated pool 'lab' with a new key, quorum both\n\
              next, for each server of this machine (an embedded database is shared with nobody else): \
              ringmon agent --pool lab --database-url {url}\n"
         )
@@ -37,7 +38,9 @@ fn what_is_not_there_is_named_with_what_to_do() {
     assert_eq!(said.code, 78);
     assert_eq!(
         said.err,
-        format!("ringmon: {url} holds no ringmon schema (this ringmon knows version 1): run `ringmon init`\n")
+        format!(
+            "ringmon: {url} holds no ringmon schema (this ringmon knows version {SCHEMA_VERSION}): run `ringmon init`\n"
+        )
     );
     let lab = Lab::new();
     let said = lab.says(&["ring", "show", "--pool", "other"]);
@@ -52,7 +55,11 @@ fn a_schema_of_another_version_is_refused_naming_both() {
     lab.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m0099_future', 0)");
     let said = lab.says(&["ring", "check"]);
     assert_eq!(said.code, 78);
-    assert!(said.err.contains("schema version 99, this ringmon knows only version 1"), "{}", said.err);
+    assert!(
+        said.err.contains(&format!("schema version 99, this ringmon knows only version {SCHEMA_VERSION}")),
+        "{}",
+        said.err
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub fn version() -> anyhow::Result<String> {
     text.split_whitespace().find(|word| word.contains("MariaDB")).map(str::to_owned).context("mariadbd says no version")
 }
 
-pub fn start(more: &[String]) -> anyhow::Result<Node> {
+pub fn start(more: &dyn Fn(&Path) -> anyhow::Result<Vec<String>>) -> anyhow::Result<Node> {
     node::three_times(|| {
         let folder = node::folder("ringmon-mariadb-")?;
         let port = node::free_port()?;
@@ -22,7 +22,7 @@ pub fn start(more: &[String]) -> anyhow::Result<Node> {
         std::fs::write(folder.path().join("init.sql"), super::account()).context("cannot write init.sql")?;
         let mut program = program(folder.path(), port, "root")?;
         program.push(format!("--init-file={}", folder.path().join("init.sql").display()).into());
-        program.extend(more.iter().map(OsString::from));
+        program.extend(more(folder.path())?.into_iter().map(OsString::from));
         Node::start(folder, port, program)
     })
 }
@@ -34,7 +34,8 @@ pub fn install(folder: &Path, user: &str) -> anyhow::Result<()> {
     command.args(["--no-defaults", &datadir, "--auth-root-authentication-method=normal", "--skip-test-db"]);
     // Also where the machine's own name does not resolve.
     command.args(["--skip-name-resolve", "--force", &format!("--user={user}")]);
-    node::prepare(&mut command, folder)
+    // Its temporary tables are nobody else's: servers that start at the same time take each other's away.
+    node::prepare(command.env("TMPDIR", folder.join("tmp")), folder)
 }
 
 /// The server's program and the arguments that all of them have.

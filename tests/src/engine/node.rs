@@ -197,6 +197,12 @@ impl Node {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
+    /// Where its files are, as long as it is there.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The last lines that it logged.
     #[must_use]
     pub fn words(&self) -> String {

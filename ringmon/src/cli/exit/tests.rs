@@ -40,7 +40,7 @@ fn each_room_has_its_codes() {
     assert_eq!(codes(store::Error::Unreachable { place: place(), source: broken() }), 69);
     assert_eq!(codes(store::Error::AccessDenied { place: place(), cause: place() }), 77);
     assert_eq!(codes(store::Error::NoSuchPool { place: place(), pool: place() }), 78);
-    assert_eq!(codes(store::Error::SchemaTooOld { place: place(), found: 1, ours: 2 }), 78);
+    assert_eq!(codes(store::Error::SchemaTooOld { place: place(), found: 1, oldest: 2, ours: 3 }), 78);
     assert_eq!(codes(store::Error::Unreadable { path: "/x".into(), source: denied() }), 77);
     assert_eq!(codes(datapath::Error::Permission { what: "load", source: denied() }), 77);
     assert_eq!(codes(datapath::Error::NoObject), 69);

@@ -1,12 +1,14 @@
 //! From a driver's error to ours: one exhaustive place for every number.
 
+use std::io;
 use std::sync::Arc;
 
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlxMySqlError, SqlxSqliteError};
 
 use super::Error;
-use crate::store::DatabaseUrl;
+use crate::store::connect::CONNECTING;
+use crate::store::{DatabaseUrl, tls};
 
 /// How an attempt failed.
 #[derive(Debug)]
@@ -66,18 +68,35 @@ fn from_driver(url: &DatabaseUrl, doing: &'static str, inner: &SqlxError, error:
             }
             Error::Database { place, doing, source: error }.into()
         }
-        SqlxError::Io(io) if doing == crate::store::connect::CONNECTING => {
-            Error::Unreachable { place, source: std::io::Error::new(io.kind(), io.to_string()) }.into()
-        }
-        SqlxError::Io(_) | SqlxError::WorkerCrashed | SqlxError::PoolClosed => {
-            Error::Lost { place, doing, source: error }.into()
-        }
+        SqlxError::Io(io) => from_io(url, doing, io, error).into(),
+        SqlxError::WorkerCrashed | SqlxError::PoolClosed => Error::Lost { place, doing, source: error }.into(),
         SqlxError::PoolTimedOut => Error::Busy { place }.into(),
-        SqlxError::Tls(cause) => Error::Tls { place, cause: cause.to_string() }.into(),
+        SqlxError::Tls(cause) => match url.certificates().check() {
+            Ok(()) => Error::Tls { place, cause: cause.to_string(), advice: tls::GENERAL }.into(),
+            Err(file) => file.into(),
+        },
         // A server that ends in the middle of a sentence.
         SqlxError::Protocol(_) => Error::Lost { place, doing, source: error }.into(),
         _ => Error::Database { place, doing, source: error }.into(),
     }
+}
+
+/// TLS speaks through errors of input and output, and so do the files that it needs.
+fn from_io(url: &DatabaseUrl, doing: &'static str, io: &io::Error, error: DbErr) -> Error {
+    use io::ErrorKind as K;
+    let (place, connecting) = (url.to_string(), doing == CONNECTING);
+    if let Some(said) = tls::spoken(io).filter(|said| connecting || tls::at_the_handshake(said)) {
+        return Error::Tls { place, cause: said.to_string(), advice: tls::advice(said) };
+    }
+    // No established connection fails like this: it was read from a file.
+    let from_a_file = matches!(io.kind(), K::NotFound | K::PermissionDenied | K::IsADirectory | K::NotADirectory);
+    if from_a_file && let Err(file) = url.certificates().check() {
+        return file;
+    }
+    if connecting {
+        return Error::Unreachable { place, source: io::Error::new(io.kind(), io.to_string()) };
+    }
+    Error::Lost { place, doing, source: error }
 }
 
 /// Numbers: <https://mariadb.com/kb/en/mariadb-error-code-reference/> and MySQL's `mysqld_error.h`, `errmsg.h`.
@@ -90,8 +109,8 @@ fn from_mysql(place: String, doing: &'static str, number: u16, cause: String, so
             cause: format!("it cannot say what is true now: a cluster's node that is cut off or lags, or a locked table: {cause} ({number})"),
         }
         .into(),
-        // Deadlock (Galera: certification), lock wait timeout, record changed since last read, duplicate key.
-        1213 | 1205 | 1020 | 1062 => Fault::Conflict(format!("{cause} ({number})")),
+        // Deadlock (Galera: certification), lock wait timeout, record changed since last read, duplicate key, table definition changed.
+        1213 | 1205 | 1020 | 1062 | 1412 => Fault::Conflict(format!("{cause} ({number})")),
         1045 | 1698 | 1251 => Error::AccessDenied { place, cause }.into(),
         1044 | 1142 | 1143 | 1227 | 1370 => Error::Privilege { place, doing, cause }.into(),
         1049 => Error::UnknownDatabase { place }.into(),

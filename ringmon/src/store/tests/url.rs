@@ -67,3 +67,21 @@ fn a_ca_means_that_the_server_is_verified() {
     assert!(matches!(mode("mysql://ann@host/ring?ssl-ca=/etc/ca.pem&ssl-mode=verify_ca"), Mode::VerifyCa));
     assert!(matches!(mode("mysql://ann@host/ring"), Mode::Preferred));
 }
+
+#[test]
+fn a_ca_that_nobody_would_look_at_is_refused() {
+    for mode in ["disabled", "preferred", "required"] {
+        let said = refusal(&format!("mysql://ann@host/ring?ssl-ca=/etc/ca.pem&ssl-mode={mode}"));
+        assert!(said.contains("nobody looks at its ssl-ca"), "{said}");
+    }
+    for half in ["ssl-cert=/etc/own.pem", "ssl-key=/etc/own.key"] {
+        assert!(refusal(&format!("mysql://ann@host/ring?{half}")).contains("belong together"), "{half}");
+    }
+}
+
+#[test]
+fn files_are_named_as_the_driver_reads_them() {
+    let url = parse("mysql://ann@host/ring?ssl-ca=%2Fetc%2Four+own%2Fca%2B1.pem&ssl-cert=/c&ssl-key=/k");
+    assert_eq!(url.certificates().ca.as_deref(), Some(std::path::Path::new("/etc/our own/ca+1.pem")));
+    assert_eq!(url.certificates().client, Some(("/c".into(), "/k".into())));
+}

@@ -1,0 +1,280 @@
+//! From schema version 1 to 2: with data in it, under agents that go on, cut short, and by several at once.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder, TransactionTrait};
+use sea_orm_migration::{MigratorTrait, SchemaManager};
+use tokio::sync::watch;
+
+use super::kit::{POOL, TestDb, join, mono};
+use super::wire::{Moment, Wire};
+use crate::core::engine::TableOp;
+use crate::core::row::{Health, Quorum};
+use crate::store::connect::Database;
+use crate::store::entity::{event, pool, server};
+use crate::store::migration::Migrator;
+use crate::store::schema::{judge, number};
+use crate::store::{Error, Events, OLDEST_SCHEMA, SCHEMA_VERSION, Store};
+
+super::on_engines!(
+    every_row_stays_as_it_was,
+    agents_go_on_before_while_and_after,
+    an_upgrade_that_was_cut_short_is_finished_by_the_next,
+    several_upgrades_at_once_agree;
+    an_upgrade_that_is_cut_at_any_statement_is_finished_by_the_next,
+    an_upgrade_that_has_to_wait_keeps_no_agent_waiting,
+);
+
+/// A database of version 1, with something in every column of every table.
+async fn version_1(db: &TestDb) -> Database {
+    if let Some(file) = db.url.file() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::File::create_new(file).unwrap();
+    }
+    let database = Database::new(db.url.clone());
+    let connections = database.connections();
+    Migrator::up(&connections, Some(1)).await.unwrap();
+    for name in [POOL, "another"] {
+        assert!(database.create_pool(name, Quorum::Both).await.unwrap());
+    }
+    let ours = pool::Entity::find().order_by_asc(pool::Column::Id).one(&connections).await.unwrap().unwrap().id;
+    let mut sql = vec![
+        "UPDATE pool SET frozen = 'a move', old_key_id = 3, old_key_secret = x'000102030405060708090a0b0c0d0e0f', version = 7".to_owned(),
+    ];
+    for (id, next, before) in [(1, 2, 3), (2, 3, 1), (3, 1, 2)] {
+        let votes = "9, 8, 7, 6, 'host', 5, 4, 3, 2, 'agent'";
+        sql.push(format!(
+            "INSERT INTO server VALUES ({id}, {ours}, 'n{id}', '10.0.0.{id}', 7464, '10.1.0.{id}', 80, 5, {next}, {before}, 11, \
+             'b{id}', {id}00, 1, 'passing', {votes}, 21, 22, 23)"
+        ));
+        sql.push(format!(
+            "INSERT INTO event VALUES ({id}, {ours}, 1{id}, 'down', {id}, 'n{id}', 'n{next}', '{{\"why\":\"{id}\"}}')"
+        ));
+    }
+    for sql in sql {
+        connections.execute_unprepared(&sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+    assert_eq!(database.schema_version().await.unwrap(), 1);
+    database
+}
+
+type Rows = (Vec<pool::Model>, Vec<server::Model>, Vec<event::Model>);
+
+async fn rows(database: &Database) -> Rows {
+    let db = &database.connections();
+    (
+        pool::Entity::find().order_by_asc(pool::Column::Id).all(db).await.unwrap(),
+        server::Entity::find().order_by_asc(server::Column::Id).all(db).await.unwrap(),
+        event::Entity::find().order_by_asc(event::Column::Id).all(db).await.unwrap(),
+    )
+}
+
+/// That version 2 is there, whole.
+async fn is_version_2(database: &Database) {
+    assert_eq!(database.schema_version().await.unwrap(), 2);
+    let db = database.connections();
+    let manager = SchemaManager::new(&db);
+    assert!(manager.has_index("event", "event_history").await.unwrap());
+    assert!(!manager.has_index("event", "event_pool").await.unwrap());
+}
+
+/// An operator with SQL, who makes a half of the way.
+async fn sql(database: &Database, statements: &[&str]) {
+    let on = if database.url().file().is_some() { "" } else { " ON event" };
+    for statement in statements {
+        let statement =
+            if statement.starts_with("DROP INDEX") { format!("{statement}{on}") } else { (*statement).into() };
+        let done = database.connections().execute_unprepared(&statement).await;
+        done.unwrap_or_else(|e| panic!("{statement}: {e}"));
+    }
+}
+
+const MADE: &str = "CREATE INDEX event_history ON event (pool, id, at)";
+const DROPPED: &str = "DROP INDEX event_pool";
+const BACK: [&str; 3] = [
+    "CREATE INDEX event_pool ON event (pool, id)",
+    "DROP INDEX event_history",
+    "DELETE FROM seaql_migrations WHERE version = 'm0002_history'",
+];
+
+async fn every_row_stays_as_it_was(db: TestDb) {
+    let database = version_1(&db).await;
+    let before = rows(&database).await;
+    assert_eq!((before.0.len(), before.1.len(), before.2.len()), (2, 3, 3));
+    assert!(!format!("{:?}{:?}", before.1, before.2).contains("None"), "a column is empty: {before:?}");
+    assert!(
+        before.0.iter().all(|pool| pool.frozen.is_some() && pool.old_key_id.is_some() && pool.old_key_secret.is_some())
+    );
+
+    let report = Store::init(&db.url, POOL, Quorum::Single).await.unwrap();
+    assert_eq!(
+        (report.schema_found, report.schema_now, report.created_pool, report.created_file),
+        (1, 2, false, false)
+    );
+    assert!(report.to_string().contains("from version 1 to 2"), "{report}");
+    is_version_2(&database).await;
+    assert_eq!(rows(&database).await, before);
+    let store = db.open().await;
+    assert_eq!(store.whole().await, ["n1", "n2", "n3"]);
+    assert_eq!(store.events(Events::Newest(2)).await.unwrap().len(), 2);
+}
+
+/// What an agent does, until `done` changes: it joins, says how its service is, looks, and leaves.
+async fn agent(store: Store, name: String, count: watch::Sender<u32>, done: watch::Receiver<bool>) {
+    while !*done.borrow() {
+        let rows = store.servers().await.unwrap();
+        // Somebody else may have come or gone where this one wants to stand or to leave: then it asks again, as agents do.
+        store.run_plain(&join(&rows, &name, Some("n1"))).await;
+        let mut joined = false;
+        while let Some(row) = store.servers().await.unwrap().into_iter().find(|row| row.name == name) {
+            let health = TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health: Health::Passing };
+            store.run_plain(&health).await;
+            store.run_plain(&TableOp::View { me: row.id, known: Vec::new() }).await;
+            store.run_plain(&TableOp::Leave { id: row.id, incarnation: None, by: "test".into() }).await;
+            joined = true;
+        }
+        store.events(Events::Newest(5)).await.unwrap();
+        count.send_modify(|count| *count += u32::from(joined));
+    }
+}
+
+async fn agents_go_on_before_while_and_after(db: TestDb) {
+    let database = version_1(&db).await;
+    // So many events that the index takes a while.
+    for _ in 0..13 {
+        let columns = "pool, at, kind, subject, subject_name, said_by, detail";
+        sql(&database, &[&format!("INSERT INTO event ({columns}) SELECT {columns} FROM event")]).await;
+    }
+    sql(&database, &["UPDATE pool SET frozen = NULL"]).await;
+    let before = rows(&database).await;
+    let (count, mut counted) = watch::channel(0);
+    let (end, done) = watch::channel(false);
+    let mut agents = tokio::task::JoinSet::new();
+    for name in ["x", "y"] {
+        // This program, on the schema before its own.
+        agents.spawn(agent(db.open().await, name.into(), count.clone(), done.clone()));
+    }
+    counted.wait_for(|count| *count >= 4).await.unwrap();
+    let begun = *counted.borrow();
+    let report = Store::init(&db.url, POOL, Quorum::Both).await.unwrap();
+    let ended = *counted.borrow();
+    assert_eq!(report.schema_found, 1);
+    eprintln!("{} turns of an agent while it was upgraded", ended - begun);
+    tokio::time::timeout(Duration::from_secs(60), counted.wait_for(|count| *count >= ended + 4))
+        .await
+        .unwrap()
+        .unwrap();
+    end.send_replace(true);
+    while let Some(agent) = agents.join_next().await {
+        agent.unwrap();
+    }
+    is_version_2(&database).await;
+    let after = rows(&database).await;
+    assert_eq!((&before.0, &before.2[..]), (&after.0, &after.2[..before.2.len()]));
+    assert_eq!(db.open().await.whole().await, ["n1", "n2", "n3"]);
+}
+
+async fn an_upgrade_that_was_cut_short_is_finished_by_the_next(db: TestDb) {
+    let database = version_1(&db).await;
+    let before = rows(&database).await;
+    for done in [&[MADE][..], &[MADE, DROPPED], &[DROPPED]] {
+        sql(&database, done).await;
+        assert_eq!(db.open().await.whole().await, ["n1", "n2", "n3"], "half of it is as good as version 1");
+        assert_eq!(Store::init(&db.url, POOL, Quorum::Both).await.unwrap().schema_found, 1);
+        is_version_2(&database).await;
+        assert_eq!(rows(&database).await, before);
+        sql(&database, &BACK).await;
+    }
+}
+
+async fn an_upgrade_that_is_cut_at_any_statement_is_finished_by_the_next(db: TestDb) {
+    let database = version_1(&db).await;
+    let before = rows(&database).await;
+    let wire = Wire::start(db.port()).await;
+    let way = wire.way_to(&db);
+    let mut number = 0;
+    let mut whole = false;
+    while !whole {
+        number += 1;
+        for moment in [Moment::Before, Moment::After] {
+            wire.arm(Some((number, moment)));
+            let cut = Store::init(&way, POOL, Quorum::Both).await;
+            let (statements, to_come) = wire.seen();
+            whole = to_come;
+            eprintln!("cut {moment:?} statement {number} ({:?}): {cut:?}", statements.get(number - 1));
+            // A cut may not matter: who made an index and was not told so looks whether it is there.
+            assert!(cut.is_ok() || !whole, "{cut:?}");
+            assert_eq!(rows(&database).await, before);
+            assert_eq!(db.open().await.whole().await, ["n1", "n2", "n3"]);
+            Store::init(&db.url, POOL, Quorum::Both).await.unwrap();
+            is_version_2(&database).await;
+            assert_eq!(rows(&database).await, before);
+            sql(&database, &BACK).await;
+        }
+    }
+    assert!(number > 8, "{number} statements");
+}
+
+async fn several_upgrades_at_once_agree(db: TestDb) {
+    let database = version_1(&db).await;
+    let before = rows(&database).await;
+    for round in 0..5 {
+        let inits = (0..4).map(|_| Store::init(&db.url, POOL, Quorum::Both));
+        for report in futures_util::future::join_all(inits).await {
+            let report = report.unwrap_or_else(|e| panic!("round {round}: {e}"));
+            assert!((1..=2).contains(&report.schema_found) && report.schema_now == 2, "{report:?}");
+        }
+        is_version_2(&database).await;
+        assert_eq!(rows(&database).await, before);
+        sql(&database, &BACK).await;
+    }
+}
+
+/// Whoever reads `event` in a transaction, as a dump does, keeps its definition as it is. The upgrade waits for that; agents do not wait for the
+/// upgrade.
+async fn an_upgrade_that_has_to_wait_keeps_no_agent_waiting(db: TestDb) {
+    let database = version_1(&db).await;
+    let store = db.open().await;
+    let dump = database.connections().begin().await.unwrap();
+    event::Entity::find().all(&dump).await.unwrap();
+    let url = db.url.clone();
+    let upgrade = tokio::spawn(async move { Store::init(&url, POOL, Quorum::Both).await });
+    let waits = "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE '%metadata lock%'";
+    let asked = || sea_orm::Statement::from_string(sea_orm::DbBackend::MySql, waits);
+    let seen = async { while database.connections().query_one_raw(asked()).await.unwrap().is_none() {} };
+    tokio::time::timeout(Duration::from_secs(20), seen).await.unwrap();
+    for _ in 0..3 {
+        let op = TableOp::SetFrozen { frozen: Some("while it waits".into()), by: "test".into() };
+        let (result, _) = store.run(&op, mono, || true).await;
+        result.unwrap();
+        let op = TableOp::SetFrozen { frozen: None, by: "test".into() };
+        let (result, _) = store.run(&op, mono, || true).await;
+        result.unwrap();
+    }
+    assert!(!upgrade.is_finished(), "it waits");
+    dump.rollback().await.unwrap();
+    assert_eq!(upgrade.await.unwrap().unwrap().schema_found, 1);
+    is_version_2(&database).await;
+}
+
+#[test]
+fn a_program_works_on_its_own_version_and_the_one_before() {
+    let said = |found| judge("here".into(), found, 2..=3).map_err(|error| error.to_string());
+    assert_eq!((said(2), said(3)), (Ok(()), Ok(())));
+    assert!(said(0).unwrap_err().contains("no ringmon schema (this ringmon knows version 3): run `ringmon init`"));
+    assert_eq!(
+        said(1).unwrap_err(),
+        "here holds ringmon schema version 1, this ringmon works on versions 2 to 3: run `ringmon init` of this version to upgrade it"
+    );
+    assert_eq!(
+        said(4).unwrap_err(),
+        "here holds ringmon schema version 4, this ringmon knows only version 3: upgrade ringmon on this machine"
+    );
+    assert!(
+        matches!(judge("here".into(), 2, 1..=1), Err(Error::SchemaTooNew { found: 2, ours: 1, .. })),
+        "version 1's"
+    );
+    assert_eq!(OLDEST_SCHEMA + 1, SCHEMA_VERSION, "no more and no less");
+    let numbers: Vec<u32> = Migrator::migrations().iter().map(|migration| number(migration.name())).collect();
+    assert_eq!(numbers, (1..=SCHEMA_VERSION).collect::<Vec<_>>());
+}
