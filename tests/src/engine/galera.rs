@@ -3,7 +3,6 @@
 //! They run as user mysql: the state transfer to a joining node fails as root. (<https://mariadb.com/kb/en/galera-cluster/>)
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -61,7 +60,7 @@ fn start_node(place: Place, group: &str, first: bool) -> anyhow::Result<Node> {
     } else {
         std::fs::create_dir(folder.path().join("data")).context("cannot make a data folder")?;
     }
-    own(folder.path())?;
+    super::mariadb::own(folder.path(), USER)?;
     let mut program = super::mariadb::program(folder.path(), port, USER)?;
     let options =
         format!("gmcast.listen_addr=tcp://127.0.0.1:{own_group};ist.recv_addr=127.0.0.1:{increment};gcache.size=32M");
@@ -106,11 +105,4 @@ pub fn synced(node: &Node) -> anyhow::Result<()> {
         std::thread::sleep(Duration::from_millis(50));
     }
     bail!("a Galera node does not become synced; its last words:\n{}", node.words())
-}
-
-/// Gives the folder to the user that the server runs as.
-fn own(folder: &Path) -> anyhow::Result<()> {
-    let status = Command::new("chown").args(["-R", USER]).arg(folder).status().context("cannot run chown")?;
-    ensure!(status.success(), "cannot give {} to user {USER}: is mariadb-server installed?", folder.display());
-    Ok(())
 }

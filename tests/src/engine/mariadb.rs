@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use super::node::{self, Node};
 
@@ -29,6 +29,7 @@ pub fn start(more: &dyn Fn(&Path) -> anyhow::Result<Vec<String>>) -> anyhow::Res
 
 /// The system tables, in `data`.
 pub fn install(folder: &Path, user: &str) -> anyhow::Result<()> {
+    own(folder, user)?;
     let datadir = format!("--datadir={}", folder.join("data").display());
     let mut command = Command::new(super::find("mariadb-install-db")?);
     command.args(["--no-defaults", &datadir, "--auth-root-authentication-method=normal", "--skip-test-db"]);
@@ -36,6 +37,13 @@ pub fn install(folder: &Path, user: &str) -> anyhow::Result<()> {
     command.args(["--skip-name-resolve", "--force", &format!("--user={user}")]);
     // Its temporary tables are nobody else's: servers that start at the same time take each other's away.
     node::prepare(command.env("TMPDIR", folder.join("tmp")), folder)
+}
+
+/// Gives the folder to the user that the server runs as.
+pub fn own(folder: &Path, user: &str) -> anyhow::Result<()> {
+    let status = Command::new("chown").args(["-R", user]).arg(folder).status().context("cannot run chown")?;
+    ensure!(status.success(), "cannot give {} to user {user}: is mariadb-server installed?", folder.display());
+    Ok(())
 }
 
 /// The server's program and the arguments that all of them have.

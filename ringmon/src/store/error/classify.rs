@@ -109,8 +109,9 @@ fn from_mysql(place: String, doing: &'static str, number: u16, cause: String, so
             cause: format!("it cannot say what is true now: a cluster's node that is cut off or lags, or a locked table: {cause} ({number})"),
         }
         .into(),
-        // Deadlock (Galera: certification), lock wait timeout, record changed since last read, duplicate key, table definition changed.
-        1213 | 1205 | 1020 | 1062 | 1412 => Fault::Conflict(format!("{cause} ({number})")),
+        // Deadlock (Galera: certification), lock wait timeout, the same for the next id (1467: an INSERT with a SELECT waits for its turn),
+        // record changed since last read, duplicate key, table definition changed.
+        1213 | 1205 | 1467 | 1020 | 1062 | 1412 => Fault::Conflict(format!("{cause} ({number})")),
         1045 | 1698 | 1251 => Error::AccessDenied { place, cause }.into(),
         1044 | 1142 | 1143 | 1227 | 1370 => Error::Privilege { place, doing, cause }.into(),
         1049 => Error::UnknownDatabase { place }.into(),

@@ -70,7 +70,7 @@ impl Explained {
 
     async fn plan(&self, statement: &Statement) -> Vec<Line> {
         let backend = statement.db_backend;
-        let explain = if backend == DbBackend::Sqlite { "EXPLAIN QUERY PLAN" } else { "EXPLAIN" };
+        let explain = if backend == DbBackend::Sqlite { "EXPLAIN QUERY PLAN" } else { "EXPLAIN FORMAT=TRADITIONAL" };
         let asked = Statement { sql: format!("{explain} {}", statement.sql), ..statement.clone() };
         let rows = self.asker.inner.database.connections().query_all_raw(asked).await.unwrap();
         rows.iter().map(|row| if backend == DbBackend::Sqlite { sqlite_line(row) } else { mysql_line(row) }).collect()
@@ -112,6 +112,8 @@ struct Line {
     scan: bool,
     /// As many rows as a pool has, as far as the engine says.
     pool: bool,
+    /// Along an index, in the order that is asked for: the LIMIT ends it. (An engine that has two such indexes takes either.)
+    ordered: bool,
     /// Sorted before the first row is there.
     sorted: bool,
 }
@@ -121,7 +123,7 @@ impl Line {
         match reads {
             Reads::Few if self.table && self.scan => Some("reads a whole table"),
             Reads::Few if self.table && self.pool => Some("reads a whole pool"),
-            Reads::End if self.table && self.scan && self.pool => Some("reads a whole table"),
+            Reads::End if self.table && self.scan && self.pool && !self.ordered => Some("reads a whole table"),
             Reads::End if self.sorted => Some("sorts what it reads"),
             Reads::Few | Reads::End | Reads::Pool => None,
         }
@@ -143,6 +145,7 @@ fn sqlite_line(row: &QueryResult) -> Line {
         table,
         scan,
         pool: scan || text.ends_with("(pool=?)"),
+        ordered: scan && text.contains("INDEX"),
         sorted: text.starts_with("USE TEMP B-TREE FOR ORDER BY"),
         text,
     }
@@ -162,6 +165,7 @@ fn mysql_line(row: &QueryResult) -> Line {
         table: is_large(&table) && select != "INSERT",
         scan: key.is_empty() || ["ALL", "index"].contains(&kind.as_str()),
         pool: many,
+        ordered: kind == "index" && !key.is_empty(),
         sorted: extra.contains("filesort"),
         text: format!("{select} {table}: type {kind}, key {key}, rows {rows}, {extra}"),
     }

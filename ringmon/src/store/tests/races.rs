@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use rand::Rng;
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use tokio::sync::Barrier;
 
-use super::kit::{TestDb, mono, new_row};
+use super::kit::{POOL, TestDb, mono, new_row};
 use super::moments::{against, removal};
 use super::plans::seeded;
 use super::wire::Wire;
 use crate::core::edit::{Guard, Outcome};
 use crate::core::engine::TableOp;
-use crate::core::row::{Quorum, ServerRow, Side};
+use crate::core::row::{ServerRow, Side};
 use crate::core::{ServerId, ring};
 use crate::store::{DatabaseUrl, RuleChanges, Store};
 
@@ -27,74 +28,92 @@ const CHANCES: u32 = 40;
 const RUNS: usize = 6;
 
 async fn joins_into_runs_that_are_being_removed_leave_one_ring(db: TestDb) {
-    drop(db.store().await);
-    let mut rng = seeded();
+    let mut race = Race::new(&db, &db.url).await;
     for round in 0..ROUNDS {
-        race(&db, &db.url, &format!("race{round}"), &mut rng)
-            .await
-            .unwrap_or_else(|wrong| panic!("round {round}: {wrong}"));
+        race.run().await.unwrap_or_else(|wrong| panic!("round {round}: {wrong}"));
     }
 }
 
-/// A pool of its own: every run is reported from both of its ends, while two servers want to join between its two dead ones. Everybody but
-/// whoever makes the pool comes by `way`. What is wrong afterwards.
-async fn race(db: &TestDb, way: &DatabaseUrl, pool: &str, rng: &mut StdRng) -> Result<(), String> {
-    Store::create(&db.url, pool, Quorum::Both).await.unwrap();
-    let store = Store::open(&db.url, pool).await.unwrap();
-    store.set_rules(&RuleChanges { brake_permille: Some(1000), ..RuleChanges::default() }).await.unwrap();
-    let names: Vec<String> = (0..RUNS * 3).map(|n| format!("s{n:02}")).collect();
-    store.ring_of(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let rows = store.servers().await.unwrap();
-    let mut ops = Vec::new();
-    for run in names.chunks(3).map(|three| [three[1].as_str(), three[2].as_str()]) {
-        // Both ends have voted: whoever comes first removes.
-        removal(&store, &rows, &run).await;
-        ops.extend(Side::BOTH.map(|side| TableOp::Accuse(against(&rows, side, &run))));
-    }
-    // Votes changed the rows: a place is what whoever joins has read just now.
-    let rows = store.servers().await.unwrap();
-    let guard = |name: &str| Guard::from(rows.iter().find(|row| row.name == name).unwrap());
-    for run in names.chunks(3) {
-        let place = Some((guard(&run[1]), guard(&run[2])));
-        ops.extend(["x", "y"].map(|new| TableOp::Join { new: new_row(&format!("{new} of {}", run[0])), place }));
-    }
-    let mut members: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
-    let (mut tasks, together) = (tokio::task::JoinSet::new(), Arc::new(Barrier::new(ops.len())));
-    for op in ops {
-        let pause = Duration::from_micros(rng.random_range(0..30_000));
-        let (writer, together) = (Store::open(way, pool).await.unwrap(), Arc::clone(&together));
-        tasks.spawn(async move {
-            writer.pool().await.unwrap(); // its connection is open
-            together.wait().await;
-            // Not in the order in which they were told: each at some moment of the others' operations.
-            tokio::time::sleep(pause).await;
-            for _ in 0..10 {
-                match writer.run(&op, mono, || true).await.0 {
-                    // A vote was renewed, or a place was taken: nothing is left to be done.
-                    Ok(outcome) => return Ok(outcome),
-                    Err(error) if error.is_transient() => {}
-                    Err(error) => return Err(error.to_string()),
-                }
-            }
-            Err(format!("{op:?} starved"))
-        });
-    }
-    let mut ends = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        ends.push(done.map_err(|panic| panic.to_string())?);
-    }
-    // The table first: what a broken ring does to those who work on it comes of it.
-    let rows = store.servers().await.map_err(|error| error.to_string())?;
-    whole(&rows)?;
-    for end in ends {
-        match end? {
-            Outcome::Joined { id, .. } => assert!(members.insert(id), "an id was given twice"),
-            Outcome::Removed { removed, .. } => members.retain(|id| removed.iter().all(|gone| gone.server != *id)),
-            _ => {}
+/// A pool, and those who will want something at once.
+struct Race {
+    store: Store,
+    writers: Vec<Store>,
+    rng: StdRng,
+}
+
+impl Race {
+    /// The writers come by `way`.
+    async fn new(db: &TestDb, way: &DatabaseUrl) -> Self {
+        let store = db.store().await;
+        store.set_rules(&RuleChanges { brake_permille: Some(1000), ..RuleChanges::default() }).await.unwrap();
+        let mut writers = Vec::new();
+        for _ in 0..RUNS * 4 {
+            writers.push(Store::open(way, POOL).await.unwrap());
         }
+        Self { store, writers, rng: seeded() }
     }
-    let left: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
-    if left == members { Ok(()) } else { Err(format!("{left:?} are left of {members:?}")) }
+
+    /// Every run is reported from both of its ends, while two servers want to join between its two dead ones. What is wrong afterwards.
+    async fn run(&mut self) -> Result<(), String> {
+        let Self { store, writers, rng } = self;
+        store.sql("DELETE FROM server").await;
+        store.sql("DELETE FROM event").await;
+        let names: Vec<String> = (0..RUNS * 3).map(|n| format!("s{n:02}")).collect();
+        store.ring_of(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let rows = store.servers().await.unwrap();
+        let mut ops = Vec::new();
+        for run in names.chunks(3).map(|three| [three[1].as_str(), three[2].as_str()]) {
+            // Both ends have voted: whoever comes first removes.
+            removal(store, &rows, &run).await;
+            ops.extend(Side::BOTH.map(|side| TableOp::Accuse(against(&rows, side, &run))));
+        }
+        // Votes changed the rows: a place is what whoever joins has read just now.
+        let rows = store.servers().await.unwrap();
+        let guard = |name: &str| Guard::from(rows.iter().find(|row| row.name == name).unwrap());
+        for run in names.chunks(3) {
+            let place = Some((guard(&run[1]), guard(&run[2])));
+            ops.extend(["x", "y"].map(|new| TableOp::Join { new: new_row(&format!("{new} of {}", run[0])), place }));
+        }
+        let mut members: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+        let (mut tasks, together) = (tokio::task::JoinSet::new(), Arc::new(Barrier::new(ops.len())));
+        // As long as operations take, whatever that is here.
+        let longest = *[10_000, 30_000, 100_000].choose(rng).unwrap();
+        for (op, writer) in ops.into_iter().zip(writers) {
+            let pause = Duration::from_micros(rng.random_range(0..longest));
+            let (writer, together) = (writer.clone(), Arc::clone(&together));
+            tasks.spawn(async move {
+                writer.pool().await.unwrap(); // its connection is open
+                together.wait().await;
+                // Not in the order in which they were told: each at some moment of the others' operations.
+                tokio::time::sleep(pause).await;
+                for _ in 0..10 {
+                    match writer.run(&op, mono, || true).await.0 {
+                        // A vote was renewed, or a place was taken: nothing is left to be done.
+                        Ok(outcome) => return Ok(outcome),
+                        Err(error) if error.is_transient() => {}
+                        Err(error) => return Err(error.to_string()),
+                    }
+                }
+                Err(format!("{op:?} starved"))
+            });
+        }
+        let mut ends = Vec::new();
+        while let Some(done) = tasks.join_next().await {
+            ends.push(done.map_err(|panic| panic.to_string())?);
+        }
+        // The table first: what a broken ring does to those who work on it comes of it.
+        let rows = store.servers().await.map_err(|error| error.to_string())?;
+        whole(&rows)?;
+        for end in ends {
+            match end? {
+                Outcome::Joined { id, .. } => assert!(members.insert(id), "an id was given twice"),
+                Outcome::Removed { removed, .. } => members.retain(|id| removed.iter().all(|gone| gone.server != *id)),
+                _ => {}
+            }
+        }
+        let left: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+        if left == members { Ok(()) } else { Err(format!("{left:?} are left of {members:?}")) }
+    }
 }
 
 fn whole(rows: &[ServerRow]) -> Result<(), String> {
@@ -131,10 +150,10 @@ mod planted {
 
     /// What the suite asks for fails with this bug on the wire.
     async fn found(db: &TestDb, bug: fn(&str) -> Option<String>) {
-        drop(db.store().await);
-        let (wire, mut rng) = (Wire::changing(db.port(), bug).await, seeded());
+        let wire = Wire::changing(db.port(), bug).await;
+        let mut race = Race::new(db, &wire.way_to(db)).await;
         for round in 0..CHANCES {
-            if let Err(wrong) = race(db, &wire.way_to(db), &format!("race{round}"), &mut rng).await {
+            if let Err(wrong) = race.run().await {
                 println!("round {round}: {wrong}");
                 return;
             }

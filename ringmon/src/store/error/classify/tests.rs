@@ -20,7 +20,7 @@ fn mysql_numbers_are_sorted() {
     };
     let sorted = |number: u16, cause: &str| while_doing("writing", number, cause);
     assert_eq!(while_doing("reading servers", 1205, ""), "broken", "a node that is cut off from its cluster");
-    for number in [1213, 1205, 1020, 1062, 1412] {
+    for number in [1213, 1205, 1467, 1020, 1062, 1412] {
         assert_eq!(sorted(number, ""), "conflict", "{number}");
     }
     for number in [1180, 1047, 1290, 1792, 1836, 1040, 1053, 1927] {
