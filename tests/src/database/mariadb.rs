@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use crate::engine::find;
 use crate::namespace::Namespace;
 use crate::network::HUB;
 use crate::process::{Launch, Process, tail};
@@ -134,14 +135,4 @@ impl MariaDb {
     fn data_dir_has_pool(&self) -> bool {
         self.socket.with_file_name("data").join("ringmon").is_dir()
     }
-}
-
-/// Where root's programs are, also when PATH does not say so.
-fn find(program: &str) -> anyhow::Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/usr/bin"].map(PathBuf::from))
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
-        .with_context(|| format!("{program} is not installed: run `cargo xtask setup`"))
 }

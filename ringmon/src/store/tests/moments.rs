@@ -154,8 +154,8 @@ async fn live(db: &TestDb, wire: &Wire, pool: &str, case: &str, cut: Option<(usi
     let outcome = loop {
         tries += 1;
         match store.run(&op, mono, || true).await.0 {
-            // It took so long that the own vote had to be renewed first: an agent looks again then.
-            Ok(Outcome::Voted { .. }) if case.starts_with("remove") => {}
+            // It took so long that the own vote or mark had to be renewed first: an agent looks again then.
+            Ok(Outcome::Voted { .. } | Outcome::AloneMarked) if case.starts_with("remove") => {}
             Ok(outcome) => break outcome,
             Err(error) if error.is_transient() && begun.elapsed() < PATIENCE => {
                 eprintln!("{pool}, {case}, {cut:?}: {error}");
