@@ -25,4 +25,5 @@ pub mod reports;
 pub mod samples;
 pub mod silent;
 pub mod steady;
+pub mod store;
 pub mod usage;
