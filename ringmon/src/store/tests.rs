@@ -13,6 +13,7 @@ mod plans;
 mod pools;
 mod schema;
 mod secrets;
+mod session;
 mod transaction;
 mod url;
 mod wire;
