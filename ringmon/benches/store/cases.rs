@@ -66,20 +66,24 @@ impl Crowd<'_> {
     async fn measure(&self, design: Design) -> anyhow::Result<Numbers> {
         match design {
             Design::Ringmon => {
-                let mut agents = Vec::new();
+                let mut opening = JoinSet::new();
                 for number in 0..self.count {
-                    agents.push(Ours::new(self.database.open(number).await?, number));
+                    let opened = self.database.open(number)?;
+                    opening.spawn(async move { Ok(Ours::new(opened.await?, number)) });
                 }
+                let agents = opening.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
                 match self.what {
                     What::Splice | What::Removal | What::Vote | What::Pick => self.write(agents).await,
                     What::Poll | What::Idle | What::Connect | What::Connected => self.read(agents).await,
                 }
             }
             Design::LockEverything | Design::OrderByRand => {
-                let mut writers = Vec::new();
+                let (mut opening, engine, pool) = (JoinSet::new(), self.target.engine, self.database.pool);
                 for number in 0..self.count {
-                    writers.push(Naive::new(self.database, self.target.engine, number).await?);
+                    let place = self.database.place(number).clone();
+                    opening.spawn(async move { Ok(Naive::new(place.connect().await?, engine, pool, number)) });
                 }
+                let writers = opening.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
                 self.write(writers).await
             }
         }

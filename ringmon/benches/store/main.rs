@@ -8,6 +8,7 @@
 //! afterwards, also after Ctrl-C.
 
 mod cases;
+mod distance;
 mod fill;
 mod meter;
 mod naive;
@@ -51,6 +52,9 @@ pub struct Options {
     /// Each server's memory for pages, in MiB.
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(16..=65_536))]
     buffer_pool: u32,
+    /// How far away the servers are, in ms.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    round_trip: u32,
     /// What cargo says to benchmarks.
     #[arg(long, hide = true)]
     bench: bool,
@@ -78,6 +82,7 @@ impl Options {
             engine: target.engine.name().to_owned(),
             version: target.version.clone(),
             buffer_pool_mib: (target.engine != Engine::Sqlite).then_some(self.buffer_pool),
+            round_trip_ms: (target.engine != Engine::Sqlite).then_some(self.round_trip),
             servers,
             what,
             design,
@@ -109,7 +114,8 @@ fn run(options: &Options) -> anyhow::Result<bool> {
     let mut whole = true;
     for engine in &options.engines {
         eprintln!("starting {engine}");
-        let target = Target::start(*engine, options.buffer_pool)?;
+        let round_trip = Duration::from_millis(options.round_trip.into());
+        let target = runtime.block_on(Target::start(*engine, options.buffer_pool, round_trip))?;
         for servers in &options.sizes {
             whole &= runtime.block_on(of_size(options, &target, *servers))?;
         }

@@ -19,7 +19,6 @@ use sea_orm::{
 };
 
 use crate::meter::Done;
-use crate::target::Database;
 use crate::writer::Writer;
 
 /// How often a transaction that gave way is begun again. A cluster's writers give way often.
@@ -64,11 +63,10 @@ enum Edit {
 }
 
 impl Naive {
-    /// By this database's next node.
-    pub async fn new(database: &Database, engine: Engine, number: u32) -> anyhow::Result<Self> {
-        let db = database.place(number).connect().await?;
+    /// With this connection, which nobody shares.
+    pub fn new(db: DatabaseConnection, engine: Engine, pool: i64, number: u32) -> Self {
         let (rng, pairs) = (StdRng::seed_from_u64(number.into()), Vec::new());
-        Ok(Self { db, engine, pool: database.pool, rng, number, joins: 0, me: None, pairs, turn: 0 })
+        Self { db, engine, pool, rng, number, joins: 0, me: None, pairs, turn: 0 }
     }
 
     /// Until it is committed.

@@ -9,8 +9,8 @@ use ringmon_tests::engine::{Engine, Node};
 use ringmon_tests::folder::Folder;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-use crate::fill;
 use crate::place::Place;
+use crate::{distance, fill};
 
 /// The pool's name.
 const POOL: &str = "bench";
@@ -22,6 +22,8 @@ pub struct Target {
     /// What they call themselves.
     pub version: String,
     nodes: Vec<Node>,
+    /// Where each is reached.
+    ports: Vec<u16>,
     folder: Folder,
 }
 
@@ -39,11 +41,15 @@ pub struct Database {
 }
 
 impl Target {
-    /// Starts them with that much memory for pages each.
-    pub fn start(engine: Engine, buffer_pool_mib: u32) -> anyhow::Result<Self> {
+    /// Starts them with that much memory for pages each, so far away.
+    pub async fn start(engine: Engine, buffer_pool_mib: u32, round_trip: Duration) -> anyhow::Result<Self> {
         let more = format!("--innodb-buffer-pool-size={buffer_pool_mib}M");
-        let version = engine.version()?;
-        Ok(Self { engine, version, nodes: engine.start_with(&[more])?, folder: Folder::new()? })
+        let (version, nodes) = (engine.version()?, engine.start_with(&[more])?);
+        let mut ports = Vec::with_capacity(nodes.len());
+        for node in &nodes {
+            ports.push(if round_trip.is_zero() { node.port } else { distance::away(node.port, round_trip).await? });
+        }
+        Ok(Self { engine, version, nodes, ports, folder: Folder::new()? })
     }
 
     fn places(&self, name: &str) -> Vec<Place> {
@@ -51,8 +57,8 @@ impl Target {
             return vec![Place::Sqlite(self.folder.path().join(format!("{name}.db")))];
         }
         let replicated = self.nodes.len() > 1;
-        let place = |node: &Node| Place::Server { port: node.port, database: name.to_owned(), replicated };
-        self.nodes.iter().map(place).collect()
+        let place = |port: &u16| Place::Server { port: *port, database: name.to_owned(), replicated };
+        self.ports.iter().map(place).collect()
     }
 
     /// A new database with a whole ring of so many servers.
@@ -107,8 +113,9 @@ async fn followed(place: &Place) -> anyhow::Result<DatabaseConnection> {
 
 impl Database {
     /// One agent's store: each by the next node.
-    pub async fn open(&self, number: u32) -> anyhow::Result<Store> {
-        Store::open(&self.place(number).url()?, POOL).await.context("cannot open the pool")
+    pub fn open(&self, number: u32) -> anyhow::Result<impl Future<Output = anyhow::Result<Store>> + Send + use<>> {
+        let url = self.place(number).url()?;
+        Ok(async move { Store::open(&url, POOL).await.context("cannot open the pool") })
     }
 
     /// The node of the writer with this number.
@@ -117,6 +124,7 @@ impl Database {
     }
 
     /// Rows that the servers have written since they started, whoever asked for it. SQLite: a number that changes when somebody commits.
+    /// (MySQL's `Handler_write` counts the rows of this answer too; MariaDB's does not, and has no `Innodb_rows_inserted`.)
     pub async fn written(&self) -> anyhow::Result<u64> {
         let mut sum = 0;
         for node in &self.sql {
@@ -124,7 +132,8 @@ impl Database {
             let sql = if backend == DbBackend::Sqlite {
                 "PRAGMA data_version"
             } else {
-                "SHOW GLOBAL STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')"
+                "SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_rows_inserted', 'Innodb_rows_updated', 'Innodb_rows_deleted') \
+                 OR Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete') AND VERSION() LIKE '%MariaDB%'"
             };
             for row in node.query_all_raw(Statement::from_string(backend, sql)).await? {
                 sum += if backend == DbBackend::Sqlite {

@@ -123,6 +123,9 @@ pub struct StoreLine {
     /// The memory for its pages, in MiB; SQLite has its own default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buffer_pool_mib: Option<u32>,
+    /// How much later every answer of the servers came than on loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip_ms: Option<u32>,
     /// How many servers the pool had.
     pub servers: u32,
     /// What was done.
@@ -187,6 +190,7 @@ mod tests {
             engine: "sqlite".to_owned(),
             version: "embedded".to_owned(),
             buffer_pool_mib: None,
+            round_trip_ms: None,
             servers: 100,
             what: What::Splice,
             design: Design::LockEverything,

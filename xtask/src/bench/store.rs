@@ -43,6 +43,10 @@ pub struct Options {
     /// Each database server's memory for pages, in MiB. A million servers take about 400.
     #[arg(long, default_value_t = 512, value_name = "MIB", value_parser = clap::value_parser!(u32).range(16..=65_536))]
     buffer_pool: u32,
+    /// How far away the database servers are: each answer comes that much later (and up to a millisecond more) than on loopback, where a lock
+    /// that is held across round trips costs next to nothing.
+    #[arg(long, default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    round_trip: u32,
     /// A JSON line for each measurement, to this file; `-`: to stdout, and the table to stderr.
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
@@ -80,6 +84,7 @@ impl Options {
             ("--writers", u64::from(self.writers)),
             ("--seconds", self.seconds),
             ("--buffer-pool", self.buffer_pool.into()),
+            ("--round-trip", self.round_trip.into()),
         ];
         words.extend(numbers.into_iter().flat_map(|(name, number)| [name.to_owned(), number.to_string()]));
         if !self.only.is_empty() {

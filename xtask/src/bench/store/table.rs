@@ -193,7 +193,8 @@ fn notes(all: &[StoreLine]) -> String {
         .iter()
         .map(|line| {
             let memory = line.buffer_pool_mib.map_or_else(String::new, |mib| format!(", buffer pool {mib} MiB"));
-            format!("{} {}{memory}", line.engine, line.version)
+            let away = line.round_trip_ms.filter(|ms| *ms > 0).map_or_else(String::new, |ms| format!(", {ms} ms away"));
+            format!("{} {}{memory}{away}", line.engine, line.version)
         })
         .collect();
     engines.dedup();

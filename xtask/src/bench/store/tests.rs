@@ -31,7 +31,7 @@ fn the_default_measures_everything_within_half_an_hour() {
 fn what_is_typed_reaches_the_load() {
     let options =
         options(&["--engines", "galera,mysql", "--sizes", "100,500", "--only", "idle,pick", "--seconds", "3"]);
-    let words = "--engines mysql,galera --sizes 100,500 --writers 64 --seconds 3 --buffer-pool 512 --only idle,pick";
+    let words = "--engines mysql,galera --sizes 100,500 --writers 64 --seconds 3 --buffer-pool 512 --round-trip 0 --only idle,pick";
     assert_eq!(options.arguments().join(" "), words);
     assert_eq!(options.plan().len(), 2 * 2 * 3);
     assert_eq!(options.purposes(), [setup::For::MySql, setup::For::Galera]);

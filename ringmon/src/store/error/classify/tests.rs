@@ -18,7 +18,7 @@ fn mysql_numbers_are_sorted() {
     let sorted = |number: u16, cause: &str| {
         kind(from_mysql("here".into(), "writing", number, cause.into(), DbErr::Custom(cause.into())))
     };
-    for number in [1213, 1205, 1020, 1062] {
+    for number in [1213, 1205, 1020, 1062, 1467] {
         assert_eq!(sorted(number, ""), "conflict", "{number}");
     }
     for number in [1180, 1047, 1290, 1792, 1836, 1040, 1053, 1927] {

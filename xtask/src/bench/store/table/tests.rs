@@ -6,6 +6,7 @@ fn line(servers: u32, what: What, design: Design, ops_per_s: f64) -> StoreLine {
         engine: "mariadb".to_owned(),
         version: "11".to_owned(),
         buffer_pool_mib: Some(512),
+        round_trip_ms: Some(0),
         servers,
         what,
         design,
