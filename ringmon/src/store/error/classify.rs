@@ -84,7 +84,7 @@ fn from_driver(url: &DatabaseUrl, doing: &'static str, inner: &SqlxError, error:
 fn from_mysql(place: String, doing: &'static str, number: u16, cause: String, source: DbErr) -> Fault {
     match number {
         // Deadlock (Galera: certification), lock wait timeout, record changed since last read, duplicate key.
-        // INSERT ... SELECT waits for the table's next number (innodb_autoinc_lock_mode = 1), and 1467 is how it says that it waited too long.
+        // INSERT ... SELECT locks the table's next number (innodb_autoinc_lock_mode = 1); 1467 is said when that cannot be had, seen with many writers.
         1213 | 1205 | 1020 | 1062 | 1467 => Fault::Conflict(format!("{cause} ({number})")),
         1045 | 1698 | 1251 => Error::AccessDenied { place, cause }.into(),
         1044 | 1142 | 1143 | 1227 | 1370 => Error::Privilege { place, doing, cause }.into(),

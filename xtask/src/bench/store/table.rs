@@ -220,7 +220,7 @@ fn notes(all: &[StoreLine]) -> String {
             .find(|open| open.what == What::Connected && (&open.engine, open.servers) == (&line.engine, line.servers));
         if let (Some(anew), Some(open)) = (median(line), open.and_then(median)) {
             notes.push(format!(
-                "{}, {} servers: a new connection takes {:.2} ms (first look {anew:.2}, next look {open:.2}; medians).",
+                "{}, {} servers: new connections make a look {:.2} ms longer (first look {anew:.2}, next look {open:.2}; medians).",
                 line.engine,
                 thousands(line.servers),
                 anew - open

@@ -61,13 +61,13 @@ fn what_failed_and_what_was_written_is_said() {
 }
 
 #[test]
-fn a_connections_time_is_the_difference() {
+fn the_time_of_new_connections_is_the_difference() {
     let mut anew = line(100, What::Connect, Design::Ringmon, 9.0);
     if let Some(numbers) = &mut anew.numbers {
         numbers.p50_ms = Some(3.0);
     }
     let text = text(&Machine::look("store"), &[anew, line(100, What::Connected, Design::Ringmon, 9.0)]);
-    assert!(text.contains("a new connection takes 1.77 ms"), "{text}");
+    assert!(text.contains("new connections make a look 1.77 ms longer"), "{text}");
 }
 
 #[test]
