@@ -233,6 +233,7 @@ fn source_files_stay_readable() {
     for folder in [
         "ringmon/src",
         "ringmon/tests",
+        "ringmon/benches",
         "ringmon-common/src",
         "ringmon-ebpf/src",
         "xtask/src",

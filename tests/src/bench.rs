@@ -7,6 +7,8 @@
 //!
 //! Every time is between the blow, taken just before one system call that strikes it, and the moment the detector itself
 //! wrote down: how often this program looks is no part of it.
+//!
+//! [`store`] is what `bench store` says; its load is a bench target of ringmon's, which knows the store from inside.
 
 pub mod agents;
 pub mod case;
@@ -25,4 +27,5 @@ pub mod reports;
 pub mod samples;
 pub mod silent;
 pub mod steady;
+pub mod store;
 pub mod usage;

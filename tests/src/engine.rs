@@ -67,11 +67,19 @@ impl Engine {
     /// # Errors
     /// It is not installed, or does not start: with its last words.
     pub fn start(self) -> anyhow::Result<Vec<Node>> {
+        self.start_with(&[])
+    }
+
+    /// The same with more arguments than usual ones, which each of its servers gets: a larger buffer pool.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_with(self, more: &[String]) -> anyhow::Result<Vec<Node>> {
         match self {
             Self::Sqlite => Ok(Vec::new()),
-            Self::MariaDb => Ok(vec![mariadb_with(&[])?]),
-            Self::MySql => Ok(vec![mysql::start()?]),
-            Self::Galera => galera::start(),
+            Self::MariaDb => Ok(vec![mariadb_with(more)?]),
+            Self::MySql => Ok(vec![mysql::start(more)?]),
+            Self::Galera => galera::start(more),
         }
     }
 

@@ -1,12 +1,12 @@
 //! Measurements that anybody can repeat.
 
+mod output;
 mod plan;
 mod progress;
 mod runner;
+mod store;
 mod table;
 
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,8 +17,9 @@ use ringmon_tests::bench::measurement::Measurement;
 use ringmon_tests::bench::profile::Profile;
 use ringmon_tests::census::Census;
 
-use crate::progress::{print, say};
+use crate::progress::say;
 use crate::{build, setup};
+use output::Output;
 use plan::{Plan, Tables};
 use progress::Progress;
 
@@ -40,6 +41,21 @@ pub enum Bench {
     ///
     /// For example: `cargo xtask bench detect --profiles fast --only crash,quiet --trials 20`
     Detect(Detect),
+    /// How many operations a second the server table takes, and how that grows with the pool, beside the naive design.
+    ///
+    /// Starts database servers of its own (and SQLite files), fills pools of 100, 10,000 and 1,000,000 servers, and lets 64
+    /// writers do what agents do, by the store's own operations: leave and join, remove upon two votes, vote and withdraw, choose a random
+    /// server, look at their rows; the last also at the pace of 10,000 idle agents, each by a new connection. In the same database, in
+    /// turns, the naive design does the same: whoever changes anything locks the pool's row first; a random server is ORDER BY
+    /// RAND(). After everything that writes, the ring must be whole. Prints one table: ratios to the naive design, and growth from 10,000 servers to a
+    /// million.
+    ///
+    /// With the defaults it takes about 20 minutes (building apart, which takes three). The writers share the machine with the database, so
+    /// let it do nothing else. Exit code 0: everything was measured, every ring is whole, nothing was left behind, however
+    /// fast it was.
+    ///
+    /// For example: `cargo xtask bench store --engines mariadb --sizes 100,10000 --seconds 3 --only splice,vote`
+    Store(store::Options),
 }
 
 /// What to measure of detection.
@@ -77,9 +93,17 @@ pub struct Detect {
 impl Bench {
     /// What has to be installed.
     pub fn purposes(&self) -> Vec<setup::For> {
-        let Self::Detect(detect) = self;
+        match self {
+            Self::Detect(detect) => detect.purposes(),
+            Self::Store(options) => options.purposes(),
+        }
+    }
+}
+
+impl Detect {
+    fn purposes(&self) -> Vec<setup::For> {
         let mut purposes = vec![setup::For::Build, setup::For::Lab];
-        let plan = detect.plan();
+        let plan = self.plan();
         if plan.needs_mariadb() {
             purposes.push(setup::For::MariaDb);
         }
@@ -88,15 +112,9 @@ impl Bench {
         }
         purposes
     }
-}
 
-impl Detect {
     fn plan(&self) -> Plan {
         Plan::new(self)
-    }
-
-    fn json_on_stdout(&self) -> bool {
-        self.json.as_deref() == Some(Path::new("-"))
     }
 }
 
@@ -105,9 +123,15 @@ impl Detect {
 /// # Errors
 /// The build failed, or a file cannot be written. Exit code 1 when something could not be measured or was left behind.
 pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<ExitCode> {
-    let Bench::Detect(detect) = bench;
-    let machine = Machine::look();
-    let mut lines = Output::open(detect)?;
+    match bench {
+        Bench::Detect(options) => detect(root, options),
+        Bench::Store(options) => store::run(root, options),
+    }
+}
+
+fn detect(root: &Path, detect: &Detect) -> anyhow::Result<ExitCode> {
+    let machine = Machine::look("detect");
+    let mut lines = Output::open(detect.json.as_deref(), detect.markdown.as_deref())?;
     say(&machine.to_string());
     if machine.is_busy() {
         say("something else is running here: what is measured now is too slow and not repeatable");
@@ -125,56 +149,11 @@ pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<ExitCode> {
     })?;
     let left = Census::leftovers(&std::process::id().to_string(), &before)?;
     let text = table::text(&machine, &plan, &all);
-    show(detect, &text)?;
+    lines.table(&text)?;
     for one in &left {
         say(&format!("left behind: {one}"));
     }
     let failed = all.iter().filter(|one| one.problem.is_some()).count();
     say(&format!("{} of {} measurements in {}", all.len() - failed, all.len(), progress.took()));
     Ok(if failed == 0 && left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn show(detect: &Detect, text: &str) -> anyhow::Result<()> {
-    if detect.json_on_stdout() {
-        eprintln!("{text}");
-    } else {
-        print(text);
-    }
-    if let Some(file) = &detect.markdown {
-        std::fs::write(file, format!("{text}\n")).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    Ok(())
-}
-
-/// Where JSON lines go: each is there as soon as it was measured.
-enum Output {
-    Nowhere,
-    Stdout,
-    File(File, PathBuf),
-}
-
-impl Output {
-    /// # Errors
-    /// The file cannot be written: said before anything is measured.
-    fn open(detect: &Detect) -> anyhow::Result<Self> {
-        match &detect.json {
-            None => Ok(Self::Nowhere),
-            Some(_) if detect.json_on_stdout() => Ok(Self::Stdout),
-            Some(path) => {
-                let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-                Ok(Self::File(file, path.clone()))
-            }
-        }
-    }
-
-    fn line(&mut self, text: &str) -> anyhow::Result<()> {
-        match self {
-            Self::Nowhere => {}
-            Self::Stdout => print(text),
-            Self::File(file, path) => {
-                writeln!(file, "{text}").with_context(|| format!("cannot write {}", path.display()))?;
-            }
-        }
-        Ok(())
-    }
 }

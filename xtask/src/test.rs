@@ -1,6 +1,6 @@
 //! Everything that must hold, in one command.
 
-mod engines;
+pub mod engines;
 mod tally;
 
 use std::path::Path;

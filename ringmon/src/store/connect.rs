@@ -7,8 +7,8 @@ use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOption
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::sqlx::{ConnectOptions, Connection, Error as SqlxError, Executor, Row};
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, SqlxMySqlConnector, SqlxSqliteConnector};
+use sea_orm::sqlx::{ConnectOptions, Connection, Error as SqlxError, Executor};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, SqlxMySqlConnector, SqlxMySqlError, SqlxSqliteConnector};
 use tokio::time::timeout;
 
 use super::error::{Fault, classify, classify_sqlx};
@@ -205,22 +205,25 @@ impl Database {
 const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                        SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1";
 
-/// Whether this is a node of a Galera cluster. Known to every MariaDB that can be one; a MySQL that cannot answers no row.
-const REPLICATED: &str = "SHOW VARIABLES LIKE 'wsrep_on'";
-
-/// A node may lag behind, and say that a row is not there which is: it answers once it has what the others had when it was asked, or not at
-/// all. (<https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait>; 1: reads and BEGIN. What is written
-/// is compared with the others at COMMIT anyway.)
+/// A node of a Galera cluster may lag behind, and say that a row is not there which is: it answers once it has what the others had when it
+/// was asked, or not at all. (<https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait>; 1: reads and
+/// BEGIN. What is written is compared with the others at COMMIT anyway.) To a MariaDB outside a cluster it means nothing.
 const READ_THE_LATEST: &str = "SET SESSION wsrep_sync_wait = 1";
+
+/// ER_UNKNOWN_SYSTEM_VARIABLE: it can be no node of a cluster.
+const UNKNOWN_VARIABLE: u16 = 1193;
 
 async fn begin_session(connection: &mut MySqlConnection) -> Result<(), SqlxError> {
     connection.execute(SESSION).await?;
-    if let Some(row) = connection.fetch_optional(REPLICATED).await?
-        && row.try_get::<String, _>(1)? == "ON"
-    {
-        connection.execute(READ_THE_LATEST).await?;
+    // Asking first whether it is a cluster costs a MariaDB more than all the rest of a new connection.
+    match connection.execute(READ_THE_LATEST).await {
+        Err(SqlxError::Database(said))
+            if said.try_downcast_ref::<SqlxMySqlError>().is_some_and(|said| said.number() == UNKNOWN_VARIABLE) =>
+        {
+            Ok(())
+        }
+        other => other.map(|_| ()),
     }
-    Ok(())
 }
 
 fn mysql_options(options: &MySqlConnectOptions) -> MySqlConnectOptions {

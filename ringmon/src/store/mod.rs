@@ -67,4 +67,9 @@ impl Store {
     pub fn place(&self) -> String {
         self.inner.database.url().to_string()
     }
+
+    /// Gives the connections up: whatever comes next opens its own. What still runs on them may end by itself.
+    pub fn disconnect(&self) {
+        self.inner.database.forget();
+    }
 }

@@ -18,6 +18,7 @@ mod races;
 mod refusals;
 mod schema;
 mod secrets;
+mod session;
 mod tls;
 mod transaction;
 mod upgrade;

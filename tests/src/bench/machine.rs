@@ -7,7 +7,7 @@ use serde::Serialize;
 /// The machine, before anything was started.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
-    /// Always `detect`.
+    /// What is measured on it: `detect`, `store`.
     pub bench: &'static str,
     /// Always `machine`.
     pub who: &'static str,
@@ -22,10 +22,10 @@ pub struct Machine {
 impl Machine {
     /// This one, now; what cannot be read is empty.
     #[must_use]
-    pub fn look() -> Self {
+    pub fn look(bench: &'static str) -> Self {
         let text = |file: &str| fs::read_to_string(file).unwrap_or_default().trim().to_owned();
         Self {
-            bench: "detect",
+            bench,
             who: "machine",
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             kernel: text("/proc/sys/kernel/osrelease"),

@@ -103,6 +103,22 @@ fn of_thread(task: &Path) -> Option<(String, u64)> {
     Some((name, stat.split(' ').next()?.parse().ok()?))
 }
 
+/// Milliseconds that a process was on a processor since it started, the threads that ended since then included (proc_pid_stat(5)).
+///
+/// # Errors
+/// It has ended.
+pub fn cpu_ms(pid: i32) -> anyhow::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid} has ended"))?;
+    parse_cpu(&stat).with_context(|| format!("process {pid} has no times"))
+}
+
+/// utime and stime: the 12th and 13th after the name, which may have spaces in it.
+fn parse_cpu(stat: &str) -> Option<f64> {
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut times = rest.split(' ').skip(11).map_while(|ticks| ticks.parse::<u32>().ok());
+    Some((f64::from(times.next()?) + f64::from(times.next()?)) * TICK_MS)
+}
+
 /// Resident memory of a process.
 ///
 /// # Errors
@@ -175,6 +191,13 @@ mod tests {
     fn resident_memory_is_read_from_a_status() {
         assert_eq!(parse_rss("Name:\tx\nVmRSS:\t    7788 kB\n"), Some(7788));
         assert_eq!(parse_rss("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn the_time_of_a_process_is_behind_its_name() {
+        let stat = "42 (a) b) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20";
+        assert_eq!(parse_cpu(stat), Some(2000.0));
+        assert_eq!(parse_cpu("42 (a) S 1"), None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ struct Place {
     snapshot: u16,
 }
 
-pub fn start() -> anyhow::Result<Vec<Node>> {
+pub fn start(more: &[String]) -> anyhow::Result<Vec<Node>> {
     version()?;
     super::find("rsync")?;
     node::three_times(|| {
@@ -37,7 +37,7 @@ pub fn start() -> anyhow::Result<Vec<Node>> {
         let group = group.join(",");
         let mut nodes = Vec::with_capacity(NODES);
         for place in places {
-            nodes.push(start_node(place, &group, nodes.is_empty())?);
+            nodes.push(start_node(place, &group, nodes.is_empty(), more)?);
         }
         Ok(nodes)
     })
@@ -53,7 +53,7 @@ fn place() -> anyhow::Result<Place> {
 }
 
 /// The first one makes the cluster and its account; the others get all of it from those that are there.
-fn start_node(place: Place, group: &str, first: bool) -> anyhow::Result<Node> {
+fn start_node(place: Place, group: &str, first: bool, more: &[String]) -> anyhow::Result<Node> {
     let Place { folder, port, group: own_group, increment, snapshot } = place;
     if first {
         super::mariadb::install(folder.path(), USER)?;
@@ -78,6 +78,7 @@ fn start_node(place: Place, group: &str, first: bool) -> anyhow::Result<Node> {
         format!("--wsrep-provider-options={options}"),
     ];
     program.extend(cluster.into_iter().map(Into::into));
+    program.extend(more.iter().map(Into::into));
     let node = if first {
         Node::start_once_with(folder, port, program, &["--wsrep-new-cluster"])?
     } else {

@@ -33,7 +33,7 @@ pub fn version() -> anyhow::Result<String> {
     version.map(str::to_owned).with_context(|| format!("mysqld says no version: {text}"))
 }
 
-pub fn start() -> anyhow::Result<Node> {
+pub fn start(more: &[String]) -> anyhow::Result<Node> {
     node::three_times(|| {
         let folder = node::folder("ringmon-mysql-")?;
         let port = node::free_port()?;
@@ -47,6 +47,7 @@ pub fn start() -> anyhow::Result<Node> {
         program.extend(super::mariadb::common(folder.path(), port, "root"));
         program.push(format!("--init-file={}", folder.path().join("init.sql").display()).into());
         program.extend(["--mysqlx=OFF", "--skip-log-bin"].map(OsString::from));
+        program.extend(more.iter().map(OsString::from));
         Node::start(folder, port, program)
     })
 }

@@ -203,6 +203,12 @@ impl Node {
         self.folder.path()
     }
 
+    /// Its process id, for whoever reads in /proc what it costs; `None` while it is not running.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        self.running().as_ref().map(|running| running.server.as_raw())
+    }
+
     /// The last lines that it logged.
     #[must_use]
     pub fn words(&self) -> String {

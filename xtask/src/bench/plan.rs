@@ -183,8 +183,10 @@ mod tests {
 
     fn plan(words: &[&str]) -> Plan {
         let all = ["bench", "detect"].iter().chain(words);
-        let super::super::Bench::Detect(detect) = Words::parse_from(all).bench;
-        Plan::new(&detect)
+        match Words::parse_from(all).bench {
+            super::super::Bench::Detect(detect) => Plan::new(&detect),
+            super::super::Bench::Store(_) => unreachable!("detect was asked for"),
+        }
     }
 
     #[test]

@@ -37,6 +37,11 @@ impl FromStr for Engines {
 const DEFAULT: &[Engine] = &[Engine::Sqlite, Engine::MariaDb];
 
 impl Engines {
+    /// Each of them.
+    pub fn list(&self) -> &[Engine] {
+        &self.0
+    }
+
     /// What has to be installed for them. (SQLite is in the binary, MariaDB is for other tests too.)
     pub fn purposes(&self) -> Vec<setup::For> {
         let purpose = |engine: &Engine| match engine {
@@ -97,7 +102,12 @@ impl Line {
 ///
 /// # Errors
 /// The tests cannot be found, or the file cannot be written.
-pub fn run(root: &Path, asked: Option<&Engines>, filter: Option<&str>, run: (&str, &str)) -> anyhow::Result<Vec<Row>> {
+pub(super) fn run(
+    root: &Path,
+    asked: Option<&Engines>,
+    filter: Option<&str>,
+    run: (&str, &str),
+) -> anyhow::Result<Vec<Row>> {
     let binary = binary(root)?;
     let (mut lines, mut rows) = (Vec::new(), Vec::new());
     for engine in asked.map_or(DEFAULT, |engines| engines.0.as_slice()) {
