@@ -239,6 +239,13 @@ async fn an_upgrade_that_has_to_wait_keeps_no_agent_waiting(db: TestDb) {
     event::Entity::find().all(&dump).await.unwrap();
     let url = db.url.clone();
     let upgrade = tokio::spawn(async move { Store::init(&url, POOL, Quorum::Both).await });
+    // A cluster does what changes its schema everywhere at the same place of the order, and breaks off whoever is in the way.
+    if db.urls().len() > 1 {
+        assert_eq!(upgrade.await.unwrap().unwrap().schema_found, 1);
+        let broken_off = event::Entity::find().all(&dump).await.unwrap_err();
+        println!("the dump: {broken_off}");
+        return is_version_2(&database).await;
+    }
     let waits = "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE '%metadata lock%'";
     let asked = || sea_orm::Statement::from_string(sea_orm::DbBackend::MySql, waits);
     let seen = async { while database.connections().query_one_raw(asked()).await.unwrap().is_none() {} };
