@@ -91,7 +91,12 @@ fn database(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     let away = engine.database_away.as_ref().map(|(since, _)| engine.at.since(*since));
     page.gauge("database_up", "1 while the database answers", None, flag(away.is_none()))?;
     let seconds = away.unwrap_or_default().as_secs_f64();
-    page.gauge("database_away", "For how long the database has not answered", Some(&Unit::Seconds), seconds)?;
+    page.gauge(
+        "database_away",
+        "For how long the database has not answered, or has refused to write",
+        Some(&Unit::Seconds),
+        seconds,
+    )?;
     let p99 = engine.database_p99.as_secs_f64();
     page.gauge("database_p99", "99th percentile of this agent's table operations", Some(&Unit::Seconds), p99)
 }

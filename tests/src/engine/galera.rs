@@ -15,7 +15,10 @@ const USER: &str = "mysql";
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 
 pub fn version() -> anyhow::Result<String> {
-    ensure!(Path::new(PROVIDER).exists(), "galera-4 is not installed: run `cargo xtask setup`");
+    ensure!(
+        Path::new(PROVIDER).exists(),
+        "galera-4 is not installed: run `cargo xtask test --engines galera`, which installs it"
+    );
     Ok(format!("{}, {NODES} nodes", super::mariadb::version()?))
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 use super::node::{self, Node};
 
-/// Where `cargo xtask setup` unpacks it.
+/// Where `cargo xtask test --engines mysql` unpacks it.
 fn root() -> PathBuf {
     super::tools().join("mysql")
 }

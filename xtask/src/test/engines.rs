@@ -180,7 +180,20 @@ fn one(
         command.args(["--include-ignored", "--exact"]).args(&names).stdout(Stdio::piped());
         let mut child = command.spawn().context("cannot run the tests")?;
         for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
-            each.extend(ended(&line.context("cannot read what the tests say")?, &module));
+            let line = line.context("cannot read what the tests say")?;
+            match Said::of(&line, &module) {
+                Said::Ended(one, stdout) => {
+                    let word = if one.passed { "ok" } else { "failed" };
+                    progress::print(&format!("{word:>6} {:>7.2} s  {}", one.seconds, one.test));
+                    if !one.passed {
+                        progress::print(&stdout);
+                    }
+                    each.push(one);
+                }
+                Said::Slow(name) => progress::say(&format!("{name} takes its time")),
+                Said::Nothing => {}
+                Said::Other => progress::print(&line),
+            }
         }
         child.wait().context("cannot wait for the tests")?;
     }
@@ -191,28 +204,32 @@ fn one(
     Ok(Line { engine: engine.name(), version, tests, passed, failed: tests - passed, seconds, each })
 }
 
-/// One line of the harness, if it is the end of a test.
-fn ended(line: &str, module: &str) -> Option<One> {
-    let Ok(event) = serde_json::from_str::<serde_json::Value>(line) else {
-        progress::print(line);
-        return None;
-    };
-    let (name, what) = (event["name"].as_str()?, event["event"].as_str()?);
-    let test = name.replacen(module, "::", 1).trim_start_matches("store::tests::").to_owned();
-    let seconds = event["exec_time"].as_f64().unwrap_or_default();
-    match what {
-        "ok" | "failed" | "timeout" if event["type"] == "test" => {}
-        _ => return None,
+/// One line of the harness.
+enum Said {
+    /// A test is over; what it printed is behind it.
+    Ended(One, String),
+    /// It has been running for over a minute.
+    Slow(String),
+    /// What is said otherwise: a test began, how many there are.
+    Nothing,
+    /// No JSON: somebody else's words.
+    Other,
+}
+
+impl Said {
+    fn of(line: &str, module: &str) -> Self {
+        let Ok(event) = serde_json::from_str::<serde_json::Value>(line) else { return Self::Other };
+        let text = |key: &str| event[key].as_str().unwrap_or_default();
+        let test = text("name").replacen(module, "::", 1).trim_start_matches("store::tests::").to_owned();
+        let seconds = (event["exec_time"].as_f64().unwrap_or_default() * 1000.0).round() / 1000.0;
+        match (text("type"), text("event")) {
+            ("test", what @ ("ok" | "failed")) => {
+                Self::Ended(One { test, passed: what == "ok", seconds }, text("stdout").to_owned())
+            }
+            ("test", "timeout") => Self::Slow(test),
+            _ => Self::Nothing,
+        }
     }
-    if what == "timeout" {
-        progress::say(&format!("{name} takes its time"));
-        return None;
-    }
-    progress::print(&format!("{what:>6} {seconds:>7.2} s  {name}"));
-    if what == "failed" {
-        progress::print(event["stdout"].as_str().unwrap_or_default());
-    }
-    Some(One { test, passed: what == "ok", seconds: (seconds * 1000.0).round() / 1000.0 })
 }
 
 /// Test by engine, in seconds.
@@ -241,7 +258,9 @@ fn matrix(lines: &[Line]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Engine, Engines, ended};
+    use std::path::Path;
+
+    use super::{Engine, Engines, Said, module};
 
     #[test]
     fn engines_are_read_once_each_and_unknown_ones_refused() {
@@ -257,10 +276,39 @@ mod tests {
         let line = |event: &str| {
             format!(r#"{{"type":"test","event":"{event}","name":"store::tests::crowd::on_mysql::x","exec_time":1.5}}"#)
         };
-        let one = ended(&line("ok"), "::on_mysql::").unwrap();
+        let said = |line: &str| Said::of(line, &module(Engine::MySql));
+        let Said::Ended(one, _) = said(&line("ok")) else { panic!("it ended") };
         assert_eq!((one.test.as_str(), one.passed, one.seconds), ("crowd::x", true, 1.5));
-        assert!(!ended(&line("failed"), "::on_mysql::").unwrap().passed);
-        assert!(ended(&line("started"), "::on_mysql::").is_none());
-        assert!(ended(r#"{"type":"suite","event":"ok","passed":1}"#, "::on_mysql::").is_none());
+        assert!(matches!(said(&line("failed")), Said::Ended(one, _) if !one.passed));
+        assert!(matches!(said(&line("timeout")), Said::Slow(name) if name == "crowd::x"));
+        assert!(matches!(said(&line("started")), Said::Nothing));
+        assert!(matches!(said(r#"{"type":"suite","event":"ok","passed":1}"#), Said::Nothing));
+        assert!(matches!(said("thread panicked"), Said::Other));
+    }
+
+    /// Only the store's tests run engine by engine: whatever else was called like that would run nowhere, and nobody would know.
+    #[test]
+    fn nobody_else_has_a_module_that_is_left_out_everywhere_else() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut folders: Vec<_> = ["ringmon", "ringmon-common", "tests", "xtask"].map(|name| root.join(name)).into();
+        let mut read = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|kind| kind == "rs")
+                    && !path.to_string_lossy().contains("store/tests")
+                {
+                    read += 1;
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let found = Engine::ALL
+                        .into_iter()
+                        .find(|engine| text.contains(&format!("mod {} {{", module(*engine).trim_matches(':'))));
+                    assert_eq!(found, None, "{}", path.display());
+                }
+            }
+        }
+        assert!(read > 100, "{read} files");
     }
 }

@@ -34,9 +34,7 @@ impl Concern {
             Self::View | Self::Ahead(_) | Self::Vote(_) | Self::Alone | Self::Witnesses | Self::Health => true,
         }
     }
-}
 
-impl Concern {
     /// Whether it is there to write. (It does not, where that is done already.)
     const fn writes(self) -> bool {
         match self {

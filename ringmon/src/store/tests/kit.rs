@@ -17,6 +17,9 @@ use crate::store::{DatabaseUrl, Store};
 /// The pool of these tests.
 pub const POOL: &str = "lab";
 
+/// Longer than any server here takes for anything.
+const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// An empty database, thrown away at the end.
 pub struct TestDb {
     /// By the first node.
@@ -58,16 +61,19 @@ impl TestDb {
         let name = format!("t{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let database = crate::store::connect::Database::new(url_of(&nodes[0], "mysql"));
         let sql = format!("CREATE DATABASE IF NOT EXISTS {name}");
+        let begun = Instant::now();
         // The first connection of a busy machine may take longer than an agent would wait.
         while let Err(error) = database.connections().execute_unprepared(&sql).await {
-            assert!(matches!(error, sea_orm::DbErr::ConnectionAcquire(_)), "{error}");
+            let busy = matches!(error, sea_orm::DbErr::ConnectionAcquire(_));
+            assert!(busy && begun.elapsed() < LONG, "{error}");
         }
         let mut urls: Vec<DatabaseUrl> = nodes.iter().map(|node| url_of(node, &name)).collect();
         for url in &urls {
             // Nodes follow each other a moment later.
             let there = crate::store::connect::Database::new(url.clone());
             while let Err(error) = there.probe(std::time::Duration::from_secs(10)).await {
-                assert!(matches!(error, crate::store::Error::UnknownDatabase { .. }), "{error}");
+                let to_come = matches!(error, crate::store::Error::UnknownDatabase { .. });
+                assert!(to_come && begun.elapsed() < LONG, "{error}");
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         }
