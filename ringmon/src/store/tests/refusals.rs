@@ -2,7 +2,7 @@
 //! operation is done once that is over.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ringmon_tests::engine::Engine;
 use ringmon_tests::undo::Undo;
@@ -79,8 +79,9 @@ async fn a_disk_without_room_is_called_that_and_the_table_is_whole_afterwards() 
     };
     mount(&["mount", "-t", "tmpfs", "-o", "size=1m", "none"]);
     let gone = place.clone();
-    let unmount = Undo::later(move || {
-        let _ = Command::new("umount").arg(&gone).status();
+    // At once, also when a file in it is still open: the driver closes its own in a thread of its own, and a failure waits for nobody.
+    let _unmount = Undo::later(move || {
+        let _ = Command::new("umount").arg("--lazy").arg(&gone).status();
     });
     let url = DatabaseUrl::sqlite(place.join("ringmon.db"));
     Store::init(&url, POOL, Quorum::Both).await.unwrap();
@@ -119,15 +120,4 @@ async fn a_disk_without_room_is_called_that_and_the_table_is_whole_afterwards() 
     assert!(matches!(joined, Outcome::Joined { .. }), "{joined:?}");
     members.insert(1, "again".to_owned());
     assert_eq!(store.whole().await, members);
-    store.inner.database.forget();
-    drop((store, unmount));
-    tokio::time::timeout(Duration::from_secs(10), async {
-        while std::fs::read_to_string("/proc/self/mountinfo").unwrap().contains(place.to_str().unwrap()) {
-            // The driver closes its file in a thread of its own.
-            let _ = Command::new("umount").arg(&place).status();
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await
-    .expect("it is unmounted");
 }
