@@ -4,7 +4,7 @@ mod wait;
 
 pub use wait::PATIENCE;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
@@ -146,29 +146,8 @@ impl Lab {
             lab.add(&name)?;
             lab.start(&name, &[])?;
         }
-        let (expected, mut again) = (lab.expected(), BTreeSet::new());
-        lab.until(&format!("the ring is {expected:?} and whole"), PATIENCE, |lab| {
-            lab.start_again(&mut again)?;
-            lab.whole(&expected)
-        })
-        .context("the pool did not come up")?;
+        lab.until_whole().context("the pool did not come up")?;
         Ok(lab)
-    }
-
-    /// What a service manager does: whoever ended because the database could not be reached (69) is started again; here once.
-    fn start_again(&mut self, again: &mut BTreeSet<String>) -> anyhow::Result<()> {
-        let unavailable = |server: &&Server| {
-            let ended = server.agent.as_ref().and_then(Process::ended);
-            ended.is_some_and(|status| status.code() == Some(69))
-        };
-        let ended: Vec<String> = self.servers().filter(unavailable).map(|server| server.name.clone()).collect();
-        for name in ended {
-            if again.insert(name.clone()) {
-                eprintln!("the agent of {name} found no database, and is started again");
-                self.start(&name, &[])?;
-            }
-        }
-        Ok(())
     }
 
     /// Runs `ringmon` with these words on the hub, told of database and pool.

@@ -22,6 +22,9 @@ use crate::passing::Passing;
 /// Where the hub listens: the database's address.
 pub const HUB: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
 
+/// The hub's on the link.
+const HUB_MAC: &str = "02:72:69:6e:67:fe";
+
 /// The interface of every server.
 pub const INTERFACE: &str = "eth0";
 
@@ -104,8 +107,10 @@ impl Network {
     pub fn new(pass: Option<&Path>) -> anyhow::Result<Self> {
         let pass = pass.map(Passing::load).transpose()?;
         let hub = Namespace::new()?;
+        // An address of its own: without one a bridge takes the lowest of its ports', so that a server which is plugged in may change it, and
+        // whoever resolved it before sends to nobody until its entry expires, half a minute later.
         hub.ip(&format!(
-            "link add br0 type bridge forward_delay 0 mcast_snooping 0\n\
+            "link add br0 address {HUB_MAC} type bridge forward_delay 0 mcast_snooping 0\n\
              addr add {HUB}/24 dev br0\n\
              link set br0 up\n"
         ))

@@ -13,6 +13,17 @@ fn servers_and_hub_hear_each_other() {
 }
 
 #[test]
+fn a_server_that_is_plugged_in_later_cuts_nobody_off_from_the_hub() {
+    let network = Network::new(None).unwrap();
+    let a = network.plug(1).unwrap();
+    assert!(hears(&a, HUB));
+    let _b = network.plug(2).unwrap();
+    // As low as an address of a veth can be: a bridge without one of its own would take it.
+    network.hub().ip("link set p2 address 02:00:00:00:00:01\n").unwrap();
+    assert!(hears(&a, HUB));
+}
+
+#[test]
 fn a_cut_server_hears_nobody_and_an_isolated_one_only_the_hub() {
     let mut network = Network::new(None).unwrap();
     let (a, b) = (network.plug(1).unwrap(), network.plug(2).unwrap());
