@@ -5,8 +5,8 @@
 //! plans, by the rules in [`edit`](crate::core::edit):
 //!
 //! ```text
-//! run ── attempt ─┬─ read: clock and pool row in one statement, then the lookups      (no locks)
-//!        ▲        └─ write: BEGIN, compare-and-swap row by row, COMMIT                (READ COMMITTED)
+//! run ── attempt ─┬─ BEGIN; read: clock and pool row in one statement, then the lookups   (READ COMMITTED, no locks)
+//!        ▲        └─ write: compare-and-swap row by row, COMMIT
 //!        └── conflict: jittered pause, empty snapshot (at most 20 times or 2 s)
 //! ```
 //!
@@ -23,6 +23,7 @@ mod pools;
 mod read;
 mod run;
 mod schema;
+mod session;
 mod tls;
 mod url;
 mod write;

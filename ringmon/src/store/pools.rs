@@ -129,7 +129,8 @@ impl Store {
     /// The database's. What is gone by then is gone; it may be run again.
     pub async fn forget_events(&self, keep: Duration, told: &mut dyn FnMut(u64)) -> Result<u64, Error> {
         let mut seen = TableSnapshot::default();
-        match self.read_clock(Time::ZERO, &mut seen).await {
+        let read = async { self.read_clock(&self.session().await?, Time::ZERO, &mut seen).await };
+        match read.await {
             Ok(()) => {}
             Err(Fault::Failed(error)) => return Err(error),
             Err(Fault::Conflict(cause)) => {

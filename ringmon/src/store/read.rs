@@ -5,11 +5,13 @@ use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     Statement,
 };
-use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
+use super::connect::STATEMENT;
 use super::convert::{micros, pool_row, server_row, stored_event, word};
 use super::entity::{event, pool, server};
 use super::error::Fault;
+use super::session::Session;
 use super::{Store, clock};
 use crate::core::edit::Lookup;
 use crate::core::{DbTime, EventKind, PoolId, ServerId, Side, TableSnapshot, Time};
@@ -23,14 +25,19 @@ pub(super) enum Found {
 
 impl Store {
     /// R7: the database's clock, before anything else; with it, in one round trip, the pool's row.
-    pub(super) async fn read_clock(&self, read_at: Time, seen: &mut TableSnapshot) -> Result<(), Fault> {
+    pub(super) async fn read_clock(
+        &self,
+        session: &Session,
+        read_at: Time,
+        seen: &mut TableSnapshot,
+    ) -> Result<(), Fault> {
         let database = &self.inner.database;
         let backend = database.backend();
         let query =
             pool::Entity::find_by_id(self.inner.pool.0).expr_as(Expr::cust(clock::started_sql(backend)), "db_now");
         let found = database
-            .within(super::connect::STATEMENT, "reading the clock and the pool", async |db| {
-                let Some(row) = db.query_one(query.as_query()).await? else { return Ok(None) };
+            .within(STATEMENT, "reading the clock and the pool", async |_| {
+                let Some(row) = session.reader().query_one(query.as_query()).await? else { return Ok(None) };
                 let now: i64 = row.try_get("", "db_now")?;
                 Ok(Some((now, pool::Model::from_query_result(&row, "")?)))
             })
@@ -43,7 +50,12 @@ impl Store {
     }
 
     /// Make these lookups; the ones by id in one statement.
-    pub(super) async fn read(&self, lookups: &[Lookup], seen: &mut TableSnapshot) -> Result<(), Fault> {
+    pub(super) async fn read(
+        &self,
+        session: &Session,
+        lookups: &[Lookup],
+        seen: &mut TableSnapshot,
+    ) -> Result<(), Fault> {
         let mut ids = Vec::new();
         for lookup in lookups {
             match lookup {
@@ -54,17 +66,17 @@ impl Store {
                 | Lookup::Walk { .. }
                 | Lookup::Removals(_)
                 | Lookup::Members
-                | Lookup::LastEvent(_) => self.read_one(lookup, seen).await?,
+                | Lookup::LastEvent(_) => self.read_one(session, lookup, seen).await?,
             }
         }
-        if ids.is_empty() { Ok(()) } else { self.read_ids(&ids, seen).await }
+        if ids.is_empty() { Ok(()) } else { self.read_ids(session, &ids, seen).await }
     }
 
-    async fn read_ids(&self, ids: &[ServerId], seen: &mut TableSnapshot) -> Result<(), Fault> {
+    async fn read_ids(&self, session: &Session, ids: &[ServerId], seen: &mut TableSnapshot) -> Result<(), Fault> {
         // With the pool as a condition, SQLite takes four ids for more than what an index of the pool would bring, and reads the pool.
         let query = server::Entity::find().filter(server::Column::Id.is_in(ids.iter().map(|id| id.0)));
-        let limit = super::connect::STATEMENT;
-        let rows = self.inner.database.within(limit, "reading servers", async |db| query.all(db).await).await?;
+        let reader = session.reader();
+        let rows = self.inner.database.within(STATEMENT, "reading servers", async |_| query.all(&reader).await).await?;
         for id in ids {
             seen.answers.insert(Lookup::Id(*id), Vec::new());
         }
@@ -76,11 +88,10 @@ impl Store {
         Ok(())
     }
 
-    async fn read_one(&self, lookup: &Lookup, seen: &mut TableSnapshot) -> Result<(), Fault> {
-        let (pool, now) = (self.inner.pool, seen.db_now);
-        let limit = super::connect::STATEMENT;
-        let found =
-            self.inner.database.within(limit, "reading servers", async |db| find(db, pool, now, lookup).await).await?;
+    async fn read_one(&self, session: &Session, lookup: &Lookup, seen: &mut TableSnapshot) -> Result<(), Fault> {
+        let (pool, now, reader) = (self.inner.pool, seen.db_now, session.reader());
+        let look = async |_: &DatabaseConnection| find(&reader, pool, now, lookup).await;
+        let found = self.inner.database.within(STATEMENT, "reading servers", look).await?;
         match (found, lookup) {
             (Found::Count(count), _) => {
                 seen.counts.insert(lookup.clone(), count);

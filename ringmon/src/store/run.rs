@@ -91,12 +91,16 @@ impl Store {
         loop {
             attempt += 1;
             let mut seen = TableSnapshot::default();
-            let cause = match self.read_clock(Time::ZERO, &mut seen).await {
+            let begun_attempt = async {
+                let session = self.session().await?;
+                self.read_clock(&session, Time::ZERO, &mut seen).await.map(|()| session)
+            };
+            let cause = match begun_attempt.await {
                 Err(Fault::Failed(error)) => return Err(error),
                 Err(Fault::Conflict(cause)) => cause,
-                Ok(()) => {
+                Ok(session) => {
                     let Some(plan) = plan(&self.servers().await?, seen.db_now) else { return Ok(None) };
-                    match self.write(&plan, &|| true).await {
+                    match self.write(session, &plan, &|| true).await {
                         Ok(_) => return Ok(Some(plan)),
                         Err(Fault::Failed(error)) => return Err(error),
                         Err(Fault::Conflict(cause)) => cause,
@@ -123,7 +127,8 @@ impl Store {
         C: Fn() -> Time + Send + Sync,
         K: Fn() -> bool + Send + Sync,
     {
-        self.read_clock(clock(), seen).await?;
+        let session = self.session().await?;
+        self.read_clock(&session, clock(), seen).await?;
         loop {
             match step(seen) {
                 Step::Done(outcome) => return Ok(outcome),
@@ -133,10 +138,10 @@ impl Store {
                         // It would ask for ever: an operation never means that.
                         return Err(Fault::Conflict("the operation asked twice for the same rows".to_owned()));
                     }
-                    self.read(&lookups, seen).await?;
+                    self.read(&session, &lookups, seen).await?;
                 }
                 Step::Apply(plan) => {
-                    return Ok(match self.write(&plan, check).await? {
+                    return Ok(match self.write(session, &plan, check).await? {
                         Written::Overtaken => Outcome::Overtaken,
                         Written::Committed { inserted } => named(plan.outcome, inserted),
                     });

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use tokio::time::timeout;
 
 use super::connect::STATEMENT;
 use super::error::{Fault, classify};
+use super::session::Session;
 use super::{Error, Store};
 use crate::core::edit::{EventDraft, NewRow, PoolWrite};
 use crate::core::{Plan, RowWrite, ServerId};
@@ -54,12 +52,11 @@ impl Store {
     /// # Errors
     /// A conflict if a row was not as its guard says or the deadline has passed. Nothing was written, except that nobody knows
     /// after a connection broke or was silent while [`COMMITTING`].
-    pub(super) async fn write<K>(&self, plan: &Plan, check: &K) -> Result<Written, Fault>
+    pub(super) async fn write<K>(&self, session: Session, plan: &Plan, check: &K) -> Result<Written, Fault>
     where
         K: Fn() -> bool + Send + Sync,
     {
-        let connections = self.inner.database.connections();
-        let txn = self.in_time(WRITING, begin(&connections)).await?;
+        let txn = self.in_time(WRITING, session.into_writer()).await?;
         match self.fill(&txn, plan, check).await {
             Ok(Written::Committed { inserted }) => {
                 self.in_time(COMMITTING, txn.commit()).await?;
@@ -172,13 +169,4 @@ fn in_order(plan: &Plan) -> Vec<Work<'_>> {
     work.extend(rows.into_iter().map(|(_, part)| part));
     work.extend(plan.events.chunks(EVENTS).map(Work::Events));
     work
-}
-
-/// READ COMMITTED is the session's. SQLite takes its one write lock at once instead of failing half-way.
-async fn begin(connections: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    connections.begin_with_options(options).await
 }

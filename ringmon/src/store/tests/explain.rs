@@ -174,7 +174,8 @@ fn mysql_line(row: &QueryResult) -> Line {
 async fn every_lookup_uses_an_index(db: TestDb) {
     let mut explained = Explained::new(&db).await;
     let mut seen = TableSnapshot::default();
-    explained.store.read_clock(super::kit::mono(), &mut seen).await.unwrap();
+    let session = explained.store.session().await.unwrap();
+    explained.store.read_clock(&session, super::kit::mono(), &mut seen).await.unwrap();
     explained.judge("clock and pool", Reads::Few).await;
     // Whom they find is of no concern; that nobody looks for them is.
     seen.db_now = crate::core::DbTime::from_us(MANY);
@@ -189,12 +190,12 @@ async fn every_lookup_uses_an_index(db: TestDb) {
         (Lookup::LastEvent(ServerId(2000)), Reads::Few),
         (Lookup::Members, Reads::Pool),
     ] {
-        explained.store.read(std::slice::from_ref(&lookup), &mut seen).await.unwrap();
+        explained.store.read(&session, std::slice::from_ref(&lookup), &mut seen).await.unwrap();
         explained.judge(&format!("{lookup:?}"), reads).await;
     }
     explained
         .store
-        .read(&[5, 7, 9, 11, 13, 15, 4000, 12_000].map(|id| Lookup::Id(ServerId(id))), &mut seen)
+        .read(&session, &[5, 7, 9, 11, 13, 15, 4000, 12_000].map(|id| Lookup::Id(ServerId(id))), &mut seen)
         .await
         .unwrap();
     explained.judge("several by id", Reads::Few).await;

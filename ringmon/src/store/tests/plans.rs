@@ -91,7 +91,8 @@ pub fn seeded() -> StdRng {
 impl Store {
     pub(super) async fn db_now(&self) -> DbTime {
         let mut seen = TableSnapshot::default();
-        self.read_clock(super::kit::mono(), &mut seen).await.unwrap_or_else(|e| panic!("{e:?}"));
+        let read = async { self.read_clock(&self.session().await?, super::kit::mono(), &mut seen).await };
+        read.await.unwrap_or_else(|e| panic!("{e:?}"));
         seen.db_now
     }
 }
@@ -119,7 +120,7 @@ async fn random_plans_do_what_the_model_does(db: TestDb) {
         model.set_now(now);
         let plan = random_plan(&mut rng, &model, number, fate);
         let expected = model.commit(&plan, &mut || fate != Fate::Overtaken);
-        let written = store.write(&plan, &|| fate != Fate::Overtaken).await;
+        let written = store.write(store.session().await.unwrap(), &plan, &|| fate != Fate::Overtaken).await;
         stamps.add(now, store.db_now().await);
         let what = format!("plan {number}, {fate:?}: {plan:?}");
         match (&expected, &written) {
