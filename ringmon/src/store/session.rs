@@ -47,12 +47,10 @@ impl Store {
     /// A new one. Dropped, it has written nothing.
     pub(super) async fn session(&self) -> Result<Session, Fault> {
         let database = &self.inner.database;
-        match database.backend() {
-            DbBackend::Sqlite => Ok(Session::Sqlite(database.connections())),
-            DbBackend::MySql | DbBackend::Postgres => {
-                // It begins with "reading": BEGIN waits for what reads would wait for.
-                database.within(STATEMENT, "reading (BEGIN)", async |db| db.begin().await).await.map(Session::Transaction)
-            }
+        if database.backend() == DbBackend::Sqlite {
+            return Ok(Session::Sqlite(database.connections()));
         }
+        // It begins with "reading": BEGIN waits for what reads would wait for.
+        database.within(STATEMENT, "reading (BEGIN)", async |db| db.begin().await).await.map(Session::Transaction)
     }
 }
