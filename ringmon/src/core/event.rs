@@ -53,7 +53,7 @@ pub enum EventKind {
     DatabaseAway,
     /// It answers again.
     DatabaseBack,
-    /// A service check changed.
+    /// A service check changed, or clients are no longer, or again, to be sent there (`draining`).
     Service,
 }
 

@@ -22,6 +22,7 @@ pub mod recording;
 pub mod replay;
 pub mod ring;
 pub mod rng;
+pub mod route;
 pub mod row;
 pub mod sim;
 pub mod time;

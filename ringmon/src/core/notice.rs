@@ -57,4 +57,14 @@ pub enum NoticeBody {
         /// For how long.
         silence_ms: u32,
     },
+    /// From a router: tell me, where this comes from, of every change of the table that you make or see.
+    Follow {
+        /// For so long; 0: no more.
+        seconds: u32,
+    },
+    /// To a router, or from an operator's command: the row of `subject` has changed, or is gone. Read it.
+    Changed {
+        /// Whose row.
+        subject: ServerId,
+    },
 }

@@ -117,6 +117,17 @@ pub enum TableOp {
         /// What the check says.
         health: Health,
     },
+    /// Send no new clients to a server, or send them again. It stays on the ring.
+    SetDraining {
+        /// The row.
+        id: ServerId,
+        /// Only this life of it; `None`: an operator's word, whichever.
+        incarnation: Option<Incarnation>,
+        /// Whether it is to be left alone by clients.
+        draining: bool,
+        /// Who says so, for the event.
+        by: String,
+    },
     /// Freeze (`Some(why)`) or thaw the pool.
     SetFrozen {
         /// Why.
@@ -190,6 +201,9 @@ impl TableOp {
             Self::Alone { me, incarnation, alone } => alone::mark(*me, *incarnation, *alone, seen),
             Self::RemoveAll(a) => alone::remove_all(a, seen),
             Self::SetHealth { me, incarnation, health } => marks::set_health(*me, *incarnation, *health, seen),
+            Self::SetDraining { id, incarnation, draining, by } => {
+                marks::set_draining(*id, *incarnation, *draining, by, seen)
+            }
             Self::SetFrozen { frozen, by } => marks::set_frozen(frozen.as_ref(), by, seen),
         };
         self.unhurried(step.unwrap_or_else(|early| early))
@@ -222,6 +236,7 @@ impl TableOp {
             | Self::Withdraw { .. }
             | Self::Alone { .. }
             | Self::SetHealth { .. }
+            | Self::SetDraining { .. }
             | Self::SetFrozen { .. } => Vec::new(),
         }
     }

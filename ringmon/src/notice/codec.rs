@@ -27,6 +27,8 @@ const PROBE_ME: u8 = 4;
 const ASK: u8 = 5;
 const PROOF: u8 = 6;
 const OUTAGE: u8 = 7;
+const FOLLOW: u8 = 8;
+const CHANGED: u8 = 9;
 
 /// A datagram, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +111,7 @@ pub fn decode(datagram: &[u8], keys: &Keys, route: Route) -> Result<Packet, Refu
 }
 
 /// Kind and bytes of a body: a subject and eight zeros, an address (IPv4 mapped into IPv6, RFC 4291, 2.5.5.2), an incarnation,
-/// an age and four zeros, or a silence and twelve zeros.
+/// an age and four zeros, or a span and twelve zeros.
 fn body_bytes(body: NoticeBody) -> (u8, [u8; 16]) {
     let subject = |id: ServerId| {
         let mut bytes = [0; 16];
@@ -132,6 +134,12 @@ fn body_bytes(body: NoticeBody) -> (u8, [u8; 16]) {
             bytes[..4].copy_from_slice(&silence_ms.to_be_bytes());
             (OUTAGE, bytes)
         }
+        NoticeBody::Follow { seconds } => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&seconds.to_be_bytes());
+            (FOLLOW, bytes)
+        }
+        NoticeBody::Changed { subject: id } => (CHANGED, subject(id)),
     }
 }
 
@@ -149,12 +157,15 @@ fn body(kind: u8, bytes: [u8; 16]) -> Option<NoticeBody> {
             let age_ms = u32::try_from(zeros >> 32).unwrap_or(u32::MAX);
             Some(NoticeBody::Proof { incarnation: Incarnation(subject.0), age_ms })
         }
-        OUTAGE if zeros == 0 && subject.0 << 32 == 0 => {
-            let silence_ms = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-            Some(NoticeBody::Outage { silence_ms })
-        }
+        OUTAGE if zeros == 0 && subject.0 << 32 == 0 => Some(NoticeBody::Outage { silence_ms: first_four(bytes) }),
+        FOLLOW if zeros == 0 && subject.0 << 32 == 0 => Some(NoticeBody::Follow { seconds: first_four(bytes) }),
+        CHANGED if zeros == 0 => Some(NoticeBody::Changed { subject }),
         _ => None,
     }
+}
+
+fn first_four(bytes: [u8; 16]) -> u32 {
+    u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
 /// An address in sixteen bytes.

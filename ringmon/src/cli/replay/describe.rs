@@ -97,6 +97,9 @@ fn noticed(notice: &Notice, names: &Decisions) -> String {
         NoticeBody::ProbeMe { address } => format!("please probe {}", names.name_at(address)),
         NoticeBody::Ask { address } => format!("do you hear {}? (R12)", names.name_at(address)),
         NoticeBody::Proof { age_ms, .. } => format!("yes, {age_ms} ms ago (R12)"),
+        NoticeBody::Follow { seconds: 0 } => "tell me no more".to_owned(),
+        NoticeBody::Follow { seconds } => format!("tell me of changes for {seconds} s"),
+        NoticeBody::Changed { subject } => format!("the row of {} has changed", names.name(subject)),
         NoticeBody::Outage { silence_ms } => {
             format!("I was removed alive, after nobody had heard me for {silence_ms} ms (R6)")
         }

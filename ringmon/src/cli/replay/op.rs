@@ -39,6 +39,7 @@ pub const fn accusation(op: &TableOp) -> Option<&Accusation> {
         | TableOp::Withdraw { .. }
         | TableOp::Alone { .. }
         | TableOp::SetHealth { .. }
+        | TableOp::SetDraining { .. }
         | TableOp::SetFrozen { .. } => None,
     }
 }
@@ -48,7 +49,7 @@ pub fn about(op: &TableOp) -> Vec<ServerId> {
     match op {
         TableOp::Accuse(a) | TableOp::RemoveAll(a) => a.findings.iter().map(|f| f.server).collect(),
         TableOp::Withdraw { subjects, .. } => subjects.clone(),
-        TableOp::Leave { id, .. } => vec![*id],
+        TableOp::Leave { id, .. } | TableOp::SetDraining { id, .. } => vec![*id],
         TableOp::View { .. }
         | TableOp::FindSelf { .. }
         | TableOp::Ahead { .. }
@@ -95,6 +96,8 @@ pub fn asked(op: &TableOp, at: Time, names: &Decisions) -> String {
         TableOp::Alone { alone: true, .. } => "mark the own row: nobody is heard".to_owned(),
         TableOp::Alone { alone: false, .. } => "take the mark back: somebody is heard".to_owned(),
         TableOp::SetHealth { health, .. } => format!("write the service's health: {}", word(health)),
+        TableOp::SetDraining { id, draining: true, .. } => format!("send no new clients to {id}"),
+        TableOp::SetDraining { id, draining: false, .. } => format!("send clients to {id} again"),
         TableOp::SetFrozen { frozen: Some(why), .. } => format!("freeze the pool: {why}"),
         TableOp::SetFrozen { frozen: None, .. } => "thaw the pool".to_owned(),
         TableOp::View { known, .. } => format!("read the own row, and of {}", listed_ids(known)),

@@ -99,12 +99,13 @@ fn belongs(name: &str, line: &Line, names: &Decisions) -> bool {
             asked || read || done.result.is_err()
         }
         What::Sent(_, notice) | What::Heard(_, notice) => match notice.body {
-            NoticeBody::Voted { subject } | NoticeBody::Spliced { subject } | NoticeBody::Removed { subject } => {
-                named(&subject)
-            }
+            NoticeBody::Voted { subject }
+            | NoticeBody::Spliced { subject }
+            | NoticeBody::Removed { subject }
+            | NoticeBody::Changed { subject } => named(&subject),
             NoticeBody::Ask { address } => names.name_at(address) == name,
             NoticeBody::Proof { .. } | NoticeBody::Outage { .. } => true,
-            NoticeBody::ProbeMe { .. } => false,
+            NoticeBody::ProbeMe { .. } | NoticeBody::Follow { .. } => false,
         },
         What::Fault { .. } | What::Link(_) => true,
         What::Service(_) | What::Began(_) | What::Stop(_) | What::Ended(_) => false,

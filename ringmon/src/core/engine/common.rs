@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::contract::{Buddy, Identity, Output, TableDone};
+use super::followers::Followers;
 use super::table::{Concern, Tables, Turn};
 use super::watching::Watches;
 use super::witness::Proofs;
@@ -54,6 +55,9 @@ pub(super) struct Common {
     /// What the own row was last asked to say; `None`: unknown.
     pub row_health: Option<Health>,
     pub tally: Tally,
+    /// Routers.
+    #[serde(default)]
+    pub followers: Followers,
     /// R12: who is heard by others.
     pub proofs: Proofs,
     /// When a probe of whom on the ring was last answered here.
@@ -83,6 +87,7 @@ impl Common {
             health: Health::Unknown,
             row_health: None,
             tally: Tally::default(),
+            followers: Followers::default(),
             proofs: Proofs::default(),
             visits: BTreeMap::new(),
             out: VecDeque::new(),

@@ -75,6 +75,7 @@ impl Leaving {
         }
         common.own_event(EventKind::Left, json!({ "by": common.identity.name }));
         let subject = common.me.0;
+        common.tell_followers(subject);
         for buddy in std::mem::take(&mut self.buddies) {
             common.send(buddy.address, buddy.notice_port, NoticeBody::Spliced { subject });
         }

@@ -171,7 +171,22 @@ impl Member {
                 }
                 self.read_at = common.now;
             }
-            NoticeBody::Spliced { .. } | NoticeBody::Removed { .. } => self.read_at = common.now,
+            NoticeBody::Spliced { subject } => {
+                self.read_at = common.now;
+                // Whoever has just come is followed by nobody yet.
+                common.tell_followers(subject);
+            }
+            NoticeBody::Removed { subject } => {
+                self.read_at = common.now;
+                self.tell_for_an_operator(common, notice, subject);
+            }
+            NoticeBody::Changed { subject } => {
+                self.read_at = if subject == self.id { common.now } else { self.read_at };
+                self.tell_for_an_operator(common, notice, subject);
+            }
+            NoticeBody::Follow { seconds } => {
+                common.followers.follow(from, Duration::from_secs(u64::from(seconds)), common.now);
+            }
             NoticeBody::ProbeMe { address } => {
                 let room = self.helped.len() < Self::HELPED || self.helped.contains_key(&address);
                 if room && address != common.identity.address {
@@ -186,6 +201,13 @@ impl Member {
                 let silence = Duration::from_millis(u64::from(silence_ms));
                 common.outages.healed(from.0, silence, common.now);
             }
+        }
+    }
+
+    /// An operator's command knows the servers, and no routers.
+    fn tell_for_an_operator(&self, common: &mut Common, notice: &Notice, subject: ServerId) {
+        if notice.from == ServerId::NEW {
+            common.tell_followers(subject);
         }
     }
 
@@ -249,7 +271,8 @@ impl Member {
             Concern::Leave if self.moved(common, &done) => return Some(Next::Removed),
             // Nobody knows what the row says: write again.
             Concern::Health if done.result.is_err() => common.row_health = None,
-            Concern::Health | Concern::View | Concern::Find | Concern::Place | Concern::Join | Concern::Leave => {}
+            Concern::Health => common.tell_followers(self.id),
+            Concern::View | Concern::Find | Concern::Place | Concern::Join | Concern::Leave => {}
         }
         None
     }

@@ -22,6 +22,7 @@
 mod alone;
 mod common;
 mod contract;
+mod followers;
 mod joining;
 mod leaving;
 mod member;

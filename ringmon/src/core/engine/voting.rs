@@ -76,6 +76,7 @@ impl Member {
                 common.tally.votes += 1;
                 let name = work.chain.member(id).map_or_else(|| id.to_string(), |b| b.name.clone());
                 common.event(EventKind::Vote, &name, json!({ "kind": standing.kind, "side": side }));
+                common.tell_followers(id);
             }
         }
         if let Some(suspicion) = &mut work.suspicion {
@@ -93,6 +94,7 @@ impl Member {
             if let Some(vote) = vote.filter(|v| v.confirmed) {
                 let name = self.name_of(common, id);
                 common.event(EventKind::VoteWithdrawn, &name, json!({ "kind": vote.kind }));
+                common.tell_followers(id);
             }
         }
     }
@@ -113,6 +115,7 @@ impl Member {
             let evidence = self.evidence(common, removal.server);
             self.tell_gone(common, removal.server, &removal.name, removal.kind, json!(removal.voters), evidence);
             common.send(removal.address, removal.notice_port, NoticeBody::Removed { subject: removal.server });
+            common.tell_followers(removal.server);
         }
         let subject = removed.first().map_or(ServerId::NEW, |r| r.server);
         let others = [ends.0, ends.1].into_iter().filter(|id| *id != self.id);

@@ -39,6 +39,33 @@ pub(super) fn set_health(me: ServerId, incarnation: Incarnation, health: Health,
     Ok(apply(unhurried(seen.db_now, draft.writes(), Vec::new(), Outcome::Written)))
 }
 
+pub(super) fn set_draining(
+    id: ServerId,
+    incarnation: Option<Incarnation>,
+    draining: bool,
+    by: &str,
+    seen: &TableSnapshot,
+) -> Next {
+    need(seen, [Lookup::Id(id)])?;
+    let row = must_row(seen, id)?;
+    if incarnation.is_some_and(|life| life != row.incarnation) {
+        return done(Outcome::Stale);
+    }
+    if row.draining == draining {
+        return done(Outcome::Written);
+    }
+    let mut draft = Draft::default();
+    draft.touch(row).draining = Some(draining);
+    let event = EventDraft {
+        kind: EventKind::Service,
+        subject: Some(id),
+        subject_name: row.name.clone(),
+        by: by.to_owned(),
+        detail: json!({ "draining": draining }),
+    };
+    Ok(apply(unhurried(seen.db_now, draft.writes(), vec![event], Outcome::Written)))
+}
+
 pub(super) fn set_frozen(frozen: Option<&String>, by: &str, seen: &TableSnapshot) -> Next {
     let Some(pool) = &seen.pool else { return done(Outcome::Stale) };
     if pool.frozen.as_ref() == frozen {

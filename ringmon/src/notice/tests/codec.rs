@@ -27,6 +27,8 @@ fn bodies() -> impl Strategy<Value = NoticeBody> {
         (any::<i64>(), any::<u32>())
             .prop_map(|(life, age_ms)| NoticeBody::Proof { incarnation: Incarnation(life), age_ms }),
         any::<u32>().prop_map(|silence_ms| NoticeBody::Outage { silence_ms }),
+        any::<u32>().prop_map(|seconds| NoticeBody::Follow { seconds }),
+        any::<i64>().prop_map(|id| NoticeBody::Changed { subject: ServerId(id) }),
     ]
 }
 
@@ -115,7 +117,7 @@ fn what_means_nothing_is_refused_however_well_it_is_tagged() {
     assert_eq!(forged_by_a_friend(&notice, 5, 1), Ok(notice.clone()), "nothing changed");
     assert_eq!(forged_by_a_friend(&notice, 4, 2), Err(Refusal::Foreign), "another version");
     assert_eq!(forged_by_a_friend(&notice, 7, 1), Err(Refusal::Foreign), "a flag");
-    assert_eq!(forged_by_a_friend(&notice, 5, 9), Err(Refusal::Meaningless), "another kind");
+    assert_eq!(forged_by_a_friend(&notice, 5, 10), Err(Refusal::Meaningless), "another kind");
     assert_eq!(forged_by_a_friend(&notice, 5, 0), Err(Refusal::Meaningless), "an acknowledgement with a sender");
     assert_eq!(forged_by_a_friend(&notice, 47, 1), Err(Refusal::Meaningless), "something behind the subject");
     assert_eq!(forged_by_a_friend(&ack, 32, 1), Err(Refusal::Meaningless), "an acknowledgement with a body");

@@ -165,6 +165,9 @@ impl Writer {
                 self.run(&TableOp::Withdraw { me: id, subjects }).await;
             }
             4 => {
+                let draining = self.rng.random();
+                self.run(&TableOp::SetDraining { id, incarnation: Some(incarnation), draining, by: self.name.clone() })
+                    .await;
                 let health = *[Health::Passing, Health::Failing].choose(&mut self.rng).unwrap();
                 self.run(&TableOp::SetHealth { me: id, incarnation, health }).await;
             }

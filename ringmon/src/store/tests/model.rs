@@ -195,7 +195,7 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
     // Somebody who is not there, or not any more.
     let stranger = |rng: &mut StdRng| ServerId(rng.random_range(1..=i64::from(number) + 2));
     let life = |rng: &mut StdRng| Incarnation(me.incarnation.0 - i64::from(rng.random_bool(0.1)));
-    match rng.random_range(0..26) {
+    match rng.random_range(0..27) {
         0..=3 if rows.len() < 6 => random_join(rng, &rows, me, number),
         4 => TableOp::Leave { id: stranger(rng), incarnation: None, by: "operator".into() },
         5 => TableOp::Leave { id: me.id, incarnation: Some(life(rng)), by: me.name.clone() },
@@ -217,6 +217,12 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
         21 => TableOp::SetFrozen { frozen: rng.random_bool(0.5).then(|| "why".to_owned()), by: "operator".into() },
         22 => TableOp::View { me: any(rng), known: vec![stranger(rng), stranger(rng)] },
         23 => TableOp::FindSelf { name: me.name.clone(), address: any_address(rng, &rows) },
+        25 => TableOp::SetDraining {
+            id: stranger(rng),
+            incarnation: rng.random_bool(0.5).then(|| life(rng)),
+            draining: rng.random(),
+            by: me.name.clone(),
+        },
         24 => TableOp::PickPlace { pick: rng.random() },
         _ => TableOp::Ahead {
             from: if rng.random_bool(0.8) { me.id } else { stranger(rng) },

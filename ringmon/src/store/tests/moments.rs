@@ -18,7 +18,7 @@ use crate::store::{Events, Store};
 super::on_servers!(a_cut_at_any_statement_loses_nothing_and_doubles_nothing);
 
 /// What is done, each in a pool of its own that is made ready for it.
-const CASES: [&str; 14] = [
+const CASES: [&str; 15] = [
     "first join",
     "join",
     "take over",
@@ -31,6 +31,7 @@ const CASES: [&str; 14] = [
     "remove all",
     "withdraw",
     "health",
+    "drain",
     "freeze",
     "thaw",
 ];
@@ -75,6 +76,7 @@ async fn prepare(case: &str, store: &Store) -> TableOp {
             TableOp::Withdraw { me: a.id, subjects: vec![row("b").id] }
         }
         "health" => TableOp::SetHealth { me: a.id, incarnation: a.incarnation, health: Health::Failing },
+        "drain" => TableOp::SetDraining { id: a.id, incarnation: None, draining: true, by: "operator".into() },
         "freeze" => frozen(Some("a test")),
         "thaw" => {
             store.run_plain(&frozen(Some("a test"))).await;
@@ -122,7 +124,11 @@ async fn state(store: &Store) -> Vec<String> {
             let votes = Side::BOTH.map(|side| row.vote(side).map(|vote| (name(vote.voter), vote.kind)));
             let (first, second) = (name(row.first_buddy), name(row.second_buddy));
             let alone = row.alone_at.is_some();
-            format!("{}: between {second} and {first}, {:?}, votes {votes:?}, alone {alone}", row.name, row.health)
+            let (health, draining) = (row.health, row.draining);
+            format!(
+                "{}: between {second} and {first}, {health:?}, draining {draining}, votes {votes:?}, alone {alone}",
+                row.name
+            )
         })
         .collect();
     state.sort();

@@ -194,6 +194,12 @@ fn op() -> impl Strategy<Value = TableOp> {
             incarnation,
             health: Health::Failing
         }),
+        1 => (server(), life(), any::<bool>()).prop_map(|(id, incarnation, draining)| TableOp::SetDraining {
+            id,
+            incarnation: Some(incarnation),
+            draining,
+            by: "me".into()
+        }),
         1 => any::<bool>().prop_map(|f| TableOp::SetFrozen { frozen: f.then(|| "why".into()), by: "me".into() }),
     ]
 }

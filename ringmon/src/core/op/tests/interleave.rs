@@ -121,6 +121,7 @@ fn by_history(start: &VirtualTable, table: &VirtualTable) -> BTreeSet<ServerId> 
                 assert!(members.remove(&subject), "{subject} left twice");
                 true
             }
+            EventKind::Service => true,
             other => panic!("unexpected event {other:?}"),
         };
     }
@@ -200,6 +201,7 @@ fn everything(table: &VirtualTable, size: usize) -> Vec<TableOp> {
         ops.push(join(table, "y", Some(name)));
         ops.push(leave(table, name));
         ops.push(take_over(table, name));
+        ops.push(TableOp::SetDraining { id: own.id, incarnation: None, draining: true, by: "operator".into() });
         ops.push(TableOp::SetHealth { me: own.id, incarnation: own.incarnation, health: Health::Passing });
         ops.push(TableOp::Alone { me: own.id, incarnation: own.incarnation, alone: true });
         let everybody: Vec<ServerId> = table.rows.keys().copied().collect();

@@ -25,6 +25,7 @@ fn everything() -> (VirtualTable, Vec<TableOp>) {
         TableOp::Withdraw { me: id(&table, "a"), subjects: vec![id(&table, "x")] },
         TableOp::Alone { me: c, incarnation: c_life, alone: true },
         TableOp::SetHealth { me: c, incarnation: c_life, health: Health::Failing },
+        TableOp::SetDraining { id: c, incarnation: None, draining: true, by: "operator".into() },
         TableOp::SetFrozen { frozen: Some("by hand".into()), by: "operator".into() },
     ];
     (table, ops)
