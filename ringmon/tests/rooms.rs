@@ -17,8 +17,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("record", &["core"]),
     ("observe", &["core"]),
     ("config", &["core", "observe", "store"]),
+    ("router", &["core", "store", "notice", "route", "observe", "config"]),
     ("agent", &["core", "datapath", "store", "notice", "route", "record", "observe", "config"]),
-    ("cli", &["core", "datapath", "store", "notice", "route", "record", "observe", "config", "agent"]),
+    ("cli", &["core", "datapath", "store", "notice", "route", "record", "observe", "config", "agent", "router"]),
 ];
 
 /// What belongs to one room alone.

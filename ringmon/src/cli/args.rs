@@ -2,6 +2,7 @@
 
 mod flags;
 mod pool;
+mod route;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crate::core::Rule;
 use crate::core::row::Quorum;
 use flags::{AgentFlags, PoolFlags};
 pub use pool::PoolCommand;
+pub use route::RouteCommand;
+use route::{DrainArgs, ROUTER_EXAMPLES, RouterFlags};
 
 /// What stands under `ringmon --help`.
 const EXAMPLES: &str = "\
@@ -79,6 +82,26 @@ pub enum Command {
         #[command(flatten)]
         pool: PoolFlags,
     },
+    /// Send no new clients to a server; it stays on the ring
+    ///
+    /// Routers take it out within a moment; connections that are there go on. A restart of its agent does not end it.
+    Drain(DrainArgs),
+    /// Send clients to it again
+    Undrain {
+        /// Which server
+        name: String,
+        #[command(flatten)]
+        pool: PoolFlags,
+    },
+    /// Keep routing servers in step with the pool: HAProxy, Envoy, Prometheus, nginx or anything else by a template, a hook
+    ///
+    /// Reads the table only, from the database or its replicas, is told by the agents of every change, and needs no privileges. While no
+    /// database answers, the routes stay as they are.
+    #[command(after_help = ROUTER_EXAMPLES)]
+    Router(Box<RouterFlags>),
+    /// To which servers clients may go: for scripts and clients; reads only
+    #[command(subcommand)]
+    Route(RouteCommand),
     /// Pools, their rules, which no agent can weaken, and their keys
     #[command(subcommand)]
     Pool(PoolCommand),
@@ -331,12 +354,16 @@ impl Cli {
             Command::Init(InitArgs { pool, .. })
             | Command::Events(EventsArgs { pool, .. })
             | Command::Leave { pool, .. }
+            | Command::Drain(DrainArgs { pool, .. })
+            | Command::Undrain { pool, .. }
             | Command::Ring(
                 RingCommand::Show(TableArgs { pool, .. })
                 | RingCommand::Check(TableArgs { pool, .. })
                 | RingCommand::Repair { table: TableArgs { pool, .. }, .. },
             ) => pool.put(&mut typed),
             Command::Pool(command) => command.put(&mut typed),
+            Command::Router(flags) => flags.put(&mut typed),
+            Command::Route(command) => command.put(&mut typed),
             Command::Agent(flags)
             | Command::Config(ConfigCommand::Check(flags) | ConfigCommand::Show { flags, .. }) => flags.put(&mut typed),
             Command::Sim(_) | Command::Replay(_) => {}

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::agent::StateError;
+use crate::router::KeptError;
 use crate::{config, datapath, notice, observe, record, store};
 
 /// How a command that did not fail ended.
@@ -131,6 +132,9 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             datapath::ErrorKind::Unavailable => UNAVAILABLE,
             datapath::ErrorKind::Configuration => CONFIGURATION,
         });
+    }
+    if let Some(KeptError::Folder { source, .. }) = cause.downcast_ref() {
+        return Some(io_code(source).unwrap_or(CONFIGURATION));
     }
     if let Some(error) = cause.downcast_ref::<StateError>() {
         return Some(match error {

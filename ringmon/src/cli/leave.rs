@@ -34,7 +34,7 @@ pub fn run(typed: &Typed, name: &str) -> anyhow::Result<Verdict> {
 }
 
 /// The server of this name.
-async fn find(store: &Store, name: &str) -> anyhow::Result<ServerRow> {
+pub async fn find(store: &Store, name: &str) -> anyhow::Result<ServerRow> {
     // Nobody has this address: only the name is looked for, and its cost does not grow with the ring.
     let nowhere = Address::V4(core::net::Ipv4Addr::UNSPECIFIED);
     let find = TableOp::FindSelf { name: name.to_owned(), address: nowhere };

@@ -7,6 +7,7 @@ mod agent;
 mod args;
 mod config;
 mod database;
+mod drain;
 mod dumps;
 mod events;
 mod exit;
@@ -17,6 +18,8 @@ mod out;
 mod pool;
 mod replay;
 mod ring;
+mod route;
+mod router;
 mod sim;
 mod span;
 mod status;
@@ -27,7 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::config::{Loaded, Sources};
-use args::{Cli, Command, EventsArgs, PoolCommand, RingCommand};
+use args::{Cli, Command, EventsArgs, PoolCommand, RingCommand, RouteCommand};
 use exit::Verdict;
 
 /// Everything the binary does.
@@ -63,6 +66,12 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Events(EventsArgs { keep: Some(keep), .. }) => events::keep(&typed, keep),
         Command::Events(args) => events::run(&typed, args.limit, args.follow, args.json),
         Command::Leave { name, .. } => leave::run(&typed, &name),
+        Command::Drain(args) => drain::run(&typed, &args.name, true, args.wait),
+        Command::Undrain { name, .. } => drain::run(&typed, &name, false, None),
+        Command::Router(_) => router::run(&typed),
+        Command::Route(RouteCommand::List { plain, json, .. }) => route::list(&typed, plain, json),
+        Command::Route(RouteCommand::Pick { count, json, .. }) => route::pick(&typed, count, json),
+        Command::Route(RouteCommand::Watch { json, .. }) => route::watch(&typed, json),
         Command::Pool(PoolCommand::Show(args)) => pool::show(&typed, args.json),
         Command::Pool(PoolCommand::Set { settings, table }) => pool::set(&typed, &settings, table.json),
         Command::Pool(PoolCommand::Freeze { why, .. }) => pool::freeze(&typed, Some(why)),

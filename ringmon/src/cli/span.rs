@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{Span, SpanRelativeTo};
+use crate::config::parse as config;
 
 /// Events that the rules look at (R11), and those by which an agent learns what became of it, are younger than this.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -12,10 +12,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// # Errors
 /// What it should be.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    let wrong = || "it must be a length of time like 90s, 15m, 12h or 30d".to_owned();
-    let span: Span = text.parse().map_err(|_| wrong())?;
-    let exact = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
-    Duration::try_from(exact).ok().filter(|span| !span.is_zero()).ok_or_else(wrong)
+    config::span(text).filter(|span| !span.is_zero()).ok_or_else(|| format!("it must be {}", config::A_SPAN))
 }
 
 /// How long events are kept.

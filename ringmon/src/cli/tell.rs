@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::core::row::PoolKey;
 use crate::core::{Incarnation, Notice, NoticeBody, ServerId, ServerRow};
-use crate::notice::Notices;
+use crate::notice::{Notices, towards};
 
 /// Longer than a notice takes to be acknowledged or given up.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -42,15 +41,4 @@ pub async fn tell(keys: &[PoolKey], letters: &[(&ServerRow, NoticeBody)]) {
 /// An operator has no row and no life of its own.
 pub fn from_an_operator(body: NoticeBody) -> Notice {
     Notice { from: ServerId::NEW, incarnation: Incarnation::default(), body }
-}
-
-/// The own address from which datagrams to `to` leave: a connected socket knows it, and nothing is sent.
-///
-/// # Errors
-/// As connect(2): there is no way.
-pub fn towards(to: SocketAddr) -> io::Result<IpAddr> {
-    let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.connect(to)?;
-    Ok(socket.local_addr()?.ip())
 }

@@ -79,6 +79,38 @@ keys! {
     RoutePort = "route_port", None;
     /// Share of clients.
     Weight = "weight", Some("100");
+    /// Databases that a router reads when the first does not answer.
+    Replicas = "replicas", None;
+    /// How often a router reads the whole pool.
+    Poll = "poll", Some("1s");
+    /// The share of servers routed of late below which a router's list freezes.
+    Panic = "panic", Some("0.5");
+    /// How long ago "of late" is.
+    PanicWindow = "panic_window", Some("15m");
+    /// In what time a server that joins gets its share of clients.
+    SlowStart = "slow_start", Some("0s");
+    /// The port of servers that say none.
+    DefaultPort = "default_port", None;
+    /// Where a router serves its list and metrics.
+    RouterHttp = "router_http", Some("127.0.0.1:7465");
+    /// UDP port at which a router is told of changes.
+    RouterPort = "router_port", Some("0");
+    /// HAProxy's sockets and backends.
+    Haproxy = "haproxy", None;
+    /// Whether servers are added to HAProxy and deleted from it.
+    HaproxyDynamic = "haproxy_dynamic", Some("on");
+    /// Further words for servers that are added to HAProxy.
+    HaproxyServer = "haproxy_server", Some("");
+    /// A file for Prometheus.
+    FileSd = "file_sd", None;
+    /// A template, and the file it makes.
+    Template = "template", None;
+    /// A command that says whether that file is good.
+    TemplateCheck = "template_check", None;
+    /// A command that makes its reader read it.
+    TemplateReload = "template_reload", None;
+    /// A program that is told of the list.
+    Hook = "hook", None;
     /// Ask for real-time priority.
     Realtime = "realtime", Some("on");
     /// Differentiated services code point of probes.
@@ -169,6 +201,8 @@ impl Word {
             "***".to_owned()
         } else if key == Key::DatabaseUrl {
             redacted(&self.text)
+        } else if key == Key::Replicas {
+            self.text.split(',').map(redacted).collect::<Vec<_>>().join(",")
         } else {
             self.text.clone()
         }

@@ -11,13 +11,22 @@ use super::{AgentConfig, DatabaseUrl, EventTarget, PoolAccess, url};
 use crate::core::row::Address;
 
 /// The value of a key that has a default or may be missing.
-fn maybe<T>(typed: &Typed, key: Key, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Result<Option<T>, Error> {
+pub(super) fn maybe<T>(
+    typed: &Typed,
+    key: Key,
+    parse: impl FnOnce(&str) -> Result<T, Problem>,
+) -> Result<Option<T>, Error> {
     let Some(word) = typed.get(key) else { return Ok(None) };
     parse(&word.text).map(Some).map_err(|problem| bad(key, word, problem))
 }
 
 /// The value of a key that has a default or must be said; `hint` says why it could not be found out.
-fn must<T>(typed: &Typed, key: Key, hint: &str, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Result<T, Error> {
+pub(super) fn must<T>(
+    typed: &Typed,
+    key: Key,
+    hint: &str,
+    parse: impl FnOnce(&str) -> Result<T, Problem>,
+) -> Result<T, Error> {
     maybe(typed, key, parse)?.ok_or_else(|| Error::Missing { key, hint: hint.to_owned() })
 }
 
@@ -73,9 +82,11 @@ pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
 #[must_use]
 pub fn warnings(typed: &Typed) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let Some(Word { text, origin: Origin::Flag(flag) }) = typed.get(Key::DatabaseUrl)
-        && url::has_password(text)
-    {
+    for key in [Key::DatabaseUrl, Key::Replicas] {
+        let Some(Word { text, origin: Origin::Flag(flag) }) = typed.get(key) else { continue };
+        if !text.split(',').any(url::has_password) {
+            continue;
+        }
         warnings.push(format!(
             "the password in {flag} can be read by every user of this machine while ringmon runs; use \
              database_password_file or RINGMON_DATABASE_PASSWORD instead"
@@ -95,16 +106,29 @@ pub fn warnings(typed: &Typed) -> Vec<String> {
 /// A key is missing or means nothing.
 pub fn database_access(typed: &Typed) -> Result<DatabaseUrl, Error> {
     let url = must(typed, Key::DatabaseUrl, "", parse::database)?;
+    let password = password(typed)?;
+    Ok(with_password(url, password.as_deref()))
+}
+
+/// The same place with the password, if there is one.
+pub(super) fn with_password(url: DatabaseUrl, password: Option<&str>) -> DatabaseUrl {
+    match password {
+        Some(password) => url.with_password(password),
+        None => url,
+    }
+}
+
+/// The password from where it is kept; the environment outweighs the file.
+///
+/// # Errors
+/// The file cannot be read.
+pub(super) fn password(typed: &Typed) -> Result<Option<String>, Error> {
     let from_file = maybe(typed, Key::DatabasePasswordFile, |path| {
         std::fs::read_to_string(path)
             .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
             .map_err(Problem::ReadFile)
     })?;
-    let password = typed.get(Key::DatabasePassword).map(|word| word.text.clone()).or(from_file);
-    Ok(match password {
-        Some(password) => url.with_password(&password),
-        None => url,
-    })
+    Ok(typed.get(Key::DatabasePassword).map(|word| word.text.clone()).or(from_file))
 }
 
 /// The own name: as said, or the host's.
@@ -183,6 +207,6 @@ fn events(text: &str) -> Result<EventTarget, Problem> {
 }
 
 /// A path that is not empty.
-fn path(text: &str) -> Result<PathBuf, Problem> {
+pub(super) fn path(text: &str) -> Result<PathBuf, Problem> {
     if text.is_empty() { Err(Problem::NotA("a path")) } else { Ok(PathBuf::from(text)) }
 }

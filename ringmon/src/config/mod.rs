@@ -10,6 +10,7 @@ mod machine;
 mod meaning;
 mod near;
 pub mod parse;
+mod router;
 mod url;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use layers::{DEFAULT_FILE, Loaded, Sources, load};
 pub use machine::{Interface, Machine};
 pub use meaning::{agent, database_access, http, pool_access, warnings};
 pub use near::nearest;
+pub use router::{RouterConfig, SightConfig, TemplateConfig, router, sight};
 
 /// How to reach a pool's tables.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::error::{Error, Problem};
 use super::keys::{Key, Word};
@@ -91,6 +92,35 @@ pub fn size(text: &str) -> Result<u64, Problem> {
     bytes
         .filter(|bytes| SIZES.contains(bytes))
         .ok_or(Problem::NotA("a size from 1MiB to 8GiB, in KiB, MiB or GiB, like 64MiB"))
+}
+
+/// What a span looks like.
+pub const A_SPAN: &str = "a length of time like 90s, 15m, 12h or 30d";
+
+/// A length of time, maybe none; a day has 24 hours, a month is no number of them.
+pub fn span(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let span: jiff::Span = text.parse().ok()?;
+    Duration::try_from(span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?).ok()
+}
+
+/// A length of time in a range.
+pub fn span_in(text: &str, range: std::ops::RangeInclusive<Duration>, what: &'static str) -> Result<Duration, Problem> {
+    span(text).filter(|span| range.contains(span)).ok_or(Problem::NotA(what))
+}
+
+/// A share in thousandths, from 0 to 1.
+pub fn share(text: &str) -> Result<u16, Problem> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1000")]
+    share.map(|share| (share * 1000.0).round() as u16).ok_or(Problem::NotA("a share from 0 to 1, like 0.5"))
+}
+
+/// Several words, with commas in between.
+pub fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
 /// Yes or no.

@@ -128,6 +128,17 @@ impl Notices {
     }
 }
 
+/// The own address from which datagrams to `to` leave: a connected socket knows it, and nothing is sent.
+///
+/// # Errors
+/// As connect(2): there is no way.
+pub fn towards(to: SocketAddr) -> std::io::Result<std::net::IpAddr> {
+    let any: std::net::IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+    let socket = std::net::UdpSocket::bind((any, 0))?;
+    socket.connect(to)?;
+    Ok(socket.local_addr()?.ip())
+}
+
 /// Why there is no socket for notices. Nothing was opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -1,5 +1,6 @@
 //! Metrics, HTTP, event log: reads snapshots, never the engine.
 
+mod connected;
 mod event_log;
 mod http;
 mod metrics;
@@ -7,6 +8,7 @@ mod metrics;
 #[cfg(test)]
 mod tests;
 
+pub use connected::connected;
 pub use event_log::{EventLog, EventTarget};
 pub use http::{listen, serve};
 

@@ -190,7 +190,7 @@ async fn uses(to: SocketAddr, about: Address, key: PoolKey) -> bool {
 
 /// A socket that knows no other key.
 fn bind(to: SocketAddr, key: PoolKey) -> Option<Notices> {
-    let own = tell::towards(to).ok()?;
+    let own = crate::notice::towards(to).ok()?;
     Notices::bind(SocketAddr::new(own, 0), vec![key]).inspect_err(|error| tracing::debug!("{error}")).ok()
 }
 

@@ -1,0 +1,86 @@
+//! The last list on disk: what a router begins with while no database answers.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::core::route::Routes;
+
+/// Why it cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such folder, and none can be made.
+    #[error("cannot keep the routes in {path}: {source}; name a folder that this user may write to (--state-dir)")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Kept {
+    folder: PathBuf,
+    file: PathBuf,
+    list: Option<Routes>,
+    failing: bool,
+}
+
+impl Kept {
+    /// In this folder, which is made if need be; reads what is there. A file that says nothing sensible counts as none, with a warning.
+    ///
+    /// # Errors
+    /// [`Error::Folder`]
+    pub fn open(folder: &Path, pool: &str) -> Result<Self, Error> {
+        let wrong = |source| Error::Folder { path: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(wrong)?;
+        // Before anything rests on it: a folder that takes no file is said now, and not when the database is away.
+        tempfile::NamedTempFile::new_in(folder).map_err(wrong)?;
+        // A pool's name has no separator in it.
+        let file = folder.join(format!("routes-{pool}.json"));
+        let list = match std::fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .inspect_err(|error| {
+                    tracing::warn!("{} holds no list of routes ({error}): it will be replaced", file.display())
+                })
+                .ok(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!("cannot read {}: {error}; beginning without a list", file.display());
+                None
+            }
+        };
+        Ok(Self { folder: folder.to_owned(), file, list, failing: false })
+    }
+
+    /// What was there.
+    #[must_use]
+    pub const fn list(&self) -> Option<&Routes> {
+        self.list.as_ref()
+    }
+
+    /// Replaces it, whole or not at all.
+    pub fn keep(&mut self, list: &Routes) {
+        let written = self.write(list);
+        match written {
+            Ok(()) => self.failing = false,
+            Err(error) if !self.failing => {
+                self.failing = true;
+                tracing::error!(
+                    "cannot write {}: {error}; a start without the database would use an older list",
+                    self.file.display()
+                );
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn write(&self, list: &Routes) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        file.write_all(&serde_json::to_vec_pretty(list)?)?;
+        file.as_file().sync_data()?;
+        file.persist(&self.file).map_err(|error| error.error)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! The loop of `ringmon router` and of whoever follows a pool's routes: reads the table, is told by agents, and hands the list to its consumers.
+//!
+//! It only ever reads the table, from any database that has its content, and needs no privileges. What it concludes is
+//! [`core::route`](crate::core::route)'s; what becomes of it is the room [`route`](crate::route)'s.
+
+mod clock;
+mod follow;
+mod kept;
+mod run;
+mod say;
+mod source;
+mod turn;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::SightConfig;
+use crate::core::TableSnapshot;
+use crate::core::route::{Routes, Routing};
+use follow::Follow;
+use source::{Ask, Source, looker};
+use turn::{Parts, Turn};
+
+pub use kept::{Error as KeptError, Kept};
+pub use run::run;
+pub use say::{place, word};
+pub use source::Shared;
+pub use turn::{Counts, Sight};
+
+/// A pool's routes as they come; ends when dropped.
+#[derive(Debug)]
+pub struct Following {
+    /// The newest list.
+    pub routes: watch::Receiver<Shared>,
+    /// How the table is reached.
+    pub sight: watch::Receiver<Sight>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Follows a pool. Call it inside a tokio runtime.
+#[must_use]
+pub fn follow(config: SightConfig, kept: Option<Kept>) -> Following {
+    let SightConfig { pool, databases, poll, port, policy } = config;
+    let parts = Parts { policy, poll, kept, follow: Follow::start(port), looker: looker(Source::new(pool, databases)) };
+    let (turn, routes, sight) = Turn::new(parts);
+    Following { routes, sight, task: tokio::spawn(turn.run()) }
+}
+
+/// The list as one look at the table has it, and that look. Who voted before, or was routed, is not known to it.
+///
+/// # Errors
+/// The database's.
+pub async fn look(config: SightConfig) -> Result<(Routes, TableSnapshot), crate::store::Error> {
+    let mut source = Source::new(config.pool, config.databases);
+    let look = source.read(&Ask::All(Vec::new())).await?;
+    let now = clock::now();
+    let mut routing = Routing::new(config.policy);
+    routing.see_all(now, look.rows, &look.seen);
+    Ok((routing.settle(now), look.seen))
+}

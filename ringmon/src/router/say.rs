@@ -1,0 +1,54 @@
+//! What changed, in the log.
+
+use std::collections::BTreeMap;
+
+use crate::core::route::{Route, Routes, Standing};
+
+/// Says each server whose standing changed, and loudly whether the list is frozen.
+pub fn changes(before: &Routes, after: &Routes) {
+    let standings = |routes: &Routes| -> BTreeMap<String, Standing> {
+        routes.servers.iter().map(|route| (route.name.clone(), route.standing)).collect()
+    };
+    let (was, is) = (standings(before), standings(after));
+    for route in &after.servers {
+        match was.get(&route.name) {
+            Some(standing) if *standing == route.standing => {}
+            Some(standing) => tracing::info!("{}: {} -> {}", route.name, word(*standing), word(route.standing)),
+            None => tracing::info!("{}: {} at {}", route.name, word(route.standing), place(route)),
+        }
+    }
+    for name in was.keys().filter(|name| !is.contains_key(*name)) {
+        tracing::info!("{name}: gone");
+    }
+    match (&before.panic, &after.panic) {
+        (None, Some(panic)) => tracing::error!(
+            "the routes are frozen: only {} of the {} servers that were routed of late would be left. All of them stay routed \
+             until more are back; look at `ringmon ring show` and the agents",
+            panic.left,
+            panic.of
+        ),
+        (Some(_), None) => tracing::warn!("the routes are no longer frozen"),
+        (None, None) | (Some(_), Some(_)) => {}
+    }
+}
+
+/// The word for a standing, as JSON has it.
+#[must_use]
+pub const fn word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "active",
+        Standing::Draining => "draining",
+        Standing::Failing => "failing",
+        Standing::Suspect => "suspect",
+        Standing::Kept => "kept",
+    }
+}
+
+/// Where clients go.
+#[must_use]
+pub fn place(route: &Route) -> String {
+    match route.port {
+        Some(port) => std::net::SocketAddr::new(route.address, port).to_string(),
+        None => route.address.to_string(),
+    }
+}

@@ -1,0 +1,151 @@
+//! Where the table is read: the database, and its replicas when that does not answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::clock;
+use crate::config::DatabaseUrl;
+use crate::core::engine::TableOp;
+use crate::core::{PoolRow, ServerId, ServerRow, TableSnapshot};
+use crate::store::{Error, Store};
+
+/// A whole look, all databases together, ends within this: a router that asked four dead ones for 2 s each would be late for the fifth.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// What is to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// The whole pool; with it, what became of those of these that are gone.
+    All(Vec<ServerId>),
+    /// These rows, or what became of them.
+    Some(Vec<ServerId>),
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Answer {
+    /// What was asked.
+    pub ask: Ask,
+    /// What there is, or why nothing is known.
+    pub look: Result<Look, String>,
+    /// Which database said it: without its password.
+    pub place: String,
+}
+
+/// A look at the table.
+#[derive(Debug)]
+pub struct Look {
+    /// All rows, if all were asked for.
+    pub rows: Vec<ServerRow>,
+    /// The clock, the pool's row, the rows that were asked for one by one, and the ends of those that are not there.
+    pub seen: TableSnapshot,
+}
+
+impl Look {
+    /// The pool's row.
+    #[must_use]
+    pub fn pool(&self) -> Option<&PoolRow> {
+        self.seen.pool.as_ref()
+    }
+}
+
+/// One pool in several databases that have the same content.
+#[derive(Debug)]
+pub struct Source {
+    pool: String,
+    places: Vec<(DatabaseUrl, Option<Store>)>,
+    /// The one that answered last.
+    at: usize,
+}
+
+impl Source {
+    /// `databases` in the order in which they are asked; nothing is opened yet.
+    #[must_use]
+    pub fn new(pool: String, databases: Vec<DatabaseUrl>) -> Self {
+        Self { pool, places: databases.into_iter().map(|url| (url, None)).collect(), at: 0 }
+    }
+
+    /// The one that answered last.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.places.get(self.at).map(|(url, _)| url.to_string()).unwrap_or_default()
+    }
+
+    /// Reads; from the next database when one does not answer.
+    ///
+    /// # Errors
+    /// That of the first that was asked; nothing is ever written.
+    pub async fn read(&mut self, ask: &Ask) -> Result<Look, Error> {
+        let (begin, mut first) = (self.at, None);
+        for step in 0..self.places.len() {
+            let at = (begin + step) % self.places.len();
+            match self.read_at(at, ask).await {
+                Ok(look) => {
+                    if at != begin {
+                        tracing::warn!("reading from {} now", self.places[at].0);
+                    }
+                    self.at = at;
+                    return Ok(look);
+                }
+                Err(error) => {
+                    if self.places.len() > 1 {
+                        tracing::debug!("{error}");
+                    }
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        Err(first.unwrap_or(Error::Url { reason: "no database is named" }))
+    }
+
+    async fn read_at(&mut self, at: usize, ask: &Ask) -> Result<Look, Error> {
+        let (url, slot) = &mut self.places[at];
+        let store = match slot {
+            Some(store) => store.clone(),
+            None => slot.insert(Store::open(url, &self.pool).await?).clone(),
+        };
+        match ask {
+            Ask::Some(ids) => Ok(Look { rows: Vec::new(), seen: ends(&store, ids.clone()).await? }),
+            Ask::All(known) => {
+                // The clock first: what is read later is no older than it says.
+                let clock = ends(&store, Vec::new()).await?;
+                let rows = store.servers().await?;
+                let there: std::collections::BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+                let gone: Vec<ServerId> = known.iter().copied().filter(|id| !there.contains(id)).collect();
+                let events = if gone.is_empty() { clock.events.clone() } else { ends(&store, gone).await?.events };
+                Ok(Look { rows, seen: TableSnapshot { events, rows: std::collections::BTreeMap::new(), ..clock } })
+            }
+        }
+    }
+}
+
+/// These rows, and the newest event about each that is not there.
+async fn ends(store: &Store, ids: Vec<ServerId>) -> Result<TableSnapshot, Error> {
+    let view = TableOp::View { me: ServerId::NEW, known: ids };
+    let (done, seen) = store.run(&view, clock::now, || true).await;
+    done.map(|_| seen)
+}
+
+/// Reads on a task of its own, one thing at a time, so that nothing else waits for a database.
+pub fn looker(mut source: Source) -> (mpsc::Sender<Ask>, mpsc::Receiver<Answer>) {
+    let (asks, mut asked) = mpsc::channel::<Ask>(1);
+    let (answers, answered) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Some(ask) = asked.recv().await {
+            let look = match tokio::time::timeout(WITHIN, source.read(&ask)).await {
+                Ok(Ok(look)) => Ok(look),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err(format!("no database answered within {} s", WITHIN.as_secs())),
+            };
+            if answers.send(Answer { ask, look, place: source.place() }).await.is_err() {
+                return;
+            }
+        }
+    });
+    (asks, answered)
+}
+
+/// What is shared of the newest list.
+pub type Shared = Arc<crate::core::route::Routes>;
