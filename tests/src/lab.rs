@@ -306,6 +306,12 @@ impl Lab {
         &self.events
     }
 
+    /// A folder that ends with the lab.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// The binary that runs here.
     #[must_use]
     pub fn binary(&self) -> &std::path::Path {

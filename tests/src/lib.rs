@@ -20,6 +20,7 @@ pub mod network;
 pub mod passing;
 pub mod process;
 pub mod ring;
+pub mod routes;
 pub mod server;
 pub mod turn;
 pub mod undo;
