@@ -24,6 +24,7 @@ pub mod pool;
 pub mod ports;
 pub mod profile;
 pub mod reports;
+pub mod routes;
 pub mod samples;
 pub mod silent;
 pub mod steady;

@@ -3,6 +3,7 @@
 mod output;
 mod plan;
 mod progress;
+mod routes;
 mod runner;
 mod store;
 mod table;
@@ -56,6 +57,17 @@ pub enum Bench {
     ///
     /// For example: `cargo xtask bench store --engines mariadb --sizes 100,10000 --seconds 3 --only splice,vote`
     Store(store::Options),
+    /// For how long clients are still sent to a server that is down, and how many of their requests fail.
+    ///
+    /// Five web servers in network namespaces behind a HAProxy (Debian's, installed if missing), and eight clients that ask it a hundred times
+    /// a second each. Servers crash, fail, are drained and shut down. ringmon's router tells HAProxy, which checks nobody itself; then, with
+    /// the same faults, HAProxy's own checks alone, as they are by default and as fast as is sensible. Prints one table: from the fault
+    /// to the last request that was sent to the server, and the requests that failed.
+    ///
+    /// With the defaults it takes about 45 minutes.
+    ///
+    /// For example: `cargo xtask bench routes --by ringmon,haproxy-fast --only crash --trials 20`
+    Routes(routes::Options),
 }
 
 /// What to measure of detection.
@@ -96,6 +108,7 @@ impl Bench {
         match self {
             Self::Detect(detect) => detect.purposes(),
             Self::Store(options) => options.purposes(),
+            Self::Routes(options) => options.purposes(),
         }
     }
 }
@@ -126,6 +139,7 @@ pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<ExitCode> {
     match bench {
         Bench::Detect(options) => detect(root, options),
         Bench::Store(options) => store::run(root, options),
+        Bench::Routes(options) => routes::run(root, options),
     }
 }
 

@@ -26,6 +26,8 @@ pub enum For {
     Galera,
     /// Format, lints, and what tests look with.
     Test,
+    /// Routing servers, and who discovers servers.
+    Routes,
     /// Other failure detectors, to be measured beside ours.
     Peers,
 }
@@ -131,6 +133,10 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
     }
     if wanted(For::Galera) {
         package("rsync", "rsync");
+    }
+    if wanted(For::Routes) {
+        package("haproxy", "haproxy");
+        package("prometheus", "prometheus");
     }
     if wanted(For::Peers) {
         package("bird", "bird2");

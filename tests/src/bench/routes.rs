@@ -1,0 +1,336 @@
+//! Clients behind HAProxy: how long they are still sent to a server that is down, and how many of their requests fail. Told by ringmon's
+//! router, and by HAProxy's own checks alone, in the same namespaces and with the same faults.
+//!
+//! ```text
+//!   clients --> HAProxy (hub) --> web servers s1 ... s5, each in a namespace with its agent
+//!                  ^ Runtime API
+//!               ringmon router <-- notices -- agents --> server table
+//! ```
+//!
+//! When the last request was sent to a server is HAProxy's own count of its choices (`lbtot`), looked at every two milliseconds: what is
+//! measured is at most that much too long.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::crash::Moments;
+use super::samples::Samples;
+use crate::clients::{Clients, Pace};
+use crate::clock::{ms_between, now_ns};
+use crate::database::Choice;
+use crate::fault::Fault;
+use crate::haproxy::{BACKEND, Checks, Haproxy, frontend};
+use crate::lab::{Lab, Options};
+use crate::router::Router;
+use crate::server::State;
+use crate::undo;
+use crate::web::{self, Web};
+
+/// Who tells HAProxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum By {
+    /// ringmon's router; HAProxy checks nobody.
+    Ringmon,
+    /// HAProxy's checks as they are by default.
+    HaproxyDefault,
+    /// HAProxy's checks, as fast as is sensible.
+    HaproxyFast,
+}
+
+/// What happens to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// All its frames are dropped, the carrier stays up.
+    Crash,
+    /// Its web server answers 503.
+    Service,
+    /// Its agent is killed; the web server goes on.
+    AgentKill,
+    /// It is shut down: the agent first, then the web server.
+    Shutdown,
+    /// An operator drains it.
+    Drain,
+}
+
+const BYS: [(By, &str); 3] =
+    [(By::Ringmon, "ringmon"), (By::HaproxyDefault, "haproxy-default"), (By::HaproxyFast, "haproxy-fast")];
+const WHATS: [(What, &str); 5] = [
+    (What::Crash, "crash"),
+    (What::Service, "service"),
+    (What::AgentKill, "agent-kill"),
+    (What::Shutdown, "shutdown"),
+    (What::Drain, "drain"),
+];
+
+macro_rules! words {
+    ($type:ident, $table:ident) => {
+        impl $type {
+            /// All of them.
+            pub const ALL: [Self; $table.len()] = {
+                let mut all = [$table[0].0; $table.len()];
+                let mut at = 0;
+                while at < $table.len() {
+                    all[at] = $table[at].0;
+                    at += 1;
+                }
+                all
+            };
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad($table.iter().find(|(one, _)| one == self).map_or("?", |(_, word)| word))
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let found = $table.iter().find(|(_, word)| *word == text).map(|(one, _)| *one);
+                found
+                    .ok_or_else(|| format!("there is no {text}; there are {}", $table.map(|(_, word)| word).join(", ")))
+            }
+        }
+    };
+}
+words!(By, BYS);
+words!(What, WHATS);
+
+impl By {
+    /// What can be compared: HAProxy's checks know of no agents and of no operators.
+    #[must_use]
+    pub fn suffers(self, what: What) -> bool {
+        self == Self::Ringmon || matches!(what, What::Crash | What::Service | What::Shutdown)
+    }
+
+    const fn checks(self) -> Checks {
+        match self {
+            Self::Ringmon => Checks::None,
+            Self::HaproxyDefault => Checks::Default,
+            Self::HaproxyFast => Checks::Fast,
+        }
+    }
+}
+
+/// One line: a fault, by one of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Line {
+    /// What happened.
+    pub fault: What,
+    /// How often.
+    pub trials: usize,
+    /// From the fault to the last request that was sent to the server, the median of the trials.
+    pub p50_ms: Option<f64>,
+    /// The 99th percentile, of a hundred trials at least.
+    pub p99_ms: Option<f64>,
+    /// The largest.
+    pub max_ms: Option<f64>,
+    /// Requests of all clients in all trials that failed.
+    pub failed_requests: usize,
+    /// Of how many, from the fault until the server was back.
+    pub requests: usize,
+    /// In the trial in which most failed.
+    pub failed_most: usize,
+    /// Who told HAProxy.
+    pub by: By,
+    /// What went wrong with the measurement, if something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// How often each client asks.
+pub const PACE: Pace = Pace { clients: 8, every: Duration::from_millis(10), patience: Duration::from_secs(5) };
+/// How long a server has to stay unused before the last request to it is called the last.
+const STILL: Duration = Duration::from_millis(400);
+/// HAProxy gives an answer up after two seconds: a server that is back sooner would answer what has failed.
+const IN_FLIGHT: Duration = Duration::from_millis(2300);
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(2);
+
+/// The pool, its web servers, HAProxy and who tells it, and clients.
+pub struct Scene {
+    by: By,
+    /// The pool.
+    pub lab: Lab,
+    webs: BTreeMap<String, Web>,
+    haproxy: Haproxy,
+    clients: Clients,
+    router: Option<Router>,
+    moments: Moments,
+}
+
+impl Scene {
+    /// Starts all of it with the binary of this build.
+    ///
+    /// # Errors
+    /// Something does not start.
+    pub fn start(build: &str, by: By, servers: u8, database: Choice, seed: u64) -> anyhow::Result<Self> {
+        let agent_args = agent_words();
+        let options = Options { database, agent_args, rules: vec!["brake=1".to_owned()], ..Options::built(build) };
+        let mut lab = Lab::new(options)?;
+        let mut webs = BTreeMap::new();
+        for number in 1..=servers {
+            let name = format!("s{number}");
+            lab.add(&name)?;
+            webs.insert(name.clone(), Web::start(&name, &lab.server(&name)?.namespace)?);
+            lab.start(&name, &[])?;
+        }
+        lab.until_whole()?;
+        let haproxy = Haproxy::start(lab.network.hub(), lab.folder(), servers, by.checks())?;
+        let router = match by {
+            By::Ringmon => {
+                let socket = format!("{}:{BACKEND}", haproxy.socket().display());
+                Some(Router::start(&lab, &["--haproxy", &socket, "--haproxy-dynamic", "off"])?)
+            }
+            By::HaproxyDefault | By::HaproxyFast => None,
+        };
+        let clients = Clients::start(lab.network.hub(), frontend(), PACE);
+        let mut scene = Self { by, lab, webs, haproxy, clients, router, moments: Moments(seed) };
+        scene.until_used()?;
+        Ok(scene)
+    }
+
+    /// Everybody is on the ring and used.
+    fn until_used(&mut self) -> anyhow::Result<()> {
+        self.lab.until_whole()?;
+        let Self { lab, haproxy, router, .. } = self;
+        lab.until("HAProxy uses every server", PATIENCE, |_| {
+            Ok(haproxy.servers()?.values().all(|stat| stat.is_used()).then_some(()))
+        })
+        .with_context(|| router.as_ref().map_or_else(String::new, Router::words))
+    }
+
+    /// Trials of one fault; `done` hears after each how many there were.
+    ///
+    /// # Errors
+    /// Never: what went wrong is in the line.
+    pub fn line(&mut self, what: What, trials: usize, done: &mut dyn FnMut(usize)) -> Line {
+        let mut samples = Samples::default();
+        let mut line = Line {
+            fault: what,
+            trials: 0,
+            p50_ms: None,
+            p99_ms: None,
+            max_ms: None,
+            failed_requests: 0,
+            requests: 0,
+            failed_most: 0,
+            by: self.by,
+            problem: None,
+        };
+        for trial in 0..trials {
+            let result = self.trial(what, trial, &mut samples, &mut line);
+            undo::stand_still_if_ending();
+            if let Err(error) = result {
+                line.problem = Some(format!("{error:#}"));
+                break;
+            }
+            done(trial + 1);
+        }
+        (line.trials, line.p50_ms, line.p99_ms, line.max_ms) =
+            (samples.trials(), samples.p50(), samples.p99(), samples.max());
+        line
+    }
+
+    fn trial(&mut self, what: What, trial: usize, samples: &mut Samples, line: &mut Line) -> anyhow::Result<()> {
+        self.until_used()?;
+        self.lab.quiet(Duration::from_millis(300))?;
+        std::thread::sleep(self.moments.next(Duration::from_millis(60)));
+        let order = self.lab.ring()?.order();
+        let victim = order[trial % order.len()].clone();
+        drop(self.clients.take());
+        let before =
+            self.haproxy.servers()?.remove(&victim).with_context(|| format!("HAProxy knows no {victim}"))?.chosen;
+        let at_ns = now_ns();
+        self.strike(what, &victim)?;
+        let last_ns = self.last_choice(what, &victim, at_ns, before)?;
+        samples.push(last_ns.map_or(0.0, |last_ns| ms_between(at_ns, last_ns)));
+        while now_ns() < at_ns + u64::try_from(IN_FLIGHT.as_nanos()).unwrap_or(u64::MAX) {
+            std::thread::sleep(LOOK);
+            self.lab.listen()?;
+        }
+        self.heal(what, &victim)?;
+        self.until_used()?;
+        let requests = self.clients.take();
+        let failed = requests.iter().filter(|request| request.answer.is_err()).count();
+        line.requests += requests.len();
+        line.failed_requests += failed;
+        line.failed_most = line.failed_most.max(failed);
+        ensure!(!requests.is_empty(), "no client asked anything");
+        Ok(())
+    }
+
+    fn strike(&mut self, what: What, victim: &str) -> anyhow::Result<()> {
+        let web = self.webs.get(victim).context("a web server")?;
+        match what {
+            What::Crash => self.lab.crash(&[victim.to_owned()])?,
+            What::Service => web.fail(true),
+            What::AgentKill => {
+                self.lab.signal(victim, nix::sys::signal::Signal::SIGKILL)?;
+                self.lab.mark(victim, State::Killed);
+            }
+            What::Shutdown => {
+                if self.by == By::Ringmon {
+                    // As a service manager does it that knows the order: the web server ends after the agent.
+                    self.lab.signal(victim, nix::sys::signal::Signal::SIGTERM)?;
+                    self.lab.mark(victim, State::Left);
+                } else {
+                    web.stop();
+                }
+            }
+            What::Drain => drop(self.lab.must(&["drain", victim])?),
+        }
+        Ok(())
+    }
+
+    /// When HAProxy last chose it, which had done so this often `before`; nothing if it did not any more.
+    fn last_choice(&mut self, what: What, victim: &str, at_ns: u64, before: u64) -> anyhow::Result<Option<u64>> {
+        let (mut chosen, mut last) = (before, None);
+        let still_ns = u64::try_from(STILL.as_nanos()).unwrap_or(u64::MAX);
+        let Self { lab, haproxy, webs, by, .. } = self;
+        let mut web_ends = what == What::Shutdown && *by == By::Ringmon;
+        lab.until(&format!("HAProxy sends nothing to {victim}"), PATIENCE, |lab| {
+            let stat = haproxy.servers()?.remove(victim).with_context(|| format!("HAProxy knows no {victim}"))?;
+            let now = now_ns();
+            if stat.chosen != chosen {
+                (chosen, last) = (stat.chosen, Some(now));
+            }
+            if web_ends && lab.server(victim)?.agent()?.ended().is_some() {
+                web_ends = false;
+                webs.get(victim).context("a web server")?.stop();
+            }
+            let still = now - last.unwrap_or(at_ns) > still_ns;
+            Ok((!stat.is_used() && still && !web_ends).then_some(last))
+        })
+    }
+
+    fn heal(&mut self, what: What, victim: &str) -> anyhow::Result<()> {
+        let web = self.webs.get(victim).context("a web server")?;
+        match what {
+            What::Crash | What::AgentKill => drop(self.lab.strike(Fault::Return, &[victim.to_owned()])?),
+            What::Service => web.fail(false),
+            What::Shutdown => {
+                web.start_again()?;
+                if self.by == By::Ringmon {
+                    drop(self.lab.strike(Fault::Return, &[victim.to_owned()])?);
+                }
+            }
+            What::Drain => drop(self.lab.must(&["undrain", victim])?),
+        }
+        Ok(())
+    }
+}
+
+/// Every agent's: where clients go.
+fn agent_words() -> Vec<String> {
+    ["--route-port", &web::PORT.to_string()].map(str::to_owned).to_vec()
+}
