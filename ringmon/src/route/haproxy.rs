@@ -114,7 +114,9 @@ pub enum NoTarget {
     #[error("`{0}` is not SOCKET:BACKEND, as in /run/haproxy/admin.sock:web or 127.0.0.1:9999:web")]
     Shape(String),
     /// The part before the last colon.
-    #[error("`{0}` is no socket of HAProxy: it is a path that begins with `/`, or host:port; the backend follows after one more colon")]
+    #[error(
+        "`{0}` is no socket of HAProxy: it is a path that begins with `/`, or host:port; the backend follows after one more colon"
+    )]
     Socket(String),
     /// The part after it.
     #[error("`{0}` cannot be a backend of HAProxy: names have letters, digits, and - _ . only")]

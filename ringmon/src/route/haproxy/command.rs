@@ -101,9 +101,9 @@ impl Command {
         }
     }
 
-    /// Whether HAProxy before 2.6 wants [`EXPERIMENTAL`] first.
+    /// Whether HAProxy before 2.6 wants [`EXPERIMENTAL`] first; for deletions, it is always there.
     pub(super) const fn is_experimental(&self) -> bool {
-        matches!(self.change, Change::Add { .. } | Change::Delete)
+        matches!(self.change, Change::Add { .. })
     }
 
     /// What HAProxy's answer means: most commands are carried out in silence, some say so.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::command::{Answer, Change, Command, DENIED, EXPERIMENTAL, are_options, is_name};
 use super::error::Error;
 use super::plan::plan;
-use super::socket::{ask, lines};
+use super::socket::{ask, ask_for_lines, lines};
 use super::state::{Servers, apply, parse};
 use super::voice::Voice;
 use super::{Status, Target};
@@ -153,33 +153,54 @@ impl Keeper {
 
     /// Sends commands, and notes in `has` what was carried out.
     async fn send(&mut self, has: &mut Servers, commands: &[Command]) -> Result<Done, Error> {
-        let Target { socket, backend, options } = &self.target;
-        let words: Vec<String> = commands.iter().map(|c| c.words(backend, &options.add_options)).collect();
+        let Target { socket, backend, options } = self.target.clone();
+        let words: Vec<String> = commands.iter().map(|c| c.words(&backend, &options.add_options)).collect();
+        let deletions = commands.partition_point(|command| command.change != Change::Delete);
         let mut done = Done::default();
         let mut first = 0;
-        for count in lines(&words) {
-            let (commands, words) = (&commands[first..first + count], &words[first..first + count]);
+        for count in lines(&words[..deletions]) {
+            let here = first..first + count;
             first += count;
-            let experimental = commands.iter().any(Command::is_experimental).then(|| EXPERIMENTAL.to_owned());
-            let skip = usize::from(experimental.is_some());
-            let line: Vec<String> = experimental.into_iter().chain(words.iter().cloned()).collect();
-            let answers = ask(socket, &line).await?;
-            for ((command, words), text) in commands.iter().zip(words).zip(answers.iter().skip(skip)) {
-                match command.answer(text) {
-                    Answer::Done => {
-                        done.changes += 1;
-                        apply(has, command);
-                        if command.change == Change::Shutdown {
-                            self.bereaved.remove(&command.server);
-                        }
-                    }
-                    Answer::Waits => {}
-                    Answer::Refused(why) => done.problems.push(format!("HAProxy refuses `{words}`: {why}")),
-                    Answer::Denied => return Err(Error::Denied { at: socket.to_string() }),
-                }
-            }
+            let experimental = commands[here.clone()].iter().any(Command::is_experimental);
+            let silent = experimental.then(|| EXPERIMENTAL.to_owned());
+            let line: Vec<String> = silent.into_iter().chain(words[here.clone()].iter().cloned()).collect();
+            let answers = ask(&socket, &line).await?.split_off(usize::from(experimental));
+            self.note(has, &mut done, &commands[here], &answers)?;
+        }
+        for count in lines(&words[deletions..]) {
+            let here = first..first + count;
+            first += count;
+            let answers = ask_for_lines(&socket, EXPERIMENTAL, &words[here.clone()]).await?;
+            self.note(has, &mut done, &commands[here], &answers)?;
         }
         Ok(done)
+    }
+
+    fn note(
+        &mut self,
+        has: &mut Servers,
+        done: &mut Done,
+        commands: &[Command],
+        answers: &[String],
+    ) -> Result<(), Error> {
+        for (command, text) in commands.iter().zip(answers) {
+            match command.answer(text) {
+                Answer::Done => {
+                    done.changes += 1;
+                    apply(has, command);
+                    if command.change == Change::Shutdown {
+                        self.bereaved.remove(&command.server);
+                    }
+                }
+                Answer::Waits => {}
+                Answer::Refused(why) => {
+                    let words = command.words(&self.target.backend, &self.target.options.add_options);
+                    done.problems.push(format!("HAProxy refuses `{words}`: {why}"));
+                }
+                Answer::Denied => return Err(Error::Denied { at: self.target.socket.to_string() }),
+            }
+        }
+        Ok(())
     }
 
     fn publish(&mut self, result: &Result<Vec<String>, Error>) {

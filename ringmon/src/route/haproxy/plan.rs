@@ -18,7 +18,7 @@ pub(super) struct Plan {
     pub(super) problems: Vec<String>,
 }
 
-/// Makes it. `bereaved` are servers that were in the routes and are gone from them, whose sessions still stand.
+/// Makes it; deletions come last. `bereaved` are servers that were in the routes and are gone from them, whose sessions still stand.
 ///
 /// Empty routes say that nothing is known, and nothing is done: a database that cannot be read must not empty a backend.
 pub(super) fn plan(has: &Servers, routes: &Routes, bereaved: &BTreeSet<String>, options: &Options) -> Plan {
@@ -27,12 +27,18 @@ pub(super) fn plan(has: &Servers, routes: &Routes, bereaved: &BTreeSet<String>, 
     }
     let planner = Planner { options, scale: Scale::of(routes) };
     let by_name: BTreeMap<&str, &Route> = routes.servers.iter().map(|route| (route.name.as_str(), route)).collect();
-    let (mut ins, mut outs, mut ends, mut problems) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ins, mut outs, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ends, mut deletions) = (Vec::new(), Vec::new());
     let mut somebody_stays = false;
     for (name, server) in has {
         let Some(route) = by_name.get(name.as_str()) else {
             set_state(&mut outs, name, server, State::Maint);
-            planner.end(&mut ends, name, server, bereaved.contains(name));
+            if bereaved.contains(name) && options.kill_sessions {
+                push(&mut ends, name, Change::Shutdown);
+            }
+            if options.dynamic && server.ours {
+                push(&mut deletions, name, Change::Delete);
+            }
             continue;
         };
         let want = wanted(route.standing);
@@ -53,8 +59,8 @@ pub(super) fn plan(has: &Servers, routes: &Routes, bereaved: &BTreeSet<String>, 
     tell(&mut problems, "haproxy.cfg has no server for", &without);
     tell(&mut problems, "neither the route nor the options say a port for", &portless);
     // Whoever is dead goes first, but clients that find no server at all get an error at once: then others come first.
-    let commands = if somebody_stays { [outs, ins, ends] } else { [ins, outs, ends] }.concat();
-    Plan { commands, problems }
+    let commands = if somebody_stays { [outs, ins, ends, deletions] } else { [ins, outs, ends, deletions] };
+    Plan { commands: commands.concat(), problems }
 }
 
 const fn wanted(standing: Standing) -> State {
@@ -119,16 +125,6 @@ impl Planner<'_> {
         push(to, &route.name, Change::Set(State::Ready));
         if self.checks() {
             push(to, &route.name, Change::Health);
-        }
-    }
-
-    /// A server whose route is gone, after it is in maintenance.
-    fn end(&self, to: &mut Vec<Command>, name: &str, server: &Server, bereaved: bool) {
-        if bereaved && self.options.kill_sessions {
-            push(to, name, Change::Shutdown);
-        }
-        if self.options.dynamic && server.ours {
-            push(to, name, Change::Delete);
         }
     }
 

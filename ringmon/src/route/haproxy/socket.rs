@@ -1,4 +1,6 @@
 //! One connection for one line of commands. HAProxy answers each, with an empty line behind it, and closes.
+//!
+//! HAProxy 2.6 forgets the empty line behind the answer to `del server`, which is one line. Those stand in lines of their own.
 
 use std::io;
 use std::time::Duration;
@@ -21,6 +23,22 @@ pub(super) const LINE: usize = 8 << 10;
 
 /// Sends the commands, in one line, and returns the answers, one for each.
 pub(super) async fn ask(at: &SocketAt, commands: &[String]) -> Result<Vec<String>, Error> {
+    let answers = split(&exchange(at, commands).await?);
+    counted(answers, commands.len())
+}
+
+/// The same for commands that are answered by one line each, behind one that is carried out in silence.
+pub(super) async fn ask_for_lines(at: &SocketAt, silent: &str, commands: &[String]) -> Result<Vec<String>, Error> {
+    let line: Vec<String> = std::iter::once(silent.to_owned()).chain(commands.iter().cloned()).collect();
+    let text = exchange(at, &line).await?;
+    counted(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect(), commands.len())
+}
+
+fn counted(answers: Vec<String>, commands: usize) -> Result<Vec<String>, Error> {
+    if answers.len() == commands { Ok(answers) } else { Err(Error::Cut { answers: answers.len(), commands }) }
+}
+
+async fn exchange(at: &SocketAt, commands: &[String]) -> Result<String, Error> {
     let line = format!("{}\n", commands.join(";"));
     let exchange = async {
         match at {
@@ -28,13 +46,7 @@ pub(super) async fn ask(at: &SocketAt, commands: &[String]) -> Result<Vec<String
             SocketAt::Tcp(to) => talk(at, within(at, connecting, TcpStream::connect(to)).await?, &line).await,
         }
     };
-    let text = timeout(EXCHANGE, exchange).await.map_err(|_| Error::Late { at: at.to_string() })??;
-    let answers = split(&text);
-    if answers.len() == commands.len() {
-        Ok(answers)
-    } else {
-        Err(Error::Cut { answers: answers.len(), commands: commands.len() })
-    }
+    timeout(EXCHANGE, exchange).await.map_err(|_| Error::Late { at: at.to_string() })?
 }
 
 /// Commands in lines that HAProxy takes: how many go into each.
