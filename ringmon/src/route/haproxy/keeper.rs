@@ -16,8 +16,10 @@ use super::voice::Voice;
 use super::{Status, Target};
 use crate::core::route::Routes;
 
-/// The first pause while HAProxy is away; it doubles up to the regular one.
+/// The first pause while HAProxy is away; it doubles.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Everything about one target.
 pub(super) struct Keeper {
@@ -60,7 +62,7 @@ impl Keeper {
             let away = result.as_ref().is_err_and(Error::is_away);
             if away {
                 next = Instant::now() + pause.min(every);
-                pause = pause.saturating_mul(2).min(every);
+                pause = (pause * 2).min(LONGEST_PAUSE);
             } else if look {
                 next = Instant::now() + every;
                 pause = PAUSE;

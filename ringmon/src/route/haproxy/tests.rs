@@ -8,6 +8,7 @@ mod rig;
 mod socket;
 mod state;
 mod target;
+mod voice;
 
 use crate::core::route::{Route, Routes, Standing};
 use crate::core::{Incarnation, ServerId};

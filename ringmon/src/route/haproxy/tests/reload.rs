@@ -9,14 +9,14 @@ const STATIC: &str = "  server one 127.0.0.1:9\n  server two 127.0.0.1:9";
 
 #[tokio::test]
 async fn a_reload_is_put_right() {
-    let haproxy = HaProxy::start(STATIC, "").await;
+    let haproxy = HaProxy::start_with_master(STATIC).await;
     let options = Options { dynamic: true, every: OFTEN, ..Options::default() };
     let (one, two) = (local(1, "one", 9), stands(&local(2, "two", 9), Standing::Suspect));
     let added = local(3, "added", origin("added").await);
     let mut kept = Kept::start(haproxy.at("admin"), options, [one, two, added]);
     kept.until(|status| status.in_step).await;
     let (before, status) = (haproxy.pid().await, kept.until(|_| true).await);
-    haproxy.reload();
+    haproxy.reload().await;
     kept.until(|now| now.in_step && now.applied >= status.applied + 3).await;
     assert_ne!(haproxy.pid().await, before);
     let servers = haproxy.servers().await;

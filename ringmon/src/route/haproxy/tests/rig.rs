@@ -61,11 +61,22 @@ pub(super) fn stands(route: &Route, standing: Standing) -> Route {
 pub(super) struct HaProxy {
     dir: tempfile::TempDir,
     child: Option<Child>,
+    /// `-db`: one process; `-W`: a master and a worker, as a service has it.
+    mode: &'static str,
 }
 
 impl HaProxy {
     /// With these lines in its backend `b`, and further ones in `global`.
     pub(super) async fn start(backend: &str, global: &str) -> Self {
+        Self::start_as("-db", backend, global).await
+    }
+
+    /// With a master, so that it can be reloaded.
+    pub(super) async fn start_with_master(backend: &str) -> Self {
+        Self::start_as("-W", backend, "").await
+    }
+
+    async fn start_as(mode: &'static str, backend: &str, global: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path().display();
         let config = format!(
@@ -78,6 +89,7 @@ impl HaProxy {
 defaults
   mode http
   retries 0
+  option abortonclose
   timeout connect 5s
   timeout client 60s
   timeout server 60s
@@ -91,7 +103,7 @@ backend b
 "
         );
         fs::write(dir.path().join("cfg"), config).unwrap();
-        let mut haproxy = Self { dir, child: None };
+        let mut haproxy = Self { dir, child: None, mode };
         haproxy.again().await;
         haproxy
     }
@@ -101,7 +113,7 @@ backend b
         let log = File::create(self.path("log")).unwrap();
         // The master and its workers are a group, so that all of them can be ended.
         let child = Command::new("haproxy")
-            .args(["-W", "-f"])
+            .args([self.mode, "-f"])
             .arg(self.path("cfg"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -111,10 +123,7 @@ backend b
             .expect("these tests need HAProxy 2.6 or later in the PATH: apt-get install haproxy");
         self.child = Some(child);
         soon(async {
-            // The worker may serve before the master hears signals.
-            let log = self.path("log");
-            let loaded = || fs::read_to_string(&log).unwrap().contains("Loading success");
-            while !loaded() || ask(&self.at("admin"), &["show info".into()]).await.is_err() {
+            while ask(&self.at("admin"), &["show info".into()]).await.is_err() {
                 let ended = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
                 assert!(ended.is_none(), "haproxy: {}", fs::read_to_string(self.path("log")).unwrap());
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -123,17 +132,23 @@ backend b
         .await;
     }
 
-    /// As `systemctl reload haproxy`.
-    pub(super) fn reload(&self) {
-        let child = self.child.as_ref().expect("it runs");
-        kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGUSR2).unwrap();
+    /// As `systemctl reload haproxy`. A master that only just began to serve loses the signal.
+    pub(super) async fn reload(&self) {
+        let master = Pid::from_raw(self.child.as_ref().expect("it runs").id().try_into().unwrap());
+        soon(async {
+            while !fs::read_to_string(self.path("log")).unwrap().contains("Reloading HAProxy") {
+                kill(master, Signal::SIGUSR2).unwrap();
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        })
+        .await;
     }
 
     /// At once.
     pub(super) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let master = Pid::from_raw(child.id().try_into().expect("a pid"));
-            // The worker first, so that its master buries it; should both hang, nothing of them stays.
+            // So that a master buries its worker; should they hang, nothing of them stays.
             let _ = kill(master, Signal::SIGTERM);
             let patience = Instant::now() + Duration::from_secs(2);
             while Instant::now() < patience && matches!(child.try_wait(), Ok(None)) {
