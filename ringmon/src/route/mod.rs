@@ -1,1 +1,3 @@
-//! Consumers of the active list. Empty until the routes are built; the room stands so that its place is known.
+//! Consumers of the active list: each keeps something that sends clients to servers in step with the routes.
+
+pub mod haproxy;

@@ -1,0 +1,157 @@
+//! Keeps one backend of HAProxy in step with the routes, through its Runtime API (the stats socket).
+//!
+//! ```text
+//!   routes change ----> plan against what was last seen ----> one round trip         a server is out
+//!   every second -----> show servers state ----> plan ------> what differs is set    a reload, a hand: put right
+//! ```
+//!
+//! [`plan`] is pure: from what HAProxy has and what the routes say to a list of commands. [`socket`] talks, [`state`] reads
+//! `show servers state`, [`keeper`] joins them. The Runtime API is described in HAProxy's `management.txt`, section 9.3.
+
+mod command;
+mod error;
+mod keeper;
+mod plan;
+mod socket;
+mod state;
+mod voice;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::core::route::Routes;
+use keeper::Keeper;
+
+/// Where HAProxy listens for commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketAt {
+    /// A UNIX socket: `stats socket PATH level admin`.
+    Path(PathBuf),
+    /// `host:port`: `stats socket ipv4@127.0.0.1:9999 level admin`. Whoever reaches the port commands HAProxy.
+    Tcp(String),
+}
+
+impl fmt::Display for SocketAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Tcp(at) => at.fmt(f),
+        }
+    }
+}
+
+/// One backend of one HAProxy. Its text is `SOCKET:BACKEND`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Where HAProxy listens for commands.
+    pub socket: SocketAt,
+    /// The backend whose servers are kept.
+    pub backend: String,
+    /// How.
+    pub options: Options,
+}
+
+/// How a backend is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Servers are added when a route has none, and deleted when their route is gone. Without it, `haproxy.cfg` names them all.
+    pub dynamic: bool,
+    /// The sessions of a server that is gone from the routes are shut down, so that clients do not wait for a dead one.
+    pub kill_sessions: bool,
+    /// Further words for `add server`, as `check inter 1s`.
+    pub add_options: String,
+    /// The port of routes that say none.
+    pub default_port: Option<u16>,
+    /// How often HAProxy is asked what it has, so that a reload, a restart or a hand is put right.
+    pub every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            dynamic: false,
+            kill_sessions: false,
+            add_options: String::new(),
+            default_port: None,
+            every: Duration::from_secs(1),
+        }
+    }
+}
+
+/// How a target fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Which: `SOCKET:BACKEND`.
+    pub target: String,
+    /// HAProxy has what the routes say, as far as is known.
+    pub in_step: bool,
+    /// What is in the way, in a sentence.
+    pub problem: Option<String>,
+    /// Changes made since the start.
+    pub applied: u64,
+    /// How long the last took: from the change of the routes, or the look that found a difference, to HAProxy's answer.
+    pub applied_in: Duration,
+}
+
+/// Keeps the target in step with the routes until it is dropped. While the routes are empty nothing is touched.
+pub async fn run(target: Target, routes: watch::Receiver<Arc<Routes>>, report: watch::Sender<Status>) {
+    Keeper::new(target, report).run(routes).await;
+}
+
+/// Why a word is no target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoTarget {
+    /// No colon, or nothing on one side of the last.
+    #[error("`{0}` is not SOCKET:BACKEND, as in /run/haproxy/admin.sock:web or 127.0.0.1:9999:web")]
+    Shape(String),
+    /// The part before the last colon.
+    #[error(
+        "`{0}` is no socket of HAProxy: it is a path that begins with `/`, or host:port; the backend follows after one more colon"
+    )]
+    Socket(String),
+    /// The part after it.
+    #[error("`{0}` cannot be a backend of HAProxy: names have letters, digits, and - _ . only")]
+    Backend(String),
+}
+
+impl FromStr for Target {
+    type Err = NoTarget;
+
+    fn from_str(word: &str) -> Result<Self, NoTarget> {
+        let (socket, backend) = word
+            .rsplit_once(':')
+            .filter(|(socket, backend)| !socket.is_empty() && !backend.is_empty())
+            .ok_or_else(|| NoTarget::Shape(word.to_owned()))?;
+        if !command::is_name(backend) {
+            return Err(NoTarget::Backend(backend.to_owned()));
+        }
+        let socket = if socket.starts_with('/') {
+            SocketAt::Path(PathBuf::from(socket))
+        } else {
+            let plain = socket.rsplit_once(':').is_some_and(|(host, port)| {
+                let bare_v6 = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
+                !host.is_empty() && !bare_v6 && port.parse::<u16>().is_ok_and(|port| port != 0)
+            });
+            if !plain {
+                return Err(NoTarget::Socket(socket.to_owned()));
+            }
+            SocketAt::Tcp(socket.to_owned())
+        };
+        Ok(Self { socket, backend: backend.to_owned(), options: Options::default() })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.socket, self.backend)
+    }
+}

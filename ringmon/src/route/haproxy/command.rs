@@ -1,0 +1,130 @@
+//! What can be asked of HAProxy for one server, in its words, and what its answer means.
+
+use crate::core::row::Address;
+
+/// Allows `add server` and `del server` before HAProxy 2.6; later it changes nothing. Every level but `admin` is refused.
+pub(super) const EXPERIMENTAL: &str = "experimental-mode on";
+
+/// The answer to whatever the socket's level does not allow.
+pub(super) const DENIED: &str = "Permission denied";
+
+/// The ids of servers that ringmon added begin here: so they are known again after a restart of ringmon. HAProxy counts
+/// servers of `haproxy.cfg` from 1, and ids end at 2^31 - 1.
+pub(super) const FIRST_ID: u32 = 1_300_000_000;
+
+/// How many such ids there are. Two servers of one backend whose rows' ids differ by a multiple of it get in each other's way.
+pub(super) const IDS: u32 = 100_000_000;
+
+/// Whether HAProxy would take it for a name of a server or backend (`invalid_char` in its `tools.c`). Anything else could be read
+/// as another command.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '-'))
+}
+
+/// Whether words can stand at the end of a command without beginning another, or swallowing what follows.
+pub(super) fn are_options(words: &str) -> bool {
+    words.chars().all(|c| c != ';' && c != '\\' && c != '"' && c != '\'' && c != '#' && (c == ' ' || !c.is_control()))
+}
+
+/// What an operator of HAProxy, and we, may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It gets clients, unless HAProxy's own check speaks against it.
+    Ready,
+    /// Only clients that are bound to it.
+    Drain,
+    /// None.
+    Maint,
+}
+
+/// A change of one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Set(State),
+    Weight(u16),
+    /// Without a port it keeps its own.
+    Address {
+        address: Address,
+        port: Option<u16>,
+    },
+    /// It begins in maintenance.
+    Add {
+        address: Address,
+        port: u16,
+        weight: u16,
+        id: u32,
+    },
+    /// HAProxy's own checks begin: those of an added server wait for that.
+    Health,
+    Shutdown,
+    Delete,
+}
+
+/// A change and the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Command {
+    pub(super) server: String,
+    pub(super) change: Change,
+}
+
+/// What HAProxy made of a command.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// As asked.
+    Done,
+    /// A server with sessions cannot be deleted yet.
+    Waits,
+    /// It says why not.
+    Refused(String),
+    /// The socket may not.
+    Denied,
+}
+
+impl Command {
+    /// In HAProxy's words. Names and options were looked at before: see [`is_name`] and [`are_options`].
+    pub(super) fn words(&self, backend: &str, options: &str) -> String {
+        let at = format!("{backend}/{}", self.server);
+        match &self.change {
+            Change::Set(State::Ready) => format!("set server {at} state ready"),
+            Change::Set(State::Drain) => format!("set server {at} state drain"),
+            Change::Set(State::Maint) => format!("set server {at} state maint"),
+            Change::Weight(weight) => format!("set server {at} weight {weight}"),
+            Change::Address { address, port: Some(port) } => format!("set server {at} addr {address} port {port}"),
+            Change::Address { address, port: None } => format!("set server {at} addr {address}"),
+            Change::Add { address, port, weight, id } => {
+                let to = std::net::SocketAddr::new(*address, *port);
+                format!("add server {at} {to} weight {weight} id {id} {options}").trim_end().to_owned()
+            }
+            Change::Health => format!("enable health {at}"),
+            Change::Shutdown => format!("shutdown sessions server {at}"),
+            Change::Delete => format!("del server {at}"),
+        }
+    }
+
+    /// Whether HAProxy before 2.6 wants [`EXPERIMENTAL`] first; for deletions, it is always there.
+    pub(super) const fn is_experimental(&self) -> bool {
+        matches!(self.change, Change::Add { .. })
+    }
+
+    /// What HAProxy's answer means: most commands are carried out in silence, some say so.
+    pub(super) fn answer(&self, text: &str) -> Answer {
+        let text = text.trim();
+        if text.starts_with(DENIED) {
+            return Answer::Denied;
+        }
+        let done = match self.change {
+            Change::Set(_) | Change::Weight(_) | Change::Health | Change::Shutdown => text.is_empty(),
+            Change::Address { .. } => text.contains("changed from") || text.starts_with("no need to change"),
+            Change::Add { .. } => text.contains("New server registered"),
+            Change::Delete => text.contains("Server deleted"),
+        };
+        if done {
+            Answer::Done
+        } else if self.change == Change::Delete && text.contains("still has connections") {
+            Answer::Waits
+        } else {
+            let line: Vec<&str> = text.split_whitespace().collect();
+            Answer::Refused(line.join(" ").chars().take(200).collect())
+        }
+    }
+}

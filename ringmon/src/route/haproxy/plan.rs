@@ -1,0 +1,165 @@
+//! From what HAProxy has and what the routes say to what is to be done. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Options;
+use super::command::{Change, Command, FIRST_ID, IDS, State, is_name};
+use super::state::{Server, Servers};
+use crate::core::ServerId;
+use crate::core::route::{Route, Routes, Standing};
+
+/// HAProxy's greatest weight.
+const MAX_WEIGHT: u16 = 256;
+
+/// What is to be done, in this order, and what cannot be.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) commands: Vec<Command>,
+    pub(super) problems: Vec<String>,
+}
+
+/// Makes it; deletions come last. `bereaved` are servers that were in the routes and are gone from them, whose sessions still stand.
+///
+/// Empty routes say that nothing is known, and nothing is done: a database that cannot be read must not empty a backend.
+pub(super) fn plan(has: &Servers, routes: &Routes, bereaved: &BTreeSet<String>, options: &Options) -> Plan {
+    if routes.servers.is_empty() {
+        return Plan::default();
+    }
+    let planner = Planner { options, scale: Scale::of(routes) };
+    let by_name: BTreeMap<&str, &Route> = routes.servers.iter().map(|route| (route.name.as_str(), route)).collect();
+    let (mut ins, mut outs, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ends, mut deletions) = (Vec::new(), Vec::new());
+    let mut somebody_stays = false;
+    for (name, server) in has {
+        let Some(route) = by_name.get(name.as_str()) else {
+            set_state(&mut outs, name, server, State::Maint);
+            if bereaved.contains(name) && options.kill_sessions {
+                push(&mut ends, name, Change::Shutdown);
+            }
+            if options.dynamic && server.ours {
+                push(&mut deletions, name, Change::Delete);
+            }
+            continue;
+        };
+        let want = wanted(route.standing);
+        somebody_stays |= want == State::Ready && server.state == State::Ready;
+        planner.keep(if want == State::Ready { &mut ins } else { &mut outs }, server, route, want);
+    }
+    let (mut without, mut portless, mut nameless) = (Vec::new(), Vec::new(), Vec::new());
+    for route in routes.routed().filter(|route| !has.contains_key(&route.name)) {
+        let port = route.port.or(options.default_port);
+        match (is_name(&route.name), options.dynamic, port) {
+            (false, _, _) => nameless.push(route.name.as_str()),
+            (true, false, _) => without.push(route.name.as_str()),
+            (true, true, None) => portless.push(route.name.as_str()),
+            (true, true, Some(port)) => planner.add(&mut ins, route, port),
+        }
+    }
+    tell(&mut problems, "HAProxy would not take the name of", &nameless);
+    tell(&mut problems, "haproxy.cfg has no server for", &without);
+    tell(&mut problems, "neither the route nor the options say a port for", &portless);
+    // Whoever is dead goes first, but clients that find no server at all get an error at once: then others come first.
+    let commands = if somebody_stays { [outs, ins, ends, deletions] } else { [ins, outs, ends, deletions] };
+    Plan { commands: commands.concat(), problems }
+}
+
+const fn wanted(standing: Standing) -> State {
+    match standing {
+        Standing::Active | Standing::Kept => State::Ready,
+        Standing::Draining => State::Drain,
+        Standing::Failing | Standing::Suspect => State::Maint,
+    }
+}
+
+fn push(to: &mut Vec<Command>, name: &str, change: Change) {
+    to.push(Command { server: name.to_owned(), change });
+}
+
+fn set_state(to: &mut Vec<Command>, name: &str, server: &Server, want: State) {
+    if server.state != want {
+        push(to, name, Change::Set(want));
+    }
+}
+
+/// One sentence, however many: a pool without its backend is one problem.
+fn tell(problems: &mut Vec<String>, what: &str, names: &[&str]) {
+    let few = names.iter().take(5).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => {}
+        n @ 1..=5 => problems.push(format!("{what} {few} ({n})")),
+        n => problems.push(format!("{what} {few} and {} more ({n})", n - 5)),
+    }
+}
+
+struct Planner<'a> {
+    options: &'a Options,
+    scale: Scale,
+}
+
+impl Planner<'_> {
+    /// A server whose route is known. Before it gets clients it has its address; before it loses its own it gets no more.
+    fn keep(&self, to: &mut Vec<Command>, server: &Server, route: &Route, want: State) {
+        let name = &route.name;
+        if want != State::Ready {
+            set_state(to, name, server, want);
+        }
+        let port = route.port.or(self.options.default_port);
+        if server.address != Some(route.address) || port.is_some_and(|port| port != server.port) {
+            push(to, name, Change::Address { address: route.address, port });
+        }
+        if want == State::Ready {
+            let weight = self.scale.weight(route);
+            if server.weight != weight {
+                push(to, name, Change::Weight(weight));
+            }
+            set_state(to, name, server, want);
+            if server.ours && self.checks() && !server.checks {
+                push(to, name, Change::Health);
+            }
+        }
+    }
+
+    fn add(&self, to: &mut Vec<Command>, route: &Route, port: u16) {
+        let (weight, id) = (self.scale.weight(route), haproxy_id(route.id));
+        push(to, &route.name, Change::Add { address: route.address, port, weight, id });
+        push(to, &route.name, Change::Set(State::Ready));
+        if self.checks() {
+            push(to, &route.name, Change::Health);
+        }
+    }
+
+    fn checks(&self) -> bool {
+        self.options.add_options.split_whitespace().any(|word| word == "check")
+    }
+}
+
+/// By which HAProxy knows its server again as one of ours.
+fn haproxy_id(id: ServerId) -> u32 {
+    FIRST_ID + u32::try_from(id.0.rem_euclid(i64::from(IDS))).unwrap_or_default()
+}
+
+/// Weights are shares, relative to the others': HAProxy's end at 256.
+struct Scale {
+    /// The greatest; zero if every routed server has none, which is the same as if all had the same.
+    most: u16,
+}
+
+impl Scale {
+    fn of(routes: &Routes) -> Self {
+        if routes.routed().all(|route| route.weight == 0) {
+            return Self { most: 0 };
+        }
+        Self { most: routes.servers.iter().map(|route| route.weight).max().unwrap_or_default() }
+    }
+
+    fn weight(&self, route: &Route) -> u16 {
+        if self.most == 0 {
+            return 1;
+        }
+        if self.most <= MAX_WEIGHT || route.weight == 0 {
+            return route.weight;
+        }
+        let scaled = u32::from(route.weight) * u32::from(MAX_WEIGHT) / u32::from(self.most);
+        u16::try_from(scaled).unwrap_or(MAX_WEIGHT).max(1)
+    }
+}

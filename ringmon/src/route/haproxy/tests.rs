@@ -1,0 +1,31 @@
+//! The plan and what is read are tested as the functions they are; the rest against a real HAProxy, which must be installed.
+
+mod dynamic;
+mod plan;
+mod real;
+mod reload;
+mod rig;
+mod socket;
+mod state;
+mod target;
+mod voice;
+
+use crate::core::route::{Route, Routes, Standing};
+use crate::core::{Incarnation, ServerId};
+
+/// A route to 10.0.0.id, without a port, of weight 1.
+fn route(id: u8, name: &str, standing: Standing) -> Route {
+    Route {
+        id: ServerId(id.into()),
+        name: name.to_owned(),
+        incarnation: Incarnation(1),
+        address: [10, 0, 0, id].into(),
+        port: None,
+        weight: 1,
+        standing,
+    }
+}
+
+fn routes(servers: impl IntoIterator<Item = Route>) -> Routes {
+    Routes { servers: servers.into_iter().collect(), panic: None }
+}
