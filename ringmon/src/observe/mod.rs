@@ -3,6 +3,7 @@
 mod event_log;
 mod http;
 mod metrics;
+pub mod routes;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Files that are replaced as a whole: whoever reads one sees the old content or the new one, never a part (rename(2)).
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -29,7 +29,7 @@ pub async fn put(path: PathBuf, content: String) -> Result<bool, Error> {
 /// A file beside the one that it is to replace, on the disk already. Gone when dropped.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    file: NamedTempFile,
+    file: NamedTempFile<File>,
     /// What it replaces: no link.
     real: PathBuf,
 }
@@ -59,8 +59,10 @@ impl Candidate {
         let name = real.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut named = tempfile::Builder::new();
         let (prefix, suffix) = (format!(".{name}."), ".ringmon");
-        let mut file = named.prefix(&prefix).suffix(suffix).tempfile_in(folder(&real)).map_err(failed("write"))?;
-        file.write_all(content).map_err(failed("write"))?;
+        // Opened and written here: tempfile would put the random name into the error, and take the error's number away.
+        let open = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = named.prefix(&prefix).suffix(suffix).make_in(folder(&real), open).map_err(failed("write"))?;
+        file.as_file().write_all(content).map_err(failed("write"))?;
         keep(file.as_file(), there.as_ref()).map_err(failed("keep owner and mode of"))?;
         file.as_file().sync_all().map_err(failed("write"))?;
         Ok(Some(Self { file, real }))

@@ -63,7 +63,9 @@ pub(super) async fn run(
             None => false,
             Some(Ok(changed)) => {
                 backoff.reset();
-                said.well(&report);
+                if said.0.take().is_some() {
+                    tracing::info!("{}: in step again", report.borrow().target);
+                }
                 report.send_modify(|status| {
                     (status.in_step, status.problem) = (true, None);
                     status.applied += u64::from(changed);
@@ -72,7 +74,9 @@ pub(super) async fn run(
             }
             Some(Err(error)) => {
                 let problem = error.to_string();
-                said.problem(&report, &problem);
+                if said.is_new(&problem) {
+                    tracing::warn!("{}: {problem}; trying again", report.borrow().target);
+                }
                 report.send_modify(|status| (status.in_step, status.problem) = (false, Some(problem)));
                 pause = Some(backoff.next(&mut rng));
                 true
@@ -94,24 +98,17 @@ pub(super) async fn run(
     }
 }
 
-/// What the log has said last: each problem once.
+/// The kind of problem that the log has told of last: each once.
 #[derive(Debug, Default)]
 struct Said(Option<String>);
 
 impl Said {
-    fn problem(&mut self, report: &watch::Sender<Status>, problem: &str) {
-        // Programs print times and process numbers: they do not make it another problem.
+    /// Programs print times and process numbers: they do not make it another problem.
+    fn is_new(&mut self, problem: &str) -> bool {
         let kind: String = problem.chars().filter(|c| !c.is_ascii_digit()).collect();
-        if self.0.as_ref() != Some(&kind) {
-            tracing::warn!("{}: {problem}; trying again", report.borrow().target);
-            self.0 = Some(kind);
-        }
-    }
-
-    fn well(&mut self, report: &watch::Sender<Status>) {
-        if self.0.take().is_some() {
-            tracing::info!("{}: in step again", report.borrow().target);
-        }
+        let new = self.0.as_ref() != Some(&kind);
+        self.0 = Some(kind);
+        new
     }
 }
 
