@@ -94,7 +94,10 @@ fn whole<S: serde::Serializer>(routes: &Arc<Routes>, serializer: S) -> Result<S:
 pub async fn serve(listener: TcpListener, boards: watch::Receiver<Arc<RouteBoard>>) -> Result<(), Error> {
     let router = Router::new()
         .route("/", get(async || INDEX))
-        .route("/routes", get(async |State(boards): State<Boards>| axum::Json(newest(&boards).as_ref()).into_response()))
+        .route(
+            "/routes",
+            get(async |State(boards): State<Boards>| axum::Json(newest(&boards).as_ref()).into_response()),
+        )
         .route("/http_sd", get(http_sd))
         .route("/v3/discovery:endpoints", post(endpoints))
         .route("/metrics", get(metrics_page))
@@ -116,9 +119,7 @@ fn json(text: String) -> Response {
 async fn http_sd(State(boards): State<Boards>) -> Response {
     let board = newest(&boards);
     // Prometheus keeps what it has when it does not get a 200.
-    board
-        .nothing_known()
-        .unwrap_or_else(|| json(prometheus::render(&board.routes, &board.pool, board.default_port).0))
+    board.nothing_known().unwrap_or_else(|| json(prometheus::render(&board.routes, &board.pool, board.default_port).0))
 }
 
 /// The body is JSON whatever its type is said to be: Envoy says `application/json`, curl something else.

@@ -1,7 +1,9 @@
 //! Programs that are run: without a shell, in a process group of their own, with an end.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -20,6 +22,8 @@ pub const LIMIT: Duration = Duration::from_secs(10);
 const TAIL: usize = 2048;
 /// A program that ended may have left a child that holds its output open (a daemon that it started): no need to wait for that one.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+/// This process's own options begin so, and the database's password may be one: none of a program's business.
+const OWN: &[u8] = b"RINGMON_";
 /// Stands for a path in a command line.
 const PLACE: &str = "{}";
 
@@ -68,7 +72,7 @@ impl Run<'_> {
     ///
     /// # Errors
     /// [`Error::Spawn`], [`Error::Failed`], [`Error::TimedOut`].
-    pub(super) async fn to_end(self) -> Result<(), Error> {
+    pub(super) async fn finish(self) -> Result<(), Error> {
         let (what, program) = (self.what, self.line.program().to_owned());
         let (mut group, mut output) = match self.start() {
             Ok(started) => started,
@@ -94,11 +98,17 @@ impl Run<'_> {
         // One pipe for both, so that what is printed stays in its order.
         let (output, printed) = io::pipe()?;
         let mut command = Command::new(self.line.program());
-        command.args(self.line.0.iter().skip(1)).envs(self.set.iter().map(|(name, value)| (name, value)));
+        command.args(self.line.0.iter().skip(1)).env_clear();
+        command.envs(environment(std::env::vars_os())).envs(self.set.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(printed.try_clone()?).stderr(printed);
         let child = command.process_group(0).kill_on_drop(true).spawn()?;
         Ok((Group(child), Receiver::from_owned_fd(output.into())?))
     }
+}
+
+/// What a program may know of this process's variables.
+fn environment(own: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (OsString, OsString)> {
+    own.filter(|(name, _)| !name.as_bytes().starts_with(OWN))
 }
 
 /// A child that leads its own process group. Dropped before its end was seen, the whole group is killed.

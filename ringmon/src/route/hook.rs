@@ -79,7 +79,7 @@ impl Target for Hook {
         let message = Message { pool: &self.pool, routes: servers(routes), changed, panic: routes.panic };
         let input = serde_json::json!(message).to_string() + "\n";
         let HookTarget { line, limit } = &self.target;
-        Run { what: "hook", line, input, set: Vec::new(), limit: *limit }.to_end().await?;
+        Run { what: "hook", line, input, set: Vec::new(), limit: *limit }.finish().await?;
         self.told = routes.clone();
         Ok(true)
     }

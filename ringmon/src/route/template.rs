@@ -112,7 +112,7 @@ impl Target for Template {
         }
         if let Some(line) = &self.target.reload {
             let limit = self.target.limit;
-            Run { what: "reload", line, input: String::new(), set: Vec::new(), limit }.to_end().await?;
+            Run { what: "reload", line, input: String::new(), set: Vec::new(), limit }.finish().await?;
         }
         self.owed = false;
         Ok(true)
@@ -133,7 +133,7 @@ impl Template {
         let (line, limit) = (&check.with(candidate.path()), self.target.limit);
         let set = vec![(CANDIDATE, candidate.path().to_string_lossy().into_owned())];
         let run = Run { what: "check", line, input: String::new(), set, limit };
-        run.to_end().await.map_err(|error| self.in_words(error, candidate.path()))
+        run.finish().await.map_err(|error| self.in_words(error, candidate.path()))
     }
 
     /// The candidate has another name each time, and is gone by the time that somebody reads it.

@@ -43,7 +43,8 @@ pub fn render(routes: &Routes, pool: &str, clusters: &[String], default_port: Op
     if names.is_empty() {
         names.push(pool);
     }
-    let assignment = |name| json!({"@type": TYPE_URL, "cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]});
+    let assignment =
+        |name| json!({"@type": TYPE_URL, "cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]});
     let resources = Value::from(names.into_iter().map(assignment).collect::<Vec<_>>());
     // The same list has the same version, whichever routing server says it.
     let version = format!("{:016x}", digest(resources.to_string().as_bytes()));

@@ -31,9 +31,7 @@ impl Collector for Scrape {
         let mut page = Page::new(encoder);
         list(&mut page, &self.0)?;
         database(&mut page, &self.0)?;
-        let step = |target: &TargetView| {
-            (labels([("target", &target.target)]), flag(target.in_step))
-        };
+        let step = |target: &TargetView| (labels([("target", &target.target)]), flag(target.in_step));
         let steps = self.0.targets.iter().map(step);
         page.gauges("route_target_in_step", "1 while this target has the newest list", None, steps)?;
         datapath::counts(&mut page, &self.0.counts)

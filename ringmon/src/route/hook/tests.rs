@@ -95,8 +95,8 @@ async fn only_one_runs_and_the_newest_list_is_next() {
 async fn a_hook_that_hangs_is_killed_with_its_children_and_the_next_list_is_told() {
     let text = "read line; echo \"$line\" | grep -q '\"b\"' && exit 0; \
                 sleep 1000 & echo $! >> $D/pids; echo $$ >> $D/pids; echo stuck >&2; wait";
-    let mut kit = Kit::start(text, Duration::from_secs(1), PATIENT, active(&["a"]));
-    assert_eq!(kit.wires.problem("killed").await, "the hook `sh` was killed after 1s: stuck");
+    let mut kit = Kit::start(text, Duration::from_secs(2), PATIENT, active(&["a"]));
+    assert_eq!(kit.wires.problem("killed").await, "the hook `sh` was killed after 2s: stuck");
     let pids = lines(&kit.at("pids"));
     assert_eq!(pids.len(), 2);
     until("gone", || pids.iter().all(|pid| is_gone(pid))).await;
