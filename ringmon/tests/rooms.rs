@@ -31,6 +31,8 @@ const OWNED: &[(&str, &str)] = &[
     ("sea_orm_migration", "store"),
     ("sqlx", "store"),
     ("rustls", "store"),
+    ("minijinja", "route"),
+    ("shlex", "route"),
     ("axum", "observe"),
     ("prometheus_client", "observe"),
     ("clap", "cli"),

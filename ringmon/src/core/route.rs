@@ -13,11 +13,18 @@
 //! What is known never goes back: ids are never used twice and versions only grow, so that a replica which lags behind
 //! another brings no dead server back.
 
+pub mod envoy;
 mod panic;
+pub mod prometheus;
 mod votes;
 
 #[cfg(test)]
+mod kit;
+#[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub use kit::listed;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -4,6 +4,7 @@
 
 mod datapath;
 mod page;
+pub mod routes;
 mod watches;
 
 use std::fmt;
@@ -29,8 +30,12 @@ const PHASES: [&str; 6] = ["starting", "joining", "member", "removed", "leaving"
 /// # Errors
 /// Only if the memory for it cannot be written to.
 pub fn render(board: Arc<Board>) -> Result<String, fmt::Error> {
+    text_of(Scrape(board))
+}
+
+fn text_of(scrape: impl Collector) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("ringmon");
-    registry.register_collector(Box::new(Scrape(board)));
+    registry.register_collector(Box::new(scrape));
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)

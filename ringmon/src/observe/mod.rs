@@ -4,6 +4,7 @@ mod connected;
 mod event_log;
 mod http;
 mod metrics;
+pub mod routes;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Pages over real HTTP on loopback, read by a strict reader.
 
-mod exposition;
+pub mod exposition;
 mod http;
 mod page;
 

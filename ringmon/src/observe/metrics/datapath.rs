@@ -23,8 +23,13 @@ pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     page.info("datapath", "Where probes are answered", labels([("mode", mode)]))?;
     let help = "Round trips without the time the buddy kept the probe; the sum is estimated from fine buckets";
     page.histograms("rtt", help, round_trips(board))?;
+    counts(page, board.datapath.verdicts.iter().chain(&board.counts))
+}
+
+/// What was counted, a family for each name.
+pub fn counts<'a>(page: &mut Page<'_>, counts: impl IntoIterator<Item = &'a Count>) -> fmt::Result {
     let mut families: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
-    for Count { name, label, value } in board.datapath.verdicts.iter().chain(&board.counts) {
+    for Count { name, label, value } in counts {
         *families.entry(name).or_default().entry(label).or_default() += value;
     }
     for (name, kinds) in families {

@@ -1,0 +1,154 @@
+//! What a routing server shows over HTTP: the list, for people, Prometheus and Envoy.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::{Error, metrics};
+use crate::core::evidence::Count;
+use crate::core::route::{Routes, envoy, prometheus};
+
+/// The newest board.
+type Boards = watch::Receiver<Arc<RouteBoard>>;
+
+/// The longest request that is read, in bytes: Envoy sends all about its node, and the names of its clusters.
+const LONGEST: usize = 256 * 1024;
+
+/// What `/` says.
+const INDEX: &str = "ringmon, routing server\n\n/routes   the list and how it is written down, JSON\n\
+                     /http_sd  for Prometheus' http_sd_configs\n\
+                     /v3/discovery:endpoints  for Envoy's REST eds_config (POST)\n\
+                     /metrics  OpenMetrics\n/healthz  200 while the process is alive\n\
+                     /readyz   200 once a list is known\n";
+
+/// What a routing server publishes: whoever shows anything reads this alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RouteBoard {
+    /// Of which pool.
+    pub pool: String,
+    /// The list is one from before; the table was not read yet.
+    pub stale: bool,
+    /// The database does not answer.
+    pub database: Option<Away>,
+    /// The list; without any server nothing is known.
+    #[serde(serialize_with = "whole")]
+    pub routes: Arc<Routes>,
+    /// Files, hooks and proxies that are kept in step.
+    pub targets: Vec<TargetView>,
+    /// What was counted.
+    pub counts: Vec<Count>,
+    /// For servers that say no port.
+    pub default_port: Option<u16>,
+}
+
+/// Since when something is away, and why.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Away {
+    /// For how long.
+    pub seconds: f64,
+    /// The last error.
+    pub why: String,
+}
+
+/// How a target is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TargetView {
+    /// What it is called.
+    pub target: String,
+    /// It has the newest list.
+    pub in_step: bool,
+    /// Why it has not.
+    pub problem: Option<String>,
+}
+
+impl RouteBoard {
+    /// Why there is no list to show; to say an empty one would send every client away.
+    fn nothing_known(&self) -> Option<Response> {
+        if !self.routes.servers.is_empty() {
+            return None;
+        }
+        let why = match &self.database {
+            Some(Away { why, .. }) => format!("no list yet: the database does not answer: {why}\n"),
+            None => format!("no list yet: no server of pool {} was seen\n", self.pool),
+        };
+        Some((StatusCode::SERVICE_UNAVAILABLE, why).into_response())
+    }
+}
+
+fn whole<S: serde::Serializer>(routes: &Arc<Routes>, serializer: S) -> Result<S::Ok, S::Error> {
+    routes.as_ref().serialize(serializer)
+}
+
+/// Answers on `listener` (of [`listen`](super::listen)) until the future is dropped, from the newest [`RouteBoard`] alone.
+///
+/// # Errors
+/// [`Error::Serve`]: the listener failed for good.
+pub async fn serve(listener: TcpListener, boards: watch::Receiver<Arc<RouteBoard>>) -> Result<(), Error> {
+    let router = Router::new()
+        .route("/", get(async || INDEX))
+        .route(
+            "/routes",
+            get(async |State(boards): State<Boards>| axum::Json(newest(&boards).as_ref()).into_response()),
+        )
+        .route("/http_sd", get(http_sd))
+        .route("/v3/discovery:endpoints", post(endpoints))
+        .route("/metrics", get(metrics_page))
+        .route("/healthz", get(async || "alive\n"))
+        .route("/readyz", get(ready))
+        .layer(DefaultBodyLimit::max(LONGEST))
+        .with_state(boards);
+    axum::serve(listener, router).await.map_err(Error::Serve)
+}
+
+fn newest(boards: &Boards) -> Arc<RouteBoard> {
+    Arc::clone(&boards.borrow())
+}
+
+fn json(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+async fn http_sd(State(boards): State<Boards>) -> Response {
+    let board = newest(&boards);
+    // Prometheus keeps what it has when it does not get a 200.
+    board.nothing_known().unwrap_or_else(|| json(prometheus::render(&board.routes, &board.pool, board.default_port).0))
+}
+
+/// The body is JSON whatever its type is said to be: Envoy says `application/json`, curl something else.
+async fn endpoints(State(boards): State<Boards>, body: Bytes) -> Response {
+    let board = newest(&boards);
+    let request: envoy::Request = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("not a DiscoveryRequest: {error}\n")).into_response(),
+    };
+    let clusters = &request.resource_names;
+    if clusters.len() > envoy::MOST_CLUSTERS {
+        let most = envoy::MOST_CLUSTERS;
+        return (StatusCode::BAD_REQUEST, format!("more than {most} clusters at once\n")).into_response();
+    }
+    board
+        .nothing_known()
+        .unwrap_or_else(|| json(envoy::render(&board.routes, &board.pool, clusters, board.default_port).0))
+}
+
+async fn metrics_page(State(boards): State<Boards>) -> Response {
+    match metrics::routes::render(newest(&boards)) {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn ready(State(boards): State<Boards>) -> Response {
+    newest(&boards).nothing_known().unwrap_or_else(|| "ready\n".into_response())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Files that are replaced as a whole: whoever reads one sees the old content or the new one, never a part (rename(2)).
+
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::Error;
+
+/// Of a file that was not there before.
+const MODE: u32 = 0o644;
+
+/// Puts `content` into the file at `path`; whether there was anything to do. Owner and mode stay; a symbolic link stays and its file changes.
+/// Nothing is touched if the content is there already.
+///
+/// # Errors
+/// [`Error::File`]: the file is as it was.
+pub async fn put(path: PathBuf, content: String) -> Result<bool, Error> {
+    let cut_short = path.clone();
+    let put = move || match Candidate::write(&path, content.as_bytes())? {
+        Some(candidate) => candidate.commit().map(|()| true),
+        None => Ok(false),
+    };
+    tokio::task::spawn_blocking(put).await.unwrap_or(Err(Error::CutShort(cut_short)))
+}
+
+/// A file beside the one that it is to replace, on the disk already. Gone when dropped.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    file: NamedTempFile<File>,
+    /// What it replaces: no link.
+    real: PathBuf,
+}
+
+impl Candidate {
+    /// A candidate with this content for `path`; none if that is there already.
+    ///
+    /// # Errors
+    /// [`Error::File`]: there is none.
+    pub(super) fn write(path: &Path, content: &[u8]) -> Result<Option<Self>, Error> {
+        let failed = |step| move |source| Error::File { step, path: path.to_owned(), source };
+        let real = real(path).map_err(failed("find"))?;
+        let there = match fs::metadata(&real) {
+            Ok(there) => Some(there),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed("look at")(error)),
+        };
+        if let Some(there) = &there {
+            if !there.is_file() {
+                return Err(failed("replace")(io::Error::other("it is not a plain file")));
+            }
+            if holds(&real, there, content).map_err(failed("read"))? {
+                return Ok(None);
+            }
+        }
+        // A dot in front and another ending: `*.json` and `*.conf` of those who read whole folders must not match it.
+        let name = real.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut named = tempfile::Builder::new();
+        let (prefix, suffix) = (format!(".{name}."), ".ringmon");
+        // Opened and written here: tempfile would put the random name into the error, and take the error's number away.
+        let open = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = named.prefix(&prefix).suffix(suffix).make_in(folder(&real), open).map_err(failed("write"))?;
+        file.as_file().write_all(content).map_err(failed("write"))?;
+        keep(file.as_file(), there.as_ref()).map_err(failed("keep owner and mode of"))?;
+        file.as_file().sync_all().map_err(failed("write"))?;
+        Ok(Some(Self { file, real }))
+    }
+
+    /// Where it is until then.
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Takes the file's place.
+    ///
+    /// # Errors
+    /// [`Error::File`]: the file is as it was, unless only its folder could not be synced.
+    pub(super) fn commit(self) -> Result<(), Error> {
+        let failed = |source| Error::File { step: "replace", path: self.real.clone(), source };
+        self.file.persist(&self.real).map_err(|error| failed(error.error))?;
+        // Or the old name may come back after a power cut.
+        File::open(folder(&self.real)).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+}
+
+/// The folder of a file; of a bare name: here.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The file at the end of all links, even if it is not there yet. (A circle of links is an error of canonicalize's own.)
+fn real(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
+            Ok(to) => real(&folder(path).join(to)),
+            Err(_) => Ok(path.to_owned()),
+        },
+        found => found,
+    }
+}
+
+fn holds(path: &Path, there: &Metadata, content: &[u8]) -> io::Result<bool> {
+    // First the length: what is there may be huge.
+    Ok(usize::try_from(there.len()) == Ok(content.len()) && fs::read(path)? == content)
+}
+
+/// The owner first: a change of owner may take bits of the mode away.
+fn keep(file: &File, there: Option<&Metadata>) -> io::Result<()> {
+    if let Some(there) = there {
+        let own = file.metadata()?;
+        if (own.uid(), own.gid()) != (there.uid(), there.gid()) {
+            fchown(file, Some(there.uid()), Some(there.gid()))?;
+        }
+    }
+    let mode = there.map_or(MODE, |there| there.mode() & 0o7777);
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+#[cfg(test)]
+mod tests;

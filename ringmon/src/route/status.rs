@@ -1,0 +1,16 @@
+//! How a target is doing.
+
+use serde::Serialize;
+
+/// What is known of one target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// What it is called.
+    pub target: String,
+    /// It has the newest list.
+    pub in_step: bool,
+    /// Why it has not, in a sentence.
+    pub problem: Option<String>,
+    /// How often it was changed.
+    pub applied: u64,
+}

@@ -1,0 +1,149 @@
+//! A file made by a template: checked before it is put in place, and its reader told thereafter.
+//!
+//! ```text
+//!   render -- same as what is there? --> nothing
+//!      +----> candidate --> check --> rename --> reload --> in step
+//!                             |                    +--> fails: the file stays (it was found good), reload is owed
+//!                             +--> fails: the candidate goes, the old file stays
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use tokio::sync::watch;
+
+use super::command::{CommandLine, Run};
+use super::file::Candidate;
+use super::pace::{self, Pace, Target};
+use super::view::View;
+use super::{Error, Status};
+use crate::core::route::Routes;
+
+/// Names the candidate to the check, as `{}` in its command line does.
+const CANDIDATE: &str = "RINGMON_CANDIDATE";
+
+/// A template and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateTarget {
+    /// The template (Jinja). Read anew each time.
+    pub template: PathBuf,
+    /// The file that it makes.
+    pub path: PathBuf,
+    /// Must succeed before the file is replaced; `{}` is the candidate's path.
+    pub check: Option<CommandLine>,
+    /// Run after the file was replaced.
+    pub reload: Option<CommandLine>,
+    /// From one reload to the next at least.
+    pub min_interval: Duration,
+    /// For each of the two.
+    pub limit: Duration,
+}
+
+impl TemplateTarget {
+    /// Without commands, at most once a second.
+    #[must_use]
+    pub const fn new(template: PathBuf, path: PathBuf) -> Self {
+        let (min_interval, limit) = (Duration::from_secs(1), super::LIMIT);
+        Self { template, path, check: None, reload: None, min_interval, limit }
+    }
+}
+
+/// Keeps the file in step until nobody makes lists any more. What it is called is in `report` already.
+pub async fn run(
+    target: TemplateTarget,
+    routes: watch::Receiver<Arc<Routes>>,
+    pool: String,
+    report: watch::Sender<Status>,
+) {
+    let pace = Pace::every(target.min_interval);
+    paced(target, pace, routes, pool, report).await;
+}
+
+async fn paced(
+    target: TemplateTarget,
+    pace: Pace,
+    routes: watch::Receiver<Arc<Routes>>,
+    pool: String,
+    report: watch::Sender<Status>,
+) {
+    pace::run(Template { target, pool, owed: false }, pace, routes, report).await;
+}
+
+/// What a template makes of a list.
+///
+/// # Errors
+/// [`Error::File`], [`Error::Template`].
+pub async fn render(template: &Path, pool: &str, routes: &Routes) -> Result<String, Error> {
+    let read = |source| Error::File { step: "read the template", path: template.to_owned(), source };
+    let source = tokio::fs::read_to_string(template).await.map_err(read)?;
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    // A typing error must not become an empty word in a configuration.
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_keep_trailing_newline(true);
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    let name = template.file_name().unwrap_or_default().to_string_lossy();
+    let rendered = environment.render_named_str(&name, &source, View::new(pool, routes));
+    rendered.map_err(|source| Error::Template { path: template.to_owned(), source: Box::new(source) })
+}
+
+struct Template {
+    target: TemplateTarget,
+    pool: String,
+    /// The file was replaced, and its reader does not know.
+    owed: bool,
+}
+
+impl Target for Template {
+    async fn apply(&mut self, routes: &Routes) -> Result<bool, Error> {
+        let text = render(&self.target.template, &self.pool, routes).await?;
+        let path = self.target.path.clone();
+        if let Some(candidate) = self.on_disk(move || Candidate::write(&path, text.as_bytes())).await? {
+            self.check(&candidate).await?;
+            // Before it is true: an error may come after the rename.
+            self.owed = true;
+            self.on_disk(move || candidate.commit()).await?;
+        }
+        if !self.owed {
+            return Ok(false);
+        }
+        if let Some(line) = &self.target.reload {
+            let limit = self.target.limit;
+            Run { what: "reload", line, input: String::new(), set: Vec::new(), limit }.finish().await?;
+        }
+        self.owed = false;
+        Ok(true)
+    }
+}
+
+impl Template {
+    /// The disk may take its time.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Error::CutShort(self.target.path.clone())))
+    }
+
+    async fn check(&self, candidate: &Candidate) -> Result<(), Error> {
+        let Some(check) = &self.target.check else { return Ok(()) };
+        let (line, limit) = (&check.with(candidate.path()), self.target.limit);
+        let set = vec![(CANDIDATE, candidate.path().to_string_lossy().into_owned())];
+        let run = Run { what: "check", line, input: String::new(), set, limit };
+        run.finish().await.map_err(|error| self.in_words(error, candidate.path()))
+    }
+
+    /// The candidate has another name each time, and is gone by the time that somebody reads it.
+    fn in_words(&self, mut error: Error, candidate: &Path) -> Error {
+        if let Error::Failed { said, .. } | Error::TimedOut { said, .. } = &mut error {
+            *said = said.replace(&*candidate.to_string_lossy(), &self.target.path.to_string_lossy());
+        }
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests;
