@@ -73,12 +73,12 @@ fn health(route: &Route, weighted: bool) -> &'static str {
 }
 
 /// Not for secrets, so the key is nothing.
-fn digest(bytes: &[u8]) -> u64 {
+fn digest(text: &[u8]) -> u64 {
     let little = |part: &[u8]| part.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-    let words = bytes.chunks_exact(8);
+    let words = text.chunks_exact(8);
     let tail = words.remainder();
     #[expect(clippy::cast_possible_truncation, reason = "SipHash takes the length modulo 256")]
-    words.fold(SipHash24::new(&[0; 16]), |hash, part| hash.word(little(part))).finish(little(tail), bytes.len() as u8)
+    words.fold(SipHash24::new(&[0; 16]), |hash, part| hash.word(little(part))).finish(little(tail), text.len() as u8)
 }
 
 #[cfg(test)]
