@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("route", &["core"]),
     ("record", &["core"]),
     ("observe", &["core"]),
-    ("config", &["core", "observe", "store"]),
+    ("config", &["core", "observe", "route", "store"]),
     ("router", &["core", "store", "notice", "route", "observe", "config"]),
     ("agent", &["core", "datapath", "store", "notice", "route", "record", "observe", "config"]),
     ("cli", &["core", "datapath", "store", "notice", "route", "record", "observe", "config", "agent", "router"]),

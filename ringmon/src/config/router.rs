@@ -9,6 +9,8 @@ use super::keys::{Key, Typed};
 use super::meaning::{maybe, must, password, path, pool_access, with_password};
 use super::{DatabaseUrl, PoolAccess, parse};
 use crate::core::route::Policy;
+use crate::route::CommandLine;
+use crate::route::haproxy::{self, Target};
 
 /// Everything a router is told; nothing is left open.
 #[derive(Clone, Debug)]
@@ -21,18 +23,14 @@ pub struct RouterConfig {
     pub http: Option<SocketAddr>,
     /// The port of servers that say none.
     pub default_port: Option<u16>,
-    /// HAProxy's: `SOCKET:BACKEND` each.
-    pub haproxy: Vec<String>,
-    /// Whether servers are added to it and deleted from it.
-    pub haproxy_dynamic: bool,
-    /// Further words for those that are added.
-    pub haproxy_server: String,
+    /// HAProxy's backends.
+    pub haproxy: Vec<Target>,
     /// A file for Prometheus.
     pub file_sd: Option<PathBuf>,
     /// A template, and what it makes.
     pub template: Option<TemplateConfig>,
     /// A command that is told of the list.
-    pub hook: Option<String>,
+    pub hook: Option<CommandLine>,
 }
 
 /// How a pool is read.
@@ -58,9 +56,9 @@ pub struct TemplateConfig {
     /// The file that it makes.
     pub target: PathBuf,
     /// A command that says whether it is good.
-    pub check: Option<String>,
+    pub check: Option<CommandLine>,
     /// A command that makes its reader read it.
-    pub reload: Option<String>,
+    pub reload: Option<CommandLine>,
 }
 
 /// How a pool is read.
@@ -104,15 +102,13 @@ pub fn router(typed: &Typed) -> Result<RouterConfig, Error> {
     let template = maybe(typed, Key::Template, template)?;
     let command = |key| maybe(typed, key, command);
     let (check, reload) = (command(Key::TemplateCheck)?, command(Key::TemplateReload)?);
+    let default_port = maybe(typed, Key::DefaultPort, |text| parse::number(text, 1u16, u16::MAX))?;
     Ok(RouterConfig {
         sight: sight(typed)?,
         state_dir: must(typed, Key::StateDir, "", path)?,
         http: must(typed, Key::RouterHttp, "", parse::listen)?,
-        default_port: maybe(typed, Key::DefaultPort, |text| parse::number(text, 1u16, u16::MAX))?,
-        haproxy: maybe(typed, Key::Haproxy, |text| Ok(parse::list(text).map(str::to_owned).collect()))?
-            .unwrap_or_default(),
-        haproxy_dynamic: must(typed, Key::HaproxyDynamic, "", parse::switch)?,
-        haproxy_server: must(typed, Key::HaproxyServer, "", |text| Ok(text.to_owned()))?,
+        default_port,
+        haproxy: haproxies(typed, default_port)?,
         file_sd: maybe(typed, Key::FileSd, path)?,
         template: template.map(|(source, target)| TemplateConfig { source, target, check, reload }),
         hook: command(Key::Hook)?,
@@ -127,6 +123,26 @@ fn template(text: &str) -> Result<(PathBuf, PathBuf), Problem> {
     Ok((PathBuf::from(source), PathBuf::from(target)))
 }
 
-fn command(text: &str) -> Result<String, Problem> {
-    if text.trim().is_empty() { Err(Problem::NotA("a command")) } else { Ok(text.to_owned()) }
+fn command(text: &str) -> Result<CommandLine, Problem> {
+    CommandLine::parse(text).map_err(|why| Problem::Said(why.to_string()))
+}
+
+/// How often a HAProxy is asked what it has.
+const RECONCILE: Duration = Duration::from_secs(1);
+
+fn haproxies(typed: &Typed, default_port: Option<u16>) -> Result<Vec<Target>, Error> {
+    let options = haproxy::Options {
+        dynamic: must(typed, Key::HaproxyDynamic, "", parse::switch)?,
+        // Of servers that are gone for good: whoever waits for one waits in vain.
+        kill_sessions: true,
+        add_options: must(typed, Key::HaproxyServer, "", |text| Ok(text.to_owned()))?,
+        default_port,
+        every: RECONCILE,
+    };
+    let target = |word: &str| {
+        let target: Target = word.parse().map_err(|why: haproxy::NoTarget| Problem::Said(why.to_string()))?;
+        Ok(Target { options: options.clone(), ..target })
+    };
+    let targets = maybe(typed, Key::Haproxy, |text| parse::list(text).map(target).collect::<Result<Vec<_>, _>>())?;
+    Ok(targets.unwrap_or_default())
 }

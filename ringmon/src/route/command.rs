@@ -50,7 +50,9 @@ impl CommandLine {
         Self(self.0.iter().map(|word| word.replace(PLACE, &path)).collect())
     }
 
-    fn program(&self) -> &str {
+    /// Its first word.
+    #[must_use]
+    pub fn program(&self) -> &str {
         self.0.first().map_or("", String::as_str)
     }
 }

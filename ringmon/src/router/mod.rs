@@ -8,6 +8,7 @@ mod follow;
 mod kept;
 mod run;
 mod say;
+mod sinks;
 mod source;
 mod turn;
 

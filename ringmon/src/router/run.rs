@@ -1,10 +1,20 @@
 //! One router: a list, its consumers, and who asks about them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
-use super::{Kept, follow, look};
+use super::sinks::Sinks;
+use super::{Following, Kept, Sight, clock, follow, look};
 use crate::config::RouterConfig;
+use crate::core::evidence::Count;
+use crate::observe::routes::{self as shown, Away, RouteBoard};
+
+/// How often what is shown is renewed while nothing changes: how consumers fare, and for how long a database is away.
+const SHOW: Duration = Duration::from_millis(250);
 
 /// Runs until a signal asks to stop.
 ///
@@ -14,6 +24,10 @@ pub async fn run(config: RouterConfig) -> anyhow::Result<()> {
     let mut term = signal(SignalKind::terminate()).context("cannot install the signal handlers")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot install the signal handlers")?;
     let kept = Kept::open(&config.state_dir, &config.sight.pool)?;
+    let listener = match config.http {
+        Some(addr) => Some(crate::observe::listen(addr).await?),
+        None => None,
+    };
     match look(config.sight.clone()).await {
         Ok(_) => {}
         Err(error) if error.is_transient() => match kept.list() {
@@ -23,10 +37,52 @@ pub async fn run(config: RouterConfig) -> anyhow::Result<()> {
         Err(error) => return Err(error.into()),
     }
     let following = follow(config.sight.clone(), Some(kept));
+    let sinks = Sinks::start(&config, &following.routes);
+    let (boards, seen) = watch::channel(Arc::new(RouteBoard::default()));
+    let serve = async {
+        match listener {
+            Some(listener) => shown::serve(listener, seen).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+        _ = term.recv() => Ok(()),
+        _ = int.recv() => Ok(()),
+        served = serve => served.context("the router's HTTP"),
+        () = show(&config, &following, &sinks, &boards) => Err(anyhow::anyhow!("the routes can no longer be followed")),
     }
-    drop(following);
-    Ok(())
+}
+
+/// Renews the board, until nobody makes lists any more.
+async fn show(config: &RouterConfig, following: &Following, sinks: &Sinks, boards: &watch::Sender<Arc<RouteBoard>>) {
+    let mut routes = following.routes.clone();
+    loop {
+        let sight = following.sight.borrow().clone();
+        let list = Arc::clone(&routes.borrow_and_update());
+        let board = RouteBoard {
+            pool: config.sight.pool.clone(),
+            stale: sight.stale,
+            database: away(&sight),
+            routes: list,
+            targets: sinks.views(),
+            counts: counts(&sight),
+            default_port: config.default_port,
+        };
+        boards.send_replace(Arc::new(board));
+        if let Ok(Err(_)) = tokio::time::timeout(SHOW, routes.changed()).await {
+            return;
+        }
+    }
+}
+
+fn away(sight: &Sight) -> Option<Away> {
+    let (since, why) = sight.away.as_ref()?;
+    Some(Away { seconds: clock::now().since(*since).as_secs_f64(), why: why.clone() })
+}
+
+fn counts(sight: &Sight) -> Vec<Count> {
+    let counts = sight.counts;
+    [("looks", counts.looks), ("glances", counts.glances), ("notices", counts.notices), ("failures", counts.failures)]
+        .map(|(label, value)| Count { name: "routes", label, value })
+        .to_vec()
 }
