@@ -136,7 +136,10 @@ pub fn tools() -> PathBuf {
 }
 
 /// A program of the system, also where root's programs are when PATH does not say so.
-pub(crate) fn find(program: &str) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// It is not there.
+pub fn find(program: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/bin"].map(PathBuf::from))

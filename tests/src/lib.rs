@@ -15,6 +15,7 @@ pub mod event;
 pub mod fault;
 pub mod folder;
 pub mod haproxy;
+pub mod http;
 pub mod kernel;
 pub mod lab;
 pub mod namespace;

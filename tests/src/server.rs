@@ -62,19 +62,8 @@ impl Server {
     /// # Errors
     /// Nobody listens there, or no answer comes within two seconds.
     pub fn http(&self, path: &str) -> anyhow::Result<String> {
-        use std::io::{Read, Write};
-        use std::net::{Ipv4Addr, TcpStream};
-        use std::time::Duration;
-        let stream = self.namespace.run(|| TcpStream::connect((Ipv4Addr::LOCALHOST, 7464)))?;
-        let mut stream = stream.with_context(|| format!("the agent of {} does not listen for HTTP", self.name))?;
-        stream.set_read_timeout(Some(Duration::from_secs(2))).context("a socket without timeouts")?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.name);
-        let mut answer = String::new();
-        stream
-            .write_all(request.as_bytes())
-            .and_then(|()| stream.read_to_string(&mut answer))
-            .with_context(|| format!("the agent of {} does not answer {path}", self.name))?;
-        Ok(answer)
+        let at = std::net::SocketAddr::from(([127, 0, 0, 1], 7464));
+        crate::http::get(&self.namespace, at, path).with_context(|| format!("the agent of {}", self.name))
     }
 
     /// A number of this server's kernel from the `Icmp:` lines of /proc/net/snmp, such as `OutEchoReps`.

@@ -67,7 +67,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Setup => {
             setup::ensure(
                 &root,
-                &[setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Test],
+                &[setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Routes, setup::For::Test],
                 install,
             )?;
             progress::say("everything is there");

@@ -31,7 +31,8 @@ pub struct Options {
 impl Options {
     /// What has to be installed.
     pub fn purposes(&self) -> Vec<setup::For> {
-        let mut purposes = vec![setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Test];
+        let mut purposes =
+            vec![setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Routes, setup::For::Test];
         purposes.extend(self.engines.iter().flat_map(Engines::purposes));
         purposes
     }

@@ -7,6 +7,7 @@ mod held;
 mod keys;
 mod leftovers;
 mod recording;
+mod routers;
 mod routes;
 mod rules;
 mod wire;

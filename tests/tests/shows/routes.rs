@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use ringmon_tests::bench::routes::{By, Scene, What};
 use ringmon_tests::database::Choice;
 use ringmon_tests::fault::Fault;
 use ringmon_tests::lab::{Lab, Options, PATIENCE};
@@ -62,6 +63,24 @@ fn a_server_that_drains_or_leaves_is_routed_no_more_at_once() -> Result {
     watching.until(&mut lab, "somebody has come", |list| list.standing("s5") == "active")?;
     lab.must(&["leave", "s1"])?;
     watching.until(&mut lab, "an operator took it out", |list| list.standing("s1").is_empty())?;
+    Ok(())
+}
+
+/// One crash, one killed agent and one drained server, with clients that keep asking HAProxy.
+#[test]
+fn haproxy_sends_clients_to_living_servers_and_loses_none_by_a_drain_or_a_killed_agent() -> Result {
+    let mut scene = Scene::start("debug", By::Ringmon, 4, Choice::Sqlite, 1)?;
+    for what in [What::Drain, What::AgentKill, What::Crash] {
+        let line = scene.line(what, 1, &mut |_| {});
+        println!("{}", serde_json::to_string(&line)?);
+        ensure!(line.problem.is_none(), "{line:?}");
+        ensure!(line.requests > 100, "clients asked: {line:?}");
+        ensure!(
+            what == What::Crash || line.failed_requests == 0,
+            "a server that goes on serving loses nothing: {line:?}"
+        );
+        ensure!(line.failed_requests < line.requests / 4, "the others go on: {line:?}");
+    }
     Ok(())
 }
 
