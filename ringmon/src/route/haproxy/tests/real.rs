@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::command::State;
 use super::super::{Options, SocketAt};
-use super::rig::{HaProxy, Kept, NEVER, OFTEN, local, origin, stands};
+use super::kept::{Kept, NEVER, OFTEN, local, stands};
+use super::rig::{HaProxy, origin};
 use crate::core::route::{Route, Standing};
 
 fn every(every: Duration) -> Options {
