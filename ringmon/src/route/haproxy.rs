@@ -5,8 +5,8 @@
 //!   every second -----> show servers state ----> plan ------> what differs is set    a reload, a hand: put right
 //! ```
 //!
-//! [`plan`] is pure: from what HAProxy has and what the routes say to a list of commands. [`socket`] talks, [`state`] reads
-//! `show servers state`, [`keeper`] joins them. The Runtime API is described in HAProxy's `management.txt`, section 9.3.
+//! `plan` is pure: from what HAProxy has and what the routes say to a list of commands. `socket` talks, `state` reads
+//! `show servers state`, `keeper` joins them. The Runtime API is described in HAProxy's `management.txt`, section 9.3.
 
 mod command;
 mod error;

@@ -25,7 +25,7 @@ pub(super) fn plan(has: &Servers, routes: &Routes, bereaved: &BTreeSet<String>, 
     if routes.servers.is_empty() {
         return Plan::default();
     }
-    let planner = Planner { options, scale: Scale::of(routes) };
+    let planner = Planner { options, scale: Scale::of(routes, has) };
     let by_name: BTreeMap<&str, &Route> = routes.servers.iter().map(|route| (route.name.as_str(), route)).collect();
     let (mut ins, mut outs, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     let (mut ends, mut deletions) = (Vec::new(), Vec::new());
@@ -139,27 +139,39 @@ fn haproxy_id(id: ServerId) -> u32 {
 }
 
 /// Weights are shares, relative to the others': HAProxy's end at 256.
-struct Scale {
-    /// The greatest; zero if every routed server has none, which is the same as if all had the same.
-    most: u16,
+enum Scale {
+    /// All are alike, and in HAProxy too: its weight stays. Its static algorithms, as `balance source`, know no other case.
+    Alike(u16),
+    /// By the greatest; zero if nobody has any, which is the same as if all had the same.
+    Greatest(u16),
 }
 
 impl Scale {
-    fn of(routes: &Routes) -> Self {
-        if routes.routed().all(|route| route.weight == 0) {
-            return Self { most: 0 };
+    fn of(routes: &Routes, has: &Servers) -> Self {
+        let mut theirs = routes.routed().filter_map(|route| has.get(&route.name)).map(|server| server.weight);
+        let mut ours = routes.routed().map(|route| route.weight);
+        let greatest = routes.routed().map(|route| route.weight).max().unwrap_or_default();
+        match theirs.next() {
+            Some(first) if first > 0 && theirs.all(|other| other == first) && ours.all(|other| other == greatest) => {
+                Self::Alike(first)
+            }
+            // One that is not routed counts too, so that its coming does not change everybody's.
+            Some(_) | None if greatest > 0 => {
+                Self::Greatest(routes.servers.iter().map(|route| route.weight).max().unwrap_or_default())
+            }
+            Some(_) | None => Self::Greatest(0),
         }
-        Self { most: routes.servers.iter().map(|route| route.weight).max().unwrap_or_default() }
     }
 
     fn weight(&self, route: &Route) -> u16 {
-        if self.most == 0 {
-            return 1;
+        match *self {
+            Self::Alike(weight) => weight,
+            Self::Greatest(0) => 1,
+            Self::Greatest(most) if most <= MAX_WEIGHT || route.weight == 0 => route.weight,
+            Self::Greatest(most) => {
+                let scaled = u32::from(route.weight) * u32::from(MAX_WEIGHT) / u32::from(most);
+                u16::try_from(scaled).unwrap_or(MAX_WEIGHT).max(1)
+            }
         }
-        if self.most <= MAX_WEIGHT || route.weight == 0 {
-            return route.weight;
-        }
-        let scaled = u32::from(route.weight) * u32::from(MAX_WEIGHT) / u32::from(self.most);
-        u16::try_from(scaled).unwrap_or(MAX_WEIGHT).max(1)
     }
 }

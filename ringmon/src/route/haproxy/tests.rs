@@ -1,6 +1,7 @@
 //! The plan and what is read are tested as the functions they are; the rest against a real HAProxy, which must be installed.
 
 mod dynamic;
+mod kept;
 mod plan;
 mod real;
 mod reload;

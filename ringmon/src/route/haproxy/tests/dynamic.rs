@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::Options;
 use super::super::command::State;
-use super::rig::{HaProxy, Kept, NEVER, OFTEN, local, origin, stands};
+use super::kept::{Kept, NEVER, OFTEN, local, stands};
+use super::rig::{HaProxy, origin};
 use crate::core::route::Standing;
 
 fn dynamic(every: Duration) -> Options {

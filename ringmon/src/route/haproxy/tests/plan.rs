@@ -116,6 +116,24 @@ fn weights_fit_into_256() {
 }
 
 #[test]
+fn weights_that_are_alike_on_both_sides_stay() {
+    let mut servers = has([("a", server(1, State::Ready)), ("b", server(2, State::Maint))]);
+    let mut list =
+        routes([weighing(route(1, "a", Standing::Active), 100), weighing(route(2, "b", Standing::Suspect), 9)]);
+    assert!(words(&servers, &list, &[], &Options::default()).is_empty());
+    list.servers[1] = weighing(route(2, "b", Standing::Active), 100);
+    assert_eq!(words(&servers, &list, &[], &Options::default()), ["set server b/b state ready"]);
+    list.servers.push(weighing(route(3, "c", Standing::Active), 100));
+    assert_eq!(words(&servers, &list, &[], &dynamic())[1], "add server b/c 10.0.0.3:80 weight 1 id 1300000003");
+    list.servers.pop();
+    servers.get_mut("b").unwrap().weight = 2;
+    let set = words(&servers, &list, &[], &Options::default());
+    assert_eq!(set[..2], ["set server b/a weight 100", "set server b/b weight 100"]);
+    servers.values_mut().for_each(|server| server.weight = 0);
+    assert_eq!(words(&servers, &list, &[], &Options::default()).len(), 3, "alike, and nobody would get any");
+}
+
+#[test]
 fn a_route_without_a_server_is_added_once_it_is_routed() {
     let options = Options { add_options: "check inter 1s".into(), ..dynamic() };
     let mut list = routes([weighing(route(1, "one", Standing::Suspect), 5)]);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::command::State;
 use super::super::{Options, SocketAt};
-use super::rig::{HaProxy, Kept, NEVER, OFTEN, local, origin, stands};
+use super::kept::{Kept, NEVER, OFTEN, local, stands};
+use super::rig::{HaProxy, origin};
 use crate::core::route::{Route, Standing};
 
 fn every(every: Duration) -> Options {
@@ -81,11 +82,12 @@ async fn a_server_of_no_route_gets_nobody_and_empty_routes_change_nothing() {
 #[tokio::test]
 async fn a_hand_is_put_right() {
     let (haproxy, one, two) = two().await;
-    let mut kept = Kept::start(haproxy.at("admin"), every(OFTEN), [one, stands(&two, Standing::Suspect)]);
+    let mut kept = Kept::start(haproxy.at("admin"), every(OFTEN), [one.clone(), stands(&two, Standing::Suspect)]);
     kept.until(|status| status.applied == 1).await;
     haproxy.hand("set server b/two state ready").await;
     kept.until(|status| status.applied == 2).await;
     haproxy.until("two", |two| two.is_some_and(|two| two.state == State::Maint)).await;
+    kept.set([one, two]).await;
     haproxy.hand("set server b/one weight 7").await;
     haproxy.until("one", |one| one.is_some_and(|one| one.weight == 1)).await;
 }
@@ -126,6 +128,50 @@ async fn what_haproxy_does_not_have_is_named() {
     let mut kept = Kept::start(haproxy.at("admin"), every(NEVER), [one, two, three]);
     let status = kept.until(|status| status.problem.is_some()).await;
     assert_eq!(status.problem.unwrap(), "haproxy.cfg has no server for \"three\" (1)");
+}
+
+#[tokio::test]
+async fn what_is_undone_again_and_again_is_named() {
+    let (haproxy, one, two) = two().await;
+    let mut kept = Kept::start(haproxy.at("admin"), every(OFTEN), [one, stands(&two, Standing::Suspect)]);
+    let task = async {
+        loop {
+            haproxy.hand("set server b/two state ready").await;
+        }
+    };
+    let named = kept.until(|status| status.problem.is_some());
+    tokio::select! { () = task => {}, status = named => {
+        let problem = status.problem.unwrap();
+        assert_eq!(problem, "somebody undoes what is set, as `set server b/two state maint`");
+    } }
+}
+
+#[tokio::test]
+async fn a_static_algorithm_does_with_weights_that_are_alike() {
+    let backend = "  balance source\n  server one 127.0.0.1:9\n  server two 127.0.0.1:9";
+    let haproxy = HaProxy::start(backend, "").await;
+    let weighing = |id, name, weight| Route { weight, ..local(id, name, 9) };
+    let (one, two) = (weighing(1, "one", 100), weighing(2, "two", 100));
+    let mut kept = Kept::start(haproxy.at("admin"), every(NEVER), [one.clone(), two]);
+    kept.until(|status| status.in_step).await;
+    kept.say([one, weighing(2, "two", 50)]);
+    let problem = kept.until(|status| status.problem.is_some()).await.problem.unwrap();
+    assert!(problem.contains("static LB algorithm"), "{problem}");
+}
+
+#[tokio::test]
+async fn the_snippet_of_the_manual_is_right() {
+    let manual = include_str!("../../../../../docs/routing.md");
+    let snippets: Vec<&str> =
+        manual.split("```haproxy\n").skip(1).filter_map(|part| part.split("```").next()).collect();
+    assert_eq!(snippets.len(), 2, "one with servers, one without");
+    for snippet in snippets {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cfg");
+        std::fs::write(&path, snippet).unwrap();
+        let check = std::process::Command::new("haproxy").args(["-c", "-f"]).arg(&path).output().unwrap();
+        assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    }
 }
 
 #[tokio::test]
