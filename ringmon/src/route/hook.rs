@@ -42,7 +42,7 @@ struct Change<'a> {
     now: Option<Standing>,
 }
 
-/// Runs the program with each new list until nobody makes lists any more. What it is called is in `report` already.
+/// Runs the program with each new list until nobody makes lists any more. Its name is in `report` already ([`Status::named`]).
 pub async fn run(
     target: HookTarget,
     routes: watch::Receiver<Arc<Routes>>,

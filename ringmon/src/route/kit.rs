@@ -36,7 +36,7 @@ impl Wires {
     /// With what a target takes.
     pub(super) fn new(first: Routes) -> (Self, watch::Receiver<Arc<Routes>>, watch::Sender<Status>) {
         let (lists, receiver) = watch::channel(Arc::new(first));
-        let (report, status) = watch::channel(Status { target: "test".to_owned(), ..Status::default() });
+        let (report, status) = watch::channel(Status::named("test"));
         (Self { lists, status }, receiver, report)
     }
 

@@ -39,7 +39,7 @@ pub enum Format {
     Json,
 }
 
-/// Keeps the file in step until nobody makes lists any more. What it is called is in `report` already.
+/// Keeps the file in step until nobody makes lists any more. Its name is in `report` already ([`Status::named`]).
 pub async fn run(
     target: ListingTarget,
     routes: watch::Receiver<Arc<Routes>>,

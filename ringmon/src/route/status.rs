@@ -14,3 +14,11 @@ pub struct Status {
     /// How often it was changed.
     pub applied: u64,
 }
+
+impl Status {
+    /// Of a target that has nothing yet.
+    #[must_use]
+    pub fn named(target: impl Into<String>) -> Self {
+        Self { target: target.into(), ..Self::default() }
+    }
+}

@@ -50,7 +50,7 @@ impl TemplateTarget {
     }
 }
 
-/// Keeps the file in step until nobody makes lists any more. What it is called is in `report` already.
+/// Keeps the file in step until nobody makes lists any more. Its name is in `report` already ([`Status::named`]).
 pub async fn run(
     target: TemplateTarget,
     routes: watch::Receiver<Arc<Routes>>,

@@ -21,6 +21,11 @@ fn start(pace: Pace, first: Routes) -> (Wires, tokio::sync::mpsc::UnboundedRecei
 #[tokio::test]
 async fn a_list_without_any_server_is_not_handed_on() {
     let (mut wires, mut applied) = start(EAGER, Routes::default());
+    // There is one thread, and it has nothing else to do: the task takes the first list, and waits for another.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(applied.try_recv().is_err());
     wires.send(active(&["a", "b"]));
     wires.in_step(1).await;
     wires.send(Routes::default());
