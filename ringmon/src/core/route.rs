@@ -37,6 +37,9 @@ use super::{DbTime, EventKind, Health, Incarnation, ServerId, ServerRow, Time};
 use panic::Sightings;
 use votes::Votes;
 
+/// For how long a dead server is named.
+const MOURNED: Duration = Duration::from_secs(60);
+
 /// What an operator may set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -123,6 +126,9 @@ pub struct Routes {
     pub servers: Vec<Route>,
     /// The list is frozen, and why.
     pub panic: Option<Panic>,
+    /// Names of those whom two witnesses found dead in the last minute, and who are not back: whoever waits for one waits in vain.
+    #[serde(default)]
+    pub dead: Vec<String>,
 }
 
 impl Routes {
@@ -161,6 +167,8 @@ pub struct Routing {
     rows: BTreeMap<ServerId, ServerRow>,
     /// Ids that are gone for good, and when that was seen.
     buried: BTreeMap<ServerId, Time>,
+    /// Names of those who were found dead, and when that was seen.
+    dead: BTreeMap<String, Time>,
     /// When a row was first seen that was not there at the first look.
     came: BTreeMap<ServerId, Time>,
     votes: Votes,
@@ -177,6 +185,7 @@ impl Routing {
             policy,
             rows: BTreeMap::new(),
             buried: BTreeMap::new(),
+            dead: BTreeMap::new(),
             came: BTreeMap::new(),
             votes: Votes::default(),
             sightings: Sightings::default(),
@@ -269,9 +278,12 @@ impl Routing {
         self.came.remove(&id);
         match event.map(|event| event.kind) {
             // It said so itself, or an operator did, or two witnesses found it dead: none of it is a loss of sight.
-            Some(EventKind::Left | EventKind::Down) => {
+            Some(kind @ (EventKind::Left | EventKind::Down)) => {
                 self.buried.insert(id, now);
                 self.sightings.departed(&row.name, id);
+                if kind == EventKind::Down {
+                    self.dead.insert(row.name, now);
+                }
             }
             Some(EventKind::AgentLost) => drop(self.buried.insert(id, now)),
             // Nobody says why: a replica that lags, or a table that somebody emptied.
@@ -286,7 +298,8 @@ impl Routing {
         let starting =
             (!self.policy.slow_start.is_zero() && !self.came.is_empty()).then(|| now + self.policy.slow_start / 20);
         let sight = self.sightings.next_end(now, &self.policy);
-        [votes, starting, sight].into_iter().flatten().min()
+        let mourned = self.dead.values().map(|at| *at + MOURNED).min();
+        [votes, starting, sight, mourned].into_iter().flatten().min()
     }
 
     /// The list as it is now.
@@ -301,7 +314,9 @@ impl Routing {
         if self.clock.is_none() {
             return self.sightings.recalled();
         }
-        self.sightings.settle(now, &self.policy, servers)
+        self.dead.retain(|name, at| now.since(*at) < MOURNED && !servers.iter().any(|route| route.name == *name));
+        let routes = self.sightings.settle(now, &self.policy, servers);
+        Routes { dead: self.dead.keys().cloned().collect(), ..routes }
     }
 
     fn route(&self, now: Time, db_now: DbTime, row: &ServerRow) -> Route {

@@ -65,7 +65,7 @@ pub struct Target {
 pub struct Options {
     /// Servers are added when a route has none, and deleted when their route is gone. Without it, `haproxy.cfg` names them all.
     pub dynamic: bool,
-    /// The sessions of a server that is gone from the routes are shut down, so that clients do not wait for a dead one.
+    /// The sessions of a server that was found dead are shut down, so that clients do not wait for it.
     pub kill_sessions: bool,
     /// Further words for `add server`, as `check inter 1s`.
     pub add_options: String,

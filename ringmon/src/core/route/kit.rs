@@ -14,5 +14,5 @@ pub fn listed(servers: &[(&str, Standing)]) -> Routes {
         weight: 100,
         standing: *standing,
     };
-    Routes { servers: (1..).zip(servers).map(route).collect(), panic: None }
+    Routes { servers: (1..).zip(servers).map(route).collect(), ..Routes::default() }
 }

@@ -32,7 +32,7 @@ impl Sightings {
     /// What was recalled, as long as nothing else is known.
     pub(super) fn recalled(&self) -> Routes {
         let kept = |sighting: &Sighting| Route { standing: Standing::Kept, ..sighting.route.clone() };
-        Routes { servers: self.known.values().map(kept).collect(), panic: None }
+        Routes { servers: self.known.values().map(kept).collect(), ..Routes::default() }
     }
 
     /// This server is gone, and it is known why.
@@ -71,7 +71,7 @@ impl Sightings {
         if self.panic.is_some() {
             self.keep(&mut servers);
         }
-        Routes { servers, panic: self.panic }
+        Routes { servers, panic: self.panic, ..Routes::default() }
     }
 
     /// Everybody who was routed of late stays so, as it was then.

@@ -266,6 +266,21 @@ fn real_deaths_and_departures_are_no_loss_of_sight() {
 }
 
 #[test]
+fn the_dead_are_named_for_a_minute_or_until_they_are_back() {
+    let mut kit = Kit::of(5);
+    kit.gone(&[1, 2], Some(EventKind::Down));
+    kit.gone(&[3], Some(EventKind::AgentLost));
+    kit.gone(&[4], Some(EventKind::Left));
+    assert_eq!(kit.routes().dead, ["s1", "s2"]);
+    kit.rows.insert(21, ServerRow { name: "s1".into(), ..row(21) });
+    kit.look(&[]);
+    assert_eq!(kit.routes().dead, ["s2"]);
+    assert!(kit.routing.poll_timeout(kit.now).unwrap().since(kit.now) <= S * 60);
+    kit.pass(S * 60);
+    assert_eq!(kit.routes().dead, Vec::<String>::new());
+}
+
+#[test]
 fn a_table_that_somebody_emptied_empties_no_list() {
     let mut kit = Kit::of(4);
     kit.routes();

@@ -31,7 +31,7 @@ pub(super) struct Keeper {
     known: Option<Servers>,
     /// The names in the last routes that were not empty.
     listed: BTreeSet<String>,
-    /// Gone from the routes, with sessions that still stand.
+    /// Dead and gone from the routes, with sessions that still stand.
     bereaved: BTreeSet<String>,
     /// What the last look found to do: if it finds the same again, somebody undoes it.
     found: Vec<Command>,
@@ -107,7 +107,8 @@ impl Keeper {
             return;
         }
         let names: BTreeSet<String> = routes.servers.iter().map(|route| route.name.clone()).collect();
-        self.bereaved.extend(self.listed.difference(&names).cloned());
+        // Of those only that are dead: whoever left, or lost no more than its agent, may be serving its last clients.
+        self.bereaved.extend(self.listed.difference(&names).filter(|name| routes.dead.contains(name)).cloned());
         self.bereaved.retain(|name| !names.contains(name));
         self.listed = names;
     }

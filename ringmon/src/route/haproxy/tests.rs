@@ -28,5 +28,5 @@ fn route(id: u8, name: &str, standing: Standing) -> Route {
 }
 
 fn routes(servers: impl IntoIterator<Item = Route>) -> Routes {
-    Routes { servers: servers.into_iter().collect(), panic: None }
+    Routes { servers: servers.into_iter().collect(), ..Routes::default() }
 }

@@ -47,6 +47,12 @@ impl Kept {
         self.until(|status| status.applied > before).await
     }
 
+    /// Other routes, and who is dead.
+    pub(super) fn mourn(&self, servers: impl IntoIterator<Item = Route>, dead: &[&str]) {
+        let dead = dead.iter().map(|name| (*name).to_owned()).collect();
+        self.list.send_replace(Arc::new(Routes { dead, ..routes(servers) }));
+    }
+
     pub(super) fn say(&self, servers: impl IntoIterator<Item = Route>) {
         self.list.send_replace(Arc::new(routes(servers)));
     }

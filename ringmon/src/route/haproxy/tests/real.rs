@@ -93,7 +93,7 @@ async fn a_hand_is_put_right() {
 }
 
 #[tokio::test]
-async fn sessions_end_with_the_server() {
+async fn sessions_end_with_a_server_that_is_dead_and_not_with_one_that_left() {
     let (haproxy, one, two) = two().await;
     let options = Options { kill_sessions: true, ..every(NEVER) };
     let mut kept = Kept::start(haproxy.at("admin"), options, [one.clone(), two.clone()]);
@@ -103,7 +103,11 @@ async fn sessions_end_with_the_server() {
     tokio::select! { answer = &mut waiting => panic!("answered: {answer}"), () = connected => {} }
     kept.set([one.clone(), stands(&two, Standing::Suspect)]).await;
     haproxy.until_sessions("two", 1).await;
-    kept.set([one]).await;
+    // It left, or lost its agent, and answers its last client.
+    kept.set([stands(&one, Standing::Draining)]).await;
+    haproxy.until_sessions("two", 1).await;
+    kept.set([one.clone(), two]).await;
+    kept.mourn([one], &["two"]);
     // Without it the client would wait for the 60 s of `timeout server`, longer than the test does.
     let answer = waiting.await;
     assert!(!answer.contains("two"), "{answer}");
