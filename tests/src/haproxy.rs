@@ -133,15 +133,14 @@ impl Haproxy {
             lines.next().context("HAProxy says nothing")?.trim_start_matches("# ").split(',').collect();
         let at =
             |name: &str| names.iter().position(|other| *other == name).with_context(|| format!("no column {name}"));
-        let (name, status, weight, chosen) = (at("svname")?, at("status")?, at("weight")?, at("lbtot")?);
+        let (name, status, weight) = (at("svname")?, at("status")?, at("weight")?);
+        let (chosen, sessions) = (at("lbtot")?, at("scur")?);
         let one = |line: &str| {
             let cells: Vec<&str> = line.split(',').collect();
             let cell = |at: usize| cells.get(at).copied().unwrap_or_default();
             let number = |at: usize| cell(at).parse().unwrap_or_default();
-            (
-                cell(name).to_owned(),
-                Stat { status: cell(status).to_owned(), weight: number(weight), chosen: number(chosen) },
-            )
+            let (weight, chosen, sessions) = (number(weight), number(chosen), number(sessions));
+            (cell(name).to_owned(), Stat { status: cell(status).to_owned(), weight, chosen, sessions })
         };
         Ok(lines.filter(|line| !line.is_empty()).map(one).collect())
     }
@@ -156,6 +155,8 @@ pub struct Stat {
     pub weight: u64,
     /// How often it was chosen for a request.
     pub chosen: u64,
+    /// Requests that it has not answered yet.
+    pub sessions: u64,
 }
 
 impl Stat {

@@ -3,6 +3,7 @@
 mod keep;
 mod picture;
 mod plan;
+mod served;
 mod show;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use ringmon_tests::fault::{Fault, Outcome};
 use ringmon_tests::lab::{self, Lab};
 
 use crate::{build, setup};
+use served::{Served, Tally};
 use show::Show;
 
 /// What to show.
@@ -45,7 +47,7 @@ pub struct Options {
 impl Options {
     /// What has to be installed.
     pub fn purposes(&self) -> Vec<setup::For> {
-        let mut purposes = vec![setup::For::Build, setup::For::Lab];
+        let mut purposes = vec![setup::For::Build, setup::For::Lab, setup::For::Haproxy];
         if self.choice() == Choice::MariaDb {
             purposes.push(setup::For::MariaDb);
         }
@@ -74,7 +76,8 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     let begin = Instant::now();
     let outcomes = {
         let mut lab = open(options, profile, &show)?;
-        let outcomes = strike_all(&mut lab, &faults, &show);
+        let mut served = serve(&mut lab, &show)?;
+        let outcomes = strike_all(&mut lab, &mut served, &faults, &show);
         if options.keep {
             let well = show.totals(&outcomes, faults.len(), begin.elapsed(), &[]);
             keep::until_ctrl_c(&mut lab, if well { 0 } else { 1 })?;
@@ -96,7 +99,7 @@ fn open(options: &Options, profile: &str, show: &Show) -> anyhow::Result<Lab> {
     let lab_options = lab::Options {
         database: options.choice(),
         rules: vec!["brake=1".to_owned()],
-        agent_args: vec!["--profile".to_owned(), options.profile.clone()],
+        agent_args: [vec!["--profile".to_owned(), options.profile.clone()], served::agent_words().to_vec()].concat(),
         ..lab::Options::built(profile)
     };
     let mut lab = Lab::pool(lab_options, options.servers)?;
@@ -105,6 +108,16 @@ fn open(options: &Options, profile: &str, show: &Show) -> anyhow::Result<Lab> {
     show.picture(&ring, &lab);
     lab.on_event(show.teller());
     Ok(lab)
+}
+
+/// Clients, and what stands between them and the pool.
+fn serve(lab: &mut Lab, show: &Show) -> anyhow::Result<Served> {
+    let served = Served::start(lab)?;
+    show.say(
+        "a web server beside every agent, a HAProxy in front of them which ringmon's router tells whom to use, and 8 clients that ask \
+         it 50 times a second each",
+    );
+    Ok(served)
 }
 
 fn database_words(options: &Options) -> &'static str {
@@ -116,13 +129,14 @@ fn database_words(options: &Options) -> &'static str {
 }
 
 /// One fault after the other; ends early only when the pool is beyond measuring.
-fn strike_all(lab: &mut Lab, faults: &[Fault], show: &Show) -> Vec<Outcome> {
-    let mut outcomes: Vec<Outcome> = Vec::new();
+fn strike_all(lab: &mut Lab, served: &mut Served, faults: &[Fault], show: &Show) -> Vec<(Outcome, Tally)> {
+    let mut outcomes: Vec<(Outcome, Tally)> = Vec::new();
     for (turn, fault) in faults.iter().enumerate() {
-        let outcome = strike(lab, *fault, turn, show).unwrap_or_else(|error| Outcome::failed(*fault, &error));
-        show.outcome(&outcome);
+        let outcome = strike(lab, served, *fault, turn, show).unwrap_or_else(|error| Outcome::failed(*fault, &error));
+        let tally = served.tally(lab);
+        show.outcome(&outcome, tally);
         let healed = outcome.ring_ok == Some(true);
-        outcomes.push(outcome);
+        outcomes.push((outcome, tally));
         if !healed {
             show.say("the ring did not heal: the remaining faults are not tried");
             break;
@@ -131,13 +145,14 @@ fn strike_all(lab: &mut Lab, faults: &[Fault], show: &Show) -> Vec<Outcome> {
     outcomes
 }
 
-fn strike(lab: &mut Lab, fault: Fault, turn: usize, show: &Show) -> anyhow::Result<Outcome> {
+fn strike(lab: &mut Lab, served: &mut Served, fault: Fault, turn: usize, show: &Show) -> anyhow::Result<Outcome> {
     // Votes and look-ahead of the last fault have to come to rest, or they would be measured as part of this one.
     lab.quiet(Duration::from_millis(300))?;
     let ring = lab.ring()?;
     let subjects = fault.subjects(lab, &ring, turn);
     show.begin(fault, &subjects);
     let blow = lab.strike(fault, &subjects)?;
+    served.joined(lab)?;
     let outcome = lab.outcome(&blow);
     show.picture(&lab.ring()?, lab);
     Ok(outcome)

@@ -67,7 +67,14 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Setup => {
             setup::ensure(
                 &root,
-                &[setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Routes, setup::For::Test],
+                &[
+                    setup::For::Build,
+                    setup::For::Lab,
+                    setup::For::MariaDb,
+                    setup::For::Haproxy,
+                    setup::For::Prometheus,
+                    setup::For::Test,
+                ],
                 install,
             )?;
             progress::say("everything is there");

@@ -26,8 +26,10 @@ pub enum For {
     Galera,
     /// Format, lints, and what tests look with.
     Test,
-    /// Routing servers, and who discovers servers.
-    Routes,
+    /// A routing server.
+    Haproxy,
+    /// Whoever discovers servers.
+    Prometheus,
     /// Other failure detectors, to be measured beside ours.
     Peers,
 }
@@ -134,8 +136,10 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
     if wanted(For::Galera) {
         package("rsync", "rsync");
     }
-    if wanted(For::Routes) {
+    if wanted(For::Haproxy) {
         package("haproxy", "haproxy");
+    }
+    if wanted(For::Prometheus) {
         package("prometheus", "prometheus");
     }
     if wanted(For::Peers) {

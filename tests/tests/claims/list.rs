@@ -1,14 +1,22 @@
-//! Lines 5 and 6: the list of active servers, and what clients will be routed by.
+//! Lines 5 and 6: the list of active servers, and what clients are routed by.
 
-use anyhow::ensure;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use ringmon_tests::clients::{Clients, Pace};
+use ringmon_tests::clock::now_ns;
 use ringmon_tests::fault::Fault;
-use ringmon_tests::lab::{Lab, Options};
+use ringmon_tests::haproxy::{BACKEND, Checks, Haproxy, frontend};
+use ringmon_tests::lab::{Lab, Options, PATIENCE};
+use ringmon_tests::router::Router;
+use ringmon_tests::web::{PORT, Web};
 
-use crate::{Result, pool, pool_on_mariadb};
+use crate::{Result, pool_on_mariadb};
 
 crate::under_both_quorums! {
     line_5_a_down_server_leaves_the_list_of_active_servers,
-    line_6_clients_find_where_to_go_in_the_list_partial,
+    line_6_clients_are_served_from_the_list_and_not_by_a_down_server,
 }
 
 fn line_5_a_down_server_leaves_the_list_of_active_servers(quorum: &str) -> Result {
@@ -26,21 +34,42 @@ fn line_5_a_down_server_leaves_the_list_of_active_servers(quorum: &str) -> Resul
     Ok(())
 }
 
-/// Partial: the routes themselves do not exist yet; what they will read does.
-fn line_6_clients_find_where_to_go_in_the_list_partial(quorum: &str) -> Result {
-    let mut lab = pool(quorum, 3)?;
-    lab.add("s4")?;
-    lab.start("s4", &["--route-address", "192.0.2.4", "--route-port", "8080", "--weight", "7"])?;
-    lab.until_whole()?;
-    let shown = lab.must(&["ring", "show", "--json"])?;
-    for word in ["\"192.0.2.4\"", "8080", "\"weight\": 7"] {
-        ensure!(shown.contains(word), "{word} is in the list: {shown}");
+/// A HAProxy that ringmon's router tells whom to use, and clients that ask it.
+fn line_6_clients_are_served_from_the_list_and_not_by_a_down_server(quorum: &str) -> Result {
+    let agent_args = ["--route-port".to_owned(), PORT.to_string()].to_vec();
+    let mut lab = Lab::pool(Options { quorum: quorum.to_owned(), agent_args, ..Options::built("debug") }, 4)?;
+    let names = lab.expected();
+    let mut webs = Vec::new();
+    for server in lab.servers() {
+        webs.push(Web::start(&server.name, &server.namespace)?);
     }
-    let blow = lab.strike(Fault::Crash, &["s4".to_owned()])?;
-    lab.event("it is out of the table", blow.at_ns, |event| event.is("down", "s4"))?;
+    // It is told of every server by the router: its configuration names none.
+    let haproxy = Haproxy::start(lab.network.hub(), lab.folder(), 0, Checks::None)?;
+    let router = Router::start(&lab, &["--haproxy", &format!("{}:{BACKEND}", haproxy.socket().display())])?;
+    let pace = Pace { clients: 4, every: Duration::from_millis(10), patience: Duration::from_secs(5) };
+    let clients = Clients::start(lab.network.hub(), frontend(), pace);
+    let mut answered = BTreeSet::new();
+    let all = lab.until("every server answers clients", PATIENCE, |_| {
+        answered.extend(clients.take().into_iter().filter_map(|request| request.answer.ok()));
+        Ok((answered == names).then_some(()))
+    });
+    all.with_context(|| format!("{answered:?} did: {}", router.words()))?;
+    let victim = lab.ring()?.order()[1].clone();
+    let blow = lab.strike(Fault::Crash, std::slice::from_ref(&victim))?;
+    lab.event("it is out of the table", blow.at_ns, |event| event.is("down", &victim))?;
     lab.until_whole()?;
-    let shown = lab.must(&["ring", "show", "--json"])?;
-    ensure!(!shown.contains("192.0.2.4"), "nobody is sent there any more: {shown}");
+    lab.until("HAProxy has forgotten it", PATIENCE, |_| Ok((!haproxy.servers()?.contains_key(&victim)).then_some(())))?;
+    let begin = now_ns();
+    let mut later = Vec::new();
+    lab.until("clients have asked for a while", PATIENCE, |_| {
+        later.extend(clients.take().into_iter().filter(|request| request.sent_ns > begin));
+        Ok((later.len() > 200).then_some(()))
+    })?;
+    let failed: Vec<_> = later.iter().filter(|request| request.answer.is_err()).collect();
+    ensure!(failed.is_empty(), "all are served: {failed:?}");
+    let by: BTreeSet<String> = later.into_iter().filter_map(|request| request.answer.ok()).collect();
+    ensure!(by.len() == 3 && !by.contains(&victim), "by those that live: {by:?}");
+    drop(webs);
     Ok(())
 }
 

@@ -56,7 +56,7 @@ enum Table {
 impl Options {
     /// What has to be installed.
     pub fn purposes(&self) -> Vec<setup::For> {
-        vec![setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Routes]
+        vec![setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Haproxy]
     }
 
     fn plan(&self) -> Vec<(By, Vec<(What, usize)>)> {

@@ -11,6 +11,7 @@ use ringmon_tests::server::State;
 use serde_json::{Value, json};
 
 use super::picture;
+use super::served::Tally;
 use crate::progress;
 
 /// Where words and numbers go.
@@ -48,9 +49,11 @@ impl Show {
     }
 
     /// What a fault came to.
-    pub fn outcome(self, outcome: &Outcome) {
+    pub fn outcome(self, outcome: &Outcome, clients: Tally) {
         if self.json {
-            progress::print(&serde_json::to_string(outcome).unwrap_or_default());
+            let mut line = json!(outcome);
+            line["clients"] = json!(clients);
+            progress::print(&line.to_string());
         }
         let ms = |what: &str, ms: Option<f64>| ms.map_or(String::new(), |ms| format!("{what} after {ms:.1} ms, "));
         let steps = [
@@ -60,14 +63,15 @@ impl Show {
         ];
         let whole = if outcome.ring_ok == Some(true) { "the ring is whole" } else { "THE RING IS NOT WHOLE" };
         self.say(&format!("=== {}: {}{whole}", outcome.fault, steps.concat()));
+        self.say(&format!("    clients: {} requests, {} failed", clients.requests, clients.failed));
         if let Some(problem) = &outcome.problem {
             self.say(problem);
         }
     }
 
     /// The end: whether everything healed and nothing was left behind.
-    pub fn totals(self, outcomes: &[Outcome], planned: usize, took: Duration, left: &[Leftover]) -> bool {
-        let healed = outcomes.iter().filter(|outcome| outcome.ring_ok == Some(true)).count();
+    pub fn totals(self, outcomes: &[(Outcome, Tally)], planned: usize, took: Duration, left: &[Leftover]) -> bool {
+        let healed = outcomes.iter().filter(|(outcome, _)| outcome.ring_ok == Some(true)).count();
         let well = healed == planned && left.is_empty();
         for one in left {
             self.say(&format!("left behind: {one}"));
@@ -77,13 +81,21 @@ impl Show {
             progress::print(&json!({ "totals": totals }).to_string());
         }
         let end = if well { "everything healed, nothing was left behind" } else { "NOT everything is well" };
+        let Tally { requests, failed } = clients(outcomes);
+        self.say(&format!("clients: {requests} requests through all of it, {failed} failed"));
         self.say(&format!("{healed} of {planned} faults healed in {:.0} s: {end}", took.as_secs_f32()));
         well
     }
 }
 
-fn totals(outcomes: &[Outcome], planned: usize, healed: usize, took: Duration, left: &[Leftover]) -> Value {
-    let worst = |of: fn(&Outcome) -> Option<f64>| outcomes.iter().filter_map(of).max_by(f64::total_cmp);
+/// Of all faults.
+fn clients(outcomes: &[(Outcome, Tally)]) -> Tally {
+    outcomes.iter().fold(Tally::default(), |sum, (_, tally)| sum.plus(*tally))
+}
+
+fn totals(outcomes: &[(Outcome, Tally)], planned: usize, healed: usize, took: Duration, left: &[Leftover]) -> Value {
+    let worst =
+        |of: fn(&Outcome) -> Option<f64>| outcomes.iter().filter_map(|(outcome, _)| of(outcome)).max_by(f64::total_cmp);
     json!({
         "faults": planned,
         "healed": healed,
@@ -92,6 +104,7 @@ fn totals(outcomes: &[Outcome], planned: usize, healed: usize, took: Duration, l
         "worst_down_ms": worst(|outcome| outcome.down_ms),
         "worst_healed_ms": worst(|outcome| outcome.healed_ms),
         "seconds": (took.as_secs_f64() * 10.0).round() / 10.0,
+        "clients": clients(outcomes),
         "left_behind": left.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
