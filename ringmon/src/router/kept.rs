@@ -84,3 +84,41 @@ impl Kept {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::route::{Standing, listed};
+
+    #[test]
+    fn what_was_kept_is_there_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kept = Kept::open(folder.path(), "web").unwrap();
+        assert_eq!(kept.list(), None);
+        let list = listed(&[("a", Standing::Active), ("b", Standing::Draining)]);
+        kept.keep(&listed(&[]));
+        kept.keep(&list);
+        assert_eq!(Kept::open(folder.path(), "web").unwrap().list(), Some(&list));
+        assert_eq!(Kept::open(folder.path(), "other").unwrap().list(), None, "each pool has its own");
+        let files = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(files, 1, "nothing half-written is left");
+    }
+
+    #[test]
+    fn what_is_no_list_counts_as_none_and_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("routes-web.json"), "{\"servers\": 7}").unwrap();
+        let mut kept = Kept::open(folder.path(), "web").unwrap();
+        assert_eq!(kept.list(), None);
+        let list = listed(&[("a", Standing::Active)]);
+        kept.keep(&list);
+        assert_eq!(Kept::open(folder.path(), "web").unwrap().list(), Some(&list));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_said_at_the_start() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Kept::open(&file.path().join("below"), "web").unwrap_err().to_string();
+        assert!(error.contains("--state-dir") && error.contains("below"), "{error}");
+    }
+}

@@ -149,3 +149,42 @@ pub fn looker(mut source: Source) -> (mpsc::Sender<Ask>, mpsc::Receiver<Answer>)
 
 /// What is shared of the newest list.
 pub type Shared = Arc<crate::core::route::Routes>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::row::Quorum;
+
+    async fn database(folder: &std::path::Path, name: &str) -> DatabaseUrl {
+        let url = DatabaseUrl::sqlite(folder.join(name));
+        Store::init(&url, "web", Quorum::Both).await.unwrap();
+        url
+    }
+
+    #[tokio::test]
+    async fn the_next_database_is_read_when_one_is_gone_and_it_stays_at_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (database(folder.path(), "one").await, database(folder.path(), "two").await);
+        let mut source = Source::new("web".to_owned(), vec![one.clone(), two.clone()]);
+        source.read(&Ask::All(Vec::new())).await.unwrap();
+        assert_eq!(source.place(), one.to_string());
+        let gone = DatabaseUrl::sqlite(folder.path().join("gone"));
+        let mut source = Source::new("web".to_owned(), vec![gone.clone(), two.clone()]);
+        for _ in 0..2 {
+            let look = source.read(&Ask::Some(vec![ServerId(7)])).await.unwrap();
+            assert_eq!(look.seen.events.get(&ServerId(7)), Some(&None), "nothing is known of it");
+            assert_eq!(source.place(), two.to_string());
+        }
+        let mut nowhere = Source::new("web".to_owned(), vec![gone.clone(), gone.clone()]);
+        let error = nowhere.read(&Ask::All(Vec::new())).await.unwrap_err().to_string();
+        assert!(error.contains("gone"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_pool_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = database(folder.path(), "one").await;
+        let error = Source::new("wep".to_owned(), vec![one]).read(&Ask::All(Vec::new())).await.unwrap_err();
+        assert!(!error.is_transient() && error.to_string().contains("wep"), "{error}");
+    }
+}

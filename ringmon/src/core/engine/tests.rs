@@ -2,6 +2,7 @@
 
 mod alone;
 mod cut_off;
+mod followers;
 mod joining;
 mod kit;
 mod member;
