@@ -65,18 +65,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let install = setup::Install { allowed: !cli.no_install };
     match &cli.command {
         Command::Setup => {
-            setup::ensure(
-                &root,
-                &[
-                    setup::For::Build,
-                    setup::For::Lab,
-                    setup::For::MariaDb,
-                    setup::For::Haproxy,
-                    setup::For::Prometheus,
-                    setup::For::Test,
-                ],
-                install,
-            )?;
+            setup::ensure(&root, &setup::TESTS, install)?;
             progress::say("everything is there");
         }
         Command::Build { release } => {

@@ -34,6 +34,9 @@ pub enum For {
     Peers,
 }
 
+/// What the tests need besides databases that are asked for.
+pub const TESTS: [For; 6] = [For::Build, For::Lab, For::MariaDb, For::Haproxy, For::Prometheus, For::Test];
+
 /// Whether anything may be installed.
 #[derive(Clone, Copy, Debug)]
 pub struct Install {

@@ -31,14 +31,7 @@ pub struct Options {
 impl Options {
     /// What has to be installed.
     pub fn purposes(&self) -> Vec<setup::For> {
-        let mut purposes = vec![
-            setup::For::Build,
-            setup::For::Lab,
-            setup::For::MariaDb,
-            setup::For::Haproxy,
-            setup::For::Prometheus,
-            setup::For::Test,
-        ];
+        let mut purposes = setup::TESTS.to_vec();
         purposes.extend(self.engines.iter().flat_map(Engines::purposes));
         purposes
     }

@@ -25,9 +25,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::sync::watch;
 
+use super::Status;
 use crate::core::route::Routes;
 use keeper::Keeper;
 
@@ -85,21 +85,6 @@ impl Default for Options {
             every: Duration::from_secs(1),
         }
     }
-}
-
-/// How a target fares.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Status {
-    /// Which: `SOCKET:BACKEND`.
-    pub target: String,
-    /// HAProxy has what the routes say, as far as is known.
-    pub in_step: bool,
-    /// What is in the way, in a sentence.
-    pub problem: Option<String>,
-    /// Changes made since the start.
-    pub applied: u64,
-    /// How long the last took: from the change of the routes, or the look that found a difference, to HAProxy's answer.
-    pub applied_in: Duration,
 }
 
 /// Keeps the target in step with the routes until it is dropped. While the routes are empty nothing is touched.

@@ -1,5 +1,7 @@
 //! How a target is doing.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 /// What is known of one target.
@@ -13,6 +15,8 @@ pub struct Status {
     pub problem: Option<String>,
     /// How often it was changed.
     pub applied: u64,
+    /// How long the last change took, where that is known: from the new list, or the look that found a difference, to the answer.
+    pub applied_in: Duration,
 }
 
 impl Status {

@@ -16,8 +16,7 @@ use crate::route::{LIMIT, Status, hook, listing, template};
 #[derive(Debug, Default)]
 pub struct Sinks {
     tasks: JoinSet<()>,
-    haproxies: Vec<watch::Receiver<haproxy::Status>>,
-    others: Vec<watch::Receiver<Status>>,
+    statuses: Vec<watch::Receiver<Status>>,
 }
 
 impl Sinks {
@@ -26,45 +25,40 @@ impl Sinks {
     pub fn start(config: &RouterConfig, routes: &watch::Receiver<Shared>) -> Self {
         let mut sinks = Self::default();
         for target in config.haproxy.iter().cloned() {
-            let (report, status) = watch::channel(haproxy::Status { target: target.to_string(), ..Default::default() });
-            sinks.haproxies.push(status);
+            let report = sinks.report(format!("haproxy {target}"));
             sinks.tasks.spawn(haproxy::run(target, routes.clone(), report));
         }
         let pool = || config.sight.pool.clone();
         if let Some(path) = config.file_sd.clone() {
-            let report = sinks.other(format!("file {}", path.display()));
+            let report = sinks.report(format!("file {}", path.display()));
             let format = Format::Prometheus { default_port: config.default_port };
             sinks.tasks.spawn(listing::run(ListingTarget { path, format }, routes.clone(), pool(), report));
         }
         if let Some(target) = config.template.as_ref().map(template_target) {
-            let report = sinks.other(format!("file {}", target.path.display()));
+            let report = sinks.report(format!("file {}", target.path.display()));
             sinks.tasks.spawn(template::run(target, routes.clone(), pool(), report));
         }
         if let Some(line) = config.hook.clone() {
-            let report = sinks.other(format!("hook {}", line.program()));
+            let report = sinks.report(format!("hook {}", line.program()));
             sinks.tasks.spawn(hook::run(HookTarget { line, limit: LIMIT }, routes.clone(), pool(), report));
         }
         sinks
     }
 
-    fn other(&mut self, target: String) -> watch::Sender<Status> {
-        let (report, status) = watch::channel(Status { target, ..Status::default() });
-        self.others.push(status);
+    fn report(&mut self, target: String) -> watch::Sender<Status> {
+        let (report, status) = watch::channel(Status::named(target));
+        self.statuses.push(status);
         report
     }
 
     /// How each fares now.
     #[must_use]
     pub fn views(&self) -> Vec<TargetView> {
-        let haproxies = self.haproxies.iter().map(|status| {
-            let haproxy::Status { target, in_step, problem, .. } = status.borrow().clone();
-            TargetView { target: format!("haproxy {target}"), in_step, problem }
-        });
-        let others = self.others.iter().map(|status| {
+        let view = |status: &watch::Receiver<Status>| {
             let Status { target, in_step, problem, .. } = status.borrow().clone();
             TargetView { target, in_step, problem }
-        });
-        haproxies.chain(others).collect()
+        };
+        self.statuses.iter().map(view).collect()
     }
 }
 

@@ -11,6 +11,8 @@ mod pool;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod route;
+#[cfg(test)]
 mod sim;
 #[cfg(test)]
 mod status;

@@ -7,14 +7,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::Target;
 use super::command::{Answer, Change, Command, DENIED, EXPERIMENTAL, are_options, is_name};
 use super::error::Error;
 use super::plan::plan;
 use super::socket::{ask, ask_for_lines, lines};
 use super::state::{Servers, apply, parse};
 use super::voice::Voice;
-use super::{Status, Target};
 use crate::core::route::Routes;
+use crate::route::Status;
 
 /// The first pause while HAProxy is away; it doubles.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -46,7 +47,7 @@ struct Done {
 
 impl Keeper {
     pub(super) fn new(target: Target, report: watch::Sender<Status>) -> Self {
-        let status = Status { target: target.to_string(), ..Status::default() };
+        let status = Status::named(target.to_string());
         let voice = Voice::new(target.to_string());
         let (listed, bereaved) = (BTreeSet::new(), BTreeSet::new());
         Self { target, report, status, voice, known: None, listed, bereaved, found: Vec::new() }

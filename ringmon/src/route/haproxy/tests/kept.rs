@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::super::{Options, SocketAt, Status, Target, run};
+use super::super::{Options, SocketAt, Target, run};
 use super::{route, routes};
 use crate::core::route::{Route, Routes, Standing};
+use crate::route::Status;
 
 /// A route to a server on this machine.
 pub(super) fn local(id: u8, name: &str, port: u16) -> Route {

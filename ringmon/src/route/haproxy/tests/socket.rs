@@ -10,9 +10,10 @@ use tokio::sync::watch;
 use super::super::command::{Answer, Change, Command};
 use super::super::error::Error;
 use super::super::socket::{LINE, ask, lines, split};
-use super::super::{Options, SocketAt, Status, Target, run};
+use super::super::{Options, SocketAt, Target, run};
 use super::{route, routes};
 use crate::core::route::Standing;
+use crate::route::Status;
 
 #[test]
 fn an_empty_line_ends_an_answer() {
