@@ -26,7 +26,7 @@ mod tests;
 #[cfg(test)]
 pub use kit::listed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -173,6 +173,8 @@ pub struct Routing {
     came: BTreeMap<ServerId, Time>,
     votes: Votes,
     sightings: Sightings,
+    /// Those of a list from before count as seen of late.
+    recalled_late: bool,
     /// The database's clock, and this machine's when it was read.
     clock: Option<(DbTime, Time)>,
 }
@@ -189,14 +191,16 @@ impl Routing {
             came: BTreeMap::new(),
             votes: Votes::default(),
             sightings: Sightings::default(),
+            recalled_late: false,
             clock: None,
         }
     }
 
-    /// A list from before: what it routed stays routed until the table is read, and counts as seen now.
-    pub fn recall(&mut self, now: Time, routes: &Routes) {
+    /// A list from before, written so long ago: what it routed stays routed until the table is read. If that was of late, it counts as seen.
+    pub fn recall(&mut self, now: Time, routes: &Routes, age: Duration) {
         if self.clock.is_none() {
             self.sightings.recall(now, routes);
+            self.recalled_late = age < self.policy.panic_window;
         }
     }
 
@@ -206,20 +210,23 @@ impl Routing {
         self.clock.is_some()
     }
 
-    /// Who is known of and would be gone, were these all: what became of them should be read too.
+    /// Everybody who is known of: if they are not in the table, what became of them should be read with it.
     #[must_use]
-    pub fn missing(&self, rows: &[ServerRow]) -> Vec<ServerId> {
-        let there: std::collections::BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
-        self.rows.keys().copied().filter(|id| !there.contains(id)).collect()
+    pub fn known(&self) -> Vec<ServerId> {
+        self.rows.keys().copied().chain(self.sightings.ids()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The whole pool was read: its rows, and the newest events about those [`Self::missing`].
+    /// The whole pool was read: its rows, and the newest events about those of [`Self::known`] that are not there.
     pub fn see_all(&mut self, now: Time, rows: Vec<ServerRow>, seen: &TableSnapshot) {
         let first = self.clock.is_none();
-        for id in self.missing(&rows) {
+        if first && !self.recalled_late {
+            self.sightings = Sightings::default();
+        }
+        let there: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+        for id in self.known().into_iter().filter(|id| !there.contains(id)) {
             self.lose(now, id, seen.events.get(&id).and_then(Option::as_ref));
         }
-        self.tell_time(seen);
+        self.clock = Some((seen.db_now, seen.read_at));
         for row in rows {
             self.take(now, row, first);
         }
@@ -232,7 +239,7 @@ impl Routing {
             // Whoever knows a part only would take the others for gone.
             return;
         }
-        self.tell_time(seen);
+        self.clock = Some((seen.db_now, seen.read_at));
         for (id, event) in &seen.events {
             if !seen.rows.contains_key(id) {
                 self.lose(now, *id, event.as_ref());
@@ -242,14 +249,6 @@ impl Routing {
             self.take(now, row.clone(), false);
         }
         self.votes.note(&self.rows, self.db_now(now));
-    }
-
-    fn tell_time(&mut self, seen: &TableSnapshot) {
-        // A replica's clock may be behind another's: the later word counts.
-        let known = self.clock.map(|_| self.db_now(seen.read_at));
-        if known.is_none_or(|known| seen.db_now >= known) {
-            self.clock = Some((seen.db_now, seen.read_at));
-        }
     }
 
     /// The database's clock, now.
@@ -274,15 +273,17 @@ impl Routing {
     }
 
     fn lose(&mut self, now: Time, id: ServerId, event: Option<&StoredEvent>) {
-        let Some(row) = self.rows.remove(&id) else { return };
+        let row = self.rows.remove(&id);
         self.came.remove(&id);
+        // Whoever is only in the list from before has its name there.
+        let Some(name) = row.map(|row| row.name).or_else(|| self.sightings.name_of(id)) else { return };
         match event.map(|event| event.kind) {
             // It said so itself, or an operator did, or two witnesses found it dead: none of it is a loss of sight.
             Some(kind @ (EventKind::Left | EventKind::Down)) => {
                 self.buried.insert(id, now);
-                self.sightings.departed(&row.name, id);
+                self.sightings.departed(&name, id);
                 if kind == EventKind::Down {
-                    self.dead.insert(row.name, now);
+                    self.dead.insert(name, now);
                 }
             }
             Some(EventKind::AgentLost) => drop(self.buried.insert(id, now)),

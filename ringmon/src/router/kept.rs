@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::core::route::Routes;
 
@@ -23,9 +24,13 @@ pub enum Error {
 pub struct Kept {
     folder: PathBuf,
     file: PathBuf,
-    list: Option<Routes>,
+    list: Option<(Routes, Duration)>,
+    written: Option<Instant>,
     failing: bool,
 }
+
+/// The list is written again when it was written so long ago, changed or not: a later start asks how old it is.
+const REFRESH: Duration = Duration::from_secs(60);
 
 impl Kept {
     /// In this folder, which is made if need be; reads what is there. A file that says nothing sensible counts as none, with a warning.
@@ -51,17 +56,27 @@ impl Kept {
                 None
             }
         };
-        Ok(Self { folder: folder.to_owned(), file, list, failing: false })
+        let age = std::fs::metadata(&file).and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
+        // A file of the future has no age that anybody knows.
+        let list = list.map(|list| (list, age.unwrap_or(Duration::MAX)));
+        Ok(Self { folder: folder.to_owned(), file, list, written: None, failing: false })
     }
 
-    /// What was there.
+    /// What was there, and how long ago it was written.
     #[must_use]
-    pub const fn list(&self) -> Option<&Routes> {
-        self.list.as_ref()
+    pub fn list(&self) -> Option<(&Routes, Duration)> {
+        self.list.as_ref().map(|(list, age)| (list, *age))
+    }
+
+    /// Whether it should be written again although it is the same.
+    #[must_use]
+    pub fn is_old(&self) -> bool {
+        self.written.is_none_or(|at| at.elapsed() >= REFRESH)
     }
 
     /// Replaces it, whole or not at all.
     pub fn keep(&mut self, list: &Routes) {
+        self.written = Some(Instant::now());
         let written = self.write(list);
         match written {
             Ok(()) => self.failing = false,
@@ -94,11 +109,15 @@ mod tests {
     fn what_was_kept_is_there_at_the_next_start() {
         let folder = tempfile::tempdir().unwrap();
         let mut kept = Kept::open(folder.path(), "web").unwrap();
-        assert_eq!(kept.list(), None);
+        assert_eq!((kept.list(), kept.is_old()), (None, true));
         let list = listed(&[("a", Standing::Active), ("b", Standing::Draining)]);
         kept.keep(&listed(&[]));
         kept.keep(&list);
-        assert_eq!(Kept::open(folder.path(), "web").unwrap().list(), Some(&list));
+        assert!(!kept.is_old());
+        let again = Kept::open(folder.path(), "web").unwrap();
+        let (there, age) = again.list().unwrap();
+        assert_eq!(there, &list);
+        assert!(age < REFRESH, "{age:?}");
         assert_eq!(Kept::open(folder.path(), "other").unwrap().list(), None, "each pool has its own");
         let files = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(files, 1, "nothing half-written is left");
@@ -112,7 +131,7 @@ mod tests {
         assert_eq!(kept.list(), None);
         let list = listed(&[("a", Standing::Active)]);
         kept.keep(&list);
-        assert_eq!(Kept::open(folder.path(), "web").unwrap().list(), Some(&list));
+        assert_eq!(Kept::open(folder.path(), "web").unwrap().list().map(|(there, _)| there), Some(&list));
     }
 
     #[test]

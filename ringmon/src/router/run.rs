@@ -31,7 +31,11 @@ pub async fn run(config: RouterConfig) -> anyhow::Result<()> {
     match look(config.sight.clone()).await {
         Ok(_) => {}
         Err(error) if error.is_transient() => match kept.list() {
-            Some(list) => tracing::warn!("{error}; beginning with the last list, {} servers", list.servers.len()),
+            Some((list, age)) => tracing::warn!(
+                "{error}; beginning with the last list: {} servers, {} s old",
+                list.servers.len(),
+                age.as_secs()
+            ),
             None => tracing::warn!("{error}; nothing is known yet, and routing servers are left as they are"),
         },
         Err(error) => return Err(error.into()),

@@ -96,8 +96,8 @@ impl Turn {
         let Parts { policy, poll, kept, follow, looker: (asks, answers) } = parts;
         let now = clock::now();
         let mut routing = Routing::new(policy);
-        if let Some(list) = kept.as_ref().and_then(Kept::list) {
-            routing.recall(now, list);
+        if let Some((list, age)) = kept.as_ref().and_then(Kept::list) {
+            routing.recall(now, list, age);
         }
         let first = Arc::new(routing.settle(now));
         let stale = !first.servers.is_empty();
@@ -162,7 +162,7 @@ impl Turn {
         let hinted: Vec<ServerId> = self.hints.iter().filter(|(_, hint)| hint.due <= now).map(|(id, _)| *id).collect();
         let ask = if self.look_at <= now || (!self.routing.has_seen() && !hinted.is_empty()) {
             self.look_at = now + self.poll;
-            Ask::All(self.rows.keys().copied().collect())
+            Ask::All(self.routing.known())
         } else if hinted.is_empty() {
             return;
         } else {
@@ -251,15 +251,18 @@ impl Turn {
     fn publish(&mut self) {
         let list = self.routing.settle(clock::now());
         let before = Arc::clone(&self.routes.borrow());
-        if *before == list {
-            return;
-        }
-        super::say::changes(&before, &list);
+        let (same, sees) = (*before == list, self.sight.borrow().away.is_none());
         if let Some(kept) = &mut self.kept
             && self.routing.has_seen()
+            && sees
+            && (!same || kept.is_old())
         {
             kept.keep(&list);
         }
+        if same {
+            return;
+        }
+        super::say::changes(&before, &list);
         self.routes.send_replace(Arc::new(list));
     }
 }

@@ -35,6 +35,16 @@ impl Sightings {
         Routes { servers: self.known.values().map(kept).collect(), ..Routes::default() }
     }
 
+    /// Who they are.
+    pub(super) fn ids(&self) -> impl Iterator<Item = ServerId> {
+        self.known.values().map(|sighting| sighting.route.id)
+    }
+
+    /// The name of one of them.
+    pub(super) fn name_of(&self, id: ServerId) -> Option<String> {
+        self.known.iter().find(|(_, sighting)| sighting.route.id == id).map(|(name, _)| name.clone())
+    }
+
     /// This server is gone, and it is known why.
     pub(super) fn departed(&mut self, name: &str, id: ServerId) {
         if self.known.get(name).is_some_and(|sighting| sighting.route.id == id) {

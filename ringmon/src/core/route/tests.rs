@@ -1,136 +1,8 @@
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod kit;
 
 use super::*;
-use crate::core::{BootToken, Vote, VoteKind};
-
-const S: Duration = Duration::from_secs(1);
-/// The database's clock at the tests' begin.
-const BEGIN: DbTime = DbTime::from_us(1_700_000_000_000_000);
-
-/// A pool as its table has it, and a router that looks at it.
-struct Kit {
-    routing: Routing,
-    rows: BTreeMap<i64, ServerRow>,
-    now: Time,
-}
-
-fn row(id: i64) -> ServerRow {
-    ServerRow {
-        id: ServerId(id),
-        name: format!("s{id}"),
-        address: Address::from([10, 0, 0, u8::try_from(id % 250).unwrap()]),
-        notice_port: 7464,
-        route_address: None,
-        route_port: Some(80),
-        weight: 100,
-        first_buddy: ServerId(id),
-        second_buddy: ServerId(id),
-        incarnation: Incarnation(1),
-        boot: BootToken(id.to_string()),
-        pick: id,
-        draining: false,
-        health: Health::Passing,
-        vote_first: None,
-        vote_second: None,
-        alone_since: None,
-        alone_at: None,
-        version: 1,
-    }
-}
-
-impl Kit {
-    fn of(count: i64) -> Self {
-        Self::with(count, Policy::default())
-    }
-
-    fn with(count: i64, policy: Policy) -> Self {
-        let rows = (1..=count).map(|id| (id, row(id))).collect();
-        let mut kit = Self { routing: Routing::new(policy), rows, now: Time::from_ns(1_000_000_000) };
-        kit.look(&[]);
-        kit
-    }
-
-    fn db_now(&self) -> DbTime {
-        BEGIN + self.now.since(Time::ZERO)
-    }
-
-    fn snapshot(&self) -> TableSnapshot {
-        TableSnapshot { read_at: self.now, db_now: self.db_now(), ..TableSnapshot::default() }
-    }
-
-    /// Reads the whole table; the ends of those that are gone are these.
-    fn look(&mut self, ends: &[(i64, EventKind)]) {
-        let mut seen = self.snapshot();
-        for (id, kind) in ends {
-            seen.events.insert(ServerId(*id), Some(self.ended(*id, *kind)));
-        }
-        self.routing.see_all(self.now, self.rows.values().cloned().collect(), &seen);
-    }
-
-    fn ended(&self, id: i64, kind: EventKind) -> StoredEvent {
-        StoredEvent {
-            id: 1,
-            at: self.db_now(),
-            kind,
-            subject: Some(ServerId(id)),
-            subject_name: format!("s{id}"),
-            by: "x".into(),
-            detail: serde_json::Value::Null,
-        }
-    }
-
-    fn pass(&mut self, span: Duration) {
-        self.now = self.now + span;
-    }
-
-    fn change(&mut self, id: i64, change: impl FnOnce(&mut ServerRow)) {
-        let row = self.rows.get_mut(&id).unwrap();
-        change(row);
-        row.version += 1;
-    }
-
-    fn vote(&mut self, voter: i64, subject: i64, side: Side, kind: VoteKind) {
-        let now = self.db_now();
-        let vote = Vote { voter: ServerId(voter), voter_incarnation: Incarnation(1), since: now, at: now, kind };
-        self.change(subject, |row| *slot(row, side) = Some(vote));
-        self.look(&[]);
-    }
-
-    fn renew(&mut self, subject: i64, side: Side) {
-        let now = self.db_now();
-        self.change(subject, |row| slot(row, side).as_mut().unwrap().at = now);
-        self.look(&[]);
-    }
-
-    fn withdraw(&mut self, subject: i64, side: Side) {
-        self.change(subject, |row| *slot(row, side) = None);
-        self.look(&[]);
-    }
-
-    fn gone(&mut self, ids: &[i64], kind: Option<EventKind>) {
-        ids.iter().for_each(|id| drop(self.rows.remove(id)));
-        let ends: Vec<_> = ids.iter().filter_map(|id| Some((*id, kind?))).collect();
-        self.look(&ends);
-    }
-
-    fn routes(&mut self) -> Routes {
-        self.routing.settle(self.now)
-    }
-
-    fn routed(&mut self) -> Vec<String> {
-        self.routes().routed().map(|route| route.name.clone()).collect()
-    }
-}
-
-fn slot(row: &mut ServerRow, side: Side) -> &mut Option<Vote> {
-    match side {
-        Side::First => &mut row.vote_first,
-        Side::Second => &mut row.vote_second,
-    }
-}
-
-use crate::core::Side;
+use crate::core::{Side, VoteKind};
+use kit::{Kit, S, row};
 
 #[test]
 fn who_drains_or_fails_or_is_gone_is_not_routed() {
@@ -319,7 +191,6 @@ fn a_replica_that_lags_brings_nobody_back() {
     let mut old: Vec<ServerRow> = (1..=5).map(row).collect();
     old.retain(|row| row.id != ServerId(5));
     let seen = kit.snapshot();
-    assert_eq!(kit.routing.missing(&old), [ServerId(5)]);
     kit.routing.see_all(kit.now, old, &seen);
     assert_eq!(kit.routed(), ["s3", "s4"], "5 is missing there, and 1 and 2 are as they were before");
     kit.look(&[]);
@@ -343,7 +214,7 @@ fn a_kept_list_holds_until_the_table_is_read() {
     let mut kit = Kit::of(5);
     let kept = kit.routes();
     let mut later = Routing::new(Policy::default());
-    later.recall(kit.now, &kept);
+    later.recall(kit.now, &kept, S);
     let routes = later.settle(kit.now);
     assert_eq!(routes.routed().count(), 5);
     assert!(routes.servers.iter().all(|route| route.standing == Standing::Kept));
@@ -354,6 +225,31 @@ fn a_kept_list_holds_until_the_table_is_read() {
     later.see_all(kit.now, rows, &seen);
     let routes = later.settle(kit.now);
     assert_eq!(routes.panic, Some(Panic { left: 2, of: 5 }), "it counts as seen");
+}
+
+#[test]
+fn an_old_list_is_no_sighting_and_who_left_meanwhile_is_not_lost() {
+    let mut kit = Kit::of(5);
+    let kept = kit.routes();
+    let rows: Vec<ServerRow> = kit.rows.values().take(2).cloned().collect();
+    let mut later = Routing::new(Policy::default());
+    later.recall(kit.now, &kept, S * 3600);
+    assert_eq!(later.settle(kit.now).routed().count(), 5);
+    later.see_all(kit.now, rows.clone(), &kit.snapshot());
+    let routes = later.settle(kit.now);
+    assert_eq!((routes.panic, routes.servers.len()), (None, 2), "an hour ago is not of late");
+
+    let mut later = Routing::new(Policy::default());
+    later.recall(kit.now, &kept, S);
+    assert_eq!(later.known(), [1, 2, 3, 4, 5].map(ServerId), "their ends are asked for");
+    let mut seen = kit.snapshot();
+    for (id, kind) in [(3, EventKind::Left), (4, EventKind::Left), (5, EventKind::Down)] {
+        seen.events.insert(ServerId(id), Some(kit.ended(id, kind)));
+    }
+    later.see_all(kit.now, rows, &seen);
+    let routes = later.settle(kit.now);
+    assert_eq!((routes.panic, routes.servers.len()), (None, 2), "they left while nobody looked");
+    assert_eq!(routes.dead, ["s5"]);
 }
 
 #[test]
