@@ -185,7 +185,7 @@ mod tests {
         let all = ["bench", "detect"].iter().chain(words);
         match Words::parse_from(all).bench {
             super::super::Bench::Detect(detect) => Plan::new(&detect),
-            super::super::Bench::Store(_) => unreachable!("detect was asked for"),
+            super::super::Bench::Store(_) | super::super::Bench::Routes(_) => unreachable!("detect was asked for"),
         }
     }
 

@@ -12,7 +12,7 @@ struct Words {
 fn options(words: &[&str]) -> Options {
     match Words::parse_from(["bench", "store"].iter().chain(words)).bench {
         super::super::Bench::Store(options) => options,
-        super::super::Bench::Detect(_) => unreachable!("store was asked for"),
+        super::super::Bench::Detect(_) | super::super::Bench::Routes(_) => unreachable!("store was asked for"),
     }
 }
 
