@@ -16,10 +16,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("route", &["core"]),
     ("record", &["core"]),
     ("observe", &["core"]),
-    ("config", &["core", "observe", "store"]),
+    ("service", &["core"]),
+    ("config", &["core", "observe", "store", "service"]),
     ("router", &["core", "store", "notice", "route", "observe", "config"]),
-    ("agent", &["core", "datapath", "store", "notice", "route", "record", "observe", "config"]),
-    ("cli", &["core", "datapath", "store", "notice", "route", "record", "observe", "config", "agent", "router"]),
+    ("agent", &["core", "datapath", "store", "notice", "route", "record", "observe", "service", "config"]),
+    (
+        "cli",
+        &["core", "datapath", "store", "notice", "route", "record", "observe", "service", "config", "agent", "router"],
+    ),
 ];
 
 /// What belongs to one room alone.
@@ -33,6 +37,7 @@ const OWNED: &[(&str, &str)] = &[
     ("rustls", "store"),
     ("axum", "observe"),
     ("prometheus_client", "observe"),
+    ("zbus", "service"),
     ("clap", "cli"),
     ("plotters", "cli"),
     ("rmp_serde", "core"),
@@ -264,6 +269,7 @@ fn holes_in_walls_are_found() {
         ("store", "fn f() { crate::notice::send() }"),
         ("record", "use crate::observe::EventLog;"),
         ("observe", "use crate::record::Recorder;"),
+        ("service", "use crate::observe::EventLog;"),
         ("agent", "use sea_orm::{Database, DbErr};"),
         ("observe", "use aya::Ebpf;"),
         ("cli", "use axum::Router;"),
