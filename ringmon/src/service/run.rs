@@ -49,7 +49,13 @@ pub(super) async fn run(options: Options, clock: fn() -> Time, told: Told, mut e
             // Also when whoever would say so is gone.
             _ = &mut end => break,
             Some(found) = results.recv() => judge.take(found),
-            Some(ended) = tasks.join_next() => lost(&names, ended.err().as_ref()),
+            Some(ended) = tasks.join_next() => {
+                lost(&names, ended.err().as_ref());
+                // Nothing will be found any more.
+                if tasks.is_empty() {
+                    break;
+                }
+            }
             else => break,
         }
     }

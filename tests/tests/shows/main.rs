@@ -9,6 +9,7 @@ mod leftovers;
 mod recording;
 mod routes;
 mod rules;
+mod service;
 mod wire;
 
 use ringmon_tests::lab::{Lab, Options};

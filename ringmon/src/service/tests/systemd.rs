@@ -107,7 +107,7 @@ async fn over_a_real_bus_too() {
     let config = dir.path().join("bus.conf");
     let text = format!(
         "<busconfig><type>custom</type><listen>unix:path={}</listen><auth>EXTERNAL</auth><policy context=\"default\">\
-         <allow send_destination=\"*\" eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
+         <allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
         socket.display()
     );
     std::fs::write(&config, text).unwrap();

@@ -1,0 +1,106 @@
+//! The service of a server: one that fails is left by the routes and not by the ring, and one that is about to end is left by its
+//! clients first. The router looks at the whole table once a minute here, so whatever is known sooner was told.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use nix::sys::signal::Signal;
+use ringmon_tests::clock::now_ns;
+use ringmon_tests::lab::Lab;
+use ringmon_tests::network::address;
+use ringmon_tests::routes::Watching;
+use ringmon_tests::server::State;
+
+use crate::{Result, pool};
+
+const RARELY: [&str; 2] = ["--poll", "1m"];
+const PORT: u16 = 8080;
+
+/// A service of this server, until it is dropped. It accepts when it is asked to; its kernel does at once.
+fn serve(lab: &Lab, name: &str) -> Result<TcpListener> {
+    let bound = lab.server(name)?.namespace.run(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)))?;
+    bound.context("the service cannot listen")
+}
+
+/// Three servers and `s4`, which has a service, and an agent that is told this. And the routes.
+fn with_service(words: &[&str]) -> Result<(Lab, Watching, TcpListener)> {
+    let mut lab = pool(3)?;
+    lab.add("s4")?;
+    let service = serve(&lab, "s4")?;
+    lab.start("s4", words)?;
+    lab.until_whole()?;
+    let watching = Watching::start(&mut lab, "routes", &RARELY)?;
+    watching.until(&mut lab, "it is routed", |list| list.standing("s4") == "active")?;
+    Ok((lab, watching, service))
+}
+
+/// Somebody who is served by `s4`: both ends.
+fn client(lab: &Lab, service: &TcpListener) -> Result<(TcpStream, TcpStream)> {
+    let connected = lab.network.hub().run(|| TcpStream::connect((address(4), PORT)))?;
+    let client = connected.context("the client cannot connect")?;
+    let (server, _) = service.accept().context("nobody has come")?;
+    Ok((client, server))
+}
+
+#[test]
+fn a_service_that_fails_leaves_the_routes_and_not_the_ring_and_comes_back() -> Result {
+    let check = format!("tcp:127.0.0.1:{PORT}");
+    let words = ["--check", &check, "--check-interval", "200ms", "--check-timeout", "100ms"];
+    let (mut lab, watching, service) = with_service(&words)?;
+    lab.event("it works", 0, |event| event.is("service", "s4") && event.detail["health"] == "passing")?;
+    let begin = now_ns();
+    drop(service);
+    let list = watching.until(&mut lab, "it is routed no more", |list| list.standing("s4") == "failing")?;
+    ensure!(list.routed().len() == 3, "nobody else is concerned: {list:?}");
+    let told = lab.event("it says so", begin, |event| event.is("service", "s4"))?;
+    ensure!(told.detail["health"] == "failing" && told.detail["check"] == check.as_str(), "{told:?}");
+    ensure!(told.detail["why"] == "cannot connect: Connection refused (os error 111)", "{told:?}");
+    let expected = lab.expected();
+    ensure!(expected.contains("s4") && lab.whole(&expected)?.is_some(), "it stays on the ring");
+    let metrics = lab.server("s4")?.http("/metrics")?;
+    ensure!(metrics.contains(&format!("ringmon_check_passing{{check=\"{check}\"}} 0")), "{metrics}");
+    let _service = serve(&lab, "s4")?;
+    watching.until(&mut lab, "it is routed again", |list| list.standing("s4") == "active")?;
+    ensure!(!lab.events().iter().any(|event| event.mono_ns > begin && event.is("suspect", "s4")), "nobody missed it");
+    Ok(())
+}
+
+#[test]
+fn a_clean_shutdown_leaves_the_routes_first_and_the_ring_when_nobody_is_connected() -> Result {
+    let (mut lab, watching, service) = with_service(&["--route-port", "8080", "--drain", "5m"])?;
+    let connection = client(&lab, &service)?;
+    lab.signal("s4", Signal::SIGTERM)?;
+    watching.until(&mut lab, "it drains", |list| list.standing("s4") == "draining")?;
+    ensure!(lab.whole(&lab.expected())?.is_some(), "it stays on the ring, and is heard");
+    // Longer than routers are given in any case.
+    lab.hold(Duration::from_millis(1500))?;
+    ensure!(lab.server("s4")?.agent()?.ended().is_none(), "somebody is connected");
+    ensure!(lab.ring()?.names().contains("s4"));
+    drop(connection);
+    let status = lab.server("s4")?.agent()?.wait(Duration::from_secs(10))?;
+    ensure!(status.success(), "{status}");
+    lab.mark("s4", State::Left);
+    watching.until(&mut lab, "it has left", |list| list.standing("s4").is_empty())?;
+    lab.until_whole()?;
+    Ok(())
+}
+
+#[test]
+fn a_second_signal_waits_for_nobody_and_a_kill_meanwhile_is_forgotten() -> Result {
+    let words = ["--route-port", "8080", "--drain", "5m"];
+    let (mut lab, watching, service) = with_service(&words)?;
+    let _connection = client(&lab, &service)?;
+    lab.signal("s4", Signal::SIGINT)?;
+    watching.until(&mut lab, "it drains", |list| list.standing("s4") == "draining")?;
+    lab.kill("s4")?;
+    lab.start("s4", &words)?;
+    watching.until(&mut lab, "it is routed again", |list| list.standing("s4") == "active")?;
+    lab.until_whole()?;
+    lab.signal("s4", Signal::SIGTERM)?;
+    watching.until(&mut lab, "it drains", |list| list.standing("s4") == "draining")?;
+    lab.signal("s4", Signal::SIGTERM)?;
+    let status = lab.server("s4")?.agent()?.wait(Duration::from_secs(10))?;
+    ensure!(status.success() && !lab.ring()?.names().contains("s4"), "{status}");
+    Ok(())
+}
