@@ -36,7 +36,7 @@ pub(super) async fn run(words: &[String]) -> Result<(), String> {
     };
     // Its children hold the pipes, too.
     drop(group);
-    let _ = tokio::time::timeout(LAST_WORDS, said.to_the_end()).await;
+    let _ = tokio::time::timeout(LAST_WORDS, said.hear_out()).await;
     let status = ended.map_err(|error| format!("cannot wait for {program}: {error}"))?;
     if status.success() { Ok(()) } else { Err(why(status, &said.first_line())) }
 }
@@ -88,7 +88,7 @@ impl Said {
         }
     }
 
-    async fn to_the_end(&mut self) {
+    async fn hear_out(&mut self) {
         while self.out.is_some() || self.err.is_some() {
             self.listen().await;
         }
