@@ -28,6 +28,9 @@ use crate::service::Service;
 /// For so long a start without anything kept waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// For so long a start waits for the first health: a lost agent has a few seconds to come back.
+const FIRST_RESULT: Duration = Duration::from_secs(1);
+
 /// Starts an agent and runs it to its end.
 pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stopped> {
     // First of all, so that a signal during the start is a clean end too.
@@ -40,6 +43,7 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
         () = signals.stop() => return Ok(Stopped::Left),
     };
 
+    let service = Service::start(config.service.clone(), &worker, clock::now);
     let seed = rand::random();
     let events = config.events.as_ref().map(|t| EventLog::open(t, config.name.clone())).transpose()?;
     let recorder = recorder(&config)?;
@@ -57,7 +61,8 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     }
     let engine = Recorded::new(Engine::new(identity(&config, &state, seed)), recorder);
     let tuning = config.profile.tuning();
-    let service = Service::start(config.service.clone(), &worker, clock::now);
+    // A server that comes back with a service that fails is not to be routed until that is found: at first its row says "unknown".
+    service.known(FIRST_RESULT.min(config.service.timeout)).await;
     let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys, service };
     let turn = Turn::new(engine, rooms, tuning.pulse_every).context("cannot make a timer")?;
     Ok(turn.run(kept.map(|k| k.buddies), &mut signals, &plan(&config, worker)).await)

@@ -73,6 +73,13 @@ impl Service {
         Self { health: Some(heard), shown, running: Some((end, task)) }
     }
 
+    /// Waits until there is a health, but no longer than this. [`Self::changed`] still tells it.
+    pub async fn known(&self, limit: Duration) {
+        let Some(mut health) = self.health.clone() else { return };
+        // Late, or never: then it starts as unknown.
+        let _ = tokio::time::timeout(limit, health.wait_for(|health| *health != Health::Unknown)).await;
+    }
+
     /// Waits until the health changes. Cancel-safe. Should the checks end by themselves, this is said, and nothing comes any more: the
     /// last health stands, because nothing is known against it.
     pub async fn changed(&mut self) -> Health {

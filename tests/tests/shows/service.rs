@@ -64,6 +64,13 @@ fn a_service_that_fails_leaves_the_routes_and_not_the_ring_and_comes_back() -> R
     ensure!(expected.contains("s4") && lab.whole(&expected)?.is_some(), "it stays on the ring");
     let metrics = lab.server("s4")?.http("/metrics")?;
     ensure!(metrics.contains(&format!("ringmon_check_passing{{check=\"{check}\"}} 0")), "{metrics}");
+    // Its agent starts anew, and finds out before it says anything.
+    let known = watching.lists()?.len();
+    lab.kill("s4")?;
+    lab.start("s4", &words)?;
+    lab.until_whole()?;
+    let since: Vec<String> = watching.lists()?[known..].iter().map(|list| list.standing("s4").to_owned()).collect();
+    ensure!(since.iter().all(|standing| standing == "failing"), "{since:?}");
     let _service = serve(&lab, "s4")?;
     watching.until(&mut lab, "it is routed again", |list| list.standing("s4") == "active")?;
     ensure!(!lab.events().iter().any(|event| event.mono_ns > begin && event.is("suspect", "s4")), "nobody missed it");

@@ -59,6 +59,8 @@ async fn server() -> (String, Arc<AtomicU16>, Arc<AtomicUsize>) {
 async fn the_loop_hears_of_changes_and_the_board_has_the_reason() {
     let (url, status, came) = server().await;
     let mut service = Service::start(options(std::slice::from_ref(&url), 2), &Handle::current(), clock);
+    service.known(SOON).await;
+    assert_eq!(service.shown()[0].passing, Some(true), "waited for, and still to be heard of");
     assert_eq!(next(&mut service).await, Health::Passing, "the first result decides at once");
     let before = came.load(Ordering::Relaxed);
     status.store(500, Ordering::Relaxed);
