@@ -15,6 +15,8 @@ use ringmon_tests::server::State;
 use crate::{Result, pool};
 
 const RARELY: [&str; 2] = ["--poll", "1m"];
+/// As routers do: one that has just begun to follow may miss what is told at that moment.
+const EVERY_SECOND: [&str; 2] = ["--poll", "1s"];
 const PORT: u16 = 8080;
 
 /// A service of this server, until it is dropped. It accepts when it is asked to; its kernel does at once.
@@ -52,6 +54,8 @@ fn a_service_that_fails_leaves_the_routes_and_not_the_ring_and_comes_back() -> R
     let clean = format!("exec:/bin/sh {}", script.path().display());
     let words = ["--check", &check, "--check", &clean, "--check-interval", "250ms", "--check-timeout", "200ms"];
     let (mut lab, watching, service) = with_service(&words, &RARELY)?;
+    // The router's word that it follows is on its way.
+    lab.quiet(Duration::from_millis(500))?;
     lab.event("it works", 0, |event| event.is("service", "s4") && event.detail["health"] == "passing")?;
     let begin = now_ns();
     drop(service);
@@ -72,7 +76,7 @@ fn a_service_that_fails_leaves_the_routes_and_not_the_ring_and_comes_back() -> R
 
 #[test]
 fn a_clean_shutdown_leaves_the_routes_first_and_the_ring_when_nobody_is_connected() -> Result {
-    let (mut lab, watching, service) = with_service(&["--route-port", "8080", "--drain", "5m"], &RARELY)?;
+    let (mut lab, watching, service) = with_service(&["--route-port", "8080", "--drain", "5m"], &EVERY_SECOND)?;
     let connection = client(&lab, &service)?;
     lab.signal("s4", Signal::SIGTERM)?;
     watching.until(&mut lab, "it drains", |list| list.standing("s4") == "draining")?;
@@ -93,7 +97,7 @@ fn a_clean_shutdown_leaves_the_routes_first_and_the_ring_when_nobody_is_connecte
 #[test]
 fn a_second_signal_waits_for_nobody_and_a_kill_meanwhile_is_forgotten() -> Result {
     let words = ["--route-port", "8080", "--drain", "5m"];
-    let (mut lab, watching, service) = with_service(&words, &RARELY)?;
+    let (mut lab, watching, service) = with_service(&words, &EVERY_SECOND)?;
     let _connection = client(&lab, &service)?;
     lab.signal("s4", Signal::SIGINT)?;
     watching.until(&mut lab, "it drains", |list| list.standing("s4") == "draining")?;
@@ -122,7 +126,9 @@ fn an_agent_that_starts_with_a_broken_service_knows_it_before_it_takes_its_place
     watching.until(&mut lab, "it is routed no more", |list| list.standing("s4") == "failing")?;
     let known = watching.lists()?.len();
     lab.kill("s4")?;
+    let begin = now_ns();
     lab.start("s4", &words)?;
+    lab.event("it fails still", begin, |event| event.is("service", "s4") && event.detail["health"] == "failing")?;
     lab.until_whole()?;
     let begin = now_ns();
     std::fs::remove_file(&broken).context("cannot mend the service")?;
