@@ -2,7 +2,7 @@
 //!
 //! The crate is a house of rooms; `ARCHITECTURE.md` has the plan and `tests/rooms.rs` reads the
 //! imports that keep it true. [`core`] is pure and everyone may import it; the side rooms
-//! ([`datapath`], [`store`], [`notice`], [`route`], [`observe`], [`record`]) import nobody else; [`agent`]
+//! ([`datapath`], [`store`], [`notice`], [`route`], [`observe`], [`record`], [`service`]) import nobody else; [`agent`]
 //! joins them in one event loop, [`router`] in another; [`cli`] is what a person types.
 
 #![cfg_attr(
@@ -23,4 +23,5 @@ pub mod observe;
 pub mod record;
 pub mod route;
 pub mod router;
+pub mod service;
 pub mod store;

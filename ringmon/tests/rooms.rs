@@ -16,10 +16,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("route", &["core"]),
     ("record", &["core"]),
     ("observe", &["core"]),
-    ("config", &["core", "observe", "route", "store"]),
+    ("service", &["core"]),
+    ("config", &["core", "observe", "route", "service", "store"]),
     ("router", &["core", "store", "notice", "route", "observe", "config"]),
-    ("agent", &["core", "datapath", "store", "notice", "route", "record", "observe", "config"]),
-    ("cli", &["core", "datapath", "store", "notice", "route", "record", "observe", "config", "agent", "router"]),
+    ("agent", &["core", "datapath", "store", "notice", "route", "record", "observe", "service", "config"]),
+    (
+        "cli",
+        &["core", "datapath", "store", "notice", "route", "record", "observe", "service", "config", "agent", "router"],
+    ),
 ];
 
 /// What belongs to one room alone.
@@ -35,6 +39,7 @@ const OWNED: &[(&str, &str)] = &[
     ("shlex", "route"),
     ("axum", "observe"),
     ("prometheus_client", "observe"),
+    ("zbus", "service"),
     ("clap", "cli"),
     ("plotters", "cli"),
     ("rmp_serde", "core"),
@@ -266,6 +271,7 @@ fn holes_in_walls_are_found() {
         ("store", "fn f() { crate::notice::send() }"),
         ("record", "use crate::observe::EventLog;"),
         ("observe", "use crate::record::Recorder;"),
+        ("service", "use crate::observe::EventLog;"),
         ("agent", "use sea_orm::{Database, DbErr};"),
         ("observe", "use aya::Ebpf;"),
         ("cli", "use axum::Router;"),

@@ -5,6 +5,7 @@
 
 mod alarm;
 mod clock;
+mod draining;
 mod recorded;
 mod signals;
 mod start;

@@ -8,6 +8,8 @@ use anyhow::Context;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::clock;
+use super::draining::Plan;
 use super::recorded::Recorded;
 use super::signals::Signals;
 use super::state_dir::{Kept, StateDir};
@@ -21,9 +23,13 @@ use crate::datapath::{Datapath, xdp};
 use crate::notice::Notices;
 use crate::observe::{self, EventLog};
 use crate::record::{self, Recorder};
+use crate::service::Service;
 
 /// For so long a start without anything kept waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// For so long a start waits for the first health: a lost agent has a few seconds to come back.
+const FIRST_RESULT: Duration = Duration::from_secs(1);
 
 /// Starts an agent and runs it to its end.
 pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stopped> {
@@ -37,6 +43,7 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
         () = signals.stop() => return Ok(Stopped::Left),
     };
 
+    let service = Service::start(config.service.clone(), &worker, clock::now);
     let seed = rand::random();
     let events = config.events.as_ref().map(|t| EventLog::open(t, config.name.clone())).transpose()?;
     let recorder = recorder(&config)?;
@@ -54,13 +61,19 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     }
     let engine = Recorded::new(Engine::new(identity(&config, &state, seed)), recorder);
     let tuning = config.profile.tuning();
-    let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys };
+    // A server that comes back with a service that fails is not to be routed until that is found: at first its row says "unknown".
+    service.known(FIRST_RESULT.min(config.service.timeout)).await;
+    let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys, service };
     let turn = Turn::new(engine, rooms, tuning.pulse_every).context("cannot make a timer")?;
-    let leave = match config.on_stop {
-        OnStop::Leave => true,
-        OnStop::Stay => false,
-    };
-    Ok(turn.run(kept.map(|k| k.buddies), &mut signals, leave).await)
+    Ok(turn.run(kept.map(|k| k.buddies), &mut signals, &plan(&config, worker)).await)
+}
+
+/// What a signal will set going. Clients are waited for where they would be sent elsewhere, and where it is known at which port they are.
+fn plan(config: &AgentConfig, worker: Handle) -> Plan {
+    match config.on_stop {
+        OnStop::Leave => Plan { leave: true, drain: config.route_port.zip(config.drain), worker },
+        OnStop::Stay => Plan { leave: false, drain: None, worker },
+    }
 }
 
 /// Opens the flight recorder, if one is asked for.

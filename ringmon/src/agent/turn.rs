@@ -5,8 +5,8 @@
 //!   table ends --------+                        +--> table operations, off this thread
 //!   notices -----------+--> Engine::handle -----+--> notices
 //!   signals -----------+    poll_output         +--> event log, state directory
-//!   every 50 ms -------+                        +--> board (metrics, status)
-//!                                               +--> flight recorder, off this thread
+//!   service checks ----+                        +--> board (metrics, status)
+//!   every 50 ms -------+                        +--> flight recorder, off this thread
 //!                                               +--> pulse, after the turn is whole
 //! ```
 //!
@@ -18,21 +18,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 use super::alarm::Alarm;
 use super::clock::{self, SleepWatch};
+use super::draining::{Draining, Plan};
 use super::recorded::Recorded;
 use super::signals::Signals;
 use super::state_dir::{Kept, StateDir};
 use super::table::Table;
 use crate::core::engine::{BuddyList, Input, Output, Stopped, TableDone};
 use crate::core::evidence::{Board, Count, LocalFault, Purpose, WatchId, WatchSpec};
-use crate::core::row::Address;
-use crate::core::{Event, Notice, PoolKey, Time};
+use crate::core::row::{Address, Health};
+use crate::core::{Event, EventKind, Notice, PoolKey, Time};
 use crate::datapath::{Datapath, Readings};
 use crate::notice::Notices;
 use crate::observe::EventLog;
+use crate::service::Service;
 
 /// An agent that wakes this much after its time was not running: its evidence of that span counts for nothing.
 const LATE: Duration = Duration::from_millis(50);
@@ -61,6 +64,8 @@ pub struct Rooms {
     pub board: watch::Sender<Arc<Board>>,
     /// The pool's keys in use.
     pub keys: Vec<PoolKey>,
+    /// Whether the own service works.
+    pub service: Service,
 }
 
 /// One agent, running.
@@ -78,6 +83,7 @@ pub struct Turn {
     next_pulse: Time,
     pulses: u32,
     told: bool,
+    draining: Option<Draining>,
     stop_by: Option<Time>,
     stopped: Option<Stopped>,
 }
@@ -88,6 +94,7 @@ enum Woke {
     Table(Option<Box<TableDone>>),
     Notice(SocketAddr, Notice),
     Stop,
+    Service(Health),
     Due,
 }
 
@@ -112,19 +119,21 @@ impl Turn {
             next_pulse: Time::ZERO,
             pulses: 0,
             told: false,
+            draining: None,
             stop_by: None,
             stopped: None,
         })
     }
 
     /// Runs until the engine has stopped, which a signal asks for.
-    pub async fn run(mut self, kept: Option<BuddyList>, signals: &mut Signals, leave_on_stop: bool) -> Stopped {
+    pub async fn run(mut self, kept: Option<BuddyList>, signals: &mut Signals, plan: &Plan) -> Stopped {
         self.input(clock::now(), Input::Start { kept });
         loop {
             if let Some(stopped) = self.stopped.take() {
                 self.show(clock::now());
                 // The buddies are to hear of it from us, not from a pulse that is gone.
                 let _ = tokio::time::timeout(SETTLE_WITHIN, self.rooms.notices.settle()).await;
+                self.rooms.service.stop().await;
                 return stopped;
             }
             let due = self.due();
@@ -139,15 +148,17 @@ impl Turn {
                 }
                 Woke::Table(Some(done)) => self.table_done(now, *done),
                 Woke::Notice(from, notice) => self.input(now, Input::Notice(notice, (from.ip(), from.port()))),
-                Woke::Stop => self.stop(now, leave_on_stop),
+                Woke::Stop => self.signalled(now, plan),
+                Woke::Service(health) => self.input(now, Input::Service(health)),
                 Woke::Table(None) | Woke::Due => {}
             }
+            self.drained(now, plan);
             self.timers(now);
         }
     }
 
     fn due(&self) -> Time {
-        [Some(self.next_pulse), self.engine.poll_timeout(), self.stop_by]
+        [Some(self.next_pulse), self.engine.poll_timeout(), self.stop_by, self.draining.as_ref().map(Draining::due)]
             .into_iter()
             .flatten()
             .min()
@@ -155,13 +166,14 @@ impl Turn {
     }
 
     async fn wait(&mut self, due: Time, signals: &mut Signals) -> Woke {
-        let Rooms { datapath, ends, notices, .. } = &mut self.rooms;
+        let Rooms { datapath, ends, notices, service, .. } = &mut self.rooms;
         tokio::select! {
             biased;
             watches = datapath.changed() => Woke::Changed(watches),
             done = ends.recv() => Woke::Table(done.map(Box::new)),
             (from, notice) = notices.recv() => Woke::Notice(from, notice),
             () = signals.stop() => Woke::Stop,
+            health = service.changed() => Woke::Service(health),
             () = self.alarm.at(due) => Woke::Due,
         }
     }
@@ -244,7 +256,30 @@ impl Turn {
         }
     }
 
+    /// The first signal takes this server out of the routes, if it is in any; the next one does not wait for that.
+    fn signalled(&mut self, now: Time, plan: &Plan) {
+        let Some((port, limit)) = plan.drain.filter(|_| self.draining.is_none() && self.stop_by.is_none()) else {
+            return self.stop(now, plan.leave);
+        };
+        tracing::info!(
+            port,
+            ?limit,
+            "no new clients from now on; this server leaves when nobody is connected any more, or the time is up"
+        );
+        self.draining = Some(Draining::begin(now, port, limit, &plan.worker));
+        self.input(now, Input::Drain);
+    }
+
+    fn drained(&mut self, now: Time, plan: &Plan) {
+        let Some(draining) = self.draining.as_mut().filter(|draining| draining.due() <= now) else { return };
+        if let Some(why) = draining.over(now, &self.engine.snapshot(now)) {
+            tracing::info!("leaving: {why}");
+            self.stop(now, plan.leave);
+        }
+    }
+
     fn stop(&mut self, now: Time, leave: bool) {
+        self.draining = None;
         if self.stop_by.is_none() {
             self.stop_by = Some(now + STOP_WITHIN);
             self.input(now, Input::Stop { leave });
@@ -274,7 +309,7 @@ impl Turn {
                 }
                 Output::Table { ticket, op } => self.rooms.table.begin(ticket, op, Arc::clone(&self.readings)),
                 Output::Send { to, port, notice } => self.rooms.notices.send(SocketAddr::new(to, port), notice),
-                Output::Event(event) => self.tell(&event),
+                Output::Event(event) => self.tell(event),
                 Output::Keep(buddies) => {
                     self.buddies = Some(buddies);
                     self.keep();
@@ -295,8 +330,17 @@ impl Turn {
         }
     }
 
-    fn tell(&mut self, event: &Event) {
+    fn tell(&mut self, mut event: Event) {
         self.told = true;
+        // The engine knows that the service fails, and need not know why.
+        if event.kind == EventKind::Service
+            && let Some(detail) =
+                event.detail.as_object_mut().filter(|detail| detail.get("health") == Some(&json!(Health::Failing)))
+            && let Some((check, why)) = self.rooms.service.failing()
+        {
+            detail.extend([("check".to_owned(), json!(check)), ("why".to_owned(), json!(why))]);
+        }
+        let event = &event;
         tracing::info!(subject = %event.subject, detail = %event.detail, "{}", event_name(event));
         if let Some(log) = &mut self.rooms.events {
             log.write(event);
@@ -316,7 +360,9 @@ impl Turn {
         if let Some(log) = &self.rooms.events {
             counts.push(Count { name: "events", label: "unwritten", value: log.failures() });
         }
-        let board = Board { engine: self.engine.snapshot(now), datapath: self.rooms.datapath.stats(), counts };
+        let (engine, datapath, checks) =
+            (self.engine.snapshot(now), self.rooms.datapath.stats(), self.rooms.service.shown());
+        let board = Board { engine, datapath, counts, checks };
         self.rooms.board.send_replace(Arc::new(board));
     }
 }

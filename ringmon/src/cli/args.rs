@@ -59,7 +59,8 @@ pub enum Command {
     /// Watch this server's two buddies, and be watched
     ///
     /// Joins the pool's ring at a random place, probes both buddies, and takes those out of the table who fell silent. Needs
-    /// root, or the capabilities BPF, NET_ADMIN, NET_RAW and PERFMON. SIGTERM makes it leave the ring and end.
+    /// root, or the capabilities BPF, NET_ADMIN, NET_RAW and PERFMON. SIGTERM makes it leave the ring and end: the routes
+    /// first, if it was told its --route-port. docs/service.md has what checks of the service do, and what a clean shutdown does.
     #[command(after_help = AGENT_EXAMPLES)]
     Agent(Box<AgentFlags>),
     /// What the agent on this server sees: its buddies, its watches, the database
@@ -133,6 +134,7 @@ const AGENT_EXAMPLES: &str = "\
 Examples:
   ringmon agent --pool web --interface eth0
   ringmon agent --pool web --address 10.0.0.7 --profile fast --events /var/log/ringmon.jsonl
+  ringmon agent --pool web --route-port 80 --check http://127.0.0.1/healthz --drain 30s
   RINGMON_MODE=observe ringmon agent --pool web      look and tell, remove nobody";
 
 const SIM_EXAMPLES: &str = "\

@@ -125,8 +125,8 @@ pub enum Problem {
     NotA(&'static str),
     /// It is no database's URL: what the store says.
     DatabaseUrl(Box<crate::store::Error>),
-    /// It is wrong in its own way: a sentence.
-    Said(String),
+    /// It cannot be so, or not together with another value: a sentence that says why.
+    Unfit(String),
     /// It does not fit this machine: why.
     Machine(String),
     /// The file it names cannot be read.
@@ -145,7 +145,7 @@ impl fmt::Display for Problem {
                 // The sentence around this one says already what it is about.
                 if let crate::store::Error::Url { reason } = why.as_ref() { f.write_str(reason) } else { why.fmt(f) }
             }
-            Self::Machine(why) | Self::Said(why) => f.write_str(why),
+            Self::Machine(why) | Self::Unfit(why) => f.write_str(why),
             Self::ReadFile(source) => write!(f, "cannot read that file: {source}"),
         }
     }

@@ -67,6 +67,20 @@ keys! {
     StateDir = "state_dir", Some("/var/lib/ringmon");
     /// What a clean shutdown does.
     OnStop = "on_stop", Some("leave");
+    /// How long connected clients have at a clean shutdown.
+    Drain = "drain", Some("5s");
+    /// Whether this server's service works: how to find out, with semicolons between several.
+    Check = "check", None;
+    /// From one check to the next.
+    CheckInterval = "check_interval", Some("2s");
+    /// How long one may take.
+    CheckTimeout = "check_timeout", Some("1s");
+    /// So many passes in a row end a failure.
+    CheckRise = "check_rise", Some("2");
+    /// So many failures in a row are one.
+    CheckFall = "check_fall", Some("2");
+    /// How many checks must pass.
+    CheckNeed = "check_need", Some("all");
     /// UDP port for notices.
     NoticePort = "notice_port", Some("7464");
     /// Debug lines of the BPF programs.

@@ -7,6 +7,7 @@ use super::error::{Error, Problem};
 use super::keys::{Key, Origin, Typed, Word};
 use super::machine::Machine;
 use super::parse::{self, bad};
+use super::service;
 use super::{AgentConfig, DatabaseUrl, EventTarget, PoolAccess, url};
 use crate::core::row::Address;
 
@@ -72,6 +73,8 @@ pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
         http: http(typed)?,
         state_dir: must(typed, Key::StateDir, "", path)?,
         on_stop: must(typed, Key::OnStop, "", |text| parse::one_of(parse::ON_STOPS, text))?,
+        drain: service::drain(typed)?,
+        service: service::checks(typed)?,
         bpf_log: must(typed, Key::BpfLog, "", |text| parse::one_of(parse::BPF_LOGS, text))?,
         realtime: must(typed, Key::Realtime, "", parse::switch)?,
         dscp: must(typed, Key::Dscp, "", |text| parse::number(text, 0u8, 63))?,

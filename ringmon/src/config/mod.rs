@@ -11,6 +11,7 @@ mod meaning;
 mod near;
 pub mod parse;
 mod router;
+mod service;
 mod url;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::core::Profile;
 use crate::core::row::{Address, Mode};
@@ -80,6 +82,10 @@ pub struct AgentConfig {
     pub state_dir: PathBuf,
     /// What a clean shutdown does.
     pub on_stop: OnStop,
+    /// How long a clean shutdown that leaves waits for connected clients; `None`: not at all.
+    pub drain: Option<Duration>,
+    /// The service checks.
+    pub service: crate::service::Options,
     /// Debug lines of the BPF programs; `None`: off, and free.
     pub bpf_log: Option<BpfLog>,
     /// Ask for real-time priority.

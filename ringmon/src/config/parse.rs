@@ -10,6 +10,7 @@ use super::near::nearest;
 use super::{BpfLog, DatabaseUrl, DatapathChoice, OnStop};
 use crate::core::Profile;
 use crate::core::row::{Address, Alone, Mode, Quorum};
+use crate::service::Need;
 
 /// Words and what they mean.
 pub type Words<T> = &'static [(&'static str, T)];
@@ -31,6 +32,8 @@ pub const QUORUMS: Words<Quorum> = &[("both", Quorum::Both), ("single", Quorum::
 pub const ALONES: Words<Alone> = &[("one", Alone::One), ("all", Alone::All)];
 /// The words for [`OnStop`].
 pub const ON_STOPS: Words<OnStop> = &[("leave", OnStop::Leave), ("stay", OnStop::Stay)];
+/// The words for [`Need`].
+pub const NEEDS: Words<Need> = &[("all", Need::All), ("any", Need::Any)];
 /// The words for [`BpfLog`].
 pub const BPF_LOGS: Words<Option<BpfLog>> = &[
     ("off", None),

@@ -124,7 +124,7 @@ fn template(text: &str) -> Result<(PathBuf, PathBuf), Problem> {
 }
 
 fn command(text: &str) -> Result<CommandLine, Problem> {
-    CommandLine::parse(text).map_err(|why| Problem::Said(why.to_string()))
+    CommandLine::parse(text).map_err(|why| Problem::Unfit(why.to_string()))
 }
 
 /// How often a HAProxy is asked what it has.
@@ -140,7 +140,7 @@ fn haproxies(typed: &Typed, default_port: Option<u16>) -> Result<Vec<Target>, Er
         every: RECONCILE,
     };
     let target = |word: &str| {
-        let target: Target = word.parse().map_err(|why: haproxy::NoTarget| Problem::Said(why.to_string()))?;
+        let target: Target = word.parse().map_err(|why: haproxy::NoTarget| Problem::Unfit(why.to_string()))?;
         Ok(Target { options: options.clone(), ..target })
     };
     let targets = maybe(typed, Key::Haproxy, |text| parse::list(text).map(target).collect::<Result<Vec<_>, _>>())?;

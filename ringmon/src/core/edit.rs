@@ -54,7 +54,7 @@ pub enum Lookup {
     Removals(Duration),
     /// How many servers the pool has.
     Members,
-    /// The newest event about a server that left the table.
+    /// The newest event about a server, in the table or not.
     LastEvent(ServerId),
 }
 

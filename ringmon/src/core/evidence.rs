@@ -195,4 +195,21 @@ pub struct Board {
     pub datapath: DatapathStats,
     /// Numbers of the other rooms (notices, event log), for the metrics.
     pub counts: Vec<Count>,
+    /// The service checks.
+    pub checks: Vec<CheckView>,
+}
+
+/// One service check, for people.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CheckView {
+    /// As it was configured.
+    pub check: String,
+    /// What it counts as; `None`: it has no result yet.
+    pub passing: Option<bool>,
+    /// Since when.
+    pub since: Time,
+    /// What the last result took.
+    pub took: Duration,
+    /// Why the last result was a failure; `None`: it was none.
+    pub why: Option<String>,
 }

@@ -51,6 +51,7 @@ impl Collector for Scrape {
         agent(&mut page, &self.0)?;
         decisions(&mut page, &self.0)?;
         database(&mut page, &self.0)?;
+        service(&mut page, &self.0)?;
         watches::encode(&mut page, &self.0)?;
         datapath::encode(&mut page, &self.0)
     }
@@ -104,6 +105,14 @@ fn database(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     )?;
     let p99 = engine.database_p99.as_secs_f64();
     page.gauge("database_p99", "99th percentile of this agent's table operations", Some(&Unit::Seconds), p99)
+}
+
+fn service(page: &mut Page<'_>, board: &Board) -> fmt::Result {
+    let decided = board.checks.iter().filter_map(|view| Some((view, view.passing?)));
+    let passing = decided.clone().map(|(view, passing)| (labels([("check", &view.check)]), flag(passing)));
+    page.gauges("check_passing", "1 for a service check that passes, 0 for one that fails", None, passing)?;
+    let took = decided.map(|(view, _)| (labels([("check", &view.check)]), view.took.as_secs_f64()));
+    page.gauges("check", "What the last result of a service check took", Some(&Unit::Seconds), took)
 }
 
 fn flag(truth: bool) -> f64 {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::core::edit::Held;
 use crate::core::engine::WatchView;
-use crate::core::evidence::{Board, Count, DatapathMode, DatapathStats, LocalFault};
+use crate::core::evidence::{Board, CheckView, Count, DatapathMode, DatapathStats, LocalFault};
 use crate::core::row::Mode;
 use crate::core::ways::Lost;
 use crate::core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
@@ -75,6 +75,16 @@ fn board(watches: Vec<WatchView>) -> Arc<Board> {
             verdicts: vec![count("verdicts", "answered", 7), count("verdicts", "wrong_tag", 8)],
             rtt,
         },
+        checks: vec![
+            CheckView {
+                check: "tcp:127.0.0.1:80".to_owned(),
+                passing: Some(true),
+                took: Duration::from_millis(2),
+                ..CheckView::default()
+            },
+            CheckView { check: "exec:/a \"b\"".to_owned(), passing: Some(false), ..CheckView::default() },
+            CheckView { check: "systemd:x.service".to_owned(), ..CheckView::default() },
+        ],
         counts: vec![count("notices", "sent", 9), count("events", "unwritten", 1)],
     })
 }

@@ -56,13 +56,13 @@ impl Follow {
         Self { agents, changed, task: tokio::spawn(asking.run(wanted)) }
     }
 
-    /// From now on follows these.
-    pub fn set(&self, agents: Agents) {
+    /// From now on follows these; whether there is somebody who does not know of it yet.
+    pub fn set(&self, agents: Agents) -> bool {
         self.agents.send_if_modified(|known| {
             let new = *known != agents;
             *known = agents;
             new
-        });
+        })
     }
 
     /// The next server whose row has changed. Cancel-safe.

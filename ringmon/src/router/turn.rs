@@ -23,6 +23,9 @@ use crate::core::{PoolKey, ServerId, ServerRow, Time};
 const AGAIN: [Duration; 4] =
     [Duration::from_millis(10), Duration::from_millis(40), Duration::from_millis(150), Duration::from_millis(500)];
 
+/// So long after somebody new was asked to tell, everything is read again: a notice takes its time, and may be sent twice.
+const ASKED: Duration = Duration::from_millis(150);
+
 /// How the table is reached.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sight {
@@ -227,7 +230,10 @@ impl Turn {
         }
         self.settle_hints(now, ask);
         self.versions = self.rows.values().map(|row| (row.id, row.version)).collect();
-        self.follow.set(Agents::of(self.rows.values(), &self.keys));
+        if self.follow.set(Agents::of(self.rows.values(), &self.keys)) {
+            // What changes before they know whom to tell would be told to nobody.
+            self.look_at = self.look_at.min(now + ASKED);
+        }
     }
 
     /// What has changed since it was last read is what was meant; what has not may be on its way.

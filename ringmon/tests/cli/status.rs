@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 
 use ringmon::core::engine::{Buddy, BuddyList, WatchView};
-use ringmon::core::evidence::{Board, DatapathMode, DatapathStats};
+use ringmon::core::evidence::{Board, CheckView, DatapathMode, DatapathStats};
 use ringmon::core::ways::Lost;
 use ringmon::core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
 
@@ -97,6 +97,34 @@ fn a_member_is_shown_with_its_watches() {
          \n watch  address    purpose  state  rtt     sent  replies  misses  lost out/back  suspect after          silent\
          \n b      192.0.2.2  buddy    alive  4.1 us  120   118      2       1/0            5 misses (loss 1.2 %)  10.0 ms\n"
     );
+}
+
+#[test]
+fn checks_are_shown_with_their_reasons() {
+    let mut shown: serde_json::Value = serde_json::from_str(&board("member")).unwrap();
+    let view = |check: &str, passing, why: Option<&str>| CheckView {
+        check: check.to_owned(),
+        passing,
+        since: Time::from_ns(7_000_000_000),
+        took: std::time::Duration::from_millis(3),
+        why: why.map(str::to_owned),
+    };
+    let checks = [
+        view("http://127.0.0.1:80/", Some(false), Some("status 500")),
+        view("tcp:127.0.0.1:80", Some(true), None),
+        view("exec:/a", None, None),
+    ];
+    shown["checks"] = serde_json::to_value(checks).unwrap();
+    shown["engine"]["health"] = "failing".into();
+    shown["engine"]["drained"] = 9_000_000_000_u64.into();
+    let said = status(ok(&shown.to_string()), &[]);
+    let part = "draining   for 1.0 s: no new clients are sent here, and this server will leave\n\
+                service    fails: no clients are sent here\n\
+                \n check                 state          for    took    last failure\
+                \n http://127.0.0.1:80/  fails          3.0 s  3.0 ms  status 500\
+                \n tcp:127.0.0.1:80      passes         3.0 s  3.0 ms  -\
+                \n exec:/a               no result yet  -      -       -\n\n";
+    assert!(said.code == 0 && said.out.contains(part), "{}\n{part}", said.out);
 }
 
 #[test]

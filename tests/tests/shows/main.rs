@@ -10,6 +10,7 @@ mod recording;
 mod routers;
 mod routes;
 mod rules;
+mod service;
 mod wire;
 
 use ringmon_tests::lab::{Lab, Options};

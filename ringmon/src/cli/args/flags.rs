@@ -83,6 +83,30 @@ pub struct AgentFlags {
     /// On SIGTERM: leave the ring, or keep the place for a restart [default: leave]
     #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::ON_STOPS)))]
     pub on_stop: Option<String>,
+    /// A clean shutdown first has the routers send no new clients, and then waits until nobody is connected to the route port any more, but
+    /// at most so long; 0: no waiting. Only with --route-port and --on-stop leave; a second signal ends the wait [default: 5s]
+    #[arg(long, value_name = "SPAN")]
+    pub drain: Option<String>,
+    /// Whether this server's service works; may be said several times. A server whose service fails stays on the ring and gets no clients.
+    /// tcp:127.0.0.1:80, http://127.0.0.1:80/healthz (with status=200-299 behind it, if 200-399 will not do), exec:/PROGRAM ARGUMENT...,
+    /// or systemd:UNIT
+    #[arg(long, value_name = "CHECK")]
+    pub check: Vec<String>,
+    /// From one check to the next [default: 2s]
+    #[arg(long, value_name = "SPAN")]
+    pub check_interval: Option<String>,
+    /// A check without a result by then has failed, and its program is killed [default: 1s]
+    #[arg(long, value_name = "SPAN")]
+    pub check_timeout: Option<String>,
+    /// A check that fails passes again after so many passes in a row; the first result of all counts at once [default: 2]
+    #[arg(long, value_name = "N")]
+    pub check_rise: Option<String>,
+    /// A check that passes fails after so many failures in a row [default: 2]
+    #[arg(long, value_name = "N")]
+    pub check_fall: Option<String>,
+    /// The service works if all checks pass, or if any does [default: all]
+    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::NEEDS)))]
+    pub check_need: Option<String>,
     /// UDP port for notices between agents [default: 7464]
     #[arg(long, value_name = "PORT")]
     pub notice_port: Option<String>,
@@ -110,6 +134,7 @@ impl AgentFlags {
     /// Says what was given.
     pub fn put(&self, typed: &mut Typed) {
         self.pool.put(typed);
+        typed.flag(Key::Check, (!self.check.is_empty()).then(|| self.check.join("; ")));
         for (key, given) in [
             (Key::Name, &self.name),
             (Key::Interface, &self.interface),
@@ -123,6 +148,12 @@ impl AgentFlags {
             (Key::Http, &self.http),
             (Key::StateDir, &self.state_dir),
             (Key::OnStop, &self.on_stop),
+            (Key::Drain, &self.drain),
+            (Key::CheckInterval, &self.check_interval),
+            (Key::CheckTimeout, &self.check_timeout),
+            (Key::CheckRise, &self.check_rise),
+            (Key::CheckFall, &self.check_fall),
+            (Key::CheckNeed, &self.check_need),
             (Key::NoticePort, &self.notice_port),
             (Key::RouteAddress, &self.route_address),
             (Key::RoutePort, &self.route_port),

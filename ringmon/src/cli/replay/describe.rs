@@ -71,6 +71,7 @@ pub fn describe(line: &Line, names: &Decisions, all: bool) -> Option<Shown> {
             shown("began", me, text, json!({ "kept": kept }))
         }
         What::Stop(leave) => shown("stop", me, "told to stop".to_owned(), json!({ "leave": leave })),
+        What::Drain => shown("drain", me, "told to take no new clients: it will stop soon".to_owned(), Value::Null),
         What::Ended(stopped) => shown("ended", me, ended(stopped), Value::Null),
     }
 }

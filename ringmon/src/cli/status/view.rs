@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::core::engine::BuddyList;
-use crate::core::row::{Address, Mode};
+use crate::core::evidence::CheckView;
+use crate::core::row::{Address, Health, Mode};
 use crate::core::ways::Lost;
 use crate::core::{Incarnation, Purpose, ServerId, Time, WatchReading};
 
@@ -17,6 +18,8 @@ pub struct Status {
     pub engine: Engine,
     #[serde(default)]
     pub datapath: Datapath,
+    #[serde(default)]
+    pub checks: Vec<CheckView>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,6 +38,10 @@ pub struct Engine {
     #[serde(default)]
     pub lateness: u32,
     pub mode: Mode,
+    #[serde(default)]
+    pub health: Health,
+    #[serde(default)]
+    pub drained: Option<Time>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,6 +85,13 @@ pub fn text(status: &Status) -> String {
     if let Some(why) = &engine.frozen {
         lines.push(format!("frozen     {why}"));
     }
+    if let Some(since) = engine.drained {
+        let ago = short(engine.at.since(since));
+        lines.push(format!("draining   for {ago}: no new clients are sent here, and this server will leave"));
+    }
+    if !status.checks.is_empty() {
+        lines.push(format!("service    {}", health(engine.health)));
+    }
     if engine.lateness > 0 {
         let more = engine.lateness + 1;
         lines.push(format!("late       this server was late of late: it asks for {more} times the evidence"));
@@ -86,6 +100,9 @@ pub fn text(status: &Status) -> String {
         let way = |link: &BrokenLink| if link.way == "out" { "out to it" } else { "back from it, or both ways" };
         let links: Vec<String> = engine.broken_links.iter().map(|l| format!("{} ({})", l.server, way(l))).collect();
         lines.push(format!("links      broken with {}: others hear it", links.join(", ")));
+    }
+    if !status.checks.is_empty() {
+        lines.extend([String::new(), checks(status)]);
     }
     if !engine.watches.is_empty() {
         lines.push(String::new());
@@ -115,6 +132,30 @@ fn database(engine: &Engine) -> String {
         Some((since, why)) => format!("away for {:.1} s: {why}", engine.at.since(*since).as_secs_f64()),
         None => "answers".to_owned(),
     }
+}
+
+const fn health(health: Health) -> &'static str {
+    match health {
+        Health::Unknown => "not known yet",
+        Health::Passing => "works",
+        Health::Failing => "fails: no clients are sent here",
+    }
+}
+
+fn checks(status: &Status) -> String {
+    let mut table = out::table(&["check", "state", "for", "took", "last failure"]);
+    for view in &status.checks {
+        let CheckView { check, passing, since, took, why } = view;
+        let state = match passing {
+            None => "no result yet",
+            Some(true) => "passes",
+            Some(false) => "fails",
+        };
+        let [span, took] =
+            [status.engine.at.since(*since), *took].map(|span| passing.map_or("-".to_owned(), |_| short(span)));
+        table.add_row([check.clone(), state.to_owned(), span, took, why.clone().unwrap_or_else(|| "-".to_owned())]);
+    }
+    table.trim_fmt()
 }
 
 fn watches(engine: &Engine) -> String {

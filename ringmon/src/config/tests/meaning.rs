@@ -1,10 +1,13 @@
 use std::io::Write as _;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::super::{DatapathChoice, EventTarget, OnStop, agent, warnings};
 use super::super::{Key, Origin, Word};
 use super::{machine, typed};
 use crate::core::Profile;
 use crate::core::row::Mode;
+use crate::service::{Need, Options, Steps};
 
 #[test]
 fn the_least_that_must_be_said_is_the_pool_and_the_place() {
@@ -18,6 +21,31 @@ fn the_least_that_must_be_said_is_the_pool_and_the_place() {
     assert_eq!((config.notice_port, config.dscp, config.realtime, config.weight), (7464, 48, true, 100));
     assert_eq!((config.route_address, config.route_port), (None, None));
     assert_eq!((config.record, config.record_limit), (None, 64 << 20));
+    let (s, two) = (Duration::from_secs, NonZeroU32::new(2).unwrap());
+    assert_eq!(config.drain, Some(s(5)));
+    let steps = Steps { rise: two, fall: two };
+    assert_eq!(config.service, Options { checks: vec![], interval: s(2), timeout: s(1), steps, need: Need::All });
+}
+
+#[test]
+fn checks_are_one_text_with_semicolons() {
+    let said = [
+        ("pool", "p"),
+        ("interface", "eth0"),
+        ("check", "tcp:127.0.0.1:80; http://127.0.0.1/x status=200 ;systemd:nginx;"),
+        ("check_interval", "500ms"),
+        ("check_timeout", "500ms"),
+        ("check_rise", "3"),
+        ("check_fall", "1"),
+        ("check_need", "any"),
+        ("drain", "0"),
+    ];
+    let config = agent(&typed(&said), &machine()).unwrap();
+    let checks: Vec<String> = config.service.checks.iter().map(ToString::to_string).collect();
+    assert_eq!(checks, ["tcp:127.0.0.1:80", "http://127.0.0.1/x status=200", "systemd:nginx"]);
+    let half = Duration::from_millis(500);
+    assert_eq!((config.service.interval, config.service.timeout, config.service.need), (half, half, Need::Any));
+    assert_eq!((config.service.steps.rise.get(), config.service.steps.fall.get(), config.drain), (3, 1, None));
 }
 
 #[test]

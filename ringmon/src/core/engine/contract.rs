@@ -114,6 +114,8 @@ pub enum Input {
         /// `--on-stop leave`.
         leave: bool,
     },
+    /// A clean shutdown is near: no new clients from now on. A member has its row say so, and goes on as it was; [`Self::Stop`] comes later.
+    Drain,
 }
 
 /// A table operation's end.

@@ -1,4 +1,4 @@
-//! The end: out of the ring, or not, within the time a stopping service has.
+//! The end: out of the ring, or not, within the time a stopping service has; and out of the routes some time before.
 
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use serde_json::json;
 use super::common::Common;
 use super::contract::{Buddy, Stopped, TableDone};
 use super::joining::Spliced;
+use super::member::Member;
 use super::table::Concern;
 use super::{Engine, Next, Phase};
 use crate::core::event::EventKind;
 use crate::core::notice::NoticeBody;
 use crate::core::op::TableOp;
-use crate::core::{Incarnation, ServerId, Time};
+use crate::core::{Incarnation, Outcome, ServerId, Time};
 
 /// Leaving.
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,7 +70,7 @@ impl Leaving {
         if concern != Concern::Leave {
             return None;
         }
-        if outcome != crate::core::Outcome::Left {
+        if outcome != Outcome::Left {
             self.retry_at = common.now + common.rng.between(Duration::ZERO, Duration::from_millis(10));
             return None;
         }
@@ -80,6 +81,52 @@ impl Leaving {
             common.send(buddy.address, buddy.notice_port, NoticeBody::Spliced { subject });
         }
         Some(Next::Stop(Stopped::Left))
+    }
+}
+
+/// Whether a member that is about to leave has its row say so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Drain {
+    #[default]
+    No,
+    Wanted,
+    Since(Time),
+}
+
+impl Drain {
+    pub const fn since(self) -> Option<Time> {
+        match self {
+            Self::No | Self::Wanted => None,
+            Self::Since(at) => Some(at),
+        }
+    }
+}
+
+impl Member {
+    /// No new clients: the row is to say so.
+    pub fn drain(&mut self) {
+        if self.drain == Drain::No {
+            self.drain = Drain::Wanted;
+        }
+    }
+
+    pub fn settle_drain(&self, common: &mut Common) {
+        if self.drain == Drain::Wanted && common.ready(Concern::Drain) {
+            let (id, incarnation, by) = (self.id, Some(self.incarnation), common.identity.name.clone());
+            common.begin(Concern::Drain, TableOp::SetDraining { id, incarnation, draining: true, by });
+        }
+    }
+
+    /// A failure is asked again when the database may be asked again. Another life's row is none of ours: nobody is told of it.
+    pub fn drained(&mut self, common: &mut Common, done: &TableDone) {
+        let Ok(outcome) = &done.result else { return };
+        if *outcome != Outcome::Written {
+            self.drain = Drain::No;
+            return;
+        }
+        self.drain = Drain::Since(common.now);
+        common.own_event(EventKind::Service, json!({ "draining": true }));
+        common.tell_followers(self.id);
     }
 }
 

@@ -11,6 +11,7 @@ use super::alone::AloneWork;
 use super::common::Common;
 use super::contract::{Buddy, BuddyList, Output, TableDone};
 use super::joining::Spliced;
+use super::leaving::Drain;
 use super::show::Standing;
 use super::suspicion::{Footing, SideWork};
 use super::table::Concern;
@@ -46,6 +47,9 @@ pub(super) struct Member {
     helped: BTreeMap<Address, Time>,
     stranger_at: Time,
     suspects_since: Option<Time>,
+    /// Out of the routes before out of the ring.
+    #[serde(default)]
+    pub drain: Drain,
 }
 
 impl Member {
@@ -79,6 +83,7 @@ impl Member {
             helped: BTreeMap::new(),
             stranger_at: Time::ZERO,
             suspects_since: None,
+            drain: Drain::No,
         }
     }
 
@@ -109,6 +114,7 @@ impl Member {
             let (me, incarnation, health) = (self.id, self.incarnation, common.health);
             common.begin(Concern::Health, TableOp::SetHealth { me, incarnation, health });
         }
+        self.settle_drain(common);
         None
     }
 
@@ -272,6 +278,7 @@ impl Member {
             // Nobody knows what the row says: write again.
             Concern::Health if done.result.is_err() => common.row_health = None,
             Concern::Health => common.tell_followers(self.id),
+            Concern::Drain => self.drained(common, &done),
             Concern::View | Concern::Find | Concern::Place | Concern::Join | Concern::Leave => {}
         }
         None
@@ -282,6 +289,13 @@ impl Member {
     }
 
     pub fn standing(&self) -> Standing {
-        Standing { phase: "member", id: Some(self.id), incarnation: self.incarnation, buddies: self.kept.clone() }
+        let drained = self.drain.since();
+        Standing {
+            phase: "member",
+            id: Some(self.id),
+            incarnation: self.incarnation,
+            buddies: self.kept.clone(),
+            drained,
+        }
     }
 }

@@ -164,7 +164,7 @@ impl Engine {
     /// A copy of everything worth showing.
     #[must_use]
     pub fn snapshot(&self, now: Time) -> Snapshot {
-        let bare = |phase| Standing { phase, id: None, incarnation: Incarnation(0), buddies: None };
+        let bare = |phase| Standing { phase, id: None, incarnation: Incarnation(0), buddies: None, drained: None };
         let standing = match &self.phase {
             Phase::Idle => bare("starting"),
             Phase::Starting(starting) => Standing { buddies: starting.kept().cloned(), ..bare("starting") },
@@ -233,6 +233,11 @@ impl Engine {
             }
             Input::Table(done) => return self.table(done),
             Input::Stop { leave } => return self.stop(leave),
+            Input::Drain => {
+                if let Phase::Member(member) = &mut self.phase {
+                    member.drain();
+                }
+            }
         }
         None
     }

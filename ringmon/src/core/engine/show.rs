@@ -11,7 +11,7 @@ use super::watching::Watch;
 pub use super::witness::BrokenLink;
 use crate::core::edit::Held;
 use crate::core::evidence::{LocalFault, WatchId, WatchReading};
-use crate::core::row::{Address, Mode};
+use crate::core::row::{Address, Health, Mode};
 use crate::core::ways::Lost;
 use crate::core::{Incarnation, Purpose, ServerId, Time};
 
@@ -30,6 +30,10 @@ pub struct Snapshot {
     pub incarnation: Incarnation,
     /// Own buddies, as last read.
     pub buddies: Option<BuddyList>,
+    /// What this server says of its own service.
+    pub health: Health,
+    /// Since when the own row says that this server drains, by the agent's own word.
+    pub drained: Option<Time>,
     /// Every watch.
     pub watches: Vec<WatchView>,
     /// Those whom this server does not hear and an asked witness does (R12).
@@ -91,6 +95,7 @@ pub(super) struct Standing {
     pub id: Option<ServerId>,
     pub incarnation: Incarnation,
     pub buddies: Option<BuddyList>,
+    pub drained: Option<Time>,
 }
 
 impl Snapshot {
@@ -102,6 +107,8 @@ impl Snapshot {
             id: standing.id,
             incarnation: standing.incarnation,
             buddies: standing.buddies,
+            health: common.health,
+            drained: standing.drained,
             watches: common.watches.iter().map(|watch| WatchView::of(common, watch, at)).collect(),
             lateness: common.lateness.score(at),
             broken_links: common.broken_links(at),

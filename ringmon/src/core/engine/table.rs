@@ -24,6 +24,7 @@ pub(super) enum Concern {
     Witnesses,
     Health,
     Leave,
+    Drain,
 }
 
 impl Concern {
@@ -31,14 +32,20 @@ impl Concern {
     const fn is_like_a_vote(self) -> bool {
         match self {
             Self::Find | Self::Place | Self::Join | Self::Leave => false,
-            Self::View | Self::Ahead(_) | Self::Vote(_) | Self::Alone | Self::Witnesses | Self::Health => true,
+            Self::View
+            | Self::Ahead(_)
+            | Self::Vote(_)
+            | Self::Alone
+            | Self::Witnesses
+            | Self::Health
+            | Self::Drain => true,
         }
     }
 
     /// Whether it is there to write. (It does not, where that is done already.)
     const fn writes(self) -> bool {
         match self {
-            Self::Join | Self::Vote(_) | Self::Alone | Self::Health | Self::Leave => true,
+            Self::Join | Self::Vote(_) | Self::Alone | Self::Health | Self::Leave | Self::Drain => true,
             Self::Find | Self::Place | Self::View | Self::Ahead(_) | Self::Witnesses => false,
         }
     }

@@ -131,9 +131,13 @@ pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Ne
     {
         return done(Outcome::AddressTaken { name: other.name.clone() });
     }
+    if own.draining {
+        need(seen, [Lookup::LastEvent(own.id)])?;
+    }
     let last = Incarnation(own.incarnation.0.saturating_add(1));
     let incarnation = Incarnation(seen.db_now.as_us()).max(last).max(new.incarnation);
     let set = RowSet {
+        draining: drained_itself(own, seen).then_some(false),
         incarnation: Some(incarnation),
         boot: Some(new.boot.clone()),
         address: Some((new.address, new.notice_port)),
@@ -147,6 +151,13 @@ pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Ne
     let writes = vec![RowWrite::Update { guard: own.into(), set }];
     let outcome = Outcome::Joined { id: own.id, incarnation, kept_place: true };
     Ok(apply(unhurried(seen.db_now, writes, vec![joined(own.id, new, incarnation, true)], outcome)))
+}
+
+/// Whether the last that was told of a server is that it drains, by its own word: it was about to leave, and was killed on the way. An
+/// operator's word is another, and stands until an operator takes it back.
+fn drained_itself(own: &ServerRow, seen: &TableSnapshot) -> bool {
+    let told = seen.events.get(&own.id).and_then(Option::as_ref);
+    own.draining && told.is_some_and(|event| event.kind == EventKind::Service && event.by == own.name)
 }
 
 /// Leaves the ring. A row that is gone, or lives another life by now, has nothing to leave any more.

@@ -55,6 +55,8 @@ pub enum What {
     Began(Option<BuddyList>),
     /// It was told to stop, and to leave or not.
     Stop(bool),
+    /// It was told that it will stop soon.
+    Drain,
     /// It ended.
     Ended(Stopped),
 }
@@ -162,6 +164,7 @@ impl Decisions {
             Input::Notice(notice, (from, _)) => What::Heard(*from, notice.clone()),
             Input::Service(health) => What::Service(*health),
             Input::Stop { leave } => What::Stop(*leave),
+            Input::Drain => What::Drain,
         })
     }
 

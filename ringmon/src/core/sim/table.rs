@@ -175,7 +175,7 @@ impl VirtualTable {
                 return;
             }
             Lookup::LastEvent(id) => {
-                let last = self.events.iter().rfind(|e| e.subject == Some(*id) && is_end(e.kind));
+                let last = self.events.iter().rfind(|e| e.subject == Some(*id));
                 seen.events.insert(*id, last.cloned());
                 return;
             }
@@ -253,9 +253,4 @@ impl VirtualTable {
 /// Whether this counts for the brake (R11).
 fn is_removal(kind: EventKind) -> bool {
     matches!(kind, EventKind::Down | EventKind::AgentLost)
-}
-
-/// Whether a row leaves the table with this event.
-fn is_end(kind: EventKind) -> bool {
-    is_removal(kind) || kind == EventKind::Left
 }

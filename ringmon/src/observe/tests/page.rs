@@ -44,10 +44,19 @@ fn every_number_is_there_under_its_name() {
         ("ringmon_verdicts_total", &[("kind", "answered")], 7.0),
         ("ringmon_verdicts_total", &[("kind", "wrong_tag")], 8.0),
         ("ringmon_notices_total", &[("kind", "sent")], 9.0),
+        ("ringmon_check_passing", &[("check", "tcp:127.0.0.1:80")], 1.0),
+        ("ringmon_check_passing", &[("check", "exec:/a \"b\"")], 0.0),
+        ("ringmon_check_seconds", &[("check", "tcp:127.0.0.1:80")], 0.002),
         ("ringmon_events_total", &[("kind", "unwritten")], 1.0),
     ] {
         assert_eq!(page.value(name, labels), Some(value), "{name} {labels:?}");
     }
+}
+
+#[test]
+fn a_check_without_a_result_is_neither_good_nor_bad() {
+    let page = page(board(vec![]));
+    assert_eq!(page.value("ringmon_check_passing", &[("check", "systemd:x.service")]), None);
 }
 
 #[test]

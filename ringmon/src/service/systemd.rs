@@ -1,0 +1,54 @@
+//! systemd says that a unit is active (`org.freedesktop.systemd1`, org.freedesktop.systemd1(5)).
+
+use zbus::Connection;
+use zbus::zvariant::{OwnedObjectPath, OwnedValue};
+
+const SYSTEMD: &str = "org.freedesktop.systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+/// What counts as active for systemd itself (`UNIT_IS_ACTIVE_OR_RELOADING` of its sources): what reloads, serves.
+const ACTIVE: [&str; 3] = ["active", "reloading", "refreshing"];
+
+/// The system's bus, connected when it is first asked, and again after it broke.
+#[derive(Debug, Default)]
+pub(super) struct Bus(Option<Connection>);
+
+impl Bus {
+    /// One that is connected already, for tests.
+    #[cfg(test)]
+    pub const fn of(connection: Connection) -> Self {
+        Self(Some(connection))
+    }
+
+    /// Whether this unit is active.
+    pub async fn active(&mut self, unit: &str) -> Result<(), String> {
+        // Taken: after a question that hung and was dropped, the next one asks over another connection.
+        let bus = match self.0.take() {
+            Some(bus) => bus,
+            None => Connection::system().await.map_err(|error| format!("no system bus: {error}"))?,
+        };
+        let state = state(&bus, unit).await;
+        if !matches!(state, Err(zbus::Error::InputOutput(_))) {
+            self.0 = Some(bus);
+        }
+        match state {
+            Ok(state) if ACTIVE.contains(&state.as_str()) => Ok(()),
+            Ok(state) => Err(format!("{unit} is {state}")),
+            Err(zbus::Error::MethodError(name, _, _)) if name == "org.freedesktop.systemd1.NoSuchUnit" => {
+                Err(format!("{unit} is not loaded"))
+            }
+            Err(error) => Err(format!("systemd does not say: {error}")),
+        }
+    }
+}
+
+/// `ActiveState` of a unit that is loaded. Two questions and no proxy: a proxy would subscribe to signals that nobody needs.
+async fn state(bus: &Connection, unit: &str) -> zbus::Result<String> {
+    let to = Some(SYSTEMD);
+    let found = bus.call_method(to, "/org/freedesktop/systemd1", Some(MANAGER), "GetUnit", &(unit,)).await?;
+    let path: OwnedObjectPath = found.body().deserialize()?;
+    let said = bus.call_method(to, &path, Some(PROPERTIES), "Get", &(UNIT, "ActiveState")).await?;
+    let value: OwnedValue = said.body().deserialize()?;
+    Ok(String::try_from(value)?)
+}

@@ -1,0 +1,15 @@
+//! Words, verdicts, and every kind of check against real sockets, processes and a bus.
+
+mod check;
+mod exec;
+mod kinds;
+mod running;
+mod systemd;
+mod verdict;
+
+use super::check::Check;
+
+/// The check of these words.
+fn check(text: &str) -> Check {
+    text.parse().unwrap_or_else(|unfit| panic!("{text}: {unfit}"))
+}

@@ -1,0 +1,93 @@
+//! From results to a health. Pure: what came in which order, and nothing else.
+//!
+//! ```text
+//!             first result, whichever
+//!   unknown --------------------------> passing <--- `rise` passes in a row ---+
+//!      |                                   |                                   |
+//!      +------------> failing <------------+--- `fall` failures in a row       |
+//!                        |                                                     |
+//!                        +-----------------------------------------------------+
+//! ```
+
+use std::num::NonZeroU32;
+
+use crate::core::Time;
+use crate::core::row::Health;
+
+/// How many results in a row turn a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steps {
+    /// Passes, of one that fails.
+    pub rise: NonZeroU32,
+    /// Failures, of one that passes.
+    pub fall: NonZeroU32,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self { rise: NonZeroU32::MIN, fall: NonZeroU32::MIN }
+    }
+}
+
+/// How many checks must pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Need {
+    /// Every one.
+    #[default]
+    All,
+    /// One is enough.
+    Any,
+}
+
+/// What one check counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Track {
+    passing: Option<bool>,
+    since: Time,
+    against: u32,
+}
+
+impl Track {
+    /// A result: whether the check turned by it. The first one decides at once, so that a server that starts is routed, or not,
+    /// without a wait.
+    pub fn result(&mut self, at: Time, passed: bool, steps: Steps) -> bool {
+        if self.passing == Some(passed) {
+            self.against = 0;
+            return false;
+        }
+        self.against += 1;
+        let asked = if passed { steps.rise } else { steps.fall };
+        if self.passing.is_some() && self.against < asked.get() {
+            return false;
+        }
+        *self = Self { passing: Some(passed), since: at, against: 0 };
+        true
+    }
+
+    /// What it counts as; `None`: no result yet.
+    pub const fn passing(&self) -> Option<bool> {
+        self.passing
+    }
+
+    /// Since when.
+    pub const fn since(&self) -> Time {
+        self.since
+    }
+}
+
+/// All checks together. What is not known yet decides nothing, where the others do not decide without it.
+pub fn health(tracks: &[Track], need: Need) -> Health {
+    let has = |wanted: Option<bool>| tracks.iter().any(|track| track.passing == wanted);
+    let (decides, otherwise) = match need {
+        Need::All => (false, true),
+        Need::Any => (true, false),
+    };
+    let word = |passing: bool| if passing { Health::Passing } else { Health::Failing };
+    if has(Some(decides)) {
+        word(decides)
+    } else if has(None) || tracks.is_empty() {
+        Health::Unknown
+    } else {
+        word(otherwise)
+    }
+}
