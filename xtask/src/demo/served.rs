@@ -44,9 +44,10 @@ impl Tally {
     }
 }
 
-/// What agents have to say, so that clients find the web servers.
-pub fn agent_words() -> [String; 2] {
-    ["--route-port".to_owned(), PORT.to_string()]
+/// What agents have to say, so that clients find the web servers; a clean shutdown waits for two seconds at most, as HAProxy keeps its
+/// connections open.
+pub fn agent_words() -> [String; 4] {
+    ["--route-port", &PORT.to_string(), "--drain", "2s"].map(str::to_owned)
 }
 
 impl Served {

@@ -20,6 +20,14 @@ pub struct Show {
     json: bool,
 }
 
+/// One line of `--json`.
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+    clients: Tally,
+}
+
 impl Show {
     pub fn new(json: bool) -> Self {
         Self { json }
@@ -51,9 +59,7 @@ impl Show {
     /// What a fault came to.
     pub fn outcome(self, outcome: &Outcome, clients: Tally) {
         if self.json {
-            let mut line = json!(outcome);
-            line["clients"] = json!(clients);
-            progress::print(&line.to_string());
+            progress::print(&serde_json::to_string(&Line { outcome, clients }).unwrap_or_default());
         }
         let ms = |what: &str, ms: Option<f64>| ms.map_or(String::new(), |ms| format!("{what} after {ms:.1} ms, "));
         let steps = [
