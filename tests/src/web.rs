@@ -1,9 +1,11 @@
 //! A web server that says its name, in a server's namespace: what clients want.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -29,13 +31,20 @@ struct Shared {
     /// Answers 503 to everything.
     failing: AtomicBool,
     ending: AtomicBool,
+    connections: AtomicU64,
     requests: AtomicU64,
     last_ns: AtomicU64,
-    open: Mutex<Vec<TcpStream>>,
+    /// Connections, by the number of each.
+    open: Mutex<BTreeMap<u64, TcpStream>>,
+    listener: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Shared {
-    fn open(&self) -> std::sync::MutexGuard<'_, Vec<TcpStream>> {
+    fn listener(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, TcpStream>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -50,9 +59,11 @@ impl Web {
             name: name.to_owned(),
             failing: AtomicBool::new(false),
             ending: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             last_ns: AtomicU64::new(0),
             open: Mutex::default(),
+            listener: Mutex::default(),
         });
         listen(&shared, namespace)?;
         let ending = Arc::clone(&shared);
@@ -68,7 +79,9 @@ impl Web {
     /// Ends as a web server that is stopped: takes no more connections, and closes those that are open.
     pub fn stop(&self) {
         self.shared.ending.store(true, Ordering::Relaxed);
-        for stream in self.shared.open().drain(..) {
+        // Its port is free once that has ended; one that panicked has said so.
+        drop(self.shared.listener().take().map(JoinHandle::join));
+        for (_, stream) in std::mem::take(&mut *self.shared.open()) {
             // One that has gone by itself needs no closing.
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -109,8 +122,8 @@ fn listen(shared: &Arc<Shared>, namespace: &Namespace) -> anyhow::Result<()> {
         }
     };
     listener.set_nonblocking(true).context("a listener without timeouts")?;
-    let shared = Arc::clone(shared);
-    std::thread::spawn(move || {
+    let (shared, slot) = (Arc::clone(shared), shared);
+    let thread = std::thread::spawn(move || {
         while !shared.ending.load(Ordering::Relaxed) {
             match listener.accept() {
                 Ok((stream, _)) => serve(&shared, stream),
@@ -119,16 +132,19 @@ fn listen(shared: &Arc<Shared>, namespace: &Namespace) -> anyhow::Result<()> {
             }
         }
     });
+    *slot.listener() = Some(thread);
     Ok(())
 }
 
 fn serve(shared: &Arc<Shared>, stream: TcpStream) {
     let Ok(kept) = stream.try_clone() else { return };
-    shared.open().push(kept);
+    let number = shared.connections.fetch_add(1, Ordering::Relaxed);
+    shared.open().insert(number, kept);
     let shared = Arc::clone(shared);
     std::thread::spawn(move || {
         // Whoever breaks a connection off is none of this thread's business.
         let _ = answer(&shared, stream);
+        shared.open().remove(&number);
     });
 }
 

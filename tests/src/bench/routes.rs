@@ -316,7 +316,14 @@ impl Scene {
     fn heal(&mut self, what: What, victim: &str) -> anyhow::Result<()> {
         let web = self.webs.get(victim).context("a web server")?;
         match what {
-            What::Crash | What::AgentKill => drop(self.lab.strike(Fault::Return, &[victim.to_owned()])?),
+            What::Crash => {
+                // As a machine that has lost its power comes back: with a new agent, which joins at once. One that was removed again and again while it
+                // ran would wait for longer each time.
+                self.lab.signal(victim, nix::sys::signal::Signal::SIGKILL)?;
+                self.lab.mark(victim, State::Killed);
+                drop(self.lab.strike(Fault::Return, &[victim.to_owned()])?);
+            }
+            What::AgentKill => drop(self.lab.strike(Fault::Return, &[victim.to_owned()])?),
             What::Service => web.fail(false),
             What::Shutdown => {
                 web.start_again()?;
