@@ -115,6 +115,8 @@ keys! {
     HaproxyDynamic = "haproxy_dynamic", Some("on");
     /// Further words for servers that are added to HAProxy.
     HaproxyServer = "haproxy_server", Some("");
+    /// Whether sessions of servers that were found dead are shut down.
+    HaproxyShutdown = "haproxy_shutdown", Some("off");
     /// A file for Prometheus.
     FileSd = "file_sd", None;
     /// A template, and the file it makes.

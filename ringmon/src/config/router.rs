@@ -133,8 +133,7 @@ const RECONCILE: Duration = Duration::from_secs(1);
 fn haproxies(typed: &Typed, default_port: Option<u16>) -> Result<Vec<Target>, Error> {
     let options = haproxy::Options {
         dynamic: must(typed, Key::HaproxyDynamic, "", parse::switch)?,
-        // Of servers that are gone for good: whoever waits for one waits in vain.
-        kill_sessions: true,
+        kill_sessions: must(typed, Key::HaproxyShutdown, "", parse::switch)?,
         add_options: must(typed, Key::HaproxyServer, "", |text| Ok(text.to_owned()))?,
         default_port,
         every: RECONCILE,

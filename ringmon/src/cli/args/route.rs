@@ -64,6 +64,10 @@ pub struct RouterFlags {
     /// Further words for servers that are added to HAProxy, like "check inter 2s"
     #[arg(long, value_name = "WORDS")]
     pub haproxy_server: Option<String>,
+    /// Shut down the sessions of a server that was found dead: whoever has sent it a request hears at once, and whoever is still connecting is not
+    /// sent to another server, as HAProxy's redispatch would [default: off]
+    #[arg(long, value_name = "on|off")]
+    pub haproxy_shutdown: Option<String>,
     /// Keep a file for Prometheus' file_sd_configs
     #[arg(long, value_name = "FILE")]
     pub file_sd: Option<String>,
@@ -98,6 +102,7 @@ impl RouterFlags {
         for (key, given) in [
             (Key::HaproxyDynamic, &self.haproxy_dynamic),
             (Key::HaproxyServer, &self.haproxy_server),
+            (Key::HaproxyShutdown, &self.haproxy_shutdown),
             (Key::FileSd, &self.file_sd),
             (Key::Template, &self.template),
             (Key::TemplateCheck, &self.template_check),
