@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use super::kit::{TestDb, mono, new_row};
 use super::model::{accusation, steady};
 use super::plans::seeded;
-use crate::core::edit::{Guard, Lookup, Outcome, TableSnapshot};
+use crate::core::edit::{Guard, Lookup, Outcome, StoredEvent, TableSnapshot};
 use crate::core::engine::TableOp;
 use crate::core::row::{Health, Quorum, ServerRow, Side};
 use crate::core::{EventKind, Incarnation, ServerId, VoteKind, ring};
@@ -43,6 +43,9 @@ pub struct Writer {
     me: Option<(ServerId, Incarnation)>,
     joined: BTreeSet<ServerId>,
     ended: BTreeSet<ServerId>,
+    /// Whom it may have removed without ever hearing so: the answer was lost, and when it asked again it was itself no member any more, so that
+    /// what it asked was stale.
+    in_doubt: BTreeSet<ServerId>,
     /// The most attempts that one operation took.
     attempts: u32,
     /// And the most places that one join tried.
@@ -55,8 +58,9 @@ impl Writer {
     }
 
     pub fn with(store: Store, name: String, seed: u64, patience: Option<Duration>) -> Self {
-        let (joined, ended, rng) = (BTreeSet::new(), BTreeSet::new(), StdRng::seed_from_u64(seed));
-        Self { store, rng, name, patience, me: None, joined, ended, attempts: 0, places: 0 }
+        let (joined, ended, in_doubt) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let rng = StdRng::seed_from_u64(seed);
+        Self { store, rng, name, patience, me: None, joined, ended, in_doubt, attempts: 0, places: 0 }
     }
 
     /// Until it is done: others may be faster for a while, and nothing is written then.
@@ -68,6 +72,7 @@ impl Writer {
             mono()
         };
         let (mut round, begun) = (0, Instant::now());
+        let mut lost = false;
         while self.patience.map_or(round < ROUNDS, |patience| begun.elapsed() < patience) {
             round += 1;
             let (result, seen) = self.store.run(op, clock, || true).await;
@@ -80,11 +85,15 @@ impl Writer {
                     if let Outcome::Removed { removed, .. } = &outcome {
                         self.ended.extend(removed.iter().map(|r| r.server));
                     }
+                    if let (TableOp::Accuse(a) | TableOp::RemoveAll(a), true, Outcome::Stale) = (op, lost, &outcome) {
+                        self.in_doubt.extend(a.findings.iter().map(|finding| finding.server));
+                    }
                     return (outcome, seen);
                 }
                 // Also a statement that took too long on a busy machine, COMMIT included: asked again, it says the same.
                 Err(error) if error.is_transient() => {
                     eprintln!("{}: {error}", self.name);
+                    lost = true;
                     if self.patience.is_some() {
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
@@ -232,7 +241,7 @@ impl Crowd {
 /// Whether the table is one whole ring of exactly those that came and did not go, and its history says so too.
 pub async fn settle(store: &Store, writers: &[Writer]) -> Result<(), String> {
     let joined: BTreeSet<ServerId> = writers.iter().flat_map(|writer| &writer.joined).copied().collect();
-    let ended: BTreeSet<ServerId> = writers.iter().flat_map(|writer| &writer.ended).copied().collect();
+    let mut ended: BTreeSet<ServerId> = writers.iter().flat_map(|writer| &writer.ended).copied().collect();
     if joined.len() < writers.iter().map(|writer| writer.joined.len()).sum() {
         return Err("an id was given twice".to_owned());
     }
@@ -242,9 +251,29 @@ pub async fn settle(store: &Store, writers: &[Writer]) -> Result<(), String> {
         return Err(damage.join("; "));
     }
     let members: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+    // Of those in doubt the history knows whether they went, and on whose word.
+    for writer in writers {
+        for id in writer
+            .in_doubt
+            .iter()
+            .filter(|id| !members.contains(id) && !ended.contains(id))
+            .copied()
+            .collect::<Vec<_>>()
+        {
+            let history = store.events(Events::Newest(u32::MAX)).await.map_err(|error| error.to_string())?;
+            let removed = |event: &StoredEvent| matches!(event.kind, EventKind::Down | EventKind::AgentLost);
+            if history.iter().any(|event| event.subject == Some(id) && event.by == writer.name && removed(event)) {
+                eprintln!("{}: the answer to the removal of {id} was lost for good", writer.name);
+                ended.insert(id);
+            }
+        }
+    }
     let expected: BTreeSet<ServerId> = joined.difference(&ended).copied().collect();
     if members != expected {
-        return Err(format!("{members:?} are left of {expected:?}"));
+        let history = store.events(Events::Newest(u32::MAX)).await.map_err(|error| error.to_string())?;
+        let odd: BTreeSet<ServerId> = members.symmetric_difference(&expected).copied().collect();
+        let of: Vec<_> = history.iter().filter(|event| event.subject.is_some_and(|id| odd.contains(&id))).collect();
+        return Err(format!("{members:?} are left of {expected:?}; the history of those that are odd: {of:#?}"));
     }
     eprintln!("{} joined, {} ended, {} are left", joined.len(), ended.len(), members.len());
     assert_history(store, &joined, &ended).await;
