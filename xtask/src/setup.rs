@@ -138,6 +138,8 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
     }
     if wanted(For::Galera) {
         package("rsync", "rsync");
+        // How a node gets its first copy; the server itself is in another package.
+        package("wsrep_sst_rsync", "mariadb-server");
     }
     if wanted(For::Haproxy) {
         package("haproxy", "haproxy");
@@ -152,6 +154,7 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
     if wanted(For::Test) {
         package("ping", "iputils-ping");
         package("sqlite3", "sqlite3");
+        package("dbus-daemon", "dbus-daemon");
     }
     // It has no program.
     if wanted(For::Galera) && !Path::new("/usr/lib/galera/libgalera_smm.so").exists() {

@@ -2,12 +2,10 @@
 
 use std::future::Future;
 
-use nix::time::{ClockId, clock_gettime};
-
 use super::exit::Error;
 use crate::config::{Machine, Typed, pool_access};
 use crate::core::op::TableOp;
-use crate::core::{Outcome, TableSnapshot, Time};
+use crate::core::{Outcome, TableSnapshot};
 use crate::store::Store;
 
 /// Runs a command's future to its end.
@@ -32,7 +30,7 @@ pub async fn open(typed: &Typed) -> anyhow::Result<Store> {
 /// # Errors
 /// The database's.
 pub async fn run(store: &Store, op: &TableOp) -> anyhow::Result<(Outcome, TableSnapshot)> {
-    let (result, seen) = store.run(op, monotonic, || true).await;
+    let (result, seen) = store.run(op, crate::router::now, || true).await;
     Ok((result?, seen))
 }
 
@@ -45,12 +43,4 @@ pub fn unexpected(outcome: &Outcome) -> anyhow::Error {
 pub fn operator() -> String {
     let host = Machine::this().map(|machine| machine.hostname).unwrap_or_default();
     format!("operator on {host}")
-}
-
-/// This machine's monotonic clock.
-fn monotonic() -> Time {
-    // It is always there on Linux (clock_gettime(2)); zero would only make the snapshot's stamp wrong, which no command here reads.
-    clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map(|now| Time::from_ns(u64::try_from(std::time::Duration::from(now).as_nanos()).unwrap_or(u64::MAX)))
-        .unwrap_or(Time::ZERO)
 }

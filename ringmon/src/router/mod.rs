@@ -12,6 +12,8 @@ mod sinks;
 mod source;
 mod turn;
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -22,11 +24,14 @@ use follow::Follow;
 use source::{Ask, Source, looker};
 use turn::{Parts, Turn};
 
+pub use clock::now;
 pub use kept::{Error as KeptError, Kept};
 pub use run::run;
 pub use say::{place, word};
-pub use source::Shared;
 pub use turn::{Counts, Sight};
+
+/// What is shared of a list.
+pub type Shared = Arc<Routes>;
 
 /// A pool's routes as they come; ends when dropped.
 #[derive(Debug)]

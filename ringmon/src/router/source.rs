@@ -1,6 +1,5 @@
 //! Where the table is read: the database, and its replicas when that does not answer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -146,9 +145,6 @@ pub fn looker(mut source: Source) -> (mpsc::Sender<Ask>, mpsc::Receiver<Answer>)
     });
     (asks, answered)
 }
-
-/// What is shared of the newest list.
-pub type Shared = Arc<crate::core::route::Routes>;
 
 #[cfg(test)]
 mod tests {

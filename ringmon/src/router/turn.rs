@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::Shared;
 use super::clock;
 use super::follow::{Agents, Follow};
 use super::kept::Kept;
-use super::source::{Answer, Ask, Look, Shared};
+use super::source::{Answer, Ask, Look};
 use crate::core::route::{Policy, Routing};
 use crate::core::{PoolKey, ServerId, ServerRow, Time};
 

@@ -2,10 +2,9 @@
 
 use super::kit::{POOL, TestDb};
 use super::model::{accusation, steady};
-use crate::core::Outcome;
-use crate::core::VoteKind;
 use crate::core::engine::TableOp;
 use crate::core::row::{Health, Quorum, Side};
+use crate::core::{Outcome, ServerId, VoteKind};
 use crate::store::{DatabaseUrl, Error, Events, RuleChanges, Store, new_key};
 use ringmon_tests::engine::PASSWORD;
 
@@ -54,6 +53,8 @@ async fn an_agents_grants_suffice_for_an_agent_and_not_for_an_administrator(db: 
     let (a, b) = (store.row("a").await, store.row("b").await);
     let set = TableOp::SetHealth { me: a.id, incarnation: a.incarnation, health: Health::Passing };
     assert_eq!(store.run_plain(&set).await, Outcome::Written);
+    let drain = TableOp::SetDraining { id: a.id, incarnation: Some(a.incarnation), draining: true, by: "a".into() };
+    assert_eq!(store.run_plain(&drain).await, Outcome::Written);
     for alone in [true, false] {
         let op = TableOp::Alone { me: a.id, incarnation: a.incarnation, alone };
         assert!(matches!(store.run_plain(&op).await, Outcome::AloneMarked | Outcome::Written | Outcome::Read));
@@ -91,7 +92,11 @@ async fn a_readers_grants_suffice_to_look_and_for_nothing_else(db: TestDb) {
     assert!(!store.events(Events::Newest(10)).await.unwrap().is_empty());
     assert_eq!(store.pool().await.unwrap().name, POOL);
     let row = store.row("a").await;
+    // What a router reads: rows, and what became of those that are gone.
+    let view = TableOp::View { me: ServerId::NEW, known: vec![row.id, ServerId(999)] };
+    assert_eq!(store.run_plain(&view).await, Outcome::Read);
     for op in [
+        TableOp::SetDraining { id: row.id, incarnation: None, draining: true, by: "test".into() },
         TableOp::Leave { id: row.id, incarnation: None, by: "test".into() },
         TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health: Health::Failing },
         TableOp::SetFrozen { frozen: Some("no".into()), by: "test".into() },

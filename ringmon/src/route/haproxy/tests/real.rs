@@ -173,7 +173,11 @@ async fn the_snippet_of_the_manual_is_right() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cfg");
         std::fs::write(&path, snippet).unwrap();
-        let check = std::process::Command::new("haproxy").args(["-c", "-f"]).arg(&path).output().unwrap();
+        let check = std::process::Command::new(ringmon_tests::engine::find("haproxy").unwrap())
+            .args(["-c", "-f"])
+            .arg(&path)
+            .output()
+            .unwrap();
         assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
     }
 }

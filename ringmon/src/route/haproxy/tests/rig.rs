@@ -97,7 +97,7 @@ backend b
     pub(super) async fn again(&mut self) {
         let log = File::create(self.path("log")).unwrap();
         // The master and its workers are a group, so that all of them can be ended.
-        let child = Command::new("haproxy")
+        let child = Command::new(ringmon_tests::engine::find("haproxy").unwrap())
             .args([self.mode, "-f"])
             .arg(self.path("cfg"))
             .stdin(Stdio::null())
@@ -105,7 +105,7 @@ backend b
             .stderr(log)
             .process_group(0)
             .spawn()
-            .expect("these tests need HAProxy 2.6 or later in the PATH: apt-get install haproxy");
+            .expect("HAProxy starts");
         self.child = Some(child);
         soon(async {
             while ask(&self.at("admin"), &["show info".into()]).await.is_err() {
