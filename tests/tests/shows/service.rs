@@ -66,8 +66,11 @@ fn a_service_that_fails_leaves_the_routes_and_not_the_ring_and_comes_back() -> R
     ensure!(told.detail["why"] == "cannot connect: Connection refused (os error 111)", "{told:?}");
     let expected = lab.expected();
     ensure!(expected.contains("s4") && lab.whole(&expected)?.is_some(), "it stays on the ring");
-    let metrics = lab.server("s4")?.http("/metrics")?;
-    ensure!(metrics.contains(&format!("ringmon_check_passing{{check=\"{check}\"}} 0")), "{metrics}");
+    // What is scraped is of the agent's last look around, a little older than what it tells.
+    lab.until("its metrics say so", Duration::from_secs(10), |lab| {
+        let metrics = lab.server("s4")?.http("/metrics")?;
+        Ok(metrics.contains(&format!("ringmon_check_passing{{check=\"{check}\"}} 0")).then_some(()))
+    })?;
     let _service = serve(&lab, "s4")?;
     watching.until(&mut lab, "it is routed again", |list| list.standing("s4") == "active")?;
     ensure!(!lab.events().iter().any(|event| event.mono_ns > begin && event.is("suspect", "s4")), "nobody missed it");
