@@ -34,6 +34,9 @@ pub enum Checks {
     Default,
     /// Every 100 ms with a timeout of 100 ms, down after 2, up after 2.
     Fast,
+    /// As often as `Fast`, but only whether somebody accepts a connection; and it asks the servers' agents, every 200 ms at this port. It
+    /// keeps no idle connection, which whoever drains would wait for.
+    Agents(u16),
 }
 
 /// A HAProxy, until this is dropped.
@@ -187,15 +190,17 @@ fn configuration(folder: &Path, servers: u8, checks: Checks) -> String {
         folder.display(),
         frontend(),
     );
+    let fast = " check inter 100ms fall 2 rise 2";
     let check = match checks {
-        Checks::None => "",
-        Checks::Default => " check",
-        Checks::Fast => " check inter 100ms fall 2 rise 2",
+        Checks::None => String::new(),
+        Checks::Default => " check".to_owned(),
+        Checks::Fast => fast.to_owned(),
+        Checks::Agents(port) => format!("{fast} agent-check agent-inter 200ms agent-port {port} pool-max-conn 0"),
     };
-    if checks != Checks::None {
+    if matches!(checks, Checks::Default | Checks::Fast) {
         text.push_str("  option httpchk GET /\n");
     }
-    if checks == Checks::Fast {
+    if matches!(checks, Checks::Fast | Checks::Agents(_)) {
         text.push_str("  timeout check 100ms\n");
     }
     for number in 1..=servers {

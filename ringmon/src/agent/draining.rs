@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::clock;
 use crate::core::{Snapshot, Time};
-use crate::observe;
+use crate::observe::{self, Askers};
 
 /// What a signal sets going.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Plan {
     pub drain: Option<(u16, Duration)>,
     /// Where it is looked who is connected.
     pub worker: Handle,
+    /// Whoever asks for agent-checks.
+    pub askers: Askers,
 }
 
 /// The wait, while it lasts.
@@ -31,7 +34,16 @@ pub struct Draining {
     limit: Duration,
     look_at: Time,
     /// `None`: not looked yet.
-    connected: watch::Receiver<Option<usize>>,
+    seen: watch::Receiver<Option<Seen>>,
+}
+
+/// What is looked at meanwhile.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// Connections to the route port.
+    connected: usize,
+    /// The moment since which everybody has heard an agent-check's answer; `None`: nobody asks.
+    heard: Option<Time>,
 }
 
 impl Draining {
@@ -39,23 +51,24 @@ impl Draining {
     const EVERY: Duration = Duration::from_millis(100);
     /// Routers that no notice reached look every second.
     const ROUTERS: Duration = Duration::from_secs(1);
+    /// HAProxys ask every two seconds if nobody says otherwise, each of their backends for itself.
+    const ASKERS: Duration = Duration::from_millis(2500);
     /// A row that does not say so by then will not: the database has other worries.
     const WRITTEN_WITHIN: Duration = Duration::from_millis(1500);
 
     /// Begins to look. Off the loop: with many connections the kernel's list is long.
-    pub fn begin(now: Time, port: u16, limit: Duration, worker: &Handle) -> Self {
-        let (count, connected) = watch::channel(None);
-        worker.spawn(async move {
+    pub fn begin(now: Time, (port, limit): (u16, Duration), plan: &Plan) -> Self {
+        let (show, seen) = watch::channel(None);
+        let askers = plan.askers.clone();
+        plan.worker.spawn(async move {
             // Until nobody is interested any more.
-            while !count.is_closed() {
-                match tokio::task::spawn_blocking(move || observe::connected(port)).await {
-                    Ok(connected) => count.send_replace(Some(connected)),
-                    Err(_) => return,
-                };
+            while !show.is_closed() {
+                let Ok(connected) = tokio::task::spawn_blocking(move || observe::connected(port)).await else { return };
+                show.send_replace(Some(Seen { connected, heard: askers.all_since(clock::now()) }));
                 tokio::time::sleep(Self::EVERY).await;
             }
         });
-        Self { begun: now, until: now + limit, limit, look_at: now, connected }
+        Self { begun: now, until: now + limit, limit, look_at: now, seen }
     }
 
     /// When to ask [`Self::over`] next.
@@ -66,7 +79,7 @@ impl Draining {
     /// Whether there is nothing to wait for any more, and what to say of it.
     pub fn over(&mut self, now: Time, seen: &Snapshot) -> Option<String> {
         self.look_at = (now + Self::EVERY).min(self.until.max(now));
-        let connected = *self.connected.borrow();
+        let meanwhile = *self.seen.borrow();
         if seen.phase != "member" {
             return Some("this server is on no ring, so nobody is sent here".to_owned());
         }
@@ -77,14 +90,41 @@ impl Draining {
             None if now >= self.begun + Self::WRITTEN_WITHIN => {
                 return Some("the database did not write it in time".to_owned());
             }
-            Some(at) if now >= at + Self::ROUTERS && connected == Some(0) => {
+            Some(at) if meanwhile.is_some_and(|meanwhile| meanwhile.is_over(now, at)) => {
                 return Some("nobody is connected any more".to_owned());
             }
             None | Some(_) => {}
         }
         (now >= self.until).then(|| {
-            let left = connected.map_or_else(|| "an unknown number of".to_owned(), |count| count.to_string());
+            let left = meanwhile.map_or_else(|| "an unknown number of".to_owned(), |seen| seen.connected.to_string());
             format!("{left} connections are left after {:?}", self.limit)
         })
+    }
+}
+
+impl Seen {
+    /// Everybody can know that this server drains since `at`, and nobody is connected.
+    fn is_over(self, now: Time, at: Time) -> bool {
+        let wait = if self.heard.is_some() { Draining::ASKERS } else { Draining::ROUTERS };
+        self.connected == 0 && now >= at + wait && self.heard.is_none_or(|heard| heard > at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_who_asks_has_to_hear_of_it_and_nobody_may_be_connected() {
+        let at = Time::from_ns(60_000_000_000);
+        let ms = Duration::from_millis;
+        let over = |connected, heard: Option<Time>, after| Seen { connected, heard }.is_over(at + ms(after), at);
+        assert!(!over(0, None, 999) && over(0, None, 1000), "nobody asks: routers look every second");
+        assert!(
+            !over(0, Some(at + ms(100)), 2499) && over(0, Some(at + ms(100)), 2500),
+            "a HAProxy may have several backends"
+        );
+        assert!(!over(0, Some(at), 20_000) && !over(0, Some(at - ms(1)), 20_000), "one has not asked since");
+        assert!(!over(1, None, 20_000) && !over(1, Some(at + ms(100)), 20_000), "somebody is connected");
     }
 }

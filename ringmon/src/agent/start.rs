@@ -21,7 +21,7 @@ use crate::core::evidence::Board;
 use crate::core::{Incarnation, PoolKey};
 use crate::datapath::{Datapath, xdp};
 use crate::notice::Notices;
-use crate::observe::{self, EventLog};
+use crate::observe::{self, AgentCheck, Askers, EventLog};
 use crate::record::{self, Recorder};
 use crate::service::Service;
 
@@ -52,7 +52,12 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     tracing::info!(mode = ?datapath.mode(), interface = %config.interface, address = %config.address, "the datapath is open");
     let (board, shown) = watch::channel(Arc::new(Board::default()));
     if let Some(addr) = config.http {
-        serve_http(addr, shown, &worker).await?;
+        serve_http(addr, shown.clone(), &worker).await?;
+    }
+    let askers = Askers::default();
+    if let Some(addr) = config.agent_check {
+        let check = AgentCheck { board: shown, weight: config.weight, clock: clock::now, askers: askers.clone() };
+        answer_agent_checks(addr, check, &worker).await?;
     }
 
     if config.realtime {
@@ -65,14 +70,14 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     service.known(FIRST_RESULT.min(config.service.timeout)).await;
     let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys, service };
     let turn = Turn::new(engine, rooms, tuning.pulse_every).context("cannot make a timer")?;
-    Ok(turn.run(kept.map(|k| k.buddies), &mut signals, &plan(&config, worker)).await)
+    Ok(turn.run(kept.map(|k| k.buddies), &mut signals, &plan(&config, worker, askers)).await)
 }
 
 /// What a signal will set going. Clients are waited for where they would be sent elsewhere, and where it is known at which port they are.
-fn plan(config: &AgentConfig, worker: Handle) -> Plan {
+fn plan(config: &AgentConfig, worker: Handle, askers: Askers) -> Plan {
     match config.on_stop {
-        OnStop::Leave => Plan { leave: true, drain: config.route_port.zip(config.drain), worker },
-        OnStop::Stay => Plan { leave: false, drain: None, worker },
+        OnStop::Leave => Plan { leave: true, drain: config.route_port.zip(config.drain), worker, askers },
+        OnStop::Stay => Plan { leave: false, drain: None, worker, askers },
     }
 }
 
@@ -152,6 +157,14 @@ async fn serve_http(addr: SocketAddr, board: watch::Receiver<Arc<Board>>, worker
             tracing::error!("{error}; metrics and status are gone, probing goes on");
         }
     });
+    Ok(())
+}
+
+/// So do agent-checks, and go on while the loop waits.
+async fn answer_agent_checks(addr: SocketAddr, check: AgentCheck, worker: &Handle) -> anyhow::Result<()> {
+    let listener =
+        worker.spawn(AgentCheck::listen(addr)).await.context("the listener for agent-checks broke off")??;
+    worker.spawn(check.serve(listener));
     Ok(())
 }
 

@@ -266,7 +266,7 @@ impl Turn {
             ?limit,
             "no new clients from now on; this server leaves when nobody is connected any more, or the time is up"
         );
-        self.draining = Some(Draining::begin(now, port, limit, &plan.worker));
+        self.draining = Some(Draining::begin(now, (port, limit), plan));
         self.input(now, Input::Drain);
     }
 

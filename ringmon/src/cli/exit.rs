@@ -109,6 +109,7 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(match error {
             observe::Error::OpenEvents { source, .. }
             | observe::Error::Listen { source, .. }
+            | observe::Error::ListenAgentCheck { source, .. }
             | observe::Error::Serve(source) => io_code(source).unwrap_or(CONFIGURATION),
         });
     }

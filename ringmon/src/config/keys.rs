@@ -89,6 +89,8 @@ keys! {
     Log = "log", Some("info");
     /// Where clients go, if not to the address.
     RouteAddress = "route_address", None;
+    /// Where HAProxy's agent-checks are answered.
+    AgentCheck = "agent_check", Some("off");
     /// Port for clients.
     RoutePort = "route_port", None;
     /// Share of clients.

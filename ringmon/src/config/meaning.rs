@@ -63,6 +63,7 @@ pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
         notice_port: must(typed, Key::NoticePort, "", |text| parse::number(text, 1u16, u16::MAX))?,
         route_address: maybe(typed, Key::RouteAddress, parse::address)?,
         route_port: maybe(typed, Key::RoutePort, |text| parse::number(text, 1u16, u16::MAX))?,
+        agent_check: must(typed, Key::AgentCheck, "", |text| parse::listen_at(text, address))?,
         weight: must(typed, Key::Weight, "", |text| parse::number(text, 0u16, u16::MAX))?,
         profile: must(typed, Key::Profile, "", |text| parse::one_of(parse::PROFILES, text))?,
         datapath: must(typed, Key::Datapath, "", |text| parse::one_of(parse::DATAPATHS, text))?,

@@ -62,6 +62,8 @@ pub struct AgentConfig {
     pub route_address: Option<Address>,
     /// Port for clients.
     pub route_port: Option<u16>,
+    /// Where HAProxy's agent-checks are answered; `None`: nowhere.
+    pub agent_check: Option<SocketAddr>,
     /// Share of clients, relative to the other servers'.
     pub weight: u16,
     /// How fast to probe.

@@ -149,6 +149,17 @@ pub fn listen(text: &str) -> Result<Option<SocketAddr>, Problem> {
     text.parse().map(Some).map_err(|_| Problem::NotA("an address and a port, like 127.0.0.1:7464, or off"))
 }
 
+/// Where to listen, by default at this address; `off`: nowhere.
+pub fn listen_at(text: &str, own: Address) -> Result<Option<SocketAddr>, Problem> {
+    if text == "off" {
+        return Ok(None);
+    }
+    if let Ok(port) = number(text, 1u16, u16::MAX) {
+        return Ok(Some(SocketAddr::new(own, port)));
+    }
+    text.parse().map(Some).map_err(|_| Problem::NotA("a port, or an address and a port like 10.0.0.1:7466, or off"))
+}
+
 /// A name that fits into the table, a log line and a metric's label without quoting.
 pub fn name(text: &str) -> Result<String, Problem> {
     let good = |c: char| c.is_ascii_alphanumeric() || "._-:@".contains(c);

@@ -1,5 +1,6 @@
-//! Metrics, HTTP, event log: reads snapshots, never the engine.
+//! Metrics, HTTP, event log, agent-checks: reads snapshots, never the engine.
 
+mod agent_check;
 mod connected;
 mod event_log;
 mod http;
@@ -9,6 +10,7 @@ pub mod routes;
 #[cfg(test)]
 mod tests;
 
+pub use agent_check::{AgentCheck, Askers};
 pub use connected::connected;
 pub use event_log::{EventLog, EventTarget};
 pub use http::{listen, serve};
@@ -30,6 +32,14 @@ pub enum Error {
     /// The HTTP address could not be taken; nothing listens.
     #[error("cannot listen for HTTP on {addr}: {source}")]
     Listen {
+        /// Which address.
+        addr: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The address for agent-checks could not be taken; nothing listens.
+    #[error("cannot listen for agent-checks on {addr}: {source}")]
+    ListenAgentCheck {
         /// Which address.
         addr: SocketAddr,
         /// Why.

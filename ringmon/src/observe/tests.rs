@@ -1,5 +1,6 @@
 //! Pages over real HTTP on loopback, read by a strict reader.
 
+mod agent_check;
 pub mod exposition;
 mod http;
 mod page;

@@ -128,6 +128,15 @@ fn checks_are_shown_with_their_reasons() {
 }
 
 #[test]
+fn a_server_that_an_operator_drains_says_so() {
+    let mut shown: serde_json::Value = serde_json::from_str(&board("member")).unwrap();
+    shown["engine"]["draining"] = true.into();
+    let said = status(ok(&shown.to_string()), &[]);
+    let line = "\ndraining   no new clients are sent here, until `ringmon undrain`\n";
+    assert!(said.code == 0 && said.out.contains(line), "{}", said.out);
+}
+
+#[test]
 fn who_is_no_member_is_not_healthy() {
     let said = status(ok(&board("joining")), &[]);
     assert_eq!(said.code, 1);

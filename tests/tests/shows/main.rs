@@ -1,5 +1,6 @@
 //! What has to be shown besides the ten lines: the wire, broken rings, the pool's rules, every fault, nothing left behind.
 
+mod agent_check;
 mod away;
 mod bench;
 mod faults;

@@ -116,6 +116,10 @@ pub struct AgentFlags {
     /// The port clients are to use
     #[arg(long, value_name = "PORT")]
     pub route_port: Option<String>,
+    /// Answer HAProxy's agent-checks at this port of the own address, or at this address and port: ready, drain, down or maint, and the
+    /// weight in per cent; for HAProxys that no router reaches [default: off]
+    #[arg(long, value_name = "PORT|ADDR")]
+    pub agent_check: Option<String>,
     /// Share of clients, relative to the other servers' [default: 100]
     #[arg(long, value_name = "N")]
     pub weight: Option<String>,
@@ -157,6 +161,7 @@ impl AgentFlags {
             (Key::NoticePort, &self.notice_port),
             (Key::RouteAddress, &self.route_address),
             (Key::RoutePort, &self.route_port),
+            (Key::AgentCheck, &self.agent_check),
             (Key::Weight, &self.weight),
             (Key::Realtime, &self.realtime),
             (Key::Dscp, &self.dscp),

@@ -42,6 +42,8 @@ pub struct Engine {
     pub health: Health,
     #[serde(default)]
     pub drained: Option<Time>,
+    #[serde(default)]
+    pub draining: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,6 +90,8 @@ pub fn text(status: &Status) -> String {
     if let Some(since) = engine.drained {
         let ago = short(engine.at.since(since));
         lines.push(format!("draining   for {ago}: no new clients are sent here, and this server will leave"));
+    } else if engine.draining {
+        lines.push("draining   no new clients are sent here, until `ringmon undrain`".to_owned());
     }
     if !status.checks.is_empty() {
         lines.push(format!("service    {}", health(engine.health)));

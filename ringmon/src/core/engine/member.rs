@@ -296,6 +296,7 @@ impl Member {
             incarnation: self.incarnation,
             buddies: self.kept.clone(),
             drained,
+            draining: drained.is_some() || self.view.as_ref().is_some_and(|view| view.me.draining),
         }
     }
 }

@@ -164,7 +164,14 @@ impl Engine {
     /// A copy of everything worth showing.
     #[must_use]
     pub fn snapshot(&self, now: Time) -> Snapshot {
-        let bare = |phase| Standing { phase, id: None, incarnation: Incarnation(0), buddies: None, drained: None };
+        let bare = |phase| Standing {
+            phase,
+            id: None,
+            incarnation: Incarnation(0),
+            buddies: None,
+            drained: None,
+            draining: false,
+        };
         let standing = match &self.phase {
             Phase::Idle => bare("starting"),
             Phase::Starting(starting) => Standing { buddies: starting.kept().cloned(), ..bare("starting") },

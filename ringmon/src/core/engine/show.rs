@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub health: Health,
     /// Since when the own row says that this server drains, by the agent's own word.
     pub drained: Option<Time>,
+    /// The own row says that no new clients are to be sent here, as last read.
+    pub draining: bool,
     /// Every watch.
     pub watches: Vec<WatchView>,
     /// Those whom this server does not hear and an asked witness does (R12).
@@ -96,6 +98,7 @@ pub(super) struct Standing {
     pub incarnation: Incarnation,
     pub buddies: Option<BuddyList>,
     pub drained: Option<Time>,
+    pub draining: bool,
 }
 
 impl Snapshot {
@@ -109,6 +112,7 @@ impl Snapshot {
             buddies: standing.buddies,
             health: common.health,
             drained: standing.drained,
+            draining: standing.draining,
             watches: common.watches.iter().map(|watch| WatchView::of(common, watch, at)).collect(),
             lateness: common.lateness.score(at),
             broken_links: common.broken_links(at),

@@ -168,7 +168,7 @@ async fn the_snippet_of_the_manual_is_right() {
     let manual = include_str!("../../../../../docs/routing.md");
     let snippets: Vec<&str> =
         manual.split("```haproxy\n").skip(1).filter_map(|part| part.split("```").next()).collect();
-    assert_eq!(snippets.len(), 2, "one with servers, one without");
+    assert_eq!(snippets.len(), 3, "one with servers, one without, one that asks agents");
     for snippet in snippets {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cfg");

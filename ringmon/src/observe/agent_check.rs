@@ -1,0 +1,151 @@
+//! HAProxy's agent-check: whoever connects hears one line of what this server says of itself (HAProxy's configuration manual, 5.2 `agent-check`).
+//!
+//! ```text
+//!   ready up 100%\n                            a member of its ring whose service does not fail; its weight
+//!   drain up 100%\n                            the same, and its row says that it drains
+//!   ready down 100% #http check fails\n        its service fails
+//!   maint\n                                    on no ring
+//!   up\n, down #http check fails\n             nothing is known of its place: HAProxy keeps "ready", "drain" or "maint" as it has it
+//! ```
+//!
+//! Nothing that arrives is parsed.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use super::Error;
+use crate::core::Time;
+use crate::core::evidence::Board;
+use crate::core::row::Health;
+
+/// A board is written several times a second: an older one is of a loop that hangs.
+const FRESH: Duration = Duration::from_secs(5);
+/// Who asks has this long to take the answer.
+const WITHIN: Duration = Duration::from_secs(1);
+/// So many are answered at a time; more wait in the listener's queue.
+const AT_A_TIME: usize = 32;
+/// `agent-send` text is read to this length and dropped: what is left unread at the end would reset the connection, answer included.
+const DROPPED: u64 = 4096;
+/// A listener that cannot accept (no descriptors are left, say) is tried again after this.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What this server says of itself now, with the line's end.
+#[must_use]
+pub fn answer(board: &Board, weight: u16, now: Time) -> String {
+    let seen = &board.engine;
+    let (health, why) = match seen.health {
+        Health::Failing => ("down", format!(" #{}", failing(board))),
+        Health::Passing | Health::Unknown => ("up", String::new()),
+    };
+    let known = now.since(seen.at) < FRESH;
+    match seen.phase {
+        "member" if known && seen.draining => format!("drain {health} {weight}%{why}\n"),
+        "member" if known => format!("ready {health} {weight}%{why}\n"),
+        "removed" | "leaving" | "stopped" if known => "maint\n".to_owned(),
+        "joining" if known && seen.database_away.is_none() => "maint\n".to_owned(),
+        // It may have kept its place on the ring. Losing sight of that must not take a server that works from its clients.
+        _ => format!("{health}{why}\n"),
+    }
+}
+
+/// The kind of check alone: anybody who reaches the port reads this, and an address, a program or its last words are none of his business.
+fn failing(board: &Board) -> String {
+    let failing = board.checks.iter().find(|view| view.passing == Some(false));
+    let kind = failing.and_then(|view| view.check.split(':').next());
+    kind.map_or_else(|| "the service fails".to_owned(), |kind| format!("{kind} check fails"))
+}
+
+/// Who has asked, and when last.
+#[derive(Clone, Debug, Default)]
+pub struct Askers(Arc<Mutex<BTreeMap<IpAddr, Time>>>);
+
+impl Askers {
+    /// More are not remembered: those that have been silent for longest make room.
+    const MOST: usize = 64;
+    /// Whoever has not asked for so long is not expected to ask again.
+    const EXPECTED: Duration = Duration::from_secs(30);
+
+    fn asked(&self, who: IpAddr, now: Time) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(who, now);
+        if known.len() > Self::MOST {
+            let oldest = known.iter().min_by_key(|(_, at)| **at).map(|(who, _)| *who);
+            known.retain(|who, _| Some(*who) != oldest);
+        }
+    }
+
+    /// The moment since which everybody who is expected to ask has asked; `None`: nobody is expected.
+    #[must_use]
+    pub fn all_since(&self, now: Time) -> Option<Time> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().copied().filter(|at| now.since(*at) < Self::EXPECTED).min()
+    }
+}
+
+/// What is needed to answer.
+#[derive(Clone, Debug)]
+pub struct AgentCheck {
+    /// The newest board.
+    pub board: watch::Receiver<Arc<Board>>,
+    /// Share of clients, in per cent of what HAProxy's configuration says.
+    pub weight: u16,
+    /// The clock of the board's times.
+    pub clock: fn() -> Time,
+    /// Who has asked.
+    pub askers: Askers,
+}
+
+impl AgentCheck {
+    /// Takes `addr`. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::ListenAgentCheck`]: nothing listens.
+    pub async fn listen(addr: SocketAddr) -> Result<TcpListener, Error> {
+        TcpListener::bind(addr).await.map_err(|source| Error::ListenAgentCheck { addr, source })
+    }
+
+    /// Answers everybody, until the future is dropped.
+    pub async fn serve(self, listener: TcpListener) {
+        let slots = Arc::new(Semaphore::new(AT_A_TIME));
+        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let (line, now) = (self.line(), (self.clock)());
+                    let askers = self.askers.clone();
+                    tokio::spawn(async move {
+                        // Only who took it knows it.
+                        if let Ok(Ok(())) = tokio::time::timeout(WITHIN, say(stream, &line)).await {
+                            askers.asked(peer.ip(), now);
+                        }
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!("an agent-check could not be answered: {error}");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    fn line(&self) -> String {
+        let board = Arc::clone(&self.board.borrow());
+        answer(&board, self.weight, (self.clock)())
+    }
+}
+
+/// Says it, and waits until the other one has closed; HAProxy does that with a reset.
+async fn say(mut stream: TcpStream, line: &str) -> std::io::Result<()> {
+    stream.write_all(line.as_bytes()).await?;
+    stream.shutdown().await?;
+    match tokio::io::copy(&mut (&mut stream).take(DROPPED), &mut tokio::io::sink()).await {
+        Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
