@@ -24,7 +24,7 @@ pub enum Fault {
     AgentKill,
     /// Its agent is frozen for good; its kernel goes on answering.
     AgentStop,
-    /// Its agent is frozen for a second.
+    /// Its agent is frozen for a second, or for longer where nobody has missed it by then.
     AgentPause,
     /// Its agent is told to stop.
     Leave,

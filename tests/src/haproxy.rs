@@ -118,7 +118,7 @@ impl Haproxy {
     /// Its socket does not answer.
     pub fn ask(&self, command: &str) -> anyhow::Result<String> {
         let mut stream = UnixStream::connect(self.socket()).context("HAProxy's socket does not answer")?;
-        stream.set_read_timeout(Some(Duration::from_secs(2))).context("a socket without timeouts")?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).context("a socket without timeouts")?;
         stream.write_all(format!("{command}\n").as_bytes()).context("HAProxy's socket takes no command")?;
         let mut text = String::new();
         stream.read_to_string(&mut text).context("HAProxy's socket gives no answer")?;

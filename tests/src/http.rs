@@ -11,11 +11,11 @@ use crate::namespace::Namespace;
 /// The whole answer, head and body.
 ///
 /// # Errors
-/// Nobody listens there, or no answer comes within two seconds.
+/// Nobody listens there, or no answer comes within ten seconds.
 pub fn get(namespace: &Namespace, at: SocketAddr, path: &str) -> anyhow::Result<String> {
     let stream = namespace.run(move || TcpStream::connect(at))?;
     let mut stream = stream.with_context(|| format!("nobody listens for HTTP at {at}"))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2))).context("a socket without timeouts")?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).context("a socket without timeouts")?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
     let mut answer = String::new();
     stream

@@ -1,7 +1,14 @@
 use super::*;
 
-fn hears(from: &Namespace, to: Ipv4Addr) -> bool {
+/// Whether one ping is answered within a second.
+fn answers(from: &Namespace, to: Ipv4Addr) -> bool {
     from.command("ping", &["-c", "1", "-W", "1", &to.to_string()], "").is_ok()
+}
+
+/// Whether one of ten pings is, as a busy machine may take its time. (A neighbour that was resolved is believed for 15 s at least, so that
+/// one who sends to a wrong place is not put right meanwhile.)
+fn hears(from: &Namespace, to: Ipv4Addr) -> bool {
+    (0..10).any(|_| answers(from, to))
 }
 
 #[test]
@@ -28,12 +35,12 @@ fn a_cut_server_hears_nobody_and_an_isolated_one_only_the_hub() {
     let mut network = Network::new(None).unwrap();
     let (a, b) = (network.plug(1).unwrap(), network.plug(2).unwrap());
     network.change(|faults| faults.cut = [1].into()).unwrap();
-    assert!(!hears(&a, HUB));
-    assert!(!hears(&a, address(2)));
+    assert!(!answers(&a, HUB));
+    assert!(!answers(&a, address(2)));
     assert!(hears(&b, HUB));
     network.change(|faults| *faults = Faults { isolated: [1].into(), ..Faults::default() }).unwrap();
     assert!(hears(&a, HUB));
-    assert!(!hears(&b, address(1)));
+    assert!(!answers(&b, address(1)));
     network.change(|faults| *faults = Faults::default()).unwrap();
     assert!(hears(&a, address(2)));
 }
@@ -44,10 +51,10 @@ fn groups_and_pairs_keep_apart_what_they_say() {
     let servers: Vec<Namespace> = (1..=4).map(|n| network.plug(n).unwrap()).collect();
     network.change(|faults| faults.groups = vec![[1, 2].into(), [3, 4].into()]).unwrap();
     assert!(hears(&servers[0], address(2)));
-    assert!(!hears(&servers[0], address(3)));
+    assert!(!answers(&servers[0], address(3)));
     assert!(hears(&servers[3], HUB));
     network.change(|faults| *faults = Faults { broken: [(1, 4)].into(), ..Faults::default() }).unwrap();
-    assert!(!hears(&servers[3], address(1)));
+    assert!(!answers(&servers[3], address(1)));
     assert!(hears(&servers[3], address(2)));
 }
 

@@ -115,13 +115,13 @@ impl Process {
     /// Freezes it, and waits until every thread of it stands still.
     ///
     /// # Errors
-    /// It ended, or did not freeze within two seconds.
+    /// It ended, or did not freeze within ten seconds.
     pub fn freeze(&self) -> anyhow::Result<()> {
         self.signal(Signal::SIGSTOP)?;
-        let end = Instant::now() + Duration::from_secs(2);
+        let end = Instant::now() + Duration::from_secs(10);
         while !self.is_frozen() {
             if Instant::now() > end {
-                bail!("process {} did not freeze within 2 s", self.pid);
+                bail!("process {} did not freeze within 10 s", self.pid);
             }
             std::thread::sleep(Duration::from_micros(200));
         }
@@ -165,10 +165,10 @@ impl Process {
     /// Kills it, and waits until it is gone.
     ///
     /// # Errors
-    /// It is still there after five seconds.
+    /// It is still there after twenty seconds.
     pub fn kill(&self) -> anyhow::Result<ExitStatus> {
         self.signal(Signal::SIGKILL)?;
-        self.wait(Duration::from_secs(5))
+        self.wait(Duration::from_secs(20))
     }
 }
 

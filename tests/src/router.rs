@@ -49,7 +49,7 @@ impl Router {
     /// # Errors
     /// It cannot be started.
     pub fn start_again(&mut self, lab: &Lab) -> anyhow::Result<()> {
-        self.process.wait(Duration::from_secs(5))?;
+        self.process.wait(Duration::from_secs(20))?;
         self.process = Process::start(lab.network.hub(), self.launch.clone())?;
         Ok(())
     }

@@ -60,7 +60,7 @@ impl Server {
     /// What a program inside answers over HTTP at the agent's address.
     ///
     /// # Errors
-    /// Nobody listens there, or no answer comes within two seconds.
+    /// Nobody listens there, or no answer comes within ten seconds.
     pub fn http(&self, path: &str) -> anyhow::Result<String> {
         let at = std::net::SocketAddr::from(([127, 0, 0, 1], 7464));
         crate::http::get(&self.namespace, at, path).with_context(|| format!("the agent of {}", self.name))

@@ -109,10 +109,12 @@ mod tests {
         let network = Network::new(None).unwrap();
         let (a, b) = (network.plug(1).unwrap(), network.plug(2).unwrap());
         let ports = Ports::open(&network, [1, 2]).unwrap();
-        let hears = || a.command("ping", &["-c", "1", "-W", "1", &address(2).to_string()], "").is_ok();
+        let answers = || a.command("ping", &["-c", "1", "-W", "1", &address(2).to_string()], "").is_ok();
+        // A busy machine may take its time.
+        let hears = || (0..10).any(|_| answers());
         assert!(hears());
         ports.pass(2, false).unwrap();
-        assert!(!hears());
+        assert!(!answers());
         assert!(b.command("ip", &["-brief", "link", "show", "eth0"], "").unwrap().contains("LOWER_UP"));
         ports.pass(2, true).unwrap();
         assert!(hears());

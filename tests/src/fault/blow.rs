@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 
 use super::Fault;
 use crate::clock::now_ns;
+use crate::event::Event;
 use crate::lab::Lab;
 use crate::ring::Ring;
 use crate::server::State;
@@ -55,7 +56,7 @@ impl Lab {
                 self.signal_all(&blow.subjects, Signal::SIGSTOP)?;
                 self.mark_all(&blow.subjects, State::Stopped);
             }
-            Fault::AgentPause => self.pause(&blow.subjects, Duration::from_secs(1))?,
+            Fault::AgentPause => self.pause(&blow, Duration::from_secs(1))?,
             Fault::Leave => {
                 self.signal_all(&blow.subjects, Signal::SIGTERM)?;
                 self.mark_all(&blow.subjects, State::Left);
@@ -83,10 +84,16 @@ impl Lab {
         Ok(())
     }
 
-    fn pause(&mut self, names: &[String], span: Duration) -> anyhow::Result<()> {
-        self.signal_all(names, Signal::SIGSTOP)?;
+    /// Freezes the agents for this long, and until each of them was missed: what nobody saw would be no fault.
+    fn pause(&mut self, blow: &Blow, span: Duration) -> anyhow::Result<()> {
+        self.signal_all(&blow.subjects, Signal::SIGSTOP)?;
         self.hold(span)?;
-        self.signal_all(names, Signal::SIGCONT)
+        let missed = blow.subjects.iter().try_for_each(|name| {
+            let silent = |event: &Event| event.is("agent_silent", name) && event.server != *name;
+            self.event(&format!("the pulse of {name} is missed"), blow.at_ns, silent).map(drop)
+        });
+        self.signal_all(&blow.subjects, Signal::SIGCONT)?;
+        missed
     }
 
     fn bring_back(&mut self, names: &[String]) -> anyhow::Result<()> {

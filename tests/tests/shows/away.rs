@@ -51,9 +51,8 @@ fn a_database_away_for_a_minute_stops_nothing_but_the_writing() -> Result {
     lab.database.mariadb().map(|server| server.process().freeze()).transpose()?;
     let (began, away) = (Instant::now(), now_ns());
     lab.crash(&victims)?;
-    let dead = now_ns();
     for victim in &victims {
-        lab.event(&format!("{victim} is suspected"), dead, |event| event.is("suspect", victim))?;
+        lab.event(&format!("{victim} is suspected"), away, |event| event.is("suspect", victim))?;
     }
     lab.add(NEWCOMER)?;
     let mut service = Service::default();

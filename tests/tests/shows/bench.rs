@@ -17,10 +17,12 @@ use crate::Result;
 
 const PROFILE: Profile = Profile::Default;
 const SEED: u64 = 7;
+/// More patience than measuring has: here a busy machine may be what takes so long.
+const LIMIT: Duration = Duration::from_secs(20);
 
 fn trials(count: usize) -> Trials {
     let ms = Duration::from_millis;
-    Trials { count, calm: PROFILE.calm(), spread: ms(60), limit: PROFILE.limit(), seed: SEED }
+    Trials { count, calm: PROFILE.calm(), spread: ms(60), limit: LIMIT, seed: SEED }
 }
 
 /// All were seen, none before it could be, none as late as the limit.
@@ -29,8 +31,7 @@ fn plausible(trialled: &Trialled, count: usize) -> Result {
     let samples = &trialled.samples;
     ensure!(samples.trials() == count && samples.unseen() == 0, "{trialled:?}");
     let (Some(p50), Some(max)) = (samples.p50(), samples.max()) else { anyhow::bail!("{trialled:?}") };
-    let limit = PROFILE.limit().as_secs_f64() * 1e3;
-    ensure!(p50 > 1.0 && max < limit, "between one miss and the limit: {trialled:?}");
+    ensure!(p50 > 1.0 && max < LIMIT.as_secs_f64() * 1e3, "between one miss and the limit: {trialled:?}");
     ensure!(samples.p99().is_none(), "{count} trials have no p99");
     Ok(())
 }

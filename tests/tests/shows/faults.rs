@@ -7,7 +7,7 @@ use ringmon_tests::event::Event;
 use ringmon_tests::fault::Fault;
 use ringmon_tests::lab::{Lab, Options};
 
-use crate::{Result, pool};
+use crate::{Result, patient_pool, pool};
 
 /// Strikes, waits until it healed, and fails with what was wrong.
 fn heals(lab: &mut Lab, fault: Fault, turn: usize) -> Result {
@@ -50,7 +50,7 @@ fn every_fault_heals_with_the_table_in_mariadb() -> Result {
 
 #[test]
 fn an_agent_that_comes_back_in_time_keeps_its_place() -> Result {
-    let mut lab = pool(4)?;
+    let mut lab = patient_pool(4)?;
     let before = lab.ring()?;
     let begin = now_ns();
     lab.kill("s3")?;

@@ -1,6 +1,7 @@
 //! Somebody holds the whole server table for a minute, as a dump or a forgotten transaction does. Nobody can write; probing and judging go on,
 //! and what was seen is written once the table is free.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -23,6 +24,7 @@ fn a_table_held_for_a_minute_stops_nothing_but_the_writing() -> Result {
 
     let hold = format!("BEGIN; SELECT name FROM server FOR UPDATE; SELECT SLEEP({}); ROLLBACK", HELD.as_secs());
     let database = lab.database.mariadb().context("a MariaDB")?;
+    let asked = now_ns();
     let holder = database.client(&hold)?;
     // Not from INNODB_TRX: who asks it more than ten times a second is answered from a copy that is never made anew.
     lab.until("the table is held", Duration::from_secs(10), |lab| {
@@ -32,12 +34,14 @@ fn a_table_held_for_a_minute_stops_nothing_but_the_writing() -> Result {
     let held = now_ns();
     lab.crash(std::slice::from_ref(&victim))?;
     let dead = now_ns();
-    let suspected = lab.event("its suspicion", dead, |event| event.is("suspect", &victim))?;
+    let suspected = lab.event("its suspicion", held, |event| event.is("suspect", &victim))?;
     let (mut told, mut sent) = (None, None);
     lab.until("the table is free", HELD * 2, |lab| {
         let board = lab.board(&order[0])?;
         ensure!(board.engine.phase == "member", "it keeps its place: {}", board.engine.phase);
-        told = board.engine.database_away.clone().or(told.take());
+        // A busy machine may have another reason too, for a moment.
+        let away = board.engine.database_away.clone();
+        told = away.filter(|away| away[1].to_string().contains("Lock wait timeout")).or(told.take());
         sent.get_or_insert(board.watch(&order[4]).map_or(0, |watch| watch.reading.sent));
         Ok(holder.ended().map(drop))
     })?;
@@ -45,7 +49,7 @@ fn a_table_held_for_a_minute_stops_nothing_but_the_writing() -> Result {
     let now_sent = lab.board(&order[0])?.watch(&order[4]).map_or(0, |watch| watch.reading.sent);
     lab.until_whole()?;
     let whole = ms_between(free, now_ns());
-    let told = told.context("status never said that nothing can be written")?;
+    let told = told.context("status never said that nothing can be written, because of a lock")?;
     println!("held {:.1} s; status at its end: since, why: {told}", ms_between(held, free) / 1000.0);
     println!(
         "suspected after {:.1} ms, whole {whole:.1} ms after the table was free",
@@ -61,11 +65,14 @@ fn a_table_held_for_a_minute_stops_nothing_but_the_writing() -> Result {
     ensure!(now_sent > sent.unwrap_or_default() + 1000, "probing goes on: {sent:?}, {now_sent}");
     let since = told[0].as_u64().context("a time")?;
     ensure!(ms_between(held, since) < 10_000.0, "since when, whatever was read meanwhile: {told}");
-    ensure!(told[1].to_string().contains("Lock wait timeout"), "why: {told}");
-    let away = |event: &&ringmon_tests::event::Event| event.mono_ns >= held && event.event == "database_away";
-    ensure!(lab.events().iter().filter(away).count() <= 2, "each of the two that want to write says it once");
+    let mut away: BTreeMap<&str, u32> = BTreeMap::new();
+    for event in lab.events().iter().filter(|event| event.mono_ns >= held && event.event == "database_away") {
+        *away.entry(&event.server).or_default() += 1;
+    }
+    ensure!(away.values().all(|times| *times <= 3), "whoever wants to write says it, and not with every try: {away:?}");
+    let free_from = asked + HELD.as_secs() * 1_000_000_000;
     let down: Vec<_> = lab.events().iter().filter(|event| event.mono_ns >= held && event.event == "down").collect();
-    ensure!(down.iter().all(|event| event.subject == victim && event.mono_ns + 1_000_000_000 > free), "{down:?}");
+    ensure!(down.iter().all(|event| event.subject == victim && event.mono_ns >= free_from), "{down:?}");
     ensure!(!down.is_empty(), "its death was forgotten");
     Ok(())
 }

@@ -25,7 +25,8 @@ fn a_pool_gets_a_new_key_and_nobody_falls_silent() -> Result {
     }
     lab.hold(Duration::from_secs(1))?;
     lab.until_whole()?;
-    let bad = ["suspect", "down", "agent_lost", "vote"];
+    // Not a vote: nobody accuses a host that it does not suspect, and an agent whose pulse is late has lost no probe.
+    let bad = ["suspect", "down", "agent_lost"];
     let ill = lab.events().iter().find(|event| event.mono_ns >= began && bad.contains(&event.event.as_str()));
     ensure!(ill.is_none(), "a probe was lost: {ill:?}");
     for name in ["s1", "s2", "s3", "s4"] {

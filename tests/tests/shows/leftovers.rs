@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ringmon_tests::census::{Census, RUN};
 use ringmon_tests::fault::Fault;
+use ringmon_tests::turn::Turn;
 
 use crate::{Result, pool};
 
@@ -35,6 +36,8 @@ fn a_lab_that_ends_in_the_middle_of_a_fault_leaves_nothing() -> Result {
     for pid in pids {
         ensure!(kill(Pid::from_raw(pid), None).is_err(), "process {pid} is still there");
     }
+    // Labs of other tests hold programs in this process too: those cannot be told from leftovers while they last.
+    let _turn = Turn::wait();
     no_leftovers("nobody", &before)
 }
 
@@ -49,6 +52,8 @@ fn a_lab_that_is_ended_by(signal: Signal, test: &str) -> Result {
     if std::env::var_os(VICTIM).is_some() {
         return be_the_victim();
     }
+    // No other lab of this process may come meanwhile. The victim is another one, with turns of its own.
+    let _turn = Turn::wait();
     let before = Census::take()?;
     // Of its own, because other tests make folders at the same time.
     let home = tempfile::tempdir()?;

@@ -23,3 +23,9 @@ type Result<T = ()> = anyhow::Result<T>;
 fn pool(servers: u8) -> Result<Lab> {
     Lab::pool(Options { rules: vec!["brake=1".to_owned()], ..Options::built("debug") }, servers)
 }
+
+/// The same, for tests that start an agent again in its place: a busy machine may need longer for that than an agent is given.
+fn patient_pool(servers: u8) -> Result<Lab> {
+    let rules = vec!["brake=1".to_owned(), "agent_timeout=60s".to_owned()];
+    Lab::pool(Options { rules, ..Options::built("debug") }, servers)
+}

@@ -51,12 +51,14 @@ fn a_replay_tells_why_a_crashed_server_was_removed() -> Result {
     let mut removers = 0;
     for name in &buddies {
         // What was told reaches the file at once, by another thread.
-        let said = lab.until("the recording tells of it", PATIENCE, |lab| {
-            let said = replay(lab, name, &["--why", "s2"])?;
-            Ok(said.out.contains("\ns2 was removed at ").then_some(said))
-        })?;
+        let mut last = None;
+        let told = lab.until("the recording tells of it", PATIENCE, |lab| {
+            let said = last.insert(replay(lab, name, &["--why", "s2"])?);
+            let well = said.code == 0 && said.err.is_empty() && said.out.contains("\ns2 was removed at ");
+            Ok(well.then(|| said.clone()))
+        });
+        let said = told.with_context(|| format!("it said {last:?}"))?;
         println!("{name}:\n{}", said.out);
-        ensure!(said.code == 0 && said.err.is_empty(), "{said:?}");
         let text = said.out.split_once("\n\n").context("a chain and a text")?.1.replace('\n', " ");
         for part in [format!("{name} suspected s2 at "), format!("{name} voted against s2 at ")] {
             ensure!(text.contains(&part), "{part:?} is not in {text}");
