@@ -168,8 +168,11 @@ fn the_programs_log_lines_reach_the_agents_log() {
         .with_ansi(false)
         .with_writer(move || theirs.clone())
         .finish();
+    // With one subscriber, tracing takes the word of whichever thread comes to a line first, and other tests' threads have none.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     ends[0].run(|| {
         let _scope = tracing::subscriber::set_default(subscriber);
+        tracing::callsite::rebuild_interest_cache();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let _guard = runtime.enter();
         let log = Some(tracing::Level::DEBUG);

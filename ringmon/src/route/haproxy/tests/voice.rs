@@ -25,7 +25,10 @@ fn each_thing_is_said_once() {
     let writer = lines.clone();
     let subscriber =
         tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(move || writer.clone()).finish();
+    // With one subscriber, tracing takes the word of whichever thread comes to a line first, and other tests' threads have none.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     tracing::subscriber::with_default(subscriber, || {
+        tracing::callsite::rebuild_interest_cache();
         let mut voice = Voice::new("/s:b".to_owned());
         let gone = || Error::Connect { at: "/s".into(), source: io::ErrorKind::ConnectionRefused.into() };
         for _ in 0..3 {
