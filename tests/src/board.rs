@@ -53,6 +53,8 @@ pub struct Reading {
     pub misses: u64,
     /// Probes that could not leave because the neighbour does not resolve.
     pub unresolved: u64,
+    /// What the other kernel's last reply said of its service: `passing`, `failing`, `unknown`.
+    pub health: String,
 }
 
 /// How it probes.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use nix::sys::signal::Signal;
 use ringmon_tests::clock::now_ns;
-use ringmon_tests::lab::Lab;
+use ringmon_tests::lab::{Lab, PATIENCE};
 use ringmon_tests::network::address;
 use ringmon_tests::routes::Watching;
 use ringmon_tests::server::State;
@@ -67,6 +67,13 @@ fn a_service_that_fails_leaves_the_routes_and_not_the_ring_and_comes_back() -> R
     ensure!(told.detail["why"] == "cannot connect: Connection refused (os error 111)", "{told:?}");
     let ring = lab.until_whole()?;
     ensure!(ring.names().contains("s4"), "it stays on the ring");
+    let buddies = ring.buddies("s4").context("its buddies")?;
+    for buddy in [buddies.first, buddies.second].into_iter().flatten() {
+        lab.until("its kernel's replies tell its buddies", PATIENCE, |lab| {
+            let board = lab.board(&buddy)?;
+            Ok(board.watch("s4").is_some_and(|watch| watch.reading.health == "failing").then_some(()))
+        })?;
+    }
     // What is scraped is of the agent's last look around, a little older than what it tells.
     lab.until("its metrics say so", Duration::from_secs(10), |lab| {
         let metrics = lab.server("s4")?.http("/metrics")?;
