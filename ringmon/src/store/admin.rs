@@ -130,7 +130,16 @@ impl Store {
             None => false,
         };
         let database = Database::new(url.clone());
-        database.probe(CONNECT).await?;
+        let began = std::time::Instant::now();
+        while let Err(error) = database.probe(CONNECT).await {
+            // The first connection to a new file changes how it is written (WAL). Who comes at that moment is told "locked" at once, however
+            // long it would wait.
+            let locked = matches!(&error, Error::Unavailable { cause, .. } if cause.contains("database is locked"));
+            if url.file().is_none() || !locked || began.elapsed() > CONNECT {
+                return Err(error);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
         let schema_found = database.migrate().await?;
         let created_pool = match database.find_pool(pool).await? {
             Some(_) => false,
