@@ -42,7 +42,7 @@ pub struct Draining {
 struct Seen {
     /// Connections to the route port.
     connected: usize,
-    /// The moment since which everybody has heard an agent-check's answer; `None`: nobody asks.
+    /// What was true at this moment everybody knows who asks for agent-checks; `None`: nobody asks.
     heard: Option<Time>,
 }
 
@@ -64,7 +64,7 @@ impl Draining {
             // Until nobody is interested any more.
             while !show.is_closed() {
                 let Ok(connected) = tokio::task::spawn_blocking(move || observe::connected(port)).await else { return };
-                show.send_replace(Some(Seen { connected, heard: askers.all_since(clock::now()) }));
+                show.send_replace(Some(Seen { connected, heard: askers.all_know(clock::now()) }));
                 tokio::time::sleep(Self::EVERY).await;
             }
         });
@@ -124,7 +124,7 @@ mod tests {
             !over(0, Some(at + ms(100)), 2499) && over(0, Some(at + ms(100)), 2500),
             "a HAProxy may have several backends"
         );
-        assert!(!over(0, Some(at), 20_000) && !over(0, Some(at - ms(1)), 20_000), "one has not asked since");
+        assert!(!over(0, Some(at), 20_000) && !over(0, Some(at - ms(1)), 20_000), "one was told something older");
         assert!(!over(1, None, 20_000) && !over(1, Some(at + ms(100)), 20_000), "somebody is connected");
     }
 }

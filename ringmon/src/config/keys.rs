@@ -89,10 +89,10 @@ keys! {
     Log = "log", Some("info");
     /// Where clients go, if not to the address.
     RouteAddress = "route_address", None;
-    /// Where HAProxy's agent-checks are answered.
-    AgentCheck = "agent_check", Some("off");
     /// Port for clients.
     RoutePort = "route_port", None;
+    /// Where HAProxy's agent-checks are answered.
+    AgentCheck = "agent_check", Some("off");
     /// Share of clients.
     Weight = "weight", Some("100");
     /// Databases that a router reads when the first does not answer.

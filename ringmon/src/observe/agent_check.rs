@@ -61,7 +61,7 @@ fn failing(board: &Board) -> String {
     kind.map_or_else(|| "the service fails".to_owned(), |kind| format!("{kind} check fails"))
 }
 
-/// Who has asked, and when last.
+/// Who has asked, and of when what each was told last is. (An answer is of the newest board, which may be older than what has just been written.)
 #[derive(Clone, Debug, Default)]
 pub struct Askers(Arc<Mutex<BTreeMap<IpAddr, Time>>>);
 
@@ -71,18 +71,18 @@ impl Askers {
     /// Whoever has not asked for so long is not expected to ask again.
     const EXPECTED: Duration = Duration::from_secs(30);
 
-    fn asked(&self, who: IpAddr, now: Time) {
+    fn told(&self, who: IpAddr, of: Time) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(who, now);
+        known.insert(who, of);
         if known.len() > Self::MOST {
             let oldest = known.iter().min_by_key(|(_, at)| **at).map(|(who, _)| *who);
             known.retain(|who, _| Some(*who) != oldest);
         }
     }
 
-    /// The moment since which everybody who is expected to ask has asked; `None`: nobody is expected.
+    /// Everybody who is expected to ask knows what was true at this moment; `None`: nobody is expected.
     #[must_use]
-    pub fn all_since(&self, now: Time) -> Option<Time> {
+    pub fn all_know(&self, now: Time) -> Option<Time> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.values().copied().filter(|at| now.since(*at) < Self::EXPECTED).min()
     }
@@ -116,12 +116,13 @@ impl AgentCheck {
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let (line, now) = (self.line(), (self.clock)());
+                    let board = Arc::clone(&self.board.borrow());
+                    let (line, of) = (answer(&board, self.weight, (self.clock)()), board.engine.at);
                     let askers = self.askers.clone();
                     tokio::spawn(async move {
                         // Only who took it knows it.
                         if let Ok(Ok(())) = tokio::time::timeout(WITHIN, say(stream, &line)).await {
-                            askers.asked(peer.ip(), now);
+                            askers.told(peer.ip(), of);
                         }
                         drop(slot);
                     });
@@ -132,11 +133,6 @@ impl AgentCheck {
                 }
             }
         }
-    }
-
-    fn line(&self) -> String {
-        let board = Arc::clone(&self.board.borrow());
-        answer(&board, self.weight, (self.clock)())
     }
 }
 

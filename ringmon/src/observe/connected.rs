@@ -23,7 +23,6 @@ fn own_sockets() -> BTreeSet<u64> {
 
 /// One socket: `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode`. Addresses are hexadecimal, with the port
 /// behind a colon; state 01 is ESTABLISHED.
-#[derive(PartialEq, Eq)]
 struct Socket<'a> {
     local: (&'a str, u16),
     remote: (&'a str, u16),
@@ -59,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    /// As long as another process's connection is there, and no longer.
+    /// The kernel's list, for [`count`] to take it as another process would: none of it is its own.
     fn table() -> String {
         ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| std::fs::read_to_string(path).unwrap()).concat()
     }

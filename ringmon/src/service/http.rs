@@ -59,15 +59,18 @@ fn status(line: &[u8]) -> Option<u16> {
 /// short is read to its end; nobody waits for it. One that does not close although it was asked to is not waited for either: a connection
 /// that stays looks like a client's.
 async fn hear_out(mut stream: TcpStream) {
-    const PIECES: usize = 64;
+    const SHORT: usize = 64 << 10;
     const SILENCE: Duration = Duration::from_millis(100);
-    let mut piece = [0; 1024];
-    for _ in 0..PIECES {
-        match tokio::time::timeout(SILENCE, stream.read(&mut piece)).await {
-            Ok(Ok(read)) if read > 0 => {}
-            Ok(_) | Err(_) => return,
+    let rest = async {
+        let (mut piece, mut len) = ([0; 1024], 0);
+        while len < SHORT {
+            match tokio::time::timeout(SILENCE, stream.read(&mut piece)).await {
+                Ok(Ok(read)) if read > 0 => len += read,
+                Ok(_) | Err(_) => return,
+            }
         }
-    }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -130,7 +130,7 @@ impl Store {
             None => false,
         };
         let database = Database::new(url.clone());
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         while let Err(error) = database.probe(CONNECT).await {
             // The first connection to a new file changes how it is written (WAL). Who comes at that moment is told "locked" at once, however
             // long it would wait.
@@ -138,7 +138,7 @@ impl Store {
             if url.file().is_none() || !locked || began.elapsed() > CONNECT {
                 return Err(error);
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let schema_found = database.migrate().await?;
         let created_pool = match database.find_pool(pool).await? {

@@ -19,7 +19,7 @@ fn the_least_that_must_be_said_is_the_pool_and_the_place() {
     assert_eq!((config.events, config.on_stop, config.bpf_log), (None, OnStop::Leave, None));
     assert_eq!(config.http.map(|addr| addr.to_string()).as_deref(), Some("127.0.0.1:7464"));
     assert_eq!((config.notice_port, config.dscp, config.realtime, config.weight), (7464, 48, true, 100));
-    assert_eq!((config.route_address, config.route_port), (None, None));
+    assert_eq!((config.route_address, config.route_port, config.agent_check), (None, None, None));
     assert_eq!((config.record, config.record_limit), (None, 64 << 20));
     let (s, two) = (Duration::from_secs, NonZeroU32::new(2).unwrap());
     assert_eq!(config.drain, Some(s(5)));
@@ -80,6 +80,14 @@ fn everything_that_is_said_is_taken() {
     assert_eq!((config.record, config.record_limit), (Some("/var/log/flight".into()), 3 << 30));
     assert_eq!((config.on_stop, config.notice_port, config.route_port), (OnStop::Stay, 9999, Some(80)));
     assert_eq!((config.weight, config.realtime, config.dscp), (0, false, 0));
+}
+
+#[test]
+fn agent_checks_are_answered_at_the_own_address_unless_another_is_said() {
+    for (said, at) in [("7466", "192.0.2.7:7466"), ("0.0.0.0:7466", "0.0.0.0:7466"), ("[::1]:1", "[::1]:1")] {
+        let config = agent(&typed(&[("pool", "p"), ("interface", "eth0"), ("agent_check", said)]), &machine()).unwrap();
+        assert_eq!(config.agent_check.map(|at| at.to_string()).as_deref(), Some(at));
+    }
 }
 
 #[test]

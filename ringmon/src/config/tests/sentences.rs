@@ -80,6 +80,8 @@ fn values_that_mean_nothing_are_told_with_what_would() {
             "99999999999999999999GiB",
             "it must be a size from 1MiB to 8GiB, in KiB, MiB or GiB, like 64MiB",
         ),
+        ("agent_check", "here", "it must be a port, or an address and a port like 10.0.0.1:7466, or off"),
+        ("agent_check", "0", "it must be a port, or an address and a port like 10.0.0.1:7466, or off"),
         ("http", "7464", "it must be an address and a port, like 127.0.0.1:7464, or off"),
         ("address", "host", "it must be an IP address, like 192.0.2.7"),
         ("name", "a b", "it must be 1 to 64 letters, digits, and . _ - : @"),

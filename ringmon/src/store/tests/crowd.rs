@@ -251,26 +251,19 @@ pub async fn settle(store: &Store, writers: &[Writer]) -> Result<(), String> {
         return Err(damage.join("; "));
     }
     let members: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+    let history = store.events(Events::Newest(u32::MAX)).await.map_err(|error| error.to_string())?;
     // Of those in doubt the history knows whether they went, and on whose word.
     for writer in writers {
-        for id in writer
-            .in_doubt
-            .iter()
-            .filter(|id| !members.contains(id) && !ended.contains(id))
-            .copied()
-            .collect::<Vec<_>>()
-        {
-            let history = store.events(Events::Newest(u32::MAX)).await.map_err(|error| error.to_string())?;
-            let removed = |event: &StoredEvent| matches!(event.kind, EventKind::Down | EventKind::AgentLost);
-            if history.iter().any(|event| event.subject == Some(id) && event.by == writer.name && removed(event)) {
-                eprintln!("{}: the answer to the removal of {id} was lost for good", writer.name);
-                ended.insert(id);
-            }
+        let removed = |event: &StoredEvent| matches!(event.kind, EventKind::Down | EventKind::AgentLost);
+        let its = |event: &&StoredEvent| event.by == writer.name && removed(event);
+        let went: BTreeSet<ServerId> = history.iter().filter(its).filter_map(|event| event.subject).collect();
+        for id in writer.in_doubt.intersection(&went).filter(|id| !members.contains(id)) {
+            eprintln!("{}: the answer to the removal of {id} was lost for good", writer.name);
+            ended.insert(*id);
         }
     }
     let expected: BTreeSet<ServerId> = joined.difference(&ended).copied().collect();
     if members != expected {
-        let history = store.events(Events::Newest(u32::MAX)).await.map_err(|error| error.to_string())?;
         let odd: BTreeSet<ServerId> = members.symmetric_difference(&expected).copied().collect();
         let of: Vec<_> = history.iter().filter(|event| event.subject.is_some_and(|id| odd.contains(&id))).collect();
         return Err(format!("{members:?} are left of {expected:?}; the history of those that are odd: {of:#?}"));

@@ -1,6 +1,9 @@
 //! Making the schema and the pool, and refusing schemas of other versions.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use sea_orm::ConnectionTrait;
 
 use super::kit::{POOL, TestDb};
 use crate::core::edit::Outcome;
@@ -47,6 +50,23 @@ async fn inits_at_the_same_time_agree(db: TestDb) {
     let created = reports.into_iter().map(|report| report.unwrap()).filter(|report| report.created_pool).count();
     assert_eq!(created, 1);
     assert_eq!(db.open().await.servers().await.unwrap(), []);
+}
+
+/// SQLite says "locked" at once, and does not wait, to whoever changes a new file's journal while another one writes.
+#[tokio::test]
+async fn an_init_waits_for_whoever_is_making_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("sqlite://{}", folder.path().join("new.db").display());
+    let mut options = sea_orm::ConnectOptions::new(format!("{place}?mode=rwc"));
+    let other = sea_orm::Database::connect(options.max_connections(1).to_owned()).await.unwrap();
+    other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+    let url = place.parse().unwrap();
+    let init = Store::init(&url, POOL, Quorum::Both);
+    tokio::pin!(init);
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut init).await;
+    assert!(early.is_err(), "it waits: {early:?}");
+    other.execute_unprepared("ROLLBACK").await.unwrap();
+    assert!(init.await.unwrap().created_pool);
 }
 
 async fn a_schema_of_another_version_is_refused(db: TestDb) {
