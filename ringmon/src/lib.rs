@@ -16,7 +16,6 @@
 pub mod agent;
 pub mod cli;
 pub mod config;
-pub mod core;
 pub mod datapath;
 pub mod notice;
 pub mod observe;
@@ -24,4 +23,5 @@ pub mod record;
 pub mod route;
 pub mod router;
 pub mod service;
+pub mod show;
 pub mod store;

@@ -281,7 +281,7 @@ fn holes_in_walls_are_found() {
     }
     let sound = [
         ("core", "// use tokio::sync::mpsc;\nuse std::time::Duration;"),
-        ("store", "use crate::core::{Time, edit::Plan}; use sea_orm::DbErr;"),
+        ("store", "use ringmon_core::{Time, edit::Plan}; use sea_orm::DbErr;"),
         ("agent", "let s = \"sea_orm::x\"; use crate::store::Store;"),
     ];
     for (room, code) in sound {

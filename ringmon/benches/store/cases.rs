@@ -23,7 +23,7 @@ const PICKERS: u32 = 4;
 const PAIRS: u32 = 8;
 /// What comes before and after a measurement, and the slowest operation in it, are over by then.
 const AROUND: Duration = Duration::from_secs(180);
-/// Agents that look at their rows: [`Tuning::reread`](ringmon::core::Tuning::reread), without jitter.
+/// Agents that look at their rows: [`Tuning::reread`](ringmon_core::Tuning::reread), without jitter.
 const IDLE_AGENTS: f64 = 10_000.0;
 
 /// How many do this at once.
@@ -158,7 +158,7 @@ impl Crowd<'_> {
 
     /// Between two looks of any of the idle agents.
     fn pace(&self) -> Option<Duration> {
-        let reread = ringmon::core::Profile::Default.tuning().reread;
+        let reread = ringmon_core::Profile::Default.tuning().reread;
         (self.what == What::Idle).then(|| reread.div_f64(IDLE_AGENTS))
     }
 

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use ringmon::core::edit::{Guard, NewRow};
-use ringmon::core::engine::TableOp;
-use ringmon::core::op::{Accusation, Finding};
-use ringmon::core::row::{Health, Mode};
-use ringmon::core::{
+use ringmon::store::Store;
+use ringmon_core::edit::{Guard, NewRow};
+use ringmon_core::engine::TableOp;
+use ringmon_core::op::{Accusation, Finding};
+use ringmon_core::row::{Health, Mode};
+use ringmon_core::{
     BootToken, Incarnation, Lookup, Outcome, Profile, ServerId, ServerRow, Side, TableSnapshot, Time, VoteKind,
     WatchId, Witness,
 };
-use ringmon::store::Store;
 
 use crate::meter::Done;
 use crate::writer::Writer;

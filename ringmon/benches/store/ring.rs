@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
-use ringmon::core::ring;
+use ringmon_core::ring;
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::target::Database;

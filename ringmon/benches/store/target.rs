@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use ringmon::core::row::Quorum;
 use ringmon::store::{RuleChanges, Store};
+use ringmon_core::row::Quorum;
 use ringmon_tests::engine::{Engine, Node};
 use ringmon_tests::folder::Folder;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};

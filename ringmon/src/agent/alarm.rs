@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::clock;
-use crate::core::Time;
+use ringmon_core::Time;
 
 /// See the module's documentation.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::core::Time;
+use ringmon_core::Time;
 
 fn read(clock: ClockId) -> Duration {
     // These clocks exist on every Linux that can run the datapath; clock_gettime(2) has no other error for them.

@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::clock;
-use crate::core::{Snapshot, Time};
 use crate::observe::{self, Askers};
+use ringmon_core::{Snapshot, Time};
 
 /// What a signal sets going.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ mod table;
 mod turn;
 
 use crate::config::AgentConfig;
-use crate::core::engine::Stopped;
+use ringmon_core::engine::Stopped;
 
 pub use state_dir::Error as StateError;
 

@@ -1,9 +1,9 @@
 //! The engine, with the flight recorder around it if there is one.
 
-use crate::core::Time;
-use crate::core::engine::{Engine, Input, Output, Snapshot};
-use crate::core::evidence::Count;
 use crate::record::Recorder;
+use crate::show::Count;
+use ringmon_core::Time;
+use ringmon_core::engine::{Engine, Input, Output, Snapshot};
 
 /// An engine whose every call is recorded. As with the engine itself: after each call its outputs are drained.
 #[derive(Debug)]

@@ -16,14 +16,14 @@ use super::state_dir::{Kept, StateDir};
 use super::table::Table;
 use super::turn::{Rooms, Turn};
 use crate::config::{AgentConfig, BpfLog, DatapathChoice, OnStop};
-use crate::core::engine::{Engine, Identity, Stopped};
-use crate::core::evidence::Board;
-use crate::core::{Incarnation, PoolKey};
 use crate::datapath::{Datapath, xdp};
 use crate::notice::Notices;
 use crate::observe::{self, AgentCheck, Askers, EventLog};
 use crate::record::{self, Recorder};
 use crate::service::Service;
+use crate::show::Board;
+use ringmon_core::engine::{Engine, Identity, Stopped};
+use ringmon_core::{Incarnation, PoolKey};
 
 /// For so long a start without anything kept waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);

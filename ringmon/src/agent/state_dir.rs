@@ -18,8 +18,8 @@ use nix::fcntl::{Flock, FlockArg};
 use ringmon_common::siphash::SipHash24;
 use serde::{Deserialize, Serialize};
 
-use crate::core::engine::BuddyList;
-use crate::core::{BootToken, PoolKey};
+use ringmon_core::engine::BuddyList;
+use ringmon_core::{BootToken, PoolKey};
 
 /// What could not be done with the state directory.
 #[derive(Debug, thiserror::Error)]
@@ -207,8 +207,8 @@ fn parse(text: &str) -> Option<Kept> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::engine::Buddy;
-    use crate::core::{Incarnation, ServerId};
+    use ringmon_core::engine::Buddy;
+    use ringmon_core::{Incarnation, ServerId};
 
     fn kept() -> Kept {
         let buddy = |id: i64| Buddy {

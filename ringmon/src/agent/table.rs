@@ -7,11 +7,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 
 use super::clock;
-use crate::core::TableSnapshot;
-use crate::core::engine::{TableDone, TableFailure, TableOp};
-use crate::core::evidence::Witness;
 use crate::datapath::Readings;
 use crate::store::{self, DatabaseUrl, Store};
+use ringmon_core::TableSnapshot;
+use ringmon_core::engine::{TableDone, TableFailure, TableOp};
+use ringmon_core::evidence::Witness;
 
 /// The longest an operation may take before its answer is no longer waited for: longer than the store's own limits.
 const GIVE_UP: Duration = Duration::from_secs(10);
@@ -91,7 +91,7 @@ impl Shared {
         &self,
         op: &TableOp,
         check: impl Fn() -> bool + Send + Sync,
-    ) -> (Result<crate::core::Outcome, store::Error>, TableSnapshot) {
+    ) -> (Result<ringmon_core::Outcome, store::Error>, TableSnapshot) {
         match self.store().await {
             Ok(store) => store.run(op, clock::now, check).await,
             Err(error) => (Err(error), TableSnapshot::default()),

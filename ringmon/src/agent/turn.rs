@@ -28,14 +28,15 @@ use super::recorded::Recorded;
 use super::signals::Signals;
 use super::state_dir::{Kept, StateDir};
 use super::table::Table;
-use crate::core::engine::{BuddyList, Input, Output, Stopped, TableDone};
-use crate::core::evidence::{Board, Count, LocalFault, Purpose, WatchId, WatchSpec};
-use crate::core::row::{Address, Health};
-use crate::core::{Event, EventKind, Notice, PoolKey, Time};
 use crate::datapath::{Datapath, Readings};
 use crate::notice::Notices;
 use crate::observe::EventLog;
 use crate::service::Service;
+use crate::show::{Board, Count};
+use ringmon_core::engine::{BuddyList, Input, Output, Stopped, TableDone};
+use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchSpec};
+use ringmon_core::row::{Address, Health};
+use ringmon_core::{Event, EventKind, Notice, PoolKey, Time};
 
 /// An agent that wakes this much after its time was not running: its evidence of that span counts for nothing.
 const LATE: Duration = Duration::from_millis(50);

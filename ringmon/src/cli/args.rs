@@ -12,10 +12,10 @@ use clap::{Args, Parser, Subcommand};
 
 use super::span;
 use crate::config::{Key, Typed, parse};
-use crate::core::Rule;
-use crate::core::row::Quorum;
 use flags::{AgentFlags, PoolFlags};
 pub use pool::PoolCommand;
+use ringmon_core::Rule;
+use ringmon_core::row::Quorum;
 pub use route::RouteCommand;
 use route::{DrainArgs, ROUTER_EXAMPLES, RouterFlags};
 

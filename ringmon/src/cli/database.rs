@@ -4,9 +4,9 @@ use std::future::Future;
 
 use super::exit::Error;
 use crate::config::{Machine, Typed, pool_access};
-use crate::core::op::TableOp;
-use crate::core::{Outcome, TableSnapshot};
 use crate::store::Store;
+use ringmon_core::op::TableOp;
+use ringmon_core::{Outcome, TableSnapshot};
 
 /// Runs a command's future to its end.
 ///

@@ -8,8 +8,8 @@ use super::leave::find;
 use super::tell::tell;
 use super::{database, out};
 use crate::config::{Machine, Typed, parse};
-use crate::core::op::TableOp;
-use crate::core::{NoticeBody, Outcome, ServerRow};
+use ringmon_core::op::TableOp;
+use ringmon_core::{NoticeBody, Outcome, ServerRow};
 
 /// How often it is looked who is still connected.
 const EVERY: Duration = Duration::from_millis(200);

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::exit::Verdict;
 use super::{database, out};
 use crate::config::Typed;
-use crate::core::DbTime;
-use crate::core::edit::StoredEvent;
 use crate::store::Events;
+use ringmon_core::DbTime;
+use ringmon_core::edit::StoredEvent;
 
 /// How often `--follow` looks.
 const EVERY: Duration = Duration::from_millis(500);

@@ -3,8 +3,8 @@
 use super::exit::Verdict;
 use super::{database, out};
 use crate::config::{Typed, pool_access};
-use crate::core::row::Quorum;
 use crate::store::Store;
+use ringmon_core::row::Quorum;
 
 /// Makes what is missing, says what it did, and what to do next.
 pub fn run(typed: &Typed, quorum: Quorum) -> anyhow::Result<Verdict> {

@@ -4,10 +4,10 @@ use super::exit::{Error, Verdict};
 use super::tell::tell;
 use super::{database, out};
 use crate::config::{Typed, parse};
-use crate::core::op::TableOp;
-use crate::core::row::{Address, Side};
-use crate::core::{Lookup, NoticeBody, Outcome, ServerRow, TableSnapshot};
 use crate::store::Store;
+use ringmon_core::op::TableOp;
+use ringmon_core::row::{Address, Side};
+use ringmon_core::{Lookup, NoticeBody, Outcome, ServerRow, TableSnapshot};
 
 /// Takes a server out of the ring on an operator's word; its two buddies become each other's.
 ///

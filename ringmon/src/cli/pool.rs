@@ -9,10 +9,10 @@ use super::exit::Verdict;
 use super::{database, out};
 use crate::config::parse::{ALONES, MODES, QUORUMS, word_for};
 use crate::config::{Typed, database_access, pool_access};
-use crate::core::op::TableOp;
-use crate::core::row::Quorum;
-use crate::core::{Outcome, PoolRow};
 use crate::store::{PoolSummary, Store};
+use ringmon_core::op::TableOp;
+use ringmon_core::row::Quorum;
+use ringmon_core::{Outcome, PoolRow};
 
 pub use rotate::rotate_key;
 

@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use super::args::ReplayArgs;
 use super::exit::{Error, Verdict};
 use super::out;
-use crate::core::replay::Decisions;
 use describe::Shown;
 use filter::Span;
 use play::{Line, Note};
+use ringmon_sim::replay::Decisions;
 
 /// Replays the files and tells of them.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<Verdict> {

@@ -10,9 +10,9 @@ use serde_json::json;
 use super::exit::Verdict;
 use super::{database, out};
 use crate::config::Typed;
-use crate::core::op::TableOp;
-use crate::core::{DbTime, Profile, ServerRow, ring};
 use crate::store::{self, Store};
+use ringmon_core::op::TableOp;
+use ringmon_core::{DbTime, Profile, ServerRow, ring};
 
 /// A whole pool at one moment.
 pub(super) struct Ring {

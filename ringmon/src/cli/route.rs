@@ -5,8 +5,8 @@ use serde_json::json;
 use super::exit::Verdict;
 use super::{database, out};
 use crate::config::{self, Typed};
-use crate::core::route::{Route, Routes};
 use crate::router::{self, place, word};
+use ringmon_core::route::{Route, Routes};
 
 /// Every server, and whether it is routed.
 pub fn list(typed: &Typed, plain: bool, json: bool) -> anyhow::Result<Verdict> {

@@ -14,8 +14,8 @@ use super::args::SimArgs;
 use super::exit::{Error, Verdict};
 use super::out;
 use crate::config::parse;
-use crate::core::Profile;
-use crate::core::sim::scenario::{self, Report, Scenario, Setup};
+use ringmon_core::Profile;
+use ringmon_sim::scenario::{self, Report, Scenario, Setup};
 
 /// One run, and what this machine gave for it.
 pub(super) struct Run {

@@ -5,9 +5,9 @@ use std::collections::btree_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::core::row::PoolKey;
-use crate::core::{Incarnation, Notice, NoticeBody, ServerId, ServerRow};
 use crate::notice::{Notices, towards};
+use ringmon_core::row::PoolKey;
+use ringmon_core::{Incarnation, Notice, NoticeBody, ServerId, ServerRow};
 
 /// Longer than a notice takes to be acknowledged or given up.
 const PATIENCE: Duration = Duration::from_secs(1);

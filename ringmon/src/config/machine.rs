@@ -6,7 +6,7 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
 use super::error::Error;
-use crate::core::row::Address;
+use ringmon_core::row::Address;
 
 /// What a configuration needs to know of a machine.
 #[derive(Clone, Debug, Default)]

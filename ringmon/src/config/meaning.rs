@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::parse::{self, bad};
 use super::service;
 use super::{AgentConfig, DatabaseUrl, EventTarget, PoolAccess, url};
-use crate::core::row::Address;
+use ringmon_core::row::Address;
 
 /// The value of a key that has a default or may be missing.
 pub(super) fn maybe<T>(

@@ -21,8 +21,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::core::Profile;
-use crate::core::row::{Address, Mode};
+use ringmon_core::Profile;
+use ringmon_core::row::{Address, Mode};
 
 pub use crate::observe::EventTarget;
 pub use crate::store::DatabaseUrl;

@@ -8,9 +8,9 @@ use super::error::{Error, Problem};
 use super::keys::{Key, Word};
 use super::near::nearest;
 use super::{BpfLog, DatabaseUrl, DatapathChoice, OnStop};
-use crate::core::Profile;
-use crate::core::row::{Address, Alone, Mode, Quorum};
 use crate::service::Need;
+use ringmon_core::Profile;
+use ringmon_core::row::{Address, Alone, Mode, Quorum};
 
 /// Words and what they mean.
 pub type Words<T> = &'static [(&'static str, T)];

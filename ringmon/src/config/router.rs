@@ -8,9 +8,9 @@ use super::error::{Error, Problem};
 use super::keys::{Key, Typed};
 use super::meaning::{maybe, must, password, path, pool_access, with_password};
 use super::{DatabaseUrl, PoolAccess, parse};
-use crate::core::route::Policy;
 use crate::route::CommandLine;
 use crate::route::haproxy::{self, Target};
+use ringmon_core::route::Policy;
 
 /// Everything a router is told; nothing is left open.
 #[derive(Clone, Debug)]

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{Datapath, Error};
-use crate::core::evidence::{Purpose, WatchId, WatchReading, WatchSpec};
-use crate::core::row::Address;
-use crate::core::{Incarnation, ServerId};
+use ringmon_core::evidence::{Purpose, WatchId, WatchReading, WatchSpec};
+use ringmon_core::row::Address;
+use ringmon_core::{Incarnation, ServerId};
 
 /// Who answers the probes of the datapath under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

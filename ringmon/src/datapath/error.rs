@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::core::row::Address;
+use ringmon_core::row::Address;
 
 /// What kind of trouble it is: the command line has an exit code for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::{Datapath, Error, Prober, Readings};
-use crate::core::evidence::{DatapathMode, DatapathStats, LocalFault, MAX_WATCHES, WatchId, WatchReading, WatchSpec};
-use crate::core::row::{Health, PoolKey};
-use crate::core::{Incarnation, Time};
+use crate::show::{DatapathMode, DatapathStats};
+use ringmon_core::evidence::{LocalFault, MAX_WATCHES, WatchId, WatchReading, WatchSpec};
+use ringmon_core::row::{Health, PoolKey};
+use ringmon_core::{Incarnation, Time};
 
 /// The datapath; give it to whoever takes one.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use super::{Fake, Handle};
-use crate::core::evidence::{LocalFault, WatchId};
-use crate::core::row::{Address, Health};
-use crate::core::{Incarnation, Time};
 use crate::datapath::Datapath;
 use crate::datapath::contract::{self, Answers, World};
+use ringmon_core::evidence::{LocalFault, WatchId};
+use ringmon_core::row::{Address, Health};
+use ringmon_core::{Incarnation, Time};
 
 struct InMemory {
     fake: Fake,

@@ -8,9 +8,10 @@ pub mod xdp;
 
 use std::sync::Arc;
 
-use crate::core::evidence::{DatapathMode, DatapathStats, LocalFault, WatchId, WatchReading, WatchSpec};
-use crate::core::row::{Address, Health, PoolKey};
-use crate::core::{Incarnation, Time};
+use crate::show::{DatapathMode, DatapathStats};
+use ringmon_core::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
+use ringmon_core::row::{Address, Health, PoolKey};
+use ringmon_core::{Incarnation, Time};
 
 pub use error::{Error, ErrorKind};
 

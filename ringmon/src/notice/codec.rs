@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use ::bytes::{Buf, BufMut};
 
 use super::tag::{Keys, Route};
-use crate::core::row::Address;
-use crate::core::{Incarnation, Notice, NoticeBody, ServerId};
+use ringmon_core::row::Address;
+use ringmon_core::{Incarnation, Notice, NoticeBody, ServerId};
 
 /// Every datagram has this many bytes.
 pub const LENGTH: usize = 56;

@@ -24,9 +24,9 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 
-use crate::core::Notice;
-use crate::core::row::PoolKey;
 use outbox::Outbox;
+use ringmon_core::Notice;
+use ringmon_core::row::PoolKey;
 use stats::Counters;
 use tag::Keys;
 use task::{Shared, Task};

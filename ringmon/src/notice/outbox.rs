@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::core::Notice;
+use ringmon_core::Notice;
 
 /// When a notice is sent, counted from its first send. The gaps grow, so that a short outage is outlived and a dead receiver costs
 /// five datagrams.

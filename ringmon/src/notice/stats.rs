@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::codec::Refusal;
-use crate::core::evidence::Count;
+use crate::show::Count;
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])* $field:ident;)*) => {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ringmon_common::SipHash24;
 
 use super::codec::{plain, sixteen};
-use crate::core::row::PoolKey;
+use ringmon_core::row::PoolKey;
 
 /// From where to where a datagram travels; part of its tag, so that it cannot be replayed elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

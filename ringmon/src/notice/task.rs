@@ -13,7 +13,7 @@ use super::outbox::{Due, Outbox};
 use super::seen::Seen;
 use super::stats::Counters;
 use super::tag::{Keys, Route};
-use crate::core::Notice;
+use ringmon_core::Notice;
 
 /// After an error of the kernel's, so that one that stays does not make a busy loop.
 const PAUSE: Duration = Duration::from_millis(20);

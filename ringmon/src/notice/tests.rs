@@ -4,8 +4,8 @@ mod codec;
 mod loopback;
 mod outbox;
 
-use crate::core::row::PoolKey;
-use crate::core::{Incarnation, Notice, NoticeBody, ServerId};
+use ringmon_core::row::PoolKey;
+use ringmon_core::{Incarnation, Notice, NoticeBody, ServerId};
 
 /// A pool key; its secret is the same byte throughout.
 fn key(id: u8, byte: u8) -> PoolKey {

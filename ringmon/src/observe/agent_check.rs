@@ -20,9 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use super::Error;
-use crate::core::Time;
-use crate::core::evidence::Board;
-use crate::core::row::Health;
+use crate::show::Board;
+use ringmon_core::Time;
+use ringmon_core::row::Health;
 
 /// A board is written several times a second: an older one is of a loop that hangs.
 const FRESH: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Error;
-use crate::core::{Event, EventKind};
+use ringmon_core::{Event, EventKind};
 
 /// Where the lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]

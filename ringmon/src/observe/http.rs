@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{Error, metrics};
-use crate::core::evidence::Board;
+use crate::show::Board;
 
 /// The newest board.
 type Boards = watch::Receiver<Arc<Board>>;

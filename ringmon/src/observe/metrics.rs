@@ -15,14 +15,14 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::core::evidence::Board;
-use crate::core::row::Mode;
+use crate::show::Board;
 use page::{Page, labels, word};
+use ringmon_core::row::Mode;
 
 /// What `/metrics` answers as.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The phases of [`Snapshot::phase`](crate::core::Snapshot::phase).
+/// The phases of [`Snapshot::phase`](ringmon_core::Snapshot::phase).
 const PHASES: [&str; 6] = ["starting", "joining", "member", "removed", "leaving", "stopped"];
 
 /// The page for a board.

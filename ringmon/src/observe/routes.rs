@@ -13,8 +13,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{Error, metrics};
-use crate::core::evidence::Count;
-use crate::core::route::{Routes, envoy, prometheus};
+use crate::show::Count;
+use ringmon_core::route::Routes;
+
+use crate::show::{envoy, prometheus};
 
 /// The newest board.
 type Boards = watch::Receiver<Arc<RouteBoard>>;

@@ -8,12 +8,13 @@ mod page;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::edit::Held;
-use crate::core::engine::WatchView;
-use crate::core::evidence::{Board, CheckView, Count, DatapathMode, DatapathStats, LocalFault};
-use crate::core::row::Mode;
-use crate::core::ways::Lost;
-use crate::core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
+use crate::show::{Board, CheckView, Count, DatapathMode, DatapathStats};
+use ringmon_core::edit::Held;
+use ringmon_core::engine::WatchView;
+use ringmon_core::evidence::LocalFault;
+use ringmon_core::row::Mode;
+use ringmon_core::ways::Lost;
+use ringmon_core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
 
 const SECOND: u64 = 1_000_000_000;
 

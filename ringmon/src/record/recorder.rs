@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use super::folder::Folder;
 use super::writer::{Batch, Shared, Writer};
 use super::{Error, Options};
-use crate::core::Time;
-use crate::core::engine::{Engine, Input, Output};
-use crate::core::evidence::Count;
-use crate::core::recording::{Encoder, Header, Said};
+use crate::show::Count;
+use ringmon_core::Time;
+use ringmon_core::engine::{Engine, Input, Output};
+use ringmon_sim::recording::{Encoder, Header, Said};
 
 /// Records the calls of one engine: [`Self::begin`] before each, [`Self::said`] for each output, [`Self::end`] when there is none any more.
 #[derive(Debug)]

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::writer::Shared;
 use super::{Error, Options, Recorder};
-use crate::core::engine::{Engine, Identity, Input};
-use crate::core::recording::{Header, Reader, Record};
-use crate::core::row::Mode;
-use crate::core::{BootToken, Profile, Time, WatchId, WatchReading};
+use ringmon_core::engine::{Engine, Identity, Input};
+use ringmon_core::row::Mode;
+use ringmon_core::{BootToken, Profile, Time, WatchId, WatchReading};
+use ringmon_sim::recording::{Header, Reader, Record};
 
 fn options(dir: &Path) -> Options {
     Options { dir: dir.to_owned(), limit: 1 << 20, server: "n1".to_owned(), pool: "p".to_owned() }

@@ -28,8 +28,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Status;
-use crate::core::route::Routes;
 use keeper::Keeper;
+use ringmon_core::route::Routes;
 
 /// Where HAProxy listens for commands.
 #[derive(Clone, Debug, PartialEq, Eq)]

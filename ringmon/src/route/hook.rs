@@ -11,7 +11,7 @@ use super::command::{CommandLine, Run};
 use super::pace::{self, Pace, Target};
 use super::view::{Server, servers};
 use super::{Error, Status};
-use crate::core::route::{Panic, Route, Routes, Standing};
+use ringmon_core::route::{Panic, Route, Routes, Standing};
 
 /// A program, and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use super::pace::Pace;
 use super::{CommandLine, Status};
-use crate::core::route::{Routes, Standing, listed};
+use crate::show::listed;
+use ringmon_core::route::{Routes, Standing};
 
 /// Longer than anything here takes, however busy the machine.
 const PATIENCE: Duration = Duration::from_secs(30);

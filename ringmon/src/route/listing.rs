@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use super::pace::{self, Pace, Target};
 use super::view::View;
 use super::{Error, Status, file};
-use crate::core::route::{Routes, envoy, prometheus};
+use ringmon_core::route::Routes;
+
+use crate::show::{envoy, prometheus};
 
 /// A file.
 #[derive(Clone, Debug, PartialEq, Eq)]

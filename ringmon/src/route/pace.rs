@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Error, Status};
-use crate::core::backoff::Backoff;
-use crate::core::rng::Rng;
-use crate::core::route::Routes;
+use ringmon_core::backoff::Backoff;
+use ringmon_core::rng::Rng;
+use ringmon_core::route::Routes;
 
 /// What takes lists.
 pub(super) trait Target {

@@ -19,7 +19,7 @@ use super::file::Candidate;
 use super::pace::{self, Pace, Target};
 use super::view::View;
 use super::{Error, Status};
-use crate::core::route::Routes;
+use ringmon_core::route::Routes;
 
 /// Names the candidate to the check, as `{}` in its command line does.
 const CANDIDATE: &str = "RINGMON_CANDIDATE";

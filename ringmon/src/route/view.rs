@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::route::{Panic, Route, Routes};
+use ringmon_core::route::{Panic, Route, Routes};
 
 /// A server, and whether it is routed: nobody outside needs to know which standings mean that.
 #[derive(Clone, Debug, Serialize)]

@@ -2,7 +2,7 @@
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::core::Time;
+use ringmon_core::Time;
 
 /// Now. (It is always there on Linux, clock_gettime(2).)
 pub fn now() -> Time {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::core::row::PoolKey;
-use crate::core::{Incarnation, Notice, NoticeBody, ServerId, ServerRow};
 use crate::notice::{Notices, towards};
+use ringmon_core::row::PoolKey;
+use ringmon_core::{Incarnation, Notice, NoticeBody, ServerId, ServerRow};
 
 /// For how long an agent is asked to tell.
 const LEASE: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::core::route::Routes;
+use ringmon_core::route::Routes;
 
 /// Why it cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +103,8 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::route::{Standing, listed};
+    use crate::show::listed;
+    use ringmon_core::route::Standing;
 
     #[test]
     fn what_was_kept_is_there_at_the_next_start() {

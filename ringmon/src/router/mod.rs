@@ -1,7 +1,7 @@
 //! The loop of `ringmon router` and of whoever follows a pool's routes: reads the table, is told by agents, and hands the list to its consumers.
 //!
 //! It only ever reads the table, from any database that has its content, and needs no privileges. What it concludes is
-//! [`core::route`](crate::core::route)'s; what becomes of it is the room [`route`](crate::route)'s.
+//! [`core::route`](ringmon_core::route)'s; what becomes of it is the room [`route`](crate::route)'s.
 
 mod clock;
 mod follow;
@@ -18,9 +18,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::SightConfig;
-use crate::core::TableSnapshot;
-use crate::core::route::{Routes, Routing};
 use follow::Follow;
+use ringmon_core::TableSnapshot;
+use ringmon_core::route::{Routes, Routing};
 use source::{Ask, Source, looker};
 use turn::{Parts, Turn};
 

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use super::sinks::Sinks;
 use super::{Following, Kept, Sight, clock, follow, look};
 use crate::config::RouterConfig;
-use crate::core::evidence::Count;
 use crate::observe::routes::{self as shown, Away, RouteBoard};
+use crate::show::Count;
 
 /// How often what is shown is renewed while nothing changes: how consumers fare, and for how long a database is away.
 const SHOW: Duration = Duration::from_millis(250);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::route::{Route, Routes, Standing};
+use ringmon_core::route::{Route, Routes, Standing};
 
 /// Says each server whose standing changed, and loudly whether the list is frozen.
 pub fn changes(before: &Routes, after: &Routes) {

@@ -6,9 +6,9 @@ use tokio::sync::mpsc;
 
 use super::clock;
 use crate::config::DatabaseUrl;
-use crate::core::engine::TableOp;
-use crate::core::{PoolRow, ServerId, ServerRow, TableSnapshot};
 use crate::store::{Error, Store};
+use ringmon_core::engine::TableOp;
+use ringmon_core::{PoolRow, ServerId, ServerRow, TableSnapshot};
 
 /// A whole look, all databases together, ends within this: a router that asked four dead ones for 2 s each would be late for the fifth.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -149,7 +149,7 @@ pub fn looker(mut source: Source) -> (mpsc::Sender<Ask>, mpsc::Receiver<Answer>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::row::Quorum;
+    use ringmon_core::row::Quorum;
 
     async fn database(folder: &std::path::Path, name: &str) -> DatabaseUrl {
         let url = DatabaseUrl::sqlite(folder.join(name));

@@ -17,8 +17,8 @@ use super::clock;
 use super::follow::{Agents, Follow};
 use super::kept::Kept;
 use super::source::{Answer, Ask, Look};
-use crate::core::route::{Policy, Routing};
-use crate::core::{PoolKey, ServerId, ServerRow, Time};
+use ringmon_core::route::{Policy, Routing};
+use ringmon_core::{PoolKey, ServerId, ServerRow, Time};
 
 /// After a notice the row is read at once, and again after these if it looks as before: a replica may have heard of it later than we did.
 const AGAIN: [Duration; 4] =

@@ -25,9 +25,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::core::Time;
-use crate::core::evidence::CheckView;
-use crate::core::row::Health;
+use crate::show::CheckView;
+use ringmon_core::Time;
+use ringmon_core::row::Health;
 
 pub use check::{Check, Unfit};
 pub use verdict::{Need, Steps};

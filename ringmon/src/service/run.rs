@@ -11,9 +11,9 @@ use tokio::time::MissedTickBehavior;
 use super::check::{Check, Kind};
 use super::verdict::{Track, health};
 use super::{Options, exec, http, systemd, tcp};
-use crate::core::Time;
-use crate::core::evidence::CheckView;
-use crate::core::row::Health;
+use crate::show::CheckView;
+use ringmon_core::Time;
+use ringmon_core::row::Health;
 
 /// Who is told.
 pub(super) struct Told {

@@ -11,8 +11,8 @@
 
 use std::num::NonZeroU32;
 
-use crate::core::Time;
-use crate::core::row::Health;
+use ringmon_core::Time;
+use ringmon_core::row::Health;
 
 /// How many results in a row turn a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

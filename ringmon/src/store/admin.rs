@@ -16,9 +16,9 @@ use super::convert::{micros, pool_row, server_row, stored_event, word};
 use super::entity::{event, pool, server};
 use super::schema::SCHEMA_VERSION;
 use super::{DatabaseUrl, Error, Inner, Store};
-use crate::core::edit::StoredEvent;
-use crate::core::row::{Alone, Mode, Quorum};
-use crate::core::{PoolId, PoolRow, Rules, ServerRow};
+use ringmon_core::edit::StoredEvent;
+use ringmon_core::row::{Alone, Mode, Quorum};
+use ringmon_core::{PoolId, PoolRow, Rules, ServerRow};
 
 /// What [`Store::init`] found and did.
 #[derive(Clone, Debug, PartialEq, Eq)]

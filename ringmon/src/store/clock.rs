@@ -12,7 +12,7 @@
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 
-use crate::core::DbTime;
+use ringmon_core::DbTime;
 
 const SQLITE: &str = "(CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000)";
 

@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 
 use super::Error;
 use super::entity::{event, pool, server};
-use crate::core::edit::StoredEvent;
-use crate::core::row::Address;
-use crate::core::{
+use ringmon_core::edit::StoredEvent;
+use ringmon_core::row::Address;
+use ringmon_core::{
     BootToken, DbTime, EventKind, Incarnation, PoolId, PoolKey, PoolRow, Rules, ServerId, ServerRow, Vote,
 };
 

@@ -1,8 +1,8 @@
 //! The server table in a database: sea-orm entities, migrations, the executor of plans, retry.
 //!
 //! [`Store`] is the only door. What an operation means is decided by
-//! [`TableOp::step`](crate::core::engine::TableOp::step); this room reads what it asks for and writes what it
-//! plans, by the rules in [`edit`](crate::core::edit):
+//! [`TableOp::step`](ringmon_core::engine::TableOp::step); this room reads what it asks for and writes what it
+//! plans, by the rules in [`edit`](ringmon_core::edit):
 //!
 //! ```text
 //! run ── attempt ─┬─ BEGIN; read: clock and pool row in one statement, then the lookups   (READ COMMITTED, no locks)
@@ -33,7 +33,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::core::PoolId;
+use ringmon_core::PoolId;
 
 pub use admin::{Events, InitReport, RuleChanges};
 pub use error::Error;

@@ -12,8 +12,8 @@ use super::convert::{micros, pool_row, word};
 use super::entity::{event, pool, server};
 use super::error::Fault;
 use super::{DatabaseUrl, Error, Store, clock};
-use crate::core::row::{PoolKey, Quorum};
-use crate::core::{PoolRow, Rules, TableSnapshot, Time};
+use ringmon_core::row::{PoolKey, Quorum};
+use ringmon_core::{PoolRow, Rules, TableSnapshot, Time};
 
 /// Events in one DELETE: few enough that nobody waits for it, and that a cluster replicates it in one piece.
 const BATCH: u64 = 1000;

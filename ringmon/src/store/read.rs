@@ -13,8 +13,8 @@ use super::entity::{event, pool, server};
 use super::error::Fault;
 use super::session::Session;
 use super::{Store, clock};
-use crate::core::edit::Lookup;
-use crate::core::{DbTime, EventKind, PoolId, ServerId, Side, TableSnapshot, Time};
+use ringmon_core::edit::Lookup;
+use ringmon_core::{DbTime, EventKind, PoolId, ServerId, Side, TableSnapshot, Time};
 
 /// What one lookup brought.
 pub(super) enum Found {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::error::Fault;
 use super::write::Written;
 use super::{Error, Store};
-use crate::core::engine::TableOp;
-use crate::core::{DbTime, Outcome, Plan, ServerRow, Step, TableSnapshot, Time};
+use ringmon_core::engine::TableOp;
+use ringmon_core::{DbTime, Outcome, Plan, ServerRow, Step, TableSnapshot, Time};
 
 /// How often an operation is tried when others are faster.
 const ATTEMPTS: u32 = 20;
@@ -152,8 +152,8 @@ impl Store {
 }
 
 /// The outcome with the id of the row that was inserted.
-fn named(outcome: Outcome, inserted: Option<crate::core::ServerId>) -> Outcome {
-    use crate::core::ServerId;
+fn named(outcome: Outcome, inserted: Option<ringmon_core::ServerId>) -> Outcome {
+    use ringmon_core::ServerId;
     match (outcome, inserted) {
         (Outcome::Joined { id: ServerId::NEW, incarnation, kept_place }, Some(id)) => {
             Outcome::Joined { id, incarnation, kept_place }

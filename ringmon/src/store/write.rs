@@ -9,8 +9,8 @@ use super::connect::STATEMENT;
 use super::error::{Fault, classify};
 use super::session::Session;
 use super::{Error, Store};
-use crate::core::edit::{EventDraft, NewRow, PoolWrite};
-use crate::core::{Plan, RowWrite, ServerId};
+use ringmon_core::edit::{EventDraft, NewRow, PoolWrite};
+use ringmon_core::{Plan, RowWrite, ServerId};
 
 mod statement;
 

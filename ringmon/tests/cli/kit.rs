@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use assert_cmd::Command;
-use ringmon::core::edit::{Guard, NewRow};
-use ringmon::core::op::TableOp;
-use ringmon::core::row::{Health, Quorum};
-use ringmon::core::{BootToken, Incarnation, Outcome, ServerId, Time};
 use ringmon::store::{DatabaseUrl, Store};
+use ringmon_core::edit::{Guard, NewRow};
+use ringmon_core::op::TableOp;
+use ringmon_core::row::{Health, Quorum};
+use ringmon_core::{BootToken, Incarnation, Outcome, ServerId, Time};
 use sea_orm::ConnectionTrait as _;
 
 /// The pool of these tests.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use ringmon::core::sim::{Fault, Settings, World};
+use ringmon_sim::{Fault, Settings, World};
 use serde_json::Value;
 
 use crate::kit::{Said, says};
@@ -20,11 +20,11 @@ fn recording() -> &'static [Vec<u8>] {
         }
         world.table.pool.rules.brake_permille = 1000;
         assert!(world.run_until(Duration::from_secs(20), World::settled));
-        world.tapes.values_mut().for_each(ringmon::core::sim::Tape::cut);
+        world.tapes.values_mut().for_each(ringmon_sim::Tape::cut);
         world.run_for(Duration::from_secs(1));
         world.befall(2, Fault::Crash);
         world.run_for(Duration::from_secs(2));
-        let line = world.log.iter().find(|l| l.event.kind == ringmon::core::EventKind::Down).expect("s3 is removed");
+        let line = world.log.iter().find(|l| l.event.kind == ringmon_core::EventKind::Down).expect("s3 is removed");
         let host = line.host;
         world.tapes.get_mut(&host).expect("recorded").files()
     })
@@ -145,13 +145,13 @@ fn check_says_whether_it_comes_to_the_same() {
 
 /// Changes the hash of what one call came to, and mends its checksum; answers the call's number.
 fn change_a_result(bytes: &mut [u8]) -> u64 {
-    let mut reader = ringmon::core::recording::Reader::open(bytes).unwrap();
+    let mut reader = ringmon_sim::recording::Reader::open(bytes).unwrap();
     let mut number = reader.header().first;
     let mut at = reader.offset();
     reader.next().unwrap().unwrap();
     loop {
         at = reader.offset().max(at);
-        let ringmon::core::recording::Record::Call(call) = reader.next().unwrap().unwrap() else { panic!() };
+        let ringmon_sim::recording::Record::Call(call) = reader.next().unwrap().unwrap() else { panic!() };
         if call.said.is_some() {
             break;
         }

@@ -3,10 +3,10 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 
-use ringmon::core::engine::{Buddy, BuddyList, WatchView};
-use ringmon::core::evidence::{Board, CheckView, DatapathMode, DatapathStats};
-use ringmon::core::ways::Lost;
-use ringmon::core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
+use ringmon::show::{Board, CheckView, DatapathMode, DatapathStats};
+use ringmon_core::engine::{Buddy, BuddyList, WatchView};
+use ringmon_core::ways::Lost;
+use ringmon_core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
 
 use crate::kit::{Said, says};
 

@@ -21,10 +21,10 @@ use crate::cli::exit::{Error, Verdict};
 use crate::cli::tell::{self, tell};
 use crate::cli::{database, out};
 use crate::config::Typed;
-use crate::core::row::{Address, PoolKey};
-use crate::core::{NoticeBody, PoolRow, ServerId, ServerRow, Side};
 use crate::notice::Notices;
 use crate::store::{Store, new_key};
+use ringmon_core::row::{Address, PoolKey};
+use ringmon_core::{NoticeBody, PoolRow, ServerId, ServerRow, Side};
 
 /// Between two rounds of asking.
 const ROUND: Duration = Duration::from_millis(500);

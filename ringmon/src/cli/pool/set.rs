@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::cli::exit::Error;
 use crate::config::parse::{ALONES, MODES, QUORUMS, one_of};
 use crate::config::{Problem, nearest};
-use crate::core::Rules;
-use crate::core::row::{Alone, Mode, Quorum};
 use crate::store::RuleChanges;
+use ringmon_core::Rules;
+use ringmon_core::row::{Alone, Mode, Quorum};
 
 /// The rules there are.
 const RULES: [&str; 5] = ["quorum", "agent_timeout", "brake", "alone", "mode"];

@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::op::{self, accusation, listed, ms, reason, word};
 use super::play::Line;
-use crate::core::edit::Held;
-use crate::core::engine::Stopped;
-use crate::core::notice::{Notice, NoticeBody};
-use crate::core::replay::{Decisions, What};
-use crate::core::{Event, EventKind};
+use ringmon_core::edit::Held;
+use ringmon_core::engine::Stopped;
+use ringmon_core::notice::{Notice, NoticeBody};
+use ringmon_core::{Event, EventKind};
+use ringmon_sim::replay::{Decisions, What};
 
 /// A line in its parts.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub fn describe(line: &Line, names: &Decisions, all: bool) -> Option<Shown> {
     }
 }
 
-fn subject_of(op: &crate::core::op::TableOp, names: &Decisions) -> String {
+fn subject_of(op: &ringmon_core::op::TableOp, names: &Decisions) -> String {
     op::about(op).first().map(|id| names.name(*id)).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::super::exit::Error;
-use crate::core::recording::{Damage, Foreign, Reader, Wrong};
+use ringmon_sim::recording::{Damage, Foreign, Reader, Wrong};
 
 /// A file that can be replayed.
 #[derive(Debug)]

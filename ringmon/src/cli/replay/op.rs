@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::core::edit::{Held, Outcome, TableSnapshot};
-use crate::core::engine::{TableDone, TableOp};
-use crate::core::op::{Accusation, Finding};
-use crate::core::replay::Decisions;
-use crate::core::{DbTime, ServerId, ServerRow, Side, Time, VoteKind};
+use ringmon_core::edit::{Held, Outcome, TableSnapshot};
+use ringmon_core::engine::{TableDone, TableOp};
+use ringmon_core::op::{Accusation, Finding};
+use ringmon_core::{DbTime, ServerId, ServerRow, Side, Time, VoteKind};
+use ringmon_sim::replay::Decisions;
 
 /// Milliseconds with one digit.
 pub fn ms(span: Duration) -> String {

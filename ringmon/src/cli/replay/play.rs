@@ -1,8 +1,8 @@
 //! Plays files one after the other.
 
 use super::files::{File, moment};
-use crate::core::recording::{Damage, Header, Reader, Record, Wrong};
-use crate::core::replay::{Decision, Decisions, Joint, Played, Replay};
+use ringmon_sim::recording::{Damage, Header, Reader, Record, Wrong};
+use ringmon_sim::replay::{Decision, Decisions, Joint, Played, Replay};
 
 /// A decision, with the wall clock.
 #[derive(Clone, Debug)]
@@ -133,7 +133,7 @@ impl Ended {
         if self.parted.is_some() || played.agrees() {
             return;
         }
-        let kinds = |said: &Option<crate::core::recording::Said>| {
+        let kinds = |said: &Option<ringmon_sim::recording::Said>| {
             said.as_ref().map_or_else(|| "nothing".to_owned(), |said| format!("{} ({:016x})", said.kinds, said.hash))
         };
         let own = env!("CARGO_PKG_VERSION");

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::files::{self, File};
 use super::play::{Ended, Line, play};
 use super::why::why;
-use crate::core::EventKind;
-use crate::core::replay::Decisions;
-use crate::core::sim::{Fault, Settings, World};
+use ringmon_core::EventKind;
+use ringmon_sim::replay::Decisions;
+use ringmon_sim::{Fault, Settings, World};
 
 /// A pool of five, all recorded.
 fn pool(seed: u64) -> World {

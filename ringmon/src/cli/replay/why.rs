@@ -7,10 +7,10 @@ use super::describe::needed;
 use super::files::clock;
 use super::op::{self, about, listed, ms, reason};
 use super::play::Line;
-use crate::core::notice::NoticeBody;
-use crate::core::replay::{Decisions, What};
-use crate::core::{EventKind, ServerId};
 use case::Case;
+use ringmon_core::notice::NoticeBody;
+use ringmon_core::{EventKind, ServerId};
+use ringmon_sim::replay::{Decisions, What};
 
 /// The answer.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use crate::cli::exit::Verdict;
 use crate::cli::tell::tell;
 use crate::cli::{database, out};
 use crate::config::Typed;
-use crate::core::edit::Guard;
-use crate::core::op::repair;
-use crate::core::ring::{self, Named};
-use crate::core::{NoticeBody, Plan, RowWrite, ServerId, ServerRow};
+use ringmon_core::edit::Guard;
+use ringmon_core::op::repair;
+use ringmon_core::ring::{self, Named};
+use ringmon_core::{NoticeBody, Plan, RowWrite, ServerId, ServerRow};
 
 /// One row's new links.
 struct Change<'a> {

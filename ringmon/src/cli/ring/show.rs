@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::super::out;
 use super::Ring;
-use crate::core::row::Side;
-use crate::core::{Health, ServerId, ServerRow, VoteKind, ring};
+use ringmon_core::row::Side;
+use ringmon_core::{Health, ServerId, ServerRow, VoteKind, ring};
 
 /// A larger ring gets no picture: the table says it better.
 const PICTURE_AT_MOST: usize = 32;

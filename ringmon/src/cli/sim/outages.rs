@@ -10,8 +10,8 @@ use crate::cli::args::SimArgs;
 use crate::cli::exit::Verdict;
 use crate::cli::out;
 use crate::config::parse;
-use crate::core::Profile;
-use crate::core::sim::outage::{Chance, Reach, Trial, by_chance, suspects, trial, wilson};
+use ringmon_core::Profile;
+use ringmon_sim::outage::{Chance, Reach, Trial, by_chance, suspects, trial, wilson};
 
 /// 20: by default some of those are seen and some not, which is where the model can be wrong.
 const LENGTHS_MS: [u64; 6] = [10, 20, 50, 100, 200, 500];
@@ -161,7 +161,7 @@ fn show_chances(args: &SimArgs, profile: Profile, chances: &[(f64, Chance)]) -> 
 
 /// What the model allows in an hour.
 fn at_alpha(chance: &Chance) -> f64 {
-    crate::core::loss::ALPHA * chance.probes as f64 / chance.hours
+    ringmon_core::loss::ALPHA * chance.probes as f64 / chance.hours
 }
 
 fn as_json(args: &SimArgs, profile: Profile, cells: &[Cell], chances: &[(f64, Chance)]) -> anyhow::Result<Verdict> {

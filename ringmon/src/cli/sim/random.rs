@@ -12,8 +12,8 @@ use super::{Bar, forget_peak, peak_mb};
 use crate::cli::args::SimArgs;
 use crate::cli::exit::Verdict;
 use crate::cli::out;
-use crate::core::Rule;
-use crate::core::sim::random::{Kind, Life, Options, live};
+use ringmon_core::Rule;
+use ringmon_sim::random::{Kind, Life, Options, live};
 
 /// What all of them came to.
 #[derive(Debug, Default)]

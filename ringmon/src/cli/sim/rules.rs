@@ -6,7 +6,7 @@ use super::Bar;
 use crate::cli::args::SimArgs;
 use crate::cli::exit::Verdict;
 use crate::cli::out;
-use crate::core::sim::story::Story;
+use ringmon_sim::story::Story;
 
 /// Looks, from the given seed on, for a world in which each rule alone makes the difference.
 pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::core::engine::BuddyList;
-use crate::core::evidence::CheckView;
-use crate::core::row::{Address, Health, Mode};
-use crate::core::ways::Lost;
-use crate::core::{Incarnation, Purpose, ServerId, Time, WatchReading};
+use crate::show::CheckView;
+use ringmon_core::engine::BuddyList;
+use ringmon_core::row::{Address, Health, Mode};
+use ringmon_core::ways::Lost;
+use ringmon_core::{Incarnation, Purpose, ServerId, Time, WatchReading};
 
 use super::super::out;
 
-/// What of [`Board`](crate::core::evidence::Board) is shown. Fields that are added there do not disturb.
+/// What of [`Board`](crate::show::Board) is shown. Fields that are added there do not disturb.
 #[derive(Debug, Deserialize)]
 pub struct Status {
     pub engine: Engine,

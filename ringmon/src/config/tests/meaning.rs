@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::super::{DatapathChoice, EventTarget, OnStop, agent, warnings};
 use super::super::{Key, Origin, Word};
 use super::{machine, typed};
-use crate::core::Profile;
-use crate::core::row::Mode;
 use crate::service::{Need, Options, Steps};
+use ringmon_core::Profile;
+use ringmon_core::row::Mode;
 
 #[test]
 fn the_least_that_must_be_said_is_the_pool_and_the_place() {

@@ -12,9 +12,9 @@ use super::netlink::Netlink;
 use super::object::{self, Object, errno, refused};
 use super::options::Choice;
 use super::socket;
-use crate::core::evidence::DatapathMode;
-use crate::core::row::Address;
 use crate::datapath::Error;
+use crate::show::DatapathMode;
+use ringmon_core::row::Address;
 
 /// An interface that was found fit.
 #[derive(Clone, Debug, PartialEq, Eq)]

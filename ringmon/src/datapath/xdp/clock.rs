@@ -2,7 +2,7 @@
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::core::Time;
+use ringmon_core::Time;
 
 /// Now.
 #[must_use]

@@ -13,8 +13,8 @@ use socket2::Socket;
 
 use super::netlink::Netlink;
 use super::shared::Shared;
-use crate::core::Time;
-use crate::core::evidence::WatchId;
+use ringmon_core::Time;
+use ringmon_core::evidence::WatchId;
 
 /// Probes whose departure is in doubt at a time; more than a window are none of the kernel's either.
 const MOST_DOUBTS: usize = 128;

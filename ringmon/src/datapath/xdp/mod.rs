@@ -47,12 +47,13 @@ pub use options::{CS6, Choice, Options};
 pub use realtime::{Role, ask as ask_realtime};
 
 use super::{Datapath, Error, Prober, Readings};
-use crate::core::evidence::{Count, DatapathMode, DatapathStats, LocalFault, MAX_WATCHES, Purpose, WatchId, WatchSpec};
-use crate::core::row::{Address, Health, PoolKey};
-use crate::core::{Incarnation, Time};
+use crate::show::{Count, DatapathMode, DatapathStats};
 use attach::Interface;
 use lane::{Lane, Pace, Sign};
 use object::{Object, Plain};
+use ringmon_core::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchSpec};
+use ringmon_core::row::{Address, Health, PoolKey};
+use ringmon_core::{Incarnation, Time};
 use sender::{Command, Parts, Sender};
 use shared::Shared;
 

@@ -1,7 +1,7 @@
 //! What is asked for when a datapath is opened.
 
-use crate::core::Incarnation;
-use crate::core::row::{Address, PoolKey};
+use ringmon_core::Incarnation;
+use ringmon_core::row::{Address, PoolKey};
 
 /// Where the XDP program is to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

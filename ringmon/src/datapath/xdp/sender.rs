@@ -13,8 +13,8 @@ use super::lane::{Lane, Pace, Sign};
 use super::link::LinkFlags;
 use super::netlink::Netlink;
 use super::shared::{Fault, Shared};
-use crate::core::Time;
-use crate::core::evidence::{LocalFault, MAX_WATCHES, WatchId};
+use ringmon_core::Time;
+use ringmon_core::evidence::{LocalFault, MAX_WATCHES, WatchId};
 
 /// The link is looked at this often, at least, also with nothing to send.
 const LINK_EVERY: Duration = Duration::from_millis(50);

@@ -10,10 +10,10 @@ use ringmon_common::{rtt, wire};
 use tokio::sync::Notify;
 
 use super::memory::Mapped;
-use crate::core::evidence::{LocalFault, MAX_WATCHES, WatchId, WatchReading};
-use crate::core::row::Health;
-use crate::core::{Incarnation, Time};
 use crate::datapath::Readings;
+use ringmon_core::evidence::{LocalFault, MAX_WATCHES, WatchId, WatchReading};
+use ringmon_core::row::Health;
+use ringmon_core::{Incarnation, Time};
 
 const _: () = assert!(MAX_WATCHES as u32 == layout::WATCHES);
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::codec::{LENGTH, Packet, Refusal, decode, encode};
 use super::super::tag::{Keys, Route};
 use super::{key, voted};
-use crate::core::{Incarnation, Notice, NoticeBody, ServerId};
+use ringmon_core::{Incarnation, Notice, NoticeBody, ServerId};
 
 fn addresses() -> impl Strategy<Value = IpAddr> {
     // An IPv4-mapped IPv6 address is the IPv4 address: it comes back as such.
@@ -128,7 +128,7 @@ fn what_means_nothing_is_refused_however_well_it_is_tagged() {
 fn the_documented_datagrams() {
     let (one, other) = ("192.0.2.1:7464".parse().unwrap(), "192.0.2.2:7464".parse().unwrap());
     let secret = std::array::from_fn(|i| u8::try_from(i).unwrap());
-    let keys = Keys::derive(&[crate::core::row::PoolKey { id: 1, secret }]);
+    let keys = Keys::derive(&[ringmon_core::row::PoolKey { id: 1, secret }]);
     let notice = Packet { key_id: 1, nonce: 0x0102_0304_0506_0708, notice: Some(voted(42)) };
     let ack = Packet { notice: None, ..notice.clone() };
     let hex = |packet, from, to| -> String {

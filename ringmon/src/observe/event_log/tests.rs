@@ -1,7 +1,7 @@
 //! The event log's lines, and what it does when they cannot be written.
 
 use super::*;
-use crate::core::Time;
+use ringmon_core::Time;
 use serde_json::json;
 
 fn event(kind: EventKind) -> Event {

@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::page::{Histogram, Labels, Page, labels};
 use super::watches;
-use crate::core::WatchId;
-use crate::core::evidence::{Board, Count, DatapathMode};
+use crate::show::{Board, Count, DatapathMode};
+use ringmon_core::WatchId;
 
 /// Bounds of the round-trip histogram: every doubling from 2^12 ns (4 us) to 2^32 ns (4.3 s). The datapath's own buckets are finer, and their
 /// bounds include these.

@@ -9,8 +9,8 @@ use prometheus_client::registry::Unit;
 
 use super::page::{Page, labels, word};
 use super::{datapath, flag, text_of};
-use crate::core::route::Standing;
 use crate::observe::routes::{RouteBoard, TargetView};
+use ringmon_core::route::Standing;
 
 const STANDINGS: [Standing; 5] =
     [Standing::Active, Standing::Draining, Standing::Failing, Standing::Suspect, Standing::Kept];

@@ -6,9 +6,9 @@ use std::fmt;
 use prometheus_client::registry::Unit;
 
 use super::page::{Labels, Page, labels, word};
-use crate::core::WatchReading;
-use crate::core::engine::WatchView;
-use crate::core::evidence::Board;
+use crate::show::Board;
+use ringmon_core::WatchReading;
+use ringmon_core::engine::WatchView;
 
 /// The states of [`WatchView::state`].
 const STATES: [&str; 4] = ["waiting", "alive", "agent_silent", "suspect"];

@@ -7,7 +7,8 @@ use tokio::net::TcpStream;
 use super::super::listen;
 use super::super::tests::exposition::read;
 use super::*;
-use crate::core::route::{Panic, Standing, listed};
+use crate::show::listed;
+use ringmon_core::route::{Panic, Standing};
 
 fn board() -> RouteBoard {
     let mut routes = listed(&[("a", Standing::Active), ("b", Standing::Kept), ("c", Standing::Suspect)]);

@@ -7,9 +7,9 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::super::agent_check::{AgentCheck, Askers, answer};
-use crate::core::evidence::{Board, CheckView};
-use crate::core::row::Health;
-use crate::core::{Snapshot, Time};
+use crate::show::{Board, CheckView};
+use ringmon_core::row::Health;
+use ringmon_core::{Snapshot, Time};
 
 const AT: Time = Time::from_ns(1_000_000_000_000);
 

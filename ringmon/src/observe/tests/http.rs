@@ -8,8 +8,8 @@ use tokio::sync::watch as channel;
 use super::super::{Error, listen, serve};
 use super::exposition::read;
 use super::{board, watch};
-use crate::core::Snapshot;
-use crate::core::evidence::Board;
+use crate::show::Board;
+use ringmon_core::Snapshot;
 
 /// A server on loopback, which ends with the test's runtime, and the sender of its boards.
 async fn server(first: Arc<Board>) -> (SocketAddr, channel::Sender<Arc<Board>>) {

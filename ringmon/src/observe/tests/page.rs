@@ -4,7 +4,7 @@ use super::super::metrics::render;
 use super::exposition::{Page, read};
 use super::{board, watch};
 
-fn page(board: std::sync::Arc<crate::core::evidence::Board>) -> Page {
+fn page(board: std::sync::Arc<crate::show::Board>) -> Page {
     let text = render(board).unwrap();
     read(&text).unwrap_or_else(|why| panic!("{why}\n{text}"))
 }

@@ -1,6 +1,6 @@
 //! What can be asked of HAProxy for one server, in its words, and what its answer means.
 
-use crate::core::row::Address;
+use ringmon_core::row::Address;
 
 /// Allows `add server` and `del server` before HAProxy 2.6; later it changes nothing. Every level but `admin` is refused.
 pub(super) const EXPERIMENTAL: &str = "experimental-mode on";

@@ -14,8 +14,8 @@ use super::plan::plan;
 use super::socket::{ask, ask_for_lines, lines};
 use super::state::{Servers, apply, parse};
 use super::voice::Voice;
-use crate::core::route::Routes;
 use crate::route::Status;
+use ringmon_core::route::Routes;
 
 /// The first pause while HAProxy is away; it doubles.
 const PAUSE: Duration = Duration::from_millis(50);

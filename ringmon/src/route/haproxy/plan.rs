@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Options;
 use super::command::{Change, Command, FIRST_ID, IDS, State, is_name};
 use super::state::{Server, Servers};
-use crate::core::ServerId;
-use crate::core::route::{Route, Routes, Standing};
+use ringmon_core::ServerId;
+use ringmon_core::route::{Route, Routes, Standing};
 
 /// HAProxy's greatest weight.
 const MAX_WEIGHT: u16 = 256;

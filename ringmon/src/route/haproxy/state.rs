@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::command::{Change, Command, FIRST_ID, IDS, State};
 use super::error::Error;
-use crate::core::row::Address;
+use ringmon_core::row::Address;
 
 /// `SRV_ADMF_FMAINT` of HAProxy's `server-t.h`: an operator set maintenance. Other bits are inherited, or the resolver's.
 const FORCED_MAINT: u32 = 0x01;

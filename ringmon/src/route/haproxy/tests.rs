@@ -11,8 +11,8 @@ mod state;
 mod target;
 mod voice;
 
-use crate::core::route::{Route, Routes, Standing};
-use crate::core::{Incarnation, ServerId};
+use ringmon_core::route::{Route, Routes, Standing};
+use ringmon_core::{Incarnation, ServerId};
 
 /// A route to 10.0.0.id, without a port, of weight 1.
 fn route(id: u8, name: &str, standing: Standing) -> Route {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::super::kit::{EAGER, PATIENT, Wires, active, is_gone, lines, script, until};
 use super::*;
-use crate::core::route::listed;
+use crate::show::listed;
 
 /// A hook, and the folder of its script.
 struct Kit {

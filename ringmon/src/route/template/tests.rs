@@ -2,7 +2,8 @@ use std::fs;
 
 use super::super::kit::{EAGER, PATIENT, Wires, active, lines, script};
 use super::*;
-use crate::core::route::{Panic, Standing, listed};
+use crate::show::listed;
+use ringmon_core::route::{Panic, Standing};
 
 const NGINX: &str = "upstream {{ pool }} {
 {% for s in routed %}

@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 
 use super::super::{Need, Options, Service, Steps};
 use super::check;
-use crate::core::Time;
-use crate::core::row::Health;
+use ringmon_core::Time;
+use ringmon_core::row::Health;
 
 const SOON: Duration = Duration::from_secs(10);
 

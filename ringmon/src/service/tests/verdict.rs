@@ -3,8 +3,8 @@ use std::num::NonZeroU32;
 use proptest::prelude::*;
 
 use super::super::verdict::{Need, Steps, Track, health};
-use crate::core::Time;
-use crate::core::row::Health;
+use ringmon_core::Time;
+use ringmon_core::row::Health;
 
 fn steps(rise: u32, fall: u32) -> Steps {
     let number = |n| NonZeroU32::new(n).unwrap();

@@ -2,10 +2,10 @@
 
 use super::kit::{POOL, TestDb};
 use super::model::{accusation, steady};
-use crate::core::engine::TableOp;
-use crate::core::row::{Health, Quorum, Side};
-use crate::core::{Outcome, ServerId, VoteKind};
 use crate::store::{DatabaseUrl, Error, Events, RuleChanges, Store, new_key};
+use ringmon_core::engine::TableOp;
+use ringmon_core::row::{Health, Quorum, Side};
+use ringmon_core::{Outcome, ServerId, VoteKind};
 use ringmon_tests::engine::PASSWORD;
 
 super::on_servers!(

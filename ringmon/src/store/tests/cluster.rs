@@ -12,11 +12,11 @@ use sea_orm::sqlx::{Connection, Executor, MySqlConnection};
 use super::crowd::{Writer, settle};
 use super::kit::{POOL, TestDb, join, mono};
 use super::plans::seeded;
-use crate::core::edit::{Lookup, Outcome};
-use crate::core::engine::TableOp;
-use crate::core::row::Quorum;
 use crate::store::url::Engine as Way;
 use crate::store::{DatabaseUrl, Error, RuleChanges, Store};
+use ringmon_core::edit::{Lookup, Outcome};
+use ringmon_core::engine::TableOp;
+use ringmon_core::row::Quorum;
 
 /// How long anything may take that has to happen.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -148,7 +148,7 @@ impl Cluster {
     }
 
     /// A node that does not apply what others commit must not say that a server is not there. Answers that server.
-    async fn lagging(&self) -> crate::core::ServerId {
+    async fn lagging(&self) -> ringmon_core::ServerId {
         let begun = Instant::now();
         let (here, lags) =
             (Store::open(&self.urls[0], POOL).await.unwrap(), Store::open(&self.urls[1], POOL).await.unwrap());

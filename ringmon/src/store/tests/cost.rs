@@ -5,11 +5,11 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, TransactionTrait};
 
 use super::kit::TestDb;
-use crate::core::edit::Lookup;
-use crate::core::row::Side;
-use crate::core::{DbTime, ServerId};
 use crate::store::Store;
 use crate::store::read::find;
+use ringmon_core::edit::Lookup;
+use ringmon_core::row::Side;
+use ringmon_core::{DbTime, ServerId};
 
 super::on_servers!(reads_look_at_few_rows_in_a_large_pool);
 

@@ -11,11 +11,11 @@ use rand::{Rng, SeedableRng};
 use super::kit::{TestDb, mono, new_row};
 use super::model::{accusation, steady};
 use super::plans::seeded;
-use crate::core::edit::{Guard, Lookup, Outcome, StoredEvent, TableSnapshot};
-use crate::core::engine::TableOp;
-use crate::core::row::{Health, Quorum, ServerRow, Side};
-use crate::core::{EventKind, Incarnation, ServerId, VoteKind, ring};
 use crate::store::{Events, RuleChanges, Store};
+use ringmon_core::edit::{Guard, Lookup, Outcome, StoredEvent, TableSnapshot};
+use ringmon_core::engine::TableOp;
+use ringmon_core::row::{Health, Quorum, ServerRow, Side};
+use ringmon_core::{EventKind, Incarnation, ServerId, VoteKind, ring};
 
 super::on_engines!(
     a_crowd_leaves_one_ring_under_single,

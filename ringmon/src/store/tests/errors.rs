@@ -4,8 +4,8 @@ use ringmon_tests::engine::{PASSWORD, USER};
 
 use super::kit::{POOL, TestDb};
 use super::wire::Wire;
-use crate::core::row::Quorum;
 use crate::store::{DatabaseUrl, Error, Store};
+use ringmon_core::row::Quorum;
 
 super::on_servers!(
     a_wrong_password_is_called_that,
@@ -73,11 +73,11 @@ async fn a_server_that_went_away_is_said_truly_and_found_again(db: TestDb) {
     // Broken between two operations: the next one does not even notice.
     wire.cut();
     let id = store_id(&db).await;
-    let op = crate::core::engine::TableOp::Leave { id, incarnation: None, by: "test".into() };
-    assert_eq!(store.run_plain(&op).await, crate::core::Outcome::Left);
+    let op = ringmon_core::engine::TableOp::Leave { id, incarnation: None, by: "test".into() };
+    assert_eq!(store.run_plain(&op).await, ringmon_core::Outcome::Left);
 }
 
-async fn store_id(db: &TestDb) -> crate::core::ServerId {
+async fn store_id(db: &TestDb) -> ringmon_core::ServerId {
     db.open().await.row("b").await.id
 }
 

@@ -8,11 +8,11 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
 use super::cost::{MANY, large};
 use super::kit::{TestDb, new_row};
 use super::model::{accusation, steady};
-use crate::core::edit::{Guard, Lookup, NewRow, TableSnapshot};
-use crate::core::engine::TableOp;
-use crate::core::row::{Health, Side};
-use crate::core::{Outcome, ServerId, VoteKind};
 use crate::store::{Error, Events, RuleChanges, Store};
+use ringmon_core::edit::{Guard, Lookup, NewRow, TableSnapshot};
+use ringmon_core::engine::TableOp;
+use ringmon_core::row::{Health, Side};
+use ringmon_core::{Outcome, ServerId, VoteKind};
 
 super::on_engines!(every_lookup_uses_an_index, every_write_uses_an_index, history_is_read_and_forgotten_by_an_index);
 
@@ -85,7 +85,7 @@ impl Explained {
     }
 
     /// The row of this number in the large ring.
-    async fn row(&self, number: i64) -> crate::core::ServerRow {
+    async fn row(&self, number: i64) -> ringmon_core::ServerRow {
         self.asker.row(&format!("n{number}")).await
     }
 }
@@ -183,7 +183,7 @@ async fn every_lookup_uses_an_index(db: TestDb) {
     explained.store.read_clock(&session, super::kit::mono(), &mut seen).await.unwrap();
     explained.judge("clock and pool", Reads::Few).await;
     // Whom they find is of no concern; that nobody looks for them is.
-    seen.db_now = crate::core::DbTime::from_us(MANY);
+    seen.db_now = ringmon_core::DbTime::from_us(MANY);
     for (lookup, reads) in [
         (Lookup::Id(ServerId(2000)), Reads::Few),
         (Lookup::Name("n2000".into()), Reads::Few),

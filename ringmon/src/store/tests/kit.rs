@@ -6,13 +6,13 @@ use std::time::Instant;
 use ringmon_tests::engine::{Engine, Node, PASSWORD, USER};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-use crate::core::edit::{Guard, Lookup, NewRow, Outcome, Plan, Step, TableSnapshot};
-use crate::core::engine::TableOp;
-use crate::core::ring;
-use crate::core::row::{Address, Health, Quorum, ServerRow};
-use crate::core::{BootToken, Incarnation, ServerId, Time};
 use crate::store::error::Fault;
 use crate::store::{DatabaseUrl, Store};
+use ringmon_core::edit::{Guard, Lookup, NewRow, Outcome, Plan, Step, TableSnapshot};
+use ringmon_core::engine::TableOp;
+use ringmon_core::ring;
+use ringmon_core::row::{Address, Health, Quorum, ServerRow};
+use ringmon_core::{BootToken, Incarnation, ServerId, Time};
 
 /// The pool of these tests.
 pub const POOL: &str = "lab";

@@ -9,14 +9,14 @@ use rand::seq::IndexedRandom;
 
 use super::kit::{TestDb, join, mono, new_row};
 use super::plans::seeded;
-use crate::core::edit::{Guard, Outcome, TableSnapshot};
-use crate::core::engine::TableOp;
-use crate::core::evidence::{WatchId, Witness};
-use crate::core::op::{Accusation, Finding};
-use crate::core::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote};
-use crate::core::sim::table::VirtualTable;
-use crate::core::{BootToken, DbTime, Incarnation, Profile, ServerId, VoteKind};
 use crate::store::{Events, RuleChanges, Store};
+use ringmon_core::edit::{Guard, Outcome, TableSnapshot};
+use ringmon_core::engine::TableOp;
+use ringmon_core::evidence::{WatchId, Witness};
+use ringmon_core::op::{Accusation, Finding};
+use ringmon_core::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote};
+use ringmon_core::virtual_table::VirtualTable;
+use ringmon_core::{BootToken, DbTime, Incarnation, Profile, ServerId, VoteKind};
 
 super::on_engines!(random_operations_do_what_the_model_does, removals_do_what_the_model_does, a_long_walk_is_one_walk);
 
@@ -232,7 +232,7 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
     }
 }
 
-fn any_address(rng: &mut StdRng, rows: &[ServerRow]) -> crate::core::row::Address {
+fn any_address(rng: &mut StdRng, rows: &[ServerRow]) -> ringmon_core::row::Address {
     rows.choose(rng).map_or_else(|| "fe80::1".parse().unwrap(), |row| row.address)
 }
 

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use super::kit::{TestDb, join, mono, new_row};
 use super::model::{accusation, steady};
 use super::wire::{Moment, Wire};
-use crate::core::edit::Guard;
-use crate::core::engine::TableOp;
-use crate::core::op::Accusation;
-use crate::core::row::{Health, Quorum, ServerRow, Side};
-use crate::core::{Outcome, ServerId, VoteKind};
 use crate::store::{Events, Store};
+use ringmon_core::edit::Guard;
+use ringmon_core::engine::TableOp;
+use ringmon_core::op::Accusation;
+use ringmon_core::row::{Health, Quorum, ServerRow, Side};
+use ringmon_core::{Outcome, ServerId, VoteKind};
 
 super::on_servers!(a_cut_at_any_statement_loses_nothing_and_doubles_nothing);
 

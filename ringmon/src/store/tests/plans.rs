@@ -8,13 +8,13 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
 use super::kit::{TestDb, address, new_row};
-use crate::core::edit::{AloneSet, EventDraft, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, VoteSet};
-use crate::core::row::{Health, ServerRow, Vote};
-use crate::core::sim::table::{Commit, VirtualTable};
-use crate::core::{BootToken, DbTime, EventKind, Incarnation, ServerId, TableSnapshot, VoteKind};
 use crate::store::error::Fault;
 use crate::store::write::Written;
 use crate::store::{Events, Store};
+use ringmon_core::edit::{AloneSet, EventDraft, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, VoteSet};
+use ringmon_core::row::{Health, ServerRow, Vote};
+use ringmon_core::virtual_table::{Commit, VirtualTable};
+use ringmon_core::{BootToken, DbTime, EventKind, Incarnation, ServerId, TableSnapshot, VoteKind};
 
 super::on_engines!(random_plans_do_what_the_model_does);
 
@@ -72,7 +72,7 @@ impl Stamps {
         for (event, expected) in events.into_iter().zip(&model.events) {
             let at = self.same(expected.at, event.at);
             assert_eq!(
-                crate::core::edit::StoredEvent { id: expected.id, at, ..event },
+                ringmon_core::edit::StoredEvent { id: expected.id, at, ..event },
                 *expected,
                 "events after {what}"
             );

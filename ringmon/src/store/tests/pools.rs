@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::kit::{POOL, TestDb};
-use crate::core::Outcome;
-use crate::core::engine::TableOp;
-use crate::core::row::Quorum;
 use crate::store::{Error, Events, Store, new_key};
+use ringmon_core::Outcome;
+use ringmon_core::engine::TableOp;
+use ringmon_core::row::Quorum;
 
 super::on_engines!(
     pools_are_listed_with_their_servers,

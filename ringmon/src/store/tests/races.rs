@@ -13,11 +13,11 @@ use super::kit::{POOL, TestDb, mono, new_row};
 use super::moments::{against, removal};
 use super::plans::seeded;
 use super::wire::Wire;
-use crate::core::edit::{Guard, Outcome};
-use crate::core::engine::TableOp;
-use crate::core::row::{ServerRow, Side};
-use crate::core::{ServerId, ring};
 use crate::store::{DatabaseUrl, RuleChanges, Store};
+use ringmon_core::edit::{Guard, Outcome};
+use ringmon_core::engine::TableOp;
+use ringmon_core::row::{ServerRow, Side};
+use ringmon_core::{ServerId, ring};
 
 super::on_engines!(joins_into_runs_that_are_being_removed_leave_one_ring);
 

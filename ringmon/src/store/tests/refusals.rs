@@ -10,10 +10,10 @@ use ringmon_tests::undo::Undo;
 use super::access::as_documented;
 use super::kit::{POOL, TestDb, join, mono};
 use super::transaction::locked;
-use crate::core::Outcome;
-use crate::core::engine::TableOp;
-use crate::core::row::{Health, Quorum, ServerRow};
 use crate::store::{DatabaseUrl, Error, Store};
+use ringmon_core::Outcome;
+use ringmon_core::engine::TableOp;
+use ringmon_core::row::{Health, Quorum, ServerRow};
 
 mod own {
     super::super::on_own_servers!(a_read_only_server_is_called_that_and_written_to_once_it_is_none);

@@ -6,11 +6,11 @@ use std::time::Duration;
 use sea_orm::ConnectionTrait;
 
 use super::kit::{POOL, TestDb};
-use crate::core::edit::Outcome;
-use crate::core::engine::TableOp;
-use crate::core::row::{Alone, Mode, Quorum};
-use crate::core::{EventKind, ServerId};
 use crate::store::{Error, Events, RuleChanges, SCHEMA_VERSION, Store};
+use ringmon_core::edit::Outcome;
+use ringmon_core::engine::TableOp;
+use ringmon_core::row::{Alone, Mode, Quorum};
+use ringmon_core::{EventKind, ServerId};
 
 super::on_engines!(
     init_may_be_run_again,
@@ -138,7 +138,7 @@ async fn rules_change_and_stay(db: TestDb) {
     };
     let after = store.set_rules(&changes).await.unwrap();
     assert_eq!(after, db.open().await.pool().await.unwrap());
-    assert_eq!(after.rules, changes.applied_to(&crate::core::Rules::default()));
+    assert_eq!(after.rules, changes.applied_to(&ringmon_core::Rules::default()));
     assert_eq!(after.version, 2);
     assert_eq!(store.set_rules(&RuleChanges::default()).await.unwrap(), after, "no change writes nothing");
 }

@@ -9,9 +9,9 @@ use ringmon_tests::engine::{Node, PASSWORD, USER, mariadb_in, mariadb_with};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use super::kit::{POOL, TestDb};
-use crate::core::row::Quorum;
 use crate::store::connect::Database;
 use crate::store::{DatabaseUrl, Error, Store};
+use ringmon_core::row::Quorum;
 
 /// Signs certificates.
 struct Authority {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 
 use super::kit::{TestDb, new_row};
-use crate::core::edit::{
+use crate::store::{Error, Events, Store};
+use ringmon_core::edit::{
     EventDraft, Guard, Lookup, Outcome, Plan, PoolWrite, RowSet, RowWrite, TableSnapshot, VoteSet,
 };
-use crate::core::row::{Health, ServerRow};
-use crate::core::{EventKind, ServerId, VoteKind};
-use crate::store::{Error, Events, Store};
+use ringmon_core::row::{Health, ServerRow};
+use ringmon_core::{EventKind, ServerId, VoteKind};
 
 super::on_engines!(
     a_deadline_that_has_passed_writes_nothing,
@@ -185,9 +185,9 @@ async fn a_name_address_or_pick_that_is_taken_is_a_conflict(db: TestDb) {
     let before = state(&store).await;
     let taken = new_row("a");
     for new in [
-        crate::core::edit::NewRow { name: taken.name, ..new_row("new") },
-        crate::core::edit::NewRow { address: taken.address, ..new_row("new") },
-        crate::core::edit::NewRow { pick: taken.pick, ..new_row("new") },
+        ringmon_core::edit::NewRow { name: taken.name, ..new_row("new") },
+        ringmon_core::edit::NewRow { address: taken.address, ..new_row("new") },
+        ringmon_core::edit::NewRow { pick: taken.pick, ..new_row("new") },
     ] {
         let twice = |seen: &TableSnapshot| {
             let mut plan = everything(seen);

@@ -8,13 +8,13 @@ use tokio::sync::watch;
 
 use super::kit::{POOL, TestDb, join, mono};
 use super::wire::{Moment, Wire};
-use crate::core::engine::TableOp;
-use crate::core::row::{Health, Quorum};
 use crate::store::connect::Database;
 use crate::store::entity::{event, pool, server};
 use crate::store::migration::Migrator;
 use crate::store::schema::{judge, number};
 use crate::store::{Error, Events, OLDEST_SCHEMA, SCHEMA_VERSION, Store};
+use ringmon_core::engine::TableOp;
+use ringmon_core::row::{Health, Quorum};
 
 super::on_engines!(
     every_row_stays_as_it_was,

@@ -6,11 +6,11 @@ use sea_orm::sea_query::{
     UpdateStatement,
 };
 
-use crate::core::edit::{AloneSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, VoteSet};
-use crate::core::{DbTime, PoolId, ServerId, Side};
 use crate::store::clock;
 use crate::store::convert::word;
 use crate::store::entity::{event, pool, server};
+use ringmon_core::edit::{AloneSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, VoteSet};
+use ringmon_core::{DbTime, PoolId, ServerId, Side};
 use server::Column as C;
 
 /// `text` holds 65,535 bytes in MySQL; a longer detail would keep a removal from being written.

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::super::op::{Standing, about, accusation, votes, word};
 use super::super::play::Line;
-use crate::core::edit::{Held, Outcome, StoredEvent};
-use crate::core::engine::TableDone;
-use crate::core::notice::NoticeBody;
-use crate::core::op::TableOp;
-use crate::core::replay::{Decisions, What};
-use crate::core::{Event, EventKind, Time, VoteKind};
+use ringmon_core::edit::{Held, Outcome, StoredEvent};
+use ringmon_core::engine::TableDone;
+use ringmon_core::notice::NoticeBody;
+use ringmon_core::op::TableOp;
+use ringmon_core::{Event, EventKind, Time, VoteKind};
+use ringmon_sim::replay::{Decisions, What};
 
 /// What is known of it. Times are of the wall clock, in microseconds since 1970.
 #[derive(Debug, Default)]
@@ -141,7 +141,7 @@ impl Case {
     }
 
     fn came(&mut self, name: &str, line: &Line, asked: Option<(&TableOp, Time)>, done: &TableDone, names: &Decisions) {
-        let ours = |id: &crate::core::ServerId| names.name(*id) == name;
+        let ours = |id: &ringmon_core::ServerId| names.name(*id) == name;
         for row in done.snapshot.rows.values().filter(|row| row.name == name) {
             for vote in votes(row, done.snapshot.db_now, names) {
                 let age = vote.age.unwrap_or_default();

@@ -7,11 +7,11 @@ use tokio::runtime::Runtime;
 use super::super::{Choice, XdpDatapath};
 use super::netns::{ADDRESSES, Namespace, pair};
 use super::veth::{opened, options, runtime};
-use crate::core::Incarnation;
-use crate::core::evidence::WatchId;
-use crate::core::row::{Address, Health};
 use crate::datapath::Datapath;
 use crate::datapath::contract::{self, Answers, World};
+use ringmon_core::Incarnation;
+use ringmon_core::evidence::WatchId;
+use ringmon_core::row::{Address, Health};
 
 struct Veth {
     choice: Choice,

@@ -16,9 +16,9 @@ use super::super::clock;
 use super::super::object::{self, Object, Plain};
 use super::super::shared::Shared;
 use super::run::{Outcome, run};
-use crate::core::Time;
-use crate::core::evidence::{WatchId, WatchReading};
 use crate::datapath::Readings;
+use ringmon_core::Time;
+use ringmon_core::evidence::{WatchId, WatchReading};
 
 pub type Station = ([u8; 6], [u8; 4]);
 pub const US: Station = ([2, 0, 0, 0, 0, 1], [10, 0, 0, 1]);

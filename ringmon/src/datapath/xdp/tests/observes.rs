@@ -7,10 +7,10 @@ use ringmon_common::wire::PULSE_NEVER;
 
 use super::super::clock;
 use super::kit::{FIRST, Kit, PEER, Station, WATCH, XDP_DROP, XDP_PASS, plain_echo, reply, reply_with};
-use crate::core::evidence::WatchId;
-use crate::core::row::Health;
-use crate::core::{Incarnation, Time};
 use crate::datapath::Readings;
+use ringmon_core::evidence::WatchId;
+use ringmon_core::row::Health;
+use ringmon_core::{Incarnation, Time};
 
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(1000);

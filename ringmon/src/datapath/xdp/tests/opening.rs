@@ -11,8 +11,8 @@ use super::super::object::{self, Object};
 use super::super::{Choice, Options, open};
 use super::netns::{ADDRESSES, INTERFACE, Namespace, pair};
 use super::veth::{opened, options, runtime, spec};
-use crate::core::evidence::DatapathMode;
 use crate::datapath::{Datapath, Error, ErrorKind};
+use crate::show::DatapathMode;
 
 fn refused(namespace: &Namespace, options: Options) -> Error {
     let runtime = runtime();

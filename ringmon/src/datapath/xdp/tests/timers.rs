@@ -6,7 +6,7 @@ use ringmon_common::layout::{EventKind, MISS_EVENTS, TIMER_SLACK_NS, WINDOW};
 
 use super::super::clock;
 use super::kit::{FIRST, Kit, PEER, WATCH, reply};
-use crate::core::Time;
+use ringmon_core::Time;
 
 const SOON: Duration = Duration::from_millis(3);
 /// Long enough that a probe's timer does not fire between two lines of a test.

@@ -8,10 +8,11 @@ use tokio::runtime::Runtime;
 
 use super::super::{CS6, Choice, Options, XdpDatapath, clock, open};
 use super::netns::{ADDRESSES, INTERFACE, Namespace, pair};
-use crate::core::evidence::{DatapathMode, LocalFault, Purpose, WatchId, WatchReading, WatchSpec};
-use crate::core::row::{Health, PoolKey};
-use crate::core::{Incarnation, ServerId};
 use crate::datapath::{Datapath, Error};
+use crate::show::DatapathMode;
+use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchReading, WatchSpec};
+use ringmon_core::row::{Health, PoolKey};
+use ringmon_core::{Incarnation, ServerId};
 
 pub const KEY: PoolKey = PoolKey { id: 3, secret: *b"a key of the lab" };
 pub const ID: WatchId = WatchId { slot: 0, generation: 1 };

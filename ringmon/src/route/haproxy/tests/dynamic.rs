@@ -6,7 +6,7 @@ use super::super::Options;
 use super::super::command::State;
 use super::kept::{Kept, NEVER, OFTEN, local, stands};
 use super::rig::{HaProxy, origin};
-use crate::core::route::Standing;
+use ringmon_core::route::Standing;
 
 fn dynamic(every: Duration) -> Options {
     Options { dynamic: true, kill_sessions: true, every, ..Options::default() }

@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::super::{Options, SocketAt, Target, run};
 use super::{route, routes};
-use crate::core::route::{Route, Routes, Standing};
 use crate::route::Status;
+use ringmon_core::route::{Route, Routes, Standing};
 
 /// A route to a server on this machine.
 pub(super) fn local(id: u8, name: &str, port: u16) -> Route {

@@ -7,7 +7,7 @@ use super::super::command::State;
 use super::super::plan::plan;
 use super::super::state::{Server, Servers, apply};
 use super::{route, routes};
-use crate::core::route::{Route, Routes, Standing};
+use ringmon_core::route::{Route, Routes, Standing};
 
 fn server(id: u8, state: State) -> Server {
     let address = Some([10, 0, 0, id].into());

@@ -6,7 +6,7 @@ use super::super::command::State;
 use super::super::{Options, SocketAt};
 use super::kept::{Kept, NEVER, OFTEN, local, stands};
 use super::rig::{HaProxy, origin};
-use crate::core::route::{Route, Standing};
+use ringmon_core::route::{Route, Standing};
 
 fn every(every: Duration) -> Options {
     Options { every, ..Options::default() }

@@ -4,7 +4,7 @@ use super::super::Options;
 use super::super::command::State;
 use super::kept::{Kept, OFTEN, local, stands};
 use super::rig::{HaProxy, origin};
-use crate::core::route::Standing;
+use ringmon_core::route::Standing;
 
 const STATIC: &str = "  server one 127.0.0.1:9\n  server two 127.0.0.1:9";
 

@@ -12,8 +12,8 @@ use super::super::error::Error;
 use super::super::socket::{LINE, ask, lines, split};
 use super::super::{Options, SocketAt, Target, run};
 use super::{route, routes};
-use crate::core::route::Standing;
 use crate::route::Status;
+use ringmon_core::route::Standing;
 
 #[test]
 fn an_empty_line_ends_an_answer() {

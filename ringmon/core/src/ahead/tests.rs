@@ -1,0 +1,80 @@
+use super::*;
+use crate::Incarnation;
+
+fn buddy(id: i64) -> Buddy {
+    let number = u8::try_from(id).unwrap();
+    let name = format!("s{id}");
+    Buddy { id: ServerId(id), name, address: [10, 0, 0, number].into(), notice_port: 1, incarnation: Incarnation(1) }
+}
+
+fn chain(ids: core::ops::RangeInclusive<i64>, whole: bool) -> Chain {
+    Chain { members: ids.map(buddy).collect(), whole }
+}
+
+/// `h`: silent, `a`: without a pulse, `l`: living, anything else: unknown; by place, from id 1.
+fn judged(word: &str) -> impl Fn(ServerId) -> Judged {
+    move |id| match word.as_bytes().get(usize::try_from(id.0 - 1).unwrap()) {
+        Some(b'h') => Judged::Silent(VoteKind::Host),
+        Some(b'a') => Judged::Silent(VoteKind::Agent),
+        Some(b'l') => Judged::Living,
+        Some(_) | None => Judged::Unknown,
+    }
+}
+
+fn shape(run: &Run) -> (usize, Option<i64>, bool) {
+    (run.silent.len(), run.far_end.map(|id| id.0), run.all)
+}
+
+#[test]
+fn a_run_ends_at_the_first_living_server_or_where_nothing_is_known() {
+    for (word, expected) in [
+        ("l", (0, Some(1), false)),
+        ("hl", (1, Some(2), false)),
+        ("hahl", (3, Some(4), false)),
+        ("h?l", (1, None, false)),
+        ("?hl", (0, None, false)),
+        ("hhhhh", (5, None, false)),
+    ] {
+        assert_eq!(shape(&chain(1..=5, false).run(judged(word))), expected, "{word}");
+    }
+}
+
+#[test]
+fn everybody_is_silent_only_if_the_whole_ring_was_read_and_asked() {
+    assert!(chain(1..=3, true).run(judged("hah")).all);
+    assert!(!chain(1..=3, false).run(judged("hah")).all);
+    assert!(!chain(1..=3, true).run(judged("hh?")).all);
+    assert!(!Chain { members: Vec::new(), whole: true }.run(judged("")).all, "a ring of one hears nobody, and is well");
+}
+
+#[test]
+fn once_the_far_end_is_found_nobody_beyond_it_is_watched() {
+    let chain = chain(1..=9, false);
+    let watched = |word: &str, window| {
+        let run = chain.run(judged(word));
+        chain.watched(&run, window).map(|b| b.id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(watched("hhl", 17), [1, 2, 3]);
+    assert_eq!(watched("hh", 5), [1, 2, 3, 4, 5]);
+    assert_eq!(watched("hh", 17).len(), 9);
+}
+
+#[test]
+fn the_look_ahead_widens_up_to_what_can_be_watched() {
+    let first = Window::first(16);
+    assert_eq!((first.rows(), first.wider().rows(), first.wider().wider().rows()), (17, 49, 55));
+    assert_eq!(first.wider().wider().wider().rows(), 55);
+    assert!(usize::from(Window::MOST) + 2 + 4 <= usize::from(crate::evidence::MAX_WATCHES));
+}
+
+#[test]
+fn two_sides_share_the_watches_nearest_first() {
+    let (left, right) = (chain(1..=60, false), chain(30..=90, false));
+    let chosen = share([left.members.iter().collect(), right.members.iter().collect()]);
+    assert_eq!(chosen.len(), usize::from(Window::MOST));
+    assert_eq!(chosen.iter().take(4).map(|b| b.id.0).collect::<Vec<_>>(), [1, 30, 2, 31]);
+    let mut ids: Vec<_> = chosen.iter().map(|b| b.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), chosen.len(), "each server once");
+}

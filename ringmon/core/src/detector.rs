@@ -1,0 +1,297 @@
+//! From the readings of one watch to an opinion of one server.
+//!
+//! What a watch has learned of its own loss ([`Loss`]) says how many misses in a row mean something; [`Limits`] has the profile's constants.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::evidence::{LocalFault, WatchReading};
+use super::loss::Loss;
+use super::{Time, Tuning, VoteKind};
+
+/// What a server is to the one that watches it.
+///
+/// ```text
+///                    reply, fresh pulse
+///    +---------+ -------------------------> +-------+
+///    | Waiting |                            | Alive | <---------------------+
+///    +---------+ ---+                       +-------+                       |
+///      |   ^        | host answers,           |   | host answers,           |
+///      |   |        | no pulse for long       |   | pulse too old           | pulse
+///      |   |        v                         |   v                         | again
+///      |   |     +-------------+ <------------|-- +-------------+ ----------+
+///      |   |     | AgentSilent |              |   | AgentSilent |
+///      |   |     +-------------+              |   +-------------+
+///      |   |        | misses                  |      | misses
+///      v   |        v                         v      v
+///    +-----------------------------------------------------+   any proof of life
+///    |                      Suspect                        | ---> Alive, AgentSilent or (plain echoes alone) Waiting
+///    +-----------------------------------------------------+   own fault found afterwards: Alive or Waiting, as before
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum State {
+    /// Never heard with a pulse, and not missed for long enough.
+    Waiting,
+    /// Answers, and its agent beats.
+    Alive,
+    /// Answers, but its agent does not beat.
+    AgentSilent,
+    /// Does not answer.
+    Suspect,
+}
+
+impl State {
+    /// The word for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Alive => "alive",
+            Self::AgentSilent => "agent_silent",
+            Self::Suspect => "suspect",
+        }
+    }
+
+    /// What a voter would say.
+    #[must_use]
+    pub const fn finding(self) -> Option<VoteKind> {
+        match self {
+            Self::Waiting | Self::Alive => None,
+            Self::AgentSilent => Some(VoteKind::Agent),
+            Self::Suspect => Some(VoteKind::Host),
+        }
+    }
+}
+
+/// How much silence is needed for what, on a watch that has learned nothing yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Limits {
+    interval: Duration,
+    deadline: Duration,
+    pulse_gone: Duration,
+    suspect_misses: u32,
+    removal_misses: u32,
+    removal_silence: Duration,
+    removal_silence_most: Duration,
+}
+
+impl Limits {
+    /// A burst goes on for so many misses more than are needed, and ends after [`Self::BURST_MOST`] in any case.
+    const BURST_MORE: u32 = 8;
+    const BURST_MOST: u32 = 96;
+
+    /// The limits of a profile.
+    #[must_use]
+    pub const fn new(tuning: &Tuning) -> Self {
+        Self {
+            interval: tuning.interval,
+            deadline: tuning.deadline,
+            pulse_gone: tuning.pulse_gone,
+            suspect_misses: tuning.suspect_misses,
+            removal_misses: tuning.removal_misses,
+            removal_silence: tuning.removal_silence,
+            removal_silence_most: tuning.removal_silence_most,
+        }
+    }
+
+    /// The grace after a link came up: time for a suspicion's worth of probes.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.interval * self.suspect_misses + self.deadline
+    }
+
+    /// R6: how long a silence must last for a removal, where outages have `taught` so much, and `factor` says how late this server is.
+    #[must_use]
+    pub fn silence(&self, taught: Duration, factor: u32) -> Duration {
+        (self.removal_silence * factor).max(taught).min(self.removal_silence_most)
+    }
+
+    /// R6: how many probes it must have missed.
+    #[must_use]
+    pub const fn removal_misses(&self) -> u32 {
+        self.removal_misses
+    }
+
+    /// R2, of an agent without a pulse: heard this long after that began, somebody else proves this server's own ears.
+    #[must_use]
+    pub fn ears(&self) -> Duration {
+        self.interval * 2 + self.deadline
+    }
+}
+
+/// The opinion of one watch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Detector {
+    state: State,
+    loss: Loss,
+    clean: Option<Clean>,
+    /// When the suspicion was formed, and the newest proof of life by then.
+    suspected: Option<(Time, Option<Time>)>,
+    /// When the first miss of the present run was read.
+    missed_at: Option<Time>,
+    void_told: bool,
+}
+
+/// From when on silence counts again after a fault of this machine.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Clean {
+    from: Time,
+    fault: LocalFault,
+    /// Misses counted by the datapath by then; not known before a deadline has passed since.
+    misses: Option<u64>,
+}
+
+/// What a reading or a fault changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// From one state to another.
+    Moved(State, State),
+    /// A suspicion was due, or was formed, on evidence that does not count.
+    Void(LocalFault),
+}
+
+impl Detector {
+    /// Of a watch that has just begun.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            state: State::Waiting,
+            loss: Loss::new(limits.suspect_misses),
+            clean: None,
+            suspected: None,
+            missed_at: None,
+            void_told: false,
+        }
+    }
+
+    /// The state now.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// What the watch loses by itself.
+    #[must_use]
+    pub const fn loss(&self) -> &Loss {
+        &self.loss
+    }
+
+    /// Misses in a row that make a suspicion now, by a server that is `factor` times as late as one that is well.
+    #[must_use]
+    pub fn needed(&self, factor: u32) -> u32 {
+        self.loss.needed().saturating_mul(factor)
+    }
+
+    /// Since when nothing was heard that ends the silence of this kind: what may be said of it in a vote.
+    #[must_use]
+    pub fn silent_since(&self, kind: VoteKind, reading: &WatchReading) -> Time {
+        match kind {
+            VoteKind::Host => self.clean.map_or(Time::ZERO, |clean| clean.from).max(reading.silent_since()),
+            VoteKind::Agent => reading.pulseless_since(),
+        }
+    }
+
+    /// R2: somebody who answers after this moment proves that this server could have heard its suspect. Of a host that is
+    /// when its first miss was read: the probe that was missed left before, and so the own link works after it died, if it died.
+    #[must_use]
+    pub fn deaf_from(&self, kind: VoteKind, reading: &WatchReading, limits: &Limits) -> Time {
+        let since = self.silent_since(kind, reading);
+        match kind {
+            VoteKind::Host => self.missed_at.map_or(since + limits.ears(), |at| at.max(since)),
+            VoteKind::Agent => since + limits.ears(),
+        }
+    }
+
+    /// Misses in a row that count: after a fault of this machine only those of probes that left afterwards.
+    #[must_use]
+    pub fn misses(&self, reading: &WatchReading) -> u32 {
+        let clean = self.clean.filter(|clean| clean.from > reading.silent_since());
+        let since = |before| u32::try_from(reading.misses.saturating_sub(before)).unwrap_or(u32::MAX);
+        clean.map_or(reading.consecutive, |clean| clean.misses.map_or(0, since).min(reading.consecutive))
+    }
+
+    /// Whether it pays to probe faster: something was missed, and it is not known yet what that means. Bounded, as the network may be what suffers.
+    #[must_use]
+    pub fn wants_burst(&self, reading: &WatchReading, limits: &Limits, factor: u32) -> bool {
+        let enough = self.needed(factor).max(limits.removal_misses) + Limits::BURST_MORE;
+        (1..enough.min(Limits::BURST_MOST)).contains(&reading.consecutive)
+    }
+
+    /// When the first miss of the present run was read.
+    #[must_use]
+    pub const fn missed_at(&self) -> Option<Time> {
+        self.missed_at
+    }
+
+    /// A reading taken at `now`, by a server that is `factor` times as late as one that is well.
+    pub fn observe(&mut self, now: Time, reading: &WatchReading, limits: &Limits, factor: u32) -> Option<Change> {
+        self.missed_at = (reading.consecutive > 0).then(|| self.missed_at.unwrap_or(now));
+        if let Some(clean) = self.clean.as_mut().filter(|clean| clean.misses.is_none()) {
+            let settled = clean.from + limits.deadline.max(reading.patience);
+            clean.misses = (now >= settled).then_some(reading.misses);
+        }
+        self.loss.observe(reading);
+        if self.suspected.is_some_and(|(_, proof)| reading.last_proof() <= proof) {
+            return None;
+        }
+        let needed = self.needed(factor);
+        if self.misses(reading) >= needed {
+            self.suspected = Some((now, reading.last_proof()));
+            return self.go(State::Suspect);
+        }
+        if reading.consecutive >= needed {
+            return self.void();
+        }
+        self.void_told = false;
+        self.suspected = None;
+        self.go(Self::judge(self.state, reading, limits))
+    }
+
+    /// This server's own evidence from `from` to `until` counts for nothing.
+    pub fn fault(&mut self, fault: LocalFault, from: Time, until: Time, reading: &WatchReading) -> Option<Change> {
+        if until <= reading.silent_since() {
+            return None;
+        }
+        if self.clean.is_none_or(|clean| until > clean.from) {
+            self.clean = Some(Clean { from: until, fault, misses: None });
+        }
+        let (formed, _) = self.suspected?;
+        if from >= formed {
+            return None;
+        }
+        self.suspected = None;
+        self.state = if reading.last_pulse.is_some() { State::Alive } else { State::Waiting };
+        self.void_told = true;
+        Some(Change::Void(fault))
+    }
+
+    /// A host that was heard and is not missed. The pulse is compared with the last proof and not with `now`: silence ages a
+    /// pulse too, and a probe a second must not make an agent look gone between two replies.
+    fn judge(state: State, reading: &WatchReading, limits: &Limits) -> State {
+        let Some(proof) = reading.last_proof() else { return state };
+        if proof.since(reading.pulseless_since()) > limits.pulse_gone {
+            State::AgentSilent
+        } else if reading.last_pulse.is_some() {
+            State::Alive
+        } else if state == State::Suspect {
+            State::Waiting
+        } else {
+            state
+        }
+    }
+
+    fn go(&mut self, to: State) -> Option<Change> {
+        let from = core::mem::replace(&mut self.state, to);
+        (from != to).then_some(Change::Moved(from, to))
+    }
+
+    /// Tell of a void once a silence.
+    fn void(&mut self) -> Option<Change> {
+        let fault = self.clean?.fault;
+        (!core::mem::replace(&mut self.void_told, true)).then_some(Change::Void(fault))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! Every state with everything that can happen in it, and what must never follow from a fault of one's own.
+
+use super::*;
+use crate::Profile;
+use crate::rng::Rng;
+
+/// When everything happens; long after anything the states were made of.
+const NOW: Time = Time::from_ns(100_000_000_000);
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn limits() -> Limits {
+    Limits::new(&Profile::Default.tuning())
+}
+
+/// Of a server that is never late.
+const WELL: u32 = 1;
+
+/// A watch that needs so many misses, and its last reading is long ago.
+fn new() -> (Detector, u32) {
+    let detector = Detector::new(&limits());
+    let needed = detector.needed(WELL);
+    (detector, needed)
+}
+
+/// A watch that is in this state for a while, and its last reading.
+fn watch_in(state: State) -> (Detector, WatchReading) {
+    let then = NOW - ms(10_000);
+    let silent = WatchReading { began: NOW - ms(20_000), ..WatchReading::default() };
+    let heard = |pulse| WatchReading { replies: 9, last_reply: Some(then), last_pulse: Some(pulse), ..silent.clone() };
+    let (mut detector, needed) = new();
+    let reading = match state {
+        State::Waiting => silent,
+        State::Alive => heard(then - ms(10)),
+        State::AgentSilent => heard(then - ms(501)),
+        State::Suspect => WatchReading { consecutive: needed, misses: needed.into(), ..heard(then - ms(10)) },
+    };
+    detector.observe(then, &reading, &limits(), WELL);
+    assert_eq!(detector.state(), state);
+    (detector, reading)
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    /// An authenticated reply with a fresh pulse.
+    Reply,
+    /// An authenticated reply whose pulse is too old.
+    Pulseless,
+    /// A plain echo, long after the last pulse.
+    Plain,
+    /// A plain echo, shortly after a pulse that was heard, if any was.
+    PlainSoon,
+    /// One miss less than is needed.
+    FewMisses,
+    /// As many misses as are needed.
+    Misses,
+    /// As many, in a silence that this server may have made itself.
+    OwnFault,
+    /// A fault that was over before the silence began.
+    OldFault,
+}
+
+const EVERYTHING: [Happens; 8] = [
+    Happens::Reply,
+    Happens::Pulseless,
+    Happens::Plain,
+    Happens::PlainSoon,
+    Happens::FewMisses,
+    Happens::Misses,
+    Happens::OwnFault,
+    Happens::OldFault,
+];
+
+fn happen(state: State, what: Happens) -> (State, Option<Change>) {
+    let (mut detector, before) = watch_in(state);
+    let needed = detector.needed(WELL);
+    let proved = WatchReading { consecutive: 0, ..before.clone() };
+    let missed = |n| WatchReading { consecutive: n, misses: before.misses + u64::from(n), ..before.clone() };
+    let reading = match what {
+        Happens::Reply => WatchReading { last_reply: Some(NOW), last_pulse: Some(NOW - ms(60)), ..proved },
+        Happens::Pulseless => WatchReading { last_reply: Some(NOW), last_pulse: Some(NOW - ms(501)), ..proved },
+        Happens::Plain => WatchReading { last_plain: Some(NOW), ..proved },
+        Happens::PlainSoon => {
+            let last_pulse = before.last_pulse.map(|_| NOW - ms(100));
+            WatchReading { began: NOW - ms(300), last_plain: Some(NOW), last_pulse, ..proved }
+        }
+        Happens::FewMisses => missed(before.consecutive.max(needed - 1)),
+        Happens::Misses => missed(before.consecutive.max(needed)),
+        Happens::OwnFault => {
+            let change = detector.fault(LocalFault::SenderLate, NOW - ms(30_000), NOW, &before);
+            let after = detector.observe(NOW, &missed(needed), &limits(), WELL);
+            return (detector.state(), change.or(after));
+        }
+        Happens::OldFault => {
+            let until = before.silent_since();
+            assert_eq!(detector.fault(LocalFault::SenderLate, NOW - ms(30_000), until, &before), None);
+            missed(before.consecutive.max(needed))
+        }
+    };
+    let change = detector.observe(NOW, &reading, &limits(), WELL);
+    (detector.state(), change)
+}
+
+#[test]
+fn every_state_with_everything_that_can_happen() {
+    use State::{AgentSilent as S, Alive as A, Suspect as X, Waiting as W};
+    let table = [
+        // Reply, Pulseless, Plain, PlainSoon, FewMisses, Misses, OwnFault, OldFault
+        (W, [A, S, S, W, W, X, W, X]),
+        (A, [A, S, S, A, A, X, A, X]),
+        (S, [A, S, S, A, S, X, S, X]),
+        (X, [A, S, S, A, X, X, A, X]),
+    ];
+    for (from, expected) in table {
+        for (what, to) in EVERYTHING.into_iter().zip(expected) {
+            let (state, change) = happen(from, what);
+            assert_eq!(state, to, "{from:?} and {what:?}");
+            let told = match what {
+                Happens::OwnFault => Some(Change::Void(LocalFault::SenderLate)),
+                _ if from == to => None,
+                _ => Some(Change::Moved(from, to)),
+            };
+            assert_eq!(change, told, "{from:?} and {what:?}");
+        }
+    }
+}
+
+#[test]
+fn a_suspect_that_was_never_heard_and_answers_with_a_plain_echo_is_waited_for() {
+    let began = NOW - ms(300);
+    let (mut detector, needed) = new();
+    let silent = WatchReading { began, consecutive: needed, ..WatchReading::default() };
+    detector.observe(NOW - ms(100), &silent, &limits(), WELL);
+    let echo = WatchReading { last_plain: Some(NOW), consecutive: 0, ..silent };
+    assert_eq!(detector.observe(NOW, &echo, &limits(), WELL), Some(Change::Moved(State::Suspect, State::Waiting)));
+    let later = WatchReading { last_plain: Some(NOW + ms(201)), ..echo };
+    assert_eq!(
+        detector.observe(NOW + ms(201), &later, &limits(), WELL),
+        Some(Change::Moved(State::Waiting, State::AgentSilent))
+    );
+}
+
+#[test]
+fn silence_alone_does_not_make_an_agent_look_gone() {
+    // One probe a second: between two replies the pulse grows older than the limit.
+    let limits = Limits::new(&Profile::Gentle.tuning());
+    let mut detector = Detector::new(&limits);
+    let reading = WatchReading { last_reply: Some(NOW), last_pulse: Some(NOW - ms(90)), ..WatchReading::default() };
+    detector.observe(NOW, &reading, &limits, WELL);
+    assert_eq!(detector.observe(NOW + ms(1100), &reading, &limits, WELL), None);
+    assert_eq!(detector.state(), State::Alive);
+}
+
+#[test]
+fn after_an_own_fault_as_many_probes_must_be_missed_again() {
+    let (mut detector, before) = watch_in(State::Alive);
+    let needed = detector.needed(WELL);
+    let missed = |n: u32| WatchReading { consecutive: n, misses: u64::from(n), patience: ms(30), ..before.clone() };
+    detector.fault(LocalFault::LoopLate, NOW - ms(500), NOW, &missed(40));
+    detector.observe(NOW + ms(29), &missed(45), &limits(), WELL);
+    assert_eq!(detector.misses(&missed(45)), 0, "these may have left before");
+    detector.observe(NOW + ms(30), &missed(46), &limits(), WELL);
+    for more in 0..needed {
+        assert_eq!(detector.state(), State::Alive);
+        assert_eq!(detector.misses(&missed(46 + more)), more);
+        detector.observe(NOW + ms(32), &missed(46 + more + 1), &limits(), WELL);
+    }
+    assert_eq!(detector.state(), State::Suspect);
+    let silent = missed(46 + needed);
+    assert_eq!(detector.silent_since(VoteKind::Host, &silent), NOW, "what was before does not count");
+}
+
+#[test]
+fn a_server_that_is_often_late_asks_for_more_misses() {
+    let (mut detector, before) = watch_in(State::Alive);
+    let needed = detector.needed(WELL);
+    assert_eq!(detector.needed(3), needed * 3);
+    let missed = |n: u32| WatchReading { consecutive: n, misses: u64::from(n), ..before.clone() };
+    detector.observe(NOW, &missed(needed * 3 - 1), &limits(), 3);
+    assert_eq!(detector.state(), State::Alive);
+    detector.observe(NOW, &missed(needed * 3), &limits(), 3);
+    assert_eq!(detector.state(), State::Suspect);
+}
+
+#[test]
+fn a_watch_bursts_from_its_first_miss_on_for_a_bounded_number_of_probes() {
+    let (detector, before) = watch_in(State::Alive);
+    let missed = |n: u32| WatchReading { consecutive: n, ..before.clone() };
+    let bursts = |n: u32, factor| detector.wants_burst(&missed(n), &limits(), factor);
+    assert!(!bursts(0, 1) && bursts(1, 1) && bursts(16, 1), "until there is enough for a removal");
+    assert!(!bursts(24, 1) && !bursts(1000, 1));
+    assert!(bursts(60, 9) && !bursts(96, 9), "never more than 96");
+}
+
+#[test]
+fn somebody_else_must_be_heard_after_the_first_miss() {
+    let (mut detector, before) = watch_in(State::Alive);
+    let missed = |n: u32| WatchReading { consecutive: n, ..before.clone() };
+    detector.observe(NOW + ms(5), &missed(1), &limits(), WELL);
+    detector.observe(NOW + ms(25), &missed(2), &limits(), WELL);
+    assert_eq!(detector.deaf_from(VoteKind::Host, &missed(2), &limits()), NOW + ms(5));
+    let pulseless = before.pulseless_since() + limits().ears();
+    assert_eq!(detector.deaf_from(VoteKind::Agent, &missed(2), &limits()), pulseless);
+    detector.fault(LocalFault::LoopLate, NOW, NOW + ms(40), &missed(2));
+    assert_eq!(
+        detector.deaf_from(VoteKind::Host, &missed(3), &limits()),
+        NOW + ms(40),
+        "not before the own fault was over"
+    );
+    detector.observe(NOW + ms(50), &WatchReading { last_reply: Some(NOW + ms(50)), ..missed(0) }, &limits(), WELL);
+    assert_eq!(detector.missed_at(), None);
+}
+
+#[test]
+fn a_fault_after_the_suspicion_was_formed_leaves_it_and_shortens_its_silence() {
+    let (mut detector, reading) = watch_in(State::Suspect);
+    assert_eq!(detector.fault(LocalFault::LoopLate, NOW - ms(500), NOW, &reading), None);
+    assert_eq!(detector.state(), State::Suspect);
+    assert_eq!(detector.silent_since(VoteKind::Host, &reading), NOW);
+    assert_eq!(
+        detector.silent_since(VoteKind::Agent, &reading),
+        reading.pulseless_since(),
+        "a pulse is told by others"
+    );
+}
+
+#[test]
+fn a_void_is_told_once_a_silence() {
+    let (mut detector, before) = watch_in(State::Alive);
+    let silent = WatchReading { consecutive: 9, ..before.clone() };
+    detector.fault(LocalFault::LinkDown, NOW - ms(500), NOW + ms(1000), &silent);
+    assert_eq!(detector.observe(NOW, &silent, &limits(), WELL), Some(Change::Void(LocalFault::LinkDown)));
+    assert_eq!(detector.observe(NOW + ms(1), &silent, &limits(), WELL), None);
+    let reply = WatchReading { last_reply: Some(NOW + ms(2)), last_pulse: Some(NOW), consecutive: 0, ..before };
+    detector.observe(NOW + ms(2), &reply, &limits(), WELL);
+    let again = WatchReading { consecutive: 9, ..reply };
+    assert_eq!(detector.observe(NOW + ms(3), &again, &limits(), WELL), Some(Change::Void(LocalFault::LinkDown)));
+}
+
+#[test]
+fn a_removal_asks_for_what_outages_taught_and_for_more_from_a_late_server() {
+    let limits = limits();
+    assert_eq!(limits.silence(Duration::ZERO, 1), ms(100));
+    assert_eq!(limits.silence(ms(900), 1), ms(900));
+    assert_eq!(limits.silence(ms(900), 4), ms(900));
+    assert_eq!(limits.silence(Duration::ZERO, 4), ms(400));
+    assert_eq!(limits.silence(ms(5000), 9), ms(2000), "and has an end");
+}
+
+/// Whatever happens, a suspicion rests on enough misses, and none is formed within its own time after a fault.
+#[test]
+fn no_history_makes_a_suspicion_too_early() {
+    for seed in 0..500 {
+        let mut rng = Rng::new(seed);
+        let ((mut detector, _), mut now) = (new(), NOW);
+        let mut reading = WatchReading { began: now, ..WatchReading::default() };
+        let (mut clean, mut clean_misses) = (now, 0);
+        for _ in 0..200 {
+            now = now + rng.between(Duration::ZERO, ms(25));
+            match rng.below(10) {
+                0 => {
+                    let from = now - rng.between(Duration::ZERO, ms(300));
+                    detector.fault(LocalFault::SenderLate, from, now, &reading);
+                    (clean, clean_misses) = (now, reading.misses);
+                }
+                1 | 2 => {
+                    reading.consecutive = 0;
+                    reading.last_reply = Some(now);
+                    reading.last_pulse = Some(now);
+                }
+                _ => {
+                    reading.consecutive += 1;
+                    reading.misses += 1;
+                }
+            }
+            let change = detector.observe(now, &reading, &limits(), WELL);
+            if matches!(change, Some(Change::Moved(_, State::Suspect))) {
+                assert!(reading.consecutive >= 3, "seed {seed}");
+                let counted = reading.misses - clean_misses >= 3;
+                assert!(clean <= reading.silent_since() || counted, "seed {seed}");
+            }
+            if reading.consecutive == 0 && reading.last_reply.is_some() {
+                assert_eq!(detector.state(), State::Alive, "seed {seed}: a reply ends every suspicion");
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Joins are proved; names and addresses are looked at first.
+
+use super::kit::{Bench, address, ms, ring};
+use crate::engine::{Input, Stopped, TableOp};
+use crate::{EventKind, NoticeBody, Outcome, Purpose};
+
+/// Up to where a place was picked and both ends are probed.
+fn probing(servers: u8) -> Bench {
+    let mut bench = Bench::new(9, ring(servers));
+    bench.feed(Input::Start { kept: None });
+    bench.settle();
+    bench
+}
+
+#[test]
+fn the_first_server_of_a_pool_joins_without_proof() {
+    let bench = probing(0);
+    assert_eq!(bench.phase(), "member");
+    assert!(bench.watches.is_empty());
+    assert_eq!((bench.told(EventKind::Joined), bench.told(EventKind::Buddies)), (1, 1));
+    assert_eq!(bench.kept.as_ref().map(|k| (k.first.is_none(), k.second.is_none())), Some((true, true)));
+    assert_eq!(bench.answers_as.map(|(incarnation, _)| incarnation), bench.kept.map(|k| k.incarnation));
+}
+
+#[test]
+fn both_ends_are_probed_and_asked_to_probe() {
+    let bench = probing(4);
+    assert_eq!(bench.watches.len(), 2);
+    assert!(bench.watches.iter().all(|w| w.purpose == Purpose::Join));
+    let asked: Vec<_> = bench.sent.iter().map(|(to, notice)| (*to, notice.body)).collect();
+    let ask = NoticeBody::ProbeMe { address: address(9) };
+    assert_eq!(asked, bench.watches.iter().map(|w| (w.address, ask)).collect::<Vec<_>>());
+}
+
+/// Every half of the proof is needed.
+#[test]
+fn a_join_waits_for_each_quarter_of_its_proof() {
+    for missing in 0..4 {
+        let mut bench = probing(4);
+        bench.now = bench.now + ms(5);
+        for (place, watch) in bench.watches.clone().into_iter().enumerate() {
+            if missing != 2 * place {
+                bench.read(watch.id, ms(0), 0);
+            }
+            if missing != 2 * place + 1 {
+                bench.feed(Input::Answered(watch.address, bench.now));
+            }
+        }
+        assert!(bench.asked.is_empty(), "without quarter {missing}: {:?}", bench.asked);
+        bench.prove();
+        assert!(matches!(bench.asked.front(), Some((_, TableOp::Join { place: Some(_), .. }))));
+    }
+}
+
+#[test]
+fn what_was_heard_before_the_attempt_proves_nothing() {
+    let mut bench = probing(2);
+    let began = bench.now;
+    for watch in bench.watches.clone() {
+        bench.read(watch.id, ms(10), 0);
+        bench.feed(Input::Answered(watch.address, began - ms(10)));
+    }
+    assert!(bench.asked.is_empty());
+}
+
+#[test]
+fn a_reply_without_a_pulse_proves_nothing() {
+    let mut bench = probing(1);
+    bench.now = bench.now + ms(5);
+    let watch = bench.watches[0].clone();
+    let reading = crate::WatchReading {
+        replies: 1,
+        last_reply: Some(bench.now),
+        last_pulse: Some(bench.now - ms(600)),
+        ..Default::default()
+    };
+    bench.feed(Input::Watch(watch.id, reading));
+    bench.feed(Input::Answered(watch.address, bench.now));
+    assert!(bench.asked.is_empty());
+}
+
+#[test]
+fn without_proof_in_time_another_place_is_tried() {
+    let mut bench = probing(4);
+    bench.pass(ms(999));
+    assert!(bench.asked.is_empty());
+    bench.pass(ms(2));
+    assert!(matches!(bench.asked.front(), Some((_, TableOp::PickPlace { .. }))));
+    bench.settle();
+    bench.prove();
+    bench.settle();
+    let joined = bench.events.iter().find(|e| e.kind == EventKind::Joined).expect("joined");
+    assert_eq!(joined.detail["attempts"], 2);
+}
+
+#[test]
+fn a_place_that_changed_meanwhile_is_left_for_another() {
+    let mut bench = probing(3);
+    bench.prove();
+    let op = bench.answer(Outcome::Stale);
+    assert!(matches!(op, TableOp::Join { .. }));
+    bench.pass(ms(20));
+    assert!(matches!(bench.asked.front(), Some((_, TableOp::PickPlace { .. }))));
+}
+
+#[test]
+fn a_join_whose_answer_was_lost_is_found_in_the_table() {
+    let mut bench = probing(2);
+    bench.prove();
+    let (_, op) = bench.asked.front().expect("a join").clone();
+    bench.table.run_plain(&op).expect("committed, and nobody was told");
+    bench.fail("connection lost", true);
+    bench.pass(ms(200));
+    bench.settle();
+    assert_eq!(bench.phase(), "member");
+    assert_eq!(bench.table.rows.len(), 3, "there is one row of it");
+    assert_eq!((bench.told(EventKind::DatabaseAway), bench.told(EventKind::DatabaseBack)), (1, 1));
+}
+
+#[test]
+fn a_cause_that_waiting_does_not_help_ends_a_start() {
+    let mut bench = Bench::new(9, ring(2));
+    bench.feed(Input::Start { kept: None });
+    bench.fail("access denied for user ringmon", false);
+    assert_eq!(bench.stopped, Some(Stopped::Refused("access denied for user ringmon".into())));
+}
+
+#[test]
+fn an_absent_database_is_asked_with_growing_pauses() {
+    let mut bench = Bench::new(9, ring(2));
+    bench.feed(Input::Start { kept: None });
+    let mut pauses = Vec::new();
+    for _ in 0..10 {
+        bench.fail("connection refused", true);
+        let from = bench.now;
+        while bench.asked.is_empty() {
+            bench.pass(ms(1));
+        }
+        pauses.push(bench.now.since(from));
+    }
+    assert!(pauses[0] <= ms(101) && pauses[9] >= ms(2500) && pauses[9] <= ms(5001), "{pauses:?}");
+    assert_eq!(bench.told(EventKind::DatabaseAway), 1, "told once");
+    bench.settle();
+    assert_eq!(bench.told(EventKind::DatabaseBack), 1);
+}
+
+#[test]
+fn who_stops_before_it_joined_is_gone() {
+    let mut bench = probing(3);
+    bench.feed(Input::Stop { leave: true });
+    assert_eq!(bench.stopped, Some(Stopped::Left));
+}
+
+#[test]
+fn who_stops_while_its_join_is_under_way_leaves_after_it() {
+    let mut bench = probing(3);
+    bench.prove();
+    bench.feed(Input::Stop { leave: true });
+    assert_eq!(bench.stopped, None);
+    bench.settle();
+    assert_eq!(bench.stopped, Some(Stopped::Left));
+    assert_eq!(bench.table.rows.len(), 3);
+}

@@ -1,0 +1,115 @@
+//! What an accusation comes to: when it is made again, and what a removal makes known.
+
+use super::kit::{Bench, address, ms};
+use super::member::{buddies, notice, silence_of};
+use crate::edit::{Held, Lookup, Removal};
+use crate::engine::{Input, TableDone, TableOp};
+use crate::row::Vote;
+use crate::{Incarnation, Notice, NoticeBody, Outcome, ServerId, VoteKind};
+
+fn removed(number: u8, ends: (ServerId, ServerId)) -> Outcome {
+    let removal = Removal {
+        server: ServerId(i64::from(number)),
+        name: format!("s{number}"),
+        address: address(number),
+        notice_port: 7464,
+        kind: VoteKind::Host,
+        voters: vec!["s9".into()],
+    };
+    Outcome::Removed { removed: vec![removal], ends }
+}
+
+/// Takes an operation out of those that were asked for.
+fn ticket(bench: &mut Bench, wanted: impl Fn(&TableOp) -> bool) -> (u64, TableOp) {
+    let at = bench.asked.iter().position(|(_, op)| wanted(op)).expect("it is under way");
+    bench.asked.remove(at).expect("it is there")
+}
+
+fn accusation(op: &TableOp) -> bool {
+    matches!(op, TableOp::Accuse(_))
+}
+
+fn view(op: &TableOp) -> bool {
+    matches!(op, TableOp::View { .. })
+}
+
+/// A member with a silent first buddy, a vote and a look at its own row under way; and a server that is neither it nor a buddy.
+fn suspecting() -> (Bench, u8) {
+    let mut bench = Bench::member(6);
+    let (first, second) = buddies(&bench);
+    silence_of(&mut bench, first, 160);
+    bench.settle();
+    while !bench.asked.iter().any(|(_, op)| accusation(op)) {
+        silence_of(&mut bench, first, 20);
+    }
+    bench.feed(notice(NoticeBody::Spliced { subject: ServerId(1) }));
+    let other = (1..=6).find(|n| ![first, second].contains(n)).expect("six of them");
+    (bench, other)
+}
+
+fn end(bench: &mut Bench, ticket: u64, outcome: Outcome) {
+    let snapshot = bench.table.begin(bench.now);
+    bench.feed(Input::Table(TableDone { ticket, result: Ok(outcome), snapshot, took: ms(1) }));
+}
+
+#[test]
+fn a_removal_further_along_hides_nothing_that_was_read_meanwhile() {
+    let (mut bench, other) = suspecting();
+    let (_, second) = buddies(&bench);
+    let began = bench.now;
+    let (looking, look) = ticket(&mut bench, view);
+    let id = bench.table.named(&format!("s{second}")).expect("a buddy").id;
+    bench.table.run_plain(&TableOp::Leave { id, incarnation: None, by: "operator".into() }).expect("left");
+    bench.now = bench.now + ms(5);
+    let (voting, _) = ticket(&mut bench, accusation);
+    end(&mut bench, voting, removed(other, (ServerId(1), ServerId(2))));
+    let (outcome, snapshot) = bench.table.run(&look, began, &mut || true).expect("read");
+    bench.feed(Input::Table(TableDone { ticket: looking, result: Ok(outcome), snapshot, took: ms(5) }));
+    assert_ne!(buddies(&bench).1, second, "its own links are as they were read");
+}
+
+#[test]
+fn a_removal_that_the_table_tells_of_again_is_not_made_again() {
+    let (mut bench, other) = suspecting();
+    let told = |bench: &Bench| {
+        let removed = |(to, n): &&(_, Notice)| *to == address(other) && matches!(n.body, NoticeBody::Removed { .. });
+        bench.sent.iter().filter(removed).count()
+    };
+    let first = buddies(&bench).0;
+    for _ in 0..3 {
+        while !bench.asked.iter().any(|(_, op)| accusation(op)) {
+            silence_of(&mut bench, first, 20);
+        }
+        let (voting, _) = ticket(&mut bench, accusation);
+        end(&mut bench, voting, removed(other, (ServerId(1), ServerId(2))));
+    }
+    assert_eq!(told(&bench), 1);
+    assert_eq!(bench.engine.snapshot(bench.now).removals, 1);
+}
+
+#[test]
+fn a_vote_that_is_too_young_is_looked_at_again_when_it_is_old_enough() {
+    let (mut bench, other) = suspecting();
+    let (first, _) = buddies(&bench);
+    let id = bench.table.named(&format!("s{first}")).expect("a buddy").id;
+    let since = bench.table.now() - ms(50);
+    let row = bench.table.rows.get_mut(&id).expect("its row");
+    let vote = Vote {
+        voter: ServerId(i64::from(other)),
+        voter_incarnation: Incarnation(1),
+        kind: VoteKind::Host,
+        at: since,
+        since,
+    };
+    (row.vote_first, row.vote_second) = (Some(vote.clone()), Some(vote));
+    let (voting, _) = ticket(&mut bench, accusation);
+    let mut snapshot = bench.table.begin(bench.now);
+    bench.table.read(&mut snapshot, &Lookup::Id(id));
+    let result = Ok(Outcome::Held(Held::TooYoung));
+    bench.feed(Input::Table(TableDone { ticket: voting, result, snapshot, took: ms(1) }));
+    let asks = |bench: &Bench| bench.asked.iter().any(|(_, op)| accusation(op));
+    bench.pass(ms(10));
+    assert!(!asks(&bench), "60 ms are not over");
+    bench.pass(ms(2));
+    assert!(asks(&bench));
+}

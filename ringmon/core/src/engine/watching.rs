@@ -1,0 +1,184 @@
+//! The watches of one engine: which slots are whose, what they read, and what that means.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::contract::{Buddy, Output};
+use crate::ahead::Judged;
+use crate::detector::{Change, Detector, Limits, State};
+use crate::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchReading, WatchSpec};
+use crate::ways::Ways;
+use crate::{Incarnation, ServerId, Time, Tuning};
+
+/// One watch.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Watch {
+    pub id: WatchId,
+    pub target: Buddy,
+    pub purpose: Purpose,
+    pub reading: WatchReading,
+    pub detector: Detector,
+    /// The life of the target that was told of as alive, since it last was suspect.
+    pub told_alive: Option<Incarnation>,
+    /// Whether a suspicion was told of, and not yet its end.
+    pub told_suspect: bool,
+    /// Probed faster, from the first miss of a run on.
+    pub burst: bool,
+    /// Loss of each direction.
+    pub ways: Ways,
+}
+
+impl Watch {
+    /// Whether this is a watch of that life of that server. A life that was heard before it was read counts.
+    fn is_of(&self, target: &Buddy) -> bool {
+        self.target.id == target.id
+            && self.target.address == target.address
+            && (self.target.incarnation == target.incarnation || self.reading.incarnation == target.incarnation)
+    }
+
+    fn spec(&self, tuning: &Tuning) -> WatchSpec {
+        WatchSpec {
+            id: self.id,
+            server: self.target.id,
+            name: self.target.name.clone(),
+            address: self.target.address,
+            purpose: self.purpose,
+            interval: if self.burst { self.burst_spacing(tuning) } else { tuning.interval },
+            deadline: tuning.deadline,
+        }
+    }
+
+    /// No more probes are outstanding at a time than the window holds, however long their way is.
+    fn burst_spacing(&self, tuning: &Tuning) -> Duration {
+        tuning.burst.max(self.reading.patience / 48).min(tuning.interval)
+    }
+
+    /// Whether this server needs to hear it now: somebody else has been missed since it last answered (R2).
+    fn is_ear_for(&self, missed_at: Option<Time>) -> bool {
+        self.purpose == Purpose::Buddy
+            && self.detector.state() == State::Alive
+            && self.detector.missed_at().is_none()
+            && missed_at.is_some_and(|at| self.reading.last_reply < Some(at))
+    }
+}
+
+/// All of them, by slot.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Watches {
+    slots: BTreeMap<u16, Watch>,
+    generations: BTreeMap<u16, u16>,
+}
+
+impl Watches {
+    pub fn iter(&self) -> impl Iterator<Item = &Watch> {
+        self.slots.values()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Watch> {
+        self.slots.values_mut()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub fn get_mut(&mut self, id: WatchId) -> Option<&mut Watch> {
+        self.slots.get_mut(&id.slot).filter(|w| w.id == id)
+    }
+
+    pub fn of(&self, server: ServerId) -> Option<&Watch> {
+        self.iter().find(|w| w.target.id == server)
+    }
+
+    /// What is known of a server.
+    pub fn judge(&self, server: ServerId) -> Judged {
+        match self.of(server).map(|w| w.detector.state()) {
+            None | Some(State::Waiting) => Judged::Unknown,
+            Some(State::Alive) => Judged::Living,
+            Some(silent @ (State::AgentSilent | State::Suspect)) => {
+                silent.finding().map_or(Judged::Unknown, Judged::Silent)
+            }
+        }
+    }
+
+    /// R2: whether somebody, with a pulse, answered after `deaf_from`.
+    pub fn heard_since(&self, deaf_from: Time) -> bool {
+        self.iter().any(|w| w.detector.state() == State::Alive && w.reading.last_reply >= Some(deaf_from))
+    }
+
+    /// Probe faster those who are missed, and for a moment those whose answer proves this server's own ears; and no longer those who need it no more.
+    pub fn set_pace(&mut self, limits: &Limits, factor: u32, tuning: &Tuning, out: &mut impl FnMut(Output)) {
+        let looked = |w: &&Watch| matches!(w.purpose, Purpose::Buddy | Purpose::Ahead);
+        let missed_at = self.iter().filter(looked).filter_map(|w| w.detector.missed_at()).max();
+        for watch in self.slots.values_mut() {
+            let missed = looked(&&*watch) && watch.detector.wants_burst(&watch.reading, limits, factor);
+            let burst = missed || watch.is_ear_for(missed_at);
+            if core::mem::replace(&mut watch.burst, burst) != burst {
+                out(Output::Watch(watch.spec(tuning)));
+            }
+        }
+    }
+
+    /// Make it so that exactly these are watched. A watch goes on if it is of the same life of the same server at the same address,
+    /// with a new purpose if need be; all others begin with no evidence.
+    pub fn set(&mut self, wanted: &[(Buddy, Purpose)], now: Time, tuning: &Tuning, out: &mut impl FnMut(Output)) {
+        let limits = Limits::new(tuning);
+        let gone: Vec<u16> =
+            self.slots.iter().filter(|(_, w)| !wanted.iter().any(|(t, _)| w.is_of(t))).map(|(slot, _)| *slot).collect();
+        for slot in gone {
+            if let Some(watch) = self.slots.remove(&slot) {
+                out(Output::Unwatch(watch.id));
+            }
+        }
+        for (target, purpose) in wanted {
+            if let Some(spec) = self.want(target, *purpose, now, &limits, tuning) {
+                out(Output::Watch(spec));
+            }
+        }
+    }
+
+    /// What to tell the datapath, if anything is new.
+    fn want(
+        &mut self,
+        target: &Buddy,
+        purpose: Purpose,
+        now: Time,
+        limits: &Limits,
+        tuning: &Tuning,
+    ) -> Option<WatchSpec> {
+        if let Some(watch) = self.slots.values_mut().find(|w| w.is_of(target)) {
+            watch.target = target.clone();
+            let is_new = core::mem::replace(&mut watch.purpose, purpose) != purpose;
+            return is_new.then(|| watch.spec(tuning));
+        }
+        let slot = (0..MAX_WATCHES).find(|slot| !self.slots.contains_key(slot))?;
+        let generation = self.generations.entry(slot).or_insert(0);
+        *generation = generation.checked_add(1).unwrap_or(1);
+        let watch = Watch {
+            id: WatchId { slot, generation: *generation },
+            target: target.clone(),
+            purpose,
+            reading: WatchReading { began: now, ..WatchReading::default() },
+            detector: Detector::new(limits),
+            told_alive: None,
+            told_suspect: false,
+            burst: false,
+            ways: Ways::default(),
+        };
+        let spec = watch.spec(tuning);
+        self.slots.insert(slot, watch);
+        Some(spec)
+    }
+
+    /// This server's own evidence of a span counts for nothing: how many suspicions that undid.
+    pub fn fault(&mut self, fault: LocalFault, from: Time, until: Time) -> u64 {
+        let undone = self.slots.values_mut().filter_map(|w| {
+            let change = w.detector.fault(fault, from, until, &w.reading);
+            matches!(change, Some(Change::Void(_))).then(|| w.told_suspect = false)
+        });
+        undone.fold(0, |n, ()| n + 1)
+    }
+}

@@ -1,0 +1,129 @@
+//! How much a watch loses by itself, and how many misses in a row are therefore needed before they mean anything.
+//!
+//! The model: each probe gets lost, or its reply does, independently with probability p. Then n misses in a row happen by
+//! themselves with probability p^n from any one probe on, and n = ceil(ln alpha / ln p) keeps that below alpha. `docs/detector.md` says
+//! where the model is wrong and what stands behind it there.
+
+use alloc::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::evidence::WatchReading;
+
+/// Misses in a row that come by chance less often than once in so many probes make a suspicion.
+pub const ALPHA: f64 = 1e-9;
+/// No network is taken to lose less than this.
+const FLOOR: f64 = 0.001;
+/// Nor is more than this many misses asked for: beyond it (p above 0.72) a watch says nothing useful in time.
+const MOST: u32 = 64;
+/// Probes of the long window.
+const LONG: u64 = 512;
+/// Of the short one: what has just become worse.
+const SHORT: u64 = 64;
+/// Between two marks.
+const STEP: u64 = 16;
+
+/// Probes sent and lost, since a watch began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    sent: u64,
+    lost: u64,
+}
+
+/// What one watch knows of its own loss.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Loss {
+    /// Oldest first; the oldest is about [`LONG`] probes back.
+    marks: VecDeque<Mark>,
+    now: Mark,
+    /// Misses counted by the datapath, as of the last calm reading.
+    misses: u64,
+    /// The misses of the present run, if there is one.
+    run: u32,
+    needed: u32,
+    floor: u32,
+}
+
+impl Loss {
+    /// Of a watch that has just begun: it is as if 64 probes had left, and one of them had been lost. `floor` is the least number of
+    /// misses asked for.
+    #[must_use]
+    pub fn new(floor: u32) -> Self {
+        let now = Mark { sent: SHORT, lost: 1 };
+        let marks = VecDeque::from([Mark::default()]);
+        let mut loss = Self { marks, now, misses: 0, run: 0, needed: 0, floor };
+        loss.needed = needed(loss.share(), floor);
+        loss
+    }
+
+    /// Consecutive misses that make a suspicion. Frozen while a run of misses lasts: a run is not evidence against itself.
+    #[must_use]
+    pub const fn needed(&self) -> u32 {
+        self.needed
+    }
+
+    /// A reading. What a run lost counts when it is over. One that was long enough for a suspicion was an outage, which says next to nothing
+    /// of chance: it counts as one miss.
+    pub fn observe(&mut self, reading: &WatchReading) {
+        if reading.consecutive > 0 {
+            self.run = self.run.max(reading.consecutive);
+            return;
+        }
+        let outage = if self.run >= self.needed { self.run - 1 } else { 0 };
+        let lost = reading.misses.saturating_sub(self.misses).saturating_sub(u64::from(outage));
+        let sent = SHORT + reading.sent + reading.unresolved;
+        if self.run == 0 && lost == 0 && sent < self.now.sent + STEP {
+            return;
+        }
+        (self.misses, self.run) = (reading.misses, 0);
+        self.now = Mark { sent: sent.saturating_sub(u64::from(outage)).max(self.now.sent), lost: self.now.lost + lost };
+        if self.marks.back().is_none_or(|last| self.now.sent >= last.sent + STEP) {
+            self.marks.push_back(self.now);
+        }
+        while self.marks.get(1).is_some_and(|next| next.sent + LONG <= self.now.sent) {
+            self.marks.pop_front();
+        }
+        self.needed = needed(self.share(), self.floor);
+    }
+
+    /// The share of probes that is lost: what is counted upon, with its uncertainty.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        let (long, count) = self.window(LONG);
+        let (short, few) = self.window(SHORT);
+        // Worse than the long window has it, by more than chance explains.
+        if short > long + 3.0 * sigma(long.max(FLOOR), few) {
+            short + 2.0 * sigma(short, few)
+        } else {
+            long + 2.0 * sigma(long, count)
+        }
+    }
+
+    /// The mean over the last `probes`, and over how many it is.
+    fn window(&self, probes: u64) -> (f64, f64) {
+        let within = |mark: &&Mark| mark.sent + probes >= self.now.sent;
+        let from = self.marks.iter().find(within).or(self.marks.back()).copied().unwrap_or_default();
+        let count = (self.now.sent - from.sent).max(1) as f64;
+        let lost = (self.now.lost - from.lost) as f64;
+        ((lost / count).min(1.0), count)
+    }
+}
+
+/// Standard deviation of the mean of so many independent probes (binomial).
+fn sigma(share: f64, count: f64) -> f64 {
+    libm::sqrt(share * (1.0 - share) / count.max(1.0))
+}
+
+/// Misses in a row that chance brings about less often than [`ALPHA`].
+#[must_use]
+pub fn needed(share: f64, floor: u32) -> u32 {
+    let share = share.max(FLOOR);
+    if share >= 0.99 {
+        return MOST;
+    }
+    let many = libm::ceil(libm::log(ALPHA) / libm::log(share));
+    (many as u32).clamp(floor, MOST)
+}
+
+#[cfg(test)]
+mod tests;

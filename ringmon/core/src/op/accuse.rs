@@ -1,0 +1,66 @@
+//! Voting against a run, and removing it: rules R2 to R9 and R11.
+//!
+//! ```text
+//!   not healthy (R2) --------------------------------> Held(UnhealthyVoter)
+//!   chain not as believed ---------------------------> Stale (or Removed: own COMMIT whose answer was lost)
+//!   something removable, nothing in the way ---------> Apply: splice the removable ones out
+//!       R4 broken link, R11 frozen or observing -----> what is below, with that reason
+//!       R11 brake -----------------------------------> Apply: freeze the pool
+//!   own votes missing, changed or due for renewal ---> Apply: vote
+//!   else --------------------------------------------> Held(reason of the nearest suspect)
+//! ```
+//!
+//! **Two witnesses.** Whoever removes is one of them: it is deaf to the suspect now, for long enough (R6), and checks that
+//! again before COMMIT (R7). The other one's word is its vote. The two were deaf *at the same time* because that vote was
+//! cast after the remover's own silence began (R5), and stayed so because every vote used has stood for H without being
+//! withdrawn (R3). Of two voters one can always act: the one whose silence began before the other one's vote.
+//!
+//! **Where a witness stands.** A vote counts only while its voter accuses everybody between itself and the suspect: the
+//! suspect's next server on that side, or one that looks past others (R1, R9). The vote of a server that is itself in
+//! the remover's run counts only while it is being renewed: the dead and the hung do not withdraw.
+
+mod chain;
+mod judge;
+mod mutual;
+mod removal;
+mod votes;
+
+pub(super) use removal::{Gone, already_removed, gate, removed_event};
+pub(super) use votes::is_recent;
+
+use alloc::vec::Vec;
+
+use super::plan::{Draft, Next, apply, done, vote_set};
+use crate::edit::{Held, Outcome, Plan, Step, TableSnapshot, VoteSet};
+use crate::op::Accusation;
+use crate::row::ServerRow;
+use chain::Chain;
+
+pub(super) fn accuse(a: &Accusation, seen: &TableSnapshot) -> Next {
+    if !a.healthy {
+        return done(Outcome::Held(Held::UnhealthyVoter));
+    }
+    let chain = Chain::read(a, seen)?;
+    let held = match removal::attempt(a, seen, &chain)? {
+        Ok(removal) => return Ok(removal),
+        Err(held) => held,
+    };
+    let due = votes::due(a, seen, &chain);
+    if due.is_empty() { done(Outcome::Held(held)) } else { Ok(vote(a, seen, due)) }
+}
+
+fn vote(a: &Accusation, seen: &TableSnapshot, due: Vec<(&ServerRow, VoteSet)>) -> Step {
+    let subjects = due.iter().map(|(row, _)| row.id).collect();
+    let mut draft = Draft::default();
+    for (row, set) in due {
+        *vote_set(draft.touch(row), a.side.opposite()) = set;
+    }
+    apply(Plan {
+        deadline: seen.db_now + a.tuning.write_within,
+        writes: draft.writes(),
+        pool: None,
+        events: Vec::new(),
+        recheck: true,
+        outcome: Outcome::Voted { subjects },
+    })
+}

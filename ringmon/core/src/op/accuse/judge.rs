@@ -1,0 +1,178 @@
+//! Whether one suspect can be removed now, on whose word, and if not, why.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::chain::{Chain, Suspect};
+use super::votes::{is_outdated, is_recent, own, silence, stands};
+use crate::Rule;
+use crate::edit::{Held, Lookup, Step, TableSnapshot};
+use crate::op::Accusation;
+use crate::op::plan::{need, need_rows, row};
+use crate::row::{Quorum, Rules, ServerRow, Vote, VoteKind};
+
+/// A suspect with everything against it that its removal needs.
+pub(super) struct Case<'a> {
+    pub(super) suspect: Suspect<'a>,
+    /// Host, or agent: what both witnesses can say.
+    pub(super) kind: VoteKind,
+    /// The other witness and its vote; none where one witness is enough.
+    pub(super) second: Option<(&'a ServerRow, &'a Vote)>,
+    /// The own vote, if it is in the table.
+    pub(super) own: Option<&'a Vote>,
+    /// Rows beyond the far end on which the other witness's standing rests.
+    pub(super) relied: Vec<&'a ServerRow>,
+}
+
+/// An agent whose pulse is gone is accused after this long at the earliest, whatever its accuser's profile: that much of the
+/// silence lies before an `agent` vote.
+const SILENT_BEFORE_VOTE: Duration = Duration::from_millis(500);
+
+/// Judges the suspect at this place of the chain.
+///
+/// # Errors
+/// What to read first.
+pub(super) fn judge<'a>(
+    a: &Accusation,
+    rules: &Rules,
+    seen: &'a TableSnapshot,
+    chain: &Chain<'a>,
+    place: usize,
+) -> Result<Result<Case<'a>, Held>, Step> {
+    let suspect = chain.suspects[place];
+    let own = own(a, seen, &suspect);
+    let mut case = Case { suspect, kind: suspect.finding.kind, second: None, own, relied: Vec::new() };
+    if suspect.finding.proved {
+        return Ok(Err(Held::Proved));
+    }
+    if is_outdated(a, seen, &suspect) {
+        return Ok(Err(Held::TooYoung));
+    }
+    match rules.quorum {
+        Quorum::Single if own.is_none() => return Ok(Err(Held::TooYoung)),
+        Quorum::Single => {}
+        Quorum::Both => match second(a, seen, chain, place)? {
+            Some((voter, vote, relied)) => {
+                let other = seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect));
+                if other && a.tuning.keeps(Rule::R5) {
+                    return Ok(Err(Held::OtherSilence));
+                }
+                // The database may have stood still, for the suspect too: it gets H to say so (R4).
+                if own.is_none() && !is_recent(seen.db_now, vote.at, a.tuning.mutual_fresh) {
+                    return Ok(Err(Held::TooYoung));
+                }
+                case.kind = common(suspect.finding.kind, vote.kind);
+                case.second = Some((voter, vote));
+                case.relied = relied;
+            }
+            None => return Ok(Err(Held::NoSecondVote)),
+        },
+    }
+    Ok(ripe(a, rules, seen, &case).map_or(Ok(case), Err))
+}
+
+/// What is still missing but time.
+fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>) -> Option<Held> {
+    let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
+    let mut votes = case.second.map(|(_, vote)| vote).into_iter().chain(case.own);
+    if votes.any(|vote| age(vote) < a.hold) && a.tuning.keeps(Rule::R3) {
+        return Some(Held::TooYoung);
+    }
+    if !case.suspect.finding.enough {
+        return Some(Held::TooShort);
+    }
+    let agent = match case.kind {
+        VoteKind::Host => false,
+        VoteKind::Agent => {
+            let other = case.second.map(|(_, vote)| age(vote) + before_vote(a, vote.kind));
+            let least = other.unwrap_or(Duration::MAX).min(silence(seen, &case.suspect));
+            least < rules.agent_timeout
+        }
+    };
+    agent.then_some(Held::AgentTimeout)
+}
+
+fn before_vote(a: &Accusation, kind: VoteKind) -> Duration {
+    match kind {
+        VoteKind::Host => Duration::ZERO,
+        VoteKind::Agent => SILENT_BEFORE_VOTE.min(a.tuning.pulse_gone),
+    }
+}
+
+/// Who hears no reply hears no pulse either; two who say different things agree on the weaker one.
+fn common(one: VoteKind, other: VoteKind) -> VoteKind {
+    match (one, other) {
+        (VoteKind::Host, VoteKind::Host) => VoteKind::Host,
+        (VoteKind::Agent, VoteKind::Host | VoteKind::Agent) | (VoteKind::Host, VoteKind::Agent) => VoteKind::Agent,
+    }
+}
+
+type Second<'a> = (&'a ServerRow, &'a Vote, Vec<&'a ServerRow>);
+
+/// The vote on the far side of the suspect, if it counts and its voter stands there.
+fn second<'a>(
+    a: &Accusation,
+    seen: &'a TableSnapshot,
+    chain: &Chain<'a>,
+    place: usize,
+) -> Result<Option<Second<'a>>, Step> {
+    let Some(vote) = chain.suspects[place].row.vote(a.side) else { return Ok(None) };
+    need_rows(seen, [vote.voter])?;
+    let Some(voter) = row(seen, vote.voter) else { return Ok(None) };
+    if vote.voter == a.me || !stands(seen, vote, &a.tuning, a.tuning.vote_lifetime) {
+        return Ok(None);
+    }
+    let in_run = chain.suspects.iter().any(|s| s.row.id == vote.voter);
+    if in_run && !is_recent(seen.db_now, vote.at, a.tuning.mutual_fresh) {
+        return Ok(None);
+    }
+    Ok(standing(a, seen, chain, place, vote)?.map(|relied| (voter, vote, relied)))
+}
+
+/// Whether the voter accuses everybody between the suspect and itself; beyond this server's own run, of a missing pulse
+/// only (R9): a server that this one hears and that one does not is a broken link, and a witness of its own.
+/// Returns the rows beyond the far end that say so.
+fn standing<'a>(
+    a: &Accusation,
+    seen: &'a TableSnapshot,
+    chain: &Chain<'a>,
+    place: usize,
+    vote: &Vote,
+) -> Result<Option<Vec<&'a ServerRow>>, Step> {
+    let accused = |row: &ServerRow| {
+        let by_voter = |v: &&Vote| {
+            v.voter == vote.voter
+                && v.voter_incarnation == vote.voter_incarnation
+                && stands(seen, v, &a.tuning, a.tuning.vote_lifetime)
+        };
+        row.vote(a.side).filter(by_voter).map(|v| v.kind)
+    };
+    for suspect in &chain.suspects[place + 1..] {
+        if suspect.row.id == vote.voter {
+            return Ok(Some(Vec::new()));
+        }
+        if accused(suspect.row).is_none() {
+            return Ok(None);
+        }
+    }
+    let Some(far) = chain.far else { return Ok(None) };
+    let mut relied = Vec::new();
+    let mut beyond = vec![far];
+    if far.id != vote.voter {
+        let walk = Lookup::Walk { from: far.id, side: a.side, count: a.tuning.ahead };
+        need(seen, [walk.clone()])?;
+        let ids = seen.answers.get(&walk).map(Vec::as_slice).unwrap_or_default();
+        beyond.extend(ids.iter().filter_map(|id| row(seen, *id)));
+    }
+    for row in beyond {
+        if row.id == vote.voter {
+            return Ok(Some(relied));
+        }
+        if accused(row) != Some(VoteKind::Agent) || row.id == a.me {
+            return Ok(None);
+        }
+        relied.push(row);
+    }
+    Ok(None)
+}

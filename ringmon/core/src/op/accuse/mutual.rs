@@ -1,0 +1,102 @@
+//! R4: a suspect that accuses its accusers is, perhaps, only out of their hearing.
+//!
+//! Nobody is removed while a member of the run has a *fresh* vote against one of the run's ends or one of its accusers. The run is everybody
+//! whom this server does not hear, and not only those whose removal is due: in a cut the servers in the middle of the other side hear both
+//! their buddies and accuse nobody, and those at its edges speak for them.
+//!
+//! *Fresh*: renewed within [`mutual_fresh`](crate::Tuning::mutual_fresh); or, where the other witness was not heard of for that
+//! long either, at most that much before that one's last word: the database stood still for everybody. Without the second half, the first one to reach a database that comes back after a
+//! pause (Galera stops for seconds when a node goes) would find all counter-votes stale, and remove the other side of a cut.
+//!
+//! *Not for ever*: once all of it (the accuser's silence, the other witness's vote, the counter-vote) has lasted for
+//! [`mutual_limit`](crate::Tuning::mutual_limit), a counter-vote that nobody seconded in the accused row's other slot protects no
+//! longer. A victim that is isolated but reaches the database has usually heard one buddy a moment longer than the other, and
+//! may hold on to its vote against the latter; nobody else accuses that one, so the victim goes after that time. Both sides of a cut second
+//! each other's votes, from either end of the run, so a cut removes nobody however long it lasts. One broken link
+//! removes nobody either: there is no second witness. Nor does a short blip at the other buddy, as the time
+//! counts from the youngest of the three. What is left is a healthy server both of whose links are broken for longer: R12's
+//! asked witnesses speak for it, and where nobody can be asked it is removed, and joins again where its links work.
+
+use alloc::collections::BTreeMap;
+
+use super::chain::{Chain, Suspect};
+use super::judge::Case;
+use super::votes::{is_recent, silence, stands};
+use crate::ServerId;
+use crate::edit::{Step, TableSnapshot};
+use crate::op::Accusation;
+use crate::op::plan::need_rows;
+use crate::row::{ServerRow, Side, Vote, VoteKind};
+
+/// Whether a member of the run is protected by its vote against one of `accusers`: ends and voters.
+///
+/// # Errors
+/// What to read first.
+pub(super) fn is_mutual(
+    a: &Accusation,
+    seen: &TableSnapshot,
+    chain: &Chain<'_>,
+    run: &[Case<'_>],
+    accusers: &BTreeMap<ServerId, &ServerRow>,
+) -> Result<bool, Step> {
+    for accused in accusers.values() {
+        for side in Side::BOTH {
+            let Some(vote) = accused.vote(side) else { continue };
+            let Some(suspect) = chain.suspects.iter().find(|suspect| suspect.row.id == vote.voter) else { continue };
+            // The other witness's word against the same suspect, if it is one of those that are about to go.
+            let case = run.iter().find(|case| case.suspect.row.id == vote.voter);
+            let second = case.and_then(|case| case.second).map(|(_, vote)| vote);
+            // Whoever accuses this server, and those about to go as well, is the other witness: it does not protect them.
+            let seconds = |c: &Case<'_>| c.second.is_some_and(|(voter, _)| voter.id == vote.voter);
+            if case.is_none() && run.iter().all(seconds) {
+                continue;
+            }
+            if vote.voter_incarnation != suspect.row.incarnation || !is_fresh(a, seen, second, vote) {
+                continue;
+            }
+            if agrees(a, vote, accused.id)
+                && run.iter().all(|c| c.second.is_none_or(|(voter, _)| voter.id != accused.id))
+            {
+                continue;
+            }
+            if !is_overdue(a, seen, suspect, second, vote) || is_seconded(a, seen, accused, side)? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the counter-vote says of an end what this server says of it too: that it answers, and its agent does not beat (R9).
+/// That is no word against the accusers, as long as none of them is meant.
+fn agrees(a: &Accusation, counter: &Vote, accused: ServerId) -> bool {
+    let pulseless = a.findings.iter().any(|f| f.server == accused && f.kind == VoteKind::Agent);
+    pulseless && counter.kind == VoteKind::Agent
+}
+
+fn is_fresh(a: &Accusation, seen: &TableSnapshot, second: Option<&Vote>, counter: &Vote) -> bool {
+    let within = a.tuning.mutual_fresh;
+    let recent = |at| is_recent(seen.db_now, at, within);
+    let paused = second.is_some_and(|vote| !recent(vote.at) && counter.at + within >= vote.at);
+    recent(counter.at) || paused && counter.at <= seen.db_now
+}
+
+fn is_overdue(
+    a: &Accusation,
+    seen: &TableSnapshot,
+    suspect: &Suspect<'_>,
+    second: Option<&Vote>,
+    counter: &Vote,
+) -> bool {
+    let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
+    let second = second.map_or(a.tuning.mutual_limit, age);
+    let state = age(counter).min(second).min(silence(seen, suspect));
+    state >= a.tuning.mutual_limit
+}
+
+/// Whether somebody else accuses the accused too, from its other side.
+fn is_seconded(a: &Accusation, seen: &TableSnapshot, accused: &ServerRow, side: Side) -> Result<bool, Step> {
+    let (Some(vote), Some(other)) = (accused.vote(side), accused.vote(side.opposite())) else { return Ok(false) };
+    need_rows(seen, [other.voter])?;
+    Ok(other.voter != vote.voter && stands(seen, other, &a.tuning, a.tuning.vote_lifetime))
+}

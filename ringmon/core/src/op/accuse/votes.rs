@@ -1,0 +1,92 @@
+//! Which votes count, and which own votes are to be written.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::chain::{Chain, Suspect};
+use crate::edit::{TableSnapshot, VoteSet};
+use crate::op::Accusation;
+use crate::op::plan::row;
+use crate::row::{ServerRow, Side, Vote};
+use crate::{DbTime, Rule, Tuning};
+
+/// Whether this vote counts: by a server in the table, in the life that cast it (R5, R8), renewed within its lifetime, and not
+/// stamped later than now (R7). The voter's row must have been read.
+pub(super) fn stands(seen: &TableSnapshot, vote: &Vote, tuning: &Tuning, lifetime: Duration) -> bool {
+    let lives = |voter: &ServerRow| voter.incarnation == vote.voter_incarnation || !tuning.keeps(Rule::R8);
+    row(seen, vote.voter).is_some_and(lives)
+        && vote.since <= seen.db_now
+        && seen.db_now.since(vote.at).is_some_and(|age| age <= lifetime)
+}
+
+/// Whether a stamp that *protects* somebody is young enough. It may be a little later than the clock that was read: the
+/// clock comes first, and the row may have been written just before it was read. Far in the future it does not count (R7).
+pub(in crate::op) fn is_recent(now: DbTime, stamp: DbTime, within: Duration) -> bool {
+    match now.since(stamp) {
+        Some(age) => age <= within,
+        None => stamp <= now + within,
+    }
+}
+
+/// The own vote against this suspect, if it belongs to this life and to this silence: one that is older than the
+/// silence was meant for another, and should have been withdrawn.
+pub(super) fn own<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a>) -> Option<&'a Vote> {
+    let vote = suspect.row.vote(a.side.opposite())?;
+    let mine = vote.voter == a.me && vote.voter_incarnation == a.incarnation && vote.kind == suspect.finding.kind;
+    let age = seen.db_now.since(vote.since)?;
+    let renewed = is_recent(seen.db_now, vote.at, a.tuning.mutual_fresh);
+    (mine && renewed && age < silence(seen, suspect)).then_some(vote)
+}
+
+/// Whether there is a vote by this life that [`own`] does not accept: it is cast anew before anything else happens.
+pub(super) fn is_outdated(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'_>) -> bool {
+    let slot = suspect.row.vote(a.side.opposite());
+    slot.is_some_and(|vote| vote.voter == a.me && vote.voter_incarnation == a.incarnation)
+        && own(a, seen, suspect).is_none()
+}
+
+/// How long the voter has been deaf to this suspect.
+pub(super) fn silence(seen: &TableSnapshot, suspect: &Suspect<'_>) -> Duration {
+    seen.read_at.since(suspect.finding.since)
+}
+
+/// The own votes that are missing, say something else, or are due for renewal, nearest suspect first.
+///
+/// A vote that was not renewed for [`mutual_fresh`](crate::Tuning::mutual_fresh) is cast anew: the database was out of
+/// reach, perhaps for the suspect too, whose counter-vote is then as old (R4). The new one has to stand for H, and so gives it time.
+pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -> Vec<(&'a ServerRow, VoteSet)> {
+    let mut due = Vec::new();
+    for (place, suspect) in chain.suspects.iter().enumerate() {
+        if suspect.finding.proved && !accuses(suspect.row, chain.me) {
+            continue;
+        }
+        let set = match own(a, seen, suspect) {
+            Some(vote) if is_recent(seen.db_now, vote.at, a.tuning.revote * 4 / 5) => continue,
+            // R12: a counter-vote (R4) it remains; old enough to remove upon (R3) it shall not become.
+            Some(_) if suspect.finding.proved => cast(a, suspect),
+            Some(_) => VoteSet::Renew,
+            None if nearer_votes(a, seen, chain, place) => continue,
+            None => cast(a, suspect),
+        };
+        due.push((suspect.row, set));
+    }
+    due
+}
+
+fn cast(a: &Accusation, suspect: &Suspect<'_>) -> VoteSet {
+    VoteSet::Cast { voter: a.me, incarnation: a.incarnation, kind: suspect.finding.kind }
+}
+
+/// Whether this life of `one` votes against `other`.
+pub(crate) fn accuses(one: &ServerRow, other: &ServerRow) -> bool {
+    let by_one = |vote: &&Vote| vote.voter == one.id && vote.voter_incarnation == one.incarnation;
+    Side::BOTH.into_iter().any(|side| other.vote(side).filter(by_one).is_some())
+}
+
+/// Whether the slot is held by a server nearer to the suspect, which renews its vote: this server hears nothing of it, but it
+/// lives, and both would otherwise overwrite each other for ever.
+fn nearer_votes(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize) -> bool {
+    let Some(vote) = chain.suspects[place].row.vote(a.side.opposite()) else { return false };
+    chain.suspects[..place].iter().any(|s| s.row.id == vote.voter)
+        && stands(seen, vote, &a.tuning, a.tuning.mutual_fresh)
+}

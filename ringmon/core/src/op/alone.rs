@@ -1,0 +1,182 @@
+//! R2 for a server that hears nobody while the database answers.
+//!
+//! It says so in its *own* row, and renews that while it is true. A mark in the others' rows would cost a write for each of
+//! them, and a pool full of lone servers (a switch is gone, the database is behind another) would write n rows each; this way a
+//! lone server costs one small write every half second, and whoever wants to remove all the others reads, in their rows, whether
+//! one of them is alone too. The mark seconds no vote and holds up nothing but another server's removal of everybody.
+
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::accuse::{Gone, already_removed, gate, is_recent, removed_event};
+use super::plan::{Draft, Next, apply, done, must_row, need, unhurried};
+use crate::edit::{AloneSet, Held, Lookup, Outcome, Plan, Step, TableSnapshot, VoteSet};
+use crate::op::{Accusation, Finding};
+use crate::ring::is_chain;
+use crate::row::{Alone, PoolRow, ServerRow, Side, VoteKind};
+use crate::{Incarnation, Profile, Rule, ServerId};
+
+/// Marks, renews or clears the own alone mark. A mark that was not renewed in time begins anew.
+pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: bool, seen: &TableSnapshot) -> Next {
+    need(seen, [Lookup::Id(me)])?;
+    let own = must_row(seen, me)?;
+    if own.incarnation != incarnation {
+        return done(Outcome::Stale);
+    }
+    // The same in every profile.
+    let revote = Profile::Default.tuning().revote;
+    let set = match (alone, own.alone_at) {
+        (false, None) if own.alone_since.is_none() => return done(Outcome::AloneMarked),
+        (false, _) => AloneSet::Clear,
+        (true, Some(at)) if own.alone_since.is_some() && is_recent(seen.db_now, at, revote * 3) => {
+            if is_recent(seen.db_now, at, revote * 4 / 5) {
+                return done(Outcome::AloneMarked);
+            }
+            AloneSet::Renew
+        }
+        (true, _) => AloneSet::Mark,
+    };
+    let mut draft = Draft::default();
+    draft.touch(own).alone = set;
+    Ok(apply(unhurried(seen.db_now, draft.writes(), Vec::new(), Outcome::AloneMarked)))
+}
+
+/// Removes everybody else: the only way out where there is no second witness, because there is no second server that hears
+/// anything. Every other server must have been silent for long enough, and none of them may say anything against it: no
+/// vote against this one, no alone mark of its own.
+pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
+    // If there are more than expected, the walk does not come round.
+    let count = u16::try_from(a.findings.len()).unwrap_or(u16::MAX);
+    let walk = Lookup::Walk { from: a.me, side: a.side, count };
+    need(seen, [Lookup::Id(a.me), walk.clone()])?;
+    let me = must_row(seen, a.me)?;
+    if me.incarnation != a.incarnation {
+        return done(Outcome::Stale);
+    }
+    let ids = seen.answers.get(&walk).map(Vec::as_slice).unwrap_or_default();
+    let others: Vec<&ServerRow> = ids.iter().filter_map(|id| seen.rows.get(id)).collect();
+    if others.is_empty() {
+        return already_removed(a, seen);
+    }
+    let Some(pool) = &seen.pool else { return done(Outcome::Stale) };
+    let found: BTreeMap<ServerId, &Finding> = a.findings.iter().map(|f| (f.server, f)).collect();
+    let Some(run) = matched(me, a.side, &others, &found) else { return done(Outcome::Stale) };
+    if let Some(held) = blocked(a, seen, pool, me, &run) {
+        return done(Outcome::Held(held));
+    }
+    if a.tuning.keeps(Rule::R2) {
+        if let Some(remark) = mark_for_this_silence(a, seen, me, &run) {
+            return Ok(remark);
+        }
+        let least = if run.len() == 1 { a.tuning.alone_one } else { a.tuning.alone_more };
+        if me.alone_since.and_then(|since| seen.db_now.since(since)).is_none_or(|age| age < least) {
+            return done(Outcome::Held(Held::TooYoung));
+        }
+    }
+    let names: Vec<&str> = run.iter().map(|(row, _)| row.name.as_str()).collect();
+    match gate(a, seen, pool, &names)? {
+        Err(held) => done(Outcome::Held(held)),
+        Ok(Some(brake)) => Ok(brake),
+        Ok(None) => Ok(plan(a, seen, pool, me, &run)),
+    }
+}
+
+type Run<'a> = [(&'a ServerRow, &'a Finding)];
+
+/// Every other row with its finding, if they are all of the pool and all as they were watched.
+fn matched<'a>(
+    me: &ServerRow,
+    side: Side,
+    others: &[&'a ServerRow],
+    found: &BTreeMap<ServerId, &'a Finding>,
+) -> Option<Vec<(&'a ServerRow, &'a Finding)>> {
+    let ring: Vec<&ServerRow> = [me].into_iter().chain(others.iter().copied()).chain([me]).collect();
+    if !is_chain(&ring, side) {
+        return None;
+    }
+    let known =
+        |row: &&'a ServerRow| found.get(&row.id).filter(|f| f.incarnation == row.incarnation).map(|f| (*row, *f));
+    others.iter().map(known).collect()
+}
+
+fn blocked(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow, run: &Run<'_>) -> Option<Held> {
+    let entitled = match pool.rules.alone {
+        Alone::All => true,
+        Alone::One => run.len() == 1,
+    };
+    if !entitled && a.tuning.keeps(Rule::R2) {
+        return Some(Held::UnhealthyVoter);
+    }
+    let accused = Side::BOTH.into_iter().filter_map(|side| me.vote(side)).any(|vote| {
+        is_recent(seen.db_now, vote.at, a.tuning.mutual_fresh)
+            && run.iter().any(|(row, _)| row.id == vote.voter && row.incarnation == vote.voter_incarnation)
+    });
+    let alone_too =
+        run.iter().any(|(row, _)| row.alone_at.is_some_and(|at| is_recent(seen.db_now, at, a.tuning.revote * 3)));
+    if (accused || alone_too) && a.tuning.keeps(Rule::R2) {
+        return Some(Held::AloneBlocked);
+    }
+    if run.iter().any(|(_, finding)| finding.proved) {
+        return Some(Held::Proved);
+    }
+    if run.iter().any(|(_, finding)| !finding.enough) {
+        return Some(Held::TooShort);
+    }
+    let early = |finding: &Finding| match finding.kind {
+        VoteKind::Host => false,
+        VoteKind::Agent => seen.read_at.since(finding.since) < pool.rules.agent_timeout,
+    };
+    run.iter().any(|(_, finding)| early(finding)).then_some(Held::AgentTimeout)
+}
+
+/// A mark that is missing, was not renewed, or is older than the youngest silence (and so was meant for another one) is made
+/// now: the others shall have their time to object, counted from the moment at which all of this was true.
+fn mark_for_this_silence(a: &Accusation, seen: &TableSnapshot, me: &ServerRow, run: &Run<'_>) -> Option<Step> {
+    let youngest: Duration = run.iter().map(|(_, f)| seen.read_at.since(f.since)).min().unwrap_or_default();
+    let renewed = me.alone_at.is_some_and(|at| is_recent(seen.db_now, at, a.tuning.revote * 3));
+    let age = me.alone_since.and_then(|since| seen.db_now.since(since));
+    if renewed && age.is_some_and(|age| age < youngest) {
+        return None;
+    }
+    let mut draft = Draft::default();
+    draft.touch(me).alone = AloneSet::Mark;
+    Some(apply(Plan {
+        deadline: seen.db_now + a.tuning.write_within,
+        writes: draft.writes(),
+        pool: None,
+        events: Vec::new(),
+        recheck: true,
+        outcome: Outcome::AloneMarked,
+    }))
+}
+
+fn plan(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow, run: &Run<'_>) -> Step {
+    let ends = (me.id, me.id);
+    let gone: Vec<Gone<'_>> = run
+        .iter()
+        .map(|(row, finding)| Gone {
+            row,
+            finding,
+            kind: finding.kind,
+            voters: vec![a.name.clone()],
+            votes: Vec::new(),
+        })
+        .collect();
+    let mut draft = Draft::default();
+    let set = draft.touch(me);
+    (set.first_buddy, set.second_buddy) = (Some(me.id), Some(me.id));
+    (set.vote_first, set.vote_second, set.alone) = (VoteSet::Clear, VoteSet::Clear, AloneSet::Clear);
+    for (row, _) in run {
+        draft.delete(row);
+    }
+    apply(Plan {
+        deadline: seen.db_now + a.tuning.write_within,
+        writes: draft.writes(),
+        pool: None,
+        events: gone.iter().map(|g| removed_event(a, seen, pool, g, ends)).collect(),
+        recheck: true,
+        outcome: Outcome::Removed { removed: gone.iter().map(Gone::removal).collect(), ends },
+    })
+}

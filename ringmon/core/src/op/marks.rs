@@ -1,0 +1,89 @@
+//! Small writes: votes taken back, the own service's health, the pool's brake.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use serde_json::json;
+
+use super::plan::{Draft, Next, apply, done, must_row, need, row, unhurried, vote_set};
+use crate::edit::{Lookup, Outcome, Plan, PoolWrite, TableSnapshot, VoteSet};
+use crate::row::{Health, Side};
+use crate::{EventDraft, EventKind, Incarnation, ServerId};
+
+/// Empties every slot of these rows that has a vote by `me`, of whichever life.
+pub(super) fn withdraw(me: ServerId, subjects: &[ServerId], seen: &TableSnapshot) -> Next {
+    need(seen, subjects.iter().copied().map(Lookup::Id))?;
+    let mut draft = Draft::default();
+    for accused in subjects.iter().filter_map(|id| row(seen, *id)) {
+        for side in Side::BOTH {
+            if accused.vote(side).is_some_and(|vote| vote.voter == me) {
+                *vote_set(draft.touch(accused), side) = VoteSet::Clear;
+            }
+        }
+    }
+    let writes = draft.writes();
+    if writes.is_empty() {
+        return done(Outcome::Withdrawn);
+    }
+    Ok(apply(unhurried(seen.db_now, writes, Vec::new(), Outcome::Withdrawn)))
+}
+
+pub(super) fn set_health(me: ServerId, incarnation: Incarnation, health: Health, seen: &TableSnapshot) -> Next {
+    need(seen, [Lookup::Id(me)])?;
+    let own = must_row(seen, me)?;
+    if own.incarnation != incarnation {
+        return done(Outcome::Stale);
+    }
+    if own.health == health {
+        return done(Outcome::Written);
+    }
+    let mut draft = Draft::default();
+    draft.touch(own).health = Some(health);
+    Ok(apply(unhurried(seen.db_now, draft.writes(), Vec::new(), Outcome::Written)))
+}
+
+pub(super) fn set_draining(
+    id: ServerId,
+    incarnation: Option<Incarnation>,
+    draining: bool,
+    by: &str,
+    seen: &TableSnapshot,
+) -> Next {
+    need(seen, [Lookup::Id(id)])?;
+    let row = must_row(seen, id)?;
+    if incarnation.is_some_and(|life| life != row.incarnation) {
+        return done(Outcome::Stale);
+    }
+    if row.draining == draining {
+        return done(Outcome::Written);
+    }
+    let mut draft = Draft::default();
+    draft.touch(row).draining = Some(draining);
+    let event = EventDraft {
+        kind: EventKind::Service,
+        subject: Some(id),
+        subject_name: row.name.clone(),
+        by: by.to_owned(),
+        detail: json!({ "draining": draining }),
+    };
+    Ok(apply(unhurried(seen.db_now, draft.writes(), vec![event], Outcome::Written)))
+}
+
+pub(super) fn set_frozen(frozen: Option<&String>, by: &str, seen: &TableSnapshot) -> Next {
+    let Some(pool) = &seen.pool else { return done(Outcome::Stale) };
+    if pool.frozen.as_ref() == frozen {
+        return done(Outcome::Written);
+    }
+    let event = EventDraft {
+        kind: if frozen.is_some() { EventKind::Frozen } else { EventKind::Thawed },
+        subject: None,
+        subject_name: pool.name.clone(),
+        by: by.to_owned(),
+        detail: json!({ "why": frozen.or(pool.frozen.as_ref()) }),
+    };
+    let write = PoolWrite { version: pool.version, frozen: Some(frozen.cloned()) };
+    let plan = unhurried(seen.db_now, Vec::new(), vec![event], Outcome::Written);
+    Ok(apply(Plan { pool: Some(write), ..plan }))
+}

@@ -1,0 +1,196 @@
+//! Taking a place on the ring, taking it again, and giving it up.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use serde_json::json;
+
+use super::plan::{Draft, Next, apply, done, must_row, need, row, unhurried};
+use crate::edit::{
+    AloneSet, Guard, Lookup, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, Step, TableSnapshot, VoteSet,
+};
+use crate::ring::{is_chain, splice_in, splice_out};
+use crate::row::{ServerRow, Side};
+use crate::{EventDraft, EventKind, Incarnation, ServerId};
+
+/// Joins between a server and its first buddy. Both rows are read again: the links and the lives that were proved must
+/// still be so, anything else in them (a vote, say) may have changed since.
+pub(super) fn join(new: &NewRow, place: Option<&(Guard, Guard)>, seen: &TableSnapshot) -> Next {
+    need(seen, [Lookup::Name(new.name.clone()), Lookup::Address(new.address)])?;
+    already_there(new, seen)?;
+    let mut new = NewRow { pick: free_pick(new.pick, seen)?, ..new.clone() };
+    new.incarnation = new.incarnation.max(Incarnation(seen.db_now.as_us()));
+    match place {
+        None => found(new, seen),
+        Some((at, next)) => join_between(new, at, next, seen),
+    }
+}
+
+/// Ends the operation if the name or the address is in the table. A row of this very server's, in a life not older than
+/// the one asked for, is a join whose COMMIT went unanswered; an older one is there to be taken over. (That COMMIT may still come
+/// between the two reads, so the own row may be found by its address alone.)
+fn already_there(new: &NewRow, seen: &TableSnapshot) -> Result<(), Step> {
+    let by_name = seen.row(&Lookup::Name(new.name.clone()));
+    let Some(row) = by_name.or_else(|| seen.row(&Lookup::Address(new.address))) else { return Ok(()) };
+    if row.name != new.name {
+        return done(Outcome::AddressTaken { name: row.name.clone() });
+    }
+    if row.boot != new.boot || row.address != new.address {
+        return done(Outcome::NameTaken { address: row.address });
+    }
+    if row.incarnation < new.incarnation {
+        return done(Outcome::Stale);
+    }
+    done(Outcome::Joined { id: row.id, incarnation: row.incarnation, kept_place: false })
+}
+
+/// The wanted place in the random choice, or the next that is free.
+fn free_pick(wanted: i64, seen: &TableSnapshot) -> Result<i64, Step> {
+    let mut pick = wanted;
+    loop {
+        let lookup = Lookup::Pick(pick);
+        need(seen, [lookup.clone()])?;
+        if seen.row(&lookup).is_none_or(|row| row.pick != pick) {
+            return Ok(pick);
+        }
+        pick = pick.wrapping_add(1);
+    }
+}
+
+/// The first server of a pool. It writes the pool's row, so that of two first servers one finds the other.
+fn found(new: NewRow, seen: &TableSnapshot) -> Next {
+    need(seen, [Lookup::Members])?;
+    let (Some(pool), Some(0)) = (&seen.pool, seen.counts.get(&Lookup::Members)) else {
+        return done(Outcome::Stale);
+    };
+    let pool = Some(PoolWrite { version: pool.version, frozen: None });
+    let new = NewRow { first_buddy: ServerId::NEW, second_buddy: ServerId::NEW, ..new };
+    Ok(apply(Plan { pool, ..joining(new, Vec::new(), seen) }))
+}
+
+fn join_between(new: NewRow, at: &Guard, next: &Guard, seen: &TableSnapshot) -> Next {
+    need(seen, [Lookup::Id(at.id), Lookup::Id(next.id)])?;
+    let (Some(left), Some(right)) = (row(seen, at.id), row(seen, next.id)) else {
+        return done(Outcome::Stale);
+    };
+    let same_lives = left.incarnation == at.incarnation && right.incarnation == next.incarnation;
+    if !same_lives || !is_chain(&[left, right], Side::First) {
+        return done(Outcome::Stale);
+    }
+    let mut edit = splice_in(ServerId::NEW, left.id, right.id);
+    let own = edit.remove(&ServerId::NEW).unwrap_or_default();
+    let new = NewRow { first_buddy: own.first.unwrap_or(right.id), second_buddy: own.second.unwrap_or(left.id), ..new };
+    let mut draft = Draft::default();
+    draft.relink(seen, &edit);
+    // The slots between the two belong to the new server from now on. Whoever voted there no longer watches; that both
+    // ends live was proved a moment ago.
+    draft.clear_votes(|row, side| {
+        (row.id, side) == (left.id, Side::First) || (row.id, side) == (right.id, Side::Second)
+    });
+    Ok(apply(joining(new, draft.writes(), seen)))
+}
+
+fn joining(new: NewRow, mut writes: Vec<RowWrite>, seen: &TableSnapshot) -> Plan {
+    let outcome = Outcome::Joined { id: ServerId::NEW, incarnation: new.incarnation, kept_place: false };
+    let event = joined(ServerId::NEW, &new, new.incarnation, false);
+    writes.insert(0, RowWrite::Insert(new));
+    unhurried(seen.db_now, writes, vec![event], outcome)
+}
+
+fn joined(subject: ServerId, new: &NewRow, incarnation: Incarnation, kept_place: bool) -> EventDraft {
+    EventDraft {
+        kind: EventKind::Joined,
+        subject: Some(subject),
+        subject_name: new.name.clone(),
+        by: new.name.clone(),
+        detail: json!({
+            "address": new.address,
+            "incarnation": incarnation,
+            "kept_place": kept_place,
+        }),
+    }
+}
+
+/// An agent that was away for less than it takes to be removed goes on in its place, in a new life (R8): whatever was
+/// held against the old one, by it or by others, ends with it.
+pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Next {
+    need(seen, [Lookup::Id(guard.id), Lookup::Address(new.address)])?;
+    let own = must_row(seen, guard.id)?;
+    if own.name != new.name {
+        return done(Outcome::Stale);
+    }
+    if own.incarnation != guard.incarnation {
+        let mine = own.boot == new.boot && own.incarnation > guard.incarnation;
+        return done(if mine {
+            Outcome::Joined { id: own.id, incarnation: own.incarnation, kept_place: true }
+        } else {
+            Outcome::Stale
+        });
+    }
+    if let Some(other) = seen.row(&Lookup::Address(new.address))
+        && other.id != own.id
+    {
+        return done(Outcome::AddressTaken { name: other.name.clone() });
+    }
+    if own.draining {
+        need(seen, [Lookup::LastEvent(own.id)])?;
+    }
+    let last = Incarnation(own.incarnation.0.saturating_add(1));
+    let incarnation = Incarnation(seen.db_now.as_us()).max(last).max(new.incarnation);
+    let set = RowSet {
+        draining: drained_itself(own, seen).then_some(false),
+        incarnation: Some(incarnation),
+        boot: Some(new.boot.clone()),
+        address: Some((new.address, new.notice_port)),
+        route: Some((new.route_address, new.route_port, new.weight)),
+        vote_first: VoteSet::Clear,
+        vote_second: VoteSet::Clear,
+        alone: AloneSet::Clear,
+        health: Some(new.health),
+        ..RowSet::default()
+    };
+    let writes = vec![RowWrite::Update { guard: own.into(), set }];
+    let outcome = Outcome::Joined { id: own.id, incarnation, kept_place: true };
+    Ok(apply(unhurried(seen.db_now, writes, vec![joined(own.id, new, incarnation, true)], outcome)))
+}
+
+/// Whether the last that was told of a server is that it drains, by its own word: it was about to leave, and was killed on the way. An
+/// operator's word is another, and stands until an operator takes it back.
+fn drained_itself(own: &ServerRow, seen: &TableSnapshot) -> bool {
+    let told = seen.events.get(&own.id).and_then(Option::as_ref);
+    own.draining && told.is_some_and(|event| event.kind == EventKind::Service && event.by == own.name)
+}
+
+/// Leaves the ring. A row that is gone, or lives another life by now, has nothing to leave any more.
+pub(super) fn leave(id: ServerId, incarnation: Option<Incarnation>, by: &str, seen: &TableSnapshot) -> Next {
+    need(seen, [Lookup::Id(id)])?;
+    let Some(own) = row(seen, id) else { return done(Outcome::Left) };
+    if incarnation.is_some_and(|i| i != own.incarnation) {
+        return done(Outcome::Left);
+    }
+    let mut draft = Draft::default();
+    draft.delete(own);
+    if own.first_buddy != id || own.second_buddy != id {
+        let (before, after) = (must_row(seen, own.second_buddy)?, must_row(seen, own.first_buddy)?);
+        if before.id == id || after.id == id || !is_chain(&[before, own, after], Side::First) {
+            return done(Outcome::Stale);
+        }
+        let edit = splice_out(&[before.id, id, after.id], Side::First, &BTreeSet::from([id]));
+        draft.relink(seen, &edit);
+        draft.clear_votes(|row, side| row.vote(side).is_some_and(|vote| vote.voter == id));
+    }
+    let events = vec![left(own, by)];
+    Ok(apply(unhurried(seen.db_now, draft.writes(), events, Outcome::Left)))
+}
+
+fn left(row: &ServerRow, by: &str) -> EventDraft {
+    EventDraft {
+        kind: EventKind::Left,
+        subject: Some(row.id),
+        subject_name: row.name.clone(),
+        by: by.to_owned(),
+        detail: json!({ "address": row.address, "incarnation": row.incarnation }),
+    }
+}

@@ -1,0 +1,123 @@
+//! What the operations share: asking for what was not read yet, and putting a plan together.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::edit::{Lookup, Outcome, Plan, RowSet, RowWrite, Step, TableSnapshot, VoteSet};
+use crate::ring::Edit;
+use crate::row::{ServerRow, Side};
+use crate::{DbTime, EventDraft, ServerId};
+
+/// A step, or one that ends the operation early (`Err`): both are what to do next.
+pub(super) type Next = Result<Step, Step>;
+
+/// Joins and leaves rest on no silence, so nothing about them is false after R7's 500 ms; a joining server's proof of
+/// being heard is, after a while.
+pub(super) const UNHURRIED: Duration = Duration::from_secs(5);
+
+/// Ends the operation.
+pub(super) fn done<T>(outcome: Outcome) -> Result<T, Step> {
+    Err(Step::Done(outcome))
+}
+
+/// Ends the operation if these lookups were not all made yet: they come first.
+pub(super) fn need(seen: &TableSnapshot, lookups: impl IntoIterator<Item = Lookup>) -> Result<(), Step> {
+    let mut missing: Vec<Lookup> = Vec::new();
+    for lookup in lookups {
+        if !seen.asked(&lookup) && !missing.contains(&lookup) {
+            missing.push(lookup);
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(Step::Read(missing)) }
+}
+
+/// Like [`need`], for rows that another lookup may have brought already.
+pub(super) fn need_rows(seen: &TableSnapshot, ids: impl IntoIterator<Item = ServerId>) -> Result<(), Step> {
+    need(seen, ids.into_iter().filter(|id| !seen.rows.contains_key(id)).map(Lookup::Id))
+}
+
+/// The row with this id, if it was read and is there.
+pub(super) fn row(seen: &TableSnapshot, id: ServerId) -> Option<&ServerRow> {
+    let asked = Lookup::Id(id);
+    if seen.asked(&asked) { seen.row(&asked) } else { seen.rows.get(&id) }
+}
+
+/// The row with this id, read now if it was not yet; gone, it makes the operation [`Outcome::Stale`].
+pub(super) fn must_row(seen: &TableSnapshot, id: ServerId) -> Result<&ServerRow, Step> {
+    need_rows(seen, [id])?;
+    row(seen, id).map_or_else(|| done(Outcome::Stale), Ok)
+}
+
+/// The writes of one plan, by row: one statement a row, in id order.
+#[derive(Default)]
+pub(super) struct Draft<'a> {
+    updates: BTreeMap<ServerId, (&'a ServerRow, RowSet)>,
+    deletes: BTreeMap<ServerId, &'a ServerRow>,
+}
+
+impl<'a> Draft<'a> {
+    /// The changes of this row; none at all still compares it and makes its version grow (R4).
+    pub(super) fn touch(&mut self, row: &'a ServerRow) -> &mut RowSet {
+        &mut self.updates.entry(row.id).or_insert_with(|| (row, RowSet::default())).1
+    }
+
+    /// This row goes.
+    pub(super) fn delete(&mut self, row: &'a ServerRow) {
+        self.deletes.insert(row.id, row);
+    }
+
+    /// The links of a splice. Rows the snapshot does not have are left out: the caller has read what it splices.
+    pub(super) fn relink(&mut self, seen: &'a TableSnapshot, edit: &Edit) {
+        for (id, links) in edit {
+            if let Some(row) = row(seen, *id) {
+                let set = self.touch(row);
+                set.first_buddy = links.first.or(set.first_buddy);
+                set.second_buddy = links.second.or(set.second_buddy);
+            }
+        }
+    }
+
+    /// Empties the vote slots of touched rows that `of` picks.
+    pub(super) fn clear_votes(&mut self, of: impl Fn(&ServerRow, Side) -> bool) {
+        for (row, set) in self.updates.values_mut() {
+            for side in Side::BOTH {
+                if row.vote(side).is_some() && of(row, side) {
+                    *vote_set(set, side) = VoteSet::Clear;
+                }
+            }
+        }
+    }
+
+    /// The statements, in id order.
+    pub(super) fn writes(self) -> Vec<RowWrite> {
+        let mut writes: BTreeMap<ServerId, RowWrite> = self
+            .updates
+            .into_iter()
+            .map(|(id, (row, set))| (id, RowWrite::Update { guard: row.into(), set }))
+            .collect();
+        for (id, row) in self.deletes {
+            writes.insert(id, RowWrite::Delete(row.into()));
+        }
+        writes.into_values().collect()
+    }
+}
+
+/// The slot of this side.
+pub(super) fn vote_set(set: &mut RowSet, side: Side) -> &mut VoteSet {
+    match side {
+        Side::First => &mut set.vote_first,
+        Side::Second => &mut set.vote_second,
+    }
+}
+
+/// A plan that rests on no silence.
+pub(super) fn unhurried(now: DbTime, writes: Vec<RowWrite>, events: Vec<EventDraft>, outcome: Outcome) -> Plan {
+    Plan { deadline: now + UNHURRIED, writes, pool: None, events, recheck: false, outcome }
+}
+
+/// A plan as the step it is.
+pub(super) fn apply(plan: Plan) -> Step {
+    Step::Apply(Box::new(plan))
+}

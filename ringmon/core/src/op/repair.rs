@@ -1,0 +1,71 @@
+//! An operator's repair of a ring that somebody damaged by hand: links, and nothing else.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::edit::{EventDraft, Guard, Outcome, Plan, RowSet, RowWrite, VoteSet};
+use crate::row::{ServerRow, Side, Vote};
+use crate::{DbTime, EventKind, ServerId, ring};
+
+/// A repair writes many rows, and an operator waits for it.
+const WRITE_WITHIN: Duration = Duration::from_secs(30);
+
+/// So many servers are named in the event.
+const NAMED: usize = 50;
+
+/// What makes one ring of these rows, which are all rows of the pool; `None`: they are one.
+///
+/// Every row that changes is compared with what was read, so a server that joins or leaves meanwhile is a conflict where it
+/// touches them, and of no consequence elsewhere. Votes in a row that gets another neighbour are cleared: they were cast from places that are gone.
+#[must_use]
+pub fn repair(pool: &str, rows: &[ServerRow], now: DbTime, by: &str) -> Option<Plan> {
+    let rows: BTreeMap<ServerId, ServerRow> = rows.iter().map(|row| (row.id, row.clone())).collect();
+    let edit = ring::mend(&rows);
+    if edit.is_empty() {
+        return None;
+    }
+    let clear = |vote: &Option<Vote>| if vote.is_some() { VoteSet::Clear } else { VoteSet::Keep };
+    let writes = edit.iter().filter_map(|(id, links)| {
+        let row = rows.get(id)?;
+        let (vote_first, vote_second) = (clear(&row.vote_first), clear(&row.vote_second));
+        let (first_buddy, second_buddy) = (links.first, links.second);
+        let set = RowSet { first_buddy, second_buddy, vote_first, vote_second, ..RowSet::default() };
+        Some(RowWrite::Update { guard: Guard::from(row), set })
+    });
+    let damages = ring::check(rows.values());
+    let said: Vec<String> = damages.iter().take(NAMED).map(ToString::to_string).collect();
+    let changed: Vec<Value> = edit
+        .iter()
+        .take(NAMED)
+        .filter_map(|(id, links)| {
+            let row = rows.get(id)?;
+            let was = json!({ "first": row.first_buddy, "second": row.second_buddy });
+            let is = json!({
+                "first": links.first.unwrap_or(row.buddy(Side::First)),
+                "second": links.second.unwrap_or(row.buddy(Side::Second)),
+            });
+            Some(json!({ "server": row.name, "id": id, "was": was, "is": is }))
+        })
+        .collect();
+    let event = EventDraft {
+        kind: EventKind::Repaired,
+        subject: None,
+        subject_name: pool.to_owned(),
+        by: by.to_owned(),
+        detail: json!({ "rows": edit.len(), "damages": said, "changed": changed }),
+    };
+    Some(Plan {
+        deadline: now + WRITE_WITHIN,
+        writes: writes.collect(),
+        pool: None,
+        events: vec![event],
+        recheck: false,
+        outcome: Outcome::Written,
+    })
+}

@@ -1,0 +1,324 @@
+//! Every reason for which a removal is held back: one test a reason, each with the same removal going through once the
+//! reason is taken away.
+
+use core::time::Duration;
+
+use super::kit::{accuse, against, id, ms, pulseless, removed, ring_of, row, silent, whole};
+use crate::edit::{Held, Outcome};
+use crate::op::Accusation;
+use crate::row::{Mode, Quorum, Rules, Side};
+use crate::virtual_table::VirtualTable;
+use crate::{DbTime, EventKind, Incarnation};
+
+/// `a` has voted against `x` and its vote has stood for 100 ms; what `b` holds against `x` makes the removal complete.
+fn ripe() -> (VirtualTable, Accusation) {
+    let mut table = ring_of(&["a", "x", "b", "c", "d"]);
+    let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], Some("b"));
+    assert!(matches!(accuse(&mut table, &first), Outcome::Voted { .. }));
+    table.advance(ms(100));
+    let second = against(&table, "b", Side::Second, vec![silent(&table, "x", ms(201))], Some("a"));
+    (table, second)
+}
+
+/// What is said with the reason in place, once the own vote is written and has stood for H, if that is what comes first.
+fn held(table: &mut VirtualTable, a: &Accusation) -> Held {
+    match accuse_again(table, a) {
+        Outcome::Held(held) => held,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nothing_held_back_goes_through() {
+    let (mut table, a) = ripe();
+    assert_eq!(removed(&accuse(&mut table, &a)), ["x"]);
+}
+
+#[test]
+fn unhealthy_voter() {
+    let (mut table, mut a) = ripe();
+    a.healthy = false;
+    let before = table.rows.clone();
+    assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::UnhealthyVoter));
+    assert_eq!(table.rows, before, "it does not even vote");
+}
+
+#[test]
+fn no_second_vote() {
+    let (mut table, a) = ripe();
+    let x = id(&table, "x");
+    table.rows.get_mut(&x).unwrap().vote_second = None;
+    assert_eq!(held(&mut table, &a), Held::NoSecondVote);
+    assert!(row(&table, "x").vote_first.is_some(), "but the own vote is there now");
+}
+
+#[test]
+fn too_young() {
+    let (mut table, mut a) = ripe();
+    a.hold = ms(101);
+    assert!(matches!(accuse(&mut table, &a), Outcome::Voted { .. }));
+    table.advance(ms(100));
+    assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::TooYoung), "the other's is old enough, the own is not");
+    table.advance(ms(1));
+    assert_eq!(removed(&accuse(&mut table, &a)), ["x"]);
+}
+
+#[test]
+fn other_silence() {
+    let (mut table, mut a) = ripe();
+    // b's silence began a millisecond after a's vote: they may be two blips.
+    a.findings[0].since = a.findings[0].since + ms(102);
+    assert_eq!(held(&mut table, &a), Held::OtherSilence);
+    // Then a can act, whose silence began before b's vote.
+    let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(260))], Some("b"));
+    assert_eq!(removed(&accuse(&mut table, &first)), ["x"]);
+}
+
+#[test]
+fn too_short() {
+    let (mut table, mut a) = ripe();
+    a.findings[0].enough = false;
+    assert_eq!(held(&mut table, &a), Held::TooShort);
+    a.findings[0].enough = true;
+    assert_eq!(removed(&accuse(&mut table, &a)), ["x"]);
+}
+
+#[test]
+fn mutual() {
+    for end in ["a", "b"] {
+        let (mut table, a) = ripe();
+        let back = Side::First;
+        let counter = against(&table, "x", back, vec![silent(&table, "b", ms(100))], None);
+        let other = against(&table, "x", Side::Second, vec![silent(&table, "a", ms(100))], None);
+        accuse(&mut table, if end == "b" { &counter } else { &other });
+        assert_eq!(held(&mut table, &a), Held::Mutual, "x accuses {end}");
+        // x no longer renews it; a does.
+        let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(5000))], Some("b"));
+        for _ in 0..2 {
+            table.advance(ms(500));
+            assert!(matches!(accuse(&mut table, &first), Outcome::Voted { .. }));
+            assert!(matches!(accuse(&mut table, &a), Outcome::Voted { .. }));
+            assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::Mutual));
+        }
+        table.advance(ms(440));
+        assert!(!matches!(accuse(&mut table, &a), Outcome::Removed { .. }), "1500 ms after its last word");
+        table.advance(ms(1));
+        assert_eq!(removed(&accuse(&mut table, &a)), ["x"], "1501 ms after its last word");
+    }
+}
+
+/// Like [`accuse`], but lets votes that were not renewed be cast anew, and stand, first.
+fn accuse_again(table: &mut VirtualTable, a: &Accusation) -> Outcome {
+    let outcome = accuse(table, a);
+    if !matches!(outcome, Outcome::Voted { .. }) {
+        return outcome;
+    }
+    table.advance(a.hold);
+    accuse(table, a)
+}
+
+#[test]
+fn agent_timeout() {
+    let mut table = ring_of(&["a", "x", "b", "c"]);
+    let first = against(&table, "a", Side::First, vec![pulseless(&table, "x", ms(500))], Some("b"));
+    accuse(&mut table, &first);
+    table.advance(ms(2400));
+    // Own silence: 2.9 s. The other's vote is 2.4 s old, and its silence at least 0.5 s older.
+    let second = against(&table, "b", Side::Second, vec![pulseless(&table, "x", ms(2900))], Some("a"));
+    assert_eq!(held(&mut table, &second), Held::AgentTimeout);
+    table.advance(ms(99) - second.hold);
+    assert_eq!(held(&mut table, &second), Held::AgentTimeout);
+    table.advance(ms(1));
+    assert_eq!(removed(&accuse(&mut table, &second)), ["x"]);
+    assert_eq!(table.events.last().unwrap().kind, EventKind::AgentLost);
+}
+
+#[test]
+fn agent_timeout_is_the_pools_and_counts_for_the_weaker_word() {
+    let mut table = ring_of(&["a", "x", "b", "c"]);
+    table.pool.rules.agent_timeout = Duration::from_secs(1);
+    // a hears nothing at all, b hears echoes without a pulse: they agree on the agent.
+    let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(600))], Some("b"));
+    accuse(&mut table, &first);
+    table.advance(ms(939));
+    let second = against(&table, "b", Side::Second, vec![pulseless(&table, "x", ms(1540))], Some("a"));
+    assert_eq!(held(&mut table, &second), Held::AgentTimeout, "a `host` vote proves no silence before it");
+    table.advance(ms(1));
+    let outcome = accuse(&mut table, &second);
+    assert_eq!(removed(&outcome), ["x"]);
+    assert_eq!(table.events.last().unwrap().kind, EventKind::AgentLost);
+}
+
+#[test]
+fn frozen() {
+    let (mut table, a) = ripe();
+    table.pool.frozen = Some("by hand".into());
+    assert_eq!(held(&mut table, &a), Held::Frozen);
+    assert!(row(&table, "x").vote_first.is_some(), "votes are still written");
+    table.pool.frozen = None;
+    assert_eq!(removed(&accuse(&mut table, &a)), ["x"]);
+}
+
+#[test]
+fn observing() {
+    for (pool, own) in [(Mode::Observe, Mode::Act), (Mode::Act, Mode::Observe), (Mode::Observe, Mode::Observe)] {
+        let (mut table, mut a) = ripe();
+        table.pool.rules.mode = pool;
+        a.mode = own;
+        assert_eq!(held(&mut table, &a), Held::Observing);
+        assert!(row(&table, "x").vote_first.is_some(), "votes are still written");
+    }
+}
+
+/// Removes `x` and then brakes or not, with this many removals in the window.
+fn after_removals(table: &mut VirtualTable, count: usize, ago: Duration, a: &Accusation) -> Outcome {
+    let template = table.events[0].clone();
+    let at = table.now() - ago;
+    for n in 0..count {
+        let kind = if n % 2 == 0 { EventKind::Down } else { EventKind::AgentLost };
+        table.events.push(crate::edit::StoredEvent { kind, at, ..template.clone() });
+    }
+    accuse(table, a)
+}
+
+#[test]
+fn braked() {
+    let just = ms(1);
+    // Five members: three are always allowed; half of 5 + 3 is four.
+    for (before, braked) in [(0, false), (2, false), (3, false), (4, true), (9, true)] {
+        let (mut table, a) = ripe();
+        let outcome = after_removals(&mut table, before, just, &a);
+        if braked {
+            assert_eq!(outcome, Outcome::Braked, "after {before}");
+            let why = table.pool.frozen.clone().unwrap();
+            assert!(why.contains('x') && why.contains(&before.to_string()), "{why}");
+            let event = table.events.last().unwrap();
+            assert_eq!((event.kind, event.subject), (EventKind::Frozen, None));
+            assert_eq!(whole(&table).len(), 5, "nobody was removed");
+            assert_eq!(held(&mut table, &a), Held::Frozen);
+        } else {
+            assert_eq!(removed(&outcome), ["x"], "after {before}");
+        }
+    }
+}
+
+#[test]
+fn the_brake_counts_ten_minutes_and_can_be_off() {
+    let (mut table, a) = ripe();
+    let outcome = after_removals(&mut table, 9, Duration::from_secs(601), &a);
+    assert_eq!(removed(&outcome), ["x"], "long ago");
+    let (mut table, a) = ripe();
+    table.pool.rules.brake_permille = 1000;
+    assert_eq!(removed(&after_removals(&mut table, 9, ms(1), &a)), ["x"], "off");
+    let (mut table, a) = ripe();
+    table.pool.rules.brake_permille = 0;
+    assert_eq!(removed(&after_removals(&mut table, 2, ms(1), &a)), ["x"], "never fewer than three");
+    let (mut table, a) = ripe();
+    table.pool.rules.brake_permille = 0;
+    assert_eq!(after_removals(&mut table, 3, ms(1), &a), Outcome::Braked);
+}
+
+/// Taken one by one, the second voter's reasons; whatever else is missing, nothing is removed. Every pair of reasons at once is held
+/// back too: none of them hides another.
+#[test]
+fn no_reason_hides_another() {
+    type Spoil = (&'static str, fn(&mut VirtualTable, &mut Accusation));
+    let spoils: [Spoil; 9] = [
+        ("unhealthy", |_, a| a.healthy = false),
+        ("no vote", |t, _| edit(t, "x", |r| r.vote_second = None)),
+        ("dead vote", |t, _| edit(t, "a", |r| r.incarnation = Incarnation(r.incarnation.0 + 1))),
+        ("future", |t, _| {
+            let later = t.now() + ms(1);
+            edit(t, "x", |r| r.vote_second.as_mut().unwrap().at = later);
+        }),
+        ("young", |_, a| a.hold = ms(101)),
+        ("other silence", |_, a| a.findings[0].since = a.findings[0].since + ms(150)),
+        ("short", |_, a| a.findings[0].enough = false),
+        ("frozen", |t, _| t.pool.frozen = Some("x".into())),
+        ("observing", |_, a| a.mode = Mode::Observe),
+    ];
+    for one in &spoils {
+        for other in &spoils {
+            let (mut table, mut a) = ripe();
+            one.1(&mut table, &mut a);
+            if one.0 != other.0 && !(one.0.contains("vote") || one.0 == "future") {
+                other.1(&mut table, &mut a);
+            }
+            for _ in 0..2 {
+                let outcome = accuse(&mut table, &a);
+                assert!(
+                    matches!(outcome, Outcome::Held(_) | Outcome::Voted { .. }),
+                    "{} and {}: {outcome:?}",
+                    one.0,
+                    other.0
+                );
+            }
+            assert_eq!(whole(&table).len(), 5);
+        }
+    }
+}
+
+fn edit(table: &mut VirtualTable, name: &str, how: impl FnOnce(&mut crate::ServerRow)) {
+    let id = id(table, name);
+    how(table.rows.get_mut(&id).unwrap());
+}
+
+/// With one witness, R2, R6, R7, R11 still hold, and H counts for the own vote.
+#[test]
+fn with_one_witness_the_other_rules_hold() {
+    let single = Rules { quorum: Quorum::Single, ..Rules::default() };
+    let mut table = ring_of(&["a", "x", "b", "c"]);
+    table.pool.rules = single;
+    let a = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], Some("b"));
+    accuse(&mut table, &a);
+    table.advance(ms(60));
+    let healthy = a.clone();
+    type Spoil = (Held, fn(&mut VirtualTable, &mut Accusation));
+    let cases: [Spoil; 5] = [
+        (Held::UnhealthyVoter, |_, a| a.healthy = false),
+        (Held::TooShort, |_, a| a.findings[0].enough = false),
+        (Held::Frozen, |t, _| t.pool.frozen = Some("x".into())),
+        (Held::Observing, |t, _| t.pool.rules.mode = Mode::Observe),
+        (Held::TooYoung, |_, a| a.hold = ms(61)),
+    ];
+    for (reason, spoil) in cases {
+        let (mut table, mut a) = (table.clone(), healthy.clone());
+        spoil(&mut table, &mut a);
+        assert_eq!(accuse(&mut table, &a), Outcome::Held(reason));
+    }
+    assert_eq!(removed(&accuse(&mut table, &healthy)), ["x"]);
+    assert_eq!(table.events.last().unwrap().detail["voters"], serde_json::json!(["a"]));
+}
+
+#[test]
+fn a_suspect_that_lives_another_life_makes_it_stale() {
+    let (mut table, a) = ripe();
+    edit(&mut table, "x", |r| r.incarnation = Incarnation(r.incarnation.0 + 1));
+    assert_eq!(accuse(&mut table, &a), Outcome::Stale);
+    let (mut table, a) = ripe();
+    edit(&mut table, "b", |r| r.incarnation = Incarnation(r.incarnation.0 + 1));
+    assert_eq!(accuse(&mut table, &a), Outcome::Stale, "and so does the voter's own");
+}
+
+#[test]
+fn the_clock_of_the_database_binds() {
+    let (mut table, a) = ripe();
+    let plan = |table: &VirtualTable, a: &Accusation| {
+        let mut seen = table.begin(super::kit::mono(table));
+        loop {
+            match crate::op::TableOp::Accuse(a.clone()).step(&seen) {
+                crate::Step::Read(lookups) => lookups.iter().for_each(|l| table.read(&mut seen, l)),
+                crate::Step::Apply(plan) => return plan,
+                crate::Step::Done(outcome) => panic!("{outcome:?}"),
+            }
+        }
+    };
+    let removal = plan(&table, &a);
+    assert_eq!(removal.deadline, table.now() + ms(500), "R7");
+    assert!(removal.recheck, "R7");
+    table.rows.values_mut().for_each(|r| (r.vote_first, r.vote_second) = (None, None));
+    let vote = plan(&table, &a);
+    assert_eq!(vote.deadline, table.now() + ms(500), "votes too");
+    assert!(vote.recheck, "votes too");
+    assert_ne!(table.now(), DbTime::default());
+}

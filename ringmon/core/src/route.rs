@@ -1,0 +1,347 @@
+//! The routes: to which servers clients may be sent, by what the table said and when.
+//!
+//! ```text
+//!   rows, what became of those that are gone ----> Routing::see ---+
+//!   a list that was kept from before ------------> Routing::recall +--> settle(now) --> Routes
+//!   time -------------------------------------------- poll_timeout +
+//! ```
+//!
+//! A server is routed while it has a row, is not draining, and its service does not fail. A vote takes it out for at most the vote's lifetime,
+//! two for as long as both stand. If too many go at once without having left or having been found dead by two witnesses, none goes: losing
+//! sight of a pool must not become losing it.
+//!
+//! What is known never goes back: ids are never used twice and versions only grow, so that a replica which lags behind
+//! another brings no dead server back.
+
+mod panic;
+mod votes;
+
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::edit::{StoredEvent, TableSnapshot};
+use super::row::Address;
+use super::{DbTime, EventKind, Health, Incarnation, ServerId, ServerRow, Time};
+use panic::Sightings;
+use votes::Votes;
+
+/// For how long a dead server is named.
+const MOURNED: Duration = Duration::from_secs(60);
+
+/// What an operator may set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// For how long a vote that nobody seconds keeps a server out; and how long a vote lives (R5).
+    pub vote_lifetime: Duration,
+    /// A voter whose vote nobody seconded keeps the same server out again only after it heard it for so long.
+    pub heard_again: Duration,
+    /// The list freezes if less than this share, in thousandths, of those routed within [`Self::panic_window`] would be left; 0: never.
+    pub panic_permille: u16,
+    /// See there.
+    pub panic_window: Duration,
+    /// A server that joins gets its share of clients in this time, from a tenth on; zero: at once.
+    pub slow_start: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            vote_lifetime: Duration::from_secs(30),
+            heard_again: Duration::from_secs(60),
+            panic_permille: 500,
+            panic_window: Duration::from_secs(900),
+            slow_start: Duration::ZERO,
+        }
+    }
+}
+
+/// Why a server is routed, or is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Routed: nothing speaks against it.
+    Active,
+    /// Not routed: an operator, or its own clean shutdown, asked for no new clients.
+    Draining,
+    /// Not routed: its own service check fails.
+    Failing,
+    /// Not routed: a buddy does not hear it, and says so.
+    Suspect,
+    /// Routed, although there is no reason to: the list is frozen, and it was routed before.
+    Kept,
+}
+
+impl Standing {
+    /// Whether clients are sent there.
+    #[must_use]
+    pub const fn is_routed(self) -> bool {
+        matches!(self, Self::Active | Self::Kept)
+    }
+}
+
+/// One server, as clients and routing servers see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Its row.
+    pub id: ServerId,
+    /// Its name.
+    pub name: String,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// Where clients go.
+    pub address: Address,
+    /// The port, if the server says one.
+    pub port: Option<u16>,
+    /// Its share of clients, relative to the others' and by now: less than its own while it starts slowly.
+    pub weight: u16,
+    /// Whether it is routed, and why.
+    pub standing: Standing,
+}
+
+/// Why the list is frozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Panic {
+    /// How many would be left.
+    pub left: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+/// The list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routes {
+    /// Everybody that is known of, by name.
+    pub servers: Vec<Route>,
+    /// The list is frozen, and why.
+    pub panic: Option<Panic>,
+    /// Names of those whom two witnesses found dead in the last minute, and who are not back: whoever waits for one waits in vain.
+    #[serde(default)]
+    pub dead: Vec<String>,
+}
+
+impl Routes {
+    /// Those to whom clients are sent.
+    pub fn routed(&self) -> impl Iterator<Item = &Route> {
+        self.servers.iter().filter(|route| route.standing.is_routed())
+    }
+
+    /// One of them, each as often as its weight says, by a random number from 0 to 1; without weights each alike.
+    #[must_use]
+    pub fn pick(&self, random: f64) -> Option<&Route> {
+        let total: u64 = self.routed().map(|route| u64::from(route.weight)).sum();
+        let share = |route: &Route| if total == 0 { 1 } else { u64::from(route.weight) };
+        let all: u64 = self.routed().map(share).sum();
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "weights are small"
+        )]
+        let mut at = (random.clamp(0.0, 1.0) * all as f64) as u64;
+        let last = self.routed().filter(|route| share(route) > 0).last();
+        let hit = self.routed().find(|route| {
+            let inside = at < share(route);
+            at = at.saturating_sub(share(route));
+            inside
+        });
+        hit.or(last)
+    }
+}
+
+/// What is remembered between two looks at the table.
+#[derive(Clone, Debug)]
+pub struct Routing {
+    policy: Policy,
+    rows: BTreeMap<ServerId, ServerRow>,
+    /// Ids that are gone for good, and when that was seen.
+    buried: BTreeMap<ServerId, Time>,
+    /// Names of those who were found dead, and when that was seen.
+    dead: BTreeMap<String, Time>,
+    /// When a row was first seen that was not there at the first look.
+    came: BTreeMap<ServerId, Time>,
+    votes: Votes,
+    sightings: Sightings,
+    /// Those of a list from before count as seen of late.
+    recalled_late: bool,
+    /// The database's clock, and this machine's when it was read.
+    clock: Option<(DbTime, Time)>,
+}
+
+impl Routing {
+    /// Nothing is known.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            rows: BTreeMap::new(),
+            buried: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            came: BTreeMap::new(),
+            votes: Votes::default(),
+            sightings: Sightings::default(),
+            recalled_late: false,
+            clock: None,
+        }
+    }
+
+    /// A list from before, written so long ago: what it routed stays routed until the table is read. If that was of late, it counts as seen.
+    pub fn recall(&mut self, now: Time, routes: &Routes, age: Duration) {
+        if self.clock.is_none() {
+            self.sightings.recall(now, routes);
+            self.recalled_late = age < self.policy.panic_window;
+        }
+    }
+
+    /// Whether the table was read yet.
+    #[must_use]
+    pub const fn has_seen(&self) -> bool {
+        self.clock.is_some()
+    }
+
+    /// Everybody who is known of: if they are not in the table, what became of them should be read with it.
+    #[must_use]
+    pub fn known(&self) -> Vec<ServerId> {
+        self.rows.keys().copied().chain(self.sightings.ids()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The whole pool was read: its rows, and the newest events about those of [`Self::known`] that are not there.
+    pub fn see_all(&mut self, now: Time, rows: Vec<ServerRow>, seen: &TableSnapshot) {
+        let first = self.clock.is_none();
+        if first && !self.recalled_late {
+            self.sightings = Sightings::default();
+        }
+        let there: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+        for id in self.known().into_iter().filter(|id| !there.contains(id)) {
+            self.lose(now, id, seen.events.get(&id).and_then(Option::as_ref));
+        }
+        self.clock = Some((seen.db_now, seen.read_at));
+        for row in rows {
+            self.take(now, row, first);
+        }
+        self.votes.note(&self.rows, self.db_now(now));
+    }
+
+    /// Some rows were read: those that are there, and, for each that was asked for and is not, the newest event about it.
+    pub fn see_some(&mut self, now: Time, seen: &TableSnapshot) {
+        if self.clock.is_none() {
+            // Whoever knows a part only would take the others for gone.
+            return;
+        }
+        self.clock = Some((seen.db_now, seen.read_at));
+        for (id, event) in &seen.events {
+            if !seen.rows.contains_key(id) {
+                self.lose(now, *id, event.as_ref());
+            }
+        }
+        for row in seen.rows.values() {
+            self.take(now, row.clone(), false);
+        }
+        self.votes.note(&self.rows, self.db_now(now));
+    }
+
+    /// The database's clock, now.
+    fn db_now(&self, now: Time) -> DbTime {
+        self.clock.map_or(DbTime::default(), |(db, at)| db + now.since(at))
+    }
+
+    fn take(&mut self, now: Time, row: ServerRow, first: bool) {
+        if self.buried.contains_key(&row.id) {
+            return;
+        }
+        match self.rows.get(&row.id) {
+            Some(known) if known.version > row.version => {}
+            Some(_) => drop(self.rows.insert(row.id, row)),
+            None => {
+                if !first {
+                    self.came.insert(row.id, now);
+                }
+                self.rows.insert(row.id, row);
+            }
+        }
+    }
+
+    fn lose(&mut self, now: Time, id: ServerId, event: Option<&StoredEvent>) {
+        let row = self.rows.remove(&id);
+        self.came.remove(&id);
+        // Whoever is only in the list from before has its name there.
+        let Some(name) = row.map(|row| row.name).or_else(|| self.sightings.name_of(id)) else { return };
+        match event.map(|event| event.kind) {
+            // It said so itself, or an operator did, or two witnesses found it dead: none of it is a loss of sight.
+            Some(kind @ (EventKind::Left | EventKind::Down)) => {
+                self.buried.insert(id, now);
+                self.sightings.departed(&name, id);
+                if kind == EventKind::Down {
+                    self.dead.insert(name, now);
+                }
+            }
+            Some(EventKind::AgentLost) => drop(self.buried.insert(id, now)),
+            // Nobody says why: a replica that lags, or a table that somebody emptied.
+            _ => {}
+        }
+    }
+
+    /// When the list may change although nothing is read.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Time) -> Option<Time> {
+        let votes = self.votes.next_end(&self.rows, self.db_now(now), &self.policy).map(|span| now + span);
+        let starting =
+            (!self.policy.slow_start.is_zero() && !self.came.is_empty()).then(|| now + self.policy.slow_start / 20);
+        let sight = self.sightings.next_end(now, &self.policy);
+        let mourned = self.dead.values().map(|at| *at + MOURNED).min();
+        [votes, starting, sight, mourned].into_iter().flatten().min()
+    }
+
+    /// The list as it is now.
+    pub fn settle(&mut self, now: Time) -> Routes {
+        let db_now = self.db_now(now);
+        self.buried.retain(|_, at| now.since(*at) < Duration::from_secs(3600));
+        let slow = self.policy.slow_start;
+        self.came.retain(|_, at| now.since(*at) < slow);
+        self.votes.forget(db_now, &self.policy);
+        let mut servers: Vec<Route> = self.rows.values().map(|row| self.route(now, db_now, row)).collect();
+        servers.sort_by(|a, b| a.name.cmp(&b.name));
+        if self.clock.is_none() {
+            return self.sightings.recalled();
+        }
+        self.dead.retain(|name, at| now.since(*at) < MOURNED && !servers.iter().any(|route| route.name == *name));
+        let routes = self.sightings.settle(now, &self.policy, servers);
+        Routes { dead: self.dead.keys().cloned().collect(), ..routes }
+    }
+
+    fn route(&self, now: Time, db_now: DbTime, row: &ServerRow) -> Route {
+        let standing = if row.draining {
+            Standing::Draining
+        } else if row.health == Health::Failing {
+            Standing::Failing
+        } else if self.votes.keep_out(&self.rows, row, db_now, &self.policy) {
+            Standing::Suspect
+        } else {
+            Standing::Active
+        };
+        Route {
+            id: row.id,
+            name: row.name.clone(),
+            incarnation: row.incarnation,
+            address: row.route_address.unwrap_or(row.address),
+            port: row.route_port,
+            weight: self.weight(now, row),
+            standing,
+        }
+    }
+
+    /// In steps of a twentieth, so that not every moment is another list.
+    fn weight(&self, now: Time, row: &ServerRow) -> u16 {
+        let (Some(came), false) = (self.came.get(&row.id), self.policy.slow_start.is_zero()) else { return row.weight };
+        let twentieths = now.since(*came).as_nanos() * 20 / self.policy.slow_start.as_nanos();
+        let twentieths = u32::try_from(twentieths).unwrap_or(20).clamp(2, 20);
+        let weight = u32::from(row.weight) * twentieths / 20;
+        u16::try_from(weight).unwrap_or(u16::MAX).max(row.weight.min(1))
+    }
+}

@@ -1,0 +1,103 @@
+//! The panic threshold: who was routed of late, and whether too many of them would go at once.
+//!
+//! Real departures are no loss of sight: whoever left, is drained, or was found dead by two witnesses does not count (of those the pool itself
+//! removes no more than its brake allows). Counted are agents that vanished, votes, failing services, and rows that are gone without a word.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Panic, Policy, Route, Routes, Standing};
+use crate::{ServerId, Time};
+
+/// Those that were routed of late, by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sightings {
+    known: BTreeMap<String, Sighting>,
+    panic: Option<Panic>,
+}
+
+#[derive(Clone, Debug)]
+struct Sighting {
+    at: Time,
+    route: Route,
+}
+
+impl Sightings {
+    /// A list from before.
+    pub(super) fn recall(&mut self, now: Time, routes: &Routes) {
+        for route in routes.routed() {
+            self.known.insert(route.name.clone(), Sighting { at: now, route: route.clone() });
+        }
+    }
+
+    /// What was recalled, as long as nothing else is known.
+    pub(super) fn recalled(&self) -> Routes {
+        let kept = |sighting: &Sighting| Route { standing: Standing::Kept, ..sighting.route.clone() };
+        Routes { servers: self.known.values().map(kept).collect(), ..Routes::default() }
+    }
+
+    /// Who they are.
+    pub(super) fn ids(&self) -> impl Iterator<Item = ServerId> {
+        self.known.values().map(|sighting| sighting.route.id)
+    }
+
+    /// The name of one of them.
+    pub(super) fn name_of(&self, id: ServerId) -> Option<String> {
+        self.known.iter().find(|(_, sighting)| sighting.route.id == id).map(|(name, _)| name.clone())
+    }
+
+    /// This server is gone, and it is known why.
+    pub(super) fn departed(&mut self, name: &str, id: ServerId) {
+        if self.known.get(name).is_some_and(|sighting| sighting.route.id == id) {
+            self.known.remove(name);
+        }
+    }
+
+    /// When the next sighting is too old to count.
+    pub(super) fn next_end(&self, now: Time, policy: &Policy) -> Option<Time> {
+        if self.panic.is_some() {
+            return None;
+        }
+        let ends = self.known.values().map(|sighting| sighting.at + policy.panic_window);
+        ends.filter(|end| *end > now).min().filter(|_| self.known.values().any(|sighting| sighting.at < now))
+    }
+
+    /// From what each server deserves to what is published.
+    pub(super) fn settle(&mut self, now: Time, policy: &Policy, mut servers: Vec<Route>) -> Routes {
+        for route in &servers {
+            match route.standing {
+                Standing::Active => {
+                    self.known.insert(route.name.clone(), Sighting { at: now, route: route.clone() });
+                }
+                Standing::Draining => drop(self.known.remove(&route.name)),
+                Standing::Failing | Standing::Suspect | Standing::Kept => {}
+            }
+        }
+        let frozen = self.panic.is_some();
+        // While the list is frozen nobody is forgotten: what was lost sight of for an hour is no less lost.
+        self.known.retain(|_, sighting| frozen || now.since(sighting.at) < policy.panic_window);
+        let left = servers.iter().filter(|route| route.standing == Standing::Active).count();
+        let of = self.known.len();
+        self.panic = (left * 1000 < usize::from(policy.panic_permille) * of).then_some(Panic { left, of });
+        if self.panic.is_some() {
+            self.keep(&mut servers);
+        }
+        Routes { servers, panic: self.panic, ..Routes::default() }
+    }
+
+    /// Everybody who was routed of late stays so, as it was then.
+    fn keep(&self, servers: &mut Vec<Route>) {
+        for route in servers.iter_mut() {
+            if !route.standing.is_routed() && self.known.contains_key(&route.name) {
+                route.standing = Standing::Kept;
+            }
+        }
+        for (name, sighting) in &self.known {
+            if !servers.iter().any(|route| route.name == *name) {
+                servers.push(Route { standing: Standing::Kept, ..sighting.route.clone() });
+            }
+        }
+        servers.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+}

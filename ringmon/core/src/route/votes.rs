@@ -1,0 +1,129 @@
+//! What votes do to the routes: much for a moment, and little for long.
+//!
+//! The first vote is there tens of milliseconds after a server died, and a second one a few later. One that stays alone is a broken link
+//! more likely than a dead server: it counts for its lifetime, once, and not at all while its voter is accused by the same server.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Policy;
+use crate::{DbTime, ServerId, ServerRow, Side, Vote};
+
+/// An accusation as it was last seen: who, of whom.
+type Pair = (ServerId, ServerId);
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Votes {
+    known: BTreeMap<Pair, Accusation>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Accusation {
+    /// Which one: when it began.
+    since: DbTime,
+    /// Whether it may keep the server out by itself.
+    counts: bool,
+    /// When it was first seen to be withdrawn.
+    ended: Option<DbTime>,
+}
+
+impl Votes {
+    /// The rows were read.
+    pub(super) fn note(&mut self, rows: &BTreeMap<ServerId, ServerRow>, now: DbTime) {
+        let standing: BTreeMap<Pair, DbTime> = rows
+            .values()
+            .flat_map(|row| {
+                Side::BOTH
+                    .into_iter()
+                    .filter_map(move |side| Some(((row.vote(side)?.voter, row.id), row.vote(side)?.since)))
+            })
+            .collect();
+        for (pair, accusation) in &mut self.known {
+            if !standing.contains_key(pair) {
+                accusation.ended.get_or_insert(now);
+            }
+        }
+        for (pair, since) in standing {
+            let fresh = Accusation { since, counts: true, ended: None };
+            let known = self.known.entry(pair).or_insert(fresh);
+            if known.since != since {
+                // Those that may count again were forgotten.
+                *known = Accusation { counts: false, ..fresh };
+            }
+        }
+    }
+
+    /// An accusation that ended so long ago is as if it had never been.
+    pub(super) fn forget(&mut self, now: DbTime, policy: &Policy) {
+        self.known.retain(|_, known| {
+            known.ended.is_none_or(|ended| now.since(ended).is_none_or(|span| span < policy.heard_again))
+        });
+    }
+
+    /// Whether votes keep this server out of the routes now.
+    pub(super) fn keep_out(
+        &self,
+        rows: &BTreeMap<ServerId, ServerRow>,
+        row: &ServerRow,
+        now: DbTime,
+        policy: &Policy,
+    ) -> bool {
+        let live: Vec<&Vote> = live(rows, row, now, policy.vote_lifetime).collect();
+        match live.as_slice() {
+            [] => false,
+            [vote] => {
+                let counts = self.known.get(&(vote.voter, row.id)).is_none_or(|known| known.counts);
+                counts
+                    && age(now, vote.since) < policy.vote_lifetime
+                    && !accuses(rows, row, vote, now, policy.vote_lifetime)
+            }
+            _ => true,
+        }
+    }
+
+    /// In how long the first of the votes ends, if none is read meanwhile.
+    pub(super) fn next_end(
+        &self,
+        rows: &BTreeMap<ServerId, ServerRow>,
+        now: DbTime,
+        policy: &Policy,
+    ) -> Option<Duration> {
+        let ends = rows
+            .values()
+            .flat_map(|row| live(rows, row, now, policy.vote_lifetime))
+            .flat_map(|vote| [vote.since, vote.at]);
+        ends.filter_map(|from| policy.vote_lifetime.checked_sub(age(now, from))).filter(|left| !left.is_zero()).min()
+    }
+}
+
+/// The votes against this server that count: young, and by a voter that still lives that life.
+fn live<'a>(
+    rows: &'a BTreeMap<ServerId, ServerRow>,
+    row: &'a ServerRow,
+    now: DbTime,
+    lifetime: Duration,
+) -> impl Iterator<Item = &'a Vote> {
+    Side::BOTH.into_iter().filter_map(|side| row.vote(side)).filter(move |vote| {
+        let lives = rows.get(&vote.voter).is_some_and(|voter| voter.incarnation == vote.voter_incarnation);
+        lives && age(now, vote.at) < lifetime
+    })
+}
+
+/// Whether the server itself accuses its voter: a broken link, of which nobody knows which end is at fault.
+fn accuses(
+    rows: &BTreeMap<ServerId, ServerRow>,
+    row: &ServerRow,
+    vote: &Vote,
+    now: DbTime,
+    lifetime: Duration,
+) -> bool {
+    let voter = rows.get(&vote.voter);
+    voter.is_some_and(|voter| live(rows, voter, now, lifetime).any(|back| back.voter == row.id))
+}
+
+/// A stamp that is a little later than what is known of the database's clock is of now.
+fn age(now: DbTime, at: DbTime) -> Duration {
+    now.since(at).unwrap_or_default()
+}

@@ -1,0 +1,120 @@
+//! An operation on its way, one statement at a time, so that others can come in between.
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+
+use super::{ATTEMPTS, Commit, VirtualTable};
+use crate::Time;
+use crate::edit::{Lookup, Outcome, Plan, Step, TableSnapshot};
+use crate::engine::{TableFailure, TableOp};
+
+/// What one statement came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// There is more to do.
+    Busy,
+    /// The operation ended.
+    Ended(Result<Outcome, TableFailure>),
+}
+
+#[derive(Clone, Debug)]
+enum Next {
+    /// The clock and the pool's row.
+    Begin,
+    /// These reads, then ask the operation.
+    Read(VecDeque<Lookup>),
+    /// This transaction.
+    Commit(Box<Plan>),
+}
+
+/// One operation between its first statement and its end. [`Self::advance`] makes one statement (a transaction counts
+/// as one: it is atomic) and thinks about what it saw, so that any two attempts can be interleaved in every order.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    op: Arc<TableOp>,
+    read_at: Time,
+    seen: TableSnapshot,
+    next: Next,
+    left: u32,
+}
+
+impl Attempt {
+    /// Nothing done yet. `read_at`: the caller's own clock when it begins.
+    #[must_use]
+    pub fn new(op: impl Into<Arc<TableOp>>, read_at: Time) -> Self {
+        Self { op: op.into(), read_at, seen: TableSnapshot::default(), next: Next::Begin, left: ATTEMPTS }
+    }
+
+    /// The caller's own clock at the next statement: it counts from there if the operation starts again.
+    pub fn clock(&mut self, now: Time) {
+        self.read_at = now;
+    }
+
+    /// Whether the next statement is the transaction.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        matches!(self.next, Next::Commit(_))
+    }
+
+    /// What was read in the last attempt.
+    #[must_use]
+    pub fn into_snapshot(self) -> TableSnapshot {
+        self.seen
+    }
+
+    /// The next statement.
+    pub fn advance(&mut self, table: &mut VirtualTable, check: &mut dyn FnMut() -> bool) -> Progress {
+        match core::mem::replace(&mut self.next, Next::Begin) {
+            Next::Begin => {
+                self.seen = table.begin(self.read_at);
+                self.think()
+            }
+            Next::Read(mut lookups) => {
+                if let Some(lookup) = lookups.pop_front() {
+                    table.read(&mut self.seen, &lookup);
+                }
+                if lookups.is_empty() {
+                    return self.think();
+                }
+                self.next = Next::Read(lookups);
+                Progress::Busy
+            }
+            Next::Commit(plan) => match table.commit(&plan, check) {
+                Commit::Done(outcome) => Progress::Ended(Ok(outcome)),
+                Commit::Overtaken => Progress::Ended(Ok(Outcome::Overtaken)),
+                Commit::Conflict | Commit::Late | Commit::Unanswered => self.again(),
+                Commit::Away => failed("the database does not answer"),
+            },
+        }
+    }
+
+    fn think(&mut self) -> Progress {
+        match self.op.step(&self.seen) {
+            Step::Read(lookups) => {
+                debug_assert!(lookups.iter().all(|l| !self.seen.asked(l)), "{:?} asks twice: {lookups:?}", self.op);
+                self.next = Next::Read(lookups.into());
+                Progress::Busy
+            }
+            Step::Apply(plan) => {
+                self.next = Next::Commit(plan);
+                Progress::Busy
+            }
+            Step::Done(outcome) => Progress::Ended(Ok(outcome)),
+        }
+    }
+
+    fn again(&mut self) -> Progress {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            return failed("every attempt met another's change");
+        }
+        self.next = Next::Begin;
+        Progress::Busy
+    }
+}
+
+fn failed(cause: &str) -> Progress {
+    Progress::Ended(Err(TableFailure { cause: cause.to_owned(), transient: true, readable: false }))
+}

@@ -1,0 +1,142 @@
+//! What must never happen, looked for while it could.
+
+mod removal;
+
+use std::time::Duration;
+
+use super::host::Host;
+use super::world::World;
+use ringmon_core::edit::StoredEvent;
+use ringmon_core::row::{Address, ServerRow, Side};
+use ringmon_core::{EventKind, ServerId, Time, ring};
+
+impl World {
+    /// A server that was well for this long may not be removed: longer than any silence takes to be noticed as over.
+    pub(super) const WELL: Duration = Duration::from_millis(150);
+    /// A ring of at most this many is checked whole after each operation.
+    pub(super) const SMALL: usize = 64;
+    /// A larger one this often.
+    const WHOLE: Duration = Duration::from_secs(1);
+
+    /// After each operation: the table is one ring, and nobody was removed who could be heard.
+    pub(super) fn check_table(&mut self) {
+        let touched = std::mem::take(&mut self.table.touched);
+        if touched.is_empty() && self.events_checked == self.table.events.len() {
+            return;
+        }
+        self.check_links(&touched);
+        let new: Vec<StoredEvent> = self.table.events[self.events_checked..].to_vec();
+        self.events_checked = self.table.events.len();
+        let ids: Vec<ServerId> = touched.iter().map(|(id, _)| *id).collect();
+        let before: Vec<ServerRow> = touched.into_iter().filter_map(|(_, was)| was).collect();
+        for event in &new {
+            self.note(
+                0,
+                &format!("*** table: {:?} {} by {} {}", event.kind, event.subject_name, event.by, event.detail),
+            );
+            if event.kind == EventKind::Down {
+                self.check_down(event, &before);
+            } else if event.kind == EventKind::AgentLost {
+                self.check_lost(event);
+            }
+        }
+        self.check_brake(&new);
+        if self.table.rows.len() <= Self::SMALL {
+            self.note_places(&ids);
+        }
+    }
+
+    /// A small ring whole each time; of a large one the rows that were written and their buddies, and the whole of it now and then.
+    fn check_links(&mut self, touched: &[(ServerId, Option<ServerRow>)]) {
+        let ids: Vec<ServerId> = touched.iter().map(|(id, _)| *id).collect();
+        self.check_lives(&ids);
+        if self.table.rows.len() <= Self::SMALL || self.now >= self.checked_at + Self::WHOLE {
+            self.check_whole();
+            return;
+        }
+        let mut wrong = Vec::new();
+        for id in &ids {
+            let Some(row) = self.table.rows.get(id) else { continue };
+            for side in Side::BOTH {
+                let back = self.table.rows.get(&row.buddy(side)).map(|r| r.buddy(side.opposite()));
+                if back != Some(*id) {
+                    wrong.push(format!("the ring is broken: {} has a {side:?} buddy that has {back:?}", row.name));
+                }
+            }
+        }
+        wrong.into_iter().for_each(|what| self.violate(what));
+    }
+
+    fn note_places(&mut self, ids: &[ServerId]) {
+        for id in ids {
+            let links = self.table.rows.get(id).map(|row| (row.first_buddy, row.second_buddy));
+            let known = self.placed.get(id).map(|(first, second, _)| (*first, *second));
+            match links {
+                None => drop(self.placed.remove(id)),
+                Some(links) if known != Some(links) => drop(self.placed.insert(*id, (links.0, links.1, self.now))),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Each life of a server has a greater incarnation than all before it.
+    fn check_lives(&mut self, touched: &[ServerId]) {
+        for row in touched.iter().filter_map(|id| self.table.rows.get(id)) {
+            let before = self.lives.insert(row.name.clone(), row.incarnation);
+            if before.is_some_and(|before| before > row.incarnation) {
+                let what = format!("{} went from {before:?} back to {:?}", row.name, row.incarnation);
+                self.note(0, &format!("!!! {what}"));
+                self.violations.push(what);
+            }
+        }
+    }
+
+    /// The whole table is one ring.
+    pub fn check_whole(&mut self) {
+        self.checked_at = self.now;
+        for damage in ring::check(self.table.rows.values()) {
+            self.violate(format!("the ring is broken: {damage:?}"));
+        }
+    }
+
+    pub(super) fn violate(&mut self, what: String) {
+        self.note(0, &format!("!!! {what}"));
+        let at = self.now.since(Time::ZERO);
+        self.violations.push(format!("at {:.1} ms: {what}", at.as_secs_f64() * 1e3));
+    }
+
+    /// The server of this name.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<usize> {
+        let index = name.strip_prefix('s').and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
+        let likely = index.filter(|i| self.hosts.get(*i).is_some_and(|h| h.name == name));
+        likely.or_else(|| self.hosts.iter().position(|h| h.name == name))
+    }
+
+    /// The server at this address.
+    #[must_use]
+    pub fn host_at(&self, address: Address) -> Option<usize> {
+        let Address::V4(v4) = address else { return None };
+        let index = usize::try_from(u32::from(v4) & 0x00ff_ffff).ok().and_then(|n| n.checked_sub(1));
+        let likely = index.filter(|i| self.hosts.get(*i).is_some_and(|h| h.address == address));
+        likely.or_else(|| self.hosts.iter().position(|h| h.address == address))
+    }
+
+    /// The names on the ring, in its order, beginning with the smallest id.
+    #[must_use]
+    pub fn ring(&self) -> Vec<String> {
+        let name = |id: &ServerId| self.table.rows.get(id).map_or_else(|| id.to_string(), |r| r.name.clone());
+        let Some((least, _)) = self.table.rows.first_key_value() else { return Vec::new() };
+        ring::order(&self.table.rows, *least).iter().map(name).collect()
+    }
+
+    /// Everybody who is well is on the ring, nobody else is, and every agent knows its buddies.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        let well: Vec<&Host> = self.hosts.iter().filter(|h| h.is_well()).collect();
+        well.len() == self.table.rows.len()
+            && well.iter().all(|h| {
+                self.table.named(&h.name).is_some_and(|row| h.buddies() == Some((row.first_buddy, row.second_buddy)))
+            })
+    }
+}

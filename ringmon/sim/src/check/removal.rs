@@ -1,0 +1,235 @@
+//! What is promised of every removal, held against what is true in the world and not against what anybody believes.
+//!
+//! Of a removal for silence (`down`):
+//!
+//! - who spoke for it could not reach the removed server, nor could both its buddies on the ring;
+//! - the remover's own silence was long enough (R6), by what its kernel counted;
+//! - with `quorum = "both"` another server's vote stood in the removed row, of a life that goes on, for H at least;
+//!   or it was an alone removal (R2), whose mark had stood for its time;
+//! - no well member heard it (R12), **where that is promised**: see [`World::spoken_for`];
+//! - it was not on the other side of a cut in two (R4): see [`World::across_a_cut`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::super::world::World;
+use ringmon_core::edit::StoredEvent;
+use ringmon_core::row::{Quorum, ServerRow, Side, Vote};
+use ringmon_core::{EventKind, ServerId};
+
+/// H is never shorter than this (R3).
+const LEAST_HOLD: Duration = Duration::from_millis(60);
+
+/// What has been so for this long, everybody had the time to find out, to be asked about and to say.
+const STEADY: Duration = Duration::from_secs(2);
+
+impl World {
+    pub(super) fn check_down(&mut self, event: &StoredEvent, before: &[ServerRow]) {
+        let Some(gone) = self.host(&event.subject_name) else { return };
+        let names = event.detail.get("voters").and_then(|v| v.as_array()).cloned().unwrap_or_default();
+        let mut voters: Vec<usize> = names.iter().filter_map(|n| n.as_str()).filter_map(|n| self.host(n)).collect();
+        voters.extend(self.host(&event.by).filter(|by| !voters.contains(by)));
+        let row = before.iter().find(|row| row.name == event.subject_name);
+        let wrong = [
+            self.reached_by_voters(gone, &voters),
+            row.and_then(|row| self.reached_by_buddies(gone, row)),
+            self.too_hasty(&event.by, gone),
+            row.and_then(|row| self.without_witness(event, row, before)),
+            self.spoken_for(gone, &voters, before),
+            self.across_a_cut(gone, before),
+        ];
+        for what in wrong.into_iter().flatten() {
+            self.violate(format!("{} is down, but {what}", event.subject_name));
+        }
+    }
+
+    /// Each server that spoke for this removal must have been unable to reach the removed one.
+    fn reached_by_voters(&self, gone: usize, voters: &[usize]) -> Option<String> {
+        let reach = voters.iter().filter(|voter| self.reaches_for(**voter, gone, Self::WELL));
+        let names: Vec<&str> = reach.map(|voter| self.hosts[*voter].name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("{} said so and reach it", names.join(", ")))
+    }
+
+    fn reached_by_buddies(&self, gone: usize, row: &ServerRow) -> Option<String> {
+        let well = |side| {
+            let name = self.table.rows.get(&row.buddy(side)).map(|r| r.name.as_str())?;
+            let buddy = self.host(name).filter(|b| *b != gone)?;
+            (self.hosts[buddy].is_well() && self.reaches_for(buddy, gone, Self::WELL)).then_some(())
+        };
+        (well(Side::First).is_some() && well(Side::Second).is_some()).then(|| "both its buddies reach it".to_owned())
+    }
+
+    /// R6, by what the remover's kernel counted.
+    fn too_hasty(&self, by: &str, gone: usize) -> Option<String> {
+        let host = &self.hosts[self.host(by)?];
+        let tuning = self.tuning();
+        let (_, reading) = host.datapath.of(self.hosts[gone].address)?;
+        let silence = host.clock(self.now).since(reading.silent_since());
+        let short = silence < tuning.removal_silence || reading.consecutive < tuning.removal_misses;
+        let (ms, misses) = (silence.as_millis(), reading.consecutive);
+        short.then(|| format!("{by}, who removed it, had missed {misses} of its probes in {ms} ms and no more (R6)"))
+    }
+
+    /// Two witnesses, or one that is alone and has said so for long enough.
+    fn without_witness(&self, event: &StoredEvent, row: &ServerRow, before: &[ServerRow]) -> Option<String> {
+        if self.table.pool.rules.quorum == Quorum::Single {
+            return None;
+        }
+        let now = self.table.now();
+        let life = |vote: &Vote| {
+            let were = before.iter().chain(self.table.rows.values()).find(|r| r.id == vote.voter);
+            were.filter(|r| r.incarnation == vote.voter_incarnation && r.name != event.by)
+        };
+        let tuning = self.tuning();
+        let counts = |vote: &Vote| {
+            let age = now.since(vote.since).unwrap_or_default();
+            life(vote).is_some() && age >= LEAST_HOLD && now.since(vote.at).is_some_and(|a| a <= tuning.vote_lifetime)
+        };
+        let seconded = Side::BOTH.into_iter().filter_map(|side| row.vote(side)).any(counts);
+        let by = before.iter().find(|r| r.name == event.by);
+        let marked = by.and_then(|r| r.alone_since).and_then(|since| now.since(since));
+        let alone = marked.is_some_and(|age| age >= tuning.alone_one);
+        (!seconded && !alone).then(|| format!("besides {} nobody said so in time (two witnesses, or R2)", event.by))
+    }
+
+    /// Who heard it, where nobody may be removed whom somebody hears.
+    ///
+    /// R12 asks three servers, so it promises this only where any three would do: of those that a voter may ask, all but two at the
+    /// most are well, hear the suspect, and are heard by the voter. A server that is **alone** asks nobody: there the others
+    /// themselves object (R2), so that any well one which hears another well one is enough. Neither is promised while the database
+    /// is slow or away, notices or frames get lost, or when all this is younger than [`STEADY`]; nor with `quorum = "single"`.
+    fn spoken_for(&self, gone: usize, voters: &[usize], before: &[ServerRow]) -> Option<String> {
+        let rough = self.rough.database.max(self.rough.notices);
+        let smooth = self.network.loss_permille == 0 && self.now.since(rough) > STEADY;
+        let small = self.table.rows.len() <= Self::SMALL;
+        if !smooth || !small || self.table.pool.rules.quorum == Quorum::Single {
+            return None;
+        }
+        let fit = |host: usize| self.is_fit(host);
+        let hears = |host: usize| fit(host) && self.reaches_for(host, gone, STEADY);
+        let name = |host: usize| self.hosts[host].name.as_str();
+        let rows: BTreeMap<ServerId, &ServerRow> =
+            self.table.rows.values().chain(before).map(|row| (row.id, row)).collect();
+        let members: Vec<usize> = rows.values().filter_map(|row| self.host(&row.name)).collect();
+        let others = |voter: usize| members.iter().copied().filter(move |m| *m != voter && *m != gone);
+        if let [alone] = voters {
+            let by = others(*alone).find(|w| hears(*w) && self.runs_for(gone, STEADY))?;
+            return Some(format!(
+                "{} hears it, and {} removed it without a second witness (R2)",
+                name(by),
+                name(*alone)
+            ));
+        }
+        for voter in voters.iter().copied().filter(|v| fit(*v)) {
+            let asked: Vec<usize> = others(voter).collect();
+            let heard: Vec<usize> =
+                asked.iter().copied().filter(|w| hears(*w) && self.reaches_for(voter, *w, STEADY)).collect();
+            if !heard.is_empty() && asked.len() - heard.len() < asked.len().min(3) {
+                let names: Vec<&str> = heard.iter().map(|w| name(*w)).collect();
+                return Some(format!("{} hear it, and {} could ask them (R12)", names.join(", "), name(voter)));
+            }
+        }
+        None
+    }
+
+    /// R4: the members are two groups, each of at least two, within which everybody hears everybody, and across which nobody hears
+    /// anybody. Both accuse each other, so nobody is removed. Promised while the database answers and all are well.
+    fn across_a_cut(&self, gone: usize, before: &[ServerRow]) -> Option<String> {
+        let smooth = self.network.loss_permille == 0 && self.now.since(self.rough.database) > STEADY;
+        if !smooth || self.table.rows.len() > Self::SMALL || self.table.pool.rules.quorum == Quorum::Single {
+            return None;
+        }
+        let names = self.table.rows.values().chain(before).map(|row| row.name.as_str());
+        let members: BTreeSet<usize> = names.filter_map(|name| self.host(name)).collect();
+        let hears = |a: usize, b: usize| self.reaches_for(a, b, STEADY);
+        let (near, far): (Vec<usize>, Vec<usize>) = members.iter().partition(|m| **m == gone || hears(gone, **m));
+        let whole = |group: &[usize]| {
+            let all = group.iter().all(|a| self.is_fit(*a) && group.iter().all(|b| a == b || hears(*a, *b)));
+            all && group.len() >= 2
+        };
+        let parted = near.iter().all(|a| far.iter().all(|b| !self.network.reaches(*a, *b)));
+        (whole(&near) && whole(&far) && parted).then(|| "it lives on the other side of a cut (R4)".to_owned())
+    }
+
+    /// A member that has been well, and in its place in the table, for long.
+    fn is_fit(&self, host: usize) -> bool {
+        let h = &self.hosts[host];
+        let known = h.engine.as_ref().and_then(|e| e.member()).and_then(|list| self.placed.get(&list.id));
+        let placed = known.is_some_and(|(_, _, at)| self.now.since(*at) > STEADY);
+        placed && !h.database_cut && self.runs_for(host, STEADY)
+    }
+
+    fn runs_for(&self, host: usize, span: Duration) -> bool {
+        let h = &self.hosts[host];
+        h.engine.is_some() && !h.frozen && !h.cut && self.now.since(h.changed) > span
+    }
+
+    /// Frames pass both ways between the two, and have for this long.
+    pub(super) fn reaches_for(&self, a: usize, b: usize, span: Duration) -> bool {
+        let (x, y) = (&self.hosts[a], &self.hosts[b]);
+        let since = x.changed.max(y.changed).max(self.network.steady_since(a, b));
+        !x.cut && !y.cut && self.network.reaches(a, b) && self.now.since(since) > span
+    }
+
+    pub(super) fn check_lost(&mut self, event: &StoredEvent) {
+        let Some(gone) = self.host(&event.subject_name) else { return };
+        let host = &self.hosts[gone];
+        let runs = host.engine.is_some() && !host.frozen && self.now.since(host.changed) > Self::WELL;
+        let heard = self.host(&event.by).is_some_and(|by| self.reaches_for(by, gone, Self::WELL));
+        if runs && heard && !host.cut {
+            self.violate(format!("{} lost its agent, which runs", event.subject_name));
+        }
+    }
+
+    /// R11: with these removals, no more than the share. Of removals that were under way together each has counted without
+    /// the others, so those within [`write_within`](ringmon_core::Tuning::write_within) may come on top.
+    pub(super) fn check_brake(&mut self, new: &[StoredEvent]) {
+        let is_removal = |e: &&StoredEvent| matches!(e.kind, EventKind::Down | EventKind::AgentLost);
+        let run = new.iter().filter(is_removal).count();
+        let permille = usize::from(self.table.pool.rules.brake_permille);
+        if run == 0 || permille >= 1000 {
+            return;
+        }
+        let tuning = self.tuning();
+        let (now, earlier) = (self.table.now(), self.events_checked - new.len());
+        let within = self.table.events[..earlier].iter().filter(is_removal);
+        let ages: Vec<Duration> =
+            within.filter_map(|e| now.since(e.at)).filter(|a| *a <= tuning.brake_window).collect();
+        let counted = ages.iter().filter(|age| **age > tuning.write_within).count() + run;
+        let all = self.table.rows.len() + ages.len() + run;
+        let limit = (all * permille / 1000).max(usize::try_from(tuning.brake_floor).unwrap_or(usize::MAX));
+        if counted > limit {
+            self.violate(format!(
+                "{counted} of {all} were removed within the window, and the brake is at {limit} (R11)"
+            ));
+        }
+    }
+
+    /// R10: whoever has been well for long knows its buddies, once they know it and one of them is new to it. For whoever drives a world to ask now and then.
+    pub fn check_buddies(&mut self) {
+        let mut wrong = Vec::new();
+        let smooth = !self.database_away && self.now.since(self.rough.database) > Self::QUIET;
+        for (id, (first, second, at)) in self.placed.iter().filter(|_| smooth) {
+            let host_of = |id| self.table.rows.get(id).and_then(|row| self.host(&row.name));
+            let Some(host) = host_of(id).filter(|h| self.is_fit(*h)) else { continue };
+            let known = |b: &usize| self.is_fit(*b) && self.reaches_for(host, *b, STEADY);
+            let knows = |b: usize| {
+                let row = self.table.named(&self.hosts[b].name);
+                row.is_some_and(|row| self.hosts[b].buddies() == Some((row.first_buddy, row.second_buddy)))
+            };
+            let buddies = [host_of(first), host_of(second)];
+            let fine = buddies.iter().all(|b| b.is_some_and(|b| b == host || known(&b) && knows(b)));
+            let view = self.hosts[host].buddies();
+            let stranger = view.is_none_or(|v| [first, second].iter().any(|b| **b != v.0 && **b != v.1));
+            if fine && stranger && self.now.since(*at) > STEADY && self.hosts[host].buddies() != Some((*first, *second))
+            {
+                let since = self.now.since(*at).as_millis();
+                wrong.push(format!("{} has not known its buddies for {since} ms (R10)", self.hosts[host].name));
+            }
+        }
+        wrong.into_iter().for_each(|what| self.violate(what));
+    }
+
+    /// After the database was away, an agent may leave it alone for five seconds.
+    const QUIET: Duration = Duration::from_secs(6);
+}

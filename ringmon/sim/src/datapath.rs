@@ -1,0 +1,272 @@
+//! What a server's kernel would count of its probes, without a kernel.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ringmon_common::rtt::Smooth;
+
+use super::calm::Calm;
+use ringmon_core::evidence::{Purpose, WatchId, WatchReading, WatchSpec, Witness};
+use ringmon_core::row::{Address, Health};
+use ringmon_core::{Incarnation, Time};
+
+/// A reply to a probe.
+#[derive(Clone, Copy, Debug)]
+pub enum Reply {
+    /// Ringmon's programs answered.
+    Tagged {
+        /// When the agent there last beat, on the clock of whoever asks.
+        pulse: Option<Time>,
+        /// Its incarnation.
+        incarnation: Incarnation,
+        /// Its service.
+        health: Health,
+        /// How many probes from here it has answered.
+        answered: u64,
+    },
+    /// The kernel answered: no agent.
+    Plain,
+}
+
+#[derive(Debug)]
+struct Watch {
+    spec: WatchSpec,
+    reading: WatchReading,
+    next: u64,
+    /// Probes on their way: when they left, and whether they were counted as missed.
+    flying: BTreeMap<u64, (Time, bool)>,
+    /// Left to itself: see `calm`.
+    calm: Option<Calm>,
+    /// How often it began or ceased to be, or its pace changed: what was planned in another round is void.
+    round: u32,
+    /// When its last probe left.
+    last: Time,
+    rtt: Smooth,
+}
+
+/// One server's watches, and who probed it. All times are that server's own.
+#[derive(Debug, Default)]
+pub struct Datapath {
+    watches: BTreeMap<WatchId, Watch>,
+    probers: BTreeMap<Address, (Time, bool)>,
+    /// How many probes of each were answered here.
+    answered: BTreeMap<Address, u64>,
+}
+
+impl Datapath {
+    /// A reply this long after its deadline proves nothing any more.
+    const LATE: Duration = Duration::from_secs(1);
+    /// The kernel's window, and some room.
+    const MOST_OUTSTANDING: u32 = 96;
+
+    /// Begins a watch, or changes one that runs: when the next probe is to leave, and in which round, if that is new.
+    pub fn watch(&mut self, spec: WatchSpec, now: Time) -> Option<(Time, u32)> {
+        if let Some(watch) = self.watches.get_mut(&spec.id) {
+            let before = std::mem::replace(&mut watch.spec, spec).interval;
+            return (watch.spec.interval != before).then(|| {
+                watch.round += 1;
+                ((watch.last + watch.spec.interval).max(now), watch.round)
+            });
+        }
+        let reading = WatchReading { began: now, ..WatchReading::default() };
+        let (flying, rtt) = (BTreeMap::new(), Smooth::default());
+        self.watches
+            .insert(spec.id, Watch { spec, reading, next: 0, flying, calm: None, round: 0, last: Time::ZERO, rtt });
+        Some((now, 0))
+    }
+
+    /// How long a probe that leaves now may take.
+    pub fn patience(&self, id: WatchId) -> Option<Duration> {
+        let watch = self.watches.get(&id)?;
+        let ns = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        let (least, most) = (ns(watch.spec.deadline), ns(watch.spec.interval * Self::MOST_OUTSTANDING));
+        Some(Duration::from_nanos(watch.rtt.deadline(least, most.max(least))))
+    }
+
+    /// Ends a watch.
+    pub fn unwatch(&mut self, id: WatchId) {
+        self.watches.remove(&id);
+    }
+
+    /// Every watch's reading.
+    #[must_use]
+    pub fn readings(&self) -> Vec<(WatchId, WatchReading)> {
+        self.watches.iter().map(|(id, w)| (*id, w.reading.clone())).collect()
+    }
+
+    /// One watch's reading.
+    #[must_use]
+    pub fn read(&self, id: WatchId) -> Option<&WatchReading> {
+        self.watches.get(&id).map(|w| &w.reading)
+    }
+
+    /// The reading of the watch of this address that has heard nothing for longest.
+    #[must_use]
+    pub fn of(&self, address: Address) -> Option<(WatchId, &WatchReading)> {
+        let its = self.watches.iter().filter(|(_, w)| w.spec.address == address);
+        its.map(|(id, w)| (*id, &w.reading)).min_by_key(|(_, reading)| reading.silent_since())
+    }
+
+    /// What a watch was asked to do.
+    #[must_use]
+    pub fn spec(&self, id: WatchId) -> Option<&WatchSpec> {
+        self.watches.get(&id).map(|w| &w.spec)
+    }
+
+    /// Whether these silences go on (R7).
+    #[must_use]
+    pub fn holds(&self, witnesses: &[Witness]) -> bool {
+        witnesses.iter().all(|w| w.holds(self.read(w.watch)))
+    }
+
+    /// A probe leaves (or, unresolved, cannot): its number.
+    pub fn send(&mut self, id: WatchId, now: Time, resolved: bool) -> Option<u64> {
+        let watch = self.watches.get_mut(&id)?;
+        watch.next += 1;
+        watch.last = now;
+        if resolved {
+            watch.reading.sent += 1;
+        } else {
+            watch.reading.unresolved += 1;
+        }
+        watch.flying.insert(watch.next, (now, false));
+        Some(watch.next)
+    }
+
+    /// The deadline of a probe is over. True: it is a miss.
+    pub fn deadline(&mut self, id: WatchId, probe: u64, now: Time) -> bool {
+        let Some(watch) = self.watches.get_mut(&id) else { return false };
+        watch.flying.retain(|_, (left, missed)| !*missed || now.since(*left) < Self::LATE);
+        let Some((_, missed @ false)) = watch.flying.get_mut(&probe) else { return false };
+        *missed = true;
+        watch.reading.misses += 1;
+        watch.reading.consecutive += 1;
+        true
+    }
+
+    /// A reply arrived. True: worth waking somebody up for.
+    pub fn reply(&mut self, id: WatchId, probe: u64, reply: Reply, now: Time) -> bool {
+        let Some(watch) = self.watches.get_mut(&id) else { return false };
+        let Some((left, missed)) = watch.flying.remove(&probe) else { return false };
+        let reading = &mut watch.reading;
+        let mut news = reading.consecutive > 0 || reading.last_proof().is_none();
+        reading.consecutive = 0;
+        match reply {
+            Reply::Plain => reading.last_plain = Some(now),
+            Reply::Tagged { pulse, incarnation, health, answered } => {
+                news |= reading.incarnation != incarnation || reading.health != health;
+                reading.replies += 1;
+                reading.late += u64::from(missed);
+                reading.last_reply = Some(now);
+                reading.last_pulse = reading.last_pulse.max(pulse);
+                reading.last_rtt = Some(now.since(left));
+                watch.rtt = watch.rtt.with(u64::try_from(now.since(left).as_nanos()).unwrap_or(u64::MAX));
+                let least = u64::try_from(watch.spec.deadline.as_nanos()).unwrap_or(u64::MAX);
+                reading.patience = Duration::from_nanos(watch.rtt.deadline(least, u64::MAX));
+                (reading.answered, reading.answered_of) = (answered, reading.sent);
+                reading.incarnation = incarnation;
+                reading.health = health;
+            }
+        }
+        news
+    }
+
+    /// Which round of its life a watch is in.
+    pub(super) fn round(&self, id: WatchId) -> Option<u32> {
+        self.watches.get(&id).map(|w| w.round)
+    }
+
+    /// Whom the watches are of.
+    pub(super) fn targets(&self) -> impl Iterator<Item = Address> {
+        self.watches.values().map(|w| w.spec.address)
+    }
+
+    /// The watches, by the addresses of their targets.
+    pub(super) fn ids(&self) -> Vec<(WatchId, Address)> {
+        self.watches.iter().map(|(id, w)| (*id, w.spec.address)).collect()
+    }
+
+    /// The buddy watch of this address.
+    pub(super) fn buddy_at(&self, address: Address) -> Option<WatchId> {
+        let of = |w: &&Watch| w.spec.address == address && w.spec.purpose == Purpose::Buddy;
+        self.watches.values().find(of).map(|w| w.spec.id)
+    }
+
+    /// Whether every watch is left to itself, and there is one.
+    pub(super) fn is_calm(&self) -> bool {
+        !self.watches.is_empty() && self.watches.values().all(|w| w.calm.is_some())
+    }
+
+    /// How a watch that is left to itself goes on.
+    pub(super) fn calm(&self, id: WatchId) -> Option<&Calm> {
+        self.watches.get(&id)?.calm.as_ref()
+    }
+
+    /// Whether a watch heard its buddy's last probes as they should be heard, in this life and health.
+    pub(super) fn is_healthy(&self, id: WatchId, life: (Incarnation, Health)) -> bool {
+        self.watches.get(&id).is_some_and(|w| {
+            let r = &w.reading;
+            let pulse = r.last_pulse.is_some() && r.last_reply >= r.last_plain;
+            w.flying.is_empty() && pulse && r.consecutive == 0 && (r.incarnation, r.health) == life
+        })
+    }
+
+    /// From now on this watch is left to itself; or no more.
+    pub(super) fn set_calm(&mut self, id: WatchId, calm: Option<Calm>) -> Option<Calm> {
+        let watch = self.watches.get_mut(&id)?;
+        if watch.calm.is_some() != calm.is_some() {
+            watch.round += 1;
+        }
+        std::mem::replace(&mut watch.calm, calm)
+    }
+
+    /// Counts what a calm watch sent and heard since it was last looked at.
+    /// `answered` is what the other one says that it answered, all together.
+    pub(super) fn count(
+        &mut self,
+        id: WatchId,
+        (sent, replies, answered): (u64, u64, u64),
+        last: Option<(Time, Time, Duration)>,
+    ) {
+        let Some(watch) = self.watches.get_mut(&id) else { return };
+        watch.next += sent;
+        watch.reading.sent += sent;
+        watch.reading.replies += replies;
+        (watch.reading.answered, watch.reading.answered_of) = (answered, watch.reading.sent);
+        if let Some((reply, pulse, rtt)) = last {
+            watch.reading.last_reply = watch.reading.last_reply.max(Some(reply));
+            watch.reading.last_pulse = watch.reading.last_pulse.max(Some(pulse));
+            watch.reading.last_rtt = Some(rtt);
+        }
+    }
+
+    /// A probe that a calm watch sent is still on its way: its number.
+    pub(super) fn fly(&mut self, id: WatchId, left: Time) -> u64 {
+        let Some(watch) = self.watches.get_mut(&id) else { return 0 };
+        watch.flying.insert(watch.next, (left, false));
+        watch.next
+    }
+
+    /// A probe from `address` was answered here: how many that makes.
+    pub fn probed(&mut self, address: Address, purpose: Purpose, now: Time) -> u64 {
+        self.visited(address, purpose, now);
+        self.count_answered(address, 1)
+    }
+
+    /// The same, where the probes are counted by themselves.
+    pub(super) fn visited(&mut self, address: Address, purpose: Purpose, now: Time) {
+        self.probers.insert(address, (now, purpose == Purpose::Buddy));
+    }
+
+    /// So many more probes from there were answered: how many that makes.
+    pub(super) fn count_answered(&mut self, address: Address, more: u64) -> u64 {
+        let answered = self.answered.entry(address).or_default();
+        *answered += more;
+        *answered
+    }
+
+    /// Everybody who was answered since the last call: when last, and whether as a buddy.
+    pub fn take_probers(&mut self) -> BTreeMap<Address, (Time, bool)> {
+        std::mem::take(&mut self.probers)
+    }
+}

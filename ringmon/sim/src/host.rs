@@ -1,0 +1,148 @@
+//! One simulated server: its agent, its kernel, its disk.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::datapath::Datapath;
+use super::world::{Happening, World};
+use ringmon_core::engine::{BuddyList, Engine, Identity, Stopped};
+use ringmon_core::row::{Address, Health, Mode};
+use ringmon_core::virtual_table::Attempt;
+use ringmon_core::{BootToken, Incarnation, ServerId, Time, Tuning, Witness};
+
+/// A table operation under way.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub attempt: Attempt,
+    pub witnesses: Vec<Witness>,
+    pub began: Time,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Host {
+    /// Its name: `s1`, `s2`, ...
+    pub name: String,
+    /// Its address.
+    pub address: Address,
+    /// The agent; `None`: no such process.
+    pub engine: Option<Engine>,
+    /// How its last agent ended.
+    pub stopped: Option<Stopped>,
+    /// The agent's process gets no time.
+    pub frozen: bool,
+    /// No frame passes.
+    pub cut: bool,
+    /// The database cannot be reached from here.
+    pub database_cut: bool,
+    /// While the database is slow from here: least and most time of one statement.
+    pub slow: Option<(Duration, Duration)>,
+    /// When any of these, or the process itself, last changed.
+    pub changed: Time,
+    /// What its agent may do, from its next start on.
+    pub mode: Mode,
+    /// Its state directory.
+    pub disk: Option<BuddyList>,
+    pub(super) offset: Duration,
+    pub(super) life: u32,
+    pub(super) datapath: Datapath,
+    /// As whom the kernel answers probes; `None`: with plain echoes.
+    pub(super) answers: Option<(Incarnation, Health)>,
+    pub(super) pulse: Option<Time>,
+    pub(super) flights: BTreeMap<u64, Flight>,
+    pub(super) deferred: Vec<Happening>,
+    pub(super) wake: Option<Time>,
+    /// Whose frames came here since the machine began: their neighbour entries exist.
+    pub(super) resolved: BTreeMap<usize, ()>,
+    /// No event is in the queue for its healthy watches and its idle turns: see `calm`.
+    pub(super) asleep: bool,
+    /// When its loop last turned, on the common clock.
+    pub(super) beat: Time,
+    pub(super) boot: BootToken,
+    seed: u64,
+}
+
+impl Host {
+    pub(super) fn new(index: usize, seed: u64) -> Self {
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        let [_, high, middle, low] = number.to_be_bytes();
+        Self {
+            name: format!("s{number}"),
+            address: Address::from([10, high, middle, low]),
+            engine: None,
+            stopped: None,
+            frozen: false,
+            cut: false,
+            database_cut: false,
+            slow: None,
+            changed: Time::ZERO,
+            mode: Mode::Act,
+            disk: None,
+            // Monotonic clocks begin at boot: no two servers agree.
+            offset: Duration::from_secs(1000 * u64::from(number)),
+            life: 0,
+            datapath: Datapath::default(),
+            answers: None,
+            pulse: None,
+            flights: BTreeMap::new(),
+            deferred: Vec::new(),
+            wake: None,
+            resolved: BTreeMap::new(),
+            asleep: false,
+            beat: Time::ZERO,
+            boot: BootToken(format!("boot-{number}")),
+            seed,
+        }
+    }
+
+    /// This server's own clock.
+    #[must_use]
+    pub fn clock(&self, now: Time) -> Time {
+        now + self.offset
+    }
+
+    /// When its pulse had last beaten by that moment, on the common clock; a sleeper's loop turns all the same.
+    pub(super) fn pulse_at(&self, at: Time) -> Option<Time> {
+        self.pulse?;
+        if at < self.beat || !self.asleep {
+            let behind = self.beat.since(at).as_nanos().div_ceil(World::TURN.as_nanos());
+            return Some(self.beat - World::TURN * u32::try_from(behind).unwrap_or(u32::MAX));
+        }
+        let turns = at.since(self.beat).as_nanos() / World::TURN.as_nanos();
+        Some(self.beat + World::TURN * u32::try_from(turns).unwrap_or(u32::MAX))
+    }
+
+    /// The common clock, of a moment on this server's own.
+    pub(super) fn world(&self, local: Time) -> Time {
+        local - self.offset
+    }
+
+    pub(super) fn identity(&self, tuning: Tuning) -> Identity {
+        Identity {
+            name: self.name.clone(),
+            address: self.address,
+            notice_port: 7464,
+            route_address: None,
+            route_port: None,
+            weight: 1,
+            boot: self.boot.clone(),
+            mode: self.mode,
+            tuning,
+            seed: self.seed.wrapping_add(u64::from(self.life) << 32),
+        }
+    }
+
+    /// Its agent runs and can do its work.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.engine.is_some() && !self.frozen && !self.cut && !self.database_cut
+    }
+
+    /// The engine's buddies, by id; `None` if it is no member.
+    #[must_use]
+    pub fn buddies(&self) -> Option<(ServerId, ServerId)> {
+        let list = self.engine.as_ref()?.member()?;
+        let id = |b: &Option<ringmon_core::engine::Buddy>| b.as_ref().map_or(list.id, |b| b.id);
+        Some((id(&list.first), id(&list.second)))
+    }
+}

@@ -1,0 +1,196 @@
+//! Small pools, each with up to seven faults at random: one seed is one pool and its history.
+//!
+//! ```text
+//!  come together --> faults, each with its end --> everything heals --> some die for good --> the end
+//!                                                        |                                     |
+//!                        everybody is on one ring, nobody is accused          so is everybody who lives, and nobody else
+//! ```
+//!
+//! Meanwhile [`World::violations`] has what must never happen: see `check`.
+
+mod faults;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use faults::Kind;
+use faults::{Plan, index};
+
+use super::{Fault, Settings, World};
+use ringmon_core::engine::Stopped;
+use ringmon_core::rng::Rng;
+use ringmon_core::row::{Alone, Quorum, Vote};
+use ringmon_core::{EventKind, Rule, Time, Without};
+
+/// What is asked for, besides the seed.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Rules that are taken out.
+    pub without: Vec<Rule>,
+    /// Tell everything on standard error.
+    pub loud: bool,
+}
+
+/// What one pool lived through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    /// Servers there were.
+    pub servers: usize,
+    /// Faults, by kind.
+    pub faults: BTreeMap<Kind, u64>,
+    /// Servers removed by votes or alone.
+    pub removals: u64,
+    /// Servers that joined again after a removal.
+    pub rejoins: u64,
+    /// How much of the world's time it took.
+    pub span: Duration,
+    /// What must never happen, and did. Empty: all is well.
+    pub wrong: Vec<String>,
+}
+
+/// Servers of a pool: from 2 to 12.
+const SERVERS: (u64, u64) = (2, 12);
+const FAULTS: u64 = 7;
+const STEP: Duration = Duration::from_millis(100);
+
+/// Lives through the pool of this seed.
+#[must_use]
+pub fn live(seed: u64, options: &Options) -> Life {
+    let mut rng = Rng::new(seed);
+    let mut life = Life::default();
+    let mut world = found(seed, options, &mut rng, &mut life);
+    let told = endure(&mut world, &mut rng, &mut life).and_then(|()| die_for_good(&mut world, &mut rng));
+    life.wrong = std::mem::take(&mut world.violations);
+    if life.wrong.is_empty() {
+        life.wrong.extend(told.err());
+    }
+    let removed = |kind| matches!(kind, EventKind::Down | EventKind::AgentLost);
+    life.removals = world.table.events.iter().filter(|e| removed(e.kind)).count() as u64;
+    life.rejoins = world.log.iter().filter(|l| l.event.kind == EventKind::Rejoined).count() as u64;
+    life.span = world.now.since(Time::ZERO);
+    life
+}
+
+/// A pool with rules, a network and a database at random; not all of its servers have started yet.
+fn found(seed: u64, options: &Options, rng: &mut Rng, life: &mut Life) -> World {
+    let ms = Duration::from_millis;
+    let servers = SERVERS.0 + rng.below(SERVERS.1 - SERVERS.0 + 1);
+    life.servers = usize::try_from(servers).unwrap_or(2);
+    let without = Without::rules(&options.without);
+    let mut settings = Settings { loud: options.loud, lazy: true, without, ..Settings::new(seed, life.servers) };
+    if rng.chance(300) {
+        settings.statement = (ms(1), ms(20));
+    }
+    let mut world = World::new(settings);
+    if rng.chance(300) {
+        world.network.loss_permille = rng.below(30);
+    }
+    let rules = &mut world.table.pool.rules;
+    rules.quorum = if rng.chance(150) { Quorum::Single } else { Quorum::Both };
+    rules.alone = if rng.chance(500) { Alone::One } else { Alone::All };
+    rules.brake_permille = if rng.chance(300) { 500 } else { 1000 };
+    world
+}
+
+/// Comes together, suffers, heals.
+fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), String> {
+    let ms = Duration::from_millis;
+    let mut absent: Vec<usize> = (1..life.servers).filter(|_| rng.chance(100)).collect();
+    for host in (0..life.servers).filter(|host| !absent.contains(host)) {
+        world.befall(host, Fault::Start);
+    }
+    if !pass_until(world, ms(60_000)) {
+        return Err(format!("{} servers do not come together: {:?}", life.servers, world.ring()));
+    }
+    let begin = world.now + ms(1000);
+    let plans: Vec<Plan> =
+        (0..1 + rng.below(FAULTS)).map(|_| Plan::draw(rng, life.servers, &mut absent, begin)).collect();
+    for plan in &plans {
+        *life.faults.entry(plan.kind).or_default() += 1;
+    }
+    let ends = plans.iter().flat_map(|plan| [(plan.at, plan, true), (plan.until, plan, false)]);
+    let mut acts: Vec<(Time, &Plan, bool)> = ends.collect();
+    acts.sort_by_key(|(at, _, _)| *at);
+    for (at, plan, begins) in acts {
+        pass(world, at.since(world.now));
+        if begins { plan.begin(world) } else { plan.end(world) }
+    }
+    pass(world, ms(500));
+    world.heal();
+    // The pause between two tries of the database is five seconds at most.
+    let settled = pass_until(world, ms(120_000)) && {
+        pass(world, ms(6000));
+        world.settled()
+    };
+    judge(world, settled)
+}
+
+/// Then some of them die for good, in ways at random: the others remove them, if the pool lets them.
+fn die_for_good(world: &mut World, rng: &mut Rng) -> Result<(), String> {
+    let ms = Duration::from_millis;
+    let rules = &mut world.table.pool.rules;
+    (rules.alone, rules.brake_permille) = (Alone::All, 1000);
+    world.table.pool.frozen = None;
+    world.table.pool.version += 1;
+    let mut dead = Vec::new();
+    for host in 1..world.hosts.len() {
+        if rng.chance(500) {
+            dead.push(world.hosts[host].name.clone());
+            let fault = [Fault::Crash, Fault::Kill, Fault::Stop][index(rng, 3)];
+            world.befall(host, fault);
+            pass(world, rng.between(Duration::ZERO, ms(200)));
+        }
+    }
+    let settled = pass_until(world, ms(20_000)) && {
+        // An alone mark stands for a little longer than it is true.
+        pass(world, ms(2000));
+        world.settled()
+    };
+    let left: Vec<&String> = dead.iter().filter(|name| world.table.named(name).is_some()).collect();
+    if !left.is_empty() {
+        return Err(format!("dead servers are left in the table: {left:?} of {:?}", world.ring()));
+    }
+    judge(world, settled)
+}
+
+/// Lets time pass, and asks now and then who knows its buddies.
+fn pass(world: &mut World, span: Duration) {
+    let until = world.now + span;
+    while world.now < until {
+        world.run_for(STEP.min(until.since(world.now)));
+        world.check_buddies();
+    }
+}
+
+/// Until everybody who is well is on one ring and nobody else, at most for so long: whether it came to that.
+fn pass_until(world: &mut World, most: Duration) -> bool {
+    let until = world.now + most;
+    while !world.settled() {
+        if world.now >= until || !world.violations.is_empty() {
+            return false;
+        }
+        pass(world, STEP);
+    }
+    true
+}
+
+fn judge(world: &World, settled: bool) -> Result<(), String> {
+    if let Some(host) = world.hosts.iter().find(|h| matches!(h.stopped, Some(Stopped::Refused(_)))) {
+        return Err(format!("{} stopped: {:?}", host.name, host.stopped));
+    }
+    if !settled {
+        return Err(format!("after everything healed the ring is {:?}", world.ring()));
+    }
+    // A vote of a life that is over may lie about; it counts for nothing.
+    let lives = |v: &&Vote| world.table.rows.get(&v.voter).is_some_and(|r| r.incarnation == v.voter_incarnation);
+    for row in world.table.rows.values() {
+        let votes: Vec<&Vote> = row.vote_first.iter().chain(&row.vote_second).filter(lives).collect();
+        if !votes.is_empty() || row.alone_at.is_some() {
+            return Err(format!(
+                "everybody is well, and {} is accused or marked: {votes:?} {:?}",
+                row.name, row.alone_at
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! What can befall a random pool, each with its end.
+
+use std::time::Duration;
+
+use crate::{Fault, World};
+use ringmon_core::Time;
+use ringmon_core::rng::Rng;
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The machine is gone: no frames, no processes; it comes back as it was.
+    Crash,
+    /// The agent stands still; its kernel answers.
+    AgentPaused,
+    /// The whole machine stands still for a moment.
+    HostPaused,
+    /// A link between two servers carries nothing, either way.
+    LinkCut,
+    /// A link carries frames one way only.
+    OneWayCut,
+    /// Some servers and the others do not hear each other.
+    Partition,
+    /// A server is heard by nobody for less than half a second.
+    Blip,
+    /// A server is heard by nobody; it reaches the database.
+    Isolated,
+    /// Statements take tens or hundreds of milliseconds, for one server or for all.
+    DatabaseSlow,
+    /// The database does not answer one server.
+    DatabaseAwayForOne,
+    /// The database answers nobody.
+    DatabaseAway,
+    /// Notices do not arrive.
+    NoticesLost,
+    /// A server that was never there joins.
+    Join,
+    /// A server leaves, and joins again.
+    Leave,
+    /// An agent is killed and started again.
+    Restart,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Crash,
+        Self::AgentPaused,
+        Self::HostPaused,
+        Self::LinkCut,
+        Self::OneWayCut,
+        Self::Partition,
+        Self::Blip,
+        Self::Isolated,
+        Self::DatabaseSlow,
+        Self::DatabaseAwayForOne,
+        Self::DatabaseAway,
+        Self::NoticesLost,
+        Self::Join,
+        Self::Leave,
+        Self::Restart,
+    ];
+
+    /// Its name for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Crash => "crash",
+            Self::AgentPaused => "agent paused",
+            Self::HostPaused => "host paused",
+            Self::LinkCut => "link cut",
+            Self::OneWayCut => "one-way cut",
+            Self::Partition => "partition",
+            Self::Blip => "blip",
+            Self::Isolated => "isolated",
+            Self::DatabaseSlow => "database slow",
+            Self::DatabaseAwayForOne => "database away for one",
+            Self::DatabaseAway => "database away",
+            Self::NoticesLost => "notices lost",
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// One fault of one pool: what, whom, from when to when.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub kind: Kind,
+    pub at: Time,
+    pub until: Time,
+    one: usize,
+    other: usize,
+    group: Vec<usize>,
+    slow: (Duration, Duration),
+}
+
+impl Plan {
+    /// Any fault, beginning within six seconds of `begin`. `absent`: servers that were not started yet.
+    pub fn draw(rng: &mut Rng, servers: usize, absent: &mut Vec<usize>, begin: Time) -> Self {
+        let ms = Duration::from_millis;
+        let mut kind = Kind::ALL[index(rng, Kind::ALL.len())];
+        let mut one = index(rng, servers);
+        if kind == Kind::Join {
+            match absent.pop() {
+                Some(host) => one = host,
+                None => kind = Kind::Restart,
+            }
+        }
+        let other = (one + 1 + index(rng, servers - 1)) % servers;
+        let (bits, most) = (rng.word(), ms(20 + rng.below(380)));
+        let at = begin + rng.between(Duration::ZERO, ms(6000));
+        let long = kind != Kind::Blip && rng.chance(600);
+        let span = rng.between(ms(20), if long { ms(8000) } else { ms(450) });
+        Self {
+            kind,
+            at,
+            until: at + span,
+            one,
+            other,
+            group: (0..servers).filter(|host| bits >> host & 1 == 1).collect(),
+            slow: (most / 10, most),
+        }
+    }
+
+    pub fn begin(&self, world: &mut World) {
+        self.turn(world, true);
+    }
+
+    pub fn end(&self, world: &mut World) {
+        self.turn(world, false);
+    }
+
+    fn turn(&self, world: &mut World, on: bool) {
+        let (one, other, now) = (self.one, self.other, world.now);
+        let befall = |world: &mut World, from, to| {
+            let fault = if on { from } else { to };
+            // Perhaps it was started again by another fault's end.
+            if fault != Fault::Start || world.hosts[one].engine.is_none() {
+                world.befall(one, fault);
+            }
+        };
+        match self.kind {
+            Kind::Crash | Kind::HostPaused => befall(world, Fault::Crash, Fault::Return),
+            Kind::AgentPaused => befall(world, Fault::Stop, Fault::Continue),
+            Kind::Blip | Kind::Isolated => befall(world, Fault::Isolate, Fault::Return),
+            Kind::LinkCut => {
+                world.network.set_cut(one, other, on, now);
+                world.network.set_cut(other, one, on, now);
+            }
+            Kind::OneWayCut => world.network.set_cut(one, other, on, now),
+            Kind::Partition => world.partition(&self.group, on),
+            Kind::DatabaseSlow if self.group.len().is_multiple_of(2) => world.slow = on.then_some(self.slow),
+            Kind::DatabaseSlow => world.hosts[one].slow = on.then_some(self.slow),
+            Kind::DatabaseAwayForOne => befall(world, Fault::LoseDatabase, Fault::FindDatabase),
+            Kind::DatabaseAway => world.database_away = on,
+            Kind::NoticesLost => world.notices_lost = on,
+            Kind::Leave => befall(world, Fault::Leave, Fault::Start),
+            Kind::Restart => befall(world, Fault::Kill, Fault::Start),
+            Kind::Join if on => befall(world, Fault::Start, Fault::Start),
+            Kind::Join => {}
+        }
+    }
+}
+
+/// A number below `end`.
+pub(super) fn index(rng: &mut Rng, end: usize) -> usize {
+    usize::try_from(rng.below(end as u64)).unwrap_or(0)
+}

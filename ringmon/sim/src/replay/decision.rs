@@ -1,0 +1,187 @@
+//! What of a replay is worth telling: what the engine concluded, and what it concluded it from.
+
+use std::collections::BTreeMap;
+
+use super::Played;
+use ringmon_core::engine::{Buddy, BuddyList, Input, Output, Snapshot, Stopped, TableDone, TableOp};
+use ringmon_core::evidence::LocalFault;
+use ringmon_core::notice::Notice;
+use ringmon_core::row::{Address, Health};
+use ringmon_core::{Event, ServerId, Time};
+
+/// Something worth telling.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// When.
+    pub at: Time,
+    /// The number of the call in which it happened.
+    pub number: u64,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// The engine told of a transition.
+    Told(Event),
+    /// It asked for an operation on the table.
+    Asked(TableOp),
+    /// That operation ended; what was asked is unknown if that was before the recording.
+    Came {
+        /// What was asked, and when.
+        asked: Option<(TableOp, Time)>,
+        /// What it saw and came to.
+        done: Box<TableDone>,
+    },
+    /// A notice was sent there.
+    Sent(Address, Notice),
+    /// A notice came from there.
+    Heard(Address, Notice),
+    /// Own evidence of a span was declared void.
+    Fault {
+        /// Why.
+        fault: LocalFault,
+        /// Begin.
+        from: Time,
+        /// End.
+        until: Time,
+    },
+    /// The interface went down, or came up.
+    Link(bool),
+    /// The service check changed.
+    Service(Health),
+    /// The agent began, with this buddy list.
+    Began(Option<BuddyList>),
+    /// It was told to stop, and to leave or not.
+    Stop(bool),
+    /// It was told that it will stop soon.
+    Drain,
+    /// It ended.
+    Ended(Stopped),
+}
+
+/// Finds them in a replay, and learns who is who on the way.
+#[derive(Debug, Default)]
+pub struct Decisions {
+    names: BTreeMap<ServerId, String>,
+    addresses: BTreeMap<Address, String>,
+    asked: BTreeMap<u64, (TableOp, Time)>,
+    faults: BTreeMap<LocalFault, Time>,
+}
+
+impl Decisions {
+    /// A fault that goes on is told once in this many nanoseconds.
+    const FAULT_AGAIN_NS: u64 = 1_000_000_000;
+
+    /// What is known at a checkpoint.
+    pub fn begin(&mut self, snapshot: &Snapshot) {
+        if let Some(id) = snapshot.id {
+            self.names.insert(id, snapshot.server.clone());
+        }
+        for watch in &snapshot.watches {
+            self.meet(watch.server, &watch.name, watch.address);
+        }
+        if let Some(list) = &snapshot.buddies {
+            self.meet_all(list);
+        }
+    }
+
+    /// What was under way is not known any more: what follows does not go on from what was seen.
+    pub fn forget(&mut self) {
+        self.asked.clear();
+        self.faults.clear();
+    }
+
+    /// What is worth telling of this call, in order.
+    pub fn of(&mut self, played: &Played) -> Vec<Decision> {
+        let (at, number) = (played.call.at, played.number);
+        let mut found = Vec::new();
+        found.extend(played.call.input.as_ref().and_then(|input| self.input(input, at)));
+        for output in &played.outputs {
+            found.extend(self.output(output, at));
+        }
+        found.into_iter().map(|what| Decision { at, number, what }).collect()
+    }
+
+    /// The name of a server, as far as the recording tells it.
+    #[must_use]
+    pub fn name(&self, id: ServerId) -> String {
+        self.names.get(&id).cloned().unwrap_or_else(|| id.to_string())
+    }
+
+    /// The name of the server at an address.
+    #[must_use]
+    pub fn name_at(&self, address: Address) -> String {
+        self.addresses.get(&address).cloned().unwrap_or_else(|| address.to_string())
+    }
+
+    /// Everybody the recording tells of.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.names.values().cloned().collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn meet(&mut self, id: ServerId, name: &str, address: Address) {
+        if id != ServerId::NEW {
+            self.names.insert(id, name.to_owned());
+            self.addresses.insert(address, name.to_owned());
+        }
+    }
+
+    fn meet_all(&mut self, list: &BuddyList) {
+        for Buddy { id, name, address, .. } in list.first.iter().chain(&list.second) {
+            self.meet(*id, name, *address);
+        }
+    }
+
+    fn input(&mut self, input: &Input, at: Time) -> Option<What> {
+        Some(match input {
+            // Evidence: what it came to is told by what the engine says of it.
+            Input::Watch(..) | Input::Stranger(_) | Input::Answered(..) => return None,
+            Input::Start { kept } => {
+                kept.iter().for_each(|list| self.meet_all(list));
+                What::Began(kept.clone())
+            }
+            Input::Fault { fault, from, until } => {
+                let told = self.faults.get(fault).is_some_and(|told| at.as_ns() < told.as_ns() + Self::FAULT_AGAIN_NS);
+                if told {
+                    return None;
+                }
+                self.faults.insert(*fault, at);
+                What::Fault { fault: *fault, from: *from, until: *until }
+            }
+            Input::Link(up) => What::Link(*up),
+            Input::Table(done) => {
+                for row in done.snapshot.rows.values() {
+                    self.meet(row.id, &row.name, row.address);
+                }
+                What::Came { asked: self.asked.remove(&done.ticket), done: Box::new(done.clone()) }
+            }
+            Input::Notice(notice, (from, _)) => What::Heard(*from, notice.clone()),
+            Input::Service(health) => What::Service(*health),
+            Input::Stop { leave } => What::Stop(*leave),
+            Input::Drain => What::Drain,
+        })
+    }
+
+    fn output(&mut self, output: &Output, at: Time) -> Option<What> {
+        Some(match output {
+            Output::Watch(spec) => {
+                self.meet(spec.server, &spec.name, spec.address);
+                return None;
+            }
+            Output::Unwatch(_) | Output::Keep(_) | Output::Identity { .. } => return None,
+            Output::Table { ticket, op } => {
+                self.asked.insert(*ticket, (op.clone(), at));
+                What::Asked(op.clone())
+            }
+            Output::Send { to, notice, .. } => What::Sent(*to, notice.clone()),
+            Output::Event(event) => What::Told(event.clone()),
+            Output::Stopped(stopped) => What::Ended(stopped.clone()),
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! What came of a scenario.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::{Traffic, World};
+use ringmon_core::{EventKind, Time};
+
+/// The counters when the scenario began.
+#[derive(Debug)]
+pub(super) struct Began {
+    pub at: Time,
+    traffic: Traffic,
+    commits: u64,
+    events: usize,
+    lines: usize,
+}
+
+impl Began {
+    pub fn of(world: &World) -> Self {
+        let (events, lines) = (world.table.events.len(), world.log.len());
+        Self { at: world.now, traffic: world.traffic, commits: world.table.commits, events, lines }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Servers that died.
+    pub dead: usize,
+    /// From each death until somebody was suspicious, the shortest first.
+    pub detection: Vec<Duration>,
+    /// From the last fault's end (of deaths: from the first death) until the ring was whole and known to all; `None`: never.
+    pub healed: Option<Duration>,
+    /// Removals by votes, right or wrong.
+    pub removals: usize,
+    /// Names of those whose removal was not in the right outcome.
+    pub false_removals: Vec<String>,
+    /// Names of the dead who are still in the table.
+    pub left_over: Vec<String>,
+    /// Transactions that were committed.
+    pub commits: u64,
+    /// What was sent.
+    pub traffic: Traffic,
+    /// The world's time from the scenario's begin to its end.
+    pub span: Duration,
+    /// The ring's size over time, at each change.
+    pub ring: Vec<(Duration, usize)>,
+    /// Everything that is not as it should be. Empty: the outcome is the right one.
+    pub wrong: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn new(world: &World, began: &Began, dead: &BTreeSet<usize>, may: &BTreeSet<usize>) -> Self {
+        let is_removal = |kind| matches!(kind, EventKind::Down | EventKind::AgentLost);
+        let removed: Vec<&str> = world.table.events[began.events..]
+            .iter()
+            .filter(|e| is_removal(e.kind))
+            .map(|e| e.subject_name.as_str())
+            .collect();
+        let right = |name: &str| world.host(name).is_some_and(|h| dead.contains(&h) || may.contains(&h));
+        let false_removals = removed.iter().filter(|n| !right(n)).map(|n| (*n).to_owned()).collect();
+        let names = dead.iter().map(|h| world.hosts[*h].name.clone());
+        let there: BTreeSet<&str> = world.table.rows.values().map(|row| row.name.as_str()).collect();
+        let now = world.traffic;
+        let then = began.traffic;
+        Self {
+            dead: dead.len(),
+            detection: detection(world, began, dead),
+            removals: removed.len(),
+            false_removals,
+            left_over: names.filter(|name| there.contains(name.as_str())).collect(),
+            commits: world.table.commits - began.commits,
+            traffic: Traffic {
+                probes: now.probes - then.probes,
+                notices: now.notices - then.notices,
+                statements: now.statements - then.statements,
+            },
+            span: world.now.since(began.at),
+            wrong: world.violations.clone(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn judge(&mut self, settled: bool) {
+        if !settled {
+            self.wrong.push("the pool did not come to rest before anything befell it".into());
+        }
+        if !self.false_removals.is_empty() {
+            let (many, first) = (self.false_removals.len(), &self.false_removals[..self.false_removals.len().min(5)]);
+            self.wrong.push(format!("{many} removed wrongly: {}", first.join(", ")));
+        }
+        if !self.left_over.is_empty() {
+            self.wrong.push(format!("{} dead left in the table", self.left_over.len()));
+        }
+        if self.healed.is_none() {
+            self.wrong.push("afterwards not everybody who is well is on one ring and knows its buddies".into());
+        }
+    }
+
+    /// The value below which this share (in per cent) of the detections lies; `None` without any.
+    #[must_use]
+    pub fn detected(&self, percent: usize) -> Option<Duration> {
+        let at = (self.detection.len() * percent).div_ceil(100).checked_sub(1)?;
+        self.detection.get(at).copied()
+    }
+}
+
+fn detection(world: &World, began: &Began, dead: &BTreeSet<usize>) -> Vec<Duration> {
+    let mut first: BTreeMap<&str, Time> = BTreeMap::new();
+    for line in world.log[began.lines..].iter().filter(|l| l.event.kind == EventKind::Suspect) {
+        first.entry(line.event.subject.as_str()).or_insert(line.at);
+    }
+    let of = |host: &usize| {
+        let h = &world.hosts[*host];
+        first.get(h.name.as_str()).filter(|at| **at >= h.changed).map(|at| at.since(h.changed))
+    };
+    let mut found: Vec<Duration> = dead.iter().filter_map(of).collect();
+    found.sort_unstable();
+    found
+}

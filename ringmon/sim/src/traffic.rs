@@ -1,0 +1,138 @@
+//! What moves between servers: probes and notices, and between servers and the database: statements.
+
+use std::time::Duration;
+
+use super::datapath::Reply;
+use super::host::Host;
+use super::world::{Happening, World};
+use ringmon_core::engine::{Input, TableDone, TableFailure};
+use ringmon_core::row::Address;
+use ringmon_core::virtual_table::Progress;
+use ringmon_core::{Notice, Purpose, Time, WatchId};
+
+impl World {
+    /// A database whose statements take no longer is quick.
+    const QUICK: Duration = Duration::from_millis(20);
+
+    /// A probe is due, if its watch is still in that round.
+    pub(super) fn send(&mut self, host: usize, id: WatchId, round: u32) {
+        if self.hosts[host].datapath.round(id) != Some(round) {
+            return;
+        }
+        let was_calm = self.hosts[host].datapath.calm(id).is_some();
+        let doomed = self.end_calm(host, id);
+        // A calm that ended without a loss has planned this probe anew.
+        if was_calm && !doomed {
+            return;
+        }
+        if doomed || !self.begin_calm(host, id) {
+            self.probe(host, id, doomed);
+        }
+    }
+
+    /// A probe leaves, and whatever comes of it is settled at once: nothing changes within a round trip.
+    fn probe(&mut self, host: usize, id: WatchId, doomed: bool) {
+        let h = &self.hosts[host];
+        let Some(spec) = h.datapath.spec(id).cloned() else { return };
+        let round = h.datapath.round(id).unwrap_or_default();
+        let local = h.clock(self.now);
+        let to = self.host_at(spec.address);
+        // Of a doomed probe it is known that it, or its reply, gets lost, but not which.
+        let there = to.and_then(|to| self.frame(host, to)).filter(|_| !doomed || self.rng.chance(500));
+        let back = to.filter(|_| there.is_some() && !doomed).and_then(|to| self.frame(to, host));
+        self.traffic.probes += 1;
+        let resolved = there.is_some() || to.is_some_and(|to| self.hosts[host].resolved.contains_key(&to));
+        let Some(probe) = self.hosts[host].datapath.send(id, local, resolved) else { return };
+        let patience = self.hosts[host].datapath.patience(id).unwrap_or(spec.deadline);
+        self.later(host, self.now + patience, Happening::Deadline(id, probe));
+        self.later(host, self.now + spec.interval, Happening::Send(id, round));
+        let (Some(to), Some(there)) = (to, there) else { return };
+        self.hosts[host].resolved.insert(to, ());
+        let from = self.hosts[host].address;
+        let reply = self.answer(to, from, host, spec.purpose);
+        if let Some(back) = back {
+            self.later(host, self.now + there + back, Happening::Reply(id, probe, reply));
+        }
+    }
+
+    /// What the other end says to a probe.
+    fn answer(&mut self, to: usize, from: Address, asker: usize, purpose: Purpose) -> Reply {
+        let now = self.now;
+        let asker = self.hosts[asker].clock(now);
+        let other = &mut self.hosts[to];
+        let local = other.clock(now);
+        let Some((incarnation, health)) = other.answers else { return Reply::Plain };
+        let answered = other.datapath.probed(from, purpose, local);
+        let stranger = other.asleep && purpose == Purpose::Buddy && !other.datapath.targets().any(|t| t == from);
+        if stranger {
+            self.rouse(to);
+        }
+        let other = &self.hosts[to];
+        let pulse = other.pulse_at(now).map(|beat| asker - now.since(beat));
+        Reply::Tagged { pulse, incarnation, health, answered }
+    }
+
+    fn frame(&mut self, from: usize, to: usize) -> Option<Duration> {
+        if self.hosts[from].cut || self.hosts[to].cut {
+            return None;
+        }
+        self.network.carry(from, to)
+    }
+
+    /// The notice room tries three times.
+    pub(super) fn send_notice(&mut self, host: usize, to: Address, notice: &Notice) {
+        let Some(to) = self.host_at(to) else { return };
+        self.traffic.notices += 1;
+        let from = self.hosts[host].address;
+        if self.notices_lost {
+            self.rough.notices = self.now;
+            return;
+        }
+        for again in 0..3 {
+            if let Some(there) = self.frame(host, to) {
+                let at = self.now + Duration::from_millis(100) * again + there;
+                self.later(to, at, Happening::Notice(notice.clone(), from));
+                return;
+            }
+        }
+    }
+
+    pub(super) fn next_statement(&mut self, host: usize, ticket: u64) {
+        let (least, most) = self.hosts[host].slow.or(self.slow).unwrap_or(self.settings.statement);
+        if most > Self::QUICK {
+            self.rough.database = self.now;
+        }
+        let takes = self.rng.between(least, most);
+        self.later(host, self.now + takes, Happening::Statement(ticket));
+    }
+
+    pub(super) fn statement(&mut self, host: usize, ticket: u64) {
+        self.table.set_now(Self::EPOCH + self.now.since(Time::ZERO));
+        let local = self.hosts[host].clock(self.now);
+        self.catch_up(host);
+        let away = self.database_away || self.hosts[host].database_cut;
+        let Host { flights, datapath, .. } = &mut self.hosts[host];
+        let Some(flight) = flights.get_mut(&ticket) else { return };
+        flight.attempt.clock(local);
+        self.traffic.statements += 1;
+        if away {
+            self.rough.database = self.now;
+        }
+        let progress = if away {
+            let cause = "connection refused".to_owned();
+            Progress::Ended(Err(TableFailure { cause, transient: true, readable: false }))
+        } else {
+            let witnesses = &flight.witnesses;
+            flight.attempt.advance(&mut self.table, &mut || datapath.holds(witnesses))
+        };
+        let Progress::Ended(result) = progress else {
+            self.next_statement(host, ticket);
+            return;
+        };
+        let Some(flight) = flights.remove(&ticket) else { return };
+        let took = self.now.since(flight.began);
+        self.check_table();
+        let done = TableDone { ticket, result, snapshot: flight.attempt.into_snapshot(), took };
+        self.feed(host, Input::Table(done));
+    }
+}

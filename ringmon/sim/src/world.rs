@@ -1,0 +1,378 @@
+//! The clock, the queue, and what moves between servers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::datapath::{Datapath, Reply};
+use super::host::{Flight, Host};
+use super::network::Network;
+use super::settings::{Settings, Traffic};
+use super::tape::Tape;
+use ringmon_core::engine::{Engine, Input, Output, Stopped};
+use ringmon_core::rng::Rng;
+use ringmon_core::row::Address;
+use ringmon_core::virtual_table::{Attempt, VirtualTable};
+use ringmon_core::{DbTime, Event, Incarnation, Notice, Rule, ServerId, Time, Tuning, WatchId};
+
+/// What an agent told.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// When, on the common clock.
+    pub at: Time,
+    /// Who, by index.
+    pub host: usize,
+    /// What; its own time is the host's.
+    pub event: Event,
+}
+
+/// Something that will be.
+#[derive(Debug)]
+pub(super) enum Happening {
+    Send(WatchId, u32),
+    Reply(WatchId, u64, Reply),
+    Deadline(WatchId, u64),
+    Turn,
+    Wake,
+    Statement(u64),
+    Notice(Notice, Address),
+}
+
+impl Happening {
+    /// Things that the agent's process does itself, and not the kernel below it.
+    const fn is_of_process(&self) -> bool {
+        match self {
+            Self::Send(..) | Self::Turn | Self::Wake | Self::Statement(_) | Self::Notice(..) => true,
+            Self::Reply(..) | Self::Deadline(..) => false,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct World {
+    /// The common clock, which no server has.
+    pub now: Time,
+    /// All servers.
+    pub hosts: Vec<Host>,
+    /// What is between them.
+    pub network: Network,
+    /// The database.
+    pub table: VirtualTable,
+    /// The database does not answer anybody.
+    pub database_away: bool,
+    /// While the database is slow for everybody: least and most time of one statement.
+    pub slow: Option<(Duration, Duration)>,
+    /// No notice arrives.
+    pub notices_lost: bool,
+    /// What those agents were told that are recorded ([`World::record`]).
+    pub tapes: BTreeMap<usize, Tape>,
+    /// What the agents told.
+    pub log: Vec<Line>,
+    /// What must never happen, and did.
+    pub violations: Vec<String>,
+    pub(super) settings: Settings,
+    pub(super) rng: Rng,
+    queue: BTreeMap<(Time, u64), (usize, u32, Happening)>,
+    sequence: u64,
+    pub(super) events_checked: usize,
+    pub(super) checked_at: Time,
+    /// The last incarnation of each name.
+    pub(super) lives: BTreeMap<String, Incarnation>,
+    /// Each row's links, and since when they are so; of small pools only.
+    pub(super) placed: BTreeMap<ServerId, (ServerId, ServerId, Time)>,
+    pub(super) rough: Rough,
+    /// Loss and latency, as they were when watches were last left to themselves.
+    pub(super) weather: (u64, (Duration, Duration)),
+    /// Probes and notices that were sent.
+    pub traffic: Traffic,
+    /// Happenings that were lived through, one by one.
+    pub steps: u64,
+}
+
+/// When something last was not as it should be that a promise rests on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rough {
+    /// The database did not answer somebody, or was slow.
+    pub database: Time,
+    /// A notice was lost that a frame would have carried.
+    pub notices: Time,
+}
+
+impl World {
+    /// The agent's loop turns at least this often.
+    pub(super) const TURN: Duration = Duration::from_millis(50);
+    /// The database's clock at the world's beginning.
+    pub(super) const EPOCH: DbTime = DbTime::from_us(1_700_000_000_000_000);
+
+    /// Servers without agents.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let mut rng = Rng::new(settings.seed);
+        let mut table = VirtualTable::new(Self::EPOCH);
+        table.links_only = settings.without.takes_out(Rule::R8);
+        Self {
+            now: Time::ZERO,
+            hosts: (0..settings.servers).map(|i| Host::new(i, rng.word())).collect(),
+            network: Network::new(rng.word()),
+            table,
+            database_away: false,
+            slow: None,
+            notices_lost: false,
+            tapes: BTreeMap::new(),
+            log: Vec::new(),
+            violations: Vec::new(),
+            settings,
+            rng,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            events_checked: 0,
+            checked_at: Time::ZERO,
+            lives: BTreeMap::new(),
+            placed: BTreeMap::new(),
+            rough: Rough::default(),
+            weather: (0, (Duration::ZERO, Duration::ZERO)),
+            traffic: Traffic::default(),
+            steps: 0,
+        }
+    }
+
+    /// The constants of every agent here.
+    pub(super) fn tuning(&self) -> Tuning {
+        Tuning { without: self.settings.without, ..self.settings.profile.tuning() }
+    }
+
+    /// Lets this much time pass.
+    pub fn run_for(&mut self, span: Duration) {
+        let until = self.now + span;
+        self.notice_weather();
+        while let Some((&(at, _), _)) = self.queue.first_key_value()
+            && at <= until
+        {
+            self.step();
+        }
+        self.now = until;
+    }
+
+    /// Lets time pass until it is so, at most this much: whether it is.
+    pub fn run_until(&mut self, most: Duration, so: impl Fn(&Self) -> bool) -> bool {
+        let until = self.now + most;
+        while !so(self) {
+            if self.now >= until {
+                return false;
+            }
+            self.run_for(Duration::from_millis(10));
+        }
+        true
+    }
+
+    fn step(&mut self) {
+        let Some(((at, _), (host, life, happening))) = self.queue.pop_first() else { return };
+        self.now = at;
+        self.steps += 1;
+        let h = &mut self.hosts[host];
+        if h.life != life {
+            return;
+        }
+        if h.frozen && happening.is_of_process() {
+            h.deferred.push(happening);
+            return;
+        }
+        self.happen(host, happening);
+    }
+
+    fn happen(&mut self, host: usize, happening: Happening) {
+        let local = self.hosts[host].clock(self.now);
+        match happening {
+            Happening::Send(watch, round) => self.send(host, watch, round),
+            Happening::Reply(watch, probe, reply) => {
+                if self.hosts[host].datapath.reply(watch, probe, reply, local) {
+                    self.read(host, watch);
+                }
+            }
+            Happening::Deadline(watch, probe) => {
+                if self.hosts[host].datapath.deadline(watch, probe, local) {
+                    self.read(host, watch);
+                }
+            }
+            Happening::Turn => self.turn(host),
+            Happening::Wake => {
+                // A sleeper may have been roused and have gone to sleep again since this was planned.
+                if self.settings.lazy && self.hosts[host].wake != Some(self.now) {
+                    return;
+                }
+                self.hosts[host].wake = None;
+                self.rouse(host);
+                self.wake(host);
+            }
+            Happening::Statement(ticket) => self.statement(host, ticket),
+            Happening::Notice(notice, from) => self.feed(host, Input::Notice(notice, (from, 7464))),
+        }
+    }
+
+    pub(super) fn later(&mut self, host: usize, at: Time, happening: Happening) {
+        self.sequence += 1;
+        let life = self.hosts[host].life;
+        self.queue.insert((at, self.sequence), (host, life, happening));
+    }
+
+    pub(super) fn start(&mut self, host: usize) {
+        let tuning = self.tuning();
+        let h = &mut self.hosts[host];
+        h.life += 1;
+        h.engine = Some(Engine::new(h.identity(tuning)));
+        h.datapath = Datapath::default();
+        h.answers = Some((Incarnation(0), ringmon_core::Health::Unknown));
+        h.pulse = Some(h.clock(self.now));
+        h.beat = self.now;
+        h.asleep = false;
+        (h.frozen, h.stopped, h.wake) = (false, None, None);
+        let kept = h.disk.clone();
+        self.cut_tape(host);
+        self.feed(host, Input::Start { kept });
+        let phase = self.rng.between(Duration::ZERO, Self::TURN);
+        self.later(host, self.now + phase, Happening::Turn);
+    }
+
+    pub(super) fn end(&mut self, host: usize, stopped: Option<Stopped>) {
+        self.stir(host);
+        let h = &mut self.hosts[host];
+        h.life += 1;
+        h.engine = None;
+        h.answers = None;
+        h.pulse = None;
+        h.frozen = false;
+        h.datapath = Datapath::default();
+        h.flights.clear();
+        h.deferred.clear();
+        h.stopped = stopped;
+        h.changed = self.now;
+    }
+
+    pub(super) fn thaw(&mut self, host: usize) {
+        let h = &mut self.hosts[host];
+        h.frozen = false;
+        for happening in std::mem::take(&mut h.deferred) {
+            self.later(host, self.now, happening);
+        }
+    }
+
+    /// One turn of the agent's loop.
+    fn turn(&mut self, host: usize) {
+        let now = self.hosts[host].clock(self.now);
+        self.wake(host);
+        self.visits(host);
+        let probers = self.hosts[host].datapath.take_probers();
+        for (address, (at, as_buddy)) in probers {
+            self.feed(host, Input::Answered(address, at));
+            if as_buddy {
+                self.feed(host, Input::Stranger(address));
+            }
+        }
+        self.hosts[host].pulse = Some(now);
+        self.hosts[host].beat = self.now;
+        if !self.sleep(host) {
+            self.later(host, self.now + Self::TURN, Happening::Turn);
+        }
+    }
+
+    fn read(&mut self, host: usize, watch: WatchId) {
+        let h = &self.hosts[host];
+        // A frozen process finds out when it reads again.
+        if !h.frozen
+            && let Some(reading) = h.datapath.read(watch).cloned()
+        {
+            self.feed(host, Input::Watch(watch, reading));
+        }
+    }
+
+    fn wake(&mut self, host: usize) {
+        self.catch_up(host);
+        for (watch, reading) in self.hosts[host].datapath.readings() {
+            self.feed(host, Input::Watch(watch, reading));
+        }
+        self.call(host, None);
+        self.drain(host);
+    }
+
+    pub(super) fn feed(&mut self, host: usize, input: Input) {
+        self.rouse(host);
+        self.call(host, Some(input));
+        self.drain(host);
+    }
+
+    pub(super) fn drain(&mut self, host: usize) {
+        let mut outputs = VecDeque::new();
+        if let Some(engine) = &mut self.hosts[host].engine {
+            while let Some(output) = engine.poll_output() {
+                outputs.push_back(output);
+            }
+        }
+        self.tape(host, &outputs);
+        for output in outputs {
+            self.carry_out(host, output);
+        }
+        let h = &self.hosts[host];
+        let due = h.engine.as_ref().and_then(Engine::poll_timeout).map(|t| h.world(t).max(self.now));
+        if let Some(due) = due
+            && h.wake.is_none_or(|w| due < w)
+        {
+            self.hosts[host].wake = Some(due);
+            self.later(host, due, Happening::Wake);
+        }
+    }
+
+    fn carry_out(&mut self, host: usize, output: Output) {
+        let now = self.hosts[host].clock(self.now);
+        match output {
+            Output::Watch(spec) => {
+                let (id, interval) = (spec.id, spec.interval);
+                self.stir_watch(host, id);
+                if let Some((at, round)) = self.hosts[host].datapath.watch(spec, now) {
+                    // Between the decision and the sender some time passes.
+                    let phase = self.rng.between(Duration::ZERO, interval / 10);
+                    let at = self.hosts[host].world(at).max(self.now);
+                    self.later(host, at + phase, Happening::Send(id, round));
+                }
+            }
+            Output::Unwatch(id) => {
+                self.stir_watch(host, id);
+                self.hosts[host].datapath.unwatch(id);
+            }
+            Output::Table { ticket, op } => {
+                let witnesses = op.witnesses();
+                let flight = Flight { attempt: Attempt::new(op, now), witnesses, began: self.now };
+                self.hosts[host].flights.insert(ticket, flight);
+                self.next_statement(host, ticket);
+            }
+            Output::Send { to, notice, .. } => self.send_notice(host, to, &notice),
+            Output::Event(event) => {
+                self.note(host, &format!("{} {} {}", serde_word(event.kind), event.subject, event.detail));
+                self.log.push(Line { at: self.now, host, event });
+            }
+            Output::Keep(list) => self.hosts[host].disk = Some(list),
+            Output::Identity { incarnation, health, .. } => {
+                self.stir(host);
+                self.hosts[host].answers = Some((incarnation, health));
+            }
+            Output::Stopped(stopped) => {
+                self.note(host, &format!("{stopped:?}"));
+                self.end(host, Some(stopped));
+            }
+        }
+    }
+
+    /// Told on standard error, if asked for.
+    pub(super) fn note(&self, host: usize, what: &str) {
+        if self.settings.loud {
+            let ms = self.now.since(Time::ZERO).as_secs_f64() * 1e3;
+            #[expect(clippy::print_stderr, reason = "asked for by whoever runs the simulation")]
+            {
+                eprintln!("{ms:>10.1} {} {what}", self.hosts[host].name);
+            }
+        }
+    }
+}
+
+fn serde_word(kind: ringmon_core::EventKind) -> String {
+    serde_json::to_value(kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}

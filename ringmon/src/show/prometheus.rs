@@ -1,0 +1,38 @@
+//! The list as Prometheus reads it, from a file (`file_sd`) or over HTTP (`http_sd`): <https://prometheus.io/docs/prometheus/latest/http_sd/>.
+
+use core::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use ringmon_core::route::{Route, Routes};
+
+/// The document, and how many routed servers are not in it because they say no port and no default is given. One group a routed server:
+/// labels belong to a group.
+#[must_use]
+pub fn render(routes: &Routes, pool: &str, default_port: Option<u16>) -> (String, usize) {
+    let (mut groups, mut left_out) = (Vec::new(), 0);
+    for route in routes.routed() {
+        match route.port.or(default_port) {
+            Some(port) => groups.push(group(route, pool, port)),
+            None => left_out += 1,
+        }
+    }
+    (Value::from(groups).to_string(), left_out)
+}
+
+fn group(route: &Route, pool: &str, port: u16) -> Value {
+    json!({
+        "targets": [SocketAddr::new(route.address, port)],
+        // Values are strings, whatever they mean. What begins with `__meta_` is for relabelling, and gone thereafter.
+        "labels": {
+            "__meta_ringmon_pool": pool,
+            "__meta_ringmon_name": route.name,
+            "__meta_ringmon_id": route.id.0.to_string(),
+            "__meta_ringmon_weight": route.weight.to_string(),
+            "ringmon_server": route.name,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;
