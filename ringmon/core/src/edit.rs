@@ -29,6 +29,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::event::{EventBody, EventKind};
 pub use super::outcome::{Held, Outcome, Removal, effective_mode};
 use super::row::{Address, Health, PoolRow, ServerRow, Side, VoteKind};
 use super::{BootToken, DbTime, Incarnation, ServerId, Time};
@@ -274,16 +275,14 @@ pub struct PoolWrite {
 /// A line for `event`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventDraft {
-    /// What happened, in the words of [`EventKind`](super::EventKind).
-    pub kind: super::EventKind,
     /// About which row; [`ServerId::NEW`] is the inserted one. `None`: about the pool.
     pub subject: Option<ServerId>,
     /// The subject's name.
     pub subject_name: String,
     /// Who says so.
     pub by: String,
-    /// Evidence: an object.
-    pub detail: serde_json::Value,
+    /// What happened, and how.
+    pub body: EventBody,
 }
 
 /// A line of `event`, as stored.
@@ -293,14 +292,20 @@ pub struct StoredEvent {
     pub id: i64,
     /// When, on the database's clock.
     pub at: DbTime,
-    /// What.
-    pub kind: super::EventKind,
     /// About which row.
     pub subject: Option<ServerId>,
     /// Its name.
     pub subject_name: String,
     /// Who said so.
     pub by: String,
-    /// Evidence.
-    pub detail: serde_json::Value,
+    /// What, and how.
+    pub body: EventBody,
+}
+
+impl StoredEvent {
+    /// The event's word.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        self.body.kind()
+    }
 }

@@ -1,11 +1,24 @@
-//! Transitions an agent tells of: one line each in the event log.
+//! What agents tell, and what the `event` table keeps: one enum, whose JSON others script against.
+//!
+//! `kind` is the word of the event, `detail` an object with its circumstances. An agent's event log, `ringmon events` and
+//! the table have the same names. Spans end in `_ms`: an agent measures them with fractions, the table has whole ones.
 
+mod detail;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::Time;
+pub use self::detail::{
+    Cause, Evidence, Frozen, Joined, Left, LinkPair, Relinked, Removed, Repaired, Service, Suspected, VoteSeen,
+};
+use super::edit::Held;
+use super::evidence::LocalFault;
+use super::row::{Side, VoteKind};
+use super::{Incarnation, ServerId, Time};
 
 /// What happened. The names are a contract: others script against them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,15 +72,160 @@ pub enum EventKind {
     Service,
 }
 
-/// One transition. The event log adds `at` (wall clock) and `server` (who says so).
+/// What happened, and how: `{"kind": ..., "detail": {...}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "detail", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "EventKind says what each one is")]
+pub enum EventBody {
+    Joined(Joined),
+    /// Names; `None` in a ring of one.
+    Buddies {
+        first: Option<String>,
+        second: Option<String>,
+    },
+    Alive {
+        incarnation: Incarnation,
+    },
+    Suspect(Suspected),
+    Vote {
+        kind: VoteKind,
+        side: Side,
+    },
+    VoteWithdrawn {
+        kind: VoteKind,
+    },
+    Down(Removed),
+    /// The span without a pulse.
+    AgentSilent {
+        silence_ms: f64,
+    },
+    AgentBack {},
+    AgentLost(Removed),
+    Left(Left),
+    Rejoined(Joined),
+    /// Why, if the table has an event about it.
+    Removed {
+        #[serde(flatten)]
+        cause: Option<Box<Cause>>,
+    },
+    Frozen(Frozen),
+    /// Why it had been frozen, in the table.
+    Thawed {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    Repaired(Repaired),
+    /// How many suspicions the fault undid.
+    Void {
+        fault: LocalFault,
+        suspicions: u64,
+    },
+    Held {
+        why: Held,
+    },
+    /// Which server answered the question, and for how long this one had not heard the subject.
+    BrokenLink {
+        witness: ServerId,
+        silence_ms: Option<f64>,
+    },
+    Moving {
+        misplaced_ms: f64,
+    },
+    DatabaseAway {
+        cause: String,
+    },
+    DatabaseBack {
+        away_ms: f64,
+    },
+    Service(Service),
+}
+
+impl EventBody {
+    /// Its word.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Joined(_) => EventKind::Joined,
+            Self::Buddies { .. } => EventKind::Buddies,
+            Self::Alive { .. } => EventKind::Alive,
+            Self::Suspect(_) => EventKind::Suspect,
+            Self::Vote { .. } => EventKind::Vote,
+            Self::VoteWithdrawn { .. } => EventKind::VoteWithdrawn,
+            Self::Down(_) => EventKind::Down,
+            Self::AgentSilent { .. } => EventKind::AgentSilent,
+            Self::AgentBack {} => EventKind::AgentBack,
+            Self::AgentLost(_) => EventKind::AgentLost,
+            Self::Left(_) => EventKind::Left,
+            Self::Rejoined(_) => EventKind::Rejoined,
+            Self::Removed { .. } => EventKind::Removed,
+            Self::Frozen(_) => EventKind::Frozen,
+            Self::Thawed { .. } => EventKind::Thawed,
+            Self::Repaired(_) => EventKind::Repaired,
+            Self::Void { .. } => EventKind::Void,
+            Self::Held { .. } => EventKind::Held,
+            Self::BrokenLink { .. } => EventKind::BrokenLink,
+            Self::Moving { .. } => EventKind::Moving,
+            Self::DatabaseAway { .. } => EventKind::DatabaseAway,
+            Self::DatabaseBack { .. } => EventKind::DatabaseBack,
+            Self::Service(_) => EventKind::Service,
+        }
+    }
+
+    /// The removal of a server, of whichever kind.
+    #[must_use]
+    pub fn removed(kind: VoteKind, removed: Removed) -> Self {
+        match kind {
+            VoteKind::Host => Self::Down(removed),
+            VoteKind::Agent => Self::AgentLost(removed),
+        }
+    }
+
+    /// What is known of a removal, and of which kind it was; `None`: this is another event.
+    #[must_use]
+    pub const fn removal(&self) -> Option<(VoteKind, &Removed)> {
+        match self {
+            Self::Down(removed) => Some((VoteKind::Host, removed)),
+            Self::AgentLost(removed) => Some((VoteKind::Agent, removed)),
+            Self::Joined(_)
+            | Self::Buddies { .. }
+            | Self::Alive { .. }
+            | Self::Suspect(_)
+            | Self::Vote { .. }
+            | Self::VoteWithdrawn { .. }
+            | Self::AgentSilent { .. }
+            | Self::AgentBack {}
+            | Self::Left(_)
+            | Self::Rejoined(_)
+            | Self::Removed { .. }
+            | Self::Frozen(_)
+            | Self::Thawed { .. }
+            | Self::Repaired(_)
+            | Self::Void { .. }
+            | Self::Held { .. }
+            | Self::BrokenLink { .. }
+            | Self::Moving { .. }
+            | Self::DatabaseAway { .. }
+            | Self::DatabaseBack { .. }
+            | Self::Service(_) => None,
+        }
+    }
+}
+
+/// One transition, as an agent tells it. The event log adds `at` (wall clock) and `server` (who says so).
+#[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// When, on this machine's monotonic clock.
     pub mono: Time,
-    /// What.
-    pub kind: EventKind,
-    /// The name of the server it is about.
+    /// The name of the server it is about; of the pool, where it is about that.
     pub subject: String,
-    /// Evidence and circumstances: an object, whose fields depend on `kind`.
-    pub detail: Value,
+    /// What, and how.
+    pub body: EventBody,
+}
+
+impl Event {
+    /// Its word.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        self.body.kind()
+    }
 }

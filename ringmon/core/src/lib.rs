@@ -42,7 +42,7 @@ pub mod without;
 
 pub use edit::{EventDraft, Lookup, Outcome, Plan, RowWrite, Step, TableSnapshot};
 pub use engine::{Engine, Input, Output, Snapshot};
-pub use event::{Event, EventKind};
+pub use event::{Event, EventBody, EventKind};
 pub use evidence::{Purpose, WatchId, WatchReading, WatchSpec, Witness};
 pub use id::{BootToken, Incarnation, PoolId, ServerId};
 pub use notice::{Notice, NoticeBody};

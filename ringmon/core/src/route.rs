@@ -272,7 +272,7 @@ impl Routing {
         self.came.remove(&id);
         // Whoever is only in the list from before has its name there.
         let Some(name) = row.map(|row| row.name).or_else(|| self.sightings.name_of(id)) else { return };
-        match event.map(|event| event.kind) {
+        match event.map(StoredEvent::kind) {
             // It said so itself, or an operator did, or two witnesses found it dead: none of it is a loss of sight.
             Some(kind @ (EventKind::Left | EventKind::Down)) => {
                 self.buried.insert(id, now);

@@ -168,7 +168,7 @@ impl VirtualTable {
             Lookup::Walk { from, side, count } => self.walk(*from, *side, *count),
             Lookup::Removals(window) => {
                 let since = self.now - *window;
-                let removed = self.events.iter().filter(|e| is_removal(e.kind) && e.at >= since).count();
+                let removed = self.events.iter().filter(|e| is_removal(e.kind()) && e.at >= since).count();
                 seen.counts.insert(lookup.clone(), removed as u64);
                 return;
             }

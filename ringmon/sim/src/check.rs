@@ -32,11 +32,17 @@ impl World {
         for event in &new {
             self.note(
                 0,
-                &format!("*** table: {:?} {} by {} {}", event.kind, event.subject_name, event.by, event.detail),
+                &format!(
+                    "*** table: {:?} {} by {} {}",
+                    event.kind(),
+                    event.subject_name,
+                    event.by,
+                    event.body.detail()
+                ),
             );
-            if event.kind == EventKind::Down {
+            if event.kind() == EventKind::Down {
                 self.check_down(event, &before);
-            } else if event.kind == EventKind::AgentLost {
+            } else if event.kind() == EventKind::AgentLost {
                 self.check_lost(event);
             }
         }

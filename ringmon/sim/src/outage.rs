@@ -75,7 +75,7 @@ pub fn trial(profile: Profile, seed: u64, length: Duration, reach: Reach) -> Tri
 /// One outage and its end: whether the victim was suspected, and whether anybody was removed.
 fn outage(world: &mut World, victim: usize, buddy: usize, length: Duration, reach: Reach) -> (bool, bool) {
     let (from, name) = (world.now, world.hosts[victim].name.clone());
-    let downs = |world: &World| world.table.events.iter().filter(|e| e.kind == EventKind::Down).count();
+    let downs = |world: &World| world.table.events.iter().filter(|e| e.kind() == EventKind::Down).count();
     let before = downs(world);
     let set = |world: &mut World, cut: bool| match reach {
         Reach::Private => {
@@ -89,7 +89,7 @@ fn outage(world: &mut World, victim: usize, buddy: usize, length: Duration, reac
     world.run_for(length);
     set(world, false);
     world.run_for(AFTER);
-    let told = |l: &super::Line| l.at >= from && l.event.kind == EventKind::Suspect && l.event.subject == name;
+    let told = |l: &super::Line| l.at >= from && l.event.kind() == EventKind::Suspect && l.event.subject == name;
     (world.log.iter().any(told), downs(world) > before)
 }
 

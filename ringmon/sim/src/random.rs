@@ -65,8 +65,8 @@ pub fn live(seed: u64, options: &Options) -> Life {
         life.wrong.extend(told.err());
     }
     let removed = |kind| matches!(kind, EventKind::Down | EventKind::AgentLost);
-    life.removals = world.table.events.iter().filter(|e| removed(e.kind)).count() as u64;
-    life.rejoins = world.log.iter().filter(|l| l.event.kind == EventKind::Rejoined).count() as u64;
+    life.removals = world.table.events.iter().filter(|e| removed(e.kind())).count() as u64;
+    life.rejoins = world.log.iter().filter(|l| l.event.kind() == EventKind::Rejoined).count() as u64;
     life.span = world.now.since(Time::ZERO);
     life
 }

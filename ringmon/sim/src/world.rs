@@ -346,7 +346,7 @@ impl World {
             }
             Output::Send { to, notice, .. } => self.send_notice(host, to, &notice),
             Output::Event(event) => {
-                self.note(host, &format!("{} {} {}", serde_word(event.kind), event.subject, event.detail));
+                self.note(host, &format!("{} {} {}", serde_word(event.kind()), event.subject, event.body.detail()));
                 self.log.push(Line { at: self.now, host, event });
             }
             Output::Keep(list) => self.hosts[host].disk = Some(list),

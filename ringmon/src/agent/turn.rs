@@ -18,7 +18,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 use super::alarm::Alarm;
@@ -36,7 +35,7 @@ use crate::show::{Board, Count};
 use ringmon_core::engine::{BuddyList, Input, Output, Stopped, TableDone};
 use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchSpec};
 use ringmon_core::row::{Address, Health};
-use ringmon_core::{Event, EventKind, Notice, PoolKey, Time};
+use ringmon_core::{Event, EventBody, Notice, PoolKey, Time};
 
 /// An agent that wakes this much after its time was not running: its evidence of that span counts for nothing.
 const LATE: Duration = Duration::from_millis(50);
@@ -334,15 +333,14 @@ impl Turn {
     fn tell(&mut self, mut event: Event) {
         self.told = true;
         // The engine knows that the service fails, and need not know why.
-        if event.kind == EventKind::Service
-            && let Some(detail) =
-                event.detail.as_object_mut().filter(|detail| detail.get("health") == Some(&json!(Health::Failing)))
+        if let EventBody::Service(service) = &mut event.body
+            && service.health == Some(Health::Failing)
             && let Some((check, why)) = self.rooms.service.failing()
         {
-            detail.extend([("check".to_owned(), json!(check)), ("why".to_owned(), json!(why))]);
+            (service.check, service.why) = (Some(check), Some(why));
         }
         let event = &event;
-        tracing::info!(subject = %event.subject, detail = %event.detail, "{}", event_name(event));
+        tracing::info!(subject = %event.subject, detail = %event.body.detail(), "{}", event_name(event));
         if let Some(log) = &mut self.rooms.events {
             log.write(event);
         }
@@ -369,5 +367,5 @@ impl Turn {
 }
 
 fn event_name(event: &Event) -> String {
-    serde_json::to_value(event.kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(event.kind()).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }

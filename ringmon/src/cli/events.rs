@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use super::exit::Verdict;
 use super::{database, out};
 use crate::config::Typed;
-use crate::store::Events;
+use crate::store::{Events, PastEvent};
 use ringmon_core::DbTime;
-use ringmon_core::edit::StoredEvent;
 
 /// How often `--follow` looks.
 const EVERY: Duration = Duration::from_millis(500);
@@ -24,10 +23,10 @@ pub fn run(typed: &Typed, limit: u32, follow: bool, json: bool) -> anyhow::Resul
     database::wait(async {
         let store = database::open(typed).await?;
         let mut batch = store.events(Events::Newest(limit)).await?;
-        let mut last = batch.last().map(|event| event.id);
+        let mut last = batch.last().map(|event| event.stored.id);
         if last.is_none() && follow {
             // Nothing was asked to be shown: begin behind the newest that is there.
-            last = store.events(Events::Newest(1)).await?.last().map(|event| event.id);
+            last = store.events(Events::Newest(1)).await?.last().map(|event| event.stored.id);
         }
         loop {
             for event in &batch {
@@ -36,7 +35,7 @@ pub fn run(typed: &Typed, limit: u32, follow: bool, json: bool) -> anyhow::Resul
             if !follow {
                 return Ok(Verdict::Ok);
             }
-            last = batch.last().map(|event| event.id).or(last);
+            last = batch.last().map(|event| event.stored.id).or(last);
             tokio::time::sleep(EVERY).await;
             batch = match store.events(Events::After { id: last.unwrap_or(0), limit: BATCH }).await {
                 Ok(events) => events,
@@ -74,21 +73,23 @@ fn moment(at: DbTime) -> String {
 }
 
 /// The same field names as in an agent's event log.
-fn as_json(event: &StoredEvent) -> Value {
+fn as_json(past: &PastEvent) -> Value {
+    let event = &past.stored;
     json!({
         "id": event.id,
         "at": moment(event.at),
         "server": event.by,
-        "event": event.kind,
+        "event": event.kind(),
         "subject": event.subject_name,
         "subject_id": event.subject,
-        "detail": event.detail,
+        "detail": past.detail,
     })
 }
 
-fn as_text(event: &StoredEvent) -> String {
-    let kind = json!(event.kind);
+fn as_text(past: &PastEvent) -> String {
+    let event = &past.stored;
+    let kind = json!(event.kind());
     let kind = kind.as_str().unwrap_or_default();
     let subject = if event.subject_name.is_empty() { "pool" } else { &event.subject_name };
-    format!("{}  {kind:<12} {subject:<16} by {}  {}", moment(event.at), event.by, event.detail)
+    format!("{}  {kind:<12} {subject:<16} by {}  {}", moment(event.at), event.by, past.detail)
 }

@@ -39,7 +39,7 @@ struct Line<'a> {
     server: &'a str,
     event: EventKind,
     subject: &'a str,
-    detail: &'a Value,
+    detail: Value,
 }
 
 impl EventLog {
@@ -100,9 +100,9 @@ fn line(at: &str, server: &str, event: &Event) -> String {
         at,
         mono_ns: event.mono.as_ns(),
         server,
-        event: event.kind,
+        event: event.kind(),
         subject: &event.subject,
-        detail: &event.detail,
+        detail: event.body.detail(),
     };
     // Strings, numbers and a JSON value: there is nothing in it that could not be written as JSON.
     let mut text = serde_json::to_string(&line).expect("a line has only string keys");

@@ -12,11 +12,10 @@ use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::connect::{CONNECT, Database};
-use super::convert::{micros, pool_row, server_row, stored_event, word};
+use super::convert::{PastEvent, micros, past_event, pool_row, server_row, word};
 use super::entity::{event, pool, server};
 use super::schema::SCHEMA_VERSION;
 use super::{DatabaseUrl, Error, Inner, Store};
-use ringmon_core::edit::StoredEvent;
 use ringmon_core::row::{Alone, Mode, Quorum};
 use ringmon_core::{PoolId, PoolRow, Rules, ServerRow};
 
@@ -231,7 +230,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Damaged`] names a row that holds something unknown; the database's.
-    pub async fn events(&self, which: Events) -> Result<Vec<StoredEvent>, Error> {
+    pub async fn events(&self, which: Events) -> Result<Vec<PastEvent>, Error> {
         let query = event::Entity::find().filter(event::Column::Pool.eq(self.inner.pool.0));
         let query = match which {
             Events::Newest(limit) => query.order_by_desc(event::Column::Id).limit(u64::from(limit)),
@@ -243,7 +242,7 @@ impl Store {
         if matches!(which, Events::Newest(_)) {
             rows.reverse();
         }
-        rows.into_iter().map(stored_event).collect()
+        rows.into_iter().map(past_event).collect()
     }
 }
 

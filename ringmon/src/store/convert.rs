@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::Error;
 use super::entity::{event, pool, server};
 use ringmon_core::edit::StoredEvent;
 use ringmon_core::row::Address;
 use ringmon_core::{
-    BootToken, DbTime, EventKind, Incarnation, PoolId, PoolKey, PoolRow, Rules, ServerId, ServerRow, Vote,
+    BootToken, DbTime, EventBody, EventKind, Incarnation, PoolId, PoolKey, PoolRow, Rules, ServerId, ServerRow, Vote,
 };
 
 /// The word for a value: the core's own (serde) name of the variant.
 pub(super) fn word<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
+        Ok(Value::String(word)) => word,
         Ok(_) | Err(_) => unreachable!("unit variants are strings in JSON"),
     }
 }
@@ -33,7 +34,7 @@ impl Cell {
     }
 
     fn word<T: DeserializeOwned>(&self, column: &'static str, word: &str) -> Result<T, Error> {
-        serde_json::from_value(serde_json::Value::from(word)).map_err(|_| self.damaged(column, word))
+        serde_json::from_value(Value::from(word)).map_err(|_| self.damaged(column, word))
     }
 
     fn number<N: TryFrom<V>, V: Copy + ToString>(&self, column: &'static str, value: V) -> Result<N, Error> {
@@ -123,22 +124,34 @@ pub(super) fn pool_row(m: pool::Model) -> Result<PoolRow, Error> {
     })
 }
 
-/// The core's event. Detail that is no JSON any more is shown as text: history must not keep anybody from reading it.
+/// An event of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PastEvent {
+    /// As operations read it. A detail that says nothing this version knows is an empty one.
+    pub stored: StoredEvent,
+    /// The detail as it stands there; text, if it is no JSON.
+    pub detail: Value,
+}
+
+/// A row of `event`. A damaged detail keeps nobody from reading the rest.
 ///
 /// # Errors
 /// [`Error::Damaged`] names the row and the column.
-pub(super) fn stored_event(m: event::Model) -> Result<StoredEvent, Error> {
+pub(super) fn past_event(m: event::Model) -> Result<PastEvent, Error> {
     let cell = Cell { table: "event", id: m.id };
     let kind: EventKind = cell.word("kind", &m.kind)?;
-    Ok(StoredEvent {
+    let detail = serde_json::from_str(&m.detail).unwrap_or_else(|_| Value::from(m.detail));
+    let body = EventBody::read(kind, detail.clone()).or_else(|_| EventBody::read(kind, Value::Object(Map::new())));
+    let body = body.map_err(|_| cell.damaged("kind", "an event that no table has"))?;
+    let stored = StoredEvent {
         id: m.id,
         at: DbTime::from_us(m.at),
-        kind,
         subject: m.subject.map(ServerId),
         subject_name: m.subject_name,
         by: m.said_by,
-        detail: serde_json::from_str(&m.detail).unwrap_or_else(|_| serde_json::Value::from(m.detail)),
-    })
+        body,
+    };
+    Ok(PastEvent { stored, detail })
 }
 
 /// Microseconds as the table keeps them; spans beyond 292,000 years are capped.

@@ -36,6 +36,7 @@ use std::sync::Arc;
 use ringmon_core::PoolId;
 
 pub use admin::{Events, InitReport, RuleChanges};
+pub use convert::PastEvent;
 pub use error::Error;
 pub use pools::{PoolSummary, new_key};
 pub use schema::{OLDEST_SCHEMA, SCHEMA_VERSION};

@@ -8,7 +8,7 @@ use sea_orm::{
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
 use super::connect::STATEMENT;
-use super::convert::{micros, pool_row, server_row, stored_event, word};
+use super::convert::{micros, past_event, pool_row, server_row, word};
 use super::entity::{event, pool, server};
 use super::error::Fault;
 use super::session::Session;
@@ -97,7 +97,7 @@ impl Store {
                 seen.counts.insert(lookup.clone(), count);
             }
             (Found::Event(event), Lookup::LastEvent(id)) => {
-                seen.events.insert(*id, event.map(stored_event).transpose()?);
+                seen.events.insert(*id, event.map(past_event).transpose()?.map(|event| event.stored));
             }
             (Found::Event(_), _) => unreachable!("only LastEvent brings an event"),
             (Found::Rows(rows), _) => {

@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::contract::{Buddy, Identity, Output, TableDone};
 use super::followers::Followers;
@@ -15,7 +14,7 @@ use super::watching::Watches;
 use super::witness::Proofs;
 use crate::detector::{Change, Limits, State};
 use crate::edit::{Held, TableSnapshot, effective_mode};
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventBody, Frozen, Suspected};
 use crate::evidence::{LocalFault, Purpose, WatchId, WatchReading};
 use crate::lateness::Lateness;
 use crate::notice::{Notice, NoticeBody};
@@ -107,15 +106,15 @@ impl Common {
         self.out.pop_front()
     }
 
-    pub fn event(&mut self, kind: EventKind, subject: &str, detail: Value) {
-        let event = Event { mono: self.now, kind, subject: subject.to_owned(), detail };
+    pub fn event(&mut self, subject: &str, body: EventBody) {
+        let event = Event { mono: self.now, subject: subject.to_owned(), body };
         self.say(Output::Event(event));
     }
 
     /// An event about this server itself.
-    pub fn own_event(&mut self, kind: EventKind, detail: Value) {
+    pub fn own_event(&mut self, body: EventBody) {
         let name = self.identity.name.clone();
-        self.event(kind, &name, detail);
+        self.event(&name, body);
     }
 
     pub fn send(&mut self, to: Address, port: u16, body: NoticeBody) {
@@ -180,8 +179,8 @@ impl Common {
     pub fn ended(&mut self, done: &TableDone, most: Duration) -> Option<Concern> {
         let (concern, turn) = self.tables.end(done, self.now, &mut self.rng, most);
         match turn {
-            Some(Turn::Away(cause)) => self.own_event(EventKind::DatabaseAway, json!({ "cause": cause })),
-            Some(Turn::Back(away)) => self.own_event(EventKind::DatabaseBack, json!({ "away_ms": millis(away) })),
+            Some(Turn::Away(cause)) => self.own_event(EventBody::DatabaseAway { cause }),
+            Some(Turn::Back(away)) => self.own_event(EventBody::DatabaseBack { away_ms: millis(away) }),
             None => {}
         }
         self.rules(&done.snapshot);
@@ -197,8 +196,11 @@ impl Common {
         let was = self.pool.as_ref().and_then(|p| p.frozen.clone());
         self.pool = Some(pool.clone());
         match (&was, &pool.frozen) {
-            (None, Some(why)) => self.event(EventKind::Frozen, &pool.name, json!({ "why": why })),
-            (Some(_), None) => self.event(EventKind::Thawed, &pool.name, json!({})),
+            (None, Some(why)) => {
+                let frozen = Frozen { why: why.clone(), ..Frozen::default() };
+                self.event(&pool.name, EventBody::Frozen(frozen));
+            }
+            (Some(_), None) => self.event(&pool.name, EventBody::Thawed { why: None }),
             (None, None) | (Some(_), Some(_)) => {}
         }
     }
@@ -261,26 +263,25 @@ impl Common {
         if !matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead) {
             return;
         }
-        let (kind, detail) = match (from, to) {
+        let body = match (from, to) {
             (_, State::Suspect) => {
                 watch.told_suspect = true;
                 watch.told_alive = None;
                 let silence = now.since(watch.reading.silent_since());
                 let loss = libm::round(watch.detector.loss().share() * 1e4) / 1e4;
                 let (misses, needed) = (watch.reading.consecutive, watch.detector.needed(factor));
-                let (silence, asked) = (millis(silence), millis(asked));
-                let detail = json!({ "misses": misses, "needed": needed, "loss": loss, "silence_ms": silence, "silence_asked_ms": asked });
-                (EventKind::Suspect, detail)
+                let (silence_ms, silence_asked_ms) = (millis(silence), millis(asked));
+                EventBody::Suspect(Suspected { loss, misses, needed, silence_asked_ms, silence_ms })
             }
             (_, State::AgentSilent) => {
                 let silence = now.since(watch.reading.pulseless_since());
-                (EventKind::AgentSilent, json!({ "silence_ms": millis(silence) }))
+                EventBody::AgentSilent { silence_ms: millis(silence) }
             }
-            (State::AgentSilent, State::Alive) => (EventKind::AgentBack, json!({})),
+            (State::AgentSilent, State::Alive) => EventBody::AgentBack {},
             (State::Waiting | State::Alive | State::Suspect, State::Alive) | (_, State::Waiting) => return,
         };
         let name = watch.target.name.clone();
-        self.event(kind, &name, detail);
+        self.event(&name, body);
     }
 
     /// The first reply of a buddy's watch, of a new life of it, and after a suspicion.
@@ -294,11 +295,11 @@ impl Common {
             if watch.detector.state() == State::Alive && shown && watch.told_alive != life && !unborn {
                 watch.told_alive = life;
                 watch.told_suspect = false;
-                told.push((watch.target.name.clone(), json!({ "incarnation": watch.reading.incarnation })));
+                told.push((watch.target.name.clone(), watch.reading.incarnation));
             }
         }
-        for (name, detail) in told {
-            self.event(EventKind::Alive, &name, detail);
+        for (name, incarnation) in told {
+            self.event(&name, EventBody::Alive { incarnation });
         }
     }
 
@@ -328,7 +329,7 @@ impl Common {
         let now = self.now;
         if self.void_told.get(&fault).is_none_or(|at| now.since(*at) >= Duration::from_secs(1)) {
             self.void_told.insert(fault, now);
-            self.own_event(EventKind::Void, json!({ "fault": fault, "suspicions": suspicions }));
+            self.own_event(EventBody::Void { fault, suspicions });
         }
     }
 }

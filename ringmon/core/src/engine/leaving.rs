@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::common::Common;
 use super::contract::{Buddy, Stopped, TableDone};
@@ -14,7 +13,7 @@ use super::joining::Spliced;
 use super::member::Member;
 use super::table::Concern;
 use super::{Engine, Next, Phase};
-use crate::event::EventKind;
+use crate::event::{EventBody, Left, Service};
 use crate::notice::NoticeBody;
 use crate::op::TableOp;
 use crate::{Incarnation, Outcome, ServerId, Time};
@@ -77,7 +76,7 @@ impl Leaving {
             self.retry_at = common.now + common.rng.between(Duration::ZERO, Duration::from_millis(10));
             return None;
         }
-        common.own_event(EventKind::Left, json!({ "by": common.identity.name }));
+        common.own_event(EventBody::Left(Left { by: Some(common.identity.name.clone()), ..Left::default() }));
         let subject = common.me.0;
         common.tell_followers(subject);
         for buddy in core::mem::take(&mut self.buddies) {
@@ -128,7 +127,7 @@ impl Member {
             return;
         }
         self.drain = Drain::Since(common.now);
-        common.own_event(EventKind::Service, json!({ "draining": true }));
+        common.own_event(EventBody::Service(Service { draining: Some(true), ..Service::default() }));
         common.tell_followers(self.id);
     }
 }

@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::Next;
 use super::alone::AloneWork;
@@ -20,7 +19,7 @@ use super::table::Concern;
 use super::view::View;
 use super::witness::Witnesses;
 use crate::ahead::share;
-use crate::event::EventKind;
+use crate::event::{EventBody, Joined};
 use crate::notice::{Notice, NoticeBody};
 use crate::op::TableOp;
 use crate::row::Address;
@@ -65,10 +64,9 @@ impl Member {
         common.me = (id, incarnation);
         let health = common.health;
         common.say(Output::Identity { id, incarnation, health });
-        let detail = json!({ "kept_place": kept_place, "incarnation": incarnation, "attempts": attempts });
-        let kind = if rejoining { EventKind::Rejoined } else { EventKind::Joined };
+        let joined = Joined { address: None, attempts: Some(attempts), incarnation, kept_place };
         common.tally.rejoins += u64::from(rejoining);
-        common.own_event(kind, detail);
+        common.own_event(if rejoining { EventBody::Rejoined(joined) } else { EventBody::Joined(joined) });
         Self {
             id,
             incarnation,

@@ -39,7 +39,6 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use self::common::Common;
 pub use self::contract::{Buddy, BuddyList, Identity, Input, Output, Stopped, TableDone, TableFailure};
@@ -49,7 +48,7 @@ use self::member::Member;
 use self::show::Standing;
 pub use self::show::{BrokenLink, Snapshot, WatchView};
 use self::starting::Starting;
-use super::event::EventKind;
+use super::event::{EventBody, Service};
 use super::evidence::LocalFault;
 pub use super::op::TableOp;
 use super::{Incarnation, Time};
@@ -274,7 +273,7 @@ impl Engine {
             return;
         }
         self.common.health = health;
-        self.common.own_event(EventKind::Service, json!({ "health": health }));
+        self.common.own_event(EventBody::Service(Service { health: Some(health), ..Service::default() }));
         if let Phase::Member(member) = &mut self.phase {
             member.service(&mut self.common);
         }

@@ -1,20 +1,20 @@
 //! The own row and both buddies' rows, as last read.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::Next;
 use super::common::Common;
 use super::contract::{Buddy, BuddyList, Output, Stopped};
 use super::member::Member;
 use crate::edit::{Lookup, Removal, StoredEvent, TableSnapshot};
-use crate::event::EventKind;
+use crate::event::{Cause, EventBody, EventKind, Left, Removed};
 use crate::notice::NoticeBody;
-use crate::{ServerId, ServerRow, Side, VoteKind};
+use crate::{ServerId, ServerRow, Side};
 
 /// See the module.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,9 +30,10 @@ const OUTAGE_TOLD: Duration = Duration::from_secs(24 * 60 * 60);
 /// For how long nobody heard a server that finds itself removed: what its removal says, and the time since. It may have been heard
 /// again a little earlier, so this is rather too long, which removes nobody.
 fn outage(removal: &StoredEvent, seen: &TableSnapshot) -> Option<Duration> {
-    let before = removal.detail.get("silence_ms")?.as_u64()?;
+    let EventBody::Down(removed) = &removal.body else { return None };
+    let before = removed.silence_ms?;
     let since = seen.db_now.since(removal.at)?;
-    (removal.kind == EventKind::Down).then(|| Duration::from_millis(before) + since)
+    Some(Duration::from_millis(before) + since)
 }
 
 impl View {
@@ -92,12 +93,11 @@ impl Member {
             return None;
         };
         let own = |e: &StoredEvent| self.witnesses.moving && e.by == common.identity.name;
-        if event.as_ref().is_some_and(|e| e.kind == EventKind::Left && !own(e)) {
+        if event.as_ref().is_some_and(|e| e.kind() == EventKind::Left && !own(e)) {
             return Some(Next::Stop(Stopped::LeftByOperator));
         }
-        let detail =
-            event.as_ref().map_or_else(|| json!({}), |e| json!({ "kind": e.kind, "by": e.by, "detail": e.detail }));
-        common.own_event(EventKind::Removed, detail);
+        let cause = event.as_ref().map(|e| Box::new(Cause { by: e.by.clone(), body: e.body.clone() }));
+        common.own_event(EventBody::Removed { cause });
         if let Some(silence) = event.as_ref().and_then(|e| outage(e, seen)) {
             common.outage = Some((silence, common.now));
         }
@@ -126,7 +126,7 @@ impl Member {
         let before: Vec<ServerId> = old.iter().flat_map(|v| v.buddies.iter().flatten()).map(|buddy| buddy.id).collect();
         if old.is_none_or(|v| names(&v.buddies) != names(&buddies)) {
             let [first, second] = names(&buddies);
-            common.own_event(EventKind::Buddies, json!({ "first": first, "second": second }));
+            common.own_event(EventBody::Buddies { first, second });
         }
         let is_new = |b: &&Buddy| first_time || !before.contains(&b.id);
         for buddy in buddies.iter().flatten().filter(is_new) {
@@ -168,14 +168,15 @@ impl Member {
 
     /// A server is out of the table, by somebody else's doing.
     fn seen_gone(&mut self, common: &mut Common, id: ServerId, event: &StoredEvent) {
-        let part = |name| event.detail.get(name).cloned().unwrap_or(Value::Null);
-        if event.kind == EventKind::Down {
-            self.tell_gone(common, id, &event.subject_name, VoteKind::Host, part("voters"), part("evidence"));
-        } else if event.kind == EventKind::AgentLost {
-            self.tell_gone(common, id, &event.subject_name, VoteKind::Agent, part("voters"), part("evidence"));
-        } else if event.kind == EventKind::Left && self.told_gone.insert(id) {
-            common.event(EventKind::Left, &event.subject_name, json!({ "by": event.by }));
-        }
+        let body = match (event.body.removal(), event.kind()) {
+            (Some((kind, removed)), _) => {
+                let (voters, evidence) = (removed.voters.clone(), removed.witnessed());
+                EventBody::removed(kind, Removed { voters, evidence, ..Removed::default() })
+            }
+            (None, EventKind::Left) => EventBody::Left(Left { by: Some(event.by.clone()), ..Left::default() }),
+            (None, _) => return,
+        };
+        self.tell_gone(common, id, &event.subject_name, body);
     }
 
     /// A run next to this server was removed by it: what its row says now, without waiting to read it.

@@ -4,16 +4,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use serde_json::json;
-
 use super::common::{Common, millis};
 use super::contract::{Buddy, TableDone};
 use super::member::Member;
 use super::suspicion::{Attempt, SideWork, Standing};
 use crate::edit::{Held, Outcome, Removal, TableSnapshot};
-use crate::event::EventKind;
+use crate::event::{EventBody, Evidence, Removed};
 use crate::notice::NoticeBody;
-use crate::{ServerId, Side, Time, VoteKind};
+use crate::{ServerId, Side, Time};
 
 /// The coarsest clock that a database is read by.
 const CLOCK_STEP: Duration = Duration::from_millis(1);
@@ -77,7 +75,7 @@ impl Member {
             if work.votes.insert(id, standing) != Some(standing) {
                 common.tally.votes += 1;
                 let name = work.chain.member(id).map_or_else(|| id.to_string(), |b| b.name.clone());
-                common.event(EventKind::Vote, &name, json!({ "kind": standing.kind, "side": side }));
+                common.event(&name, EventBody::Vote { kind: standing.kind, side });
                 common.tell_followers(id);
             }
         }
@@ -95,7 +93,7 @@ impl Member {
             let vote = self.side_mut(side).votes.remove(&id);
             if let Some(vote) = vote.filter(|v| v.confirmed) {
                 let name = self.name_of(common, id);
-                common.event(EventKind::VoteWithdrawn, &name, json!({ "kind": vote.kind }));
+                common.event(&name, EventBody::VoteWithdrawn { kind: vote.kind });
                 common.tell_followers(id);
             }
         }
@@ -115,7 +113,8 @@ impl Member {
             }
             common.tally.removals += 1;
             let evidence = self.evidence(common, removal.server);
-            self.tell_gone(common, removal.server, &removal.name, removal.kind, json!(removal.voters), evidence);
+            let told = Removed { voters: removal.voters.clone(), evidence: Some(evidence), ..Removed::default() };
+            self.tell_gone(common, removal.server, &removal.name, EventBody::removed(removal.kind, told));
             common.send(removal.address, removal.notice_port, NoticeBody::Removed { subject: removal.server });
             common.tell_followers(removal.server);
         }
@@ -133,31 +132,22 @@ impl Member {
         self.read_at = common.now;
     }
 
-    fn evidence(&self, common: &Common, server: ServerId) -> serde_json::Value {
-        let Some(watch) = common.watches.of(server) else { return json!({}) };
+    fn evidence(&self, common: &Common, server: ServerId) -> Evidence {
+        let Some(watch) = common.watches.of(server) else { return Evidence::default() };
         let silence = common.now.since(watch.reading.silent_since());
         let pulseless = common.now.since(watch.reading.pulseless_since());
-        json!({ "misses": watch.reading.consecutive, "silence_ms": millis(silence), "pulseless_ms": millis(pulseless) })
+        Evidence {
+            misses: Some(watch.reading.consecutive),
+            pulseless_ms: Some(millis(pulseless)),
+            silence_ms: Some(millis(silence)),
+        }
     }
 
     /// A server is out of the table: told once.
-    pub(super) fn tell_gone(
-        &mut self,
-        common: &mut Common,
-        server: ServerId,
-        name: &str,
-        kind: VoteKind,
-        voters: serde_json::Value,
-        evidence: serde_json::Value,
-    ) {
-        if !self.told_gone.insert(server) {
-            return;
+    pub(super) fn tell_gone(&mut self, common: &mut Common, server: ServerId, name: &str, body: EventBody) {
+        if self.told_gone.insert(server) {
+            common.event(name, body);
         }
-        let kind = match kind {
-            VoteKind::Host => EventKind::Down,
-            VoteKind::Agent => EventKind::AgentLost,
-        };
-        common.event(kind, name, json!({ "voters": voters, "evidence": evidence }));
     }
 }
 
@@ -167,7 +157,7 @@ impl SideWork {
         let name = self.chain.members.first().map_or_else(String::new, |b| b.name.clone());
         let Some(suspicion) = &mut self.suspicion else { return };
         if suspicion.held.replace(held) != Some(held) {
-            common.event(EventKind::Held, &name, json!({ "why": held }));
+            common.event(&name, EventBody::Held { why: held });
         }
         self.wait(common);
         if held == Held::TooYoung

@@ -19,7 +19,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::common::{Common, millis};
 use super::contract::{Buddy, TableDone};
@@ -28,7 +27,7 @@ use super::table::Concern;
 use super::watching::Watch;
 use crate::detector::State;
 use crate::edit::{Lookup, TableSnapshot};
-use crate::event::EventKind;
+use crate::event::EventBody;
 use crate::notice::NoticeBody;
 use crate::op::TableOp;
 use crate::row::{Address, Mode};
@@ -258,8 +257,7 @@ impl Member {
         if self.witnesses.told.insert(subject.0) {
             let silence = common.watches.of(subject.0).map(|w| now.since(w.reading.silent_since()));
             let name = self.name_of(common, subject.0);
-            let detail = json!({ "witness": witness, "silence_ms": silence.map(millis) });
-            common.event(EventKind::BrokenLink, &name, detail);
+            common.event(&name, EventBody::BrokenLink { witness, silence_ms: silence.map(millis) });
         }
     }
 
@@ -312,7 +310,7 @@ impl Member {
             return;
         }
         if !core::mem::replace(&mut self.witnesses.moving, true) {
-            common.own_event(EventKind::Moving, json!({ "misplaced_ms": millis(common.now.since(since)) }));
+            common.own_event(EventBody::Moving { misplaced_ms: millis(common.now.since(since)) });
         }
         let (id, incarnation, by) = (self.id, self.incarnation, common.identity.name.clone());
         common.begin(Concern::Leave, TableOp::Leave { id, incarnation: Some(incarnation), by });

@@ -5,12 +5,11 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use serde_json::json;
-
 use super::plan::{Draft, Next, apply, done, must_row, need, row, unhurried, vote_set};
 use crate::edit::{Lookup, Outcome, Plan, PoolWrite, TableSnapshot, VoteSet};
+use crate::event::{Frozen, Service};
 use crate::row::{Health, Side};
-use crate::{EventDraft, EventKind, Incarnation, ServerId};
+use crate::{EventBody, EventDraft, Incarnation, ServerId};
 
 /// Empties every slot of these rows that has a vote by `me`, of whichever life.
 pub(super) fn withdraw(me: ServerId, subjects: &[ServerId], seen: &TableSnapshot) -> Next {
@@ -62,11 +61,10 @@ pub(super) fn set_draining(
     let mut draft = Draft::default();
     draft.touch(row).draining = Some(draining);
     let event = EventDraft {
-        kind: EventKind::Service,
         subject: Some(id),
         subject_name: row.name.clone(),
         by: by.to_owned(),
-        detail: json!({ "draining": draining }),
+        body: EventBody::Service(Service { draining: Some(draining), ..Service::default() }),
     };
     Ok(apply(unhurried(seen.db_now, draft.writes(), vec![event], Outcome::Written)))
 }
@@ -77,11 +75,13 @@ pub(super) fn set_frozen(frozen: Option<&String>, by: &str, seen: &TableSnapshot
         return done(Outcome::Written);
     }
     let event = EventDraft {
-        kind: if frozen.is_some() { EventKind::Frozen } else { EventKind::Thawed },
         subject: None,
         subject_name: pool.name.clone(),
         by: by.to_owned(),
-        detail: json!({ "why": frozen.or(pool.frozen.as_ref()) }),
+        body: match frozen {
+            Some(why) => EventBody::Frozen(Frozen { why: why.clone(), ..Frozen::default() }),
+            None => EventBody::Thawed { why: pool.frozen.clone() },
+        },
     };
     let write = PoolWrite { version: pool.version, frozen: Some(frozen.cloned()) };
     let plan = unhurried(seen.db_now, Vec::new(), vec![event], Outcome::Written);

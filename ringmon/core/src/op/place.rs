@@ -5,15 +5,14 @@ use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use serde_json::json;
-
 use super::plan::{Draft, Next, apply, done, must_row, need, row, unhurried};
 use crate::edit::{
     AloneSet, Guard, Lookup, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, Step, TableSnapshot, VoteSet,
 };
+use crate::event::{Joined, Left};
 use crate::ring::{is_chain, splice_in, splice_out};
 use crate::row::{ServerRow, Side};
-use crate::{EventDraft, EventKind, Incarnation, ServerId};
+use crate::{EventBody, EventDraft, EventKind, Incarnation, ServerId};
 
 /// Joins between a server and its first buddy. Both rows are read again: the links and the lives that were proved must
 /// still be so, anything else in them (a vote, say) may have changed since.
@@ -101,15 +100,10 @@ fn joining(new: NewRow, mut writes: Vec<RowWrite>, seen: &TableSnapshot) -> Plan
 
 fn joined(subject: ServerId, new: &NewRow, incarnation: Incarnation, kept_place: bool) -> EventDraft {
     EventDraft {
-        kind: EventKind::Joined,
         subject: Some(subject),
         subject_name: new.name.clone(),
         by: new.name.clone(),
-        detail: json!({
-            "address": new.address,
-            "incarnation": incarnation,
-            "kept_place": kept_place,
-        }),
+        body: EventBody::Joined(Joined { address: Some(new.address), attempts: None, incarnation, kept_place }),
     }
 }
 
@@ -160,7 +154,7 @@ pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Ne
 /// operator's word is another, and stands until an operator takes it back.
 fn drained_itself(own: &ServerRow, seen: &TableSnapshot) -> bool {
     let told = seen.events.get(&own.id).and_then(Option::as_ref);
-    own.draining && told.is_some_and(|event| event.kind == EventKind::Service && event.by == own.name)
+    own.draining && told.is_some_and(|event| event.kind() == EventKind::Service && event.by == own.name)
 }
 
 /// Leaves the ring. A row that is gone, or lives another life by now, has nothing to leave any more.
@@ -187,10 +181,9 @@ pub(super) fn leave(id: ServerId, incarnation: Option<Incarnation>, by: &str, se
 
 fn left(row: &ServerRow, by: &str) -> EventDraft {
     EventDraft {
-        kind: EventKind::Left,
         subject: Some(row.id),
         subject_name: row.name.clone(),
         by: by.to_owned(),
-        detail: json!({ "address": row.address, "incarnation": row.incarnation }),
+        body: EventBody::Left(Left { address: Some(row.address), incarnation: Some(row.incarnation), by: None }),
     }
 }

@@ -7,11 +7,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::edit::{EventDraft, Guard, Outcome, Plan, RowSet, RowWrite, VoteSet};
-use crate::row::{ServerRow, Side, Vote};
-use crate::{DbTime, EventKind, ServerId, ring};
+use crate::event::{LinkPair, Relinked, Repaired};
+use crate::row::{ServerRow, Vote};
+use crate::{DbTime, EventBody, ServerId, ring};
 
 /// A repair writes many rows, and an operator waits for it.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
@@ -40,25 +39,21 @@ pub fn repair(pool: &str, rows: &[ServerRow], now: DbTime, by: &str) -> Option<P
     });
     let damages = ring::check(rows.values());
     let said: Vec<String> = damages.iter().take(NAMED).map(ToString::to_string).collect();
-    let changed: Vec<Value> = edit
+    let changed: Vec<Relinked> = edit
         .iter()
         .take(NAMED)
         .filter_map(|(id, links)| {
             let row = rows.get(id)?;
-            let was = json!({ "first": row.first_buddy, "second": row.second_buddy });
-            let is = json!({
-                "first": links.first.unwrap_or(row.buddy(Side::First)),
-                "second": links.second.unwrap_or(row.buddy(Side::Second)),
-            });
-            Some(json!({ "server": row.name, "id": id, "was": was, "is": is }))
+            let was = LinkPair { first: row.first_buddy, second: row.second_buddy };
+            let is = LinkPair { first: links.first.unwrap_or(was.first), second: links.second.unwrap_or(was.second) };
+            Some(Relinked { id: *id, is, server: row.name.clone(), was })
         })
         .collect();
     let event = EventDraft {
-        kind: EventKind::Repaired,
         subject: None,
         subject_name: pool.to_owned(),
         by: by.to_owned(),
-        detail: json!({ "rows": edit.len(), "damages": said, "changed": changed }),
+        body: EventBody::Repaired(Repaired { changed, damages: said, rows: edit.len() }),
     };
     Some(Plan {
         deadline: now + WRITE_WITHIN,

@@ -249,11 +249,10 @@ fn append_events(table: &mut VirtualTable, plan: &Plan, new: Option<ServerId>) {
         table.events.push(StoredEvent {
             id,
             at: table.now,
-            kind: draft.kind,
             subject: draft.subject.map(|s| if s == ServerId::NEW { new.unwrap_or(s) } else { s }),
             subject_name: draft.subject_name.clone(),
             by: draft.by.clone(),
-            detail: draft.detail.clone(),
+            body: draft.body.clone(),
         });
     }
 }

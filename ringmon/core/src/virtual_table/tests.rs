@@ -52,11 +52,10 @@ fn an_inserted_row_is_itself_where_its_links_say_new() {
     let mut table = VirtualTable::new(NOW);
     let outcome = Outcome::Joined { id: ServerId::NEW, incarnation: Incarnation(1), kept_place: false };
     let event = EventDraft {
-        kind: EventKind::Joined,
         subject: Some(ServerId::NEW),
         subject_name: "s1".into(),
         by: "s1".into(),
-        detail: serde_json::Value::Null,
+        body: crate::EventBody::read(EventKind::Joined, serde_json::json!({})).unwrap(),
     };
     let plan = Plan { events: vec![event], outcome, ..plan(vec![RowWrite::Insert(new_row(1))]) };
     let id = ServerId(1);
@@ -203,11 +202,10 @@ fn lookups_answer_as_they_are_documented() {
     let event = |kind, ago, subject| StoredEvent {
         id: 1,
         at: NOW - Duration::from_secs(ago),
-        kind,
         subject: Some(ServerId(subject)),
         subject_name: String::new(),
         by: String::new(),
-        detail: serde_json::Value::Null,
+        body: crate::EventBody::read(kind, serde_json::json!({})).unwrap(),
     };
     table.events = vec![
         event(EventKind::Down, 700, 8),
@@ -243,6 +241,6 @@ fn lookups_answer_as_they_are_documented() {
     assert_eq!(seen.answers[&walk(1, 9)], [ServerId(2), ServerId(3)], "it ends before it comes round");
     assert_eq!(seen.answers[&walk(1, 1)], [ServerId(2)]);
     assert_eq!((seen.counts[&window], seen.counts[&Lookup::Members]), (2, 3));
-    assert_eq!(seen.events[&ServerId(8)].as_ref().map(|e| e.kind), Some(EventKind::AgentLost));
-    assert_eq!(seen.events[&ServerId(9)].as_ref().map(|e| e.kind), Some(EventKind::Joined), "whether it left or not");
+    assert_eq!(seen.events[&ServerId(8)].as_ref().map(|e| e.kind()), Some(EventKind::AgentLost));
+    assert_eq!(seen.events[&ServerId(9)].as_ref().map(|e| e.kind()), Some(EventKind::Joined), "whether it left or not");
 }

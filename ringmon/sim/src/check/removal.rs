@@ -26,8 +26,8 @@ const STEADY: Duration = Duration::from_secs(2);
 impl World {
     pub(super) fn check_down(&mut self, event: &StoredEvent, before: &[ServerRow]) {
         let Some(gone) = self.host(&event.subject_name) else { return };
-        let names = event.detail.get("voters").and_then(|v| v.as_array()).cloned().unwrap_or_default();
-        let mut voters: Vec<usize> = names.iter().filter_map(|n| n.as_str()).filter_map(|n| self.host(n)).collect();
+        let voters = event.body.removal().map(|(_, removed)| removed.voters.as_slice()).unwrap_or_default();
+        let mut voters: Vec<usize> = voters.iter().filter_map(|name| self.host(name)).collect();
         voters.extend(self.host(&event.by).filter(|by| !voters.contains(by)));
         let row = before.iter().find(|row| row.name == event.subject_name);
         let wrong = [
@@ -184,7 +184,7 @@ impl World {
     /// R11: with these removals, no more than the share. Of removals that were under way together each has counted without
     /// the others, so those within [`write_within`](ringmon_core::Tuning::write_within) may come on top.
     pub(super) fn check_brake(&mut self, new: &[StoredEvent]) {
-        let is_removal = |e: &&StoredEvent| matches!(e.kind, EventKind::Down | EventKind::AgentLost);
+        let is_removal = |e: &&StoredEvent| matches!(e.kind(), EventKind::Down | EventKind::AgentLost);
         let run = new.iter().filter(is_removal).count();
         let permille = usize::from(self.table.pool.rules.brake_permille);
         if run == 0 || permille >= 1000 {

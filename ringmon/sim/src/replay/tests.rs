@@ -64,7 +64,7 @@ fn every_agent_says_again_what_it_said() {
         let told: Vec<_> = said.iter().filter_map(|o| if let Output::Event(e) = o { Some(e) } else { None }).collect();
         let then: Vec<_> = world.log.iter().filter(|line| line.host == host).map(|line| &line.event).collect();
         assert_eq!(told, then, "s{}", host + 1);
-        downs += told.iter().filter(|e| e.kind == EventKind::Down && e.subject == "s3").count();
+        downs += told.iter().filter(|e| e.kind() == EventKind::Down && e.subject == "s3").count();
     }
     assert!(downs >= 2, "both buddies tell that s3 is gone");
 }

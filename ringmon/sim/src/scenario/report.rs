@@ -55,7 +55,7 @@ impl Report {
         let is_removal = |kind| matches!(kind, EventKind::Down | EventKind::AgentLost);
         let removed: Vec<&str> = world.table.events[began.events..]
             .iter()
-            .filter(|e| is_removal(e.kind))
+            .filter(|e| is_removal(e.kind()))
             .map(|e| e.subject_name.as_str())
             .collect();
         let right = |name: &str| world.host(name).is_some_and(|h| dead.contains(&h) || may.contains(&h));
@@ -108,7 +108,7 @@ impl Report {
 
 fn detection(world: &World, began: &Began, dead: &BTreeSet<usize>) -> Vec<Duration> {
     let mut first: BTreeMap<&str, Time> = BTreeMap::new();
-    for line in world.log[began.lines..].iter().filter(|l| l.event.kind == EventKind::Suspect) {
+    for line in world.log[began.lines..].iter().filter(|l| l.event.kind() == EventKind::Suspect) {
         first.entry(line.event.subject.as_str()).or_insert(line.at);
     }
     let of = |host: &usize| {

@@ -66,7 +66,7 @@ fn ended(mut world: World, dead: &[usize]) -> Vec<String> {
 
 /// The same, where nobody may be removed: of a pool in which everybody lives.
 fn kept(world: World) -> Vec<String> {
-    let down = world.table.events.iter().filter(|e| e.kind == EventKind::Down);
+    let down = world.table.events.iter().filter(|e| e.kind() == EventKind::Down);
     let mut wrong: Vec<String> = down.map(|e| format!("{} lives, and was removed", e.subject_name)).collect();
     wrong.extend(ended(world, &[]));
     wrong

@@ -69,7 +69,7 @@ fn nobody_moves_where_there_is_no_better_place_or_while_nothing_may_change() {
     observed.run_for(secs(20));
     for (world, servers) in [(&four, 4), (&frozen, 8), (&observed, 8)] {
         assert_eq!(world.ring().len(), servers);
-        assert!(!world.log.iter().any(|l| l.at >= from && l.event.kind == EventKind::Moving));
+        assert!(!world.log.iter().any(|l| l.at >= from && l.event.kind() == EventKind::Moving));
         assert!(!anybody_removed(world));
         assert_sound(world);
     }
@@ -95,7 +95,7 @@ fn a_crash_is_removed_at_once_with_and_without_notices() {
 #[test]
 fn the_second_outage_of_a_length_removes_nobody() {
     let mut world = pool(6);
-    let removed = |world: &World| world.table.events.iter().filter(|e| e.kind == EventKind::Down).count();
+    let removed = |world: &World| world.table.events.iter().filter(|e| e.kind() == EventKind::Down).count();
     let ring = world.ring();
     let outage = |world: &mut World| {
         befall(world, &ring[2], Fault::Isolate);

@@ -74,7 +74,7 @@ fn an_agent_that_pauses_for_a_second_is_not_removed() {
         assert!(world.settled() && world.ring().len() == servers);
         assert!(told(&world, from, EventKind::AgentSilent, "s2").is_some());
         assert!(told(&world, from, EventKind::AgentBack, "s2").is_some());
-        let removed = world.table.events.iter().any(|e| matches!(e.kind, EventKind::Down | EventKind::AgentLost));
+        let removed = world.table.events.iter().any(|e| matches!(e.kind(), EventKind::Down | EventKind::AgentLost));
         assert!(!removed, "{servers} servers");
         assert!(
             world.table.rows.values().all(|r| r.vote_first.is_none() && r.vote_second.is_none()),
@@ -101,8 +101,8 @@ fn an_agent_that_starts_again_in_time_keeps_its_place() {
         );
         assert!(after.incarnation > before.incarnation);
         assert!(world.settled());
-        let joined = world.log.iter().find(|l| l.at >= from && l.event.kind == EventKind::Joined).expect("joined");
-        assert_eq!(joined.event.detail["kept_place"], true);
+        let joined = world.log.iter().find(|l| l.at >= from && l.event.kind() == EventKind::Joined).expect("joined");
+        assert_eq!(joined.event.body.detail()["kept_place"], true);
         assert_sound(&world);
     }
 }
@@ -118,7 +118,7 @@ fn a_server_that_leaves_is_out_at_once_and_nobody_is_suspected() {
         let took = world.now.since(from);
         assert!(took < ms(200), "the notice is quicker than any watch: {took:?}");
         world.run_for(secs(5));
-        assert!(!world.log.iter().any(|l| l.at >= from && l.event.kind == EventKind::Suspect));
+        assert!(!world.log.iter().any(|l| l.at >= from && l.event.kind() == EventKind::Suspect));
         assert_sound(&world);
     }
 }

@@ -34,7 +34,7 @@ pub fn pool(servers: usize) -> World {
 
 /// The first time since `from` that such an event was told of this server, by anybody.
 pub fn told(world: &World, from: Time, kind: EventKind, subject: &str) -> Option<Duration> {
-    let line = world.log.iter().find(|l| l.at >= from && l.event.kind == kind && l.event.subject == subject)?;
+    let line = world.log.iter().find(|l| l.at >= from && l.event.kind() == kind && l.event.subject == subject)?;
     Some(line.at.since(from))
 }
 
@@ -44,7 +44,7 @@ pub fn assert_sound(world: &World) {
 
 /// How often it was told since `from`.
 pub fn count(world: &World, from: Time, kind: EventKind, subject: &str) -> usize {
-    world.log.iter().filter(|l| l.at >= from && l.event.kind == kind && l.event.subject == subject).count()
+    world.log.iter().filter(|l| l.at >= from && l.event.kind() == kind && l.event.subject == subject).count()
 }
 
 /// This befalls the server of that name.
@@ -61,7 +61,7 @@ pub fn rule(world: &mut World, change: impl FnOnce(&mut PoolRow)) {
 
 /// Whether anybody was removed, ever.
 pub fn anybody_removed(world: &World) -> bool {
-    world.table.events.iter().any(|e| matches!(e.kind, EventKind::Down | EventKind::AgentLost))
+    world.table.events.iter().any(|e| matches!(e.kind(), EventKind::Down | EventKind::AgentLost))
 }
 
 /// With RINGMON_SIM_LOG set, a world tells everything.

@@ -122,7 +122,7 @@ fn an_observing_agent_votes_and_leaves_the_removal_to_the_other_witness() {
     assert!(world.run_until(secs(3), World::settled));
     world.befall(1, Fault::Crash);
     assert!(world.run_until(secs(10), World::settled), "{:?}", world.ring());
-    let by = &world.table.events.iter().find(|e| e.kind == EventKind::Down).expect("down").by;
+    let by = &world.table.events.iter().find(|e| e.kind() == EventKind::Down).expect("down").by;
     assert_eq!(by, "s3");
     assert_sound(&world);
 }
@@ -197,7 +197,7 @@ fn who_stood_still_or_lost_its_link_suspects_nobody_for_it() {
     world.befall(2, Fault::Return);
     world.feed(2, Input::Link(true));
     world.run_for(secs(2));
-    let suspects = |l: &&Line| l.at >= from && l.event.kind == EventKind::Suspect;
+    let suspects = |l: &&Line| l.at >= from && l.event.kind() == EventKind::Suspect;
     let guilty = world.log.iter().filter(suspects).find(|l| l.host == 2 || (l.host == 1 && l.at < unplugged));
     assert!(guilty.is_none(), "{guilty:?}");
     assert!(!anybody_removed(&world));

@@ -18,9 +18,9 @@ fn third_dies(servers: usize, seed: u64, lazy: bool) -> (Duration, u32, BTreeSet
         world.befall(host, Fault::Crash);
     }
     assert!(world.run_until(secs(20), World::settled), "not healed");
-    let told = world.log.iter().filter(|l| l.at >= died && l.event.kind == EventKind::Suspect);
+    let told = world.log.iter().filter(|l| l.at >= died && l.event.kind() == EventKind::Suspect);
     let (sum, many) = told.fold((Duration::ZERO, 0), |(sum, n), l| (sum + l.at.since(died), n + 1));
-    let down = world.table.events.iter().filter(|e| e.kind == EventKind::Down);
+    let down = world.table.events.iter().filter(|e| e.kind() == EventKind::Down);
     let down = down.map(|e| e.subject_name.clone()).collect();
     assert_sound(&world);
     (sum, many, down, world)

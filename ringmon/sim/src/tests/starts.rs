@@ -69,7 +69,7 @@ fn an_agent_that_starts_without_the_database_answers_and_watches_as_it_was() {
     let watches = world.hosts[1].engine.as_ref().expect("runs").snapshot(world.now).watches;
     assert!(watches.len() == 2 && watches.iter().all(|w| w.state == "alive"), "{watches:?}");
     assert_eq!(told(&world, from, EventKind::AgentSilent, "s2"), None, "its neighbours hear its pulse");
-    let away = world.log.iter().filter(|l| l.host == 1 && l.event.kind == EventKind::DatabaseAway).count();
+    let away = world.log.iter().filter(|l| l.host == 1 && l.event.kind() == EventKind::DatabaseAway).count();
     assert_eq!(away, 1);
     world.database_away = false;
     assert!(world.run_until(secs(8), World::settled));

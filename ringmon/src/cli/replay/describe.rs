@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::op::{self, accusation, listed, ms, reason, word};
 use super::play::Line;
-use ringmon_core::edit::Held;
 use ringmon_core::engine::Stopped;
+use ringmon_core::event::Suspected;
 use ringmon_core::notice::{Notice, NoticeBody};
-use ringmon_core::{Event, EventKind};
+use ringmon_core::{Event, EventBody};
 use ringmon_sim::replay::{Decisions, What};
 
 /// A line in its parts.
@@ -27,7 +27,7 @@ pub fn describe(line: &Line, names: &Decisions, all: bool) -> Option<Shown> {
         Some(Shown { word: word.to_owned(), subject: subject.to_owned(), text, detail })
     };
     match &line.decision.what {
-        What::Told(event) => shown(&word(&event.kind), &event.subject, told(event), event.detail.clone()),
+        What::Told(event) => shown(&word(&event.kind()), &event.subject, told(event), event.body.detail()),
         What::Asked(op) if op::reads(op) && !all => None,
         What::Asked(op) => {
             let hold = accusation(op).map(|a| a.hold.as_secs_f64() * 1e3);
@@ -107,77 +107,74 @@ fn noticed(notice: &Notice, names: &Decisions) -> String {
     }
 }
 
-/// An event's evidence in words; what these do not say comes behind them.
+/// An event in words. What these do not say comes behind them.
 fn told(event: &Event) -> String {
-    let detail = event.detail.as_object();
-    let get = |key: &str| detail.and_then(|d| d.get(key));
-    let text = |key: &str| get(key).map(plain).unwrap_or_default();
-    let (said, used): (String, &[&str]) = match event.kind {
-        EventKind::Suspect => (
-            format!("{} misses in a row{}, silent for {} ms", text("misses"), needed(event), text("silence_ms")),
-            &["misses", "needed", "loss", "silence_ms", "silence_asked_ms"],
-        ),
-        EventKind::AgentSilent => {
-            (format!("answers, but without a pulse for {} ms", text("silence_ms")), &["silence_ms"])
+    let words = |said: &str| (said.to_owned(), Rest::Shown);
+    let (said, rest) = match &event.body {
+        EventBody::Suspect(s) => {
+            (format!("{} misses in a row{}, silent for {:?} ms", s.misses, needed(s), s.silence_ms), Rest::Said)
         }
-        EventKind::Vote => (
-            format!("the vote is in the table: {}, as its neighbour on the ring's {} side", text("kind"), text("side")),
-            &["kind", "side"],
-        ),
-        EventKind::VoteWithdrawn => (format!("the vote ({}) is taken back", text("kind")), &["kind"]),
-        EventKind::Held => {
-            let held = get("why").and_then(|why| serde_json::from_value::<Held>(why.clone()).ok());
-            (
-                held.map_or_else(|| text("why"), |held| format!("not removed ({}): {}", word(&held), reason(held))),
-                &["why"],
-            )
+        EventBody::AgentSilent { silence_ms } => {
+            (format!("answers, but without a pulse for {silence_ms:?} ms"), Rest::Said)
         }
-        EventKind::Down => ("is out of the table".to_owned(), &[]),
-        EventKind::AgentLost => ("is out of the table: its agent did not come back".to_owned(), &[]),
-        EventKind::Buddies => {
-            let name = |key| if get(key).is_none_or(Value::is_null) { "nobody".to_owned() } else { text(key) };
-            (format!("the buddies are {} and {} now", name("first"), name("second")), &["first", "second"])
+        EventBody::Vote { kind, side } => {
+            let (kind, side) = (word(kind), word(side));
+            (format!("the vote is in the table: {kind}, as its neighbour on the ring's {side} side"), Rest::Said)
         }
-        EventKind::DatabaseAway => (format!("the database does not answer: {}", text("cause")), &["cause"]),
-        EventKind::DatabaseBack => (format!("the database answers again, after {} ms", text("away_ms")), &["away_ms"]),
-        EventKind::Void => {
-            (format!("{} suspicions do not count: {}", text("suspicions"), text("fault")), &["suspicions", "fault"])
+        EventBody::VoteWithdrawn { kind } => (format!("the vote ({}) is taken back", word(kind)), Rest::Said),
+        EventBody::Held { why } => (format!("not removed ({}): {}", word(why), reason(*why)), Rest::Said),
+        EventBody::Buddies { first, second } => {
+            let [first, second] = [first, second].map(|name| name.as_deref().unwrap_or("nobody"));
+            (format!("the buddies are {first} and {second} now"), Rest::Said)
         }
-        EventKind::Removed => ("found itself removed".to_owned(), &[]),
-        EventKind::BrokenLink => ("another server hears it: the link is broken, not the server (R12)".to_owned(), &[]),
-        EventKind::Moving => ("goes to another place on the ring: neither buddy hears it (R12)".to_owned(), &[]),
-        EventKind::Joined
-        | EventKind::Alive
-        | EventKind::AgentBack
-        | EventKind::Left
-        | EventKind::Rejoined
-        | EventKind::Frozen
-        | EventKind::Thawed
-        | EventKind::Repaired
-        | EventKind::Service => (String::new(), &[]),
+        EventBody::DatabaseAway { cause } => (format!("the database does not answer: {cause}"), Rest::Said),
+        EventBody::DatabaseBack { away_ms } => {
+            (format!("the database answers again, after {away_ms:?} ms"), Rest::Said)
+        }
+        EventBody::Void { fault, suspicions } => {
+            (format!("{suspicions} suspicions do not count: {}", word(fault)), Rest::Said)
+        }
+        EventBody::Down(_) => words("is out of the table"),
+        EventBody::AgentLost(_) => words("is out of the table: its agent did not come back"),
+        EventBody::Removed { .. } => words("found itself removed"),
+        EventBody::BrokenLink { .. } => words("another server hears it: the link is broken, not the server (R12)"),
+        EventBody::Moving { .. } => words("goes to another place on the ring: neither buddy hears it (R12)"),
+        EventBody::Joined(_)
+        | EventBody::Alive { .. }
+        | EventBody::AgentBack {}
+        | EventBody::Left(_)
+        | EventBody::Rejoined(_)
+        | EventBody::Frozen(_)
+        | EventBody::Thawed { .. }
+        | EventBody::Repaired(_)
+        | EventBody::Service(_) => words(""),
     };
-    let rest = detail.map(|detail| others(detail, used)).unwrap_or_default();
+    let rest = match rest {
+        Rest::Said => String::new(),
+        Rest::Shown => event.body.detail().as_object().map(fields).unwrap_or_default(),
+    };
     if said.is_empty() || rest.is_empty() { said + &rest } else { format!("{said}; {rest}") }
 }
 
-/// How many misses a suspicion took, where the event tells.
-pub fn needed(event: &Event) -> String {
-    let get = |key: &str| event.detail.get(key);
-    let loss = get("loss").and_then(Value::as_f64).map(|loss| format!(" at a loss of {:.1} %", loss * 100.0));
-    get("needed").map(|n| format!(" ({n} were needed{})", loss.unwrap_or_default())).unwrap_or_default()
+/// Whether an event's words say all that it has.
+enum Rest {
+    Said,
+    /// Its fields follow.
+    Shown,
 }
 
-/// The fields that were not put into words.
-fn others(detail: &Map<String, Value>, used: &[&str]) -> String {
+/// How many misses a suspicion took.
+pub fn needed(suspected: &Suspected) -> String {
+    format!(" ({} were needed at a loss of {:.1} %)", suspected.needed, suspected.loss * 100.0)
+}
+
+/// Fields and their values.
+fn fields(detail: &Map<String, Value>) -> String {
     let mut out = Vec::new();
-    for (key, value) in detail.iter().filter(|(key, value)| !used.contains(&key.as_str()) && !value.is_null()) {
-        match value.as_object() {
-            Some(inner) => {
-                let inner = others(inner, &[]);
-                if !inner.is_empty() {
-                    out.push(inner);
-                }
-            }
+    for (key, value) in detail.iter().filter(|(_, value)| !value.is_null()) {
+        match value.as_object().map(fields) {
+            Some(inner) if inner.is_empty() => {}
+            Some(inner) => out.push(inner),
             None => out.push(format!("{key}={}", plain(value))),
         }
     }

@@ -7,7 +7,7 @@ use super::describe::needed;
 use super::files::clock;
 use super::op::{self, about, listed, ms, reason};
 use super::play::Line;
-use case::Case;
+use case::{Case, Doubt, DoubtKind};
 use ringmon_core::notice::NoticeBody;
 use ringmon_core::{EventKind, ServerId};
 use ringmon_sim::replay::{Decisions, What};
@@ -41,7 +41,7 @@ pub fn why(name: &str, lines: &[Line], names: &Decisions) -> Result<Why, Error> 
 const AFTERWARDS_US: i64 = 100_000;
 
 fn is(line: &Line, name: &str, kinds: &[EventKind]) -> bool {
-    matches!(&line.decision.what, What::Told(event) if event.subject == name && kinds.contains(&event.kind))
+    matches!(&line.decision.what, What::Told(event) if event.subject == name && kinds.contains(&event.kind()))
 }
 
 const GONE: [EventKind; 4] = [EventKind::Down, EventKind::AgentLost, EventKind::Left, EventKind::Removed];
@@ -89,7 +89,7 @@ const ALWAYS: [EventKind; 7] = [
 fn belongs(name: &str, line: &Line, names: &Decisions) -> bool {
     let named = |id: &ServerId| names.name(*id) == name;
     match &line.decision.what {
-        What::Told(event) => event.subject == name || ALWAYS.contains(&event.kind),
+        What::Told(event) => event.subject == name || ALWAYS.contains(&event.kind()),
         What::Asked(op) => about(op).iter().any(named),
         What::Came { asked, done } => {
             let seen = &done.snapshot;
@@ -157,19 +157,19 @@ fn outcome(name: &str, case: &Case) -> String {
 }
 
 fn suspicion(name: &str, case: &Case) -> Option<String> {
-    let (at, event) = case.suspect.as_ref()?;
-    let detail = |key: &str| event.detail.get(key).map(ToString::to_string).unwrap_or_default();
-    let (me, at, silence) = (&case.me, clock(*at), detail("silence_ms"));
-    Some(if event.kind == EventKind::AgentSilent {
-        format!(
-            "{me} missed the pulse of {name}'s agent at {at}: the host answered, and no pulse had come for {silence} ms."
-        )
-    } else {
-        format!(
-            "{me} suspected {name} at {at}, after {} misses in a row{} and {silence} ms without a reply.",
-            detail("misses"),
-            needed(event)
-        )
+    let doubt = case.suspect.as_ref()?;
+    let (me, at) = (&case.me, clock(doubt.at));
+    Some(match &doubt.kind {
+        DoubtKind::Agent { silence_ms } => format!(
+            "{me} missed the pulse of {name}'s agent at {at}: \
+             the host answered, and no pulse had come for {silence_ms:?} ms."
+        ),
+        DoubtKind::Host(s) => format!(
+            "{me} suspected {name} at {at}, after {} misses in a row{} and {:?} ms without a reply.",
+            s.misses,
+            needed(s),
+            s.silence_ms
+        ),
     })
 }
 
@@ -206,8 +206,8 @@ fn at_last(name: &str, case: &Case) -> Option<String> {
     let by = case.by.as_deref().unwrap_or("the remover");
     let mut parts = Vec::new();
     if let Some((silence, misses)) = end.deaf {
-        let asked = case.suspect.as_ref().filter(|_| by == case.me).and_then(|(_, e)| e.detail.get("silence_asked_ms"));
-        let asked = asked.map(|asked| format!("; {asked} ms of silence were asked for, R6")).unwrap_or_default();
+        let asked = case.suspect.as_ref().filter(|_| by == case.me).and_then(Doubt::silence_asked_ms);
+        let asked = asked.map(|asked| format!("; {asked:?} ms of silence were asked for, R6")).unwrap_or_default();
         parts.push(format!("{by} had been deaf to {name} for {} ({misses} misses{asked})", ms(silence)));
     }
     if let Some(silence) = end.own_silence.filter(|_| by != case.me) {

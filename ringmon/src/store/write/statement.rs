@@ -227,7 +227,7 @@ impl Writer {
             self.row(vec![
                 self.pool.0.into(),
                 clock::now(self.backend),
-                word(&draft.kind).into(),
+                word(&draft.body.kind()).into(),
                 draft.subject.map(|id| self.link(id)).into(),
                 draft.subject_name.as_str().into(),
                 draft.by.as_str().into(),
@@ -253,6 +253,6 @@ impl Writer {
 }
 
 fn detail(draft: &EventDraft) -> String {
-    let text = draft.detail.to_string();
-    if text.len() <= DETAIL_MAX { text } else { serde_json::json!({ "too_long": text.len() }).to_string() }
+    let text = draft.body.detail().to_string();
+    if text.len() <= DETAIL_MAX { text } else { draft.body.clone().brief().detail().to_string() }
 }

@@ -89,8 +89,8 @@ fn without_proof_in_time_another_place_is_tried() {
     bench.settle();
     bench.prove();
     bench.settle();
-    let joined = bench.events.iter().find(|e| e.kind == EventKind::Joined).expect("joined");
-    assert_eq!(joined.detail["attempts"], 2);
+    let joined = bench.events.iter().find(|e| e.kind() == EventKind::Joined).expect("joined");
+    assert_eq!(joined.body.detail()["attempts"], 2);
 }
 
 #[test]

@@ -188,7 +188,7 @@ impl Bench {
     }
 
     pub fn told(&self, kind: EventKind) -> usize {
-        self.events.iter().filter(|e| e.kind == kind).count()
+        self.events.iter().filter(|e| e.kind() == kind).count()
     }
 }
 

@@ -49,10 +49,10 @@ fn a_member_watches_both_buddies_and_tells_them() {
         assert_eq!(bench.watch_of(buddy).map(|w| w.purpose), Some(Purpose::Buddy));
         let told = |(to, n): &(_, Notice)| *to == address(buddy) && matches!(n.body, NoticeBody::Spliced { .. });
         assert!(bench.sent.iter().any(told), "s{buddy}");
-        assert!(bench.events.iter().any(|e| e.kind == EventKind::Alive && e.subject == format!("s{buddy}")));
+        assert!(bench.events.iter().any(|e| e.kind() == EventKind::Alive && e.subject == format!("s{buddy}")));
     }
-    let told = bench.events.iter().find(|e| e.kind == EventKind::Buddies).expect("buddies");
-    assert_eq!(told.detail, serde_json::json!({ "first": format!("s{first}"), "second": format!("s{second}") }));
+    let told = bench.events.iter().find(|e| e.kind() == EventKind::Buddies).expect("buddies");
+    assert_eq!(told.body.detail(), serde_json::json!({ "first": format!("s{first}"), "second": format!("s{second}") }));
 }
 
 #[test]
@@ -72,8 +72,8 @@ fn a_buddy_that_restarts_is_told_alive_once_it_says_which_life_it_lives() {
         };
         bench.feed(Input::Watch(watch, reading));
     }
-    let told: Vec<_> = bench.events.iter().filter(|e| e.kind == EventKind::Alive).map(|e| &e.detail).collect();
-    assert_eq!(told, [&serde_json::json!({ "incarnation": 2 })]);
+    let told: Vec<_> = bench.events.iter().filter(|e| e.kind() == EventKind::Alive).map(|e| e.body.detail()).collect();
+    assert_eq!(told, [serde_json::json!({ "incarnation": 2 })]);
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn a_row_that_is_gone_is_told_and_joined_again_after_a_pause_that_grows() {
         let leave = TableOp::Leave { id, incarnation: None, by: "test".into() };
         bench.table.run_plain(&leave).expect("gone");
         if let Some(event) = bench.table.events.last_mut() {
-            event.kind = EventKind::Down;
+            event.body = crate::EventBody::Down(crate::event::Removed::default());
         }
         bench.feed(notice(NoticeBody::Removed { subject: id }));
         bench.settle();

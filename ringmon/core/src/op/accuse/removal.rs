@@ -6,17 +6,16 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use serde_json::{Value, json};
-
 use super::chain::Chain;
 use super::judge::{Case, judge};
 use super::mutual::is_mutual;
 use crate::edit::{Held, Lookup, Outcome, Plan, PoolWrite, Removal, Step, StoredEvent, TableSnapshot, effective_mode};
+use crate::event::{Frozen, Removed, VoteSeen};
 use crate::op::plan::{Draft, apply, done, need, row};
 use crate::op::{Accusation, Finding};
 use crate::ring::splice_out;
 use crate::row::{Mode, PoolRow, Quorum, ServerRow, Vote, VoteKind};
-use crate::{EventDraft, EventKind, Rule, ServerId};
+use crate::{EventBody, EventDraft, Rule, ServerId};
 
 /// The removal of everybody in the chain who can be removed now; or what holds the nearest one, or all, back.
 ///
@@ -101,11 +100,15 @@ fn brake(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, run: &[&str], bef
         run.join(", "),
     );
     let event = EventDraft {
-        kind: EventKind::Frozen,
         subject: None,
         subject_name: pool.name.clone(),
         by: a.name.clone(),
-        detail: json!({ "why": why, "removed": before, "limit": limit, "due": run }),
+        body: EventBody::Frozen(Frozen {
+            due: Some(run.iter().map(|name| String::from(*name)).collect()),
+            limit: Some(limit),
+            removed: Some(before),
+            why: why.clone(),
+        }),
     };
     apply(Plan {
         deadline: seen.db_now + a.tuning.write_within,
@@ -218,32 +221,31 @@ pub(in crate::op) fn removed_event(
 ) -> EventDraft {
     let ms = |span: core::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let age = |stamp| seen.db_now.since(stamp).map(ms);
-    let votes: Vec<Value> = gone
-        .votes
-        .iter()
-        .map(|(name, v)| json!({ "voter": name, "kind": v.kind, "age_ms": age(v.since), "renewed_ms": age(v.at) }))
-        .collect();
+    let seen_vote = |(voter, vote): &(String, Vote)| VoteSeen {
+        age_ms: age(vote.since),
+        kind: vote.kind,
+        renewed_ms: age(vote.at),
+        voter: voter.clone(),
+    };
+    let removed = Removed {
+        address: Some(gone.row.address),
+        by_incarnation: Some(a.incarnation),
+        ends: Some(ends),
+        evidence: None,
+        hold_ms: Some(ms(a.hold)),
+        incarnation: Some(gone.row.incarnation),
+        misses: Some(gone.finding.misses),
+        quorum: Some(pool.rules.quorum),
+        removal: Some(gone.removal()),
+        silence_ms: Some(ms(seen.read_at.since(gone.finding.since))),
+        voters: gone.voters.clone(),
+        votes: Some(gone.votes.iter().map(seen_vote).collect()),
+    };
     EventDraft {
-        kind: match gone.kind {
-            VoteKind::Host => EventKind::Down,
-            VoteKind::Agent => EventKind::AgentLost,
-        },
         subject: Some(gone.row.id),
         subject_name: gone.row.name.clone(),
         by: a.name.clone(),
-        detail: json!({
-            "voters": gone.voters,
-            "silence_ms": ms(seen.read_at.since(gone.finding.since)),
-            "misses": gone.finding.misses,
-            "votes": votes,
-            "hold_ms": ms(a.hold),
-            "quorum": pool.rules.quorum,
-            "address": gone.row.address,
-            "incarnation": gone.row.incarnation,
-            "by_incarnation": a.incarnation,
-            "removal": gone.removal(),
-            "ends": ends,
-        }),
+        body: EventBody::removed(gone.kind, removed),
     }
 }
 
@@ -270,12 +272,9 @@ pub(in crate::op) fn already_removed(a: &Accusation, seen: &TableSnapshot) -> Re
 }
 
 fn own_removal(a: &Accusation, event: &StoredEvent) -> Option<(Removal, (ServerId, ServerId))> {
-    let field = |name: &str| event.detail.get(name).cloned();
-    let by: crate::Incarnation = serde_json::from_value(field("by_incarnation")?).ok()?;
-    if event.by != a.name || by != a.incarnation {
+    let (_, removed) = event.body.removal()?;
+    if event.by != a.name || removed.by_incarnation != Some(a.incarnation) {
         return None;
     }
-    let removal = serde_json::from_value(field("removal")?).ok()?;
-    let ends = serde_json::from_value(field("ends")?).ok()?;
-    Some((removal, ends))
+    Some((removed.removal.clone()?, removed.ends?))
 }

@@ -5,10 +5,11 @@ use core::time::Duration;
 
 use super::kit::{accuse, against, id, ms, pulseless, removed, ring_of, row, silent, whole};
 use crate::edit::{Held, Outcome};
+use crate::event::Removed;
 use crate::op::Accusation;
 use crate::row::{Mode, Quorum, Rules, Side};
 use crate::virtual_table::VirtualTable;
-use crate::{DbTime, EventKind, Incarnation};
+use crate::{DbTime, EventBody, EventKind, Incarnation, VoteKind};
 
 /// `a` has voted against `x` and its vote has stood for 100 ms; what `b` holds against `x` makes the removal complete.
 fn ripe() -> (VirtualTable, Accusation) {
@@ -130,7 +131,7 @@ fn agent_timeout() {
     assert_eq!(held(&mut table, &second), Held::AgentTimeout);
     table.advance(ms(1));
     assert_eq!(removed(&accuse(&mut table, &second)), ["x"]);
-    assert_eq!(table.events.last().unwrap().kind, EventKind::AgentLost);
+    assert_eq!(table.events.last().unwrap().kind(), EventKind::AgentLost);
 }
 
 #[test]
@@ -146,7 +147,7 @@ fn agent_timeout_is_the_pools_and_counts_for_the_weaker_word() {
     table.advance(ms(1));
     let outcome = accuse(&mut table, &second);
     assert_eq!(removed(&outcome), ["x"]);
-    assert_eq!(table.events.last().unwrap().kind, EventKind::AgentLost);
+    assert_eq!(table.events.last().unwrap().kind(), EventKind::AgentLost);
 }
 
 #[test]
@@ -175,8 +176,9 @@ fn after_removals(table: &mut VirtualTable, count: usize, ago: Duration, a: &Acc
     let template = table.events[0].clone();
     let at = table.now() - ago;
     for n in 0..count {
-        let kind = if n % 2 == 0 { EventKind::Down } else { EventKind::AgentLost };
-        table.events.push(crate::edit::StoredEvent { kind, at, ..template.clone() });
+        let kind = if n % 2 == 0 { VoteKind::Host } else { VoteKind::Agent };
+        let body = EventBody::removed(kind, Removed::default());
+        table.events.push(crate::edit::StoredEvent { body, at, ..template.clone() });
     }
     accuse(table, a)
 }
@@ -193,7 +195,7 @@ fn braked() {
             let why = table.pool.frozen.clone().unwrap();
             assert!(why.contains('x') && why.contains(&before.to_string()), "{why}");
             let event = table.events.last().unwrap();
-            assert_eq!((event.kind, event.subject), (EventKind::Frozen, None));
+            assert_eq!((event.kind(), event.subject), (EventKind::Frozen, None));
             assert_eq!(whole(&table).len(), 5, "nobody was removed");
             assert_eq!(held(&mut table, &a), Held::Frozen);
         } else {
@@ -287,7 +289,7 @@ fn with_one_witness_the_other_rules_hold() {
         assert_eq!(accuse(&mut table, &a), Outcome::Held(reason));
     }
     assert_eq!(removed(&accuse(&mut table, &healthy)), ["x"]);
-    assert_eq!(table.events.last().unwrap().detail["voters"], serde_json::json!(["a"]));
+    assert_eq!(table.events.last().unwrap().body.detail()["voters"], serde_json::json!(["a"]));
 }
 
 #[test]

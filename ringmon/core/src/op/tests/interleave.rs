@@ -115,7 +115,7 @@ fn by_history(start: &VirtualTable, table: &VirtualTable) -> BTreeSet<ServerId> 
     let mut members: BTreeSet<ServerId> = start.rows.keys().copied().collect();
     for event in &table.events[start.events.len()..] {
         let Some(subject) = event.subject else { continue };
-        match event.kind {
+        match event.kind() {
             EventKind::Joined => members.insert(subject),
             EventKind::Left | EventKind::Down | EventKind::AgentLost => {
                 assert!(members.remove(&subject), "{subject} left twice");

@@ -129,7 +129,7 @@ fn freezing_and_thawing_are_told_once() {
         assert_eq!(run(&mut table, op.clone()), Outcome::Written);
         assert_eq!(run(&mut table, op), Outcome::Written);
         assert_eq!((&table.pool.frozen, table.events.len()), (&frozen, before + 1));
-        assert_eq!(table.events.last().unwrap().detail["why"], "why", "what was thawed is told too");
+        assert_eq!(table.events.last().unwrap().body.detail()["why"], "why", "what was thawed is told too");
     }
 }
 

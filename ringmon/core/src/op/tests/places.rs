@@ -15,7 +15,7 @@ fn joins_go_in_after_the_server_that_was_chosen() {
     assert_eq!(whole(&table), ["a", "b", "c"]);
     table.run_plain(&join(&table, "x", Some("a"))).unwrap();
     assert_eq!(whole(&table), ["a", "x", "b", "c"]);
-    assert_eq!(table.events.iter().filter(|e| e.kind == EventKind::Joined).count(), 4);
+    assert_eq!(table.events.iter().filter(|e| e.kind() == EventKind::Joined).count(), 4);
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn leaving_makes_the_buddies_each_others() {
             let left: Vec<&str> = names.iter().copied().filter(|n| n != gone).collect();
             assert_eq!(whole(&table), left);
             let event = table.events.last().unwrap();
-            assert_eq!((event.kind, event.by.as_str()), (EventKind::Left, *gone));
+            assert_eq!((event.kind(), event.by.as_str()), (EventKind::Left, *gone));
         }
     }
 }
@@ -41,7 +41,7 @@ fn leaving_twice_is_leaving_once() {
     assert_eq!(table.run_plain(&op), Ok(Outcome::Left));
     assert_eq!(table.run_plain(&op), Ok(Outcome::Left));
     assert_eq!(whole(&table), ["a", "c"]);
-    assert_eq!(table.events.iter().filter(|e| e.kind == EventKind::Left).count(), 1);
+    assert_eq!(table.events.iter().filter(|e| e.kind() == EventKind::Left).count(), 1);
 }
 
 #[test]

@@ -24,10 +24,10 @@ fn two_buddies_remove_the_server_between_them() {
     assert!(matches!(outcome, Outcome::Removed { ends, .. } if ends == (id(&table, "b"), id(&table, "a"))));
     assert_eq!(whole(&table), ["a", "b", "c"]);
     let event = table.events.last().unwrap();
-    assert_eq!((event.kind, event.by.as_str(), event.subject), (EventKind::Down, "b", Some(x)));
-    assert_eq!(event.detail["voters"], serde_json::json!(["b", "a"]));
-    assert_eq!(event.detail["silence_ms"], 170);
-    assert_eq!(event.detail["votes"][0]["age_ms"], 70);
+    assert_eq!((event.kind(), event.by.as_str(), event.subject), (EventKind::Down, "b", Some(x)));
+    assert_eq!(event.body.detail()["voters"], serde_json::json!(["b", "a"]));
+    assert_eq!(event.body.detail()["silence_ms"], 170);
+    assert_eq!(event.body.detail()["votes"][0]["age_ms"], 70);
     assert_eq!(accuse(&mut table, &second), outcome, "asked again, the same answer");
     assert!(matches!(accuse(&mut table, &first), Outcome::Stale), "it was not a that removed it");
 }
@@ -98,7 +98,7 @@ fn a_server_without_a_pulse_keeps_its_place_while_the_dead_behind_it_goes() {
     assert_eq!(whole(&table), ["a", "p", "b"]);
     table.advance(ms(400));
     assert_eq!(removed(&accuse(&mut table, &second)), ["p"]);
-    assert_eq!(table.events.last().unwrap().kind, EventKind::AgentLost);
+    assert_eq!(table.events.last().unwrap().kind(), EventKind::AgentLost);
 }
 
 #[test]

@@ -76,11 +76,10 @@ impl Kit {
         StoredEvent {
             id: 1,
             at: self.db_now(),
-            kind,
             subject: Some(ServerId(id)),
             subject_name: format!("s{id}"),
             by: "x".into(),
-            detail: serde_json::Value::Null,
+            body: crate::EventBody::read(kind, serde_json::json!({})).unwrap(),
         }
     }
 

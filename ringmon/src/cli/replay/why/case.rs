@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::super::op::{Standing, about, accusation, votes, word};
 use super::super::play::Line;
 use ringmon_core::edit::{Held, Outcome, StoredEvent};
 use ringmon_core::engine::TableDone;
+use ringmon_core::event::{Removed, Suspected, VoteSeen};
 use ringmon_core::notice::NoticeBody;
 use ringmon_core::op::TableOp;
-use ringmon_core::{Event, EventKind, Time, VoteKind};
+use ringmon_core::{Event, EventBody, EventKind, Time, VoteKind};
 use ringmon_sim::replay::{Decisions, What};
 
 /// What is known of it. Times are of the wall clock, in microseconds since 1970.
@@ -20,7 +19,7 @@ pub struct Case {
     /// Whose recording it is.
     pub me: String,
     /// The first doubt.
-    pub suspect: Option<(i64, Event)>,
+    pub suspect: Option<Doubt>,
     /// The own vote.
     pub voted: Option<i64>,
     pub withdrawn: Option<i64>,
@@ -37,6 +36,23 @@ pub struct Case {
     pub removal: Option<Removal>,
     /// Since when nothing was heard.
     silent: Option<(i64, VoteKind)>,
+}
+
+/// A suspicion as it was told.
+#[derive(Debug)]
+pub struct Doubt {
+    pub at: i64,
+    pub kind: DoubtKind,
+}
+
+/// Of what.
+#[derive(Debug)]
+pub enum DoubtKind {
+    Host(Suspected),
+    /// The span without a pulse.
+    Agent {
+        silence_ms: f64,
+    },
 }
 
 /// A time during which a removal was held by one rule.
@@ -104,29 +120,55 @@ impl Case {
         if event.subject != name {
             return;
         }
-        if matches!(event.kind, EventKind::Suspect | EventKind::AgentSilent) && self.suspect.is_none() {
-            let us = event.detail.get("silence_ms").and_then(Value::as_f64).map(|ms| ms * 1e3);
-            let kind = if event.kind == EventKind::Suspect { VoteKind::Host } else { VoteKind::Agent };
-            self.silent = us.map(|us| (at.saturating_sub(whole(us)), kind));
-            self.suspect = Some((at, event.clone()));
-        } else if event.kind == EventKind::Vote {
-            self.voted.get_or_insert(at);
-        } else if event.kind == EventKind::VoteWithdrawn {
-            self.withdrawn = Some(at);
-        } else if super::GONE.contains(&event.kind) {
-            self.went(at, event);
+        match &event.body {
+            EventBody::Suspect(suspected) => self.doubted(at, DoubtKind::Host(suspected.clone())),
+            EventBody::AgentSilent { silence_ms } => self.doubted(at, DoubtKind::Agent { silence_ms: *silence_ms }),
+            EventBody::Vote { .. } => self.voted = self.voted.or(Some(at)),
+            EventBody::VoteWithdrawn { .. } => self.withdrawn = Some(at),
+            EventBody::Down(_) | EventBody::AgentLost(_) | EventBody::Left(_) | EventBody::Removed { .. } => {
+                self.went(at, event);
+            }
+            EventBody::Joined(_)
+            | EventBody::Buddies { .. }
+            | EventBody::Alive { .. }
+            | EventBody::AgentBack {}
+            | EventBody::Rejoined(_)
+            | EventBody::Frozen(_)
+            | EventBody::Thawed { .. }
+            | EventBody::Repaired(_)
+            | EventBody::Void { .. }
+            | EventBody::Held { .. }
+            | EventBody::BrokenLink { .. }
+            | EventBody::Moving { .. }
+            | EventBody::DatabaseAway { .. }
+            | EventBody::DatabaseBack { .. }
+            | EventBody::Service(_) => {}
         }
     }
 
+    fn doubted(&mut self, at: i64, kind: DoubtKind) {
+        if self.suspect.is_some() {
+            return;
+        }
+        let doubt = Doubt { at, kind };
+        let (silence_ms, of) = doubt.silence();
+        self.silent = Some((at.saturating_sub(whole(silence_ms * 1e3)), of));
+        self.suspect = Some(doubt);
+    }
+
     fn went(&mut self, at: i64, event: &Event) {
-        self.gone = Some((at, event.kind));
-        self.by = self.by.take().or_else(|| event.detail.get("by").and_then(Value::as_str).map(str::to_owned));
-        // Who was removed itself is told of it with the line of the event table.
-        let stored = event.detail.get("detail").filter(|detail| detail.is_object());
-        let voters = event.detail.get("voters").or_else(|| stored?.get("voters")).and_then(Value::as_array);
-        self.voters = voters.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect();
-        if self.removal.is_none() {
-            self.removal = stored.map(Removal::stored);
+        self.gone = Some((at, event.kind()));
+        // A server that was removed itself is told so with the line of the event table.
+        let (body, by, is_stored) = match &event.body {
+            EventBody::Removed { cause: Some(cause) } => (&cause.body, Some(cause.by.clone()), true),
+            EventBody::Left(left) => (&event.body, left.by.clone(), false),
+            body => (body, None, false),
+        };
+        self.by = self.by.take().or(by);
+        let Some((_, removed)) = body.removal() else { return };
+        self.voters.clone_from(&removed.voters);
+        if is_stored && self.removal.is_none() {
+            self.removal = Some(Removal::stored(removed));
         }
     }
 
@@ -185,43 +227,55 @@ impl Case {
 
     /// Somebody else removed it: what that one wrote down.
     fn stored(&mut self, line: &Line, event: &StoredEvent) {
-        if self.removal.is_some() || !matches!(event.kind, EventKind::Down | EventKind::AgentLost | EventKind::Left) {
+        if self.removal.is_some() || !matches!(event.kind(), EventKind::Down | EventKind::AgentLost | EventKind::Left) {
             return;
         }
         self.by = Some(event.by.clone());
         let us = self.silent.map(|(at, _)| line.wall_us.saturating_sub(at));
         let own = us.and_then(|us| u64::try_from(us).ok()).map(Duration::from_micros);
-        self.removal = Some(Removal { own_silence: own, ..Removal::stored(&event.detail) });
+        let stored = event.body.removal().map(|(_, removed)| Removal::stored(removed)).unwrap_or_default();
+        self.removal = Some(Removal { own_silence: own, ..stored });
     }
 }
 
-impl Removal {
-    /// From the detail of a line of `event`.
-    fn stored(detail: &Value) -> Self {
-        let ms = |value: Option<&Value>| value.and_then(Value::as_u64).map(Duration::from_millis);
-        let of = |key: &str| detail.get(key);
-        let votes = of("votes").and_then(Value::as_array).cloned().unwrap_or_default();
-        Self {
-            deaf: ms(of("silence_ms")).zip(of("misses").and_then(Value::as_u64)),
-            own_silence: None,
-            votes: votes
-                .iter()
-                .map(|vote| Standing {
-                    voter: vote.get("voter").and_then(Value::as_str).unwrap_or_default().to_owned(),
-                    kind: vote
-                        .get("kind")
-                        .and_then(|kind| serde_json::from_value(kind.clone()).ok())
-                        .unwrap_or(VoteKind::Host),
-                    age: ms(vote.get("age_ms")),
-                    renewed: ms(vote.get("renewed_ms")),
-                })
-                .collect(),
-            hold: ms(of("hold_ms")),
+impl Doubt {
+    /// How long the silence was by then, in milliseconds, and of what.
+    const fn silence(&self) -> (f64, VoteKind) {
+        match &self.kind {
+            DoubtKind::Host(suspected) => (suspected.silence_ms, VoteKind::Host),
+            DoubtKind::Agent { silence_ms } => (*silence_ms, VoteKind::Agent),
+        }
+    }
+
+    /// The silence that a removal asked for (R6).
+    pub const fn silence_asked_ms(&self) -> Option<f64> {
+        match &self.kind {
+            DoubtKind::Host(suspected) => Some(suspected.silence_asked_ms),
+            DoubtKind::Agent { .. } => None,
         }
     }
 }
 
-/// Microseconds of a number from JSON.
+impl Removal {
+    /// From a line of `event`.
+    fn stored(removed: &Removed) -> Self {
+        let ms = |value: Option<u64>| value.map(Duration::from_millis);
+        let standing = |vote: &VoteSeen| Standing {
+            voter: vote.voter.clone(),
+            kind: vote.kind,
+            age: ms(vote.age_ms),
+            renewed: ms(vote.renewed_ms),
+        };
+        Self {
+            deaf: ms(removed.silence_ms).zip(removed.misses.map(u64::from)),
+            own_silence: None,
+            votes: removed.votes.iter().flatten().map(standing).collect(),
+            hold: ms(removed.hold_ms),
+        }
+    }
+}
+
+/// Whole microseconds.
 #[expect(clippy::cast_possible_truncation, reason = "a silence has far fewer microseconds than fit")]
 const fn whole(us: f64) -> i64 {
     us as i64
