@@ -24,7 +24,7 @@ fn recording() -> &'static [Vec<u8>] {
         world.run_for(Duration::from_secs(1));
         world.befall(2, Fault::Crash);
         world.run_for(Duration::from_secs(2));
-        let line = world.log.iter().find(|l| l.event.kind == ringmon_core::EventKind::Down).expect("s3 is removed");
+        let line = world.log.iter().find(|l| l.event.kind() == ringmon_core::EventKind::Down).expect("s3 is removed");
         let host = line.host;
         world.tapes.get_mut(&host).expect("recorded").files()
     })

@@ -77,7 +77,7 @@ fn what_was_not_removed_is_said_so() {
     let mut world = pool(12);
     world.befall(2, Fault::Crash);
     // Both suspect it; it is back long before the votes are old enough, however fast that was.
-    let suspicions = |world: &World| world.log.iter().filter(|l| l.event.kind == EventKind::Suspect).count();
+    let suspicions = |world: &World| world.log.iter().filter(|l| l.event.kind() == EventKind::Suspect).count();
     let before = suspicions(&world);
     assert!(world.run_until(Duration::from_secs(2), |world| suspicions(world) == before + 2));
     world.befall(2, Fault::Return);

@@ -1,20 +1,20 @@
 //! The event log's lines, and what it does when they cannot be written.
 
 use super::*;
-use ringmon_core::Time;
-use serde_json::json;
+use ringmon_core::event::Removed;
+use ringmon_core::{EventBody, Time};
 
-fn event(kind: EventKind) -> Event {
-    Event { mono: Time::from_ns(7), kind, subject: "b".to_owned(), detail: json!({ "misses": 5 }) }
+fn event(body: EventBody) -> Event {
+    Event { mono: Time::from_ns(7), subject: "b".to_owned(), body }
 }
 
 #[test]
 fn a_line_has_the_fields_that_others_script_against() {
     assert_eq!(
-        line("2026-11-01T12:00:00.000000001Z", "a", &event(EventKind::AgentSilent)),
+        line("2026-11-01T12:00:00.000000001Z", "a", &event(EventBody::AgentSilent { silence_ms: 512.5 })),
         concat!(
             r#"{"at":"2026-11-01T12:00:00.000000001Z","mono_ns":7,"server":"a","event":"agent_silent","#,
-            r#""subject":"b","detail":{"misses":5}}"#,
+            r#""subject":"b","detail":{"silence_ms":512.5}}"#,
             "\n"
         )
     );
@@ -26,12 +26,12 @@ fn lines_are_appended_and_there_at_once() {
     let path = dir.path().join("events.jsonl");
     std::fs::write(&path, "{\"old\":1}\n").unwrap();
     let mut log = EventLog::open(&EventTarget::File(path.clone()), "a".to_owned()).unwrap();
-    log.write(&event(EventKind::Suspect));
-    log.write(&event(EventKind::Down));
+    log.write(&event(EventBody::AgentBack {}));
+    log.write(&event(EventBody::Down(Removed::default())));
     let text = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 3);
-    assert_eq!(lines[1]["event"], "suspect");
+    assert_eq!(lines[1]["event"], "agent_back");
     assert_eq!(lines[2]["event"], "down");
     let at = lines[2]["at"].as_str().unwrap();
     assert_eq!(at.len(), "2026-11-01T12:00:00.000000001Z".len(), "{at}");
@@ -43,8 +43,8 @@ fn lines_are_appended_and_there_at_once() {
 fn a_full_disk_is_counted_and_not_fatal() {
     let target = EventTarget::File(PathBuf::from("/dev/full"));
     let mut log = EventLog::open(&target, "a".to_owned()).unwrap();
-    log.write(&event(EventKind::Suspect));
-    log.write(&event(EventKind::Alive));
+    log.write(&event(EventBody::AgentBack {}));
+    log.write(&event(EventBody::AgentBack {}));
     assert_eq!(log.failures(), 2);
 }
 

@@ -74,7 +74,7 @@ async fn an_agents_grants_suffice_for_an_agent_and_not_for_an_administrator(db: 
     store.run_plain(&withdraw).await;
     let leave = TableOp::Leave { id: d.id, incarnation: Some(d.incarnation), by: "d".into() };
     assert_eq!(store.run_plain(&leave).await, Outcome::Left);
-    assert!(!store.events(Events::Newest(10)).await.unwrap().is_empty());
+    assert!(!store.history(Events::Newest(10)).await.is_empty());
 
     refused("rules", store.set_rules(&RuleChanges { brake_permille: Some(1000), ..changes }).await);
     let pool = store.pool().await.unwrap();
@@ -89,7 +89,7 @@ async fn a_readers_grants_suffice_to_look_and_for_nothing_else(db: TestDb) {
     admin.ring_of(&["a", "b"]).await;
     let store = as_documented(&db, &admin, "For readers:", "ringmon_reader").await;
     assert_eq!(store.whole().await, ["a", "b"]);
-    assert!(!store.events(Events::Newest(10)).await.unwrap().is_empty());
+    assert!(!store.history(Events::Newest(10)).await.is_empty());
     assert_eq!(store.pool().await.unwrap().name, POOL);
     let row = store.row("a").await;
     // What a router reads: rows, and what became of those that are gone.

@@ -251,10 +251,10 @@ pub async fn settle(store: &Store, writers: &[Writer]) -> Result<(), String> {
         return Err(damage.join("; "));
     }
     let members: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
-    let history = store.events(Events::Newest(u32::MAX)).await.map_err(|error| error.to_string())?;
+    let history = store.history(Events::Newest(u32::MAX)).await;
     // Of those in doubt the history knows whether they went, and on whose word.
     for writer in writers {
-        let removed = |event: &StoredEvent| matches!(event.kind, EventKind::Down | EventKind::AgentLost);
+        let removed = |event: &StoredEvent| matches!(event.kind(), EventKind::Down | EventKind::AgentLost);
         let its = |event: &&StoredEvent| event.by == writer.name && removed(event);
         let went: BTreeSet<ServerId> = history.iter().filter(its).filter_map(|event| event.subject).collect();
         for id in writer.in_doubt.intersection(&went).filter(|id| !members.contains(id)) {
@@ -275,10 +275,10 @@ pub async fn settle(store: &Store, writers: &[Writer]) -> Result<(), String> {
 
 /// Every server's coming and going is in `event`, once.
 async fn assert_history(store: &Store, joined: &BTreeSet<ServerId>, ended: &BTreeSet<ServerId>) {
-    let events = store.events(Events::Newest(u32::MAX)).await.unwrap();
+    let events = store.history(Events::Newest(u32::MAX)).await;
     for id in joined {
         let of =
-            |kinds: &[EventKind]| events.iter().filter(|e| e.subject == Some(*id) && kinds.contains(&e.kind)).count();
+            |kinds: &[EventKind]| events.iter().filter(|e| e.subject == Some(*id) && kinds.contains(&e.kind())).count();
         let ends = of(&[EventKind::Down, EventKind::AgentLost, EventKind::Left]);
         assert_eq!(ends, usize::from(ended.contains(id)), "{id} went once");
         assert!(of(&[EventKind::Joined, EventKind::Rejoined]) >= 1, "{id} came");

@@ -268,9 +268,9 @@ async fn every_write_uses_an_index(db: TestDb) {
 
 async fn history_is_read_and_forgotten_by_an_index(db: TestDb) {
     let mut explained = Explained::new(&db).await;
-    explained.store.events(Events::Newest(50)).await.unwrap();
+    explained.store.history(Events::Newest(50)).await;
     explained.judge("the newest events", Reads::End).await;
-    explained.store.events(Events::After { id: 100, limit: 50 }).await.unwrap();
+    explained.store.history(Events::After { id: 100, limit: 50 }).await;
     explained.judge("events after one", Reads::End).await;
     explained.store.set_rules(&RuleChanges { brake_permille: Some(1000), ..RuleChanges::default() }).await.unwrap();
     explained.judge("rules", Reads::Few).await;

@@ -7,8 +7,8 @@ use ringmon_tests::engine::{Engine, Node, PASSWORD, USER};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use crate::store::error::Fault;
-use crate::store::{DatabaseUrl, Store};
-use ringmon_core::edit::{Guard, Lookup, NewRow, Outcome, Plan, Step, TableSnapshot};
+use crate::store::{DatabaseUrl, Events, Store};
+use ringmon_core::edit::{Guard, Lookup, NewRow, Outcome, Plan, Step, StoredEvent, TableSnapshot};
 use ringmon_core::engine::TableOp;
 use ringmon_core::ring;
 use ringmon_core::row::{Address, Health, Quorum, ServerRow};
@@ -201,6 +201,11 @@ impl Store {
             Err(Fault::Conflict(_)) => None,
             Err(Fault::Failed(error)) => panic!("{error}"),
         }
+    }
+
+    /// What happened, as operations read it.
+    pub(super) async fn history(&self, which: Events) -> Vec<StoredEvent> {
+        self.events(which).await.unwrap().into_iter().map(|past| past.stored).collect()
     }
 
     /// A ring of these servers in this order.

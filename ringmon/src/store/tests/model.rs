@@ -174,7 +174,7 @@ async fn adopt(store: &Store, model: &mut VirtualTable, during: (DbTime, DbTime)
     assert_eq!(rows, model.rows, "rows after {what}");
     assert_eq!(store.pool().await.unwrap(), model.pool, "pool after {what}");
 
-    let events = store.events(Events::Newest(u32::MAX)).await.unwrap();
+    let events = store.history(Events::Newest(u32::MAX)).await;
     assert_eq!(events.len(), model.events.len(), "events after {what}");
     assert!(events.is_sorted_by(|a, b| a.id < b.id));
     for (event, expected) in events.iter().zip(&mut model.events) {

@@ -132,10 +132,10 @@ async fn state(store: &Store) -> Vec<String> {
         })
         .collect();
     state.sort();
-    let events = store.events(Events::Newest(1000)).await.unwrap();
+    let events = store.history(Events::Newest(1000)).await;
     // An event about the pool bears its name.
     let subject = |name: &str| if name == store.pool_name() { "the pool".to_owned() } else { name.to_owned() };
-    state.extend(events.iter().map(|e| format!("{:?} {} by {}", e.kind, subject(&e.subject_name), e.by)));
+    state.extend(events.iter().map(|e| format!("{:?} {} by {}", e.kind(), subject(&e.subject_name), e.by)));
     state.push(format!("frozen: {:?}", store.pool().await.unwrap().frozen));
     state
 }

@@ -47,11 +47,11 @@ async fn a_pool_is_made_once(db: TestDb) {
 async fn a_pool_with_servers_is_not_deleted(db: TestDb) {
     let store = db.store().await;
     store.ring_of(&["a", "b"]).await;
-    let events = store.events(Events::Newest(100)).await.unwrap().len();
+    let events = store.history(Events::Newest(100)).await.len();
     let error = store.delete().await.unwrap_err();
     assert!(matches!(error, Error::PoolInUse { servers: 2, .. }), "{error:?}");
     assert_eq!(store.whole().await, ["a", "b"]);
-    assert_eq!(store.events(Events::Newest(100)).await.unwrap().len(), events, "its history too");
+    assert_eq!(store.history(Events::Newest(100)).await.len(), events, "its history too");
 }
 
 async fn a_deleted_pool_takes_its_events_along_and_nobody_elses(db: TestDb) {
@@ -64,11 +64,11 @@ async fn a_deleted_pool_takes_its_events_along_and_nobody_elses(db: TestDb) {
         let left = store.run_plain(&TableOp::Leave { id, incarnation: None, by: "operator".into() }).await;
         assert_eq!(left, Outcome::Left);
     }
-    let kept = store.events(Events::Newest(100)).await.unwrap();
-    let gone = other.events(Events::Newest(100)).await.unwrap().len();
+    let kept = store.history(Events::Newest(100)).await;
+    let gone = other.history(Events::Newest(100)).await.len();
     assert!(gone > 0 && !kept.is_empty());
     assert_eq!(other.delete().await.unwrap(), gone as u64);
-    assert_eq!(store.events(Events::Newest(100)).await.unwrap(), kept);
+    assert_eq!(store.history(Events::Newest(100)).await, kept);
     assert!(matches!(other.delete().await, Err(Error::NoSuchPool { .. })));
     assert_eq!(Store::pools(&db.url).await.unwrap().len(), 1);
 }
@@ -89,7 +89,7 @@ async fn keys_change_only_if_nobody_else_changed_the_row(db: TestDb) {
 async fn events_are_forgotten_by_age_in_batches(db: TestDb) {
     let store = db.store().await;
     store.ring_of(&["a", "b"]).await;
-    let young = store.events(Events::Newest(100)).await.unwrap();
+    let young = store.history(Events::Newest(100)).await;
     let pool = store.pool().await.unwrap().id.0;
     // Two and a half batches of long ago, before those in time but not in number; one of another pool.
     let now = young[0].at.as_us();
@@ -110,7 +110,7 @@ async fn events_are_forgotten_by_age_in_batches(db: TestDb) {
     assert_eq!(store.forget_events(Duration::from_secs(10_000), &mut |n| told.push(n)).await.unwrap(), 0);
     assert_eq!(store.forget_events(Duration::from_secs(3600), &mut |n| told.push(n)).await.unwrap(), 2500);
     assert_eq!(told, [1000, 2000, 2500]);
-    let left = store.events(Events::Newest(5000)).await.unwrap();
+    let left = store.history(Events::Newest(5000)).await;
     assert_eq!(left.iter().map(|e| e.at).collect::<Vec<_>>(), young.iter().map(|e| e.at).collect::<Vec<_>>());
     assert_eq!(store.sql(&format!("DELETE FROM event WHERE pool = {}", pool + 1)).await, 1, "another pool's stays");
 }

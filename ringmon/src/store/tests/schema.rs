@@ -10,7 +10,7 @@ use crate::store::{Error, Events, RuleChanges, SCHEMA_VERSION, Store};
 use ringmon_core::edit::Outcome;
 use ringmon_core::engine::TableOp;
 use ringmon_core::row::{Alone, Mode, Quorum};
-use ringmon_core::{EventKind, ServerId};
+use ringmon_core::{EventBody, ServerId};
 
 super::on_engines!(
     init_may_be_run_again,
@@ -146,12 +146,12 @@ async fn rules_change_and_stay(db: TestDb) {
 async fn events_are_listed_oldest_first(db: TestDb) {
     let store = db.store().await;
     store.ring_of(&["a", "b", "c"]).await;
-    let all = store.events(Events::Newest(10)).await.unwrap();
+    let all = store.history(Events::Newest(10)).await;
     assert_eq!(all.iter().map(|e| e.subject_name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
-    assert!(all.iter().all(|e| e.kind == EventKind::Joined && e.detail.is_object()));
+    assert!(all.iter().all(|e| matches!(e.body, EventBody::Joined(_))));
     assert_eq!(all[0].subject, Some(store.row("a").await.id), "the inserted row's own id");
-    assert_eq!(store.events(Events::Newest(2)).await.unwrap(), all[1..]);
-    assert_eq!(store.events(Events::After { id: all[0].id, limit: 1 }).await.unwrap(), all[1..2]);
+    assert_eq!(store.history(Events::Newest(2)).await, all[1..]);
+    assert_eq!(store.history(Events::After { id: all[0].id, limit: 1 }).await, all[1..2]);
 }
 
 async fn what_no_version_knows_is_named(db: TestDb) {

@@ -11,7 +11,7 @@ use ringmon_core::edit::{
     EventDraft, Guard, Lookup, Outcome, Plan, PoolWrite, RowSet, RowWrite, TableSnapshot, VoteSet,
 };
 use ringmon_core::row::{Health, ServerRow};
-use ringmon_core::{EventKind, ServerId, VoteKind};
+use ringmon_core::{EventBody, ServerId, VoteKind};
 
 super::on_engines!(
     a_deadline_that_has_passed_writes_nothing,
@@ -30,18 +30,12 @@ super::on_engines!(
 
 /// Everything a plan could have changed.
 async fn state(store: &Store) -> (Vec<ServerRow>, i64, usize) {
-    let events = store.events(Events::Newest(10_000)).await.unwrap().len();
+    let events = store.history(Events::Newest(10_000)).await.len();
     (store.servers().await.unwrap(), store.pool().await.unwrap().version, events)
 }
 
 fn event(subject: Option<ServerId>) -> EventDraft {
-    EventDraft {
-        kind: EventKind::Void,
-        subject,
-        subject_name: "subject".into(),
-        by: "test".into(),
-        detail: serde_json::json!({}),
-    }
+    EventDraft { subject, subject_name: "subject".into(), by: "test".into(), body: EventBody::Thawed { why: None } }
 }
 
 /// Writes to every table: an insert, updates, a delete, the pool, an event.
@@ -241,7 +235,7 @@ async fn the_clock_is_read_before_the_rows(db: TestDb) {
     let db_now = seen.db_now.as_us();
     assert!((begin - 1000..=end).contains(&db_now), "{begin} <= {db_now} <= {end}");
     assert!(mono <= seen.read_at && seen.read_at <= super::kit::mono());
-    let stamped = store.events(Events::Newest(1)).await.unwrap()[0].at.as_us();
+    let stamped = store.history(Events::Newest(1)).await[0].at.as_us();
     assert!((db_now..=end).contains(&stamped), "{db_now} <= {stamped} <= {end}");
 }
 
@@ -249,13 +243,14 @@ async fn many_events_are_written_at_once(db: TestDb) {
     let (store, lookups) = two(&db).await;
     let many = |seen: &TableSnapshot| {
         let mut events: Vec<EventDraft> = (0..120).map(|n| event(Some(ServerId(n)))).collect();
-        events[60].detail = serde_json::json!({ "long": "x".repeat(70_000) });
+        events[60].body = EventBody::Thawed { why: Some("x".repeat(70_000)) };
         Plan { writes: Vec::new(), pool: None, events, ..everything(seen) }
     };
     store.apply(lookups, many, || true).await.unwrap();
-    let events = store.events(Events::Newest(120)).await.unwrap();
+    let events = store.history(Events::Newest(120)).await;
     assert_eq!(events.iter().map(|e| e.subject.unwrap().0).collect::<Vec<_>>(), (0..120).collect::<Vec<_>>());
-    assert!(events[60].detail.get("too_long").is_some(), "a detail that does not fit keeps nothing from being written");
+    let EventBody::Thawed { why: Some(why) } = &events[60].body else { panic!("{:?}", events[60]) };
+    assert!(why.starts_with("xxx") && why.len() < 1000, "a detail that does not fit keeps nothing from being written");
 }
 
 async fn dropping_an_operation_rolls_it_back(db: TestDb) {

@@ -116,7 +116,7 @@ async fn every_row_stays_as_it_was(db: TestDb) {
     assert_eq!(rows(&database).await, before);
     let store = db.open().await;
     assert_eq!(store.whole().await, ["n1", "n2", "n3"]);
-    assert_eq!(store.events(Events::Newest(2)).await.unwrap().len(), 2);
+    assert_eq!(store.history(Events::Newest(2)).await.len(), 2);
 }
 
 /// What an agent does, until `done` changes: it joins, says how its service is, looks, and leaves.
@@ -133,7 +133,7 @@ async fn agent(store: Store, name: String, count: watch::Sender<u32>, done: watc
             store.run_plain(&TableOp::Leave { id: row.id, incarnation: None, by: "test".into() }).await;
             joined = true;
         }
-        store.events(Events::Newest(5)).await.unwrap();
+        store.history(Events::Newest(5)).await;
         count.send_modify(|count| *count += u32::from(joined));
     }
 }
