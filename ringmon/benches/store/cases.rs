@@ -16,6 +16,7 @@ use crate::naive::Naive;
 use crate::ours::Ours;
 use crate::target::{Database, Target};
 use crate::writer::Writer;
+use ringmon_core::law;
 
 /// How many choose a random server at once: more would only wait for a processor while each sorts the pool.
 const PICKERS: u32 = 4;
@@ -23,7 +24,7 @@ const PICKERS: u32 = 4;
 const PAIRS: u32 = 8;
 /// What comes before and after a measurement, and the slowest operation in it, are over by then.
 const AROUND: Duration = Duration::from_secs(180);
-/// Agents that look at their rows: [`Tuning::reread`](ringmon_core::Tuning::reread), without jitter.
+/// Agents that look at their rows: [`Tuning::reread`](ringmon_core::law::REREAD), without jitter.
 const IDLE_AGENTS: f64 = 10_000.0;
 
 /// How many do this at once.
@@ -158,7 +159,7 @@ impl Crowd<'_> {
 
     /// Between two looks of any of the idle agents.
     fn pace(&self) -> Option<Duration> {
-        let reread = ringmon_core::Profile::Default.tuning().reread;
+        let reread = law::REREAD;
         (self.what == What::Idle).then(|| reread.div_f64(IDLE_AGENTS))
     }
 

@@ -1,6 +1,6 @@
 //! From the readings of one watch to an opinion of one server.
 //!
-//! What a watch has learned of its own loss ([`Loss`]) says how many misses in a row mean something; [`Limits`] has the profile's constants.
+//! What a watch has learned of its own loss ([`Loss`]) says how many misses in a row mean something; [`law`] and the profile have the constants.
 
 use core::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::{LocalFault, WatchReading};
 use super::loss::Loss;
-use super::{Time, Tuning, VoteKind};
+use super::{Time, Tuning, VoteKind, law};
 
 /// What a server is to the one that watches it.
 ///
@@ -64,60 +64,16 @@ impl State {
     }
 }
 
-/// How much silence is needed for what, on a watch that has learned nothing yet.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Limits {
-    interval: Duration,
-    deadline: Duration,
-    pulse_gone: Duration,
-    suspect_misses: u32,
-    removal_misses: u32,
-    removal_silence: Duration,
-    removal_silence_most: Duration,
-}
+/// A burst goes on for so many misses more than are needed, and ends after [`BURST_MOST`] in any case.
+const BURST_MORE: u32 = 8;
+/// Misses in a row after which no burst helps: the network may be what suffers.
+const BURST_MOST: u32 = 96;
 
-impl Limits {
-    /// A burst goes on for so many misses more than are needed, and ends after [`Self::BURST_MOST`] in any case.
-    const BURST_MORE: u32 = 8;
-    const BURST_MOST: u32 = 96;
-
-    /// The limits of a profile.
-    #[must_use]
-    pub const fn new(tuning: &Tuning) -> Self {
-        Self {
-            interval: tuning.interval,
-            deadline: tuning.deadline,
-            pulse_gone: tuning.pulse_gone,
-            suspect_misses: tuning.suspect_misses,
-            removal_misses: tuning.removal_misses,
-            removal_silence: tuning.removal_silence,
-            removal_silence_most: tuning.removal_silence_most,
-        }
-    }
-
-    /// The grace after a link came up: time for a suspicion's worth of probes.
-    #[must_use]
-    pub fn grace(&self) -> Duration {
-        self.interval * self.suspect_misses + self.deadline
-    }
-
-    /// R6: how long a silence must last for a removal, where outages have `taught` so much, and `factor` says how late this server is.
-    #[must_use]
-    pub fn silence(&self, taught: Duration, factor: u32) -> Duration {
-        (self.removal_silence * factor).max(taught).min(self.removal_silence_most)
-    }
-
-    /// R6: how many probes it must have missed.
-    #[must_use]
-    pub const fn removal_misses(&self) -> u32 {
-        self.removal_misses
-    }
-
-    /// R2, of an agent without a pulse: heard this long after that began, somebody else proves this server's own ears.
-    #[must_use]
-    pub fn ears(&self) -> Duration {
-        self.interval * 2 + self.deadline
-    }
+/// R6: how long a silence must last for a removal, where outages have `taught` so much, and `factor` says how late this
+/// server is.
+#[must_use]
+pub fn silence_asked(taught: Duration, factor: u32) -> Duration {
+    (law::REMOVAL_SILENCE * factor).max(taught).min(law::REMOVAL_SILENCE_MOST)
 }
 
 /// The opinion of one watch.
@@ -154,10 +110,10 @@ pub enum Change {
 impl Detector {
     /// Of a watch that has just begun.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new() -> Self {
         Self {
             state: State::Waiting,
-            loss: Loss::new(limits.suspect_misses),
+            loss: Loss::new(),
             clean: None,
             suspected: None,
             missed_at: None,
@@ -195,11 +151,11 @@ impl Detector {
     /// R2: somebody who answers after this moment proves that this server could have heard its suspect. Of a host that is
     /// when its first miss was read: the probe that was missed left before, and so the own link works after it died, if it died.
     #[must_use]
-    pub fn deaf_from(&self, kind: VoteKind, reading: &WatchReading, limits: &Limits) -> Time {
+    pub fn deaf_from(&self, kind: VoteKind, reading: &WatchReading, tuning: &Tuning) -> Time {
         let since = self.silent_since(kind, reading);
         match kind {
-            VoteKind::Host => self.missed_at.map_or(since + limits.ears(), |at| at.max(since)),
-            VoteKind::Agent => since + limits.ears(),
+            VoteKind::Host => self.missed_at.map_or(since + tuning.ears(), |at| at.max(since)),
+            VoteKind::Agent => since + tuning.ears(),
         }
     }
 
@@ -213,9 +169,9 @@ impl Detector {
 
     /// Whether it pays to probe faster: something was missed, and it is not known yet what that means. Bounded, as the network may be what suffers.
     #[must_use]
-    pub fn wants_burst(&self, reading: &WatchReading, limits: &Limits, factor: u32) -> bool {
-        let enough = self.needed(factor).max(limits.removal_misses) + Limits::BURST_MORE;
-        (1..enough.min(Limits::BURST_MOST)).contains(&reading.consecutive)
+    pub fn wants_burst(&self, reading: &WatchReading, factor: u32) -> bool {
+        let enough = self.needed(factor).max(law::REMOVAL_MISSES) + BURST_MORE;
+        (1..enough.min(BURST_MOST)).contains(&reading.consecutive)
     }
 
     /// When the first miss of the present run was read.
@@ -225,10 +181,10 @@ impl Detector {
     }
 
     /// A reading taken at `now`, by a server that is `factor` times as late as one that is well.
-    pub fn observe(&mut self, now: Time, reading: &WatchReading, limits: &Limits, factor: u32) -> Option<Change> {
+    pub fn observe(&mut self, now: Time, reading: &WatchReading, tuning: &Tuning, factor: u32) -> Option<Change> {
         self.missed_at = (reading.consecutive > 0).then(|| self.missed_at.unwrap_or(now));
         if let Some(clean) = self.clean.as_mut().filter(|clean| clean.misses.is_none()) {
-            let settled = clean.from + limits.deadline.max(reading.patience);
+            let settled = clean.from + tuning.deadline.max(reading.patience);
             clean.misses = (now >= settled).then_some(reading.misses);
         }
         self.loss.observe(reading);
@@ -245,7 +201,7 @@ impl Detector {
         }
         self.void_told = false;
         self.suspected = None;
-        self.go(Self::judge(self.state, reading, limits))
+        self.go(Self::judge(self.state, reading, tuning))
     }
 
     /// This server's own evidence from `from` to `until` counts for nothing.
@@ -268,9 +224,9 @@ impl Detector {
 
     /// A host that was heard and is not missed. The pulse is compared with the last proof and not with `now`: silence ages a
     /// pulse too, and a probe a second must not make an agent look gone between two replies.
-    fn judge(state: State, reading: &WatchReading, limits: &Limits) -> State {
+    fn judge(state: State, reading: &WatchReading, tuning: &Tuning) -> State {
         let Some(proof) = reading.last_proof() else { return state };
-        if proof.since(reading.pulseless_since()) > limits.pulse_gone {
+        if proof.since(reading.pulseless_since()) > tuning.pulse_gone {
             State::AgentSilent
         } else if reading.last_pulse.is_some() {
             State::Alive

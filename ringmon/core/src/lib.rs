@@ -24,6 +24,7 @@ pub mod event;
 pub mod evidence;
 pub mod id;
 pub mod lateness;
+pub mod law;
 pub mod loss;
 pub mod notice;
 pub mod op;

@@ -9,6 +9,7 @@ use alloc::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::WatchReading;
+use super::law;
 
 /// Misses in a row that come by chance less often than once in so many probes make a suspicion.
 pub const ALPHA: f64 = 1e-9;
@@ -41,18 +42,16 @@ pub struct Loss {
     /// The misses of the present run, if there is one.
     run: u32,
     needed: u32,
-    floor: u32,
 }
 
 impl Loss {
-    /// Of a watch that has just begun: it is as if 64 probes had left, and one of them had been lost. `floor` is the least number of
-    /// misses asked for.
+    /// Of a watch that has just begun: it is as if 64 probes had left, and one of them had been lost.
     #[must_use]
-    pub fn new(floor: u32) -> Self {
+    pub fn new() -> Self {
         let now = Mark { sent: SHORT, lost: 1 };
         let marks = VecDeque::from([Mark::default()]);
-        let mut loss = Self { marks, now, misses: 0, run: 0, needed: 0, floor };
-        loss.needed = needed(loss.share(), floor);
+        let mut loss = Self { marks, now, misses: 0, run: 0, needed: 0 };
+        loss.needed = needed(loss.share());
         loss
     }
 
@@ -83,7 +82,7 @@ impl Loss {
         while self.marks.get(1).is_some_and(|next| next.sent + LONG <= self.now.sent) {
             self.marks.pop_front();
         }
-        self.needed = needed(self.share(), self.floor);
+        self.needed = needed(self.share());
     }
 
     /// The share of probes that is lost: what is counted upon, with its uncertainty.
@@ -116,13 +115,13 @@ fn sigma(share: f64, count: f64) -> f64 {
 
 /// Misses in a row that chance brings about less often than [`ALPHA`].
 #[must_use]
-pub fn needed(share: f64, floor: u32) -> u32 {
+pub fn needed(share: f64) -> u32 {
     let share = share.max(FLOOR);
     if share >= 0.99 {
         return MOST;
     }
     let many = libm::ceil(libm::log(ALPHA) / libm::log(share));
-    (many as u32).clamp(floor, MOST)
+    (many as u32).clamp(law::SUSPECT_MISSES, MOST)
 }
 
 #[cfg(test)]

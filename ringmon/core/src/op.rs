@@ -29,6 +29,7 @@ use super::edit::{Guard, NewRow, Step, TableSnapshot};
 use super::evidence::Witness;
 use super::row::{Health, Mode, Side};
 use super::{Incarnation, Rule, ServerId, Time, Tuning, VoteKind};
+use crate::law;
 
 /// An operation.
 #[derive(Clone, Debug, PartialEq)]
@@ -216,7 +217,7 @@ impl TableOp {
     fn unhurried(&self, step: Step) -> Step {
         match (self, step) {
             (Self::Accuse(a) | Self::RemoveAll(a), Step::Apply(plan)) if !a.tuning.keeps(Rule::R7) => {
-                let deadline = plan.deadline + a.tuning.brake_window;
+                let deadline = plan.deadline + law::BRAKE_WINDOW;
                 Step::Apply(Box::new(super::edit::Plan { deadline, recheck: false, ..*plan }))
             }
             (_, step) => step,

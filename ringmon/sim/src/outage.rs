@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use super::{Fault, Settings, World};
-use ringmon_core::detector::{Change, Detector, Limits, State};
+use ringmon_core::detector::{Change, Detector, State};
 use ringmon_core::evidence::WatchReading;
+use ringmon_core::law;
 use ringmon_core::rng::Rng;
 use ringmon_core::{EventKind, Profile, Time, Tuning};
 
@@ -98,7 +99,7 @@ fn outage(world: &mut World, victim: usize, buddy: usize, length: Duration, reac
 #[must_use]
 pub fn suspects(tuning: &Tuning, length: Duration) -> f64 {
     let burst = tuning.burst.min(tuning.interval).as_secs_f64();
-    let more = f64::from(tuning.suspect_misses.saturating_sub(2));
+    let more = f64::from(law::SUSPECT_MISSES.saturating_sub(2));
     let least = 2.0 * tuning.deadline.as_secs_f64() + burst * (more - 0.5);
     ((length.as_secs_f64() - least) / tuning.interval.as_secs_f64()).clamp(0.0, 1.0)
 }
@@ -130,8 +131,8 @@ impl Chance {
     /// A removal needs a run long enough to suspect on one watch and one of R6's misses on the other at the same time: how many of a server in a
     /// year, at most, if the two are independent. They overlap if they begin within one removal's silence of each other.
     #[must_use]
-    pub fn removals_a_year(&self, tuning: &Tuning) -> f64 {
-        let window = 2.0 * tuning.removal_silence.as_secs_f64() / 3600.0;
+    pub fn removals_a_year(&self) -> f64 {
+        let window = 2.0 * law::REMOVAL_SILENCE.as_secs_f64() / 3600.0;
         2.0 * self.hourly() * (self.removers / self.hours) * window * 24.0 * 365.25
     }
 
@@ -157,8 +158,7 @@ impl Chance {
 pub fn by_chance(profile: Profile, seed: u64, share: f64, probes: u64) -> Chance {
     const COLD: u64 = 1024;
     let tuning = profile.tuning();
-    let limits = Limits::new(&tuning);
-    let (mut detector, mut rng) = (Detector::new(&limits), Rng::new(seed));
+    let (mut detector, mut rng) = (Detector::new(), Rng::new(seed));
     let mut now = Time::from_ns(1_000_000_000);
     let mut reading = WatchReading { began: now, patience: tuning.deadline, ..WatchReading::default() };
     let lost_below = (share * u64::MAX as f64) as u64;
@@ -168,7 +168,7 @@ pub fn by_chance(profile: Profile, seed: u64, share: f64, probes: u64) -> Chance
         if index == COLD {
             since = now;
         }
-        let burst = detector.wants_burst(&reading, &limits, 1);
+        let burst = detector.wants_burst(&reading, 1);
         now = now + if burst { tuning.burst.min(tuning.interval) } else { tuning.interval };
         reading.sent += 1;
         if rng.word() < lost_below {
@@ -179,7 +179,7 @@ pub fn by_chance(profile: Profile, seed: u64, share: f64, probes: u64) -> Chance
             reading.consecutive = 0;
             (reading.last_reply, reading.last_pulse) = (Some(now), Some(now));
         }
-        let change = detector.observe(now, &reading, &limits, 1);
+        let change = detector.observe(now, &reading, &tuning, 1);
         if index < COLD {
             continue;
         }
@@ -191,7 +191,7 @@ pub fn by_chance(profile: Profile, seed: u64, share: f64, probes: u64) -> Chance
             // The first miss is there: so likely are the others that are needed.
             let all = |many: u32| share.powf(f64::from(many.saturating_sub(1)));
             chance.expected += all(needed);
-            chance.removers += all(needed.max(limits.removal_misses()));
+            chance.removers += all(needed.max(law::REMOVAL_MISSES));
         }
     }
     chance.probes = probes;

@@ -11,8 +11,9 @@ use super::exit::Verdict;
 use super::{database, out};
 use crate::config::Typed;
 use crate::store::{self, Store};
+use ringmon_core::law;
 use ringmon_core::op::TableOp;
-use ringmon_core::{DbTime, Profile, ServerRow, ring};
+use ringmon_core::{DbTime, ServerRow, ring};
 
 /// A whole pool at one moment.
 pub(super) struct Ring {
@@ -33,7 +34,7 @@ impl Ring {
 
     /// What is untidy; harmless.
     fn remarks(&self) -> Vec<String> {
-        let lifetime = Profile::Default.tuning().vote_lifetime;
+        let lifetime = law::VOTE_LIFETIME;
         ring::remarks(&self.rows, self.now, lifetime).iter().map(ToString::to_string).collect()
     }
 }

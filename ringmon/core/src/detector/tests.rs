@@ -11,8 +11,8 @@ fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-fn limits() -> Limits {
-    Limits::new(&Profile::Default.tuning())
+fn tuning() -> Tuning {
+    Profile::Default.tuning()
 }
 
 /// Of a server that is never late.
@@ -20,7 +20,7 @@ const WELL: u32 = 1;
 
 /// A watch that needs so many misses, and its last reading is long ago.
 fn new() -> (Detector, u32) {
-    let detector = Detector::new(&limits());
+    let detector = Detector::new();
     let needed = detector.needed(WELL);
     (detector, needed)
 }
@@ -37,7 +37,7 @@ fn watch_in(state: State) -> (Detector, WatchReading) {
         State::AgentSilent => heard(then - ms(501)),
         State::Suspect => WatchReading { consecutive: needed, misses: needed.into(), ..heard(then - ms(10)) },
     };
-    detector.observe(then, &reading, &limits(), WELL);
+    detector.observe(then, &reading, &tuning(), WELL);
     assert_eq!(detector.state(), state);
     (detector, reading)
 }
@@ -90,7 +90,7 @@ fn happen(state: State, what: Happens) -> (State, Option<Change>) {
         Happens::Misses => missed(before.consecutive.max(needed)),
         Happens::OwnFault => {
             let change = detector.fault(LocalFault::SenderLate, NOW - ms(30_000), NOW, &before);
-            let after = detector.observe(NOW, &missed(needed), &limits(), WELL);
+            let after = detector.observe(NOW, &missed(needed), &tuning(), WELL);
             return (detector.state(), change.or(after));
         }
         Happens::OldFault => {
@@ -99,7 +99,7 @@ fn happen(state: State, what: Happens) -> (State, Option<Change>) {
             missed(before.consecutive.max(needed))
         }
     };
-    let change = detector.observe(NOW, &reading, &limits(), WELL);
+    let change = detector.observe(NOW, &reading, &tuning(), WELL);
     (detector.state(), change)
 }
 
@@ -132,12 +132,12 @@ fn a_suspect_that_was_never_heard_and_answers_with_a_plain_echo_is_waited_for() 
     let began = NOW - ms(300);
     let (mut detector, needed) = new();
     let silent = WatchReading { began, consecutive: needed, ..WatchReading::default() };
-    detector.observe(NOW - ms(100), &silent, &limits(), WELL);
+    detector.observe(NOW - ms(100), &silent, &tuning(), WELL);
     let echo = WatchReading { last_plain: Some(NOW), consecutive: 0, ..silent };
-    assert_eq!(detector.observe(NOW, &echo, &limits(), WELL), Some(Change::Moved(State::Suspect, State::Waiting)));
+    assert_eq!(detector.observe(NOW, &echo, &tuning(), WELL), Some(Change::Moved(State::Suspect, State::Waiting)));
     let later = WatchReading { last_plain: Some(NOW + ms(201)), ..echo };
     assert_eq!(
-        detector.observe(NOW + ms(201), &later, &limits(), WELL),
+        detector.observe(NOW + ms(201), &later, &tuning(), WELL),
         Some(Change::Moved(State::Waiting, State::AgentSilent))
     );
 }
@@ -145,11 +145,11 @@ fn a_suspect_that_was_never_heard_and_answers_with_a_plain_echo_is_waited_for() 
 #[test]
 fn silence_alone_does_not_make_an_agent_look_gone() {
     // One probe a second: between two replies the pulse grows older than the limit.
-    let limits = Limits::new(&Profile::Gentle.tuning());
-    let mut detector = Detector::new(&limits);
+    let tuning = Profile::Gentle.tuning();
+    let mut detector = Detector::new();
     let reading = WatchReading { last_reply: Some(NOW), last_pulse: Some(NOW - ms(90)), ..WatchReading::default() };
-    detector.observe(NOW, &reading, &limits, WELL);
-    assert_eq!(detector.observe(NOW + ms(1100), &reading, &limits, WELL), None);
+    detector.observe(NOW, &reading, &tuning, WELL);
+    assert_eq!(detector.observe(NOW + ms(1100), &reading, &tuning, WELL), None);
     assert_eq!(detector.state(), State::Alive);
 }
 
@@ -159,13 +159,13 @@ fn after_an_own_fault_as_many_probes_must_be_missed_again() {
     let needed = detector.needed(WELL);
     let missed = |n: u32| WatchReading { consecutive: n, misses: u64::from(n), patience: ms(30), ..before.clone() };
     detector.fault(LocalFault::LoopLate, NOW - ms(500), NOW, &missed(40));
-    detector.observe(NOW + ms(29), &missed(45), &limits(), WELL);
+    detector.observe(NOW + ms(29), &missed(45), &tuning(), WELL);
     assert_eq!(detector.misses(&missed(45)), 0, "these may have left before");
-    detector.observe(NOW + ms(30), &missed(46), &limits(), WELL);
+    detector.observe(NOW + ms(30), &missed(46), &tuning(), WELL);
     for more in 0..needed {
         assert_eq!(detector.state(), State::Alive);
         assert_eq!(detector.misses(&missed(46 + more)), more);
-        detector.observe(NOW + ms(32), &missed(46 + more + 1), &limits(), WELL);
+        detector.observe(NOW + ms(32), &missed(46 + more + 1), &tuning(), WELL);
     }
     assert_eq!(detector.state(), State::Suspect);
     let silent = missed(46 + needed);
@@ -178,9 +178,9 @@ fn a_server_that_is_often_late_asks_for_more_misses() {
     let needed = detector.needed(WELL);
     assert_eq!(detector.needed(3), needed * 3);
     let missed = |n: u32| WatchReading { consecutive: n, misses: u64::from(n), ..before.clone() };
-    detector.observe(NOW, &missed(needed * 3 - 1), &limits(), 3);
+    detector.observe(NOW, &missed(needed * 3 - 1), &tuning(), 3);
     assert_eq!(detector.state(), State::Alive);
-    detector.observe(NOW, &missed(needed * 3), &limits(), 3);
+    detector.observe(NOW, &missed(needed * 3), &tuning(), 3);
     assert_eq!(detector.state(), State::Suspect);
 }
 
@@ -188,7 +188,7 @@ fn a_server_that_is_often_late_asks_for_more_misses() {
 fn a_watch_bursts_from_its_first_miss_on_for_a_bounded_number_of_probes() {
     let (detector, before) = watch_in(State::Alive);
     let missed = |n: u32| WatchReading { consecutive: n, ..before.clone() };
-    let bursts = |n: u32, factor| detector.wants_burst(&missed(n), &limits(), factor);
+    let bursts = |n: u32, factor| detector.wants_burst(&missed(n), factor);
     assert!(!bursts(0, 1) && bursts(1, 1) && bursts(16, 1), "until there is enough for a removal");
     assert!(!bursts(24, 1) && !bursts(1000, 1));
     assert!(bursts(60, 9) && !bursts(96, 9), "never more than 96");
@@ -198,18 +198,18 @@ fn a_watch_bursts_from_its_first_miss_on_for_a_bounded_number_of_probes() {
 fn somebody_else_must_be_heard_after_the_first_miss() {
     let (mut detector, before) = watch_in(State::Alive);
     let missed = |n: u32| WatchReading { consecutive: n, ..before.clone() };
-    detector.observe(NOW + ms(5), &missed(1), &limits(), WELL);
-    detector.observe(NOW + ms(25), &missed(2), &limits(), WELL);
-    assert_eq!(detector.deaf_from(VoteKind::Host, &missed(2), &limits()), NOW + ms(5));
-    let pulseless = before.pulseless_since() + limits().ears();
-    assert_eq!(detector.deaf_from(VoteKind::Agent, &missed(2), &limits()), pulseless);
+    detector.observe(NOW + ms(5), &missed(1), &tuning(), WELL);
+    detector.observe(NOW + ms(25), &missed(2), &tuning(), WELL);
+    assert_eq!(detector.deaf_from(VoteKind::Host, &missed(2), &tuning()), NOW + ms(5));
+    let pulseless = before.pulseless_since() + tuning().ears();
+    assert_eq!(detector.deaf_from(VoteKind::Agent, &missed(2), &tuning()), pulseless);
     detector.fault(LocalFault::LoopLate, NOW, NOW + ms(40), &missed(2));
     assert_eq!(
-        detector.deaf_from(VoteKind::Host, &missed(3), &limits()),
+        detector.deaf_from(VoteKind::Host, &missed(3), &tuning()),
         NOW + ms(40),
         "not before the own fault was over"
     );
-    detector.observe(NOW + ms(50), &WatchReading { last_reply: Some(NOW + ms(50)), ..missed(0) }, &limits(), WELL);
+    detector.observe(NOW + ms(50), &WatchReading { last_reply: Some(NOW + ms(50)), ..missed(0) }, &tuning(), WELL);
     assert_eq!(detector.missed_at(), None);
 }
 
@@ -231,22 +231,21 @@ fn a_void_is_told_once_a_silence() {
     let (mut detector, before) = watch_in(State::Alive);
     let silent = WatchReading { consecutive: 9, ..before.clone() };
     detector.fault(LocalFault::LinkDown, NOW - ms(500), NOW + ms(1000), &silent);
-    assert_eq!(detector.observe(NOW, &silent, &limits(), WELL), Some(Change::Void(LocalFault::LinkDown)));
-    assert_eq!(detector.observe(NOW + ms(1), &silent, &limits(), WELL), None);
+    assert_eq!(detector.observe(NOW, &silent, &tuning(), WELL), Some(Change::Void(LocalFault::LinkDown)));
+    assert_eq!(detector.observe(NOW + ms(1), &silent, &tuning(), WELL), None);
     let reply = WatchReading { last_reply: Some(NOW + ms(2)), last_pulse: Some(NOW), consecutive: 0, ..before };
-    detector.observe(NOW + ms(2), &reply, &limits(), WELL);
+    detector.observe(NOW + ms(2), &reply, &tuning(), WELL);
     let again = WatchReading { consecutive: 9, ..reply };
-    assert_eq!(detector.observe(NOW + ms(3), &again, &limits(), WELL), Some(Change::Void(LocalFault::LinkDown)));
+    assert_eq!(detector.observe(NOW + ms(3), &again, &tuning(), WELL), Some(Change::Void(LocalFault::LinkDown)));
 }
 
 #[test]
 fn a_removal_asks_for_what_outages_taught_and_for_more_from_a_late_server() {
-    let limits = limits();
-    assert_eq!(limits.silence(Duration::ZERO, 1), ms(100));
-    assert_eq!(limits.silence(ms(900), 1), ms(900));
-    assert_eq!(limits.silence(ms(900), 4), ms(900));
-    assert_eq!(limits.silence(Duration::ZERO, 4), ms(400));
-    assert_eq!(limits.silence(ms(5000), 9), ms(2000), "and has an end");
+    assert_eq!(silence_asked(Duration::ZERO, 1), ms(100));
+    assert_eq!(silence_asked(ms(900), 1), ms(900));
+    assert_eq!(silence_asked(ms(900), 4), ms(900));
+    assert_eq!(silence_asked(Duration::ZERO, 4), ms(400));
+    assert_eq!(silence_asked(ms(5000), 9), ms(2000), "and has an end");
 }
 
 /// Whatever happens, a suspicion rests on enough misses, and none is formed within its own time after a fault.
@@ -275,7 +274,7 @@ fn no_history_makes_a_suspicion_too_early() {
                     reading.misses += 1;
                 }
             }
-            let change = detector.observe(now, &reading, &limits(), WELL);
+            let change = detector.observe(now, &reading, &tuning(), WELL);
             if matches!(change, Some(Change::Moved(_, State::Suspect))) {
                 assert!(reading.consecutive >= 3, "seed {seed}");
                 let counted = reading.misses - clean_misses >= 3;

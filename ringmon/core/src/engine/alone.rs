@@ -12,6 +12,7 @@ use super::contract::TableDone;
 use super::member::Member;
 use super::table::Concern;
 use crate::edit::Outcome;
+use crate::law;
 use crate::op::{Accusation, TableOp};
 use crate::row::{Address, Alone};
 use crate::{Rule, Side, Time, VoteKind};
@@ -76,8 +77,7 @@ impl Member {
             self.alone.marked = None;
             self.alone.renewed = false;
         }
-        let tuning = &common.identity.tuning;
-        let old = if of_two { tuning.alone_one } else { tuning.alone_more };
+        let old = if of_two { law::ALONE_ONE } else { law::ALONE_MORE };
         let ripe = self.alone.marked.map(|at| at + old);
         let remove = hasty || self.alone.renewed && ripe.is_some_and(|at| at <= common.now);
         let due = remove && !hasty

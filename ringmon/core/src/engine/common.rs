@@ -12,11 +12,12 @@ use super::followers::Followers;
 use super::table::{Concern, Tables, Turn};
 use super::watching::Watches;
 use super::witness::Proofs;
-use crate::detector::{Change, Limits, State};
+use crate::detector::{Change, State, silence_asked};
 use crate::edit::{Held, TableSnapshot, effective_mode};
 use crate::event::{Event, EventBody, Frozen, Suspected};
 use crate::evidence::{LocalFault, Purpose, WatchId, WatchReading};
 use crate::lateness::Lateness;
+use crate::law;
 use crate::notice::{Notice, NoticeBody};
 use crate::op::TableOp;
 use crate::outages::Outages;
@@ -38,7 +39,6 @@ pub(super) struct Tally {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Common {
     pub identity: Identity,
-    pub limits: Limits,
     /// R6: how long silences were that healed.
     pub outages: Outages,
     /// The last time that this server itself was removed while it lived: for how long it was not heard, and when that was found.
@@ -74,7 +74,6 @@ pub(super) struct Common {
 impl Common {
     pub fn new(identity: Identity) -> Self {
         Self {
-            limits: Limits::new(&identity.tuning),
             outages: Outages::default(),
             outage: None,
             lateness: Lateness::default(),
@@ -153,7 +152,7 @@ impl Common {
 
     /// A re-vote's time, +- 20 %.
     pub fn revote(&mut self) -> Duration {
-        self.rng.around(self.identity.tuning.revote, 20)
+        self.rng.around(law::REVOTE, 20)
     }
 
     /// The next look at something that began at `first`: at H, 2H, 4H ... after it, at most a re-vote's time from now.
@@ -220,7 +219,7 @@ impl Common {
     /// A reading: what it changes is told.
     pub fn observe(&mut self, id: WatchId, reading: WatchReading) {
         let (now, link_down) = (self.now, self.link_down);
-        let (grace, factor) = (self.limits.grace(), self.lateness.factor(now));
+        let (grace, factor) = (self.identity.tuning.grace(), self.lateness.factor(now));
         let Some(watch) = self.watches.get_mut(id) else { return };
         let silence = reading.last_proof().map(|proof| proof.since(watch.reading.silent_since()));
         watch.reading = reading;
@@ -229,7 +228,7 @@ impl Common {
             // No silence counts before the link is up and there was time for some probes.
             watch.detector.fault(LocalFault::LinkDown, now, now + grace, &watch.reading);
         }
-        match watch.detector.observe(now, &watch.reading, &self.limits, factor) {
+        match watch.detector.observe(now, &watch.reading, &self.identity.tuning, factor) {
             Some(Change::Moved(from, to)) => {
                 if let (State::Suspect, Some(silence)) = (from, silence) {
                     self.outages.healed(watch.target.address, silence, now);
@@ -245,14 +244,14 @@ impl Common {
 
     fn set_pace(&mut self) {
         let factor = self.lateness.factor(self.now);
-        let Self { watches, out, identity, limits, .. } = self;
-        watches.set_pace(limits, factor, &identity.tuning, &mut |output| out.push_back(output));
+        let Self { watches, out, identity, .. } = self;
+        watches.set_pace(factor, &identity.tuning, &mut |output| out.push_back(output));
     }
 
     /// R6: the silence that a removal of this server asks for, by what this one has seen of it, and how late it is itself.
     pub fn silence_asked(&self, address: Address) -> Duration {
-        let taught = self.outages.asked(address, self.identity.tuning.removal_silence_most, self.now);
-        self.limits.silence(taught, self.lateness.factor(self.now))
+        let taught = self.outages.asked(address, law::REMOVAL_SILENCE_MOST, self.now);
+        silence_asked(taught, self.lateness.factor(self.now))
     }
 
     fn tell_move(&mut self, id: WatchId, from: State, to: State) {
@@ -317,7 +316,7 @@ impl Common {
 
     /// The interface went down or came up. A suspicion whose silence the link may have made is undone, however it came about.
     pub fn link(&mut self, up: bool) {
-        let until = self.now + self.limits.grace();
+        let until = self.now + self.identity.tuning.grace();
         if !up || self.link_down {
             self.fault(LocalFault::LinkDown, Time::ZERO, until);
         }

@@ -12,6 +12,7 @@ use super::starting::address_taken;
 use super::table::Concern;
 use crate::backoff::Backoff;
 use crate::edit::{Guard, Lookup, NewRow, Outcome, TableSnapshot};
+use crate::law;
 use crate::notice::NoticeBody;
 use crate::op::TableOp;
 use crate::row::Address;
@@ -111,7 +112,7 @@ impl Joining {
                 let new = new_row(common);
                 common.begin(Concern::Join, TableOp::Join { new, place });
             }
-        } else if common.due(attempt.began + common.identity.tuning.join_proof) {
+        } else if common.due(attempt.began + law::JOIN_PROOF) {
             self.elsewhere(common, Duration::ZERO);
             return self.settle(common);
         }

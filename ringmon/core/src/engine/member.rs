@@ -20,6 +20,7 @@ use super::view::View;
 use super::witness::Witnesses;
 use crate::ahead::share;
 use crate::event::{EventBody, Joined};
+use crate::law;
 use crate::notice::{Notice, NoticeBody};
 use crate::op::TableOp;
 use crate::row::Address;
@@ -131,7 +132,7 @@ impl Member {
         if !common.due(self.read_at) || !common.ready(Concern::View) {
             return;
         }
-        let regular = common.now + common.rng.around(common.identity.tuning.reread, 10);
+        let regular = common.now + common.rng.around(law::REREAD, 10);
         self.read_at = suspects.map_or(regular, |since| common.next_check(since));
         let mut known = self.vanished.clone();
         known.extend(self.view.iter().flat_map(|v| v.buddies.iter().flatten()).map(|b| b.id));
@@ -157,7 +158,7 @@ impl Member {
         let at = self.stranger_at.max(common.now);
         if self.read_at > at {
             self.read_at = at;
-            self.stranger_at = at + common.identity.tuning.stranger_every;
+            self.stranger_at = at + law::STRANGER_EVERY;
         }
     }
 
@@ -251,8 +252,8 @@ impl Member {
     }
 
     /// How long the database is left alone at most: less while somebody is silent.
-    pub fn patience(&self, common: &Common) -> Duration {
-        if self.suspects_since.is_some() { common.identity.tuning.revote } else { Duration::MAX }
+    pub fn patience(&self) -> Duration {
+        if self.suspects_since.is_some() { law::REVOTE } else { Duration::MAX }
     }
 
     pub fn table(&mut self, common: &mut Common, concern: Concern, done: TableDone) -> Option<Next> {

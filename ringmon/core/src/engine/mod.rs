@@ -251,7 +251,7 @@ impl Engine {
 
     fn table(&mut self, done: TableDone) -> Option<Next> {
         let most = match &self.phase {
-            Phase::Member(member) => member.patience(&self.common),
+            Phase::Member(member) => member.patience(),
             Phase::Leaving(_) => Leaving::RETRY,
             Phase::Idle | Phase::Starting(_) | Phase::Joining(_) | Phase::Removed { .. } | Phase::Stopped => {
                 Duration::MAX

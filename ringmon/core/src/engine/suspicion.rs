@@ -13,6 +13,7 @@ use crate::ahead::{Chain, Run, Window};
 use crate::backoff::Backoff;
 use crate::edit::{Held, Lookup, TableSnapshot};
 use crate::evidence::LocalFault;
+use crate::law;
 use crate::notice::NoticeBody;
 use crate::op::{Accusation, Finding, TableOp};
 use crate::row::Vote;
@@ -206,7 +207,7 @@ impl SideWork {
     pub fn findings(&self, common: &Common, count: usize) -> Vec<Finding> {
         let cut = self.suspicion.as_ref().and_then(|s| s.cut);
         let tuning = &common.identity.tuning;
-        let healing = cut.is_some_and(|at| common.now.since(at) < tuning.mutual_limit) && tuning.keeps(Rule::R4);
+        let healing = cut.is_some_and(|at| common.now.since(at) < law::MUTUAL_LIMIT) && tuning.keeps(Rule::R4);
         let all = self.run.silent.iter().take(count).filter_map(|(server, kind)| finding(common, *server, *kind));
         all.map(|f| Finding { enough: f.enough && !healing, ..f }).collect()
     }
@@ -214,7 +215,7 @@ impl SideWork {
     /// R4, when a cut heals: its servers do not hear each other again at the same moment (one whose neighbour has to be
     /// resolved first takes up to a second longer), and the first to hear takes back the counter-votes that protected its
     /// whole side. So a server that saw both slots of a row beside the run held by others, one of them of the run, calls no silence
-    /// long enough until that is [`mutual_limit`](crate::Tuning::mutual_limit) ago.
+    /// long enough until that is [`mutual_limit`](crate::law::MUTUAL_LIMIT) ago.
     pub fn look_for_cut(&mut self, now: Time, within: Duration, seen: &TableSnapshot) {
         let Some(suspicion) = &mut self.suspicion else { return };
         let in_run = |id: ServerId| self.run.silent.iter().any(|(silent, _)| *silent == id);
@@ -242,7 +243,9 @@ impl SideWork {
         let Some(suspicion) = &mut self.suspicion else { return };
         let deaf = common.identity.tuning.keeps(Rule::R2) && !common.watches.heard_since(deaf_from);
         if deaf || footing == Footing::CutOff {
-            if common.now.since(deaf_from) > common.limits.ears() && !core::mem::replace(&mut suspicion.deaf, true) {
+            if common.now.since(deaf_from) > common.identity.tuning.ears()
+                && !core::mem::replace(&mut suspicion.deaf, true)
+            {
                 common.tell_void(LocalFault::Deaf, 1);
             }
             return;
@@ -328,7 +331,7 @@ impl Footing {
         if here.silent.is_empty() || there.silent.is_empty() || !tuning.keeps(Rule::R2) {
             return Self::Firm;
         }
-        let far = here.silent.len() + there.silent.len() > usize::from(tuning.ahead);
+        let far = here.silent.len() + there.silent.len() > usize::from(law::AHEAD);
         let accused = |run: &Run| run.silent.iter().any(|(id, _)| common.proofs.accuses(*id));
         if far && !accused(here) && !accused(there) {
             return Self::CutOff;
@@ -340,13 +343,13 @@ impl Footing {
 /// From when on somebody else must be heard so that this finding is not this server's own deafness (R2).
 fn deaf_from(common: &Common, finding: &Finding) -> Option<Time> {
     let watch = common.watches.of(finding.server)?;
-    Some(watch.detector.deaf_from(finding.kind, &watch.reading, &common.limits))
+    Some(watch.detector.deaf_from(finding.kind, &watch.reading, &common.identity.tuning))
 }
 
 /// How far the first look goes. In a simulation without R1 it is the only one, and no farther than the buddy's buddy.
 fn first_window(common: &Common) -> Window {
     let tuning = &common.identity.tuning;
-    Window::first(if tuning.keeps(Rule::R1) { tuning.ahead } else { 1 })
+    Window::first(if tuning.keeps(Rule::R1) { law::AHEAD } else { 1 })
 }
 
 /// What one watch has against its server; `None` if it is not watched.
@@ -357,7 +360,7 @@ fn finding(common: &Common, server: ServerId, kind: VoteKind) -> Option<Finding>
     let enough = match kind {
         VoteKind::Host => {
             let silent = common.now.since(since) >= common.silence_asked(watch.target.address);
-            silent && misses >= common.limits.removal_misses() || !common.identity.tuning.keeps(Rule::R6)
+            silent && misses >= law::REMOVAL_MISSES || !common.identity.tuning.keeps(Rule::R6)
         }
         // The pool's own timeout is far longer than any silence asked for here.
         VoteKind::Agent => true,

@@ -10,6 +10,7 @@ use super::member::Member;
 use super::suspicion::{Attempt, SideWork, Standing};
 use crate::edit::{Held, Outcome, Removal, TableSnapshot};
 use crate::event::{EventBody, Evidence, Removed};
+use crate::law;
 use crate::notice::NoticeBody;
 use crate::{ServerId, Side, Time};
 
@@ -33,7 +34,7 @@ impl Member {
             }
             return;
         };
-        work.look_for_cut(common.now, common.identity.tuning.mutual_fresh, &done.snapshot);
+        work.look_for_cut(common.now, law::MUTUAL_FRESH, &done.snapshot);
         match outcome {
             Outcome::Voted { subjects } => self.voted(common, side, &subjects, attempt),
             Outcome::Withdrawn => self.taken_back(common, side, attempt),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contract::{Buddy, Output};
 use crate::ahead::Judged;
-use crate::detector::{Change, Detector, Limits, State};
+use crate::detector::{Change, Detector, State};
 use crate::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchReading, WatchSpec};
 use crate::ways::Ways;
 use crate::{Incarnation, ServerId, Time, Tuning};
@@ -110,11 +110,11 @@ impl Watches {
     }
 
     /// Probe faster those who are missed, and for a moment those whose answer proves this server's own ears; and no longer those who need it no more.
-    pub fn set_pace(&mut self, limits: &Limits, factor: u32, tuning: &Tuning, out: &mut impl FnMut(Output)) {
+    pub fn set_pace(&mut self, factor: u32, tuning: &Tuning, out: &mut impl FnMut(Output)) {
         let looked = |w: &&Watch| matches!(w.purpose, Purpose::Buddy | Purpose::Ahead);
         let missed_at = self.iter().filter(looked).filter_map(|w| w.detector.missed_at()).max();
         for watch in self.slots.values_mut() {
-            let missed = looked(&&*watch) && watch.detector.wants_burst(&watch.reading, limits, factor);
+            let missed = looked(&&*watch) && watch.detector.wants_burst(&watch.reading, factor);
             let burst = missed || watch.is_ear_for(missed_at);
             if core::mem::replace(&mut watch.burst, burst) != burst {
                 out(Output::Watch(watch.spec(tuning)));
@@ -125,7 +125,6 @@ impl Watches {
     /// Make it so that exactly these are watched. A watch goes on if it is of the same life of the same server at the same address,
     /// with a new purpose if need be; all others begin with no evidence.
     pub fn set(&mut self, wanted: &[(Buddy, Purpose)], now: Time, tuning: &Tuning, out: &mut impl FnMut(Output)) {
-        let limits = Limits::new(tuning);
         let gone: Vec<u16> =
             self.slots.iter().filter(|(_, w)| !wanted.iter().any(|(t, _)| w.is_of(t))).map(|(slot, _)| *slot).collect();
         for slot in gone {
@@ -134,21 +133,14 @@ impl Watches {
             }
         }
         for (target, purpose) in wanted {
-            if let Some(spec) = self.want(target, *purpose, now, &limits, tuning) {
+            if let Some(spec) = self.want(target, *purpose, now, tuning) {
                 out(Output::Watch(spec));
             }
         }
     }
 
     /// What to tell the datapath, if anything is new.
-    fn want(
-        &mut self,
-        target: &Buddy,
-        purpose: Purpose,
-        now: Time,
-        limits: &Limits,
-        tuning: &Tuning,
-    ) -> Option<WatchSpec> {
+    fn want(&mut self, target: &Buddy, purpose: Purpose, now: Time, tuning: &Tuning) -> Option<WatchSpec> {
         if let Some(watch) = self.slots.values_mut().find(|w| w.is_of(target)) {
             watch.target = target.clone();
             let is_new = core::mem::replace(&mut watch.purpose, purpose) != purpose;
@@ -162,7 +154,7 @@ impl Watches {
             target: target.clone(),
             purpose,
             reading: WatchReading { began: now, ..WatchReading::default() },
-            detector: Detector::new(limits),
+            detector: Detector::new(),
             told_alive: None,
             told_suspect: false,
             burst: false,

@@ -75,7 +75,7 @@ impl Common {
     pub fn broken_links(&self, now: Time) -> Vec<BrokenLink> {
         let fresh = self.watches.iter().filter(|w| self.proofs.fresh(w.target.id, w.target.incarnation, now));
         let link = |w: &Watch| {
-            let since = w.detector.deaf_from(VoteKind::Host, &w.reading, &self.limits);
+            let since = w.detector.deaf_from(VoteKind::Host, &w.reading, &self.identity.tuning);
             let arrives = self.visits.get(&w.target.id).is_some_and(|at| *at > since);
             BrokenLink { server: w.target.name.clone(), way: if arrives { "out" } else { "back" } }
         };

@@ -15,7 +15,7 @@ struct Lossy {
 impl Lossy {
     fn new(seed: u64) -> Self {
         println!("seed {seed}");
-        Self { rng: Rng::new(seed), loss: Loss::new(3), reading: WatchReading::default(), false_runs: 0 }
+        Self { rng: Rng::new(seed), loss: Loss::new(), reading: WatchReading::default(), false_runs: 0 }
     }
 
     fn probe(&mut self, lost: bool) {
@@ -41,14 +41,14 @@ impl Lossy {
 
 #[test]
 fn the_number_of_misses_keeps_chance_below_its_bound() {
-    assert_eq!(needed(0.0, 3), 3, "a network that loses nothing");
-    assert_eq!(needed(0.001, 3), 3);
-    assert_eq!(needed(0.01, 3), 5);
-    assert_eq!(needed(0.36, 3), 21, "20 % each way");
-    assert_eq!(needed(1.0, 3), MOST);
+    assert_eq!(needed(0.0), 3, "a network that loses nothing");
+    assert_eq!(needed(0.001), 3);
+    assert_eq!(needed(0.01), 5);
+    assert_eq!(needed(0.36), 21, "20 % each way");
+    assert_eq!(needed(1.0), MOST);
     for permille in 1..720 {
         let share = f64::from(permille) / 1000.0;
-        assert!(share.powi(needed(share, 3) as i32) <= ALPHA * 1.000_001, "{share}");
+        assert!(share.powi(needed(share) as i32) <= ALPHA * 1.000_001, "{share}");
     }
 }
 
@@ -110,7 +110,7 @@ fn an_outage_counts_as_one_miss() {
 
 #[test]
 fn readings_that_come_seldom_lose_nothing() {
-    let (mut often, mut seldom) = (Lossy::new(4), Loss::new(3));
+    let (mut often, mut seldom) = (Lossy::new(4), Loss::new());
     for at in 0..5000 {
         let lost = at % 10 == 3;
         often.probe(lost);

@@ -32,6 +32,7 @@ use alloc::vec::Vec;
 
 use super::plan::{Draft, Next, apply, done, vote_set};
 use crate::edit::{Held, Outcome, Plan, Step, TableSnapshot, VoteSet};
+use crate::law;
 use crate::op::Accusation;
 use crate::row::ServerRow;
 use chain::Chain;
@@ -56,7 +57,7 @@ fn vote(a: &Accusation, seen: &TableSnapshot, due: Vec<(&ServerRow, VoteSet)>) -
         *vote_set(draft.touch(row), a.side.opposite()) = set;
     }
     apply(Plan {
-        deadline: seen.db_now + a.tuning.write_within,
+        deadline: seen.db_now + law::WRITE_WITHIN,
         writes: draft.writes(),
         pool: None,
         events: Vec::new(),

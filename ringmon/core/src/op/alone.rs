@@ -13,10 +13,11 @@ use core::time::Duration;
 use super::accuse::{Gone, already_removed, gate, is_recent, removed_event};
 use super::plan::{Draft, Next, apply, done, must_row, need, unhurried};
 use crate::edit::{AloneSet, Held, Lookup, Outcome, Plan, Step, TableSnapshot, VoteSet};
+use crate::law;
 use crate::op::{Accusation, Finding};
 use crate::ring::is_chain;
 use crate::row::{Alone, PoolRow, ServerRow, Side, VoteKind};
-use crate::{Incarnation, Profile, Rule, ServerId};
+use crate::{Incarnation, Rule, ServerId};
 
 /// Marks, renews or clears the own alone mark. A mark that was not renewed in time begins anew.
 pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: bool, seen: &TableSnapshot) -> Next {
@@ -25,13 +26,11 @@ pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: bool, seen: &T
     if own.incarnation != incarnation {
         return done(Outcome::Stale);
     }
-    // The same in every profile.
-    let revote = Profile::Default.tuning().revote;
     let set = match (alone, own.alone_at) {
         (false, None) if own.alone_since.is_none() => return done(Outcome::AloneMarked),
         (false, _) => AloneSet::Clear,
-        (true, Some(at)) if own.alone_since.is_some() && is_recent(seen.db_now, at, revote * 3) => {
-            if is_recent(seen.db_now, at, revote * 4 / 5) {
+        (true, Some(at)) if own.alone_since.is_some() && is_recent(seen.db_now, at, law::REVOTE * 3) => {
+            if is_recent(seen.db_now, at, law::REVOTE * 4 / 5) {
                 return done(Outcome::AloneMarked);
             }
             AloneSet::Renew
@@ -67,10 +66,10 @@ pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
         return done(Outcome::Held(held));
     }
     if a.tuning.keeps(Rule::R2) {
-        if let Some(remark) = mark_for_this_silence(a, seen, me, &run) {
+        if let Some(remark) = mark_for_this_silence(seen, me, &run) {
             return Ok(remark);
         }
-        let least = if run.len() == 1 { a.tuning.alone_one } else { a.tuning.alone_more };
+        let least = if run.len() == 1 { law::ALONE_ONE } else { law::ALONE_MORE };
         if me.alone_since.and_then(|since| seen.db_now.since(since)).is_none_or(|age| age < least) {
             return done(Outcome::Held(Held::TooYoung));
         }
@@ -110,11 +109,11 @@ fn blocked(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow,
         return Some(Held::UnhealthyVoter);
     }
     let accused = Side::BOTH.into_iter().filter_map(|side| me.vote(side)).any(|vote| {
-        is_recent(seen.db_now, vote.at, a.tuning.mutual_fresh)
+        is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH)
             && run.iter().any(|(row, _)| row.id == vote.voter && row.incarnation == vote.voter_incarnation)
     });
     let alone_too =
-        run.iter().any(|(row, _)| row.alone_at.is_some_and(|at| is_recent(seen.db_now, at, a.tuning.revote * 3)));
+        run.iter().any(|(row, _)| row.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::REVOTE * 3)));
     if (accused || alone_too) && a.tuning.keeps(Rule::R2) {
         return Some(Held::AloneBlocked);
     }
@@ -133,9 +132,9 @@ fn blocked(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow,
 
 /// A mark that is missing, was not renewed, or is older than the youngest silence (and so was meant for another one) is made
 /// now: the others shall have their time to object, counted from the moment at which all of this was true.
-fn mark_for_this_silence(a: &Accusation, seen: &TableSnapshot, me: &ServerRow, run: &Run<'_>) -> Option<Step> {
+fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &Run<'_>) -> Option<Step> {
     let youngest: Duration = run.iter().map(|(_, f)| seen.read_at.since(f.since)).min().unwrap_or_default();
-    let renewed = me.alone_at.is_some_and(|at| is_recent(seen.db_now, at, a.tuning.revote * 3));
+    let renewed = me.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::REVOTE * 3));
     let age = me.alone_since.and_then(|since| seen.db_now.since(since));
     if renewed && age.is_some_and(|age| age < youngest) {
         return None;
@@ -143,7 +142,7 @@ fn mark_for_this_silence(a: &Accusation, seen: &TableSnapshot, me: &ServerRow, r
     let mut draft = Draft::default();
     draft.touch(me).alone = AloneSet::Mark;
     Some(apply(Plan {
-        deadline: seen.db_now + a.tuning.write_within,
+        deadline: seen.db_now + law::WRITE_WITHIN,
         writes: draft.writes(),
         pool: None,
         events: Vec::new(),
@@ -172,7 +171,7 @@ fn plan(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow, ru
         draft.delete(row);
     }
     apply(Plan {
-        deadline: seen.db_now + a.tuning.write_within,
+        deadline: seen.db_now + law::WRITE_WITHIN,
         writes: draft.writes(),
         pool: None,
         events: gone.iter().map(|g| removed_event(a, seen, pool, g, ends)).collect(),

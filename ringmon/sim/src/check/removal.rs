@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::super::world::World;
 use ringmon_core::edit::StoredEvent;
+use ringmon_core::law;
 use ringmon_core::row::{Quorum, ServerRow, Side, Vote};
 use ringmon_core::{EventKind, ServerId};
 
@@ -62,10 +63,9 @@ impl World {
     /// R6, by what the remover's kernel counted.
     fn too_hasty(&self, by: &str, gone: usize) -> Option<String> {
         let host = &self.hosts[self.host(by)?];
-        let tuning = self.tuning();
         let (_, reading) = host.datapath.of(self.hosts[gone].address)?;
         let silence = host.clock(self.now).since(reading.silent_since());
-        let short = silence < tuning.removal_silence || reading.consecutive < tuning.removal_misses;
+        let short = silence < law::REMOVAL_SILENCE || reading.consecutive < law::REMOVAL_MISSES;
         let (ms, misses) = (silence.as_millis(), reading.consecutive);
         short.then(|| format!("{by}, who removed it, had missed {misses} of its probes in {ms} ms and no more (R6)"))
     }
@@ -80,15 +80,14 @@ impl World {
             let were = before.iter().chain(self.table.rows.values()).find(|r| r.id == vote.voter);
             were.filter(|r| r.incarnation == vote.voter_incarnation && r.name != event.by)
         };
-        let tuning = self.tuning();
         let counts = |vote: &Vote| {
             let age = now.since(vote.since).unwrap_or_default();
-            life(vote).is_some() && age >= LEAST_HOLD && now.since(vote.at).is_some_and(|a| a <= tuning.vote_lifetime)
+            life(vote).is_some() && age >= LEAST_HOLD && now.since(vote.at).is_some_and(|a| a <= law::VOTE_LIFETIME)
         };
         let seconded = Side::BOTH.into_iter().filter_map(|side| row.vote(side)).any(counts);
         let by = before.iter().find(|r| r.name == event.by);
         let marked = by.and_then(|r| r.alone_since).and_then(|since| now.since(since));
-        let alone = marked.is_some_and(|age| age >= tuning.alone_one);
+        let alone = marked.is_some_and(|age| age >= law::ALONE_ONE);
         (!seconded && !alone).then(|| format!("besides {} nobody said so in time (two witnesses, or R2)", event.by))
     }
 
@@ -182,7 +181,7 @@ impl World {
     }
 
     /// R11: with these removals, no more than the share. Of removals that were under way together each has counted without
-    /// the others, so those within [`write_within`](ringmon_core::Tuning::write_within) may come on top.
+    /// the others, so those within [`write_within`](ringmon_core::law::WRITE_WITHIN) may come on top.
     pub(super) fn check_brake(&mut self, new: &[StoredEvent]) {
         let is_removal = |e: &&StoredEvent| matches!(e.kind(), EventKind::Down | EventKind::AgentLost);
         let run = new.iter().filter(is_removal).count();
@@ -190,14 +189,12 @@ impl World {
         if run == 0 || permille >= 1000 {
             return;
         }
-        let tuning = self.tuning();
         let (now, earlier) = (self.table.now(), self.events_checked - new.len());
         let within = self.table.events[..earlier].iter().filter(is_removal);
-        let ages: Vec<Duration> =
-            within.filter_map(|e| now.since(e.at)).filter(|a| *a <= tuning.brake_window).collect();
-        let counted = ages.iter().filter(|age| **age > tuning.write_within).count() + run;
+        let ages: Vec<Duration> = within.filter_map(|e| now.since(e.at)).filter(|a| *a <= law::BRAKE_WINDOW).collect();
+        let counted = ages.iter().filter(|age| **age > law::WRITE_WITHIN).count() + run;
         let all = self.table.rows.len() + ages.len() + run;
-        let limit = (all * permille / 1000).max(usize::try_from(tuning.brake_floor).unwrap_or(usize::MAX));
+        let limit = (all * permille / 1000).max(usize::try_from(law::BRAKE_FLOOR).unwrap_or(usize::MAX));
         if counted > limit {
             self.violate(format!(
                 "{counted} of {all} were removed within the window, and the brake is at {limit} (R11)"

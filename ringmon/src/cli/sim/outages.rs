@@ -55,7 +55,7 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
         return as_json(args, profile, &cells, &chances);
     }
     show_outages(args, &cells)?;
-    show_chances(args, profile, &chances)?;
+    show_chances(args, &chances)?;
     let word = parse::PROFILES.iter().find(|(_, p)| *p == profile).map_or("default", |(word, _)| *word);
     out::line(&format!("\nprofile {word}, seed {}; {:.0} s", args.seed, began.elapsed().as_secs_f64()))?;
     Ok(Verdict::Ok)
@@ -132,7 +132,7 @@ fn show_outages(args: &SimArgs, cells: &[Cell]) -> anyhow::Result<()> {
     print(args, table)
 }
 
-fn show_chances(args: &SimArgs, profile: Profile, chances: &[(f64, Chance)]) -> anyhow::Result<()> {
+fn show_chances(args: &SimArgs, chances: &[(f64, Chance)]) -> anyhow::Result<()> {
     let mut table = out::table(&[
         "LOSS",
         "PROBES",
@@ -152,7 +152,7 @@ fn show_chances(args: &SimArgs, profile: Profile, chances: &[(f64, Chance)]) -> 
             chance.suspicions.to_string(),
             format!("{:.1e}", chance.hourly()),
             format!("{:.1e}", at_alpha(chance)),
-            format!("{:.1e}", chance.removals_a_year(&profile.tuning())),
+            format!("{:.1e}", chance.removals_a_year()),
         ]);
     }
     out::line("")?;
@@ -181,7 +181,7 @@ fn as_json(args: &SimArgs, profile: Profile, cells: &[Cell], chances: &[(f64, Ch
                 "loss": share, "profile": profile, "seed": args.seed, "probes": chance.probes,
                 "watch_hours": chance.hours, "needed_mean": chance.needed.0, "needed_least": chance.needed.1,
                 "suspicions": chance.suspicions, "expected_an_hour": chance.hourly(), "at_alpha_an_hour": at_alpha(chance),
-                "removals_a_server_year": chance.removals_a_year(&profile.tuning()),
+                "removals_a_server_year": chance.removals_a_year(),
             })
             .to_string(),
         )?;

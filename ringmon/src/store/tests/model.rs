@@ -10,13 +10,13 @@ use rand::seq::IndexedRandom;
 use super::kit::{TestDb, join, mono, new_row};
 use super::plans::seeded;
 use crate::store::{Events, RuleChanges, Store};
-use ringmon_core::edit::{Guard, Outcome, TableSnapshot};
+use ringmon_core::edit::{Guard, Held, Outcome, TableSnapshot};
 use ringmon_core::engine::TableOp;
 use ringmon_core::evidence::{WatchId, Witness};
 use ringmon_core::op::{Accusation, Finding};
 use ringmon_core::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote};
 use ringmon_core::virtual_table::VirtualTable;
-use ringmon_core::{BootToken, DbTime, Incarnation, Profile, ServerId, VoteKind};
+use ringmon_core::{BootToken, DbTime, Incarnation, Profile, Rule, ServerId, VoteKind, Without};
 
 super::on_engines!(random_operations_do_what_the_model_does, removals_do_what_the_model_does, a_long_walk_is_one_walk);
 
@@ -129,7 +129,14 @@ async fn removals_do_what_the_model_does(db: TestDb) {
     pair.run(&TableOp::Leave { id: e.id, incarnation: Some(e.incarnation), by: "e".into() }, true).await;
     let alone = TableOp::RemoveAll(of(&pair, "a", Side::First, &["g"], None));
     assert_eq!(pair.run(&alone, true).await, Outcome::AloneMarked);
-    assert_eq!(removed(&pair.run(&alone, true).await), ["g"]);
+    // The mark has to stand for a second (R2).
+    let last = loop {
+        match pair.run(&alone, true).await {
+            Outcome::Held(Held::TooYoung) => tokio::time::sleep(Duration::from_millis(50)).await,
+            other => break other,
+        }
+    };
+    assert_eq!(removed(&last), ["g"]);
     assert_eq!(pair.store.whole().await, ["a"]);
     let gone = TableOp::View { me: e.id, known: vec![pair.named("a").id] };
     assert_eq!(pair.run(&gone, true).await, Outcome::Read);
@@ -281,13 +288,16 @@ fn accusation_of(rng: &mut StdRng, model: &VirtualTable, me: &ServerRow, side: S
 fn against_all(rng: &mut StdRng, model: &VirtualTable, me: &ServerRow) -> Accusation {
     let others = model.rows.values().filter(|row| row.id != me.id);
     let findings = others.map(|row| random_finding(rng, row)).collect();
-    randomised(rng, accusation(me, Side::First, findings))
+    let mut a = accusation(me, Side::First, findings);
+    if rng.random_bool(0.5) {
+        // At once, and whatever the others say.
+        a.tuning.without = Without::rules(&[Rule::R2]);
+    }
+    randomised(rng, a)
 }
 
 /// Everything is there that a removal needs; only votes may be missing.
 pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusation {
-    let mut tuning = Profile::Default.tuning();
-    (tuning.alone_one, tuning.alone_more) = (Duration::ZERO, Duration::ZERO);
     Accusation {
         me: me.id,
         incarnation: me.incarnation,
@@ -298,7 +308,7 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
         hold: Duration::ZERO,
         healthy: true,
         mode: Mode::Act,
-        tuning,
+        tuning: Profile::Default.tuning(),
     }
 }
 

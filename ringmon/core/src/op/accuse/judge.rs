@@ -8,6 +8,7 @@ use super::chain::{Chain, Suspect};
 use super::votes::{is_outdated, is_recent, own, silence, stands};
 use crate::Rule;
 use crate::edit::{Held, Lookup, Step, TableSnapshot};
+use crate::law;
 use crate::op::Accusation;
 use crate::op::plan::{need, need_rows, row};
 use crate::row::{Quorum, Rules, ServerRow, Vote, VoteKind};
@@ -59,7 +60,7 @@ pub(super) fn judge<'a>(
                     return Ok(Err(Held::OtherSilence));
                 }
                 // The database may have stood still, for the suspect too: it gets H to say so (R4).
-                if own.is_none() && !is_recent(seen.db_now, vote.at, a.tuning.mutual_fresh) {
+                if own.is_none() && !is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH) {
                     return Ok(Err(Held::TooYoung));
                 }
                 case.kind = common(suspect.finding.kind, vote.kind);
@@ -120,11 +121,11 @@ fn second<'a>(
     let Some(vote) = chain.suspects[place].row.vote(a.side) else { return Ok(None) };
     need_rows(seen, [vote.voter])?;
     let Some(voter) = row(seen, vote.voter) else { return Ok(None) };
-    if vote.voter == a.me || !stands(seen, vote, &a.tuning, a.tuning.vote_lifetime) {
+    if vote.voter == a.me || !stands(seen, vote, &a.tuning, law::VOTE_LIFETIME) {
         return Ok(None);
     }
     let in_run = chain.suspects.iter().any(|s| s.row.id == vote.voter);
-    if in_run && !is_recent(seen.db_now, vote.at, a.tuning.mutual_fresh) {
+    if in_run && !is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH) {
         return Ok(None);
     }
     Ok(standing(a, seen, chain, place, vote)?.map(|relied| (voter, vote, relied)))
@@ -144,7 +145,7 @@ fn standing<'a>(
         let by_voter = |v: &&Vote| {
             v.voter == vote.voter
                 && v.voter_incarnation == vote.voter_incarnation
-                && stands(seen, v, &a.tuning, a.tuning.vote_lifetime)
+                && stands(seen, v, &a.tuning, law::VOTE_LIFETIME)
         };
         row.vote(a.side).filter(by_voter).map(|v| v.kind)
     };
@@ -160,7 +161,7 @@ fn standing<'a>(
     let mut relied = Vec::new();
     let mut beyond = vec![far];
     if far.id != vote.voter {
-        let walk = Lookup::Walk { from: far.id, side: a.side, count: a.tuning.ahead };
+        let walk = Lookup::Walk { from: far.id, side: a.side, count: law::AHEAD };
         need(seen, [walk.clone()])?;
         let ids = seen.answers.get(&walk).map(Vec::as_slice).unwrap_or_default();
         beyond.extend(ids.iter().filter_map(|id| row(seen, *id)));

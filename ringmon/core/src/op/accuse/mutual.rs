@@ -4,12 +4,12 @@
 //! whom this server does not hear, and not only those whose removal is due: in a cut the servers in the middle of the other side hear both
 //! their buddies and accuse nobody, and those at its edges speak for them.
 //!
-//! *Fresh*: renewed within [`mutual_fresh`](crate::Tuning::mutual_fresh); or, where the other witness was not heard of for that
+//! *Fresh*: renewed within [`mutual_fresh`](crate::law::MUTUAL_FRESH); or, where the other witness was not heard of for that
 //! long either, at most that much before that one's last word: the database stood still for everybody. Without the second half, the first one to reach a database that comes back after a
 //! pause (Galera stops for seconds when a node goes) would find all counter-votes stale, and remove the other side of a cut.
 //!
 //! *Not for ever*: once all of it (the accuser's silence, the other witness's vote, the counter-vote) has lasted for
-//! [`mutual_limit`](crate::Tuning::mutual_limit), a counter-vote that nobody seconded in the accused row's other slot protects no
+//! [`mutual_limit`](crate::law::MUTUAL_LIMIT), a counter-vote that nobody seconded in the accused row's other slot protects no
 //! longer. A victim that is isolated but reaches the database has usually heard one buddy a moment longer than the other, and
 //! may hold on to its vote against the latter; nobody else accuses that one, so the victim goes after that time. Both sides of a cut second
 //! each other's votes, from either end of the run, so a cut removes nobody however long it lasts. One broken link
@@ -24,6 +24,7 @@ use super::judge::Case;
 use super::votes::{is_recent, silence, stands};
 use crate::ServerId;
 use crate::edit::{Step, TableSnapshot};
+use crate::law;
 use crate::op::Accusation;
 use crate::op::plan::need_rows;
 use crate::row::{ServerRow, Side, Vote, VoteKind};
@@ -51,7 +52,7 @@ pub(super) fn is_mutual(
             if case.is_none() && run.iter().all(seconds) {
                 continue;
             }
-            if vote.voter_incarnation != suspect.row.incarnation || !is_fresh(a, seen, second, vote) {
+            if vote.voter_incarnation != suspect.row.incarnation || !is_fresh(seen, second, vote) {
                 continue;
             }
             if agrees(a, vote, accused.id)
@@ -59,7 +60,7 @@ pub(super) fn is_mutual(
             {
                 continue;
             }
-            if !is_overdue(a, seen, suspect, second, vote) || is_seconded(a, seen, accused, side)? {
+            if !is_overdue(seen, suspect, second, vote) || is_seconded(a, seen, accused, side)? {
                 return Ok(true);
             }
         }
@@ -74,29 +75,23 @@ fn agrees(a: &Accusation, counter: &Vote, accused: ServerId) -> bool {
     pulseless && counter.kind == VoteKind::Agent
 }
 
-fn is_fresh(a: &Accusation, seen: &TableSnapshot, second: Option<&Vote>, counter: &Vote) -> bool {
-    let within = a.tuning.mutual_fresh;
+fn is_fresh(seen: &TableSnapshot, second: Option<&Vote>, counter: &Vote) -> bool {
+    let within = law::MUTUAL_FRESH;
     let recent = |at| is_recent(seen.db_now, at, within);
     let paused = second.is_some_and(|vote| !recent(vote.at) && counter.at + within >= vote.at);
     recent(counter.at) || paused && counter.at <= seen.db_now
 }
 
-fn is_overdue(
-    a: &Accusation,
-    seen: &TableSnapshot,
-    suspect: &Suspect<'_>,
-    second: Option<&Vote>,
-    counter: &Vote,
-) -> bool {
+fn is_overdue(seen: &TableSnapshot, suspect: &Suspect<'_>, second: Option<&Vote>, counter: &Vote) -> bool {
     let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
-    let second = second.map_or(a.tuning.mutual_limit, age);
+    let second = second.map_or(law::MUTUAL_LIMIT, age);
     let state = age(counter).min(second).min(silence(seen, suspect));
-    state >= a.tuning.mutual_limit
+    state >= law::MUTUAL_LIMIT
 }
 
 /// Whether somebody else accuses the accused too, from its other side.
 fn is_seconded(a: &Accusation, seen: &TableSnapshot, accused: &ServerRow, side: Side) -> Result<bool, Step> {
     let (Some(vote), Some(other)) = (accused.vote(side), accused.vote(side.opposite())) else { return Ok(false) };
     need_rows(seen, [other.voter])?;
-    Ok(other.voter != vote.voter && stands(seen, other, &a.tuning, a.tuning.vote_lifetime))
+    Ok(other.voter != vote.voter && stands(seen, other, &a.tuning, law::VOTE_LIFETIME))
 }

@@ -11,6 +11,7 @@ use super::judge::{Case, judge};
 use super::mutual::is_mutual;
 use crate::edit::{Held, Lookup, Outcome, Plan, PoolWrite, Removal, Step, StoredEvent, TableSnapshot, effective_mode};
 use crate::event::{Frozen, Removed, VoteSeen};
+use crate::law;
 use crate::op::plan::{Draft, apply, done, need, row};
 use crate::op::{Accusation, Finding};
 use crate::ring::splice_out;
@@ -78,24 +79,24 @@ pub(in crate::op) fn gate(
     if pool.rules.brake_permille >= 1000 || !a.tuning.keeps(Rule::R11) {
         return Ok(Ok(None));
     }
-    let removals = Lookup::Removals(a.tuning.brake_window);
+    let removals = Lookup::Removals(law::BRAKE_WINDOW);
     need(seen, [removals.clone()])?;
     let before = seen.counts.get(&removals).copied().unwrap_or_default();
     let after = before.saturating_add(run.len() as u64);
-    if after <= u64::from(a.tuning.brake_floor) {
+    if after <= u64::from(law::BRAKE_FLOOR) {
         return Ok(Ok(None));
     }
     need(seen, [Lookup::Members])?;
     let members = seen.counts.get(&Lookup::Members).copied().unwrap_or_default();
     let share = members.saturating_add(before).saturating_mul(u64::from(pool.rules.brake_permille)) / 1000;
-    let limit = share.max(u64::from(a.tuning.brake_floor));
+    let limit = share.max(u64::from(law::BRAKE_FLOOR));
     Ok(Ok((after > limit).then(|| brake(a, seen, pool, run, before, limit))))
 }
 
 fn brake(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, run: &[&str], before: u64, limit: u64) -> Step {
     let why = format!(
         "{before} servers were removed within {} s, and {} more ({}) would pass the brake at {limit}",
-        a.tuning.brake_window.as_secs(),
+        law::BRAKE_WINDOW.as_secs(),
         run.len(),
         run.join(", "),
     );
@@ -111,7 +112,7 @@ fn brake(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, run: &[&str], bef
         }),
     };
     apply(Plan {
-        deadline: seen.db_now + a.tuning.write_within,
+        deadline: seen.db_now + law::WRITE_WITHIN,
         writes: Vec::new(),
         pool: Some(PoolWrite { version: pool.version, frozen: Some(Some(why)) }),
         events: vec![event],
@@ -166,7 +167,7 @@ impl<'a> Splice<'a> {
         draft.clear_votes(|row, side| row.vote(side).is_some_and(|vote| self.gone.contains(&vote.voter)));
         let gone: Vec<Gone<'_>> = self.run.iter().map(|case| Gone::of(a, case)).collect();
         apply(Plan {
-            deadline: seen.db_now + a.tuning.write_within,
+            deadline: seen.db_now + law::WRITE_WITHIN,
             writes: draft.writes(),
             pool: None,
             events: gone.iter().map(|g| removed_event(a, seen, pool, g, self.ends)).collect(),

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::chain::{Chain, Suspect};
 use crate::edit::{TableSnapshot, VoteSet};
+use crate::law;
 use crate::op::Accusation;
 use crate::op::plan::row;
 use crate::row::{ServerRow, Side, Vote};
@@ -34,7 +35,7 @@ pub(super) fn own<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a
     let vote = suspect.row.vote(a.side.opposite())?;
     let mine = vote.voter == a.me && vote.voter_incarnation == a.incarnation && vote.kind == suspect.finding.kind;
     let age = seen.db_now.since(vote.since)?;
-    let renewed = is_recent(seen.db_now, vote.at, a.tuning.mutual_fresh);
+    let renewed = is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH);
     (mine && renewed && age < silence(seen, suspect)).then_some(vote)
 }
 
@@ -52,7 +53,7 @@ pub(super) fn silence(seen: &TableSnapshot, suspect: &Suspect<'_>) -> Duration {
 
 /// The own votes that are missing, say something else, or are due for renewal, nearest suspect first.
 ///
-/// A vote that was not renewed for [`mutual_fresh`](crate::Tuning::mutual_fresh) is cast anew: the database was out of
+/// A vote that was not renewed for [`mutual_fresh`](crate::law::MUTUAL_FRESH) is cast anew: the database was out of
 /// reach, perhaps for the suspect too, whose counter-vote is then as old (R4). The new one has to stand for H, and so gives it time.
 pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -> Vec<(&'a ServerRow, VoteSet)> {
     let mut due = Vec::new();
@@ -61,7 +62,7 @@ pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -
             continue;
         }
         let set = match own(a, seen, suspect) {
-            Some(vote) if is_recent(seen.db_now, vote.at, a.tuning.revote * 4 / 5) => continue,
+            Some(vote) if is_recent(seen.db_now, vote.at, law::REVOTE * 4 / 5) => continue,
             // R12: a counter-vote (R4) it remains; old enough to remove upon (R3) it shall not become.
             Some(_) if suspect.finding.proved => cast(a, suspect),
             Some(_) => VoteSet::Renew,
@@ -87,6 +88,5 @@ pub(crate) fn accuses(one: &ServerRow, other: &ServerRow) -> bool {
 /// lives, and both would otherwise overwrite each other for ever.
 fn nearer_votes(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize) -> bool {
     let Some(vote) = chain.suspects[place].row.vote(a.side.opposite()) else { return false };
-    chain.suspects[..place].iter().any(|s| s.row.id == vote.voter)
-        && stands(seen, vote, &a.tuning, a.tuning.mutual_fresh)
+    chain.suspects[..place].iter().any(|s| s.row.id == vote.voter) && stands(seen, vote, &a.tuning, law::MUTUAL_FRESH)
 }
