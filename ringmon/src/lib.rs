@@ -1,9 +1,9 @@
 //! ringmon: failure detection for server pools.
 //!
-//! The crate is a house of rooms; `ARCHITECTURE.md` has the plan and `tests/rooms.rs` reads the
-//! imports that keep it true. [`core`] is pure and everyone may import it; the side rooms
-//! ([`datapath`], [`store`], [`notice`], [`route`], [`observe`], [`record`], [`service`]) import nobody else; [`agent`]
-//! joins them in one event loop, [`router`] in another; [`cli`] is what a person types.
+//! The crate is a house of rooms; `ARCHITECTURE.md` has the plan and `tests/rooms` reads the imports that keep it true.
+//! Everyone may import [`ringmon_core`], which is pure, and [`show`]; the side rooms ([`datapath`], [`store`],
+//! [`notice`], [`route`], [`observe`], [`record`], [`service`]) import nobody else; [`agent`] joins them in one event
+//! loop, [`router`] in another; [`cli`] is what a person types.
 
 #![cfg_attr(
     test,

@@ -1,7 +1,8 @@
 //! What agents tell, and what the `event` table keeps: one enum, whose JSON others script against.
 //!
-//! `kind` is the word of the event, `detail` an object with its circumstances. An agent's event log, `ringmon events` and
-//! the table have the same names. Spans end in `_ms`: an agent measures them with fractions, the table has whole ones.
+//! `kind` is the word of the event, `detail` an object with its circumstances. An agent's event log, `ringmon events`
+//! and the table have the same names. Spans end in `_ms`: an agent measures them with fractions, the table has whole
+//! ones.
 
 mod detail;
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-/// Consecutive misses before a suspicion, on a watch that loses nothing else: at the least loss assumed, three by chance
-/// are as rare as [`ALPHA`](crate::loss::ALPHA) asks.
+/// Consecutive misses before a suspicion, on a watch that loses nothing else: at the least loss assumed, three by
+/// chance are as rare as [`ALPHA`](crate::loss::ALPHA) asks.
 pub const SUSPECT_MISSES: u32 = 3;
 /// R6: misses before a removal, at least: a burst of probes cannot stand for time, nor time for probes.
 pub const REMOVAL_MISSES: u32 = 16;

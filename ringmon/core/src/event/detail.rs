@@ -1,5 +1,5 @@
-//! The circumstances of events. A field that only some tellers know is optional, and left out where it is not known: so what
-//! an older version wrote can be read too.
+//! The circumstances of events. A field that only some tellers know is optional, and left out where it is not known:
+//! so what an older version wrote can be read too.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -223,7 +223,7 @@ impl EventBody {
     /// The circumstances as JSON: an object, its keys in alphabetical order.
     #[must_use]
     pub fn detail(&self) -> Value {
-        // Names, numbers and strings in a map with string keys: there is nothing in it that could not be written as JSON.
+        // Names, numbers and strings in a map with string keys: nothing in it could not be written as JSON.
         let whole = serde_json::to_value(self).unwrap_or_default();
         whole.get("detail").cloned().unwrap_or_default()
     }
