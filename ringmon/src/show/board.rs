@@ -28,6 +28,7 @@ pub struct Count {
     pub value: u64,
 }
 
+/// What a datapath counted, and how it answers probes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DatapathStats {
     /// `None` until a datapath runs.
