@@ -1,4 +1,4 @@
-//! The bytes of a notice: fixed length, big-endian, `docs/notices.md` has them one by one.
+//! The bytes of a notice: a fixed length, big-endian. `docs/notices.md` lists them one by one.
 
 use std::net::SocketAddr;
 
@@ -8,13 +8,10 @@ use super::tag::{Keys, Route};
 use ringmon_core::row::Address;
 use ringmon_core::{Incarnation, Notice, NoticeBody, ServerId};
 
-/// Every datagram has this many bytes.
 pub const LENGTH: usize = 56;
-/// What the tag covers: everything before it.
+/// The tag covers everything before it.
 const COVERED: usize = 48;
-/// The first bytes of every datagram: "rmnt".
 const MAGIC: u32 = u32::from_be_bytes(*b"rmnt");
-/// The layout's version.
 const VERSION: u8 = 1;
 /// No flags are defined yet; a set one is refused.
 const FLAGS: u8 = 0;
@@ -30,27 +27,26 @@ const OUTAGE: u8 = 7;
 const FOLLOW: u8 = 8;
 const CHANGED: u8 = 9;
 
-/// A datagram, understood.
+/// A decoded datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// The key its tag was made with; an acknowledgement uses the same.
+    /// The key of its tag; an acknowledgement uses the same.
     pub key_id: u8,
-    /// Chosen by the sender of the notice; its acknowledgement carries the same.
+    /// The sender of the notice chooses it; its acknowledgement carries the same.
     pub nonce: u64,
-    /// What it says; `None`: it acknowledges.
+    /// `None`: it acknowledges.
     pub notice: Option<Notice>,
 }
 
-/// Why a datagram counts for nothing. Nothing is answered to it.
+/// Why a datagram is dropped. It gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
-    /// Another length, magic, version or flags: not ours, or of another version.
+    /// Another length, magic, version or flags: not ours, or from another version.
     Foreign,
-    /// Its key is not (or no longer) accepted.
     UnknownKey,
-    /// The tag is wrong: forged, damaged, or meant for another route.
+    /// Forged, damaged, or meant for another route.
     BadTag,
-    /// Well tagged, but its kind or body means nothing to this version.
+    /// The tag is right, but this version does not know the kind or the body.
     Meaningless,
 }
 
@@ -80,10 +76,10 @@ pub fn encode(packet: &Packet, keys: &Keys, route: Route) -> Option<[u8; LENGTH]
     Some(datagram)
 }
 
-/// What `datagram`, which came by `route`, says.
+/// What `datagram`, which came over `route`, says.
 ///
 /// # Errors
-/// [`Refusal`]: it counts for nothing.
+/// [`Refusal`]: drop it.
 pub fn decode(datagram: &[u8], keys: &Keys, route: Route) -> Result<Packet, Refusal> {
     if datagram.len() != LENGTH {
         return Err(Refusal::Foreign);
@@ -110,8 +106,8 @@ pub fn decode(datagram: &[u8], keys: &Keys, route: Route) -> Result<Packet, Refu
     Ok(Packet { key_id, nonce, notice })
 }
 
-/// Kind and bytes of a body: a subject and eight zeros, an address (IPv4 mapped into IPv6, RFC 4291, 2.5.5.2), an incarnation,
-/// an age and four zeros, or a span and twelve zeros.
+/// Kind and bytes of a body: a subject and eight zeros; an address (IPv4 mapped into IPv6, RFC 4291, 2.5.5.2); an
+/// incarnation, an age and four zeros; or a span and twelve zeros.
 fn body_bytes(body: NoticeBody) -> (u8, [u8; 16]) {
     let subject = |id: ServerId| {
         let mut bytes = [0; 16];
@@ -143,7 +139,7 @@ fn body_bytes(body: NoticeBody) -> (u8, [u8; 16]) {
     }
 }
 
-/// The body of a kind; `None` if it is none of ours.
+/// `None`: this version does not know the kind.
 fn body(kind: u8, bytes: [u8; 16]) -> Option<NoticeBody> {
     let mut input = &bytes[..];
     let (subject, zeros) = (ServerId(input.get_i64()), input.get_u64());
@@ -168,7 +164,6 @@ fn first_four(bytes: [u8; 16]) -> u32 {
     u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
-/// An address in sixteen bytes.
 pub(super) fn sixteen(address: Address) -> [u8; 16] {
     match address {
         Address::V4(v4) => v4.to_ipv6_mapped().octets(),
@@ -176,7 +171,7 @@ pub(super) fn sixteen(address: Address) -> [u8; 16] {
     }
 }
 
-/// Address and port alone: IPv6 scope and flow are this machine's own affair and not part of a route.
+/// Address and port alone: scope and flow of IPv6 mean something on this machine only, and are not part of a route.
 pub(super) fn plain(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }

@@ -33,10 +33,11 @@ use task::{Shared, Task};
 
 pub use stats::NoticeStats;
 
-/// Notices that wait for [`Notices::recv`], and calls of [`Notices::send`] that wait for the task.
+/// Bounds the notices that wait for [`Notices::recv`], and the calls of [`Notices::send`] that wait for the task.
 const QUEUE: usize = 256;
 
-/// A socket for notices and the task that serves it. Dropping it ends both, after a first send of what was just given.
+/// A socket for notices and the task that serves it. Dropping it ends both, after a first send of what was just given
+/// to it.
 #[derive(Debug)]
 pub struct Notices {
     local: SocketAddr,
@@ -46,8 +47,8 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// Listens for notices on `addr` and sends from it. The address must be a real one of this machine, not the
-    /// wildcard: it is part of every tag. Port 0 takes a free one. Call it inside a tokio runtime.
+    /// Listens for notices on `addr` and sends from it. The address is part of every tag, so it must be a real address
+    /// of this machine and not the wildcard. Port 0 takes a free port. Call it inside a tokio runtime.
     ///
     /// # Errors
     /// [`Error`]: nothing was opened.
@@ -75,7 +76,7 @@ impl Notices {
             inbox,
             outbox: Outbox::new(forget),
             seen: seen::Seen::default(),
-            // Random, so that the nonces of one life of an agent are not those of its next.
+            // Random, so that the nonces of one life of an agent differ from those of its next.
             next_nonce: rand::random(),
         };
         tokio::spawn(task.run());
@@ -84,14 +85,14 @@ impl Notices {
         Ok(notices)
     }
 
-    /// Where it listens.
+    /// The address that it listens on, with the port that was taken for port 0.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local
     }
 
-    /// Sends `notice` to `to` now, and again until it is acknowledged or five sends went unanswered. Never blocks; when
-    /// too many are under way the notice is dropped and counted.
+    /// Sends `notice` to `to` now, and again until it is acknowledged or five sends got no answer. Never blocks: when
+    /// too many are under way, the notice is dropped and counted.
     pub fn send(&self, to: SocketAddr, notice: Notice) {
         self.shared.under_way.send_modify(|n| *n += 1);
         if self.commands.try_send((to, notice)).is_err() {
@@ -100,10 +101,10 @@ impl Notices {
         }
     }
 
-    /// Waits until every notice that was given to [`Self::send`] is acknowledged or given up: at most 0.8 s after the last. For a clean
-    /// end; whoever drops the handle without it loses the retries, and no more. Cancel-safe.
+    /// Waits until every notice that was given to [`Self::send`] is acknowledged or given up: at most 0.8 s after the
+    /// last. This is for a clean end. Dropping the handle without it only loses the retries. Cancel-safe.
     pub async fn settle(&self) {
-        // The sender is beside us and cannot be gone.
+        // `self` holds the sender, so it cannot be gone.
         let _ = self.shared.under_way.subscribe().wait_for(|&n| n == 0).await;
     }
 
@@ -111,27 +112,27 @@ impl Notices {
     pub async fn recv(&self) -> (SocketAddr, Notice) {
         match self.inbox.lock().await.recv().await {
             Some(received) => received,
-            // The task ends only with this handle; should it have panicked, there is nothing more to hear.
+            // The task ends only with this handle. If it panicked, no notice will come any more.
             None => std::future::pending().await,
         }
     }
 
-    /// From now on accept these keys, and send with the first.
+    /// From now on accepts these keys, and sends with the first.
     pub fn set_keys(&self, keys: Vec<PoolKey>) {
         *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::derive(&keys);
     }
 
-    /// What became of them all so far.
+    /// Counts since the start, by what became of a notice.
     #[must_use]
     pub fn stats(&self) -> NoticeStats {
         self.shared.counters.read()
     }
 }
 
-/// The own address from which datagrams to `to` leave: a connected socket knows it, and nothing is sent.
+/// The own address that datagrams to `to` leave from. A connected socket knows it, and nothing is sent.
 ///
 /// # Errors
-/// As connect(2): there is no way.
+/// As connect(2): there is no route.
 pub fn towards(to: SocketAddr) -> std::io::Result<std::net::IpAddr> {
     let any: std::net::IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
     let socket = std::net::UdpSocket::bind((any, 0))?;
@@ -142,15 +143,15 @@ pub fn towards(to: SocketAddr) -> std::io::Result<std::net::IpAddr> {
 /// Why there is no socket for notices. Nothing was opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The wildcard address cannot be part of a tag.
+    /// The tag covers the address, so it cannot be the wildcard.
     #[error("notices need an address of this machine, not {0}")]
     Wildcard(SocketAddr),
-    /// The address cannot be taken.
+    /// The kernel refused the address.
     #[error("cannot listen for notices on {addr} (udp): {source}")]
     Listen {
-        /// Which address.
+        /// As it was asked for.
         addr: SocketAddr,
-        /// Why.
+        /// What the kernel said.
         source: std::io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! Notices under way: when to send which again. No clock and no socket of its own.
+//! Notices under way: which to send again, and when. It has no clock and no socket.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use ringmon_core::Notice;
 
-/// When a notice is sent, counted from its first send. The gaps grow, so that a short outage is outlived and a dead receiver costs
-/// five datagrams.
+/// When a notice is sent, counted from its first send. The gaps grow, so it outlasts a short outage, and a dead
+/// receiver costs only five datagrams.
 const SENDS: [Duration; 5] = [
     Duration::ZERO,
     Duration::from_millis(20),
@@ -17,10 +17,9 @@ const SENDS: [Duration; 5] = [
 ];
 /// When an unacknowledged notice is forgotten, counted from its first send.
 pub const FORGET: Duration = Duration::from_millis(800);
-/// How many may be under way.
+/// How many may be under way at a time.
 pub const CAPACITY: usize = 256;
 
-/// Notices under way, by nonce.
 #[derive(Debug)]
 pub struct Outbox {
     pending: BTreeMap<u64, Pending>,
@@ -42,32 +41,26 @@ impl Pending {
     }
 }
 
-/// What to do with a notice whose time has come.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Due {
-    /// Send it.
     Send {
-        /// To whom.
         to: SocketAddr,
-        /// With this nonce.
         nonce: u64,
-        /// What.
         notice: Notice,
         /// Whether it was sent before.
         again: bool,
     },
-    /// It was never acknowledged, and is gone.
+    /// It was never acknowledged, and is forgotten.
     GaveUp,
 }
 
 impl Outbox {
-    /// An empty one, which forgets a notice after `forget`.
     #[must_use]
     pub fn new(forget: Duration) -> Self {
         Self { pending: BTreeMap::new(), forget }
     }
 
-    /// Takes a notice on; it is due at once. False if there is no room: nothing was taken.
+    /// Adds a notice, which is due at once. False if there is no room: then nothing was added.
     pub fn push(&mut self, now: Instant, nonce: u64, to: SocketAddr, notice: Notice) -> bool {
         if self.pending.len() >= CAPACITY {
             return false;
@@ -76,7 +69,7 @@ impl Outbox {
         true
     }
 
-    /// `from` acknowledges `nonce`. False if that was not under way to it.
+    /// `from` acknowledges `nonce`. False if no such notice was under way to it.
     pub fn acknowledged(&mut self, from: SocketAddr, nonce: u64) -> bool {
         let ours = self.pending.get(&nonce).is_some_and(|pending| pending.to == from);
         if ours {
@@ -91,7 +84,7 @@ impl Outbox {
         self.pending.values().map(|pending| pending.due(self.forget)).min()
     }
 
-    /// Something that is due at `now`, until `None`.
+    /// A notice that is due at `now`; `None`: no more.
     pub fn pop_due(&mut self, now: Instant) -> Option<Due> {
         let forget = self.forget;
         let (&nonce, pending) = self.pending.iter_mut().find(|(_, pending)| pending.due(forget) <= now)?;

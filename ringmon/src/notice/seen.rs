@@ -1,13 +1,12 @@
-//! Which notices were handed on already.
+//! Which notices were already handed to the agent.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-/// The most recent notices, so that a retry or a replayed datagram is not handed on again. One that is older than all of these would be:
-/// it makes its receiver re-read its row once, which is all a notice can do.
+/// Remembers the most recent notices, so that a retry or a replayed datagram is not handed on again. A notice older
+/// than all of these would be: it makes its receiver read its row again once, and a notice can do no more than that.
 const REMEMBERED: usize = 4096;
 
-/// Senders and nonces of recent notices.
 #[derive(Debug, Default)]
 pub struct Seen {
     order: VecDeque<(SocketAddr, u64)>,
@@ -15,13 +14,12 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Whether this notice was handed on.
+    /// Whether this notice was already handed on.
     #[must_use]
     pub fn contains(&self, from: SocketAddr, nonce: u64) -> bool {
         self.set.contains(&(from, nonce))
     }
 
-    /// It is handed on now.
     pub fn insert(&mut self, from: SocketAddr, nonce: u64) {
         if !self.set.insert((from, nonce)) {
             return;

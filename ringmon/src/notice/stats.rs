@@ -1,4 +1,4 @@
-//! What became of the notices, counted.
+//! Counts what became of the notices.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,19 +7,18 @@ use crate::show::Count;
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])* $field:ident;)*) => {
-        /// What became of the notices since the start.
+        /// Counts since the start.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct NoticeStats { $($(#[doc = $doc])* pub $field: u64,)* }
 
         impl NoticeStats {
-            /// As numbers for the metrics: `notices` by what became of them.
+            /// For the metric `notices`, labelled by what became of them.
             #[must_use]
             pub fn counts(&self) -> Vec<Count> {
                 vec![$(Count { name: "notices", label: stringify!($field), value: self.$field }),*]
             }
         }
 
-        /// The same, while it is being counted.
         #[derive(Debug, Default)]
         pub(super) struct Counters { $(pub(super) $field: AtomicU64,)* }
 
@@ -32,11 +31,11 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Taken on for sending.
+    /// Accepted for sending.
     sent;
-    /// Sends of a notice after its first.
+    /// Sends of a notice after its first one.
     resent;
-    /// Acknowledged by their receiver.
+    /// By their receiver.
     acknowledged;
     /// Forgotten without an acknowledgement.
     given_up;
@@ -44,33 +43,31 @@ counters! {
     dropped;
     /// Datagrams the kernel would not take.
     send_errors;
-    /// Handed on.
+    /// Handed to the agent.
     received;
-    /// Acknowledged again, not handed on again.
+    /// Acknowledged again, but not handed on again.
     duplicates;
-    /// Not acknowledged, because nobody fetched those that came before: the sender will try again.
+    /// Not acknowledged, because the agent did not fetch the ones before them: the sender will try again.
     overflowed;
-    /// Acknowledgements of nothing that is under way: late, or repeated.
+    /// Acknowledgements of a notice that is not under way: late, or repeated.
     stray_acknowledgements;
     /// Refused: another length, magic, version or flags.
     foreign;
-    /// Refused: a key that is not accepted.
+    /// Refused: the pool does not accept the key.
     unknown_key;
     /// Refused: forged, damaged, or meant for another route.
     bad_tag;
-    /// Refused: well tagged, and without a meaning here.
+    /// Refused: the tag is right, but this version knows no such notice.
     meaningless;
-    /// Times the kernel would not give a datagram.
+    /// How often the kernel failed to hand over a datagram.
     receive_errors;
 }
 
 impl Counters {
-    /// One more of these.
     pub(super) fn one(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One more datagram refused for this.
     pub(super) fn refused(&self, why: Refusal) {
         Self::one(match why {
             Refusal::Foreign => &self.foreign,

@@ -1,4 +1,4 @@
-//! The tag that shows that a datagram comes from the pool, by this route, unchanged.
+//! The tag shows that a datagram comes from the pool, over this route, and unchanged.
 
 use std::net::SocketAddr;
 
@@ -7,23 +7,21 @@ use ringmon_common::SipHash24;
 use super::codec::{plain, sixteen};
 use ringmon_core::row::PoolKey;
 
-/// From where to where a datagram travels; part of its tag, so that it cannot be replayed elsewhere.
+/// From where to where a datagram travels. It is part of the tag, so that the datagram cannot be replayed elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// The sender's address and port.
     pub from: SocketAddr,
-    /// The receiver's address and port.
     pub to: SocketAddr,
 }
 
 impl Route {
-    /// A route between two addresses; scope and flow of IPv6 are left out.
+    /// Leaves out scope and flow of IPv6.
     #[must_use]
     pub fn new(from: SocketAddr, to: SocketAddr) -> Self {
         Self { from: plain(from), to: plain(to) }
     }
 
-    /// As it goes into the tag: both addresses, both ports, and zeros up to a whole word.
+    /// As it goes into the tag: both addresses, both ports, and zeros to fill a whole word.
     fn bytes(self) -> [u8; 40] {
         let mut bytes = [0; 40];
         bytes[..16].copy_from_slice(&sixteen(self.from.ip()));
@@ -34,16 +32,16 @@ impl Route {
     }
 }
 
-/// What a notice key is derived from a pool key with. No probe's tag is ever made over sixteen bytes, so no tag of a
-/// probe tells anything about a notice's, nor the other way round.
+/// What a notice key is derived from a pool key with. No probe's tag is made over sixteen bytes, so the tag of a probe
+/// tells nothing about that of a notice, and the other way round.
 const DERIVE: [&[u8; 16]; 2] = [b"ringmon notice 0", b"ringmon notice 1"];
 
-/// The keys that are accepted; the first is used for sending.
+/// The accepted keys. The first is used for sending.
 #[derive(Clone, Debug, Default)]
 pub struct Keys(Vec<PoolKey>);
 
 impl Keys {
-    /// Derives the notice keys from the pool's.
+    /// Derives the notice keys from the pool's keys.
     #[must_use]
     pub fn derive(pool: &[PoolKey]) -> Self {
         let derived = pool.iter().map(|key| {
@@ -56,7 +54,7 @@ impl Keys {
         Self(derived.collect())
     }
 
-    /// The key to send with.
+    /// The key id to send with.
     #[must_use]
     pub fn current(&self) -> Option<u8> {
         self.0.first().map(|key| key.id)
@@ -70,7 +68,7 @@ impl Keys {
     }
 }
 
-/// SipHash-2-4 of parts that are whole words, one after the other.
+/// SipHash-2-4 of several parts, each of whole words.
 fn siphash(secret: &[u8; 16], parts: &[&[u8]]) -> u64 {
     let mut state = SipHash24::new(secret);
     let mut length = 0_u8;

@@ -15,31 +15,29 @@ use super::stats::Counters;
 use super::tag::{Keys, Route};
 use ringmon_core::Notice;
 
-/// After an error of the kernel's, so that one that stays does not make a busy loop.
+/// The pause after an error of the kernel, so that a lasting error does not make a busy loop.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What the task and its handle share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) keys: RwLock<Keys>,
     pub(super) counters: Counters,
-    /// Notices that are neither acknowledged nor given up.
+    /// Notices that are neither acknowledged nor given up yet.
     pub(super) under_way: watch::Sender<usize>,
 }
 
 impl Shared {
-    /// One notice less is under way.
+    /// One notice fewer is under way.
     pub(super) fn settled(&self) {
         self.under_way.send_modify(|n| *n = n.saturating_sub(1));
     }
 
-    /// The keys; a panic elsewhere while they were held has not hurt them.
+    /// A panic of another thread that held the lock cannot have damaged the keys.
     pub(super) fn keys(&self) -> Keys {
         self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 
-/// Everything the task works with.
 pub(super) struct Task {
     pub(super) socket: UdpSocket,
     pub(super) local: SocketAddr,
@@ -54,7 +52,7 @@ pub(super) struct Task {
 impl Task {
     /// Serves until the handle is dropped.
     pub(super) async fn run(mut self) {
-        // One byte more than a datagram may have, to notice those that are longer.
+        // One byte more than a datagram may have, to notice longer ones.
         let mut buffer = [0; LENGTH + 1];
         loop {
             let due = self.outbox.next_due();
@@ -99,7 +97,7 @@ impl Task {
                     if again {
                         Counters::one(&self.shared.counters.resent);
                     }
-                    // Without a key nothing is sent this time; one may be there at the next.
+                    // Without a key nothing is sent this time; there may be one at the next.
                     if let Some(key_id) = self.shared.keys().current() {
                         self.transmit(to, &Packet { key_id, nonce, notice: Some(notice) }).await;
                     }

@@ -7,12 +7,11 @@ mod outbox;
 use ringmon_core::row::PoolKey;
 use ringmon_core::{Incarnation, Notice, NoticeBody, ServerId};
 
-/// A pool key; its secret is the same byte throughout.
+/// Its secret is the same byte throughout.
 fn key(id: u8, byte: u8) -> PoolKey {
     PoolKey { id, secret: [byte; 16] }
 }
 
-/// A notice.
 fn voted(subject: i64) -> Notice {
     Notice { from: ServerId(1), incarnation: Incarnation(10), body: NoticeBody::Voted { subject: ServerId(subject) } }
 }

@@ -1,14 +1,15 @@
-//! HAProxy's agent-check: whoever connects hears one line of what this server says of itself (HAProxy's configuration manual, 5.2 `agent-check`).
+//! HAProxy's agent-check: whoever connects gets one line with what this server says about itself (HAProxy's
+//! configuration manual, 5.2 `agent-check`).
 //!
 //! ```text
 //!   ready up 100%\n                            a member of its ring whose service does not fail; its weight
 //!   drain up 100%\n                            the same, and its row says that it drains
 //!   ready down 100% #http check fails\n        its service fails
 //!   maint\n                                    on no ring
-//!   up\n, down #http check fails\n             nothing is known of its place: HAProxy keeps "ready", "drain" or "maint" as it has it
+//!   up\n, down #http check fails\n             its place is not known: HAProxy keeps its "ready", "drain" or "maint"
 //! ```
 //!
-//! Nothing that arrives is parsed.
+//! What arrives is not parsed.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -24,18 +25,19 @@ use crate::show::Board;
 use ringmon_core::Time;
 use ringmon_core::row::Health;
 
-/// A board is written several times a second: an older one is of a loop that hangs.
+/// A board is published several times a second. An older one comes from a loop that hangs.
 const FRESH: Duration = Duration::from_secs(5);
-/// Who asks has this long to take the answer.
+/// A client has this long to take the answer.
 const WITHIN: Duration = Duration::from_secs(1);
-/// So many are answered at a time; more wait in the listener's queue.
+/// How many clients are answered at a time; the others wait in the listener's queue.
 const AT_A_TIME: usize = 32;
-/// `agent-send` text is read to this length and dropped: what is left unread at the end would reset the connection, answer included.
+/// `agent-send` text is read up to this length and dropped. What is left unread at the end would reset the connection,
+/// answer included.
 const DROPPED: u64 = 4096;
-/// A listener that cannot accept (no descriptors are left, say) is tried again after this.
+/// When a listener cannot accept (for example without free descriptors), it tries again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What this server says of itself now, with the line's end.
+/// What this server says of itself now, with the newline.
 #[must_use]
 pub fn answer(board: &Board, weight: u16, now: Time) -> String {
     let seen = &board.engine;
@@ -49,26 +51,29 @@ pub fn answer(board: &Board, weight: u16, now: Time) -> String {
         "member" if known => format!("ready {health} {weight}%{why}\n"),
         "removed" | "leaving" | "stopped" if known => "maint\n".to_owned(),
         "joining" if known && seen.database_away.is_none() => "maint\n".to_owned(),
-        // It may have kept its place on the ring. Losing sight of that must not take a server that works from its clients.
+        // The server may have kept its place on the ring. An agent that lost sight of it must not take a working server
+        // from its clients.
         _ => format!("{health}{why}\n"),
     }
 }
 
-/// The kind of check alone: anybody who reaches the port reads this, and an address, a program or its last words are none of his business.
+/// Only the kind of the check: anybody who reaches the port can read this, and must not learn an address, a program or
+/// its output.
 fn failing(board: &Board) -> String {
     let failing = board.checks.iter().find(|view| view.passing == Some(false));
     let kind = failing.and_then(|view| view.check.split(':').next());
     kind.map_or_else(|| "the service fails".to_owned(), |kind| format!("{kind} check fails"))
 }
 
-/// Who has asked, and of when what each was told last is. (An answer is of the newest board, which may be older than what has just been written.)
+/// Who has asked, and from which moment the last answer to each is. (An answer comes from the newest board, which may
+/// be older than what has just been written.)
 #[derive(Clone, Debug, Default)]
 pub struct Askers(Arc<Mutex<BTreeMap<IpAddr, Time>>>);
 
 impl Askers {
-    /// More are not remembered: those that have been silent for longest make room.
+    /// How many are remembered; the ones that have been silent longest make room.
     const MOST: usize = 64;
-    /// Whoever has not asked for so long is not expected to ask again.
+    /// A client that has not asked for this long is not expected to ask again.
     const EXPECTED: Duration = Duration::from_secs(30);
 
     fn told(&self, who: IpAddr, of: Time) {
@@ -80,7 +85,7 @@ impl Askers {
         }
     }
 
-    /// Everybody who is expected to ask knows what was true at this moment; `None`: nobody is expected.
+    /// Every client that is expected to ask knows what was true at this moment; `None`: none is expected.
     #[must_use]
     pub fn all_know(&self, now: Time) -> Option<Time> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,21 +93,21 @@ impl Askers {
     }
 }
 
-/// What is needed to answer.
+/// What it takes to answer.
 #[derive(Clone, Debug)]
 pub struct AgentCheck {
-    /// The newest board.
+    /// The answers come from the newest board.
     pub board: watch::Receiver<Arc<Board>>,
-    /// Share of clients, in per cent of what HAProxy's configuration says.
+    /// The share of clients, in per cent of the weight in HAProxy's configuration.
     pub weight: u16,
     /// The clock of the board's times.
     pub clock: fn() -> Time,
-    /// Who has asked.
+    /// Filled as clients take their answers.
     pub askers: Askers,
 }
 
 impl AgentCheck {
-    /// Takes `addr`. Call it inside a tokio runtime.
+    /// Listens on `addr`. Call it inside a tokio runtime.
     ///
     /// # Errors
     /// [`Error::ListenAgentCheck`]: nothing listens.
@@ -110,7 +115,7 @@ impl AgentCheck {
         TcpListener::bind(addr).await.map_err(|source| Error::ListenAgentCheck { addr, source })
     }
 
-    /// Answers everybody, until the future is dropped.
+    /// Answers all clients, until the future is dropped.
     pub async fn serve(self, listener: TcpListener) {
         let slots = Arc::new(Semaphore::new(AT_A_TIME));
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
@@ -120,7 +125,7 @@ impl AgentCheck {
                     let (line, of) = (answer(&board, self.weight, (self.clock)()), board.engine.at);
                     let askers = self.askers.clone();
                     tokio::spawn(async move {
-                        // Only who took it knows it.
+                        // A client knows an answer only if it took it.
                         if let Ok(Ok(())) = tokio::time::timeout(WITHIN, say(stream, &line)).await {
                             askers.told(peer.ip(), of);
                         }
@@ -136,7 +141,7 @@ impl AgentCheck {
     }
 }
 
-/// Says it, and waits until the other one has closed; HAProxy does that with a reset.
+/// Sends the line, and waits until the client has closed; HAProxy does that with a reset.
 async fn say(mut stream: TcpStream, line: &str) -> std::io::Result<()> {
     stream.write_all(line.as_bytes()).await?;
     stream.shutdown().await?;

@@ -1,9 +1,9 @@
-//! Who is connected to a port of this machine.
+//! Counts who is connected to a port of this machine.
 
 use std::collections::BTreeSet;
 
-/// Established connections to this local TCP port, in this network namespace, without this process's own (it may check the service there); none
-/// where the kernel does not say (proc_net_tcp, both families).
+/// Established connections to this local TCP port, in this network namespace. This process's own do not count (it may
+/// check the service there). Zero where the kernel does not say (proc_net_tcp, both families).
 #[must_use]
 pub fn connected(port: u16) -> usize {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
@@ -21,8 +21,8 @@ fn own_sockets() -> BTreeSet<u64> {
     files.flatten().filter_map(inode).collect()
 }
 
-/// One socket: `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode`. Addresses are hexadecimal, with the port
-/// behind a colon; state 01 is ESTABLISHED.
+/// One socket: `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode`. Addresses
+/// are hexadecimal, with the port after a colon. State 01 is ESTABLISHED.
 struct Socket<'a> {
     local: (&'a str, u16),
     remote: (&'a str, u16),
@@ -40,7 +40,7 @@ impl<'a> Socket<'a> {
 }
 
 fn end(text: &str) -> Option<(&str, u16)> {
-    /// What an IPv4 address begins with where it stands in an IPv6 socket.
+    /// How an IPv4 address begins inside an IPv6 socket.
     const MAPPED: &str = "0000000000000000FFFF0000";
     let (address, port) = text.rsplit_once(':')?;
     Some((address.strip_prefix(MAPPED).unwrap_or(address), u16::from_str_radix(port, 16).ok()?))
@@ -58,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    /// The kernel's list, for [`count`] to take it as another process would: none of it is its own.
+    /// The kernel's list. [`count`] reads it as another process would: none of it is its own.
     fn table() -> String {
         ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| std::fs::read_to_string(path).unwrap()).concat()
     }

@@ -1,4 +1,4 @@
-//! One flushed JSON line for each transition.
+//! One JSON line for each transition, flushed at once.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::Error;
 use ringmon_core::{Event, EventKind};
 
-/// Where the lines go.
+/// Where the event log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventTarget {
-    /// Appended to this file.
+    /// Lines are appended to this file.
     File(PathBuf),
     /// The standard output (`-`).
     Stdout,
@@ -30,10 +30,10 @@ pub struct EventLog {
     failures: u64,
 }
 
-/// A line. The field names are a contract: others script against them.
+/// The field names are a contract: users script against them.
 #[derive(Serialize)]
 struct Line<'a> {
-    /// RFC 3339 in UTC, always with nine digits of a second: lines of one machine sort as text.
+    /// RFC 3339 in UTC, always with nine digits of a second, so that the lines of one machine sort as text.
     at: &'a str,
     mono_ns: u64,
     server: &'a str,
@@ -43,7 +43,7 @@ struct Line<'a> {
 }
 
 impl EventLog {
-    /// Opens `target` for appending; `server` is who says so in every line.
+    /// Opens `target` for appending; `server` is the name that each line carries.
     ///
     /// # Errors
     /// [`Error::OpenEvents`]: nothing was opened.
@@ -61,11 +61,11 @@ impl EventLog {
         Ok(Self { target: target.clone(), file, server, failures: 0 })
     }
 
-    /// Appends one line and flushes it. The first failure is logged, every one counted, none fatal.
+    /// Appends one line and flushes it. Every failure is counted, the first one is logged, none is fatal.
     pub fn write(&mut self, event: &Event) {
         let at = format!("{:.9}", Timestamp::now());
         let line = line(&at, &self.server, event);
-        // One write for one line: with O_APPEND lines of several agents in one file do not mix.
+        // One write for each line: with O_APPEND, lines of several agents in one file do not mix.
         let done = match &mut self.file {
             Some(file) => file.write_all(line.as_bytes()),
             None => to_stdout(&line),
@@ -94,7 +94,7 @@ fn to_stdout(line: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// The line for an event that was told at `at`, with its newline.
+/// The line for an event of the time `at`, with its newline.
 fn line(at: &str, server: &str, event: &Event) -> String {
     let line = Line {
         at,
@@ -104,7 +104,7 @@ fn line(at: &str, server: &str, event: &Event) -> String {
         subject: &event.subject,
         detail: event.body.detail(),
     };
-    // Strings, numbers and a JSON value: there is nothing in it that could not be written as JSON.
+    // It holds strings, numbers and a JSON value: all of that can be written as JSON.
     let mut text = serde_json::to_string(&line).expect("a line has only string keys");
     text.push('\n');
     text

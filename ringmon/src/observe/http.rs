@@ -14,14 +14,12 @@ use tokio::sync::watch;
 use super::{Error, metrics};
 use crate::show::Board;
 
-/// The newest board.
 type Boards = watch::Receiver<Arc<Board>>;
 
-/// What `/` says.
 const INDEX: &str = "ringmon\n\n/metrics  counters and histograms, OpenMetrics\n/status   what the agent sees, JSON\n\
                      /healthz  200 while the process is alive\n/readyz   200 while the server is on its ring\n";
 
-/// Takes `addr` for HTTP; warns if it can be reached from outside this machine. Call it inside a tokio runtime.
+/// Listens on `addr` for HTTP. Warns if other machines can reach it. Call it inside a tokio runtime.
 ///
 /// # Errors
 /// [`Error::Listen`]: nothing listens.
@@ -33,7 +31,7 @@ pub async fn listen(addr: SocketAddr) -> Result<TcpListener, Error> {
     Ok(listener)
 }
 
-/// Answers on `listener` until the future is dropped, from the newest [`Board`] alone.
+/// Answers on `listener` until the future is dropped. Reads only the newest [`Board`].
 ///
 /// # Errors
 /// [`Error::Serve`]: the listener failed for good.

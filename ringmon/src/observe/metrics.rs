@@ -1,6 +1,7 @@
 //! A board as metrics (OpenMetrics text).
 //!
-//! Nothing is kept between scrapes: what the board no longer has, such as a watch that ended, is gone from the next page.
+//! Nothing is kept between scrapes: what the board no longer has, such as a watch that ended, is missing from the next
+//! page.
 
 mod datapath;
 mod page;
@@ -19,16 +20,14 @@ use crate::show::Board;
 use page::{Page, labels, word};
 use ringmon_core::row::Mode;
 
-/// What `/metrics` answers as.
+/// The content type of `/metrics`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The phases of [`Snapshot::phase`](ringmon_core::Snapshot::phase).
 const PHASES: [&str; 6] = ["starting", "joining", "member", "removed", "leaving", "stopped"];
 
-/// The page for a board.
-///
 /// # Errors
-/// Only if the memory for it cannot be written to.
+/// Only if the page's memory cannot be written to.
 pub fn render(board: Arc<Board>) -> Result<String, fmt::Error> {
     text_of(Scrape(board))
 }
@@ -41,7 +40,6 @@ fn text_of(scrape: impl Collector) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-/// One scrape of one board.
 #[derive(Debug)]
 struct Scrape(Arc<Board>);
 
@@ -119,7 +117,7 @@ fn flag(truth: bool) -> f64 {
     f64::from(u8::from(truth))
 }
 
-/// As near as a metric gets; exact below 2^53, which microseconds reach in the year 2255.
+/// A metric is a floating point number: exact below 2^53, which microseconds reach in the year 2255.
 #[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
 fn to_f64(number: i64) -> f64 {
     number as f64

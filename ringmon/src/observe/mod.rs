@@ -1,4 +1,4 @@
-//! Metrics, HTTP, event log, agent-checks: reads snapshots, never the engine.
+//! Metrics, HTTP, the event log and agent-checks. They read published boards, never the engine.
 
 mod agent_check;
 mod connected;
@@ -18,34 +18,34 @@ pub use http::{listen, serve};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// What could not be shown.
+/// Why something cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The event log's file could not be opened; nothing was written.
+    /// Nothing was written.
     #[error("cannot open the event log {path}: {source}")]
     OpenEvents {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: std::io::Error,
     },
-    /// The HTTP address could not be taken; nothing listens.
+    /// Nothing listens.
     #[error("cannot listen for HTTP on {addr}: {source}")]
     Listen {
-        /// Which address.
+        /// As it was asked for.
         addr: SocketAddr,
-        /// Why.
+        /// What the kernel said.
         source: std::io::Error,
     },
-    /// The address for agent-checks could not be taken; nothing listens.
+    /// Nothing listens.
     #[error("cannot listen for agent-checks on {addr}: {source}")]
     ListenAgentCheck {
-        /// Which address.
+        /// As it was asked for.
         addr: SocketAddr,
-        /// Why.
+        /// What the kernel said.
         source: std::io::Error,
     },
-    /// The HTTP listener failed for good.
+    /// The listener failed for good.
     #[error("HTTP ended: {0}")]
     Serve(#[source] std::io::Error),
 }

@@ -1,4 +1,4 @@
-//! What a routing server shows over HTTP: the list, for people, Prometheus and Envoy.
+//! What a router shows over HTTP: the list, for people, Prometheus and Envoy.
 
 use std::sync::Arc;
 
@@ -18,61 +18,59 @@ use ringmon_core::route::Routes;
 
 use crate::show::{envoy, prometheus};
 
-/// The newest board.
 type Boards = watch::Receiver<Arc<RouteBoard>>;
 
-/// The longest request that is read, in bytes: Envoy sends all about its node, and the names of its clusters.
+/// The longest request that is read, in bytes: Envoy sends everything about its node, and the names of its clusters.
 const LONGEST: usize = 256 * 1024;
 
-/// What `/` says.
 const INDEX: &str = "ringmon, routing server\n\n/routes   the list and how it is written down, JSON\n\
                      /http_sd  for Prometheus' http_sd_configs\n\
                      /v3/discovery:endpoints  for Envoy's REST eds_config (POST)\n\
                      /metrics  OpenMetrics\n/healthz  200 while the process is alive\n\
                      /readyz   200 once a list is known\n";
 
-/// What a routing server publishes: whoever shows anything reads this alone.
+/// What a router publishes. Whatever shows something reads only this.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RouteBoard {
-    /// Of which pool.
+    /// The name of the pool.
     pub pool: String,
-    /// The list is one from before; the table was not read yet.
+    /// The list is an old one: the table was not read yet.
     pub stale: bool,
-    /// The database does not answer.
+    /// Set while the database does not answer.
     pub database: Option<Away>,
-    /// The list; without any server nothing is known.
+    /// Empty: nothing is known yet.
     #[serde(serialize_with = "whole")]
     pub routes: Arc<Routes>,
     /// Files, hooks and proxies that are kept in step.
     pub targets: Vec<TargetView>,
-    /// What was counted.
+    /// Numbers of the other rooms, for the metrics.
     pub counts: Vec<Count>,
-    /// For servers that say no port.
+    /// For servers without a port.
     pub default_port: Option<u16>,
 }
 
-/// Since when something is away, and why.
+/// How long something has been away, and why.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Away {
-    /// For how long.
+    /// For how long, up to now.
     pub seconds: f64,
     /// The last error.
     pub why: String,
 }
 
-/// How a target is doing.
+/// Whether a target has the newest list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TargetView {
-    /// What it is called.
+    /// Its name, as in the configuration.
     pub target: String,
     /// It has the newest list.
     pub in_step: bool,
-    /// Why it has not.
+    /// Why it does not have it.
     pub problem: Option<String>,
 }
 
 impl RouteBoard {
-    /// Why there is no list to show; to say an empty one would send every client away.
+    /// Why there is no list to show. An empty list would send every client away.
     fn nothing_known(&self) -> Option<Response> {
         if !self.routes.servers.is_empty() {
             return None;
@@ -89,7 +87,8 @@ fn whole<S: serde::Serializer>(routes: &Arc<Routes>, serializer: S) -> Result<S:
     routes.as_ref().serialize(serializer)
 }
 
-/// Answers on `listener` (of [`listen`](super::listen)) until the future is dropped, from the newest [`RouteBoard`] alone.
+/// Answers on `listener` (from [`listen`](super::listen)) until the future is dropped. Reads only the newest
+/// [`RouteBoard`].
 ///
 /// # Errors
 /// [`Error::Serve`]: the listener failed for good.
@@ -120,11 +119,11 @@ fn json(text: String) -> Response {
 
 async fn http_sd(State(boards): State<Boards>) -> Response {
     let board = newest(&boards);
-    // Prometheus keeps what it has when it does not get a 200.
+    // Prometheus keeps its targets when the answer is not a 200.
     board.nothing_known().unwrap_or_else(|| json(prometheus::render(&board.routes, &board.pool, board.default_port).0))
 }
 
-/// The body is JSON whatever its type is said to be: Envoy says `application/json`, curl something else.
+/// The body is JSON, whatever type the request names: Envoy says `application/json`, curl something else.
 async fn endpoints(State(boards): State<Boards>, body: Bytes) -> Response {
     let board = newest(&boards);
     let request: envoy::Request = match serde_json::from_slice(&body) {

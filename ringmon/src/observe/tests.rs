@@ -18,7 +18,6 @@ use ringmon_core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, Watc
 
 const SECOND: u64 = 1_000_000_000;
 
-/// A watch in `slot`, of a server of this name.
 fn watch(slot: u16, name: &str, state: &'static str) -> WatchView {
     let reading = WatchReading {
         sent: 100,

@@ -1,4 +1,4 @@
-//! The files of one server: `NAME-20261125T110904.123Z.rec`, at most so many bytes together.
+//! The files of one server: `NAME-20261125T110904.123Z.rec`. Together they stay within a limit of bytes.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -10,21 +10,20 @@ use jiff::Timestamp;
 
 use super::Error;
 
-/// See the module.
 #[derive(Debug)]
 pub struct Folder {
     dir: PathBuf,
     server: String,
     limit: u64,
-    /// When the last file was made: names grow even where the wall clock goes back.
+    /// When the last file was made: names grow even when the wall clock goes back.
     last: Timestamp,
 }
 
-/// Every name is as long as this.
+/// All stamps have the same length.
 const STAMP: &str = "%Y%m%dT%H%M%S%.3fZ";
 
 impl Folder {
-    /// Makes the folder if it is not there, for its owner alone, and sees that it can be written.
+    /// Makes the folder if it is missing, for its owner alone, and checks that it can be written.
     ///
     /// # Errors
     /// [`Error::Make`], [`Error::Write`]
@@ -40,15 +39,15 @@ impl Folder {
         Ok(folder)
     }
 
-    /// How large a file is to get.
+    /// How many bytes a file may have.
     const fn share(&self) -> u64 {
         self.limit / 4
     }
 
-    /// A new file, with room for it: the oldest ones go.
+    /// Makes a new file, and deletes the oldest ones to have room for it.
     ///
     /// # Errors
-    /// The operating system's; older files may be gone.
+    /// The operating system's. Older files may be deleted then.
     pub fn create(&mut self) -> io::Result<(PathBuf, File)> {
         self.make_room()?;
         let newest = self.files()?.last().and_then(|(path, _)| self.moment(path));
@@ -81,7 +80,7 @@ impl Folder {
         Ok(())
     }
 
-    /// This server's files and their sizes, the oldest first.
+    /// This server's files and their sizes, oldest first.
     fn files(&self) -> io::Result<Vec<(PathBuf, u64)>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
@@ -94,11 +93,11 @@ impl Folder {
         Ok(files)
     }
 
-    /// When a file of this server was begun; `None`: it is none.
+    /// When a file of this server was begun; `None`: it is not one of its files.
     fn moment(&self, path: &Path) -> Option<Timestamp> {
         let name = path.file_name()?.to_str()?;
         let stamp = name.strip_prefix(&self.server)?.strip_prefix('-')?.strip_suffix(".rec")?;
-        // What follows must be a whole stamp: `a` is not to take the files of `a-b` for its own.
+        // What follows the name must be a whole stamp: `a` must not take the files of `a-b` for its own.
         let plain = stamp.len() == 20 && stamp.ends_with('Z');
         let at = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S%.fZ", stamp).ok().filter(|_| plain)?;
         at.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())

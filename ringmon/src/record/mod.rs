@@ -1,14 +1,15 @@
-//! The flight recorder: every call of an agent's engine, in files of which each can be replayed by itself.
+//! The flight recorder writes every call of an agent's engine into files. Each file can be replayed by itself.
 //!
 //! ```text
 //!  the loop:   begin -> (engine) -> said ... -> end      encoded into memory
 //!                                                |  a batch every 250 ms, or at once when something was told
 //!                                                v
-//!              bounded queue, never waited for --+--> writer thread --> DIR/NAME-TIME.rec, four of a quarter of the limit
+//!              bounded queue, never waited for --+--> writer thread --> DIR/NAME-TIME.rec, four quarters of the limit
 //! ```
 //!
-//! What the queue does not take is lost, and counted; the recording goes on in a new file with a new checkpoint, so that no file has
-//! a hole in it. So it is when the disk fails. The agent itself never waits for a file.
+//! What does not fit into the queue is lost and counted. Then the recording goes on in a new file with a new
+//! checkpoint, so that no file has a hole in it. The same happens when the disk fails. The agent itself never waits for
+//! a file.
 
 mod folder;
 mod recorder;
@@ -22,42 +23,42 @@ use std::path::PathBuf;
 
 pub use recorder::Recorder;
 
-/// What is recorded, and where.
+/// What an agent records, and into which folder.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The folder; made if it is not there.
+    /// The folder is made if it is missing.
     pub dir: PathBuf,
-    /// All files of this server together have at most this many bytes.
+    /// The limit for all files of this server together, in bytes.
     pub limit: u64,
-    /// Whose agent it is.
+    /// The server whose agent it is.
     pub server: String,
-    /// Its pool.
+    /// The name of its pool.
     pub pool: String,
 }
 
-/// What could not be done at the start.
+/// What failed at the start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing was changed.
     #[error("cannot make the folder for recordings {path}: {source} (choose another with --record)")]
     Make {
-        /// Which.
+        /// The folder.
         path: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: io::Error,
     },
     /// Nothing was changed.
     #[error("cannot write recordings into {path}: {source} (choose another folder with --record)")]
     Write {
-        /// Which.
+        /// The folder.
         path: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: io::Error,
     },
     /// Nothing is recorded.
     #[error("cannot start the thread that writes recordings: {source}")]
     Thread {
-        /// Why.
+        /// What the operating system said.
         source: io::Error,
     },
 }

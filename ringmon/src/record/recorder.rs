@@ -1,4 +1,4 @@
-//! The loop's side: encodes calls and hands them over, and waits for nothing.
+//! The loop's side: encodes calls and hands them over. It never waits.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,8 @@ use ringmon_core::Time;
 use ringmon_core::engine::{Engine, Input, Output};
 use ringmon_sim::recording::{Encoder, Header, Said};
 
-/// Records the calls of one engine: [`Self::begin`] before each, [`Self::said`] for each output, [`Self::end`] when there is none any more.
+/// Records the calls of one engine: [`Self::begin`] before each call, [`Self::said`] for each output, [`Self::end`]
+/// after the last output.
 #[derive(Debug)]
 pub struct Recorder {
     server: String,
@@ -24,7 +25,7 @@ pub struct Recorder {
     share: u64,
     encoder: Encoder,
     said: Said,
-    /// Calls so far, those that got lost included.
+    /// Calls so far, lost ones included.
     number: u64,
     state: State,
     /// Calls in the encoder, since when, and whether they begin a file.
@@ -39,23 +40,23 @@ pub struct Recorder {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// A file of so many bytes goes on.
+    /// The file has this many bytes so far, and goes on.
     Writing(u64),
-    /// What was recorded broke off, or never began: a new file from this moment on.
+    /// The recording broke off, or never began: begin a new file from this moment on.
     Broken(Time),
 }
 
 impl Recorder {
-    /// Batches the queue holds: at one every 250 ms, the disk may stand still for 16 s.
+    /// Batches in the queue: with one every 250 ms, the disk may hang for 16 s.
     pub(super) const QUEUE: usize = 64;
-    /// What is recorded reaches the file within this time...
+    /// A call reaches the file within this time...
     const WITHIN: Duration = Duration::from_millis(250);
-    /// ... and in batches of about this size.
+    /// ... and in batches of about this size, in bytes.
     const BATCH: usize = 32 << 10;
-    /// A full queue gets this long to become empty, and a broken disk to be mended.
+    /// A full queue gets this long to empty, and a broken disk this long to recover.
     pub(super) const PAUSE: Duration = Duration::from_secs(1);
     pub(super) const REPAIR: Duration = Duration::from_secs(10);
-    /// The last batch has this long to be written when the agent ends.
+    /// At the agent's end, the last batch has this long to be written.
     const END: Duration = Duration::from_secs(1);
 
     /// Opens the folder and starts the writer.
@@ -70,7 +71,7 @@ impl Recorder {
         let writer = Writer::new(folder, Arc::clone(&shared));
         let body = move || {
             writer.run(&batches);
-            // Nobody waits any more if the agent was in a hurry.
+            // Nobody waits any more if the agent ended in a hurry.
             let _ = ended.try_send(());
         };
         thread::Builder::new()
@@ -80,13 +81,14 @@ impl Recorder {
         Ok(Self::joined(options, queue, over, shared))
     }
 
-    /// With somebody who takes what is recorded.
+    /// With a given receiver of the batches.
     pub(super) fn joined(options: &Options, queue: SyncSender<Batch>, over: Receiver<()>, shared: Arc<Shared>) -> Self {
         let share = options.limit / 4;
         Self {
             server: options.server.clone(),
             pool: options.pool.clone(),
-            // A file ends before the record that would make it too long: a sixteenth is more than any of them but a checkpoint.
+            // A file ends before the record that would make it too long. Every record but a checkpoint is smaller than
+            // a sixteenth.
             share: share - share / 16,
             encoder: Encoder::default(),
             said: Said::default(),
@@ -101,7 +103,7 @@ impl Recorder {
         }
     }
 
-    /// The engine is about to be called; `None`: `handle_timeout`.
+    /// Call it before the engine; `input` is `None` for `handle_timeout`.
     pub fn begin(&mut self, now: Time, engine: &Engine, input: Option<&Input>) {
         self.number += 1;
         self.said = Said::default();
@@ -123,14 +125,14 @@ impl Recorder {
         }
     }
 
-    /// It said this.
+    /// The engine said this.
     pub fn said(&mut self, output: &Output) {
         if self.writes() {
             self.said.add(output);
         }
     }
 
-    /// It has nothing more to say.
+    /// The engine has nothing more to say.
     pub fn end(&mut self, now: Time) {
         if !self.writes() {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
@@ -152,7 +154,7 @@ impl Recorder {
         }
     }
 
-    /// What became of the calls, for the metrics.
+    /// For the metrics: calls written, calls lost, failures.
     #[must_use]
     pub fn counts(&self) -> Vec<Count> {
         let Shared { written, lost, errors, .. } = self.shared.as_ref();
@@ -172,7 +174,7 @@ impl Recorder {
         u64::try_from(self.encoder.len()).unwrap_or(u64::MAX)
     }
 
-    /// Begins a file with the call that comes.
+    /// Begins a file with the next call.
     fn file(&mut self, now: Time, engine: &Engine) {
         let header = Header {
             ringmon: env!("CARGO_PKG_VERSION").to_owned(),
@@ -203,7 +205,7 @@ impl Recorder {
             return;
         }
         let batch = Batch { begins: self.begins, bytes: self.encoder.take(), calls: self.calls };
-        // Full, or the writer is gone: either way nobody waits for it.
+        // The queue is full, or the writer is gone. Either way, do not wait.
         if self.queue.as_ref().is_some_and(|queue| queue.try_send(batch).is_ok()) {
             (self.calls, self.begins) = (0, false);
             self.state = State::Writing(bytes.saturating_add(pending));

@@ -1,4 +1,4 @@
-//! Files that grow, are bounded and can be read; disks that fail; queues that are full.
+//! Files grow, stay within the limit and can be read; disks fail; queues are full.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn options(dir: &Path) -> Options {
     Options { dir: dir.to_owned(), limit: 1 << 20, server: "n1".to_owned(), pool: "p".to_owned() }
 }
 
-/// An agent that is told of a watch again and again.
+/// An agent that hears of one watch again and again.
 struct Agent {
     engine: Engine,
     recorder: Recorder,
@@ -75,7 +75,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Header and number of calls of a sound recording.
+/// Header and number of calls of an intact recording.
 fn read(bytes: &[u8]) -> (Header, u64) {
     let mut reader = Reader::open(bytes).unwrap();
     assert!(matches!(reader.next(), Some(Ok(Record::Checkpoint(_)))));
@@ -147,7 +147,7 @@ fn a_queue_that_is_full_is_not_waited_for() {
     let (_ended, over) = sync_channel(1);
     let shared = Arc::new(Shared::default());
     let mut agent = Agent::new(Recorder::joined(&options(dir.path()), queue, over, shared));
-    // Nobody takes anything: about 26 calls a batch.
+    // Nobody takes a batch: about 26 calls a batch.
     let mut turns = 0_u64;
     while agent.count("lost") == 0 {
         agent.turn();

@@ -12,27 +12,21 @@ use super::folder::Folder;
 /// Whole records, all of one file.
 #[derive(Debug)]
 pub struct Batch {
-    /// They begin a file.
     pub begins: bool,
     pub bytes: Vec<u8>,
-    /// Calls in them.
     pub calls: u64,
 }
 
-/// What both threads know.
 #[derive(Debug, Default)]
 pub struct Shared {
-    /// Calls that are in a file.
     pub written: AtomicU64,
-    /// Calls that are in none.
+    /// Calls that are in no file.
     pub lost: AtomicU64,
-    /// Failures of the disk.
     pub errors: AtomicU64,
-    /// The file that was written cannot go on.
+    /// The file that was being written cannot go on.
     pub broken: AtomicBool,
 }
 
-/// See the module.
 #[derive(Debug)]
 pub struct Writer {
     folder: Folder,
@@ -46,7 +40,7 @@ impl Writer {
         Self { folder, shared, file: None, told: false }
     }
 
-    /// Writes what comes, until nobody can send any more.
+    /// Writes batches until there is no sender any more.
     pub fn run(mut self, batches: &Receiver<Batch>) {
         for batch in batches {
             match self.write(&batch) {
@@ -67,7 +61,7 @@ impl Writer {
             }
             self.file = Some((path, file));
         }
-        // Without a file these go on with one that broke off: nobody could replay them.
+        // Without a file, these records continue one that broke off: nobody could replay them.
         self.file.as_mut().map_or(Ok(()), |(_, file)| file.write_all(&batch.bytes))
     }
 

@@ -1,4 +1,4 @@
-//! What a person says is to be checked.
+//! A check of the service, as a person writes it.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,52 +7,54 @@ use std::str::FromStr;
 
 use super::http::Target;
 
-/// One check.
+/// One check, as it was written and as it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     text: String,
     pub(super) kind: Kind,
 }
 
-/// How it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Tcp(SocketAddr),
     Http(Target),
     /// A program and its arguments.
     Exec(Vec<String>),
-    /// A unit, with its suffix.
+    /// A unit's name, with its suffix.
     Systemd(String),
 }
 
-/// Why it cannot be checked.
+/// Why a text is no check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// None of the kinds.
+    /// It names none of the kinds.
     #[error("it must be tcp:ADDRESS:PORT, http://ADDRESS:PORT/PATH, exec:/PROGRAM ARGUMENT... or systemd:UNIT")]
     Kind,
-    /// TLS.
+    /// TLS is not checked.
     #[error(
-        "https is not checked: let the service answer plain http on the loopback, or check with exec: and a program that knows TLS"
+        "https is not checked: let the service answer plain http on the loopback, \
+         or check with exec: and a program that knows TLS"
     )]
     Tls,
-    /// No address.
+    /// It has no address.
     #[error(
-        "it must name an IP address or localhost, and a port, like tcp:127.0.0.1:8080: a name would make the check one of DNS"
+        "it must name an IP address or localhost, and a port, like tcp:127.0.0.1:8080: \
+         a name would make the check one of DNS"
     )]
     Address,
-    /// A status that is none.
+    /// The status is no number, or out of range.
     #[error("the status must be one or two numbers from 100 to 599, like status=200 or status=200-399")]
     Status,
-    /// Something behind the URL.
+    /// Something else follows the URL.
     #[error("nothing but status=200-399 may follow the URL")]
     Further,
-    /// No program.
+    /// It has no program.
     #[error(
-        "it must name a program by its whole path, like exec:/usr/lib/check.sh; words are split at spaces, and no shell sees them"
+        "it must name a program by its whole path, like exec:/usr/lib/check.sh; \
+         words are split at spaces, and no shell sees them"
     )]
     Program,
-    /// No unit.
+    /// It has no unit.
     #[error("it must name a unit, like systemd:nginx.service")]
     Unit,
 }
@@ -80,7 +82,7 @@ impl fmt::Display for Check {
     }
 }
 
-/// `127.0.0.1:80`, `[::1]:80` or `localhost:80`; without a port, that of the scheme, if it has one.
+/// `127.0.0.1:80`, `[::1]:80` or `localhost:80`. Without a port it takes `port`, the scheme's, if there is one.
 fn place(text: &str, port: Option<u16>) -> Result<SocketAddr, Unfit> {
     let ip = |host: &str| match host {
         "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -122,7 +124,7 @@ fn program(text: &str) -> Result<Vec<String>, Unfit> {
     if words.first().is_some_and(|program| Path::new(program).is_absolute()) { Ok(words) } else { Err(Unfit::Program) }
 }
 
-/// As systemd has names of units (systemd.unit(5)); what has no suffix is a service.
+/// As systemd writes unit names (systemd.unit(5)); a name without a suffix is a service.
 fn unit(name: &str) -> Result<String, Unfit> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
     if name.is_empty() || name.len() > 255 || !name.bytes().all(good) {

@@ -1,4 +1,4 @@
-//! A program ends with 0.
+//! Passes if a program exits with 0.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -8,18 +8,18 @@ use nix::unistd::Pid;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 
-/// As much of what it says is kept: its first line is the reason.
+/// How many bytes of its output are kept: the first line is the reason.
 const KEPT: usize = 200;
-/// What was said before the end may still be in the pipe.
+/// Output from before the program's end may still be in the pipe for this long.
 const LAST_WORDS: Duration = Duration::from_millis(20);
 
-/// Runs it once, in a process group of its own, of which nothing is left afterwards: whether it ended, or this was dropped because it did
-/// not. Only what made itself another group stays.
+/// Runs the program once, in a process group of its own. Nothing of the group is left afterwards, whether the program
+/// ended, or this future was dropped because it did not. Only a process that made a group of its own stays.
 pub(super) async fn run(words: &[String]) -> Result<(), String> {
     let Some((program, arguments)) = words.split_first() else { return Err("no program".to_owned()) };
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // Among them is the database's password.
+    // One of them is the database's password.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RINGMON_")) {
         command.env_remove(name);
     }
@@ -46,8 +46,9 @@ fn why(status: ExitStatus, line: &str) -> String {
     if line.is_empty() { how } else { format!("{how}: {line}") }
 }
 
-/// A process group, killed when this is dropped. Where its leader has been waited for, the number may by then belong to a new group only if
-/// the kernel went through all process ids in between; while members are left, it never gives it away (credentials(7)).
+/// A process group, killed when this is dropped. Once its leader has been waited for, its number could belong to a new
+/// group, but only if the kernel went through all process ids in between. While members are left, the kernel never
+/// gives the number away (credentials(7)).
 struct Group(Option<Pid>);
 
 impl Group {
@@ -59,13 +60,13 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(leader) = self.0 {
-            // An error: nobody is left in it.
+            // An error means that nobody is left in it.
             let _ = killpg(leader, Signal::SIGKILL);
         }
     }
 }
 
-/// What a program says: read to the end, so that it never waits for a reader, and hardly kept.
+/// The program's output. It is read to the end, so that the program never waits for a reader; hardly any of it is kept.
 struct Said {
     out: Option<tokio::process::ChildStdout>,
     err: Option<tokio::process::ChildStderr>,
@@ -77,7 +78,7 @@ impl Said {
         Self { out: child.stdout.take(), err: child.stderr.take(), kept: Vec::new() }
     }
 
-    /// Takes in what comes next; never ends once both are closed. Cancel-safe.
+    /// Takes the next output. Never ends once both pipes are closed. Cancel-safe.
     async fn listen(&mut self) {
         let (mut a, mut b) = ([0; 1024], [0; 1024]);
         tokio::select! {
@@ -105,7 +106,7 @@ impl Said {
     }
 }
 
-/// Reads from what is still open; what is closed, or broken, is open no more.
+/// Reads from the pipe while it is open. A closed or broken pipe becomes `None`.
 async fn read<R: tokio::io::AsyncRead + Unpin>(from: &mut Option<R>, into: &mut [u8]) -> Result<usize, ()> {
     let Some(open) = from else { return Err(()) };
     match open.read(into).await {

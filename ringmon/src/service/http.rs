@@ -1,7 +1,7 @@
-//! Somebody answers HTTP with a status that is good.
+//! Passes if HTTP answers with a good status.
 //!
-//! A request and its status line are all that is needed (RFC 9112, sections 3 and 4), and both are bounded: a client of a library would
-//! read heads and bodies as long as the service likes to send them.
+//! A request and its status line are all that it needs (RFC 9112, sections 3 and 4), and both have a limit. A library's
+//! client would read heads and bodies for as long as the service sends them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,21 +9,19 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub at: SocketAddr,
     /// As it was typed, for the `Host` field.
     pub host: String,
     pub path: String,
-    /// The lowest and the highest status that is good.
+    /// The lowest and the highest good status.
     pub status: (u16, u16),
 }
 
-/// No status line is longer.
+/// The longest status line, in bytes.
 const LINE: usize = 512;
 
-/// Asks once.
 pub(super) async fn get(target: &Target) -> Result<(), String> {
     let Target { at, host, path, status: (low, high) } = target;
     let mut stream = super::tcp::connect(*at).await?;
@@ -55,9 +53,9 @@ fn status(line: &[u8]) -> Option<u16> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Whoever closes with something unread resets the connection, and many a server logs that as an error, every two seconds. What is
-/// short is read to its end; nobody waits for it. One that does not close although it was asked to is not waited for either: a connection
-/// that stays looks like a client's.
+/// A client that closes with something unread resets the connection, and many servers log that as an error, every two
+/// seconds. So what is short is read to its end. A server that does not close although it was asked to is not waited
+/// for: a connection that stays looks like a client's.
 async fn hear_out(mut stream: TcpStream) {
     const SHORT: usize = 64 << 10;
     const SILENCE: Duration = Duration::from_millis(100);

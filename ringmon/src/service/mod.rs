@@ -1,11 +1,12 @@
-//! Whether the service of this server works: checks that it makes of itself.
+//! Whether the service of this server works: the agent checks it.
 //!
 //! ```text
-//!   one task a check:  tcp | http | exec | systemd  --result-->  one task that judges  --Health, when it changes-->  the loop
-//!                      every `interval`, one at a time           (verdict: pure)       --CheckView, when asked-->  the board
+//!   one task a check: tcp | http | exec | systemd  --result-->  one task that judges  --Health, if changed-->  loop
+//!                     every `interval`, one at a time       (a pure `verdict`)       --CheckView, if asked-->  board
 //! ```
 //!
-//! All of it runs on the worker; the loop hears only of changes, and what a check costs or how long it hangs is nothing to it.
+//! All of it runs on the worker thread. The loop hears only of changes, so it does not matter how much a check costs or
+//! how long it hangs.
 
 mod check;
 mod exec;
@@ -32,35 +33,35 @@ use ringmon_core::row::Health;
 pub use check::{Check, Unfit};
 pub use verdict::{Need, Steps};
 
-/// What is checked, and what comes of it.
+/// Which checks to make, how often, and what they mean together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// What; nothing: the health stays unknown.
+    /// Empty: the health stays unknown.
     pub checks: Vec<Check>,
-    /// From one begin of a check to the next.
+    /// From the start of a check to its next start.
     pub interval: Duration,
-    /// A check that has no result so long after its begin fails. At most `interval`.
+    /// A check without a result this long after its start fails. At most `interval`.
     pub timeout: Duration,
-    /// How many results in a row turn a check.
+    /// How many results in a row change a check.
     pub steps: Steps,
     /// How many checks must pass.
     pub need: Need,
 }
 
-/// The checks, running.
+/// The running checks. Dropping them ends them.
 #[derive(Debug)]
 pub struct Service {
-    /// `None`: nothing will come any more.
+    /// `None`: no health will come any more.
     health: Option<watch::Receiver<Health>>,
     shown: watch::Receiver<Arc<Vec<CheckView>>>,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Service {
-    /// What runs has this long to end: it is killed, not asked.
+    /// How long the tasks may take to end: programs are killed, not asked.
     const END_WITHIN: Duration = Duration::from_millis(200);
 
-    /// Begins to check, on `worker`, by this clock. Without checks nothing runs.
+    /// Starts the checks on `worker`, with this clock. Without checks nothing runs.
     #[must_use]
     pub fn start(options: Options, worker: &Handle, clock: fn() -> Time) -> Self {
         let (health, heard) = watch::channel(Health::Unknown);
@@ -73,15 +74,15 @@ impl Service {
         Self { health: Some(heard), shown, running: Some((end, task)) }
     }
 
-    /// Waits until there is a health, but no longer than this. [`Self::changed`] still tells it.
+    /// Waits until the health is known, for at most `limit`. [`Self::changed`] still returns that health.
     pub async fn known(&self, limit: Duration) {
         let Some(mut health) = self.health.clone() else { return };
-        // Late, or never: then it starts as unknown.
+        // If it comes late or never, the service starts as unknown.
         let _ = tokio::time::timeout(limit, health.wait_for(|health| *health != Health::Unknown)).await;
     }
 
-    /// Waits until the health changes. Cancel-safe. Should the checks end by themselves, this is said, and nothing comes any more: the
-    /// last health stands, because nothing is known against it.
+    /// Waits until the health changes. Cancel-safe. If the checks end by themselves, this is logged, and no health
+    /// comes any more: the last one stays, because nothing is known against it.
     pub async fn changed(&mut self) -> Health {
         if let Some(health) = &mut self.health {
             if health.changed().await.is_ok() {
@@ -95,13 +96,13 @@ impl Service {
         std::future::pending().await
     }
 
-    /// Every check as it stands.
+    /// The state of every check, for the board.
     #[must_use]
     pub fn shown(&self) -> Vec<CheckView> {
         self.shown.borrow().to_vec()
     }
 
-    /// A check that fails, and why.
+    /// A failing check, and its reason.
     #[must_use]
     pub fn failing(&self) -> Option<(String, String)> {
         let shown = self.shown.borrow();
@@ -109,10 +110,10 @@ impl Service {
         Some((failing.check.clone(), failing.why.clone().unwrap_or_default()))
     }
 
-    /// Ends all of it, and kills what an `exec` check has started.
+    /// Ends all checks, and kills the programs that `exec` checks have started.
     pub async fn stop(self) {
         let Some((end, task)) = self.running else { return };
-        // One that ended by itself does not hear it.
+        // A task that ended by itself does not hear it.
         let _ = end.send(());
         let _ = tokio::time::timeout(Self::END_WITHIN, task).await;
     }

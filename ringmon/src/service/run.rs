@@ -1,4 +1,4 @@
-//! The tasks: one a check, and one that judges what they find.
+//! The tasks: one for each check, and one that judges their results.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,15 +15,13 @@ use crate::show::CheckView;
 use ringmon_core::Time;
 use ringmon_core::row::Health;
 
-/// Who is told.
 pub(super) struct Told {
-    /// Of changes.
+    /// Hears of changes.
     pub health: watch::Sender<Health>,
-    /// What there is to see.
+    /// Gets the state of every check.
     pub show: watch::Sender<Arc<Vec<CheckView>>>,
 }
 
-/// One result.
 struct Found {
     number: usize,
     at: Time,
@@ -31,7 +29,7 @@ struct Found {
     result: Result<(), String>,
 }
 
-/// Checks until `end`, or until nothing checks any more.
+/// Checks until `end`, or until no check runs any more.
 pub(super) async fn run(options: Options, clock: fn() -> Time, told: Told, mut end: oneshot::Receiver<()>) {
     let (found, mut results) = mpsc::channel(options.checks.len());
     let mut tasks = JoinSet::new();
@@ -46,12 +44,12 @@ pub(super) async fn run(options: Options, clock: fn() -> Time, told: Told, mut e
     loop {
         tokio::select! {
             biased;
-            // Also when whoever would say so is gone.
+            // This also happens when the sender is gone.
             _ = &mut end => break,
             Some(found) = results.recv() => judge.take(found),
             Some(ended) = tasks.join_next() => {
                 lost(&names, ended.err().as_ref());
-                // Nothing will be found any more.
+                // No result will come any more.
                 if tasks.is_empty() {
                     break;
                 }
@@ -63,14 +61,14 @@ pub(super) async fn run(options: Options, clock: fn() -> Time, told: Told, mut e
     tasks.shutdown().await;
 }
 
-/// A check that ended is a mistake of this program's. It says nothing of the service, so nothing is concluded from it.
+/// A check's task that ends is a bug in this program. It says nothing about the service, so nothing follows from it.
 fn lost(names: &HashMap<Id, String>, error: Option<&JoinError>) {
     let why = error.map(ToString::to_string).unwrap_or_default();
     let check = error.and_then(|error| names.get(&error.id())).map_or("a service check", String::as_str);
     tracing::error!(check, why, "this check has broken off and is made no more: its last result stands");
 }
 
-/// Makes one check again and again, never twice at a time.
+/// Makes one check again and again, never twice at the same time.
 async fn repeat(
     number: usize,
     check: Check,
@@ -102,7 +100,6 @@ async fn once(kind: &Kind, bus: &mut systemd::Bus) -> Result<(), String> {
     }
 }
 
-/// What is known of all checks.
 struct Judge {
     options: Options,
     tracks: Vec<Track>,
@@ -129,7 +126,7 @@ impl Judge {
                 Some(why) => tracing::warn!(check = view.check, why, "the service check fails"),
             }
         }
-        // Before the health: whoever hears of it looks here for the reason.
+        // Before the health: whoever hears of the health looks here for the reason.
         self.told.show.send_replace(Arc::new(self.views.clone()));
         let now = health(&self.tracks, self.options.need);
         self.told.health.send_if_modified(|known| std::mem::replace(known, now) != now);

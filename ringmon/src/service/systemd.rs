@@ -1,4 +1,4 @@
-//! systemd says that a unit is active (`org.freedesktop.systemd1`, org.freedesktop.systemd1(5)).
+//! Passes if systemd says that a unit is active (`org.freedesktop.systemd1`, org.freedesktop.systemd1(5)).
 
 use zbus::Connection;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
@@ -7,23 +7,23 @@ const SYSTEMD: &str = "org.freedesktop.systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-/// What counts as active for systemd itself (`UNIT_IS_ACTIVE_OR_RELOADING` of its sources): what reloads, serves.
+/// What systemd itself counts as active (`UNIT_IS_ACTIVE_OR_RELOADING` in its sources): a unit that reloads still
+/// serves.
 const ACTIVE: [&str; 3] = ["active", "reloading", "refreshing"];
 
-/// The system's bus, connected when it is first asked, and again after it broke.
+/// The system's bus. It connects at the first question, and again after the connection broke.
 #[derive(Debug, Default)]
 pub(super) struct Bus(Option<Connection>);
 
 impl Bus {
-    /// One that is connected already, for tests.
+    /// With a connection that is already open, for tests.
     #[cfg(test)]
     pub const fn of(connection: Connection) -> Self {
         Self(Some(connection))
     }
 
-    /// Whether this unit is active.
     pub async fn active(&mut self, unit: &str) -> Result<(), String> {
-        // Taken: after a question that hung and was dropped, the next one asks over another connection.
+        // It takes the connection out: after a question that hung and was dropped, the next one uses a new connection.
         let bus = match self.0.take() {
             Some(bus) => bus,
             None => Connection::system().await.map_err(|error| format!("no system bus: {error}"))?,
@@ -43,7 +43,8 @@ impl Bus {
     }
 }
 
-/// `ActiveState` of a unit that is loaded. Two questions and no proxy: a proxy would subscribe to signals that nobody needs.
+/// `ActiveState` of a loaded unit. It asks two questions and uses no proxy, because a proxy would subscribe to signals
+/// that nobody needs.
 async fn state(bus: &Connection, unit: &str) -> zbus::Result<String> {
     let to = Some(SYSTEMD);
     let found = bus.call_method(to, "/org/freedesktop/systemd1", Some(MANAGER), "GetUnit", &(unit,)).await?;

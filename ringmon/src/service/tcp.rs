@@ -1,10 +1,9 @@
-//! Somebody accepts connections.
+//! Passes if a connection is accepted.
 
 use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-/// A connection to there, or why there is none.
 pub(super) async fn connect(at: SocketAddr) -> Result<TcpStream, String> {
     TcpStream::connect(at).await.map_err(|error| format!("cannot connect: {error}"))
 }

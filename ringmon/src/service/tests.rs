@@ -1,4 +1,4 @@
-//! Words, verdicts, and every kind of check against real sockets, processes and a bus.
+//! The words of a check, verdicts, and each kind of check against real sockets, processes and a bus.
 
 mod check;
 mod exec;
@@ -9,7 +9,6 @@ mod verdict;
 
 use super::check::Check;
 
-/// The check of these words.
 fn check(text: &str) -> Check {
     text.parse().unwrap_or_else(|unfit| panic!("{text}: {unfit}"))
 }

@@ -1,4 +1,4 @@
-//! From results to a health. Pure: what came in which order, and nothing else.
+//! From results to a health. It is pure: only the results and their order count.
 //!
 //! ```text
 //!             first result, whichever
@@ -14,12 +14,12 @@ use std::num::NonZeroU32;
 use ringmon_core::Time;
 use ringmon_core::row::Health;
 
-/// How many results in a row turn a check.
+/// How many results in a row change a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steps {
-    /// Passes, of one that fails.
+    /// Passes that a failing check needs.
     pub rise: NonZeroU32,
-    /// Failures, of one that passes.
+    /// Failures that a passing check needs.
     pub fall: NonZeroU32,
 }
 
@@ -32,14 +32,14 @@ impl Default for Steps {
 /// How many checks must pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Need {
-    /// Every one.
+    /// Every check.
     #[default]
     All,
     /// One is enough.
     Any,
 }
 
-/// What one check counts as.
+/// The state of one check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Track {
     passing: Option<bool>,
@@ -48,8 +48,8 @@ pub struct Track {
 }
 
 impl Track {
-    /// A result: whether the check turned by it. The first one decides at once, so that a server that starts is routed, or not,
-    /// without a wait.
+    /// Takes a result; true if it changed the check. The first result decides at once, so that a server that starts is
+    /// routed, or not, without a wait.
     pub fn result(&mut self, at: Time, passed: bool, steps: Steps) -> bool {
         if self.passing == Some(passed) {
             self.against = 0;
@@ -64,18 +64,18 @@ impl Track {
         true
     }
 
-    /// What it counts as; `None`: no result yet.
+    /// `None`: no result yet.
     pub const fn passing(&self) -> Option<bool> {
         self.passing
     }
 
-    /// Since when.
+    /// Since when it has counted as that.
     pub const fn since(&self) -> Time {
         self.since
     }
 }
 
-/// All checks together. What is not known yet decides nothing, where the others do not decide without it.
+/// All checks together. A check without a result decides nothing, unless the others decide without it.
 pub fn health(tracks: &[Track], need: Need) -> Health {
     let has = |wanted: Option<bool>| tracks.iter().any(|track| track.passing == wanted);
     let (decides, otherwise) = match need {

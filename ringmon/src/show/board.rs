@@ -1,68 +1,68 @@
-//! What an agent shows of itself, as its loop publishes it after a turn.
+//! What an agent shows of itself. Its loop publishes this after each turn.
 
 use std::time::Duration;
 
 use ringmon_core::{Snapshot, Time, WatchId};
 use serde::{Deserialize, Serialize};
 
-/// Where probes are answered.
+/// How probes are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatapathMode {
-    /// In the driver.
+    /// By XDP in the driver.
     XdpNative,
-    /// In the kernel's generic receive path.
+    /// By XDP in the kernel's generic receive path.
     XdpGeneric,
-    /// In memory, for tests.
+    /// By a datapath in memory, for tests.
     Fake,
 }
 
-/// One number for the metrics: name without prefix, label, value.
+/// A number for the metrics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Count {
-    /// E.g. `verdicts`.
+    /// The metric's name without its prefix, such as `verdicts`.
     pub name: &'static str,
-    /// E.g. `bad_tag`.
+    /// The value of its label, such as `bad_tag`.
     pub label: &'static str,
-    /// Counted since start.
+    /// Counted since the start.
     pub value: u64,
 }
 
-/// What a datapath shows of itself.
+/// What a datapath counted, and how it answers probes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DatapathStats {
-    /// The mode in use.
+    /// `None` until a datapath runs.
     pub mode: Option<DatapathMode>,
-    /// Packets by verdict: answered, consumed, passed and why.
+    /// Packets by verdict: answered, consumed, or passed with the reason.
     pub verdicts: Vec<Count>,
-    /// Round trips of every watch: upper bounds in nanoseconds and counts (not cumulative), by slot.
+    /// Round trips of every watch, by slot: upper bounds in nanoseconds, with counts that are not cumulative.
     pub rtt: Vec<(WatchId, Vec<(u64, u64)>)>,
 }
 
-/// What an agent publishes after a turn of its loop; everything that shows anything reads this and never the engine.
+/// What an agent publishes after each turn of its loop. Whatever shows something reads this, and never the engine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Board {
-    /// The engine's view.
+    /// What the engine thinks.
     pub engine: Snapshot,
-    /// The datapath's numbers.
+    /// What the datapath counted.
     pub datapath: DatapathStats,
     /// Numbers of the other rooms (notices, event log), for the metrics.
     pub counts: Vec<Count>,
-    /// The service checks.
+    /// The results of the checks of this server's service.
     pub checks: Vec<CheckView>,
 }
 
-/// One service check, for people.
+/// One check of the service, for people.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CheckView {
-    /// As it was configured.
+    /// As in the configuration.
     pub check: String,
-    /// What it counts as; `None`: it has no result yet.
+    /// Whether it counts as passing; `None`: it has no result yet.
     pub passing: Option<bool>,
-    /// Since when.
+    /// Since when it has counted as that.
     pub since: Time,
-    /// What the last result took.
+    /// How long the last result took.
     pub took: Duration,
-    /// Why the last result was a failure; `None`: it was none.
+    /// Why it failed last; `None`: the last result was no failure.
     pub why: Option<String>,
 }

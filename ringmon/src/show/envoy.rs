@@ -1,8 +1,9 @@
 //! The list as Envoy reads it: the answer of an endpoint discovery service, REST or file
 //! (`envoy/service/discovery/v3/discovery.proto` and `envoy/config/endpoint/v3/endpoint{,_components}.proto`, as JSON).
 //!
-//! All known servers are listed, those that are not routed with a `health_status` that says so: Envoy's own page (`/clusters`) then shows why nobody
-//! is sent there. Its panic threshold counts them, and has to be off in the cluster: this list has one of its own.
+//! The list has all known servers. A server that is not routed has a `health_status` that says so, and Envoy's own page
+//! (`/clusters`) then shows why it gets no clients. Envoy's panic threshold counts these servers, so turn it off in the
+//! cluster: this list has a threshold of its own.
 
 use ringmon_common::siphash::SipHash24;
 use serde::Deserialize;
@@ -10,23 +11,24 @@ use serde_json::{Value, json};
 
 use ringmon_core::route::{Route, Routes, Standing};
 
-/// What the resources are.
+/// The type of the resources.
 pub const TYPE_URL: &str = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 
-/// The pool is repeated for every cluster that is asked for: a bound, so that a small request cannot ask for a huge answer.
+/// The pool is repeated for every cluster in the request. This bound keeps a small request from asking for a huge
+/// answer.
 pub const MOST_CLUSTERS: usize = 64;
 
-/// The part of a `DiscoveryRequest` that matters here. Unknown fields are none of our business: they grow with Envoy.
+/// The part of a `DiscoveryRequest` that matters here. Unknown fields are ignored, because Envoy adds new ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Request {
-    /// The clusters that are asked for; none: all there are.
+    /// The clusters that it asks for; empty: all.
     #[serde(alias = "resourceNames")]
     pub resource_names: Vec<String>,
 }
 
-/// The document, and how many servers are not in it because they say no port and no default is given. Every cluster that is asked for has
-/// this pool's servers; if none is, there is one of the pool's name.
+/// The document, and how many servers it leaves out because they have no port and there is no default. Every cluster in
+/// the request gets this pool's servers. A request without clusters gets one with the pool's name.
 #[must_use]
 pub fn render(routes: &Routes, pool: &str, clusters: &[String], default_port: Option<u16>) -> (String, usize) {
     let weighted = routes.routed().any(|route| route.weight > 0);
@@ -46,7 +48,7 @@ pub fn render(routes: &Routes, pool: &str, clusters: &[String], default_port: Op
     let assignment =
         |name| json!({"@type": TYPE_URL, "cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]});
     let resources = Value::from(names.into_iter().map(assignment).collect::<Vec<_>>());
-    // The same list has the same version, whichever routing server says it.
+    // The same list has the same version on every router.
     let version = format!("{:016x}", digest(resources.to_string().as_bytes()));
     (json!({"version_info": version, "type_url": TYPE_URL, "resources": resources}).to_string(), left_out)
 }
@@ -56,13 +58,13 @@ fn endpoint(route: &Route, port: u16, weighted: bool) -> Value {
     json!({
         "endpoint": {"address": address, "hostname": route.name},
         "health_status": health(route, weighted),
-        // At least 1, says the proto.
+        // The proto demands at least 1.
         "load_balancing_weight": route.weight.max(1),
     })
 }
 
-/// A routed server of weight 0 gets no clients while others have weights, as in [`Routes::pick`]. Envoy knows no weight 0: draining has the
-/// same effect, and keeps what is under way.
+/// A routed server of weight 0 gets no clients while others have weights, as in [`Routes::pick`]. Envoy knows no weight
+/// 0. Draining has the same effect, and keeps what is under way.
 fn health(route: &Route, weighted: bool) -> &'static str {
     match route.standing {
         Standing::Active | Standing::Kept if route.weight == 0 && weighted => "DRAINING",
@@ -72,7 +74,7 @@ fn health(route: &Route, weighted: bool) -> &'static str {
     }
 }
 
-/// Not for secrets, so the key is nothing.
+/// Not for secrets, so the key is zero.
 fn digest(text: &[u8]) -> u64 {
     let little = |part: &[u8]| part.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
     let words = text.chunks_exact(8);

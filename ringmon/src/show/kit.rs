@@ -1,4 +1,4 @@
-//! Lists for the tests of whoever shows them or writes them down.
+//! Lists for the tests of everything that shows or writes them.
 
 use ringmon_core::route::{Route, Routes, Standing};
 use ringmon_core::row::Address;

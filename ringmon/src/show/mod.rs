@@ -1,6 +1,7 @@
-//! Shapes of what is shown: what the loop publishes of itself, and the routes in the words of other programs.
+//! What is shown, and in which shape: what the loop publishes about itself, and the routes as other programs expect
+//! them.
 //!
-//! Nothing here decides or does anything; side rooms that make a part of it and those that show it meet here.
+//! Nothing here decides or does anything. The side rooms that make a part of it and those that show it meet here.
 
 mod board;
 pub mod envoy;

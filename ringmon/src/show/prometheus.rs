@@ -1,4 +1,5 @@
-//! The list as Prometheus reads it, from a file (`file_sd`) or over HTTP (`http_sd`): <https://prometheus.io/docs/prometheus/latest/http_sd/>.
+//! The list as Prometheus reads it, from a file (`file_sd`) or over HTTP (`http_sd`):
+//! <https://prometheus.io/docs/prometheus/latest/http_sd/>.
 
 use core::net::SocketAddr;
 
@@ -6,8 +7,8 @@ use serde_json::{Value, json};
 
 use ringmon_core::route::{Route, Routes};
 
-/// The document, and how many routed servers are not in it because they say no port and no default is given. One group a routed server:
-/// labels belong to a group.
+/// The document, and how many routed servers it leaves out because they have no port and there is no default. It has
+/// one group for each routed server, because labels belong to a group.
 #[must_use]
 pub fn render(routes: &Routes, pool: &str, default_port: Option<u16>) -> (String, usize) {
     let (mut groups, mut left_out) = (Vec::new(), 0);
@@ -23,7 +24,7 @@ pub fn render(routes: &Routes, pool: &str, default_port: Option<u16>) -> (String
 fn group(route: &Route, pool: &str, port: u16) -> Value {
     json!({
         "targets": [SocketAddr::new(route.address, port)],
-        // Values are strings, whatever they mean. What begins with `__meta_` is for relabelling, and gone thereafter.
+        // All values must be strings. Labels that begin with `__meta_` are for relabelling, and gone afterwards.
         "labels": {
             "__meta_ringmon_pool": pool,
             "__meta_ringmon_name": route.name,

@@ -100,7 +100,7 @@ fn a_key_that_is_not_accepted_is_told_apart_from_a_wrong_tag() {
     assert_eq!(encode(&packet, &Keys::derive(&[key(0, 7)]), route), None);
 }
 
-/// A datagram with one byte changed, and the tag made to fit: what only a holder of the key could send.
+/// A datagram with one byte changed and the tag made to fit, as only somebody with the key could send it.
 fn forged_by_a_friend(packet: &Packet, at: usize, byte: u8) -> Result<Packet, Refusal> {
     let route = Route::new("192.0.2.1:7464".parse().unwrap(), "192.0.2.2:7464".parse().unwrap());
     let mut datagram = encode(packet, &keys(), route).unwrap();
@@ -123,7 +123,7 @@ fn what_means_nothing_is_refused_however_well_it_is_tagged() {
     assert_eq!(forged_by_a_friend(&ack, 32, 1), Err(Refusal::Meaningless), "an acknowledgement with a body");
 }
 
-/// The vectors in docs/notices.md; the tags there were computed by another implementation.
+/// The vectors in docs/notices.md. Another implementation computed the tags there.
 #[test]
 fn the_documented_datagrams() {
     let (one, other) = ("192.0.2.1:7464".parse().unwrap(), "192.0.2.2:7464".parse().unwrap());

@@ -1,5 +1,5 @@
-//! Real sockets on loopback. Loss is made by a fake end that lets datagrams fall: one in between would have another
-//! address, which the tag would show.
+//! Real sockets on loopback. A fake end that drops datagrams makes the loss: a proxy in between would have another
+//! address, and the tag would show that.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use super::{key, voted};
 
 const ANY: &str = "127.0.0.1:0";
 
-/// It gives nothing up: an acknowledgement may take as long as a busy machine wants.
+/// It never gives up: an acknowledgement may take as long as a busy machine needs.
 fn notices() -> Notices {
     Notices::forgetting_after(Duration::from_secs(3600), ANY.parse().unwrap(), vec![key(1, 7)]).unwrap()
 }
@@ -24,12 +24,11 @@ fn impatient() -> Notices {
     Notices::bind(ANY.parse().unwrap(), vec![key(1, 7)]).unwrap()
 }
 
-/// Fails loudly instead of hanging; long enough for any busy machine.
+/// Fails loudly instead of hanging; the time is long enough for any busy machine.
 async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("nothing happened for 20 s")
 }
 
-/// Waits until the counts are as asked for.
 async fn until(notices: &Notices, condition: impl Fn(&NoticeStats) -> bool) -> NoticeStats {
     soon(async {
         loop {
@@ -43,7 +42,7 @@ async fn until(notices: &Notices, condition: impl Fn(&NoticeStats) -> bool) -> N
     .await
 }
 
-/// The other end of a conversation, which the test speaks itself.
+/// The other end, which the test plays itself.
 struct Fake {
     socket: UdpSocket,
     keys: Keys,

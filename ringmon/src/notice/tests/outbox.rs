@@ -9,7 +9,7 @@ fn receiver() -> SocketAddr {
     "192.0.2.2:7464".parse().unwrap()
 }
 
-/// Turns the clock from due moment to due moment; milliseconds of the sends, and of the giving up.
+/// Turns the clock from one due moment to the next. Returns the milliseconds of the sends, and of the giving up.
 fn run(outbox: &mut Outbox, start: Instant) -> (Vec<u128>, Option<u128>) {
     let (mut sends, mut gave_up) = (Vec::new(), None);
     while let Some(at) = outbox.next_due() {

@@ -1,4 +1,4 @@
-//! The event log's lines, and what it does when they cannot be written.
+//! The event log's lines, and what it does when it cannot write them.
 
 use super::*;
 use ringmon_core::event::Removed;

@@ -8,11 +8,10 @@ use super::watches;
 use crate::show::{Board, Count, DatapathMode};
 use ringmon_core::WatchId;
 
-/// Bounds of the round-trip histogram: every doubling from 2^12 ns (4 us) to 2^32 ns (4.3 s). The datapath's own buckets are finer, and their
-/// bounds include these.
+/// Bounds of the round-trip histogram: each power of two from 2^12 ns (4 us) to 2^32 ns (4.3 s). The datapath's own
+/// buckets are finer, and their bounds include these.
 const RTT_BITS: std::ops::RangeInclusive<u32> = 12..=32;
 
-/// Mode, round trips and counters.
 pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     let mode = match board.datapath.mode {
         Some(DatapathMode::XdpNative) => "xdp-native",
@@ -26,7 +25,7 @@ pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     counts(page, board.datapath.verdicts.iter().chain(&board.counts))
 }
 
-/// What was counted, a family for each name.
+/// One family for each name.
 pub fn counts<'a>(page: &mut Page<'_>, counts: impl IntoIterator<Item = &'a Count>) -> fmt::Result {
     let mut families: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
     for Count { name, label, value } in counts {
@@ -53,7 +52,7 @@ fn help_of(name: &str) -> &'static str {
     }
 }
 
-/// The histogram of every watch that is still there.
+/// Only watches that are still there.
 fn round_trips(board: &Board) -> impl Iterator<Item = (Labels, Histogram)> {
     let rtt: BTreeMap<WatchId, &Vec<(u64, u64)>> =
         board.datapath.rtt.iter().map(|(id, buckets)| (*id, buckets)).collect();
@@ -67,7 +66,7 @@ fn round_trips(board: &Board) -> impl Iterator<Item = (Labels, Histogram)> {
     watched.into_iter()
 }
 
-/// From upper bounds in nanoseconds, in their order, and counts to seconds.
+/// From upper bounds in nanoseconds (in their order) with counts, to seconds.
 fn histogram(fine: &[(u64, u64)]) -> Histogram {
     let bounds: Vec<u64> = RTT_BITS.map(|bit| 1 << bit).collect();
     let mut buckets: Vec<(f64, u64)> = bounds.iter().map(|&ns| (seconds(ns), 0)).collect();
@@ -77,7 +76,7 @@ fn histogram(fine: &[(u64, u64)]) -> Histogram {
     for &(upper, n) in fine {
         let place = bounds.partition_point(|&bound| bound < upper);
         buckets[place].1 += n;
-        // The last bucket has no bound of its own: what is in it is counted as the bound below.
+        // The last bucket has no bound of its own: its contents count as the bound below it.
         let middle = if upper == u64::MAX { below } else { below.midpoint(upper) };
         sum += seconds(middle) * to_f64(n);
         count += n;

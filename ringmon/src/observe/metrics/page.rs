@@ -7,10 +7,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 use serde::Serialize;
 
-/// Labels of a sample; values are escaped.
+/// Their values are escaped.
 pub type Labels = Vec<(&'static str, String)>;
 
-/// Labels with escaped values (OpenMetrics 1.0, "Escaping"): the encoder writes them as they are.
+/// Escapes the values (OpenMetrics 1.0, "Escaping"): the encoder writes them as they are.
 pub fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
     pairs.map(|(key, value)| (key, escaped(value))).into()
 }
@@ -19,19 +19,18 @@ fn escaped(value: &str) -> String {
     value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }
 
-/// The name that a unit variant has in JSON, as everywhere else where people read it.
+/// The name that a unit variant has in JSON, which is the one that people read everywhere else.
 pub fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|json| json.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// A histogram: sum, count, and buckets of upper bound and own count.
+/// Sum, count, and buckets of upper bound and own count.
 pub struct Histogram {
     pub sum: f64,
     pub count: u64,
     pub buckets: Vec<(f64, u64)>,
 }
 
-/// A page that is being written.
 pub struct Page<'a>(DescriptorEncoder<'a>);
 
 impl<'a> Page<'a> {
@@ -39,12 +38,12 @@ impl<'a> Page<'a> {
         Self(encoder)
     }
 
-    /// One counter without labels.
+    /// Without labels.
     pub fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.counters(name, help, [(Labels::new(), value)])
     }
 
-    /// A family of counters; the encoder appends `_total`.
+    /// The encoder appends `_total`.
     pub fn counters(
         &mut self,
         name: &str,
@@ -56,12 +55,11 @@ impl<'a> Page<'a> {
         })
     }
 
-    /// One gauge without labels.
+    /// Without labels.
     pub fn gauge(&mut self, name: &str, help: &str, unit: Option<&Unit>, value: f64) -> fmt::Result {
         self.gauges(name, help, unit, [(Labels::new(), value)])
     }
 
-    /// A family of gauges.
     pub fn gauges(
         &mut self,
         name: &str,
@@ -72,12 +70,12 @@ impl<'a> Page<'a> {
         self.family(name, help, unit, MetricType::Gauge, samples, |encoder, value| encoder.encode_gauge(&value))
     }
 
-    /// Facts that are labels; the encoder appends `_info`.
+    /// Facts are labels; the encoder appends `_info`.
     pub fn info(&mut self, name: &str, help: &str, facts: Labels) -> fmt::Result {
         self.0.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&facts)
     }
 
-    /// A family of histograms of seconds.
+    /// In seconds.
     pub fn histograms(
         &mut self,
         name: &str,
@@ -101,7 +99,7 @@ impl<'a> Page<'a> {
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
         for (labels, value) in samples {
-            // The encoder would write empty braces where there are no labels.
+            // Without labels, the encoder would write empty braces.
             if labels.is_empty() {
                 write(&mut family, value)?;
             } else {
@@ -112,7 +110,6 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Labels as the encoder takes them.
 struct Set(Labels);
 
 impl EncodeLabelSet for Set {

@@ -1,4 +1,4 @@
-//! A board of routes as metrics.
+//! A router's board as metrics.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,10 +15,8 @@ use ringmon_core::route::Standing;
 const STANDINGS: [Standing; 5] =
     [Standing::Active, Standing::Draining, Standing::Failing, Standing::Suspect, Standing::Kept];
 
-/// The page for a board of routes.
-///
 /// # Errors
-/// Only if the memory for it cannot be written to.
+/// Only if the page's memory cannot be written to.
 pub fn render(board: Arc<RouteBoard>) -> Result<String, fmt::Error> {
     text_of(Scrape(board))
 }

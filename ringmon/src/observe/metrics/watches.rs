@@ -1,4 +1,4 @@
-//! What each watch found.
+//! Metrics of each watch.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use ringmon_core::engine::WatchView;
 /// The states of [`WatchView::state`].
 const STATES: [&str; 4] = ["waiting", "alive", "agent_silent", "suspect"];
 
-/// A counter of a watch: name, help, and where it is read.
+/// A counter of a watch: its name, its help, and where it is read.
 type Counted = (&'static str, &'static str, fn(&WatchReading) -> u64);
 
 const COUNTERS: [Counted; 6] = [
@@ -27,7 +27,7 @@ const COUNTERS: [Counted; 6] = [
     ("misses", "Probes unanswered at their deadline, unresolved ones included", |r| r.misses),
 ];
 
-/// Whom, and why: one set of samples each.
+/// The labels of a watch: which server, and why it is watched. Each has its own set of samples.
 pub fn of(watch: &WatchView) -> [(&'static str, String); 2] {
     [("server", watch.name.clone()), ("purpose", word(&watch.purpose))]
 }
@@ -43,9 +43,9 @@ fn and(base: &Labels, name: &'static str, value: &str) -> Labels {
     labels
 }
 
-/// Everything that is known of every watch.
 pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
-    // A slot may just be changing hands: of two watches with the same labels the later one counts, as samples must not repeat.
+    // A slot may just be changing from one watch to the next. Samples must not repeat, so of two watches with the same
+    // labels the later one counts.
     let watches: BTreeMap<Labels, &WatchView> =
         board.engine.watches.iter().map(|watch| (label(watch), watch)).collect();
     for (name, help, read) in COUNTERS {

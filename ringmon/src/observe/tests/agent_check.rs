@@ -86,7 +86,7 @@ async fn ask(to: SocketAddr, send: &[u8]) -> String {
     said
 }
 
-/// Waits until everybody who asks knows what was true then.
+/// Waits until every client that asks knows what was true then.
 async fn knows(askers: &Askers, then: Time) {
     let known = async {
         while askers.all_know(AT) != Some(then) {
@@ -104,7 +104,7 @@ async fn everybody_gets_the_newest_answer_whatever_they_send() {
     let askers = Askers::default();
     let check = AgentCheck { board: shown, weight: 100, clock: now, askers: askers.clone() };
     let serving = tokio::spawn(check.serve(listener));
-    // Who says nothing and takes nothing keeps nobody waiting.
+    // A client that says nothing and reads nothing delays no other.
     let mut silent = Vec::new();
     for _ in 0..20 {
         silent.push(TcpStream::connect(to).await.unwrap());

@@ -1,11 +1,10 @@
-//! A strict reader of OpenMetrics text (OpenMetrics 1.0): whatever it takes, Prometheus takes.
+//! A strict reader of OpenMetrics text (OpenMetrics 1.0): what it accepts, Prometheus accepts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Label names and values, as written.
 pub type Labels = BTreeMap<String, String>;
 
-/// A sample: name, labels, value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     pub name: String,
@@ -13,7 +12,6 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// All samples of a page.
 #[derive(Debug)]
 pub struct Page(pub Vec<Sample>);
 
@@ -25,15 +23,13 @@ impl Page {
     }
 }
 
-/// A family's declared type, and whether its samples may still come.
+/// The declared type of a family, and whether more of its samples may come.
 struct Family {
     name: String,
     kind: String,
     help: bool,
 }
 
-/// Reads a page.
-///
 /// # Errors
 /// The first line that is against the rules, and why.
 pub fn read(text: &str) -> Result<Page, String> {
@@ -145,7 +141,7 @@ fn sample(line: &str) -> Result<Sample, String> {
     Ok(Sample { name: name.to_owned(), labels, value })
 }
 
-/// A value up to its closing quote, its escapes undone, and what comes behind.
+/// A value up to its closing quote, with its escapes undone, and the rest.
 fn quoted(text: &str) -> Result<(String, &str), String> {
     let mut value = String::new();
     let mut chars = text.char_indices();

@@ -11,7 +11,7 @@ use super::{board, watch};
 use crate::show::Board;
 use ringmon_core::Snapshot;
 
-/// A server on loopback, which ends with the test's runtime, and the sender of its boards.
+/// A server on loopback that ends with the test's runtime, and the sender of its boards.
 async fn server(first: Arc<Board>) -> (SocketAddr, channel::Sender<Arc<Board>>) {
     let (sender, boards) = channel::channel(first);
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();

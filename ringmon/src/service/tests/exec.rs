@@ -8,7 +8,6 @@ use super::super::exec::run;
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// A script of this text, in this folder.
 fn script(dir: &Path, text: &str) -> Vec<String> {
     let path = dir.join("check.sh");
     std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
@@ -16,7 +15,7 @@ fn script(dir: &Path, text: &str) -> Vec<String> {
     vec![path.display().to_string(), dir.display().to_string()]
 }
 
-/// Whether it runs. One that is dead and not yet waited for by whoever inherited it does not.
+/// Whether the process runs. A dead one that its new parent has not waited for yet does not run.
 fn runs(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim_start().starts_with(['Z', 'X']))
@@ -60,7 +59,7 @@ async fn what_cannot_be_started_fails() {
     assert_eq!(why, "cannot start /nowhere/check: No such file or directory (os error 2)");
 }
 
-/// The shell, and a child of it that sleeps and holds the pipes.
+/// The shell, and a child that sleeps and holds the pipes.
 const FORKS: &str = "sleep 1000 & echo $! > $1/pids; echo $$ >> $1/pids; echo end >> $1/pids";
 
 #[tokio::test]

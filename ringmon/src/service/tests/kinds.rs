@@ -10,7 +10,7 @@ use super::super::check::Kind;
 use super::super::{http, tcp};
 use super::check;
 
-/// Answers every request with these bytes, and says what it was asked.
+/// Answers every request with these bytes; the task returns the request.
 async fn answering(answer: &'static [u8]) -> (SocketAddr, tokio::task::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
@@ -51,7 +51,7 @@ async fn a_status_that_is_good_passes() {
     ] {
         let (at, asked) = answering(answer).await;
         assert_eq!(get(at, further).await, result.map_err(str::to_owned), "{:?}", String::from_utf8_lossy(answer));
-        // Whoever sends what nobody reads may find the connection reset.
+        // A sender of bytes that nobody reads may find the connection reset.
         if answer.len() < 4096 {
             let asked = asked.await.unwrap();
             assert!(

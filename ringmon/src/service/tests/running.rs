@@ -1,4 +1,4 @@
-//! Checks that run: what the loop hears, and what the board shows.
+//! Running checks: what the loop hears, and what the board shows.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ async fn next(service: &mut Service) -> Health {
     tokio::time::timeout(SOON, service.changed()).await.expect("the health changes")
 }
 
-/// An HTTP server whose status can be changed; 0: it answers nobody. And how many have come.
+/// An HTTP server whose status can be changed (0: it does not answer), and the number of its requests.
 async fn server() -> (String, Arc<AtomicU16>, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/healthz", listener.local_addr().unwrap());
@@ -118,7 +118,7 @@ async fn without_checks_nothing_runs() {
     service.stop().await;
 }
 
-/// An interval of no time makes tokio panic, which stands for any mistake in a check.
+/// An interval of zero makes tokio panic, which stands for any bug in a check.
 #[tokio::test]
 async fn a_check_that_breaks_off_changes_nothing() {
     let (url, _, _) = server().await;

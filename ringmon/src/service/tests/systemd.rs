@@ -1,4 +1,5 @@
-//! A stand-in for systemd: over a pair of sockets, and, where there is a `dbus-daemon`, over a real bus. This machine has no systemd.
+//! A stand-in for systemd, over a pair of sockets and, where there is a `dbus-daemon`, over a real bus. The test
+//! machine has no systemd.
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
@@ -47,7 +48,7 @@ fn units() -> BTreeMap<&'static str, (&'static str, &'static str)> {
     ])
 }
 
-/// Everything that systemd has on a bus, as far as it is asked for it.
+/// What systemd offers on a bus, as far as the check asks for it.
 fn serving(mut builder: connection::Builder<'_>) -> connection::Builder<'_> {
     builder = builder.serve_at("/org/freedesktop/systemd1", Manager).unwrap();
     for (path, state) in units().into_values() {
@@ -106,8 +107,9 @@ async fn over_a_real_bus_too() {
     let socket = dir.path().join("bus");
     let config = dir.path().join("bus.conf");
     let text = format!(
-        "<busconfig><type>custom</type><listen>unix:path={}</listen><auth>EXTERNAL</auth><policy context=\"default\">\
-         <allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
+        "<busconfig><type>custom</type><listen>unix:path={}</listen><auth>EXTERNAL</auth>\
+         <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>\
+         <allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
         socket.display()
     );
     std::fs::write(&config, text).unwrap();

@@ -82,9 +82,11 @@ fn all_must_pass_or_one_suffices() {
 }
 
 proptest! {
-    /// Held against the words themselves: it turned if, and only if, the last results are all of the other kind and as many as asked.
+    /// By definition: a check changed if, and only if, the last results are all of the other kind and as many as asked.
     #[test]
-    fn a_check_is_what_its_last_results_say(results in prop::collection::vec(any::<bool>(), 1..60), rise in 1_u32..5, fall in 1_u32..5) {
+fn a_check_is_what_its_last_results_say(
+        results in prop::collection::vec(any::<bool>(), 1..60), rise in 1_u32..5, fall in 1_u32..5,
+    ) {
         let mut track = Track::default();
         let mut counts_as = results[0];
         for end in 1..=results.len() {

@@ -1,5 +1,6 @@
-//! Envoy is not at hand in these tests. What stands here instead are the messages of the published protos (API v3), field by field, in the JSON form
-//! of proto3: a field that they do not have, a type that they do not say or a value that their `validate.rules` forbid is refused.
+//! These tests have no Envoy. Instead they have the messages of the published protos (API v3), field by field, in the
+//! JSON form of proto3. They refuse a field that the protos do not have, a type that the protos do not give, and a
+//! value that their `validate.rules` forbid.
 
 use serde::Deserialize;
 

@@ -7,7 +7,7 @@ use ringmon_core::route::Standing;
 use super::*;
 use crate::show::listed;
 
-/// The documented format, and no more.
+/// The documented format, and nothing else.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TargetGroup {
