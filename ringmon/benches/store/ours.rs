@@ -9,12 +9,12 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use ringmon::store::Store;
 use ringmon_core::edit::{Guard, NewRow};
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::op::{Accusation, Finding};
 use ringmon_core::row::{Health, Mode};
 use ringmon_core::{
-    BootToken, Incarnation, Lookup, Outcome, Profile, ServerId, ServerRow, Side, TableSnapshot, Time, VoteKind,
-    WatchId, Witness,
+    BootToken, Incarnation, Lookup, Outcome, Profile, ServerId, ServerRow, Side, Silence, TableSnapshot, Time,
+    VoteKind, WatchId,
 };
 
 use crate::meter::Done;
@@ -201,16 +201,14 @@ impl Writer for Ours {
 /// Everything is there that a removal needs, but for votes: these tables have seen no silence.
 fn accusation(me: &ServerRow, side: Side, suspect: &ServerRow, far_end: Option<ServerId>) -> Accusation {
     let since = mono() - Duration::from_secs(3600);
-    let witness = Witness { watch: WatchId { slot: 0, generation: 1 }, kind: VoteKind::Host, since };
+    let silence = Silence { watch: WatchId { slot: 0, generation: 1 }, kind: VoteKind::Host, since };
     let finding = Finding {
         server: suspect.id,
         incarnation: suspect.incarnation,
-        kind: VoteKind::Host,
-        since,
         misses: 20,
         enough: true,
         proved: false,
-        witness,
+        silence,
     };
     Accusation {
         me: me.id,
@@ -220,7 +218,6 @@ fn accusation(me: &ServerRow, side: Side, suspect: &ServerRow, far_end: Option<S
         findings: vec![finding],
         far_end,
         hold: Duration::ZERO,
-        healthy: true,
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),
     }

@@ -6,19 +6,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::Buddy;
+use super::buddy::Buddy;
+use super::detector::State;
 use super::{ServerId, VoteKind};
-
-/// What is known of a server further along the ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judged {
-    /// Asked, and not answered yet; or not asked.
-    Unknown,
-    /// No reply, or no pulse.
-    Silent(VoteKind),
-    /// Answers, and its agent beats.
-    Living,
-}
 
 /// The servers on one side, nearest first: the buddy, its buddy, and so on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,13 +56,14 @@ impl Chain {
     }
 
     /// The run, by what is known of each member.
-    pub fn run(&self, judged: impl Fn(ServerId) -> Judged) -> Run {
+    pub fn run(&self, judged: impl Fn(ServerId) -> State) -> Run {
         let mut silent = Vec::new();
         for member in &self.members {
             match judged(member.id) {
-                Judged::Silent(kind) => silent.push((member.id, kind)),
-                Judged::Living => return Run { silent, far_end: Some(member.id), all: false },
-                Judged::Unknown => return Run { silent, far_end: None, all: false },
+                State::Suspect => silent.push((member.id, VoteKind::Host)),
+                State::AgentSilent => silent.push((member.id, VoteKind::Agent)),
+                State::Alive => return Run { silent, far_end: Some(member.id), all: false },
+                State::Waiting => return Run { silent, far_end: None, all: false },
             }
         }
         let all = self.whole && !silent.is_empty();

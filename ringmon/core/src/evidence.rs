@@ -115,7 +115,7 @@ impl WatchReading {
 
 /// A silence on which a table operation rests, to be checked again before its last statement and before COMMIT (R7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Witness {
+pub struct Silence {
     /// Whose readings.
     pub watch: WatchId,
     /// Silence of the host, or of the agent alone.
@@ -124,7 +124,7 @@ pub struct Witness {
     pub since: Time,
 }
 
-impl Witness {
+impl Silence {
     /// Whether nothing was heard that ends the silence. No reading (the watch is gone) is no silence.
     #[must_use]
     pub fn holds(&self, reading: Option<&WatchReading>) -> bool {

@@ -17,6 +17,7 @@ extern crate alloc;
 
 pub mod ahead;
 pub mod backoff;
+pub mod buddy;
 pub mod detector;
 pub mod edit;
 pub mod engine;
@@ -44,7 +45,7 @@ pub mod without;
 pub use edit::{EventDraft, Lookup, Outcome, Plan, RowWrite, Step, TableSnapshot};
 pub use engine::{Engine, Input, Output, Snapshot};
 pub use event::{Event, EventBody, EventKind};
-pub use evidence::{Purpose, WatchId, WatchReading, WatchSpec, Witness};
+pub use evidence::{Purpose, Silence, WatchId, WatchReading, WatchSpec};
 pub use id::{BootToken, Incarnation, PoolId, ServerId};
 pub use notice::{Notice, NoticeBody};
 pub use row::{Health, PoolKey, PoolRow, Rules, ServerRow, Side, Vote, VoteKind};

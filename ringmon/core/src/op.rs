@@ -26,9 +26,9 @@ use core::time::Duration;
 pub use repair::repair;
 
 use super::edit::{Guard, NewRow, Step, TableSnapshot};
-use super::evidence::Witness;
+use super::evidence::Silence;
 use super::row::{Health, Mode, Side};
-use super::{Incarnation, Rule, ServerId, Time, Tuning, VoteKind};
+use super::{Incarnation, Rule, ServerId, Tuning};
 use crate::law;
 
 /// An operation.
@@ -158,8 +158,6 @@ pub struct Accusation {
     pub far_end: Option<ServerId>,
     /// R3: how old the oldest vote must be.
     pub hold: Duration,
-    /// R2: somebody with a fresh pulse was heard since the silence began.
-    pub healthy: bool,
     /// What this agent itself may do.
     pub mode: Mode,
     /// Its constants.
@@ -173,18 +171,14 @@ pub struct Finding {
     pub server: ServerId,
     /// Which life of it was watched.
     pub incarnation: Incarnation,
-    /// No reply, or no pulse.
-    pub kind: VoteKind,
-    /// Since when, on this machine's clock.
-    pub since: Time,
+    /// Of what, and since when: checked again at the last moment (R7).
+    pub silence: Silence,
     /// Misses since then.
     pub misses: u32,
     /// R6: whether the silence is long enough for a removal by this server.
     pub enough: bool,
     /// R12: an asked witness heard it a moment ago. Nobody is removed against such a word.
     pub proved: bool,
-    /// What to check again at the last moment.
-    pub witness: Witness,
 }
 
 impl TableOp {
@@ -226,9 +220,9 @@ impl TableOp {
 
     /// The silences this operation rests on; empty: none.
     #[must_use]
-    pub fn witnesses(&self) -> Vec<Witness> {
+    pub fn silences(&self) -> Vec<Silence> {
         match self {
-            Self::Accuse(a) | Self::RemoveAll(a) => a.findings.iter().map(|f| f.witness).collect(),
+            Self::Accuse(a) | Self::RemoveAll(a) => a.findings.iter().map(|f| f.silence).collect(),
             Self::View { .. }
             | Self::FindSelf { .. }
             | Self::Ahead { .. }

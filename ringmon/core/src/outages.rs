@@ -8,8 +8,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Time;
 use super::row::Address;
+use super::{Time, law};
 
 /// So many times the mean.
 const TIMES: f64 = 15.0;
@@ -51,13 +51,14 @@ impl Outages {
         memory.sum += silence.as_secs_f64();
     }
 
-    /// The silence that is asked for because of them, at most `most`: fifteen times the mean, and less as the memory fades.
+    /// The silence that is asked for because of them: fifteen times the mean, less as the memory fades, and at
+    /// most [`law::REMOVAL_SILENCE_MOST`].
     #[must_use]
-    pub fn asked(&self, address: Address, most: Duration, now: Time) -> Duration {
+    pub fn asked(&self, address: Address, now: Time) -> Duration {
         let Some(memory) = self.0.get(&address).map(|memory| memory.aged(now)) else { return Duration::ZERO };
         // The mean, times the weight where less than one whole outage is remembered.
         let seconds = TIMES * memory.sum / memory.weight.max(1.0);
-        Duration::try_from_secs_f64(seconds).unwrap_or(most).min(most)
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).min(law::REMOVAL_SILENCE_MOST)
     }
 }
 
@@ -66,8 +67,6 @@ mod tests {
     use core::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-
-    const MOST_SILENCE: Duration = Duration::from_secs(2);
 
     fn at(number: u32) -> Address {
         IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number))
@@ -79,7 +78,7 @@ mod tests {
 
     #[test]
     fn nothing_is_asked_for_where_nothing_was_seen() {
-        assert_eq!(Outages::default().asked(at(1), MOST_SILENCE, Time::ZERO), Duration::ZERO);
+        assert_eq!(Outages::default().asked(at(1), Time::ZERO), Duration::ZERO);
     }
 
     #[test]
@@ -88,21 +87,21 @@ mod tests {
         let now = Time::ZERO + ms(5000);
         outages.healed(at(1), ms(40), now);
         outages.healed(at(1), ms(80), now);
-        assert_eq!(outages.asked(at(1), MOST_SILENCE, now).as_millis(), 900);
-        assert_eq!(outages.asked(at(2), MOST_SILENCE, now), Duration::ZERO);
+        assert_eq!(outages.asked(at(1), now).as_millis(), 900);
+        assert_eq!(outages.asked(at(2), now), Duration::ZERO);
         outages.healed(at(1), ms(3000), now);
-        assert_eq!(outages.asked(at(1), MOST_SILENCE, now), MOST_SILENCE);
+        assert_eq!(outages.asked(at(1), now), law::REMOVAL_SILENCE_MOST);
     }
 
     #[test]
     fn the_memory_fades_with_its_half_life() {
         let mut outages = Outages::default();
         outages.healed(at(1), ms(80), Time::ZERO);
-        let after = |days: u32| outages.asked(at(1), MOST_SILENCE, Time::ZERO + HALF_LIFE * days).as_millis();
+        let after = |days: u32| outages.asked(at(1), Time::ZERO + HALF_LIFE * days).as_millis();
         assert_eq!((after(0), after(1), after(2)), (1200, 600, 300));
         let mut twice = outages.clone();
         twice.healed(at(1), ms(80), Time::ZERO + HALF_LIFE);
-        assert_eq!(twice.asked(at(1), MOST_SILENCE, Time::ZERO + HALF_LIFE).as_millis(), 1200, "refreshed");
+        assert_eq!(twice.asked(at(1), Time::ZERO + HALF_LIFE).as_millis(), 1200, "refreshed");
     }
 
     #[test]
@@ -113,7 +112,7 @@ mod tests {
         }
         let now = Time::ZERO + ms(1000);
         assert_eq!(outages.0.len(), MOST);
-        assert!(outages.asked(at(999), MOST_SILENCE, now) > Duration::ZERO);
-        assert_eq!(outages.asked(at(0), MOST_SILENCE, now), Duration::ZERO);
+        assert!(outages.asked(at(999), now) > Duration::ZERO);
+        assert_eq!(outages.asked(at(0), now), Duration::ZERO);
     }
 }

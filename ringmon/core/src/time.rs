@@ -94,3 +94,9 @@ impl fmt::Display for DbTime {
         write!(f, "{} us", self.0)
     }
 }
+
+/// Milliseconds with three digits, for people.
+#[must_use]
+pub fn millis(span: Duration) -> f64 {
+    libm::round(span.as_secs_f64() * 1e6) / 1e3
+}

@@ -208,7 +208,7 @@ impl VirtualTable {
     /// The database was away, or every attempt conflicted. After [`Mishap::LostAnswer`] it asks again, and so does not fail.
     pub fn run(
         &mut self,
-        op: &crate::engine::TableOp,
+        op: &crate::op::TableOp,
         read_at: Time,
         check: &mut dyn FnMut() -> bool,
     ) -> Result<(Outcome, TableSnapshot), TableFailure> {
@@ -228,7 +228,7 @@ impl VirtualTable {
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub fn run_plain(&mut self, op: &crate::engine::TableOp) -> Result<Outcome, TableFailure> {
+    pub fn run_plain(&mut self, op: &crate::op::TableOp) -> Result<Outcome, TableFailure> {
         self.run(op, Time::ZERO, &mut || true).map(|(outcome, _)| outcome)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ringmon_common::rtt::Smooth;
 
 use super::calm::Calm;
-use ringmon_core::evidence::{Purpose, WatchId, WatchReading, WatchSpec, Witness};
+use ringmon_core::evidence::{Purpose, Silence, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::{Address, Health};
 use ringmon_core::{Incarnation, Time};
 
@@ -115,8 +115,8 @@ impl Datapath {
 
     /// Whether these silences go on (R7).
     #[must_use]
-    pub fn holds(&self, witnesses: &[Witness]) -> bool {
-        witnesses.iter().all(|w| w.holds(self.read(w.watch)))
+    pub fn holds(&self, silences: &[Silence]) -> bool {
+        silences.iter().all(|w| w.holds(self.read(w.watch)))
     }
 
     /// A probe leaves (or, unresolved, cannot): its number.

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use super::datapath::Datapath;
 use super::world::{Happening, World};
-use ringmon_core::engine::{BuddyList, Engine, Identity, Stopped};
+use ringmon_core::buddy::BuddyList;
+use ringmon_core::engine::{Engine, Identity, Stopped};
 use ringmon_core::row::{Address, Health, Mode};
 use ringmon_core::virtual_table::Attempt;
-use ringmon_core::{BootToken, Incarnation, ServerId, Time, Tuning, Witness};
+use ringmon_core::{BootToken, Incarnation, ServerId, Silence, Time, Tuning};
 
 /// A table operation under way.
 #[derive(Debug)]
 pub(super) struct Flight {
     pub attempt: Attempt,
-    pub witnesses: Vec<Witness>,
+    pub silences: Vec<Silence>,
     pub began: Time,
 }
 
@@ -142,7 +143,7 @@ impl Host {
     #[must_use]
     pub fn buddies(&self) -> Option<(ServerId, ServerId)> {
         let list = self.engine.as_ref()?.member()?;
-        let id = |b: &Option<ringmon_core::engine::Buddy>| b.as_ref().map_or(list.id, |b| b.id);
+        let id = |b: &Option<ringmon_core::buddy::Buddy>| b.as_ref().map_or(list.id, |b| b.id);
         Some((id(&list.first), id(&list.second)))
     }
 }

@@ -122,8 +122,8 @@ impl World {
             let cause = "connection refused".to_owned();
             Progress::Ended(Err(TableFailure { cause, transient: true, readable: false }))
         } else {
-            let witnesses = &flight.witnesses;
-            flight.attempt.advance(&mut self.table, &mut || datapath.holds(witnesses))
+            let silences = &flight.silences;
+            flight.attempt.advance(&mut self.table, &mut || datapath.holds(silences))
         };
         let Progress::Ended(result) = progress else {
             self.next_statement(host, ticket);

@@ -339,8 +339,8 @@ impl World {
                 self.hosts[host].datapath.unwatch(id);
             }
             Output::Table { ticket, op } => {
-                let witnesses = op.witnesses();
-                let flight = Flight { attempt: Attempt::new(op, now), witnesses, began: self.now };
+                let silences = op.silences();
+                let flight = Flight { attempt: Attempt::new(op, now), silences, began: self.now };
                 self.hosts[host].flights.insert(ticket, flight);
                 self.next_statement(host, ticket);
             }

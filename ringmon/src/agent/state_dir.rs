@@ -18,7 +18,7 @@ use nix::fcntl::{Flock, FlockArg};
 use ringmon_common::siphash::SipHash24;
 use serde::{Deserialize, Serialize};
 
-use ringmon_core::engine::BuddyList;
+use ringmon_core::buddy::BuddyList;
 use ringmon_core::{BootToken, PoolKey};
 
 /// What could not be done with the state directory.
@@ -207,7 +207,7 @@ fn parse(text: &str) -> Option<Kept> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ringmon_core::engine::Buddy;
+    use ringmon_core::buddy::Buddy;
     use ringmon_core::{Incarnation, ServerId};
 
     fn kept() -> Kept {

@@ -10,8 +10,9 @@ use super::clock;
 use crate::datapath::Readings;
 use crate::store::{self, DatabaseUrl, Store};
 use ringmon_core::TableSnapshot;
-use ringmon_core::engine::{TableDone, TableFailure, TableOp};
-use ringmon_core::evidence::Witness;
+use ringmon_core::engine::{TableDone, TableFailure};
+use ringmon_core::evidence::Silence;
+use ringmon_core::op::TableOp;
 
 /// The longest an operation may take before its answer is no longer waited for: longer than the store's own limits.
 const GIVE_UP: Duration = Duration::from_secs(10);
@@ -48,13 +49,13 @@ impl Table {
         self.shared.store().await
     }
 
-    /// Begins an operation. Its witnesses are checked against `readings` at the last moment (R7).
+    /// Begins an operation. Its silences are checked against `readings` at the last moment (R7).
     pub fn begin(&self, ticket: u64, op: TableOp, readings: Arc<dyn Readings>) {
         let (shared, done) = (Arc::clone(&self.shared), self.done.clone());
         self.worker.spawn(async move {
             let began = Instant::now();
-            let witnesses = op.witnesses();
-            let check = || all_hold(&witnesses, readings.as_ref());
+            let silences = op.silences();
+            let check = || all_hold(&silences, readings.as_ref());
             let (result, snapshot) = match tokio::time::timeout(GIVE_UP, shared.run(&op, check)).await {
                 Ok((result, snapshot)) => (result.map_err(|e| failure(&e)), snapshot),
                 Err(_) => {
@@ -68,8 +69,8 @@ impl Table {
     }
 }
 
-fn all_hold(witnesses: &[Witness], readings: &dyn Readings) -> bool {
-    witnesses.iter().all(|w| w.holds(readings.read(w.watch).as_ref()))
+fn all_hold(silences: &[Silence], readings: &dyn Readings) -> bool {
+    silences.iter().all(|w| w.holds(readings.read(w.watch).as_ref()))
 }
 
 fn failure(error: &store::Error) -> TableFailure {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::clock;
 use crate::config::DatabaseUrl;
 use crate::store::{Error, Store};
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::{PoolRow, ServerId, ServerRow, TableSnapshot};
 
 /// A whole look, all databases together, ends within this: a router that asked four dead ones for 2 s each would be late for the fifth.

@@ -1,7 +1,7 @@
 //! The server table in a database: sea-orm entities, migrations, the executor of plans, retry.
 //!
 //! [`Store`] is the only door. What an operation means is decided by
-//! [`TableOp::step`](ringmon_core::engine::TableOp::step); this room reads what it asks for and writes what it
+//! [`TableOp::step`](ringmon_core::op::TableOp::step); this room reads what it asks for and writes what it
 //! plans, by the rules in [`edit`](ringmon_core::edit):
 //!
 //! ```text

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::error::Fault;
 use super::write::Written;
 use super::{Error, Store};
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::{DbTime, Outcome, Plan, ServerRow, Step, TableSnapshot, Time};
 
 /// How often an operation is tried when others are faster.

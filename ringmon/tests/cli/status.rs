@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 
 use ringmon::show::{Board, CheckView, DatapathMode, DatapathStats};
-use ringmon_core::engine::{Buddy, BuddyList, WatchView};
+use ringmon_core::buddy::{Buddy, BuddyList};
+use ringmon_core::engine::WatchView;
 use ringmon_core::ways::Lost;
 use ringmon_core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
 

@@ -12,12 +12,12 @@ fn chain(ids: core::ops::RangeInclusive<i64>, whole: bool) -> Chain {
 }
 
 /// `h`: silent, `a`: without a pulse, `l`: living, anything else: unknown; by place, from id 1.
-fn judged(word: &str) -> impl Fn(ServerId) -> Judged {
+fn judged(word: &str) -> impl Fn(ServerId) -> State {
     move |id| match word.as_bytes().get(usize::try_from(id.0 - 1).unwrap()) {
-        Some(b'h') => Judged::Silent(VoteKind::Host),
-        Some(b'a') => Judged::Silent(VoteKind::Agent),
-        Some(b'l') => Judged::Living,
-        Some(_) | None => Judged::Unknown,
+        Some(b'h') => State::Suspect,
+        Some(b'a') => State::AgentSilent,
+        Some(b'l') => State::Alive,
+        Some(_) | None => State::Waiting,
     }
 }
 

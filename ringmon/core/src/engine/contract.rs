@@ -5,13 +5,14 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::buddy::BuddyList;
 use crate::edit::{Outcome, TableSnapshot};
 use crate::event::Event;
 use crate::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
 use crate::notice::Notice;
 use crate::op::TableOp;
 use crate::row::{Address, Health, Mode};
-use crate::{BootToken, Incarnation, ServerId, ServerRow, Time, Tuning};
+use crate::{BootToken, Incarnation, ServerId, Time, Tuning};
 
 /// What does not change while an agent runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,46 +37,6 @@ pub struct Identity {
     pub tuning: Tuning,
     /// Seed of every random choice.
     pub seed: u64,
-}
-
-/// A server as an agent keeps it on disk and watches it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Buddy {
-    /// Its row.
-    pub id: ServerId,
-    /// Its name.
-    pub name: String,
-    /// Its address.
-    pub address: Address,
-    /// Its notice port.
-    pub notice_port: u16,
-    /// Its incarnation, as last read.
-    pub incarnation: Incarnation,
-}
-
-impl From<&ServerRow> for Buddy {
-    fn from(row: &ServerRow) -> Self {
-        Self {
-            id: row.id,
-            name: row.name.clone(),
-            address: row.address,
-            notice_port: row.notice_port,
-            incarnation: row.incarnation,
-        }
-    }
-}
-
-/// The buddy list: kept on disk, used at start when the database is away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BuddyList {
-    /// Own row.
-    pub id: ServerId,
-    /// Own incarnation.
-    pub incarnation: Incarnation,
-    /// Next on the ring; `None` in a ring of one.
-    pub first: Option<Buddy>,
-    /// Previous on the ring; `None` in a ring of one.
-    pub second: Option<Buddy>,
 }
 
 /// What happens to an engine.

@@ -5,10 +5,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::common::Common;
-use crate::notice::NoticeBody;
+use crate::Time;
 use crate::row::Address;
-use crate::{ServerId, Time};
 
 /// See the module.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,7 +24,7 @@ impl Followers {
     /// For no longer than this without another word.
     const LONGEST: Duration = Duration::from_secs(600);
 
-    /// Whoever is at this address and port is told for so long; not at all any more, if that is no time.
+    /// The router at this address and port is told for so long; no span: it is told no more.
     pub fn follow(&mut self, at: (Address, u16), span: Duration, now: Time) {
         self.0.retain(|follower| follower.at != at && follower.until > now);
         if span.is_zero() {
@@ -37,15 +35,9 @@ impl Followers {
         }
         self.0.push(Follower { at, until: now + span.min(Self::LONGEST) });
     }
-}
 
-impl Common {
-    /// The row of this server has changed, or is gone.
-    pub fn tell_followers(&mut self, subject: ServerId) {
-        let now = self.now;
-        let told: Vec<(Address, u16)> = self.followers.0.iter().filter(|f| f.until > now).map(|f| f.at).collect();
-        for (address, port) in told {
-            self.send(address, port, NoticeBody::Changed { subject });
-        }
+    /// Where those are that are told now.
+    pub fn at(&self, now: Time) -> impl Iterator<Item = (Address, u16)> {
+        self.0.iter().filter(move |follower| follower.until > now).map(|follower| follower.at)
     }
 }

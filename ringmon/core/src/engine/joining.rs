@@ -5,18 +5,20 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Next;
-use super::common::Common;
-use super::contract::{Buddy, Identity, TableDone};
-use super::starting::address_taken;
+use super::asks::Asks;
+use super::contract::TableDone;
+use super::entry::{NextPhase, Spliced, address_taken, new_row};
+use super::facts::Facts;
 use super::table::Concern;
 use crate::backoff::Backoff;
-use crate::edit::{Guard, Lookup, NewRow, Outcome, TableSnapshot};
+use crate::buddy::Buddy;
+use crate::detector::State;
+use crate::edit::{Guard, Lookup, Outcome, TableSnapshot};
 use crate::law;
 use crate::notice::NoticeBody;
 use crate::op::TableOp;
-use crate::row::Address;
-use crate::{Incarnation, Purpose, ServerId, ServerRow, Time};
+use crate::row::{Address, Health};
+use crate::{Purpose, ServerRow, Time};
 
 /// Looking for a place.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub(super) struct Joining {
     attempts: u32,
     next_at: Time,
     conflicts: Backoff,
+    /// What the own row was last asked to say of the own service.
+    written_health: Option<Health>,
 }
 
 /// One place: between `ends[0]` and its first buddy `ends[1]`, which in a ring of one is itself.
@@ -38,49 +42,10 @@ struct Attempt {
     spliced: bool,
 }
 
-/// A join that is committed.
-#[derive(Debug)]
-pub(super) struct Spliced {
-    pub id: ServerId,
-    pub incarnation: Incarnation,
-    pub kept_place: bool,
-    pub rejoining: bool,
-    pub attempts: u32,
-}
-
-impl Spliced {
-    pub fn of(outcome: &Outcome, rejoining: bool, attempts: u32) -> Option<Self> {
-        let Outcome::Joined { id, incarnation, kept_place } = outcome else { return None };
-        let (id, incarnation, kept_place) = (*id, *incarnation, *kept_place);
-        (id != ServerId::NEW).then_some(Self { id, incarnation, kept_place, rejoining, attempts })
-    }
-}
-
-/// The own row as it should be; the operation sets its links.
-pub(super) fn new_row(common: &mut Common) -> NewRow {
-    let pick = common.rng.pick();
-    common.row_health = Some(common.health);
-    let Identity { name, address, notice_port, route_address, route_port, weight, boot, .. } = &common.identity;
-    NewRow {
-        name: name.clone(),
-        address: *address,
-        notice_port: *notice_port,
-        route_address: *route_address,
-        route_port: *route_port,
-        weight: *weight,
-        first_buddy: ServerId::NEW,
-        second_buddy: ServerId::NEW,
-        incarnation: Incarnation(common.me.1.0.saturating_add(1)),
-        boot: boot.clone(),
-        pick,
-        health: common.health,
-    }
-}
-
 impl Joining {
-    pub fn new(common: &Common, rejoining: bool) -> Self {
+    pub fn new(facts: &Facts, rejoining: bool) -> Self {
         let conflicts = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
-        Self { rejoining, attempt: None, attempts: 0, next_at: common.now, conflicts }
+        Self { rejoining, attempt: None, attempts: 0, next_at: facts.now, conflicts, written_health: None }
     }
 
     /// A probe of this server's was answered here: half of the proof.
@@ -93,96 +58,105 @@ impl Joining {
         }
     }
 
-    pub fn settle(&mut self, common: &mut Common) -> Option<Next> {
-        if common.tables.busy(Concern::Join) || common.tables.busy(Concern::Place) {
+    pub fn settle(&mut self, facts: &mut Facts, asks: &mut Asks) -> Option<NextPhase> {
+        if asks.busy(Concern::Join) || asks.busy(Concern::Place) {
             return None;
         }
         let Some(attempt) = &mut self.attempt else {
-            if common.due(self.next_at) && common.ready(Concern::Place) {
+            if asks.due(self.next_at) && asks.ready(Concern::Place) {
                 self.attempts += 1;
-                let pick = common.rng.pick();
-                common.begin(Concern::Place, TableOp::PickPlace { pick });
+                let pick = asks.rng().pick();
+                asks.begin(Concern::Place, TableOp::PickPlace { pick });
             }
             return None;
         };
-        if attempt.proved(common) {
+        if attempt.proved(facts) {
             let place = Some((Guard::from(&attempt.ends[0]), Guard::from(&attempt.ends[1])));
-            if !attempt.spliced && common.ready(Concern::Join) {
+            if !attempt.spliced && asks.ready(Concern::Join) {
                 attempt.spliced = true;
-                let new = new_row(common);
-                common.begin(Concern::Join, TableOp::Join { new, place });
+                let new = new_row(facts, asks);
+                self.written_health = Some(new.health);
+                asks.begin(Concern::Join, TableOp::Join { new, place });
             }
-        } else if common.due(attempt.began + law::JOIN_PROOF) {
-            self.elsewhere(common, Duration::ZERO);
-            return self.settle(common);
+        } else if asks.due(attempt.began + law::JOIN_PROOF) {
+            self.elsewhere(facts, asks, Duration::ZERO);
+            return self.settle(facts, asks);
         }
         None
     }
 
-    fn elsewhere(&mut self, common: &mut Common, pause: Duration) {
+    fn elsewhere(&mut self, facts: &mut Facts, asks: &mut Asks, pause: Duration) {
         self.attempt = None;
-        self.next_at = common.now + pause;
-        common.watch_only(&[]);
+        self.next_at = facts.now + pause;
+        facts.watch_only(asks, &[]);
     }
 
-    pub fn table(&mut self, common: &mut Common, concern: Concern, done: TableDone) -> Option<Next> {
-        let Ok(outcome) = done.result else {
+    pub fn table(
+        &mut self,
+        facts: &mut Facts,
+        asks: &mut Asks,
+        concern: Concern,
+        done: &TableDone,
+    ) -> Option<NextPhase> {
+        let Ok(outcome) = &done.result else {
             // The splice may have been made all the same: look for the own row.
-            let at = common.tables.quiet_until();
-            return Some(Next::Find { at, rejoining: self.rejoining });
+            let at = asks.tables().quiet_until();
+            return Some(NextPhase::Starting { at, rejoining: self.rejoining });
         };
         if concern == Concern::Place {
-            self.place(common, &done.snapshot);
+            self.place(facts, asks, &done.snapshot);
             return None;
         }
-        if let Some(spliced) = Spliced::of(&outcome, self.rejoining, self.attempts) {
-            return Some(Next::Join(spliced));
+        if let Some(spliced) = Spliced::of(outcome, self.rejoining, self.attempts, self.written_health) {
+            return Some(NextPhase::Member(spliced));
         }
-        if let Outcome::AddressTaken { name } = &outcome {
-            return Some(address_taken(common, name));
+        if let Outcome::AddressTaken { name } = outcome {
+            return Some(address_taken(facts, name));
         }
-        let pause = self.conflicts.next(&mut common.rng);
+        let pause = self.conflicts.next(asks.rng());
         if matches!(outcome, Outcome::NameTaken { .. } | Outcome::Joined { .. }) {
-            return Some(Next::Find { at: common.now + pause, rejoining: self.rejoining });
+            return Some(NextPhase::Starting { at: facts.now + pause, rejoining: self.rejoining });
         }
-        self.elsewhere(common, pause);
+        self.elsewhere(facts, asks, pause);
         None
     }
 
     /// A place was picked: probe both ends, and ask both to probe here.
-    fn place(&mut self, common: &mut Common, seen: &TableSnapshot) {
+    fn place(&mut self, facts: &mut Facts, asks: &mut Asks, seen: &TableSnapshot) {
         let picked = seen.answers.iter().find(|(lookup, _)| matches!(lookup, Lookup::Pick(_)));
         let Some(chosen) = picked.and_then(|(_, ids)| seen.rows.get(ids.first()?)) else {
-            let new = new_row(common);
-            common.begin(Concern::Join, TableOp::Join { new, place: None });
+            let new = new_row(facts, asks);
+            self.written_health = Some(new.health);
+            asks.begin(Concern::Join, TableOp::Join { new, place: None });
             return;
         };
         let Some(first) = seen.rows.get(&chosen.first_buddy) else {
-            let pause = self.conflicts.next(&mut common.rng);
-            self.elsewhere(common, pause);
+            let pause = self.conflicts.next(asks.rng());
+            self.elsewhere(facts, asks, pause);
             return;
         };
         let ends = [chosen.clone(), first.clone()];
         // Watches of an earlier attempt prove nothing for this one.
-        common.watch_only(&[]);
+        facts.watch_only(asks, &[]);
         let wanted: Vec<(Buddy, Purpose)> = ends.iter().map(|end| (Buddy::from(end), Purpose::Join)).collect();
-        common.watch_only(&wanted);
-        let address = common.identity.address;
+        facts.watch_only(asks, &wanted);
+        let address = facts.identity.address;
         let twice = ends[0].id == ends[1].id;
         for end in ends.iter().take(if twice { 1 } else { 2 }) {
-            common.send(end.address, end.notice_port, NoticeBody::ProbeMe { address });
+            asks.send(end.address, end.notice_port, NoticeBody::ProbeMe { address });
         }
-        self.attempt = Some(Attempt { began: common.now, ends, answered: [None; 2], spliced: false });
+        self.attempt = Some(Attempt { began: facts.now, ends, answered: [None; 2], spliced: false });
     }
 }
 
 impl Attempt {
     /// Both ends answered, with a pulse, and were answered, since the attempt began.
-    fn proved(&self, common: &Common) -> bool {
+    fn proved(&self, facts: &Facts) -> bool {
         self.ends.iter().zip(&self.answered).all(|(end, answered)| {
-            let heard = common.watches.of(end.id).is_some_and(|w| {
-                w.detector.state() == crate::detector::State::Alive && w.reading.last_reply >= Some(self.began)
-            });
+            let heard = facts
+                .watches
+                .of(end.id)
+                .is_some_and(|w| w.detector.state() == State::Alive && w.reading.last_reply >= Some(self.began));
             heard && *answered >= Some(self.began)
         })
     }

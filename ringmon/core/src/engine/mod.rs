@@ -19,47 +19,53 @@
 //! Each phase is level-triggered: an input changes what is known, then `settle` compares what is true with what
 //! is under way and asks for the difference. So a lost input delays and never wedges.
 
-mod alone;
-mod common;
+mod asks;
 mod contract;
+mod entry;
+mod facts;
 mod followers;
 mod joining;
 mod leaving;
 mod member;
 mod show;
 mod starting;
-mod suspicion;
 mod table;
-mod view;
-mod voting;
+#[cfg(test)]
+mod tests;
 mod watching;
-mod witness;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::common::Common;
-pub use self::contract::{Buddy, BuddyList, Identity, Input, Output, Stopped, TableDone, TableFailure};
+use self::asks::Asks;
+pub use self::contract::{Identity, Input, Output, Stopped, TableDone, TableFailure};
+use self::entry::NextPhase;
+use self::facts::Facts;
 use self::joining::Joining;
 use self::leaving::Leaving;
 use self::member::Member;
-use self::show::Standing;
+use self::show::PhaseView;
 pub use self::show::{BrokenLink, Snapshot, WatchView};
 use self::starting::Starting;
-use super::event::{EventBody, Service};
-use super::evidence::LocalFault;
-pub use super::op::TableOp;
-use super::{Incarnation, Time};
+use self::table::Concern;
 use crate::backoff::Rejoin;
+use crate::buddy::BuddyList;
+use crate::event::{EventBody, Service};
+use crate::evidence::LocalFault;
+use crate::{Health, Time};
 
 /// See the module's documentation.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Engine {
-    common: Common,
+    facts: Facts,
+    asks: Asks,
     phase: Phase,
     rejoin: Rejoin,
+    /// The last time that this server itself was removed while it lived: for how long it was not heard, and when that was found.
+    outage: Option<(Duration, Time)>,
     /// The call that is asked for only so that standing still shows.
     beat: Option<Time>,
 }
@@ -75,36 +81,24 @@ enum Phase {
     Stopped,
 }
 
-/// What a phase wants to become.
-#[derive(Debug)]
-enum Next {
-    /// The own row is there: a member from now on.
-    Join(joining::Spliced),
-    /// No such row: look for a place.
-    Place {
-        rejoining: bool,
-    },
-    /// Look for the own row (again) at this time.
-    Find {
-        at: Time,
-        rejoining: bool,
-    },
-    /// The own row is gone, and not by an operator's word.
-    Removed,
-    Stop(Stopped),
-}
-
 impl Engine {
-    /// A call that comes this much later than asked for was the machine's or the loop's fault. Whoever stands still for
+    /// A call that comes this much later than asked for was the machine's or the loop's fault. A server that stands still for
     /// longer than a removal takes must notice, or it would not know that it may have been removed meanwhile.
     const LATE: Duration = Duration::from_millis(50);
-    /// While anybody is watched, a call is asked for at least this often, so that standing still shows.
+    /// While a server is watched, a call is asked for at least this often, so that standing still shows.
     const BEAT: Duration = Duration::from_millis(50);
 
     /// An engine that has not started.
     #[must_use]
     pub fn new(identity: Identity) -> Self {
-        Self { common: Common::new(identity), phase: Phase::Idle, rejoin: Rejoin::new(), beat: None }
+        Self {
+            asks: Asks::new(&identity.name, identity.seed),
+            facts: Facts::new(identity),
+            phase: Phase::Idle,
+            rejoin: Rejoin::new(),
+            outage: None,
+            beat: None,
+        }
     }
 
     /// Something happened at `now`, which never goes backwards.
@@ -124,7 +118,7 @@ impl Engine {
     /// When to call [`Self::handle_timeout`] at the latest; `None`: only inputs matter.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        match (self.common.wake(), self.beat) {
+        match (self.asks.wake(), self.beat) {
             (Some(wake), Some(beat)) => Some(wake.min(beat)),
             (wake, beat) => wake.or(beat),
         }
@@ -133,25 +127,25 @@ impl Engine {
     /// When there will be something to do if no reading changes: [`Self::poll_timeout`] without the beat. For a simulator.
     #[must_use]
     pub fn poll_errand(&self) -> Option<Time> {
-        self.common.wake()
+        self.asks.wake()
     }
 
     /// The caller answers for it that this loop was called as it asked until `now`, and that nothing came of it. For a simulator.
     pub fn rest_until(&mut self, now: Time) {
-        self.common.now = now.max(self.common.now);
+        self.clock(now);
         self.beat = self.beat.map(|beat| beat.max(now));
     }
 
     /// The next thing to do, until `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.common.take()
+        self.asks.take()
     }
 
     /// A member's buddies as it knows them; `None`: it is no member, or has not read its row yet.
     #[must_use]
     pub fn member(&self) -> Option<&BuddyList> {
         match &self.phase {
-            Phase::Member(member) => member.kept.as_ref(),
+            Phase::Member(member) => member.kept(),
             Phase::Idle
             | Phase::Starting(_)
             | Phase::Joining(_)
@@ -164,29 +158,26 @@ impl Engine {
     /// A copy of everything worth showing.
     #[must_use]
     pub fn snapshot(&self, now: Time) -> Snapshot {
-        let bare = |phase| Standing {
-            phase,
-            id: None,
-            incarnation: Incarnation(0),
-            buddies: None,
-            drained: None,
-            draining: false,
+        let view = match &self.phase {
+            Phase::Idle => PhaseView::bare("starting"),
+            Phase::Starting(starting) => PhaseView { buddies: starting.kept().cloned(), ..PhaseView::bare("starting") },
+            Phase::Joining(_) => PhaseView::bare("joining"),
+            Phase::Member(member) => member.show(&self.facts, &self.asks, now),
+            Phase::Removed { .. } => PhaseView::bare("removed"),
+            Phase::Leaving(_) => PhaseView::bare("leaving"),
+            Phase::Stopped => PhaseView::bare("stopped"),
         };
-        let standing = match &self.phase {
-            Phase::Idle => bare("starting"),
-            Phase::Starting(starting) => Standing { buddies: starting.kept().cloned(), ..bare("starting") },
-            Phase::Joining(_) => bare("joining"),
-            Phase::Member(member) => member.standing(),
-            Phase::Removed { .. } => bare("removed"),
-            Phase::Leaving(_) => bare("leaving"),
-            Phase::Stopped => bare("stopped"),
-        };
-        Snapshot::of(&self.common, standing, now)
+        Snapshot::of(&self.facts, &self.asks, view, now)
+    }
+
+    fn clock(&mut self, now: Time) {
+        self.facts.now = now.max(self.facts.now);
+        self.asks.turn(self.facts.now);
     }
 
     /// Take the time. A call long after it was asked for means that this loop, or the whole machine, stood still.
     fn turn(&mut self, now: Time) {
-        self.common.now = now.max(self.common.now);
+        self.clock(now);
         if let Some(due) = self.poll_timeout()
             && now > due + Self::LATE
         {
@@ -194,106 +185,119 @@ impl Engine {
         }
     }
 
-    /// Own evidence of a span counts for nothing. Who stood still for long may also have been removed meanwhile.
+    /// Own evidence of a span counts for nothing. A server that stood still for long may also have been removed meanwhile.
     fn fault(&mut self, fault: LocalFault, from: Time, until: Time) {
-        self.common.fault(fault, from, until);
-        if let Phase::Member(member) = &mut self.phase
-            && until.since(from) >= Self::LATE
+        self.facts.fault(&mut self.asks, fault, from, until);
+        if until.since(from) >= Self::LATE
+            && let Phase::Member(member) = &mut self.phase
         {
-            member.hint(&self.common);
+            member.hint(&self.facts);
         }
     }
 
-    fn input(&mut self, input: Input) -> Option<Next> {
+    fn input(&mut self, input: Input) -> Option<NextPhase> {
         if matches!(self.phase, Phase::Stopped) {
             return None;
         }
-        match input {
-            Input::Start { kept } => {
-                if matches!(self.phase, Phase::Idle) {
-                    self.phase = Phase::Starting(Starting::new(kept, self.common.now));
+        let Self { facts, asks, phase, .. } = self;
+        match (input, phase) {
+            (Input::Start { kept }, Phase::Idle) => self.phase = Phase::Starting(Starting::new(kept, self.facts.now)),
+            (Input::Watch(id, reading), _) => facts.observe(asks, id, reading),
+            (Input::Fault { fault, from, until }, _) => self.fault(fault, from, until),
+            (Input::Link(up), phase) => {
+                facts.link(asks, up);
+                if let Phase::Member(member) = phase {
+                    member.hint(facts);
                 }
             }
-            Input::Watch(id, reading) => self.common.observe(id, reading),
-            Input::Fault { fault, from, until } => self.fault(fault, from, until),
-            Input::Link(up) => {
-                self.common.link(up);
-                if let Phase::Member(member) = &mut self.phase {
-                    member.hint(&self.common);
-                }
-            }
-            Input::Service(health) => self.service(health),
-            Input::Stranger(address) => {
-                if let Phase::Member(member) = &mut self.phase {
-                    member.stranger(&self.common, address);
-                }
-            }
-            Input::Answered(address, at) => match &mut self.phase {
-                Phase::Joining(joining) => joining.answered(address, at),
-                Phase::Member(member) => member.answered(&mut self.common, address, at),
-                Phase::Idle | Phase::Starting(_) | Phase::Removed { .. } | Phase::Leaving(_) | Phase::Stopped => {}
-            },
-            Input::Notice(notice, from) => {
-                if let Phase::Member(member) = &mut self.phase {
-                    member.notice(&mut self.common, &notice, from);
-                }
-            }
-            Input::Table(done) => return self.table(done),
-            Input::Stop { leave } => return self.stop(leave),
-            Input::Drain => {
-                if let Phase::Member(member) = &mut self.phase {
-                    member.drain();
-                }
-            }
+            (Input::Service(health), phase) => service(facts, asks, phase, health),
+            (Input::Stranger(address), Phase::Member(member)) => member.stranger(facts, address),
+            (Input::Answered(address, at), Phase::Joining(joining)) => joining.answered(address, at),
+            (Input::Answered(address, at), Phase::Member(member)) => member.answered(address, at),
+            (Input::Notice(notice, from), Phase::Member(member)) => member.notice(facts, asks, &notice, from),
+            (Input::Table(done), _) => return self.table(&done),
+            (Input::Stop { leave }, _) => return self.stop(leave),
+            (Input::Drain, Phase::Member(member)) => member.drain(),
+            // Nothing to this phase.
+            (
+                Input::Start { .. } | Input::Stranger(_) | Input::Answered(..) | Input::Notice(..) | Input::Drain,
+                Phase::Idle
+                | Phase::Starting(_)
+                | Phase::Joining(_)
+                | Phase::Member(_)
+                | Phase::Removed { .. }
+                | Phase::Leaving(_)
+                | Phase::Stopped,
+            ) => {}
         }
         None
     }
 
-    fn table(&mut self, done: TableDone) -> Option<Next> {
-        let most = match &self.phase {
+    fn table(&mut self, done: &TableDone) -> Option<NextPhase> {
+        let Self { facts, asks, phase, .. } = self;
+        let most = match phase {
             Phase::Member(member) => member.patience(),
             Phase::Leaving(_) => Leaving::RETRY,
             Phase::Idle | Phase::Starting(_) | Phase::Joining(_) | Phase::Removed { .. } | Phase::Stopped => {
                 Duration::MAX
             }
         };
-        let concern = self.common.ended(&done, most)?;
-        let common = &mut self.common;
-        match &mut self.phase {
-            Phase::Starting(starting) => starting.table(common, concern, done),
-            Phase::Joining(joining) => joining.table(common, concern, done),
-            Phase::Member(member) => member.table(common, concern, done),
-            Phase::Leaving(leaving) => leaving.table(common, concern, done),
+        let concern = asks.ended(done, most);
+        facts.adopt_pool(asks, &done.snapshot);
+        let concern = concern?;
+        match phase {
+            Phase::Starting(starting) => starting.table(facts, asks, concern, done),
+            Phase::Joining(joining) => joining.table(facts, asks, concern, done),
+            Phase::Member(member) => member.table(facts, asks, concern, done),
+            Phase::Leaving(leaving) => leaving.table(facts, asks, concern, done),
             Phase::Idle | Phase::Removed { .. } | Phase::Stopped => None,
         }
     }
 
-    fn service(&mut self, health: super::Health) {
-        if health == self.common.health {
-            return;
+    /// Clean shutdown.
+    fn stop(&mut self, leave: bool) -> Option<NextPhase> {
+        let asks = &mut self.asks;
+        let (row, buddies) = match &self.phase {
+            Phase::Member(member) => (Some(asks.me()), member.buddies().cloned().collect()),
+            // The kept row may be there still; the database cannot say.
+            Phase::Starting(starting) => {
+                let kept = starting.kept().filter(|_| asks.tables().away().is_some());
+                (kept.map(asks::Me::of), Vec::new())
+            }
+            Phase::Idle | Phase::Joining(_) | Phase::Removed { .. } => (None, Vec::new()),
+            Phase::Leaving(_) | Phase::Stopped => return None,
+        };
+        if row.is_none() && !asks.busy(Concern::Join) {
+            return Some(NextPhase::Stopped(Stopped::Left));
         }
-        self.common.health = health;
-        self.common.own_event(EventBody::Service(Service { health: Some(health), ..Service::default() }));
-        if let Phase::Member(member) = &mut self.phase {
-            member.service(&mut self.common);
+        if !leave {
+            return Some(NextPhase::Stopped(Stopped::Stayed));
         }
+        if row.is_some() {
+            asks.forget_operations();
+        }
+        self.phase = Phase::Leaving(Leaving::new(row, buddies, &self.facts, asks));
+        None
     }
 
     fn settle(&mut self) {
-        self.common.clear_wake();
+        self.asks.clear_wake();
         self.beat = None;
         // A phase may hand over to the next, which has its own things to begin; each hands over at most once.
         for _ in 0..4 {
-            let common = &mut self.common;
-            let next = match &mut self.phase {
-                Phase::Starting(starting) => starting.settle(common),
-                Phase::Joining(joining) => joining.settle(common),
-                Phase::Member(member) => member.settle(common),
+            let Self { facts, asks, phase, .. } = self;
+            let next = match phase {
+                Phase::Starting(starting) => starting.settle(facts, asks),
+                Phase::Joining(joining) => joining.settle(facts, asks),
+                Phase::Member(member) => {
+                    member.settle(facts, asks);
+                    None
+                }
                 Phase::Removed { rejoin_at } => {
                     let at = *rejoin_at;
-                    common.due(at).then_some(Next::Find { at, rejoining: true })
+                    asks.due(at).then_some(NextPhase::Starting { at, rejoining: true })
                 }
-                Phase::Leaving(leaving) => leaving.settle(common),
+                Phase::Leaving(leaving) => leaving.settle(facts, asks),
                 Phase::Idle | Phase::Stopped => None,
             };
             if next.is_none() {
@@ -301,34 +305,45 @@ impl Engine {
             }
             self.go(next);
         }
-        if !self.common.watches.is_empty() {
-            self.beat = Some(self.common.now + Self::BEAT);
+        if !self.facts.watches.is_empty() {
+            self.beat = Some(self.facts.now + Self::BEAT);
         }
     }
 
-    fn go(&mut self, next: Option<Next>) {
+    fn go(&mut self, next: Option<NextPhase>) {
         let Some(next) = next else { return };
-        self.common.tables.forget();
+        let Self { facts, asks, rejoin, .. } = self;
+        asks.forget_operations();
         self.phase = match next {
-            Next::Join(spliced) => {
-                self.rejoin.joined(self.common.now);
-                Phase::Member(Box::new(Member::begin(&mut self.common, spliced)))
+            NextPhase::Member(spliced) => {
+                rejoin.joined(facts.now);
+                Phase::Member(Box::new(Member::begin(facts, asks, &spliced, self.outage)))
             }
-            Next::Place { rejoining } => Phase::Joining(Joining::new(&self.common, rejoining)),
-            Next::Find { at, rejoining } => Phase::Starting(Starting::again(at, rejoining)),
-            Next::Removed => {
-                self.common.watch_only(&[]);
-                let pause = self.rejoin.removed(self.common.now, &mut self.common.rng);
-                Phase::Removed { rejoin_at: self.common.now + pause }
+            NextPhase::Joining { rejoining } => Phase::Joining(Joining::new(facts, rejoining)),
+            NextPhase::Starting { at, rejoining } => Phase::Starting(Starting::again(at, rejoining)),
+            NextPhase::Removed { outage } => {
+                self.outage = outage.map(|silence| (silence, facts.now)).or(self.outage);
+                facts.watch_only(asks, &[]);
+                let pause = rejoin.removed(facts.now, asks.rng());
+                Phase::Removed { rejoin_at: facts.now + pause }
             }
-            Next::Stop(stopped) => {
-                self.common.watch_only(&[]);
-                self.common.say(Output::Stopped(stopped));
+            NextPhase::Stopped(stopped) => {
+                facts.watch_only(asks, &[]);
+                asks.say(Output::Stopped(stopped));
                 Phase::Stopped
             }
         };
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// The own service checks say something else.
+fn service(facts: &mut Facts, asks: &mut Asks, phase: &Phase, health: Health) {
+    if health == facts.health {
+        return;
+    }
+    facts.health = health;
+    asks.own_event(EventBody::Service(Service { health: Some(health), ..Service::default() }));
+    if let Phase::Member(_) = phase {
+        facts.identify(asks);
+    }
+}

@@ -7,10 +7,10 @@ use core::time::Duration;
 
 use serde::Serialize;
 
-use super::common::Common;
-use super::contract::BuddyList;
+use super::asks::Asks;
+use super::facts::Facts;
 use super::watching::Watch;
-pub use super::witness::BrokenLink;
+use crate::buddy::BuddyList;
 use crate::edit::Held;
 use crate::evidence::{LocalFault, WatchId, WatchReading};
 use crate::row::{Address, Health, Mode};
@@ -93,46 +93,65 @@ pub struct WatchView {
     pub lost: Lost,
 }
 
+/// A link that is broken: this server does not hear another one that others hear (R12).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BrokenLink {
+    /// Whom.
+    pub server: String,
+    /// The way on which frames get lost: `out` to it, if its probes still arrive here; else `back` from it, and perhaps both.
+    pub way: &'static str,
+}
+
 /// What the current phase adds to a snapshot.
-pub(super) struct Standing {
+#[derive(Default)]
+pub(super) struct PhaseView {
     pub phase: &'static str,
     pub id: Option<ServerId>,
     pub incarnation: Incarnation,
     pub buddies: Option<BuddyList>,
     pub drained: Option<Time>,
     pub draining: bool,
+    pub broken_links: Vec<BrokenLink>,
+}
+
+impl PhaseView {
+    /// A phase that adds nothing but its name.
+    pub fn bare(phase: &'static str) -> Self {
+        Self { phase, ..Self::default() }
+    }
 }
 
 impl Snapshot {
-    pub(super) fn of(common: &Common, standing: Standing, at: Time) -> Self {
+    pub(super) fn of(facts: &Facts, asks: &Asks, view: PhaseView, at: Time) -> Self {
+        let (tables, tally) = (asks.tables(), asks.tally());
         Self {
             at,
-            server: common.identity.name.clone(),
-            phase: standing.phase,
-            id: standing.id,
-            incarnation: standing.incarnation,
-            buddies: standing.buddies,
-            health: common.health,
-            drained: standing.drained,
-            draining: standing.draining,
-            watches: common.watches.iter().map(|watch| WatchView::of(common, watch, at)).collect(),
-            lateness: common.lateness.score(at),
-            broken_links: common.broken_links(at),
-            database_away: common.tables.away().cloned(),
-            database_p99: common.tables.p99(),
-            frozen: common.pool.as_ref().and_then(|p| p.frozen.clone()),
-            mode: common.mode(),
-            rejoins: common.tally.rejoins,
-            voids: common.tally.voids.clone(),
-            held: common.tally.held.clone(),
-            votes: common.tally.votes,
-            removals: common.tally.removals,
+            server: facts.identity.name.clone(),
+            phase: view.phase,
+            id: view.id,
+            incarnation: view.incarnation,
+            buddies: view.buddies,
+            health: facts.health,
+            drained: view.drained,
+            draining: view.draining,
+            watches: facts.watches.iter().map(|watch| WatchView::of(facts, watch, at)).collect(),
+            lateness: facts.lateness.score(at),
+            broken_links: view.broken_links,
+            database_away: tables.away().cloned(),
+            database_p99: tables.p99(),
+            frozen: facts.pool.as_ref().and_then(|p| p.frozen.clone()),
+            mode: facts.mode(),
+            rejoins: tally.rejoins,
+            voids: tally.voids.clone(),
+            held: tally.held.clone(),
+            votes: tally.votes,
+            removals: tally.removals,
         }
     }
 }
 
 impl WatchView {
-    fn of(common: &Common, watch: &Watch, at: Time) -> Self {
+    fn of(facts: &Facts, watch: &Watch, at: Time) -> Self {
         Self {
             id: watch.id,
             server: watch.target.id,
@@ -142,8 +161,8 @@ impl WatchView {
             state: watch.detector.state().word(),
             reading: watch.reading.clone(),
             loss: watch.detector.loss().share(),
-            needed: watch.detector.needed(common.lateness.factor(at)),
-            silence_asked: common.silence_asked(watch.target.address),
+            needed: watch.detector.needed(facts.lateness.factor(at)),
+            silence_asked: facts.silence_asked(watch.target.address),
             burst: watch.burst,
             lost: watch.ways.lost(),
         }

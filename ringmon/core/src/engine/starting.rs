@@ -6,14 +6,16 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Next;
-use super::common::Common;
-use super::contract::{Buddy, BuddyList, Output, Stopped, TableDone};
-use super::joining::{Spliced, new_row};
+use super::asks::{Asks, Me};
+use super::contract::{Stopped, TableDone};
+use super::entry::{NextPhase, Spliced, address_taken, new_row};
+use super::facts::Facts;
 use super::table::Concern;
 use crate::backoff::Backoff;
+use crate::buddy::{Buddy, BuddyList};
 use crate::edit::{Guard, Lookup, Outcome, TableSnapshot};
 use crate::op::TableOp;
+use crate::row::Health;
 use crate::{Purpose, ServerRow, Time};
 
 /// Looking for the own row.
@@ -33,6 +35,8 @@ pub(super) struct Starting {
     find_at: Time,
     rival: Option<Rival>,
     conflicts: Backoff,
+    /// What the own row was last asked to say of the own service.
+    written_health: Option<Health>,
 }
 
 /// Another installation that holds the own name.
@@ -52,110 +56,108 @@ impl Starting {
 
     pub fn again(at: Time, rejoining: bool) -> Self {
         let conflicts = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
-        Self { kept: None, rejoining, find_at: at, rival: None, conflicts }
+        Self { kept: None, rejoining, find_at: at, rival: None, conflicts, written_health: None }
     }
 
     pub const fn kept(&self) -> Option<&BuddyList> {
         self.kept.as_ref()
     }
 
-    pub fn settle(&mut self, common: &mut Common) -> Option<Next> {
-        if let Some(next) = self.rival(common) {
+    pub fn settle(&mut self, facts: &mut Facts, asks: &mut Asks) -> Option<NextPhase> {
+        if let Some(next) = self.rival(facts, asks) {
             return Some(next);
         }
-        let idle = self.rival.is_none() && !common.tables.busy(Concern::Join);
-        if idle && common.due(self.find_at) && common.ready(Concern::Find) {
-            let op = TableOp::FindSelf { name: common.identity.name.clone(), address: common.identity.address };
-            common.begin(Concern::Find, op);
+        let idle = self.rival.is_none() && !asks.busy(Concern::Join);
+        if idle && asks.due(self.find_at) && asks.ready(Concern::Find) {
+            let op = TableOp::FindSelf { name: facts.identity.name.clone(), address: facts.identity.address };
+            asks.begin(Concern::Find, op);
         }
         None
     }
 
     /// Watch the server that holds the name, until it answers or has been silent for long enough.
-    fn rival(&mut self, common: &mut Common) -> Option<Next> {
+    fn rival(&mut self, facts: &mut Facts, asks: &mut Asks) -> Option<NextPhase> {
         let rival = self.rival.as_ref()?;
-        let proof = common.watches.of(rival.row.id).and_then(|w| w.reading.last_proof());
+        let proof = facts.watches.of(rival.row.id).and_then(|w| w.reading.last_proof());
         if proof.is_some() {
             let (name, address) = (&rival.row.name, rival.row.address);
-            return Some(Next::Stop(Stopped::Refused(format!(
+            return Some(NextPhase::Stopped(Stopped::Refused(format!(
                 "name {name} is taken by a server at {address} that still answers; give this one another name, or stop that one"
             ))));
         }
-        if common.due(rival.since + Self::RIVAL) {
+        if asks.due(rival.since + Self::RIVAL) {
             let row = Guard::from(&rival.row);
             self.rival = None;
-            common.watch_only(&[]);
-            Self::take_over(common, row);
+            facts.watch_only(asks, &[]);
+            self.take_over(facts, asks, row);
         }
         None
     }
 
-    fn take_over(common: &mut Common, row: Guard) {
-        let new = new_row(common);
-        common.begin(Concern::Join, TableOp::TakeOver { row, new });
+    fn take_over(&mut self, facts: &Facts, asks: &mut Asks, row: Guard) {
+        let new = new_row(facts, asks);
+        self.written_health = Some(new.health);
+        asks.begin(Concern::Join, TableOp::TakeOver { row, new });
     }
 
-    pub fn table(&mut self, common: &mut Common, concern: Concern, done: TableDone) -> Option<Next> {
-        let outcome = match done.result {
+    pub fn table(
+        &mut self,
+        facts: &mut Facts,
+        asks: &mut Asks,
+        concern: Concern,
+        done: &TableDone,
+    ) -> Option<NextPhase> {
+        let outcome = match &done.result {
             Ok(outcome) => outcome,
             Err(failure) if failure.transient => {
-                self.hold_on(common);
+                self.hold_on(facts, asks);
                 return None;
             }
-            Err(failure) => return Some(Next::Stop(Stopped::Refused(failure.cause))),
+            Err(failure) => return Some(NextPhase::Stopped(Stopped::Refused(failure.cause.clone()))),
         };
         if concern == Concern::Find {
-            return self.found(common, &done.snapshot);
+            return self.found(facts, asks, &done.snapshot);
         }
-        if let Some(spliced) = Spliced::of(&outcome, self.rejoining, 1) {
-            return Some(Next::Join(spliced));
+        if let Some(spliced) = Spliced::of(outcome, self.rejoining, 1, self.written_health) {
+            return Some(NextPhase::Member(spliced));
         }
-        if let Outcome::AddressTaken { name } = &outcome {
-            return Some(address_taken(common, name));
+        if let Outcome::AddressTaken { name } = outcome {
+            return Some(address_taken(facts, name));
         }
         // Somebody changed the row meanwhile: see who.
-        self.find_at = common.now + self.conflicts.next(&mut common.rng);
+        self.find_at = facts.now + self.conflicts.next(asks.rng());
         None
     }
 
     /// The database is away: answer and watch as what this server last was.
-    fn hold_on(&mut self, common: &mut Common) {
+    fn hold_on(&mut self, facts: &mut Facts, asks: &mut Asks) {
         let Some(kept) = &self.kept else { return };
-        let fresh = common.watches.is_empty();
+        let fresh = facts.watches.is_empty();
         let wanted: Vec<(Buddy, Purpose)> =
             kept.first.iter().chain(&kept.second).map(|b| (b.clone(), Purpose::Buddy)).collect();
         if fresh {
-            common.me = (kept.id, kept.incarnation);
-            let health = common.health;
-            common.say(Output::Identity { id: kept.id, incarnation: kept.incarnation, health });
-            common.watch_only(&wanted);
+            asks.i_am(Me::of(kept));
+            facts.identify(asks);
+            facts.watch_only(asks, &wanted);
         }
     }
 
-    fn found(&mut self, common: &mut Common, seen: &TableSnapshot) -> Option<Next> {
-        let (name, address) = (common.identity.name.clone(), common.identity.address);
+    fn found(&mut self, facts: &mut Facts, asks: &mut Asks, seen: &TableSnapshot) -> Option<NextPhase> {
+        let (name, address) = (facts.identity.name.clone(), facts.identity.address);
         if let Some(row) = seen.row(&Lookup::Address(address)).filter(|r| r.name != name) {
-            return Some(address_taken(common, &row.name));
+            return Some(address_taken(facts, &row.name));
         }
         let Some(row) = seen.row(&Lookup::Name(name)) else {
-            return Some(Next::Place { rejoining: self.rejoining });
+            return Some(NextPhase::Joining { rejoining: self.rejoining });
         };
-        common.me.1 = common.me.1.max(row.incarnation);
-        if row.boot == common.identity.boot || row.address == address {
-            Self::take_over(common, Guard::from(row));
+        let me = asks.me();
+        asks.i_am(Me { incarnation: me.incarnation.max(row.incarnation), ..me });
+        if row.boot == facts.identity.boot || row.address == address {
+            self.take_over(facts, asks, Guard::from(row));
         } else {
-            self.rival = Some(Rival { row: row.clone(), since: common.now });
-            common.watch_only(&[(Buddy::from(row), Purpose::Join)]);
+            self.rival = Some(Rival { row: row.clone(), since: facts.now });
+            facts.watch_only(asks, &[(Buddy::from(row), Purpose::Join)]);
         }
         None
     }
-}
-
-/// A row of another name has this server's address; it cannot be asked, because its address is here.
-pub(super) fn address_taken(common: &Common, name: &str) -> Next {
-    let address = common.identity.address;
-    Next::Stop(Stopped::Refused(format!(
-        "address {address} is that of server {name} in this pool; if {name} is gone for good, remove it with \
-         `ringmon leave {name}`, otherwise give this server its own address"
-    )))
 }

@@ -1,13 +1,14 @@
 //! The watches of one engine: which slots are whose, what they read, and what that means.
 
 use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::contract::{Buddy, Output};
-use crate::ahead::Judged;
+use super::contract::Output;
+use crate::buddy::Buddy;
 use crate::detector::{Change, Detector, State};
 use crate::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchReading, WatchSpec};
 use crate::ways::Ways;
@@ -49,6 +50,20 @@ impl Watch {
             interval: if self.burst { self.burst_spacing(tuning) } else { tuning.interval },
             deadline: tuning.deadline,
         }
+    }
+
+    /// The life to be told of as alive, once: of a buddy at its first reply, of anybody after a suspicion.
+    pub fn newly_alive(&mut self) -> Option<Incarnation> {
+        let life = self.reading.incarnation;
+        let shown = self.purpose == Purpose::Buddy || self.told_suspect;
+        // An agent that has just started answers before it knows which life it lives: that one is told when it says.
+        let unborn = life == Incarnation(0) && self.told_alive.is_some();
+        if self.detector.state() != State::Alive || !shown || unborn || self.told_alive == Some(life) {
+            return None;
+        }
+        self.told_alive = Some(life);
+        self.told_suspect = false;
+        Some(life)
     }
 
     /// No more probes are outstanding at a time than the window holds, however long their way is.
@@ -93,15 +108,14 @@ impl Watches {
         self.iter().find(|w| w.target.id == server)
     }
 
-    /// What is known of a server.
-    pub fn judge(&self, server: ServerId) -> Judged {
-        match self.of(server).map(|w| w.detector.state()) {
-            None | Some(State::Waiting) => Judged::Unknown,
-            Some(State::Alive) => Judged::Living,
-            Some(silent @ (State::AgentSilent | State::Suspect)) => {
-                silent.finding().map_or(Judged::Unknown, Judged::Silent)
-            }
-        }
+    /// A server's name, or its id where it is not watched.
+    pub fn name_of(&self, server: ServerId) -> String {
+        self.of(server).map_or_else(|| server.to_string(), |watch| watch.target.name.clone())
+    }
+
+    /// What is known of a server; of one that is not watched, nothing.
+    pub fn judge(&self, server: ServerId) -> State {
+        self.of(server).map_or(State::Waiting, |watch| watch.detector.state())
     }
 
     /// R2: whether somebody, with a pulse, answered after `deaf_from`.

@@ -1,7 +1,6 @@
 //! Voting against a run, and removing it: rules R2 to R9 and R11.
 //!
 //! ```text
-//!   not healthy (R2) --------------------------------> Held(UnhealthyVoter)
 //!   chain not as believed ---------------------------> Stale (or Removed: own COMMIT whose answer was lost)
 //!   something removable, nothing in the way ---------> Apply: splice the removable ones out
 //!       R4 broken link, R11 frozen or observing -----> what is below, with that reason
@@ -31,16 +30,13 @@ pub(super) use votes::is_recent;
 use alloc::vec::Vec;
 
 use super::plan::{Draft, Next, apply, done, vote_set};
-use crate::edit::{Held, Outcome, Plan, Step, TableSnapshot, VoteSet};
+use crate::edit::{Outcome, Plan, Step, TableSnapshot, VoteSet};
 use crate::law;
 use crate::op::Accusation;
 use crate::row::ServerRow;
 use chain::Chain;
 
 pub(super) fn accuse(a: &Accusation, seen: &TableSnapshot) -> Next {
-    if !a.healthy {
-        return done(Outcome::Held(Held::UnhealthyVoter));
-    }
     let chain = Chain::read(a, seen)?;
     let held = match removal::attempt(a, seen, &chain)? {
         Ok(removal) => return Ok(removal),

@@ -123,9 +123,9 @@ fn blocked(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow,
     if run.iter().any(|(_, finding)| !finding.enough) {
         return Some(Held::TooShort);
     }
-    let early = |finding: &Finding| match finding.kind {
+    let early = |finding: &Finding| match finding.silence.kind {
         VoteKind::Host => false,
-        VoteKind::Agent => seen.read_at.since(finding.since) < pool.rules.agent_timeout,
+        VoteKind::Agent => seen.read_at.since(finding.silence.since) < pool.rules.agent_timeout,
     };
     run.iter().any(|(_, finding)| early(finding)).then_some(Held::AgentTimeout)
 }
@@ -133,7 +133,7 @@ fn blocked(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow,
 /// A mark that is missing, was not renewed, or is older than the youngest silence (and so was meant for another one) is made
 /// now: the others shall have their time to object, counted from the moment at which all of this was true.
 fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &Run<'_>) -> Option<Step> {
-    let youngest: Duration = run.iter().map(|(_, f)| seen.read_at.since(f.since)).min().unwrap_or_default();
+    let youngest: Duration = run.iter().map(|(_, f)| seen.read_at.since(f.silence.since)).min().unwrap_or_default();
     let renewed = me.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::REVOTE * 3));
     let age = me.alone_since.and_then(|since| seen.db_now.since(since));
     if renewed && age.is_some_and(|age| age < youngest) {
@@ -158,7 +158,7 @@ fn plan(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow, ru
         .map(|(row, finding)| Gone {
             row,
             finding,
-            kind: finding.kind,
+            kind: finding.silence.kind,
             voters: vec![a.name.clone()],
             votes: Vec::new(),
         })

@@ -8,7 +8,8 @@ use alloc::sync::Arc;
 use super::{ATTEMPTS, Commit, VirtualTable};
 use crate::Time;
 use crate::edit::{Lookup, Outcome, Plan, Step, TableSnapshot};
-use crate::engine::{TableFailure, TableOp};
+use crate::engine::TableFailure;
+use crate::op::TableOp;
 
 /// What one statement came to.
 #[derive(Clone, Debug, PartialEq)]

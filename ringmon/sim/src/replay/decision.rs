@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Played;
-use ringmon_core::engine::{Buddy, BuddyList, Input, Output, Snapshot, Stopped, TableDone, TableOp};
+use ringmon_core::buddy::{Buddy, BuddyList};
+use ringmon_core::engine::{Input, Output, Snapshot, Stopped, TableDone};
 use ringmon_core::evidence::LocalFault;
 use ringmon_core::notice::Notice;
+use ringmon_core::op::TableOp;
 use ringmon_core::row::{Address, Health};
 use ringmon_core::{Event, ServerId, Time};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use ringmon_core::edit::{Held, Outcome, TableSnapshot};
-use ringmon_core::engine::{TableDone, TableOp};
+use ringmon_core::engine::TableDone;
+use ringmon_core::op::TableOp;
 use ringmon_core::op::{Accusation, Finding};
 use ringmon_core::{DbTime, ServerId, ServerRow, Side, Time, VoteKind};
 use ringmon_sim::replay::Decisions;
@@ -118,9 +119,9 @@ fn accuse(a: &Accusation, at: Time, names: &Decisions) -> String {
 
 fn findings(a: &Accusation, at: Time, names: &Decisions) -> String {
     let one = |f: &Finding| {
-        let what = match f.kind {
-            VoteKind::Host => format!("no reply for {} ({} misses)", ms(at.since(f.since)), f.misses),
-            VoteKind::Agent => format!("no pulse for {}", ms(at.since(f.since))),
+        let what = match f.silence.kind {
+            VoteKind::Host => format!("no reply for {} ({} misses)", ms(at.since(f.silence.since)), f.misses),
+            VoteKind::Agent => format!("no pulse for {}", ms(at.since(f.silence.since))),
         };
         let proved = if f.proved { ", heard by an asked witness" } else { "" };
         let short = if f.enough { "" } else { ", not long enough for a removal" };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::show::CheckView;
-use ringmon_core::engine::BuddyList;
+use ringmon_core::buddy::BuddyList;
 use ringmon_core::row::{Address, Health, Mode};
 use ringmon_core::ways::Lost;
 use ringmon_core::{Incarnation, Purpose, ServerId, Time, WatchReading};

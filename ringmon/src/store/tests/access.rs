@@ -3,7 +3,7 @@
 use super::kit::{POOL, TestDb};
 use super::model::{accusation, steady};
 use crate::store::{DatabaseUrl, Error, Events, RuleChanges, Store, new_key};
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::row::{Health, Quorum, Side};
 use ringmon_core::{Outcome, ServerId, VoteKind};
 use ringmon_tests::engine::PASSWORD;

@@ -15,7 +15,7 @@ use super::plans::seeded;
 use crate::store::url::Engine as Way;
 use crate::store::{DatabaseUrl, Error, RuleChanges, Store};
 use ringmon_core::edit::{Lookup, Outcome};
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::row::Quorum;
 
 /// How long anything may take that has to happen.

@@ -13,7 +13,7 @@ use super::model::{accusation, steady};
 use super::plans::seeded;
 use crate::store::{Events, RuleChanges, Store};
 use ringmon_core::edit::{Guard, Lookup, Outcome, StoredEvent, TableSnapshot};
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::row::{Health, Quorum, ServerRow, Side};
 use ringmon_core::{EventKind, Incarnation, ServerId, VoteKind, ring};
 

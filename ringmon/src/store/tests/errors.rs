@@ -73,7 +73,7 @@ async fn a_server_that_went_away_is_said_truly_and_found_again(db: TestDb) {
     // Broken between two operations: the next one does not even notice.
     wire.cut();
     let id = store_id(&db).await;
-    let op = ringmon_core::engine::TableOp::Leave { id, incarnation: None, by: "test".into() };
+    let op = ringmon_core::op::TableOp::Leave { id, incarnation: None, by: "test".into() };
     assert_eq!(store.run_plain(&op).await, ringmon_core::Outcome::Left);
 }
 

@@ -10,7 +10,7 @@ use super::kit::{TestDb, new_row};
 use super::model::{accusation, steady};
 use crate::store::{Error, Events, RuleChanges, Store};
 use ringmon_core::edit::{Guard, Lookup, NewRow, TableSnapshot};
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::row::{Health, Side};
 use ringmon_core::{Outcome, ServerId, VoteKind};
 

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::store::error::Fault;
 use crate::store::{DatabaseUrl, Events, Store};
 use ringmon_core::edit::{Guard, Lookup, NewRow, Outcome, Plan, Step, StoredEvent, TableSnapshot};
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::ring;
 use ringmon_core::row::{Address, Health, Quorum, ServerRow};
 use ringmon_core::{BootToken, Incarnation, ServerId, Time};

@@ -11,8 +11,8 @@ use super::kit::{TestDb, join, mono, new_row};
 use super::plans::seeded;
 use crate::store::{Events, RuleChanges, Store};
 use ringmon_core::edit::{Guard, Held, Outcome, TableSnapshot};
-use ringmon_core::engine::TableOp;
-use ringmon_core::evidence::{WatchId, Witness};
+use ringmon_core::evidence::{Silence, WatchId};
+use ringmon_core::op::TableOp;
 use ringmon_core::op::{Accusation, Finding};
 use ringmon_core::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote};
 use ringmon_core::virtual_table::VirtualTable;
@@ -306,7 +306,6 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
         findings,
         far_end: None,
         hold: Duration::ZERO,
-        healthy: true,
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),
     }
@@ -317,7 +316,6 @@ fn randomised(rng: &mut StdRng, a: Accusation) -> Accusation {
     Accusation {
         far_end: a.far_end.filter(|_| rng.random_bool(0.95)),
         hold: if rng.random_bool(0.95) { a.hold } else { Duration::from_secs(3600) },
-        healthy: rng.random_bool(0.95),
         mode: if rng.random_bool(0.95) { Mode::Act } else { Mode::Observe },
         ..a
     }
@@ -327,24 +325,15 @@ fn randomised(rng: &mut StdRng, a: Accusation) -> Accusation {
 pub fn steady(row: &ServerRow, kind: VoteKind) -> Finding {
     let since = mono() - Duration::from_secs(3600);
     let watch = WatchId { slot: 0, generation: 1 };
-    let witness = Witness { watch, kind, since };
-    Finding {
-        server: row.id,
-        incarnation: row.incarnation,
-        kind,
-        since,
-        misses: 20,
-        enough: true,
-        proved: false,
-        witness,
-    }
+    let silence = Silence { watch, kind, since };
+    Finding { server: row.id, incarnation: row.incarnation, misses: 20, enough: true, proved: false, silence }
 }
 
 fn random_finding(rng: &mut StdRng, row: &ServerRow) -> Finding {
     let kind = if rng.random_bool(0.8) { VoteKind::Host } else { VoteKind::Agent };
     let finding = steady(row, kind);
-    let since = if rng.random_bool(0.9) { finding.since } else { mono() };
-    Finding { since, enough: rng.random_bool(0.95), ..finding }
+    let since = if rng.random_bool(0.9) { finding.silence.since } else { mono() };
+    Finding { silence: Silence { since, ..finding.silence }, enough: rng.random_bool(0.95), ..finding }
 }
 
 /// What the model's `walk` does, a database does in pieces: a ring that is longer than one of them.

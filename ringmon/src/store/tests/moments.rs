@@ -10,8 +10,8 @@ use super::model::{accusation, steady};
 use super::wire::{Moment, Wire};
 use crate::store::{Events, Store};
 use ringmon_core::edit::Guard;
-use ringmon_core::engine::TableOp;
 use ringmon_core::op::Accusation;
+use ringmon_core::op::TableOp;
 use ringmon_core::row::{Health, Quorum, ServerRow, Side};
 use ringmon_core::{Outcome, ServerId, VoteKind};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::kit::{POOL, TestDb};
 use crate::store::{Error, Events, Store, new_key};
 use ringmon_core::Outcome;
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::row::Quorum;
 
 super::on_engines!(

@@ -15,7 +15,7 @@ use super::plans::seeded;
 use super::wire::Wire;
 use crate::store::{DatabaseUrl, RuleChanges, Store};
 use ringmon_core::edit::{Guard, Outcome};
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::row::{ServerRow, Side};
 use ringmon_core::{ServerId, ring};
 

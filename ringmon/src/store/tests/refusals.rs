@@ -12,7 +12,7 @@ use super::kit::{POOL, TestDb, join, mono};
 use super::transaction::locked;
 use crate::store::{DatabaseUrl, Error, Store};
 use ringmon_core::Outcome;
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::row::{Health, Quorum, ServerRow};
 
 mod own {

@@ -8,7 +8,7 @@ use sea_orm::ConnectionTrait;
 use super::kit::{POOL, TestDb};
 use crate::store::{Error, Events, RuleChanges, SCHEMA_VERSION, Store};
 use ringmon_core::edit::Outcome;
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::row::{Alone, Mode, Quorum};
 use ringmon_core::{EventBody, ServerId};
 

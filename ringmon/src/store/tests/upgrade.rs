@@ -13,7 +13,7 @@ use crate::store::entity::{event, pool, server};
 use crate::store::migration::Migrator;
 use crate::store::schema::{judge, number};
 use crate::store::{Error, Events, OLDEST_SCHEMA, SCHEMA_VERSION, Store};
-use ringmon_core::engine::TableOp;
+use ringmon_core::op::TableOp;
 use ringmon_core::row::{Health, Quorum};
 
 super::on_engines!(

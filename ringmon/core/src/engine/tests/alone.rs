@@ -1,7 +1,8 @@
 //! Alone on the ring, and not quite.
 
 use super::kit::{Bench, address, ms};
-use crate::engine::{Input, TableOp};
+use crate::engine::Input;
+use crate::op::TableOp;
 use crate::{EventKind, Incarnation, WatchReading};
 
 /// A member of a ring of two, deaf to the other for this long, whose probes come or do not.

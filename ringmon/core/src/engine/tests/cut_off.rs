@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 
 use super::kit::{Bench, ms};
 use super::member::notice;
-use crate::engine::TableOp;
+use crate::op::TableOp;
 use crate::row::Vote;
 use crate::{NoticeBody, ServerId, Side, Time, VoteKind};
 

@@ -1,7 +1,8 @@
 //! Joins are proved; names and addresses are looked at first.
 
 use super::kit::{Bench, address, ms, ring};
-use crate::engine::{Input, Stopped, TableOp};
+use crate::engine::{Input, Stopped};
+use crate::op::TableOp;
 use crate::{EventKind, NoticeBody, Outcome, Purpose};
 
 /// Up to where a place was picked and both ends are probed.

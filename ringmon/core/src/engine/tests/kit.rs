@@ -3,7 +3,9 @@
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
-use crate::engine::{BuddyList, Engine, Identity, Input, Output, Stopped, TableDone, TableFailure, TableOp};
+use crate::buddy::BuddyList;
+use crate::engine::{Engine, Identity, Input, Output, Stopped, TableDone, TableFailure};
+use crate::op::TableOp;
 use crate::row::{Address, Health, Mode};
 use crate::virtual_table::VirtualTable;
 use crate::{

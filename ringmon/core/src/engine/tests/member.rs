@@ -1,8 +1,9 @@
 //! A member: hints, suspicions, health, the end.
 
 use super::kit::{Bench, address, ms, ring};
-use crate::engine::{Input, Stopped, TableDone, TableOp};
+use crate::engine::{Input, Stopped, TableDone};
 use crate::evidence::LocalFault;
+use crate::op::TableOp;
 use crate::row::Health;
 use crate::{EventKind, Incarnation, Notice, NoticeBody, Outcome, Purpose, ServerId, Side, WatchReading};
 
@@ -17,7 +18,7 @@ fn views(bench: &Bench) -> usize {
 /// Both buddies' numbers: first, second.
 pub(super) fn buddies(bench: &Bench) -> (u8, u8) {
     let kept = bench.kept.as_ref().expect("kept");
-    let number = |b: &Option<super::super::Buddy>| b.as_ref().and_then(|b| b.name[1..].parse().ok()).expect("a buddy");
+    let number = |b: &Option<crate::buddy::Buddy>| b.as_ref().and_then(|b| b.name[1..].parse().ok()).expect("a buddy");
     (number(&kept.first), number(&kept.second))
 }
 
@@ -136,7 +137,7 @@ fn a_suspicion_is_told_voted_on_at_once_and_looked_past() {
         _ => None,
     });
     let vote = vote.expect("a vote before the far end is known");
-    assert_eq!((vote.findings.len(), vote.far_end, vote.healthy), (1, None, true));
+    assert_eq!((vote.findings.len(), vote.far_end), (1, None));
     assert_eq!(vote.hold, ms(60), "40 ms and twice the database's p99, 60 ms at least");
     bench.settle();
     assert_eq!(bench.told(EventKind::Vote), 1);

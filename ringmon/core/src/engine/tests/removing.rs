@@ -3,7 +3,8 @@
 use super::kit::{Bench, address, ms};
 use super::member::{buddies, notice, silence_of};
 use crate::edit::{Held, Lookup, Removal};
-use crate::engine::{Input, TableDone, TableOp};
+use crate::engine::{Input, TableDone};
+use crate::op::TableOp;
 use crate::row::Vote;
 use crate::{Incarnation, Notice, NoticeBody, Outcome, ServerId, VoteKind};
 

@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use super::kit::{Bench, address, identity, ms};
 use super::member::{buddies, notice};
-use crate::engine::{Engine, Input, Stopped, TableOp};
+use crate::engine::{Engine, Input, Stopped};
+use crate::op::TableOp;
 use crate::{EventKind, Incarnation, Notice, NoticeBody, Outcome, ServerId};
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::super::table::{Concern, Tables, Turn};
 use super::kit::ms;
-use crate::engine::{Output, TableDone, TableFailure, TableOp};
+use crate::engine::{Output, TableDone, TableFailure};
+use crate::op::TableOp;
 use crate::rng::Rng;
 use crate::{Outcome, ServerId, Side, Time};
 

@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use super::kit::{Bench, address, ms};
 use super::member::{buddies, notice};
-use crate::engine::{Input, TableOp};
+use crate::engine::Input;
+use crate::op::TableOp;
 use crate::row::Address;
 use crate::{EventKind, Incarnation, Notice, NoticeBody, Purpose, ServerId, WatchReading};
 

@@ -43,7 +43,7 @@ pub(super) fn judge<'a>(
 ) -> Result<Result<Case<'a>, Held>, Step> {
     let suspect = chain.suspects[place];
     let own = own(a, seen, &suspect);
-    let mut case = Case { suspect, kind: suspect.finding.kind, second: None, own, relied: Vec::new() };
+    let mut case = Case { suspect, kind: suspect.finding.silence.kind, second: None, own, relied: Vec::new() };
     if suspect.finding.proved {
         return Ok(Err(Held::Proved));
     }
@@ -63,7 +63,7 @@ pub(super) fn judge<'a>(
                 if own.is_none() && !is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH) {
                     return Ok(Err(Held::TooYoung));
                 }
-                case.kind = common(suspect.finding.kind, vote.kind);
+                case.kind = common(suspect.finding.silence.kind, vote.kind);
                 case.second = Some((voter, vote));
                 case.relied = relied;
             }

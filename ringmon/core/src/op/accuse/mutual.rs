@@ -71,7 +71,7 @@ pub(super) fn is_mutual(
 /// Whether the counter-vote says of an end what this server says of it too: that it answers, and its agent does not beat (R9).
 /// That is no word against the accusers, as long as none of them is meant.
 fn agrees(a: &Accusation, counter: &Vote, accused: ServerId) -> bool {
-    let pulseless = a.findings.iter().any(|f| f.server == accused && f.kind == VoteKind::Agent);
+    let pulseless = a.findings.iter().any(|f| f.server == accused && f.silence.kind == VoteKind::Agent);
     pulseless && counter.kind == VoteKind::Agent
 }
 

@@ -36,7 +36,7 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
             Ok(case) if !others => run.push(case),
             Ok(_) => {}
             Err(reason) => {
-                others |= pool.rules.quorum == Quorum::Single && suspect.finding.kind == VoteKind::Host;
+                others |= pool.rules.quorum == Quorum::Single && suspect.finding.silence.kind == VoteKind::Host;
                 held = held.or(Some(reason));
             }
         }
@@ -238,7 +238,7 @@ pub(in crate::op) fn removed_event(
         misses: Some(gone.finding.misses),
         quorum: Some(pool.rules.quorum),
         removal: Some(gone.removal()),
-        silence_ms: Some(ms(seen.read_at.since(gone.finding.since))),
+        silence_ms: Some(ms(seen.read_at.since(gone.finding.silence.since))),
         voters: gone.voters.clone(),
         votes: Some(gone.votes.iter().map(seen_vote).collect()),
     };

@@ -33,7 +33,8 @@ pub(in crate::op) fn is_recent(now: DbTime, stamp: DbTime, within: Duration) -> 
 /// silence was meant for another, and should have been withdrawn.
 pub(super) fn own<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a>) -> Option<&'a Vote> {
     let vote = suspect.row.vote(a.side.opposite())?;
-    let mine = vote.voter == a.me && vote.voter_incarnation == a.incarnation && vote.kind == suspect.finding.kind;
+    let mine =
+        vote.voter == a.me && vote.voter_incarnation == a.incarnation && vote.kind == suspect.finding.silence.kind;
     let age = seen.db_now.since(vote.since)?;
     let renewed = is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH);
     (mine && renewed && age < silence(seen, suspect)).then_some(vote)
@@ -48,7 +49,7 @@ pub(super) fn is_outdated(a: &Accusation, seen: &TableSnapshot, suspect: &Suspec
 
 /// How long the voter has been deaf to this suspect.
 pub(super) fn silence(seen: &TableSnapshot, suspect: &Suspect<'_>) -> Duration {
-    seen.read_at.since(suspect.finding.since)
+    seen.read_at.since(suspect.finding.silence.since)
 }
 
 /// The own votes that are missing, say something else, or are due for renewal, nearest suspect first.
@@ -75,7 +76,7 @@ pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -
 }
 
 fn cast(a: &Accusation, suspect: &Suspect<'_>) -> VoteSet {
-    VoteSet::Cast { voter: a.me, incarnation: a.incarnation, kind: suspect.finding.kind }
+    VoteSet::Cast { voter: a.me, incarnation: a.incarnation, kind: suspect.finding.silence.kind }
 }
 
 /// Whether this life of `one` votes against `other`.

@@ -21,7 +21,7 @@ fn run_op(table: &mut VirtualTable, op: TableOp) -> Outcome {
 /// What `me` holds against everybody else.
 fn all(table: &VirtualTable, me: &str, silence: Duration) -> Accusation {
     let others = table.rows.values().filter(|r| r.name != me).map(|r| silent(table, &r.name, silence)).collect();
-    Accusation { healthy: false, ..against(table, me, Side::First, others, None) }
+    against(table, me, Side::First, others, None)
 }
 
 /// Marks and renews every half second, for this long.

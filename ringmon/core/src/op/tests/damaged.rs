@@ -8,7 +8,7 @@ use crate::edit::{Guard, Lookup, Outcome};
 use crate::op::{Accusation, Finding, TableOp};
 use crate::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote, VoteKind};
 use crate::virtual_table::{Attempt, Progress, VirtualTable};
-use crate::{BootToken, DbTime, Incarnation, Profile, ServerId, Time, WatchId, Witness};
+use crate::{BootToken, DbTime, Incarnation, Profile, ServerId, Silence, Time, WatchId};
 
 fn server() -> impl Strategy<Value = ServerId> {
     prop_oneof![12 => (1_i64..7).prop_map(ServerId), 1 => any::<i64>().prop_map(ServerId)]
@@ -99,16 +99,16 @@ fn findings() -> impl Strategy<Value = Vec<Finding>> {
     let one = (server(), life(), kind(), 0_u64..20_000, any::<bool>()).prop_map(
         |(server, incarnation, kind, ago, enough)| {
             let since = Time::from_ns(1_000_000_000_000 - ago * 1_000_000);
-            let witness = Witness { watch: WatchId { slot: 0, generation: 1 }, kind, since };
-            Finding { server, incarnation, kind, since, misses: 9, enough, proved: false, witness }
+            let silence = Silence { watch: WatchId { slot: 0, generation: 1 }, kind, since };
+            Finding { server, incarnation, silence, misses: 9, enough, proved: false }
         },
     );
     prop_oneof![9 => prop::collection::vec(one, 1..4), 1 => Just(Vec::new())]
 }
 
 fn accusation() -> impl Strategy<Value = Accusation> {
-    let parts = (server(), life(), side(), findings(), proptest::option::of(server()), 0_u8..10, 0_u64..300);
-    parts.prop_map(|(me, incarnation, side, findings, far_end, healthy, hold)| Accusation {
+    let parts = (server(), life(), side(), findings(), proptest::option::of(server()), 0_u64..300);
+    parts.prop_map(|(me, incarnation, side, findings, far_end, hold)| Accusation {
         me,
         incarnation,
         name: "me".into(),
@@ -116,7 +116,6 @@ fn accusation() -> impl Strategy<Value = Accusation> {
         findings,
         far_end,
         hold: super::kit::ms(hold),
-        healthy: healthy > 0,
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),
     })
@@ -146,7 +145,8 @@ fn fit(table: &mut VirtualTable, a: &mut Accusation, whole_ring: bool) {
     };
     let at = NOON - super::kit::ms(200);
     for finding in &a.findings {
-        let vote = Vote { voter: far.id, voter_incarnation: far.incarnation, since: at, at, kind: finding.kind };
+        let vote =
+            Vote { voter: far.id, voter_incarnation: far.incarnation, since: at, at, kind: finding.silence.kind };
         let row = table.rows.get_mut(&finding.server).unwrap();
         match a.side {
             Side::First => row.vote_first = Some(vote),

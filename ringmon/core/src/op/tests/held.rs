@@ -36,15 +36,6 @@ fn nothing_held_back_goes_through() {
 }
 
 #[test]
-fn unhealthy_voter() {
-    let (mut table, mut a) = ripe();
-    a.healthy = false;
-    let before = table.rows.clone();
-    assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::UnhealthyVoter));
-    assert_eq!(table.rows, before, "it does not even vote");
-}
-
-#[test]
 fn no_second_vote() {
     let (mut table, a) = ripe();
     let x = id(&table, "x");
@@ -68,7 +59,7 @@ fn too_young() {
 fn other_silence() {
     let (mut table, mut a) = ripe();
     // b's silence began a millisecond after a's vote: they may be two blips.
-    a.findings[0].since = a.findings[0].since + ms(102);
+    a.findings[0].silence.since = a.findings[0].silence.since + ms(102);
     assert_eq!(held(&mut table, &a), Held::OtherSilence);
     // Then a can act, whose silence began before b's vote.
     let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(260))], Some("b"));
@@ -225,8 +216,7 @@ fn the_brake_counts_ten_minutes_and_can_be_off() {
 #[test]
 fn no_reason_hides_another() {
     type Spoil = (&'static str, fn(&mut VirtualTable, &mut Accusation));
-    let spoils: [Spoil; 9] = [
-        ("unhealthy", |_, a| a.healthy = false),
+    let spoils: [Spoil; 8] = [
         ("no vote", |t, _| edit(t, "x", |r| r.vote_second = None)),
         ("dead vote", |t, _| edit(t, "a", |r| r.incarnation = Incarnation(r.incarnation.0 + 1))),
         ("future", |t, _| {
@@ -234,7 +224,7 @@ fn no_reason_hides_another() {
             edit(t, "x", |r| r.vote_second.as_mut().unwrap().at = later);
         }),
         ("young", |_, a| a.hold = ms(101)),
-        ("other silence", |_, a| a.findings[0].since = a.findings[0].since + ms(150)),
+        ("other silence", |_, a| a.findings[0].silence.since = a.findings[0].silence.since + ms(150)),
         ("short", |_, a| a.findings[0].enough = false),
         ("frozen", |t, _| t.pool.frozen = Some("x".into())),
         ("observing", |_, a| a.mode = Mode::Observe),
@@ -265,7 +255,7 @@ fn edit(table: &mut VirtualTable, name: &str, how: impl FnOnce(&mut crate::Serve
     how(table.rows.get_mut(&id).unwrap());
 }
 
-/// With one witness, R2, R6, R7, R11 still hold, and H counts for the own vote.
+/// With one witness, R6, R7, R11 still hold, and H counts for the own vote.
 #[test]
 fn with_one_witness_the_other_rules_hold() {
     let single = Rules { quorum: Quorum::Single, ..Rules::default() };
@@ -274,21 +264,20 @@ fn with_one_witness_the_other_rules_hold() {
     let a = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], Some("b"));
     accuse(&mut table, &a);
     table.advance(ms(60));
-    let healthy = a.clone();
+    let sound = a.clone();
     type Spoil = (Held, fn(&mut VirtualTable, &mut Accusation));
-    let cases: [Spoil; 5] = [
-        (Held::UnhealthyVoter, |_, a| a.healthy = false),
+    let cases: [Spoil; 4] = [
         (Held::TooShort, |_, a| a.findings[0].enough = false),
         (Held::Frozen, |t, _| t.pool.frozen = Some("x".into())),
         (Held::Observing, |t, _| t.pool.rules.mode = Mode::Observe),
         (Held::TooYoung, |_, a| a.hold = ms(61)),
     ];
     for (reason, spoil) in cases {
-        let (mut table, mut a) = (table.clone(), healthy.clone());
+        let (mut table, mut a) = (table.clone(), sound.clone());
         spoil(&mut table, &mut a);
         assert_eq!(accuse(&mut table, &a), Outcome::Held(reason));
     }
-    assert_eq!(removed(&accuse(&mut table, &healthy)), ["x"]);
+    assert_eq!(removed(&accuse(&mut table, &sound)), ["x"]);
     assert_eq!(table.events.last().unwrap().body.detail()["voters"], serde_json::json!(["a"]));
 }
 

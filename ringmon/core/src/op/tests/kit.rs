@@ -7,7 +7,7 @@ use crate::op::{Accusation, Finding, TableOp};
 use crate::ring;
 use crate::row::{Address, Health, Mode, ServerRow, Side, VoteKind};
 use crate::virtual_table::VirtualTable;
-use crate::{BootToken, DbTime, Incarnation, Profile, ServerId, Time, WatchId, Witness};
+use crate::{BootToken, DbTime, Incarnation, Profile, ServerId, Silence, Time, WatchId};
 
 /// A moment of the database's clock that is not near zero.
 pub const NOON: DbTime = DbTime::from_us(1_700_000_000_000_000);
@@ -105,11 +105,9 @@ fn finding(table: &VirtualTable, whom: &str, kind: VoteKind, silent: Duration) -
         proved: false,
         server: row.id,
         incarnation: row.incarnation,
-        kind,
-        since,
+        silence: Silence { watch, kind, since },
         misses: 20,
         enough: true,
-        witness: Witness { watch, kind, since },
     }
 }
 
@@ -130,7 +128,6 @@ pub fn against(
         findings,
         far_end: far_end.map(|far| id(table, far)),
         hold: ms(60),
-        healthy: true,
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),
     }

@@ -64,10 +64,6 @@ fn before_the_far_end_is_found_only_the_direct_buddy_is_accused() {
     assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::NoSecondVote));
     a.far_end = Some(id(&table, "b"));
     assert_eq!(accuse(&mut table, &a), Outcome::Voted { subjects: vec![id(&table, "y")] });
-    a.healthy = false;
-    let before = table.rows.clone();
-    assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::UnhealthyVoter));
-    assert_eq!(table.rows, before);
 }
 
 #[test]

@@ -44,7 +44,10 @@ fn a_vote_for_another_silence_kind_or_life_is_cast_anew() {
     let recast = |mut table: VirtualTable, a| {
         assert!(matches!(accuse(&mut table, &a), Outcome::Voted { .. }));
         let vote = vote_of(&table, "x", Side::Second).unwrap();
-        assert_eq!((vote.since, vote.voter_incarnation, vote.kind), (table.now(), a.incarnation, a.findings[0].kind));
+        assert_eq!(
+            (vote.since, vote.voter_incarnation, vote.kind),
+            (table.now(), a.incarnation, a.findings[0].silence.kind)
+        );
     };
     let (table, mut a) = fresh();
     a.findings = vec![silent(&table, "x", ms(299))];

@@ -176,9 +176,9 @@ impl Case {
     fn asked(&mut self, name: &str, line: &Line, op: &TableOp, names: &Decisions) {
         let finding = accusation(op).and_then(|a| a.findings.iter().find(|f| names.name(f.server) == name));
         if let Some(finding) = finding {
-            let ago = line.decision.at.since(finding.since).as_micros();
+            let ago = line.decision.at.since(finding.silence.since).as_micros();
             let heard = line.wall_us.saturating_sub(i64::try_from(ago).unwrap_or(i64::MAX));
-            self.silent = Some((heard, finding.kind));
+            self.silent = Some((heard, finding.silence.kind));
         }
     }
 
@@ -217,7 +217,7 @@ impl Case {
             let finding = a.and_then(|a| a.findings.iter().find(|f| names.name(f.server) == name));
             let row = done.snapshot.rows.values().find(|row| row.name == name);
             self.removal = Some(Removal {
-                deaf: finding.map(|f| (done.snapshot.read_at.since(f.since), f.misses.into())),
+                deaf: finding.map(|f| (done.snapshot.read_at.since(f.silence.since), f.misses.into())),
                 own_silence: None,
                 votes: row.map(|row| votes(row, done.snapshot.db_now, names)).unwrap_or_default(),
                 hold: a.map(|a| a.hold),

@@ -1,0 +1,246 @@
+//! What the parts of an engine may ask for: outputs, a call in time, table operations. They write nothing else.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::contract::{Output, TableDone};
+use super::followers::Followers;
+use super::table::{Concern, Tables, Turn};
+use crate::buddy::BuddyList;
+use crate::event::{Event, EventBody};
+use crate::evidence::LocalFault;
+use crate::law;
+use crate::notice::{Notice, NoticeBody};
+use crate::op::TableOp;
+use crate::outcome::Held;
+use crate::rng::Rng;
+use crate::row::Address;
+use crate::time::millis;
+use crate::{Incarnation, ServerId, Time};
+
+/// Own row and incarnation, in what is sent and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Me {
+    pub id: ServerId,
+    pub incarnation: Incarnation,
+}
+
+impl Me {
+    /// As the list on disk has it.
+    pub const fn of(kept: &BuddyList) -> Self {
+        Self { id: kept.id, incarnation: kept.incarnation }
+    }
+}
+
+/// Counters for the snapshot.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Tally {
+    pub rejoins: u64,
+    pub voids: BTreeMap<LocalFault, u64>,
+    pub held: BTreeMap<Held, u64>,
+    pub votes: u64,
+    pub removals: u64,
+}
+
+/// See the module.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Asks {
+    /// Own name, for events about this server itself.
+    name: String,
+    now: Time,
+    me: Me,
+    wake: Option<Time>,
+    tables: Tables,
+    followers: Followers,
+    rng: Rng,
+    tally: Tally,
+    void_told: BTreeMap<LocalFault, Time>,
+    /// Drained before a checkpoint is taken.
+    #[serde(skip)]
+    out: VecDeque<Output>,
+}
+
+impl Asks {
+    /// A fault is told of at most this often.
+    const VOID_TOLD_EVERY: Duration = Duration::from_secs(1);
+
+    pub fn new(name: &str, seed: u64) -> Self {
+        Self {
+            name: name.to_owned(),
+            now: Time::ZERO,
+            me: Me { id: ServerId::NEW, incarnation: Incarnation(0) },
+            wake: None,
+            tables: Tables::new(),
+            followers: Followers::default(),
+            rng: Rng::new(seed),
+            tally: Tally::default(),
+            void_told: BTreeMap::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// A new turn begins.
+    pub const fn turn(&mut self, now: Time) {
+        self.now = now;
+    }
+
+    pub const fn me(&self) -> Me {
+        self.me
+    }
+
+    pub const fn i_am(&mut self, me: Me) {
+        self.me = me;
+    }
+
+    pub const fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub const fn tally_mut(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    // Outputs.
+
+    pub fn say(&mut self, output: Output) {
+        self.out.push_back(output);
+    }
+
+    pub fn take(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    pub fn event(&mut self, subject: &str, body: EventBody) {
+        let event = Event { mono: self.now, subject: subject.to_owned(), body };
+        self.say(Output::Event(event));
+    }
+
+    /// An event about this server itself.
+    pub fn own_event(&mut self, body: EventBody) {
+        let name = self.name.clone();
+        self.event(&name, body);
+    }
+
+    pub fn send(&mut self, to: Address, port: u16, body: NoticeBody) {
+        let Me { id: from, incarnation } = self.me;
+        self.say(Output::Send { to, port, notice: Notice { from, incarnation, body } });
+    }
+
+    /// Suspicions that do not count.
+    pub fn void(&mut self, fault: LocalFault, suspicions: u64) {
+        *self.tally.voids.entry(fault).or_default() += suspicions;
+        let now = self.now;
+        if self.void_told.get(&fault).is_none_or(|at| now.since(*at) >= Self::VOID_TOLD_EVERY) {
+            self.void_told.insert(fault, now);
+            self.own_event(EventBody::Void { fault, suspicions });
+        }
+    }
+
+    /// A removal was held back, by this rule.
+    pub fn held(&mut self, held: Held) {
+        *self.tally.held.entry(held).or_default() += 1;
+    }
+
+    /// A router wants to hear of changes.
+    pub fn follow(&mut self, at: (Address, u16), span: Duration) {
+        self.followers.follow(at, span, self.now);
+    }
+
+    /// The row of this server has changed, or is gone.
+    pub fn tell_followers(&mut self, subject: ServerId) {
+        let told: Vec<(Address, u16)> = self.followers.at(self.now).collect();
+        for (address, port) in told {
+            self.send(address, port, NoticeBody::Changed { subject });
+        }
+    }
+
+    // A call in time.
+
+    /// Ask to be called at `at` or before.
+    pub fn wake_at(&mut self, at: Time) {
+        self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
+    }
+
+    /// As [`Self::wake_at`], unless that time has passed.
+    pub fn call_at(&mut self, at: Time) {
+        if at > self.now {
+            self.wake_at(at);
+        }
+    }
+
+    pub const fn clear_wake(&mut self) {
+        self.wake = None;
+    }
+
+    pub const fn wake(&self) -> Option<Time> {
+        self.wake
+    }
+
+    /// Whether `at` has come; if not, asks to be called then.
+    pub fn due(&mut self, at: Time) -> bool {
+        if at <= self.now {
+            return true;
+        }
+        self.wake_at(at);
+        false
+    }
+
+    /// A re-vote's time, +- 20 %.
+    pub fn revote(&mut self) -> Duration {
+        self.rng.around(law::REVOTE, 20)
+    }
+
+    /// The next look at something that began at `first`: at H, 2H, 4H ... after it, at most a re-vote's time from now.
+    pub fn next_check(&mut self, first: Time) -> Time {
+        let elapsed = self.now.since(first);
+        let doubled = first + self.tables.hold().max(elapsed * 2);
+        doubled.min(self.now + self.revote())
+    }
+
+    // Table operations.
+
+    pub const fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Another phase has begun: see [`Tables::forget`].
+    pub fn forget_operations(&mut self) {
+        self.tables.forget();
+    }
+
+    pub fn busy(&self, concern: Concern) -> bool {
+        self.tables.busy(concern)
+    }
+
+    /// Whether an operation of this concern may begin now; if the database must not be asked yet, asks to be called then.
+    pub fn ready(&mut self, concern: Concern) -> bool {
+        !self.tables.busy(concern) && self.due(self.tables.quiet_until())
+    }
+
+    /// Begin an operation, even while the database is given a rest.
+    pub fn begin(&mut self, concern: Concern, op: TableOp) {
+        if let Some(output) = self.tables.begin(concern, op, self.now) {
+            self.say(output);
+        }
+    }
+
+    /// An operation ended: what it was for, if anybody still wants to know. The database is left alone for `most` at most.
+    pub fn ended(&mut self, done: &TableDone, most: Duration) -> Option<Concern> {
+        let (concern, turn) = self.tables.end(done, self.now, &mut self.rng, most);
+        match turn {
+            Some(Turn::Away(cause)) => self.own_event(EventBody::DatabaseAway { cause }),
+            Some(Turn::Back(away)) => self.own_event(EventBody::DatabaseBack { away_ms: millis(away) }),
+            None => {}
+        }
+        concern
+    }
+}

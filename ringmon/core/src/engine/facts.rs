@@ -1,0 +1,207 @@
+//! What an engine knows. Parts read it while they settle; only inputs, and the choice of whom to watch, change it.
+
+use serde::{Deserialize, Serialize};
+
+use super::asks::Asks;
+use super::contract::{Identity, Output};
+use super::watching::{Watch, Watches};
+use crate::buddy::Buddy;
+use crate::detector::{Change, State, silence_asked};
+use crate::edit::TableSnapshot;
+use crate::event::{EventBody, Frozen, Suspected};
+use crate::evidence::{LocalFault, Purpose, WatchId, WatchReading};
+use crate::lateness::Lateness;
+use crate::op::{Accusation, Finding};
+use crate::outages::Outages;
+use crate::outcome::effective_mode;
+use crate::row::{Address, Health, Mode, Side};
+use crate::time::millis;
+use crate::{PoolRow, Rule, ServerId, Time};
+use core::time::Duration;
+
+/// See the module.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Facts {
+    pub now: Time,
+    pub identity: Identity,
+    /// As last read.
+    pub pool: Option<PoolRow>,
+    /// Of the own service.
+    pub health: Health,
+    pub watches: Watches,
+    /// R6: how long silences were that healed.
+    pub outages: Outages,
+    /// How often this server was late in the last seconds.
+    pub lateness: Lateness,
+    link_down: bool,
+}
+
+impl Facts {
+    pub fn new(identity: Identity) -> Self {
+        Self {
+            now: Time::ZERO,
+            identity,
+            pool: None,
+            health: Health::Unknown,
+            watches: Watches::default(),
+            outages: Outages::default(),
+            lateness: Lateness::default(),
+            link_down: false,
+        }
+    }
+
+    /// Whether a rule is in force: in an agent all of them are.
+    pub const fn keeps(&self, rule: Rule) -> bool {
+        self.identity.tuning.keeps(rule)
+    }
+
+    /// The stricter of the pool's and the agent's word.
+    pub fn mode(&self) -> Mode {
+        effective_mode(self.pool.as_ref().map_or(Mode::Act, |p| p.rules.mode), self.identity.mode)
+    }
+
+    /// The watch of a server, if there is one.
+    pub fn watch_of(&self, server: ServerId) -> Option<&Watch> {
+        self.watches.of(server)
+    }
+
+    /// R6: the silence that a removal of this server asks for, by what was seen of it and how late this server is itself.
+    pub fn silence_asked(&self, address: Address) -> Duration {
+        silence_asked(self.outages.asked(address, self.now), self.lateness.factor(self.now))
+    }
+
+    /// What this server says against others, in a form that the table can judge.
+    pub fn accusation(
+        &self,
+        asks: &Asks,
+        side: Side,
+        findings: alloc::vec::Vec<Finding>,
+        far_end: Option<ServerId>,
+    ) -> Accusation {
+        Accusation {
+            me: asks.me().id,
+            incarnation: asks.me().incarnation,
+            name: self.identity.name.clone(),
+            side,
+            findings,
+            far_end,
+            hold: asks.tables().hold(),
+            mode: self.identity.mode,
+            tuning: self.identity.tuning.clone(),
+        }
+    }
+
+    /// Take over the pool's row, if it is not older than the one that is known.
+    pub fn adopt_pool(&mut self, asks: &mut Asks, seen: &TableSnapshot) {
+        let Some(pool) = &seen.pool else { return };
+        if self.pool.as_ref().is_some_and(|known| pool.version < known.version) {
+            return;
+        }
+        let was = self.pool.as_ref().is_some_and(|p| p.frozen.is_some());
+        self.pool = Some(pool.clone());
+        match (was, &pool.frozen) {
+            (false, Some(why)) => {
+                let frozen = Frozen { why: why.clone(), ..Frozen::default() };
+                asks.event(&pool.name, EventBody::Frozen(frozen));
+            }
+            (true, None) => asks.event(&pool.name, EventBody::Thawed { why: None }),
+            (false, None) | (true, Some(_)) => {}
+        }
+    }
+
+    /// Watch exactly these.
+    pub fn watch_only(&mut self, asks: &mut Asks, wanted: &[(Buddy, Purpose)]) {
+        self.watches.set(wanted, self.now, &self.identity.tuning, &mut |output| asks.say(output));
+        self.tell_alive(asks);
+    }
+
+    /// A reading: what it changes is told.
+    pub fn observe(&mut self, asks: &mut Asks, id: WatchId, reading: WatchReading) {
+        let (now, tuning, factor) = (self.now, &self.identity.tuning, self.lateness.factor(self.now));
+        let Some(watch) = self.watches.get_mut(id) else { return };
+        let silence = reading.last_proof().map(|proof| proof.since(watch.reading.silent_since()));
+        watch.reading = reading;
+        watch.ways.observe(&watch.reading);
+        if self.link_down {
+            // No silence counts before the link is up and there was time for some probes.
+            watch.detector.fault(LocalFault::LinkDown, now, now + tuning.grace(), &watch.reading);
+        }
+        match watch.detector.observe(now, &watch.reading, tuning, factor) {
+            Some(Change::Moved(from, to)) => {
+                if let (State::Suspect, Some(silence)) = (from, silence) {
+                    self.outages.healed(watch.target.address, silence, now);
+                }
+                self.tell_move(asks, id, from, to);
+            }
+            Some(Change::Void(fault)) => asks.void(fault, 1),
+            None => {}
+        }
+        self.watches.set_pace(factor, &self.identity.tuning, &mut |output| asks.say(output));
+        self.tell_alive(asks);
+    }
+
+    fn tell_move(&mut self, asks: &mut Asks, id: WatchId, from: State, to: State) {
+        let (now, factor) = (self.now, self.lateness.factor(self.now));
+        let Some(address) = self.watches.get_mut(id).map(|watch| watch.target.address) else { return };
+        let silence_asked_ms = millis(self.silence_asked(address));
+        let Some(watch) = self.watches.get_mut(id) else { return };
+        if !matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead) {
+            return;
+        }
+        let body = match (from, to) {
+            (_, State::Suspect) => {
+                watch.told_suspect = true;
+                watch.told_alive = None;
+                EventBody::Suspect(Suspected {
+                    loss: libm::round(watch.detector.loss().share() * 1e4) / 1e4,
+                    misses: watch.reading.consecutive,
+                    needed: watch.detector.needed(factor),
+                    silence_asked_ms,
+                    silence_ms: millis(now.since(watch.reading.silent_since())),
+                })
+            }
+            (_, State::AgentSilent) => {
+                EventBody::AgentSilent { silence_ms: millis(now.since(watch.reading.pulseless_since())) }
+            }
+            (State::AgentSilent, State::Alive) => EventBody::AgentBack {},
+            (State::Waiting | State::Alive | State::Suspect, State::Alive) | (_, State::Waiting) => return,
+        };
+        asks.event(&watch.target.name, body);
+    }
+
+    /// The first reply of a buddy's watch, of a new life of it, and after a suspicion.
+    fn tell_alive(&mut self, asks: &mut Asks) {
+        for watch in self.watches.iter_mut() {
+            if let Some(incarnation) = watch.newly_alive() {
+                asks.event(&watch.target.name, EventBody::Alive { incarnation });
+            }
+        }
+    }
+
+    /// This server's own evidence from `from` to `until` counts for nothing.
+    pub fn fault(&mut self, asks: &mut Asks, fault: LocalFault, from: Time, until: Time) {
+        // A link that is down is no sign that this server is slow.
+        if fault != LocalFault::LinkDown {
+            self.lateness.fault(self.now);
+        }
+        let undone = self.watches.fault(fault, from, until);
+        if undone > 0 {
+            asks.void(fault, undone);
+        }
+    }
+
+    /// The interface went down or came up. A suspicion whose silence the link may have made is undone, however it came about.
+    pub fn link(&mut self, asks: &mut Asks, up: bool) {
+        let until = self.now + self.identity.tuning.grace();
+        if !up || self.link_down {
+            self.fault(asks, LocalFault::LinkDown, Time::ZERO, until);
+        }
+        self.link_down = !up;
+    }
+
+    /// From now on probes are answered in this life and health.
+    pub fn identify(&self, asks: &mut Asks) {
+        let me = asks.me();
+        asks.say(Output::Identity { id: me.id, incarnation: me.incarnation, health: self.health });
+    }
+}

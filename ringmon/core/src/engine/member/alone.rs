@@ -1,0 +1,134 @@
+//! R2: no server on the whole ring is heard, and the database answers.
+//!
+//! A server that is reached by probes of those that it does not hear is not alone: they live. It is so at the end of every
+//! cut: one of two may have to ask for the other's hardware address again, and is deaf to it for up to a second longer than
+//! the other is to it.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::callers::Callers;
+use super::proofs::Proofs;
+use super::side::{After, SideWork};
+use crate::engine::asks::{Asks, Me};
+use crate::engine::contract::TableDone;
+use crate::engine::facts::Facts;
+use crate::engine::table::Concern;
+use crate::law;
+use crate::op::TableOp;
+use crate::outcome::Outcome;
+use crate::row::Alone as AloneRule;
+use crate::{Rule, Time, VoteKind};
+
+/// The own alone mark.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Alone {
+    /// Since when it stands, as far as this server knows; it may also stand after a failure.
+    marked: Option<Time>,
+    maybe: bool,
+    next: Time,
+    /// The mark was renewed: now the removal.
+    renewed: bool,
+    /// When the mark may be taken back: those that this server hears again may still be deaf to it, and it must go on to object.
+    over: Option<Time>,
+}
+
+/// The mark stands for this long after the last moment at which it was true.
+const OBJECTS: Duration = Duration::from_millis(1500);
+
+/// What a member shows to this part.
+pub(super) struct Around<'a> {
+    pub sides: &'a [SideWork; 2],
+    pub proofs: &'a Proofs,
+    pub callers: &'a mut Callers,
+    /// The pool has one other server.
+    pub of_two: bool,
+}
+
+impl Alone {
+    /// Mark, renew, remove; or take the mark back, a little after another server was heard.
+    pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, around: Around<'_>) {
+        let Around { sides, proofs, callers, of_two } = around;
+        let hasty = !facts.keeps(Rule::R2);
+        let all = facts.pool.as_ref().is_some_and(|p| p.rules.alone == AloneRule::All);
+        callers.forget_old(facts.now);
+        let reached = is_reached(sides, callers) && !hasty;
+        if !sides.iter().any(|w| w.run().all) || !(of_two || hasty || all) || reached {
+            self.not_alone(facts, asks);
+            return;
+        }
+        if self.over.take().is_some() {
+            // Alone again: what was true before the interruption counts for nothing.
+            self.marked = None;
+            self.renewed = false;
+        }
+        let old = if of_two { law::ALONE_ONE } else { law::ALONE_MORE };
+        let ripe = self.marked.map(|at| at + old);
+        let remove = hasty || self.renewed && ripe.is_some_and(|at| at <= facts.now);
+        let due = remove && !hasty || asks.due(self.next) || ripe.is_some_and(|at| !self.renewed && asks.due(at));
+        if !due || !asks.ready(Concern::Alone) {
+            return;
+        }
+        self.maybe = true;
+        self.renewed = false;
+        let op = if remove { remove_all(facts, asks, proofs, sides) } else { mark(asks.me(), true) };
+        asks.begin(Concern::Alone, op);
+    }
+
+    fn not_alone(&mut self, facts: &Facts, asks: &mut Asks) {
+        if self.marked.is_none() && !self.maybe {
+            return;
+        }
+        let over = *self.over.get_or_insert(facts.now + OBJECTS);
+        if asks.due(over) && asks.ready(Concern::Alone) {
+            *self = Self::default();
+            asks.begin(Concern::Alone, mark(asks.me(), false));
+        }
+    }
+
+    /// The mark was written, or the removal was tried.
+    pub fn done(&mut self, facts: &Facts, asks: &mut Asks, done: &TableDone) -> After {
+        let Ok(outcome) = &done.result else {
+            // Nobody knows whether the mark stands.
+            self.maybe = true;
+            return After::Nothing;
+        };
+        self.next = facts.now + asks.revote();
+        match outcome {
+            Outcome::AloneMarked if self.maybe => {
+                self.marked.get_or_insert(facts.now);
+                self.renewed = true;
+            }
+            Outcome::Removed { removed, ends } => return After::Removed(removed.clone(), *ends),
+            Outcome::Held(held) => asks.held(*held),
+            Outcome::Stale | Outcome::Overtaken | Outcome::Braked => return After::Read,
+            Outcome::AloneMarked
+            | Outcome::Read
+            | Outcome::Joined { .. }
+            | Outcome::Left
+            | Outcome::Voted { .. }
+            | Outcome::Withdrawn
+            | Outcome::Written
+            | Outcome::NameTaken { .. }
+            | Outcome::AddressTaken { .. } => {}
+        }
+        After::Nothing
+    }
+}
+
+/// Whether a host that this server cannot hear reaches it.
+fn is_reached(sides: &[SideWork; 2], callers: &Callers) -> bool {
+    let silent = sides.iter().flat_map(|work| &work.run().silent);
+    silent.filter(|(_, kind)| *kind == VoteKind::Host).any(|(id, _)| callers.reached_by(*id))
+}
+
+const fn mark(me: Me, alone: bool) -> TableOp {
+    TableOp::Alone { me: me.id, incarnation: me.incarnation, alone }
+}
+
+fn remove_all(facts: &Facts, asks: &Asks, proofs: &Proofs, [first, second]: &[SideWork; 2]) -> TableOp {
+    let work = if first.run().all { first } else { second };
+    let findings = work.findings(facts, proofs, work.run().silent.len());
+    TableOp::RemoveAll(facts.accusation(asks, work.side(), findings, None))
+}

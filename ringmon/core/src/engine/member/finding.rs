@@ -1,0 +1,57 @@
+//! What one watch has against its server, and whether it has lasted for long enough.
+
+use core::time::Duration;
+
+use super::proofs::Proofs;
+use crate::engine::asks::Asks;
+use crate::engine::facts::Facts;
+use crate::evidence::Silence;
+use crate::law;
+use crate::op::Finding;
+use crate::{Rule, ServerId, Time, VoteKind};
+
+/// What one watch has against its server; `None` if it is not watched.
+pub(super) fn finding(facts: &Facts, proofs: &Proofs, server: ServerId, kind: VoteKind) -> Option<Finding> {
+    let watch = facts.watch_of(server)?;
+    let since = watch.detector.silent_since(kind, &watch.reading);
+    let misses = watch.detector.misses(&watch.reading);
+    let enough = match kind {
+        VoteKind::Host => {
+            let silent = facts.now.since(since) >= facts.silence_asked(watch.target.address);
+            silent && misses >= law::REMOVAL_MISSES || !facts.keeps(Rule::R6)
+        }
+        // The pool's own timeout is far longer than any silence asked for here.
+        VoteKind::Agent => true,
+    };
+    let silence = Silence { watch: watch.id, kind, since };
+    let incarnation = watch.target.incarnation;
+    let proved = kind == VoteKind::Host && proofs.fresh(server, incarnation, facts.now);
+    Some(Finding { server, incarnation, silence, misses, enough, proved })
+}
+
+/// Whether a finding is old enough for a removal. An agent has its time to come back: asks to be called when that is over.
+pub(super) fn ripe(facts: &Facts, asks: &mut Asks, finding: &Finding) -> bool {
+    if finding.proved {
+        return false;
+    }
+    let since = finding.silence.since;
+    match finding.silence.kind {
+        VoteKind::Host => {
+            // It may need nothing more than time.
+            if let Some(watch) = facts.watch_of(finding.server) {
+                asks.call_at(since + facts.silence_asked(watch.target.address));
+            }
+            finding.enough
+        }
+        VoteKind::Agent => {
+            let timeout = facts.pool.as_ref().map_or(Duration::MAX, |p| p.rules.agent_timeout);
+            asks.due(since + timeout)
+        }
+    }
+}
+
+/// From when on another server must be heard so that this finding is not this server's own deafness (R2).
+pub(super) fn deaf_from(facts: &Facts, finding: &Finding) -> Option<Time> {
+    let watch = facts.watch_of(finding.server)?;
+    Some(watch.detector.deaf_from(finding.silence.kind, &watch.reading, &facts.identity.tuning))
+}

@@ -1,0 +1,375 @@
+//! A member of the ring: reads its row, watches its buddies, and acts on what both say.
+//!
+//! Each part owns its state, reads [`Facts`] and writes [`Asks`]; what one needs of another is handed to it here, in
+//! [`Member::settle`], which reads as the order of things.
+
+mod alone;
+mod callers;
+mod drain;
+mod finding;
+mod footing;
+mod helping;
+mod moving;
+mod own_health;
+mod proofs;
+mod questions;
+mod side;
+mod view;
+mod witnesses;
+
+use alloc::collections::BTreeMap;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use self::alone::{Alone, Around};
+use self::callers::Callers;
+use self::drain::Drain;
+use self::footing::Footing;
+use self::helping::Helping;
+use self::moving::Moving;
+use self::own_health::OwnHealth;
+use self::questions::Questions;
+use self::side::{After, SideWork};
+use self::view::{Read, View};
+use self::witnesses::Witnesses;
+use super::asks::{Asks, Me};
+use super::contract::TableDone;
+use super::entry::{NextPhase, Spliced};
+use super::facts::Facts;
+use super::show::{BrokenLink, PhaseView};
+use super::table::Concern;
+use crate::ahead::share;
+use crate::buddy::{Buddy, BuddyList};
+use crate::edit::Removal;
+use crate::event::{EventBody, Evidence, Joined, Removed};
+use crate::law;
+use crate::notice::{Notice, NoticeBody};
+use crate::outcome::Outcome;
+use crate::row::Address;
+use crate::{Incarnation, Purpose, ServerId, ServerRow, Side, Time, VoteKind};
+
+/// See the module.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Member {
+    view: View,
+    sides: [SideWork; 2],
+    witnesses: Witnesses,
+    moving: Moving,
+    alone: Alone,
+    questions: Questions,
+    callers: Callers,
+    helping: Helping,
+    own_health: OwnHealth,
+    /// Out of the routes before out of the ring.
+    drain: Drain,
+}
+
+impl Member {
+    pub fn begin(facts: &Facts, asks: &mut Asks, spliced: &Spliced, outage: Option<(Duration, Time)>) -> Self {
+        let Spliced { id, incarnation, kept_place, rejoining, attempts, health } = *spliced;
+        asks.i_am(Me { id, incarnation });
+        facts.identify(asks);
+        asks.tally_mut().rejoins += u64::from(rejoining);
+        let joined = Joined { address: None, attempts: Some(attempts), incarnation, kept_place };
+        asks.own_event(if rejoining { EventBody::Rejoined(joined) } else { EventBody::Joined(joined) });
+        Self {
+            view: View::new(facts.now, outage),
+            sides: Side::BOTH.map(|side| SideWork::new(side, facts)),
+            witnesses: Witnesses::default(),
+            moving: Moving::default(),
+            alone: Alone::default(),
+            questions: Questions::default(),
+            callers: Callers::default(),
+            helping: Helping::default(),
+            own_health: OwnHealth(health),
+            drain: Drain::No,
+        }
+    }
+
+    /// Compare what is known with what is under way, and ask for the difference.
+    pub fn settle(&mut self, facts: &mut Facts, asks: &mut Asks) {
+        let suspects = self.sides.iter().filter_map(SideWork::suspected_since).min();
+        self.view.settle(facts, asks, suspects, &silent(&self.sides));
+        if let Some(place) = self.view.place() {
+            let of_two = place.of_two();
+            for (side, buddy) in self.sides.iter_mut().zip(&place.buddies) {
+                side.look(facts, asks, buddy.as_ref(), of_two);
+            }
+            self.questions.settle(facts, asks);
+            self.witnesses.settle(facts, asks, place, &self.sides);
+            let proofs = self.witnesses.proofs();
+            self.moving.settle(facts, asks, proofs, &self.sides);
+            if let Some(at) = proofs.next_end(facts.now) {
+                asks.wake_at(at);
+            }
+            self.helping.settle(facts, asks);
+            facts.watch_only(asks, &self.wanted());
+            let proofs = self.witnesses.proofs();
+            let footing = Footing::of(self.sides.each_ref().map(SideWork::run), facts, proofs);
+            for side in &mut self.sides {
+                side.accuse(facts, asks, proofs, footing);
+            }
+            let around = Around { sides: &self.sides, proofs, callers: &mut self.callers, of_two };
+            self.alone.settle(facts, asks, around);
+        }
+        self.own_health.settle(facts, asks);
+        self.drain.settle(facts, asks);
+    }
+
+    /// Whom to probe: buddies, those beyond silent ones, and those that were asked for.
+    fn wanted(&self) -> Vec<(Buddy, Purpose)> {
+        let [one, other] = &self.sides;
+        let buddies = self.view.buddies().map(|buddy| (buddy.clone(), Purpose::Buddy));
+        let further = share([one.watched(), other.watched()]).into_iter().map(|b| (b.clone(), Purpose::Ahead));
+        let joining = self.helping.probed().map(|address| (stranger(address), Purpose::Join));
+        let asked = self.questions.probed().map(|address| (stranger(address), Purpose::Asked));
+        let mut wanted: Vec<(Buddy, Purpose)> = Vec::new();
+        for (target, purpose) in buddies.chain(further).chain(joining).chain(asked) {
+            if !wanted.iter().any(|(known, _)| known.address == target.address) {
+                wanted.push((target, purpose));
+            }
+        }
+        wanted
+    }
+
+    /// Read the own row soon.
+    pub fn hint(&mut self, facts: &Facts) {
+        self.view.hint(facts.now);
+    }
+
+    /// R10: a probe for a buddy came from here.
+    pub fn stranger(&mut self, facts: &Facts, address: Address) {
+        self.view.stranger(facts, address);
+    }
+
+    /// A probe was answered here: its sender lives, whether it is heard or not.
+    pub fn answered(&mut self, address: Address, at: Time) {
+        let known = self.sides.iter().flat_map(SideWork::members).find(|member| member.address == address);
+        if let Some(member) = known {
+            self.callers.answered(member.id, at);
+        }
+    }
+
+    /// Its row is to say that no new clients are to be sent here.
+    pub fn drain(&mut self) {
+        self.drain.want();
+    }
+
+    pub fn notice(&mut self, facts: &mut Facts, asks: &mut Asks, notice: &Notice, from: (Address, u16)) {
+        match notice.body {
+            NoticeBody::Voted { .. } => {
+                self.sides.iter_mut().for_each(SideWork::voted_elsewhere);
+                self.view.read_now(facts.now);
+            }
+            NoticeBody::Spliced { subject } => {
+                self.view.read_now(facts.now);
+                // A server that has just come is followed by no router yet.
+                asks.tell_followers(subject);
+            }
+            NoticeBody::Removed { subject } => {
+                self.view.read_now(facts.now);
+                tell_for_an_operator(asks, notice, subject);
+            }
+            NoticeBody::Changed { subject } => {
+                if subject == asks.me().id {
+                    self.view.read_now(facts.now);
+                }
+                tell_for_an_operator(asks, notice, subject);
+            }
+            NoticeBody::Follow { seconds } => asks.follow(from, Duration::from_secs(u64::from(seconds))),
+            NoticeBody::ProbeMe { address } => self.helping.asked(facts, address),
+            NoticeBody::Ask { address } => self.questions.asked(facts, address, from),
+            NoticeBody::Proof { incarnation, age_ms } => {
+                let age = Duration::from_millis(u64::from(age_ms));
+                self.witnesses.proof(facts, asks, notice.from, incarnation, age);
+            }
+            NoticeBody::Outage { silence_ms } => {
+                let silence = Duration::from_millis(u64::from(silence_ms));
+                facts.outages.healed(from.0, silence, facts.now);
+            }
+        }
+    }
+
+    /// How long the database is left alone at most: less while a buddy is silent.
+    pub fn patience(&self) -> Duration {
+        if self.view.suspects() { law::REVOTE } else { Duration::MAX }
+    }
+
+    /// An operation ended.
+    pub fn table(&mut self, facts: &Facts, asks: &mut Asks, concern: Concern, done: &TableDone) -> Option<NextPhase> {
+        if done.result.is_ok() {
+            match self.view.adopt(facts, asks, &done.snapshot, self.moving.has_begun()) {
+                Read::Old => {}
+                Read::Adopted(gone) => gone.into_iter().for_each(|id| self.forget(id)),
+                Read::Over(next) => return Some(next),
+            }
+        }
+        let after = match concern {
+            Concern::View if done.result.is_err() => After::Read,
+            Concern::Ahead(side) => self.looked_ahead(facts, asks, side, done),
+            Concern::Vote(side) => {
+                let view = &self.view;
+                self.sides[place_of(side)].done(facts, asks, done, |id| view.has_removed(id))
+            }
+            Concern::Alone => self.alone.done(facts, asks, done),
+            Concern::Witnesses => {
+                self.witnesses.picked(facts, asks, &self.sides, &done.snapshot);
+                After::Nothing
+            }
+            Concern::Leave if matches!(done.result, Ok(Outcome::Left)) => {
+                self.moved(asks);
+                return Some(NextPhase::Removed { outage: None });
+            }
+            Concern::Health => {
+                self.own_health.done(asks, done);
+                After::Nothing
+            }
+            Concern::Drain => {
+                self.drain.done(facts, asks, done);
+                After::Nothing
+            }
+            Concern::View | Concern::Find | Concern::Place | Concern::Join | Concern::Leave => After::Nothing,
+        };
+        match after {
+            After::Nothing => {}
+            After::Read => self.view.read_now(facts.now),
+            After::Removed(removed, ends) => self.removed(facts, asks, &removed, ends, &done.snapshot.rows),
+        }
+        None
+    }
+
+    fn looked_ahead(&mut self, facts: &Facts, asks: &Asks, side: Side, done: &TableDone) -> After {
+        let work = &mut self.sides[place_of(side)];
+        if done.result.is_err() {
+            work.look_again(facts.now);
+            return After::Nothing;
+        }
+        if work.ahead(asks.me().id, &done.snapshot) { After::Nothing } else { After::Read }
+    }
+
+    /// The own leave is in the table: this server is off the ring.
+    fn moved(&self, asks: &mut Asks) {
+        let subject = asks.me().id;
+        for buddy in self.view.buddies() {
+            asks.send(buddy.address, buddy.notice_port, NoticeBody::Spliced { subject });
+        }
+    }
+
+    /// A run is out of the table: tell, and go on as the table is now without waiting to read it.
+    fn removed(
+        &mut self,
+        facts: &Facts,
+        asks: &mut Asks,
+        removed: &[Removal],
+        ends: (ServerId, ServerId),
+        rows: &BTreeMap<ServerId, ServerRow>,
+    ) {
+        for removal in removed {
+            if !self.view.note_removal(removal.server) {
+                continue;
+            }
+            asks.tally_mut().removals += 1;
+            let evidence = Some(evidence(facts, removal.server));
+            let told = Removed { voters: removal.voters.clone(), evidence, ..Removed::default() };
+            self.view.tell_gone(asks, removal.server, &removal.name, EventBody::removed(removal.kind, told));
+            asks.send(removal.address, removal.notice_port, NoticeBody::Removed { subject: removal.server });
+            asks.tell_followers(removal.server);
+        }
+        let subject = removed.first().map_or(ServerId::NEW, |r| r.server);
+        let others = [ends.0, ends.1].into_iter().filter(|id| *id != asks.me().id);
+        let known = |id: ServerId| {
+            let chained = self.sides.iter().find_map(|work| work.member(id)).cloned();
+            chained.or_else(|| rows.get(&id).map(Buddy::from))
+        };
+        let ends: Vec<Buddy> = others.filter_map(known).collect();
+        for end in &ends {
+            asks.send(end.address, end.notice_port, NoticeBody::Spliced { subject });
+        }
+        let next = self.sides.each_ref().map(|work| work.next_after(removed).or(ends.first()).cloned());
+        self.view.splice(facts, asks, removed, next);
+        for work in &mut self.sides {
+            work.cut_out(removed);
+        }
+        removed.iter().for_each(|removal| self.forget(removal.server));
+        self.view.read_now(facts.now);
+    }
+
+    /// A row is gone, and all votes in it.
+    fn forget(&mut self, id: ServerId) {
+        self.sides.iter_mut().for_each(|work| work.forget(id));
+    }
+
+    /// The buddy list as it is on disk; `None`: the own row was not read yet.
+    pub const fn kept(&self) -> Option<&BuddyList> {
+        self.view.kept()
+    }
+
+    pub fn buddies(&self) -> impl Iterator<Item = &Buddy> {
+        self.view.buddies()
+    }
+
+    /// For people.
+    pub fn show(&self, facts: &Facts, asks: &Asks, at: Time) -> PhaseView {
+        let drained = self.drain.since();
+        let me = asks.me();
+        PhaseView {
+            phase: "member",
+            id: Some(me.id),
+            incarnation: me.incarnation,
+            buddies: self.view.kept().cloned(),
+            drained,
+            draining: drained.is_some() || self.view.place().is_some_and(|place| place.row.draining),
+            broken_links: self.broken_links(facts, at),
+        }
+    }
+
+    /// Whom this server does not hear and others do.
+    fn broken_links(&self, facts: &Facts, now: Time) -> Vec<BrokenLink> {
+        let proofs = self.witnesses.proofs();
+        let fresh = facts.watches.iter().filter(|w| proofs.fresh(w.target.id, w.target.incarnation, now));
+        let link = fresh.map(|w| {
+            let since = w.detector.deaf_from(VoteKind::Host, &w.reading, &facts.identity.tuning);
+            let arrives = self.callers.reached_since(w.target.id, since);
+            BrokenLink { server: w.target.name.clone(), way: if arrives { "out" } else { "back" } }
+        });
+        link.collect()
+    }
+}
+
+const fn place_of(side: Side) -> usize {
+    match side {
+        Side::First => 0,
+        Side::Second => 1,
+    }
+}
+
+/// Those that are silent, of both sides.
+fn silent(sides: &[SideWork; 2]) -> Vec<ServerId> {
+    sides.iter().flat_map(|work| work.run().silent.iter().map(|(id, _)| *id)).collect()
+}
+
+/// A server of which nothing is known but where it is.
+fn stranger(address: Address) -> Buddy {
+    Buddy { id: ServerId::NEW, name: address.to_string(), address, notice_port: 0, incarnation: Incarnation(0) }
+}
+
+/// An operator's command knows the servers, and no routers.
+fn tell_for_an_operator(asks: &mut Asks, notice: &Notice, subject: ServerId) {
+    if notice.from == ServerId::NEW {
+        asks.tell_followers(subject);
+    }
+}
+
+/// What this server itself saw of another.
+fn evidence(facts: &Facts, server: ServerId) -> Evidence {
+    let Some(watch) = facts.watch_of(server) else { return Evidence::default() };
+    let since = |at| Some(crate::time::millis(facts.now.since(at)));
+    Evidence {
+        misses: Some(watch.reading.consecutive),
+        pulseless_ms: since(watch.reading.pulseless_since()),
+        silence_ms: since(watch.reading.silent_since()),
+    }
+}

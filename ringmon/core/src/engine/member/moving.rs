@@ -1,0 +1,64 @@
+//! R12: a server that hears neither buddy, and is told that both live, is the one whose links are broken. It leaves its place
+//! and joins again elsewhere, after the pause of a rejoin, which grows.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::proofs::Proofs;
+use super::side::SideWork;
+use crate::engine::asks::Asks;
+use crate::engine::facts::Facts;
+use crate::engine::table::Concern;
+use crate::event::EventBody;
+use crate::op::TableOp;
+use crate::row::Mode;
+use crate::time::millis;
+use crate::{Time, VoteKind};
+
+/// See the module.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Moving {
+    /// Since when both buddies are silent here and heard by others.
+    misplaced: Option<Time>,
+    /// Whether this server's own leave may be in the table.
+    begun: bool,
+}
+
+impl Moving {
+    /// Both buddies must have been silent and proved for this long before a server moves.
+    const SURE: Duration = Duration::from_secs(2);
+
+    /// Whether this server's own leave may be in the table.
+    pub const fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, proofs: &Proofs, sides: &[SideWork; 2]) {
+        if !is_misplaced(facts, proofs, sides) {
+            self.misplaced = None;
+            return;
+        }
+        let since = *self.misplaced.get_or_insert(facts.now);
+        if !asks.due(since + Self::SURE) || !asks.ready(Concern::Leave) {
+            return;
+        }
+        if !core::mem::replace(&mut self.begun, true) {
+            asks.own_event(EventBody::Moving { misplaced_ms: millis(facts.now.since(since)) });
+        }
+        let (me, by) = (asks.me(), facts.identity.name.clone());
+        asks.begin(Concern::Leave, TableOp::Leave { id: me.id, incarnation: Some(me.incarnation), by });
+    }
+}
+
+/// Whether both buddies are silent here, and heard by others, and there is another place: two more servers that answer.
+fn is_misplaced(facts: &Facts, proofs: &Proofs, sides: &[SideWork; 2]) -> bool {
+    let proved = |work: &SideWork| {
+        let suspected = work.run().silent.first().is_some_and(|(_, kind)| *kind == VoteKind::Host);
+        suspected && work.members().first().is_some_and(|b| proofs.fresh(b.id, b.incarnation, facts.now))
+    };
+    let ends = sides.each_ref().map(|work| work.run().far_end);
+    let elsewhere = matches!(ends, [Some(one), Some(other)] if one != other);
+    let allowed = facts.mode() == Mode::Act && facts.pool.as_ref().is_some_and(|p| p.frozen.is_none());
+    elsewhere && allowed && sides.iter().all(proved)
+}

@@ -1,0 +1,34 @@
+//! The own row says what the own service checks say.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::asks::Asks;
+use crate::engine::contract::TableDone;
+use crate::engine::facts::Facts;
+use crate::engine::table::Concern;
+use crate::op::TableOp;
+use crate::row::Health;
+
+/// What the row was last asked to say; `None`: unknown.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OwnHealth(pub Option<Health>);
+
+impl OwnHealth {
+    pub fn settle(&mut self, facts: &Facts, asks: &mut Asks) {
+        if self.0 != Some(facts.health) && asks.ready(Concern::Health) {
+            self.0 = Some(facts.health);
+            let me = asks.me();
+            let op = TableOp::SetHealth { me: me.id, incarnation: me.incarnation, health: facts.health };
+            asks.begin(Concern::Health, op);
+        }
+    }
+
+    pub fn done(&mut self, asks: &mut Asks, done: &TableDone) {
+        if done.result.is_ok() {
+            asks.tell_followers(asks.me().id);
+        } else {
+            // Nobody knows what the row says: write again.
+            self.0 = None;
+        }
+    }
+}

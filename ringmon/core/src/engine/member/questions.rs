@@ -1,0 +1,95 @@
+//! R12, asked: other servers' questions. Each is answered as soon as its subject is heard, and forgotten when it is not.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::detector::State;
+use crate::engine::asks::Asks;
+use crate::engine::facts::Facts;
+use crate::engine::watching::Watch;
+use crate::notice::NoticeBody;
+use crate::row::Address;
+use crate::{Incarnation, Time};
+
+/// See the module.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Questions {
+    /// By whom they are about.
+    open: BTreeMap<Address, Question>,
+    /// The earliest time at which questions, evenly spread, would have been allowed up to now.
+    allowed: Time,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Question {
+    since: Time,
+    until: Time,
+    askers: Vec<(Address, u16)>,
+}
+
+impl Questions {
+    /// Servers that are probed for others at a time.
+    const OPEN: usize = 4;
+    /// Questions about each that are answered.
+    const ASKERS: usize = 8;
+    /// A question costs this much of what is allowed ...
+    const COST: Duration = Duration::from_millis(50);
+    /// ... and so much may be saved up: a burst of sixteen.
+    const SAVED: Duration = Duration::from_millis(800);
+    /// A question is open for so long, and for three probes at least.
+    const LIFE: Duration = Duration::from_millis(500);
+
+    /// Whom this server probes for others.
+    pub fn probed(&self) -> impl Iterator<Item = Address> {
+        self.open.keys().copied()
+    }
+
+    /// Another server does not hear this address.
+    pub fn asked(&mut self, facts: &Facts, about: Address, asker: (Address, u16)) {
+        if about == facts.identity.address {
+            return;
+        }
+        let now = facts.now;
+        let allowed = self.allowed.max(now) + Self::COST;
+        if allowed > now + Self::SAVED || (self.open.len() >= Self::OPEN && !self.open.contains_key(&about)) {
+            return;
+        }
+        self.allowed = allowed;
+        let until = now + Self::LIFE.max(facts.identity.tuning.interval * 3);
+        let open = self.open.entry(about).or_insert_with(|| Question { since: now, until, askers: Vec::new() });
+        // Those that asked before may have the later proof too.
+        (open.since, open.until) = (now, until);
+        if !open.askers.contains(&asker) && open.askers.len() < Self::ASKERS {
+            open.askers.push(asker);
+        }
+    }
+
+    /// Answers what can be answered.
+    pub fn settle(&mut self, facts: &Facts, asks: &mut Asks) {
+        let now = facts.now;
+        self.open.retain(|_, open| open.until > now);
+        let answers = self.open.iter().filter_map(|(about, open)| {
+            let watch = facts.watches.iter().find(|w| w.target.address == *about)?;
+            heard(watch, open.since).map(|(incarnation, at)| (*about, incarnation, at))
+        });
+        for (about, incarnation, at) in answers.collect::<Vec<_>>() {
+            let age_ms = u32::try_from(now.since(at).as_millis()).unwrap_or(u32::MAX);
+            for (to, port) in self.open.remove(&about).into_iter().flat_map(|open| open.askers) {
+                asks.send(to, port, NoticeBody::Proof { incarnation, age_ms });
+            }
+        }
+        if let Some(until) = self.open.values().map(|open| open.until).min() {
+            asks.wake_at(until);
+        }
+    }
+}
+
+/// The life that answered after this moment, with a pulse, and when it did last.
+fn heard(watch: &Watch, since: Time) -> Option<(Incarnation, Time)> {
+    let at = watch.reading.last_reply.filter(|at| *at >= since)?;
+    let life = watch.reading.incarnation;
+    (watch.detector.state() == State::Alive && life != Incarnation(0)).then_some((life, at))
+}

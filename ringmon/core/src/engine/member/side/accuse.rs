@@ -1,0 +1,127 @@
+//! Votes of one side: cast, renewed, taken back; and the removal that two of them make.
+
+use alloc::vec::Vec;
+
+use super::{Attempt, Claim, OwnVote, SideWork};
+use crate::edit::TableSnapshot;
+use crate::engine::asks::Asks;
+use crate::engine::facts::Facts;
+use crate::engine::member::finding::{deaf_from, finding, ripe};
+use crate::engine::member::footing::Footing;
+use crate::engine::member::proofs::Proofs;
+use crate::engine::table::Concern;
+use crate::evidence::LocalFault;
+use crate::law;
+use crate::notice::NoticeBody;
+use crate::op::{Finding, TableOp};
+use crate::row::{ServerRow, Vote};
+use crate::{Rule, ServerId, Side, VoteKind};
+
+impl SideWork {
+    /// What may be said of the first `count` of the run.
+    pub fn findings(&self, facts: &Facts, proofs: &Proofs, count: usize) -> Vec<Finding> {
+        let cut = self.suspicion.as_ref().and_then(|s| s.cut);
+        let healing = cut.is_some_and(|at| facts.now.since(at) < law::MUTUAL_LIMIT) && facts.keeps(Rule::R4);
+        let silent = self.run.silent.iter().take(count);
+        let all = silent.filter_map(|(server, kind)| finding(facts, proofs, *server, *kind));
+        all.map(|f| Finding { enough: f.enough && !healing, ..f }).collect()
+    }
+
+    /// R4, when a cut heals: its servers do not hear each other again at the same moment (one whose neighbour has to be
+    /// resolved first takes up to a second longer), and the first to hear takes back the counter-votes that protected its
+    /// whole side. So a server that saw both slots of a row beside the run held by others, one of them of the run, calls no
+    /// silence long enough until that is [`law::MUTUAL_LIMIT`] ago.
+    pub(super) fn look_for_cut(&mut self, facts: &Facts, seen: &TableSnapshot) {
+        let Some(suspicion) = &mut self.suspicion else { return };
+        let in_run = |id: ServerId| self.run.silent.iter().any(|(silent, _)| *silent == id);
+        let fresh = |vote: &&Vote| seen.db_now.since(vote.at).is_none_or(|age| age <= law::MUTUAL_FRESH);
+        let seconded = |row: &ServerRow| {
+            let votes = Side::BOTH.map(|side| row.vote(side).filter(fresh).map(|vote| vote.voter));
+            matches!(votes, [Some(a), Some(b)] if a != b && (in_run(a) || in_run(b)))
+        };
+        if seen.rows.values().any(|row| !in_run(row.id) && seconded(row)) {
+            suspicion.cut = Some(facts.now);
+        }
+    }
+
+    /// Vote, renew the vote, or remove: if there is anything new to say, or it is time to say it again.
+    pub fn accuse(&mut self, facts: &Facts, asks: &mut Asks, proofs: &Proofs, footing: Footing) {
+        self.notify(asks);
+        let busy = asks.busy(Concern::Vote(self.side));
+        if busy || self.withdraw(facts, asks, proofs, footing == Footing::CutOff) {
+            return;
+        }
+        // Without a far end the vote is for the direct buddy only, and removes nobody (R3).
+        let far_end = self.run.far_end.filter(|_| footing == Footing::Firm);
+        let count = if far_end.is_some() { self.run.silent.len() } else { 1 };
+        let findings = self.findings(facts, proofs, count);
+        if !self.hears_others(facts, asks, &findings, footing) || self.run.all {
+            return;
+        }
+        let Some(suspicion) = &mut self.suspicion else { return };
+        let said = findings.iter().map(|f| (f.server, f.silence.kind, ripe(facts, asks, f))).collect();
+        let claim = Claim { findings: said, far_end };
+        let due = suspicion.again || suspicion.sent.as_ref() != Some(&claim) || asks.due(suspicion.next);
+        if !due || !asks.due(suspicion.not_before) || !asks.ready(Concern::Vote(self.side)) {
+            return;
+        }
+        suspicion.again = false;
+        suspicion.sent = Some(claim);
+        let cast =
+            |f: &Finding| (f.server, OwnVote { kind: f.silence.kind, incarnation: f.incarnation, confirmed: false });
+        self.attempt = Attempt::Cast(findings.iter().map(cast).collect());
+        let accusation = facts.accusation(asks, self.side, findings, far_end);
+        asks.begin(Concern::Vote(self.side), TableOp::Accuse(accusation));
+    }
+
+    /// R2: another server was heard since the silence began. A server that hears nobody cannot vote, and says so once.
+    fn hears_others(&mut self, facts: &Facts, asks: &mut Asks, findings: &[Finding], footing: Footing) -> bool {
+        let Some(deaf_from) = findings.iter().filter_map(|f| deaf_from(facts, f)).max() else { return false };
+        let Some(suspicion) = &mut self.suspicion else { return false };
+        let deaf = facts.keeps(Rule::R2) && !facts.watches.heard_since(deaf_from);
+        if !deaf && footing != Footing::CutOff {
+            return true;
+        }
+        let lasts = facts.now.since(deaf_from) > facts.identity.tuning.ears();
+        if lasts && !core::mem::replace(&mut suspicion.deaf, true) {
+            asks.void(LocalFault::Deaf, 1);
+        }
+        false
+    }
+
+    /// Take back the votes that are not true any more, or all of a server that is rather cut off itself. True: that is under way.
+    fn withdraw(&mut self, facts: &Facts, asks: &mut Asks, proofs: &Proofs, cut_off: bool) -> bool {
+        self.votes.retain(|id, vote| facts.watch_of(*id).is_none_or(|w| w.target.incarnation == vote.incarnation));
+        let spared = |id: &ServerId, vote: &OwnVote| proofs.spare(*id, vote.incarnation, facts.now);
+        let untrue = |id: &ServerId, vote: &OwnVote| {
+            let finding = facts.watch_of(*id).map(|w| w.detector.state().finding());
+            match finding {
+                Some(Some(VoteKind::Agent)) => vote.kind == VoteKind::Host,
+                Some(Some(VoteKind::Host)) => false,
+                Some(None) | None => true,
+            }
+        };
+        let over = |(id, vote): &(&ServerId, &OwnVote)| cut_off || untrue(id, vote) || spared(id, vote);
+        let subjects: Vec<ServerId> = self.votes.iter().filter(over).map(|(id, _)| *id).collect();
+        if subjects.is_empty() || !asks.ready(Concern::Vote(self.side)) {
+            return !subjects.is_empty();
+        }
+        self.attempt = Attempt::TakeBack(subjects.clone());
+        asks.begin(Concern::Vote(self.side), TableOp::Withdraw { me: asks.me().id, subjects });
+        true
+    }
+
+    /// Tell the witness on the other side of the run, as soon as a vote is there and the witness is known.
+    fn notify(&mut self, asks: &mut Asks) {
+        let Some(suspicion) = &mut self.suspicion else { return };
+        let Some(subject) = self.chain.members.first().map(|b| b.id) else { return };
+        let witness = match self.run.far_end {
+            Some(id) => self.chain.member(id),
+            None => self.chain.members.get(1),
+        };
+        let Some(witness) = witness else { return };
+        if suspicion.first_vote.is_some() && suspicion.notified.insert(witness.id) {
+            asks.send(witness.address, witness.notice_port, NoticeBody::Voted { subject });
+        }
+    }
+}

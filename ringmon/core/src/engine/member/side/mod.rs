@@ -1,0 +1,272 @@
+//! One side of the ring: who is silent there, who lives beyond, and when to say so.
+
+mod accuse;
+mod verdicts;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub(super) use self::verdicts::After;
+use crate::ahead::{Chain, Run, Window};
+use crate::backoff::Backoff;
+use crate::buddy::Buddy;
+use crate::edit::{Lookup, Removal, TableSnapshot};
+use crate::engine::asks::Asks;
+use crate::engine::facts::Facts;
+use crate::engine::table::Concern;
+use crate::law;
+use crate::op::TableOp;
+use crate::outcome::Held;
+use crate::{Incarnation, Rule, ServerId, Side, Time, VoteKind};
+
+/// What goes on towards one buddy.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SideWork {
+    side: Side,
+    chain: Chain,
+    run: Run,
+    suspicion: Option<Suspicion>,
+    /// Votes that may stand in the table in this server's name.
+    votes: BTreeMap<ServerId, OwnVote>,
+    /// What the operation under way may change of them.
+    attempt: Attempt,
+    window: Window,
+    ahead_at: Time,
+}
+
+/// A vote as this server cast it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct OwnVote {
+    kind: VoteKind,
+    incarnation: Incarnation,
+    /// The table said that it is there.
+    confirmed: bool,
+}
+
+/// The operation on votes that is under way.
+#[derive(Debug, Serialize, Deserialize)]
+enum Attempt {
+    Cast(Vec<(ServerId, OwnVote)>),
+    TakeBack(Vec<ServerId>),
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self::Cast(Vec::new())
+    }
+}
+
+/// The time during which the direct buddy is silent.
+#[derive(Debug, Serialize, Deserialize)]
+struct Suspicion {
+    since: Time,
+    first_vote: Option<Time>,
+    next: Time,
+    not_before: Time,
+    sent: Option<Claim>,
+    again: bool,
+    held: Option<Held>,
+    notified: BTreeSet<ServerId>,
+    conflicts: Backoff,
+    /// Whether it was told that this server hears nobody at all.
+    deaf: bool,
+    /// When both sides of a cut were last seen to accuse each other ([`SideWork::look_for_cut`]).
+    cut: Option<Time>,
+}
+
+/// What an accusation comes to; when it changes, the next one goes out at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Claim {
+    /// Whom, of what, and whether it has lasted for as long as a removal needs.
+    findings: Vec<(ServerId, VoteKind, bool)>,
+    far_end: Option<ServerId>,
+}
+
+impl Suspicion {
+    fn new(now: Time) -> Self {
+        Self {
+            since: now,
+            first_vote: None,
+            next: now,
+            not_before: now,
+            sent: None,
+            again: false,
+            held: None,
+            notified: BTreeSet::new(),
+            conflicts: Backoff::new(Duration::from_millis(10), Duration::from_millis(250)),
+            deaf: false,
+            cut: None,
+        }
+    }
+}
+
+impl SideWork {
+    pub fn new(side: Side, facts: &Facts) -> Self {
+        Self {
+            side,
+            chain: Chain::default(),
+            run: Run::none(),
+            suspicion: None,
+            votes: BTreeMap::new(),
+            attempt: Attempt::default(),
+            window: first_window(facts),
+            ahead_at: Time::ZERO,
+        }
+    }
+
+    pub const fn side(&self) -> Side {
+        self.side
+    }
+
+    /// The silent servers next to this one, and what is beyond them.
+    pub const fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Everybody known on this side, nearest first.
+    pub fn members(&self) -> &[Buddy] {
+        &self.chain.members
+    }
+
+    pub fn member(&self, id: ServerId) -> Option<&Buddy> {
+        self.chain.member(id)
+    }
+
+    /// Since when the direct buddy is silent.
+    pub fn suspected_since(&self) -> Option<Time> {
+        self.suspicion.as_ref().map(|suspicion| suspicion.since)
+    }
+
+    /// Compare what is known of this side with what the watches say, and look further if need be (R1).
+    pub fn look(&mut self, facts: &Facts, asks: &mut Asks, buddy: Option<&Buddy>, of_two: bool) {
+        let Some(buddy) = buddy else {
+            self.calm(Chain::default(), facts);
+            return;
+        };
+        if self.chain.members.first() != Some(buddy) {
+            self.turn_to(buddy, of_two, facts);
+        }
+        self.run = self.chain.run(|id| facts.watches.judge(id));
+        if !facts.keeps(Rule::R9) {
+            self.run.stop_at_agents();
+        }
+        if self.run.silent.is_empty() {
+            self.calm(Chain::of(buddy.clone(), of_two), facts);
+            return;
+        }
+        if self.suspicion.is_none() {
+            self.suspicion = Some(Suspicion::new(facts.now));
+            self.ahead_at = facts.now;
+        }
+        self.widen(facts);
+        if !of_two && asks.due(self.ahead_at) && asks.ready(Concern::Ahead(self.side)) {
+            self.ahead_at = facts.now + asks.revote();
+            let op = TableOp::Ahead { from: asks.me().id, side: self.side, count: self.window.rows() };
+            asks.begin(Concern::Ahead(self.side), op);
+        }
+    }
+
+    /// Everybody in the window is silent: look further, now.
+    fn widen(&mut self, facts: &Facts) {
+        let narrow = self.run.silent.len() >= usize::from(self.window.rows()) && facts.keeps(Rule::R1);
+        if self.run.far_end.is_none() && !self.chain.whole && narrow {
+            let wider = self.window.wider();
+            if wider != self.window {
+                self.window = wider;
+                self.ahead_at = facts.now;
+            }
+        }
+    }
+
+    /// The buddy on this side is another one. If it was looked at already, because all before it were silent and are gone
+    /// now, what is known of it and of those beyond it goes on; the suspicion is a new one.
+    fn turn_to(&mut self, buddy: &Buddy, of_two: bool, facts: &Facts) {
+        match self.chain.members.iter().position(|m| m == buddy) {
+            Some(at) => {
+                self.chain.members.drain(..at);
+                self.suspicion = None;
+            }
+            None => self.calm(Chain::of(buddy.clone(), of_two), facts),
+        }
+    }
+
+    /// Nobody is silent here.
+    fn calm(&mut self, chain: Chain, facts: &Facts) {
+        self.run = chain.run(|id| facts.watches.judge(id));
+        self.chain = chain;
+        self.suspicion = None;
+        self.window = first_window(facts);
+    }
+
+    /// The look ahead failed: again as soon as the database may be asked.
+    pub const fn look_again(&mut self, now: Time) {
+        self.ahead_at = now;
+    }
+
+    /// The servers along this side were read. False: the ring is not as this server knows it.
+    pub fn ahead(&mut self, me: ServerId, seen: &TableSnapshot) -> bool {
+        let walk = seen.answers.iter().find_map(|(lookup, ids)| match lookup {
+            Lookup::Walk { from, side, count } if *from == me && *side == self.side => Some((*count, ids)),
+            Lookup::Walk { .. }
+            | Lookup::Id(_)
+            | Lookup::Name(_)
+            | Lookup::Address(_)
+            | Lookup::Pick(_)
+            | Lookup::Removals(_)
+            | Lookup::Members
+            | Lookup::LastEvent(_) => None,
+        });
+        let Some((count, ids)) = walk else { return false };
+        let Some(buddy) = self.chain.members.first() else { return true };
+        if ids.first() != Some(&buddy.id) {
+            return false;
+        }
+        let further = ids.iter().skip(1).filter_map(|id| seen.rows.get(id)).map(Buddy::from);
+        let members = core::iter::once(buddy.clone()).chain(further).collect();
+        self.chain = Chain { members, whole: ids.len() < usize::from(count) };
+        true
+    }
+
+    /// Whom to watch beyond the buddy.
+    pub fn watched(&self) -> Vec<&Buddy> {
+        if self.suspicion.is_none() {
+            return Vec::new();
+        }
+        self.chain.watched(&self.run, usize::from(self.window.rows())).skip(1).collect()
+    }
+
+    /// The buddy here, once these are gone.
+    pub fn next_after(&self, removed: &[Removal]) -> Option<&Buddy> {
+        self.chain.members.iter().find(|member| !is_in(removed, member.id))
+    }
+
+    /// These are gone. The first member stays until [`Self::look`] misses it and begins a new suspicion.
+    pub fn cut_out(&mut self, removed: &[Removal]) {
+        let first = self.chain.members.first().map(|member| member.id);
+        self.chain.members.retain(|member| Some(member.id) == first || !is_in(removed, member.id));
+    }
+
+    /// A row is gone, and all votes in it.
+    pub fn forget(&mut self, id: ServerId) {
+        self.votes.remove(&id);
+    }
+
+    /// Another server voted: look at the table again, if there is anything to look for.
+    pub const fn voted_elsewhere(&mut self) {
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.again = true;
+        }
+    }
+}
+
+fn is_in(removed: &[Removal], id: ServerId) -> bool {
+    removed.iter().any(|removal| removal.server == id)
+}
+
+/// How far the first look goes. In a simulation without R1 it is the only one, and no farther than the buddy's buddy.
+fn first_window(facts: &Facts) -> Window {
+    Window::first(if facts.keeps(Rule::R1) { law::AHEAD } else { 1 })
+}

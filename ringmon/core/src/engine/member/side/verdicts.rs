@@ -1,0 +1,161 @@
+//! What votes and removals of one side came to.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Attempt, OwnVote, SideWork};
+use crate::edit::{Removal, TableSnapshot};
+use crate::engine::asks::Asks;
+use crate::engine::contract::TableDone;
+use crate::engine::facts::Facts;
+use crate::event::EventBody;
+use crate::outcome::{Held, Outcome};
+use crate::{ServerId, Side, Time};
+
+/// The coarsest clock that a database is read by.
+const CLOCK_STEP: Duration = Duration::from_millis(1);
+/// A retry waits no longer than this.
+const RETRY_MOST: Duration = Duration::from_millis(250);
+
+/// What a member has to do about an end of an operation.
+#[derive(Debug, PartialEq)]
+pub(in crate::engine::member) enum After {
+    Nothing,
+    /// Read the own row again, now.
+    Read,
+    /// A run is out of the table.
+    Removed(Vec<Removal>, (ServerId, ServerId)),
+}
+
+impl SideWork {
+    /// An accusation or a withdrawal ended. `is_known`: this server's removal of that one was taken note of.
+    pub fn done(
+        &mut self,
+        facts: &Facts,
+        asks: &mut Asks,
+        done: &TableDone,
+        is_known: impl Fn(ServerId) -> bool,
+    ) -> After {
+        let attempt = core::mem::take(&mut self.attempt);
+        let Ok(outcome) = &done.result else {
+            self.failed(attempt);
+            return After::Nothing;
+        };
+        self.look_for_cut(facts, &done.snapshot);
+        match outcome {
+            Outcome::Voted { subjects } => self.voted(facts, asks, subjects, attempt),
+            Outcome::Withdrawn => self.taken_back(facts, asks, attempt),
+            Outcome::Removed { removed, ends } if removed.iter().any(|r| !is_known(r.server)) => {
+                return After::Removed(removed.clone(), *ends);
+            }
+            Outcome::Held(held) => self.held(asks, *held, &done.snapshot),
+            Outcome::Braked => {
+                self.wait(asks);
+                return After::Read;
+            }
+            Outcome::Overtaken => self.retry(facts, asks),
+            // Removed, it says again, of those whose removal was taken note of: what this side knew when it asked is old.
+            Outcome::Removed { .. }
+            | Outcome::Stale
+            | Outcome::Read
+            | Outcome::Joined { .. }
+            | Outcome::Left
+            | Outcome::AloneMarked
+            | Outcome::Written
+            | Outcome::NameTaken { .. }
+            | Outcome::AddressTaken { .. } => {
+                self.look_again(facts.now);
+                self.retry(facts, asks);
+                self.taken_back(facts, asks, attempt);
+                return After::Read;
+            }
+        }
+        After::Nothing
+    }
+
+    /// Nobody knows what was written: believe the worst, so that it is taken back when it is not true any more.
+    fn failed(&mut self, attempt: Attempt) {
+        if let Attempt::Cast(votes) = attempt {
+            for (id, vote) in votes {
+                self.votes.entry(id).or_insert(vote);
+            }
+        }
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.sent = None;
+        }
+    }
+
+    fn voted(&mut self, facts: &Facts, asks: &mut Asks, subjects: &[ServerId], attempt: Attempt) {
+        let Attempt::Cast(cast) = attempt else { return };
+        for (id, vote) in cast.into_iter().filter(|(id, _)| subjects.contains(id)) {
+            let vote = OwnVote { confirmed: true, ..vote };
+            if self.votes.insert(id, vote) != Some(vote) {
+                asks.tally_mut().votes += 1;
+                let name = self.chain.member(id).map_or_else(|| id.to_string(), |b| b.name.clone());
+                asks.event(&name, EventBody::Vote { kind: vote.kind, side: self.side });
+                asks.tell_followers(id);
+            }
+        }
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.first_vote.get_or_insert(facts.now);
+            suspicion.conflicts.reset();
+        }
+        self.wait(asks);
+    }
+
+    /// Votes were taken back, or were not there any more.
+    fn taken_back(&mut self, facts: &Facts, asks: &mut Asks, attempt: Attempt) {
+        let Attempt::TakeBack(subjects) = attempt else { return };
+        for id in subjects {
+            if let Some(vote) = self.votes.remove(&id).filter(|vote| vote.confirmed) {
+                asks.event(&facts.watches.name_of(id), EventBody::VoteWithdrawn { kind: vote.kind });
+                asks.tell_followers(id);
+            }
+        }
+    }
+
+    fn held(&mut self, asks: &mut Asks, held: Held, seen: &TableSnapshot) {
+        asks.held(held);
+        let name = self.chain.members.first().map_or_else(String::new, |b| b.name.to_owned());
+        let Some(suspicion) = &mut self.suspicion else { return };
+        if suspicion.held.replace(held) != Some(held) {
+            asks.event(&name, EventBody::Held { why: held });
+        }
+        self.wait(asks);
+        if held == Held::TooYoung
+            && let Some(at) = self.old_enough_at(asks, seen)
+            && let Some(suspicion) = &mut self.suspicion
+        {
+            suspicion.next = suspicion.next.min(at);
+        }
+    }
+
+    /// R3: when the next of the votes against this run that are too young will have stood for H. To look again at 2H, as for
+    /// reasons that nobody can reckon, costs up to another H: both witnesses vote within a few milliseconds of each other.
+    fn old_enough_at(&self, asks: &Asks, seen: &TableSnapshot) -> Option<Time> {
+        let hold = asks.tables().hold();
+        let rows = self.run.silent.iter().filter_map(|(id, _)| seen.rows.get(id));
+        let votes = rows.flat_map(|row| Side::BOTH.map(|side| row.vote(side))).flatten();
+        let missing =
+            votes.filter_map(|vote| hold.checked_sub(seen.db_now.since(vote.since)?)).filter(|m| !m.is_zero());
+        missing.min().map(|missing| seen.read_at + missing + CLOCK_STEP)
+    }
+
+    /// Again at H, 2H, 4H ... after the first vote, at most a re-vote's time apart.
+    fn wait(&mut self, asks: &mut Asks) {
+        if let Some(suspicion) = &mut self.suspicion {
+            let first = suspicion.first_vote.unwrap_or(suspicion.since);
+            suspicion.next = asks.next_check(first);
+        }
+    }
+
+    /// The table was not as believed: again soon, formed anew.
+    fn retry(&mut self, facts: &Facts, asks: &mut Asks) {
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.sent = None;
+            suspicion.not_before = facts.now + suspicion.conflicts.next(asks.rng()).min(RETRY_MOST);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The own row and both buddies' rows as last read, when to read them again, and what became of others.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::buddy::{Buddy, BuddyList};
+use crate::edit::{Lookup, Removal, StoredEvent, TableSnapshot};
+use crate::engine::asks::Asks;
+use crate::engine::contract::{Output, Stopped};
+use crate::engine::entry::NextPhase;
+use crate::engine::facts::Facts;
+use crate::engine::table::Concern;
+use crate::event::{Cause, EventBody, EventKind, Left, Removed};
+use crate::law;
+use crate::notice::NoticeBody;
+use crate::op::TableOp;
+use crate::row::Address;
+use crate::{Purpose, Rule, ServerId, ServerRow, Side, Time};
+
+/// See the module.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct View {
+    place: Option<Place>,
+    kept: Option<BuddyList>,
+    /// What was read from the table before this moment is older than what is known.
+    known_at: Time,
+    /// When to read the own row again.
+    read_at: Time,
+    stranger_at: Time,
+    suspects_since: Option<Time>,
+    /// Former buddies of which it is not known what became of them.
+    vanished: BTreeSet<ServerId>,
+    told_gone: BTreeSet<ServerId>,
+    /// Servers that this one removed itself.
+    own_removals: BTreeSet<ServerId>,
+    /// R6: for how long nobody heard this server before it was last removed while it lived, and when that was found.
+    outage: Option<(Duration, Time)>,
+}
+
+/// The own row and the servers it links to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub row: ServerRow,
+    /// First, second; `None` in a ring of one.
+    pub buddies: [Option<Buddy>; 2],
+}
+
+impl Place {
+    /// Whether the pool has one other server.
+    pub fn of_two(&self) -> bool {
+        self.row.first_buddy == self.row.second_buddy && !self.is_alone()
+    }
+
+    /// Whether the pool has no other server.
+    pub fn is_alone(&self) -> bool {
+        self.row.first_buddy == self.row.id
+    }
+}
+
+/// What reading the table came to.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// Nothing about this server, or nothing newer.
+    Old,
+    /// Taken over. The rows of these are gone, and all votes in them.
+    Adopted(Vec<ServerId>),
+    /// This server is no member any more.
+    Over(NextPhase),
+}
+
+/// For so long a server tells its buddies of its last outage: as long as half of it would count.
+const OUTAGE_TOLD: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl View {
+    pub fn new(now: Time, outage: Option<(Duration, Time)>) -> Self {
+        Self {
+            place: None,
+            kept: None,
+            known_at: now,
+            read_at: now,
+            stranger_at: Time::ZERO,
+            suspects_since: None,
+            vanished: BTreeSet::new(),
+            told_gone: BTreeSet::new(),
+            own_removals: BTreeSet::new(),
+            outage,
+        }
+    }
+
+    /// `None`: it was not read yet.
+    pub const fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    pub fn buddies(&self) -> impl Iterator<Item = &Buddy> {
+        self.place.iter().flat_map(|place| place.buddies.iter().flatten())
+    }
+
+    /// The buddy list as it is on disk.
+    pub const fn kept(&self) -> Option<&BuddyList> {
+        self.kept.as_ref()
+    }
+
+    /// Whether a buddy is silent.
+    pub const fn suspects(&self) -> bool {
+        self.suspects_since.is_some()
+    }
+
+    /// Whether this server removed that one itself, and took note of it.
+    pub fn has_removed(&self, id: ServerId) -> bool {
+        self.own_removals.contains(&id)
+    }
+
+    /// Read the own row again when it is time: on a hint, while a buddy is silent (since this moment), and now and then.
+    /// `silent` are looked up too.
+    pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, suspects: Option<Time>, silent: &[ServerId]) {
+        if suspects != self.suspects_since {
+            self.suspects_since = suspects;
+            if let Some(since) = suspects {
+                self.read_at = self.read_at.min(asks.next_check(since));
+            }
+        }
+        if has_strange_life(facts) {
+            self.hint(facts.now);
+        }
+        if !asks.due(self.read_at) || !asks.ready(Concern::View) {
+            return;
+        }
+        let regular = facts.now + asks.rng().around(law::REREAD, 10);
+        self.read_at = suspects.map_or(regular, |since| asks.next_check(since));
+        let mut known = self.vanished.clone();
+        known.extend(self.buddies().map(|b| b.id));
+        known.extend(silent);
+        let op = TableOp::View { me: asks.me().id, known: known.into_iter().collect() };
+        asks.begin(Concern::View, op);
+    }
+
+    /// Read now.
+    pub const fn read_now(&mut self, now: Time) {
+        self.read_at = now;
+    }
+
+    /// Read soon, but not more often than strangers may make it.
+    pub fn hint(&mut self, now: Time) {
+        let at = self.stranger_at.max(now);
+        if self.read_at > at {
+            self.read_at = at;
+            self.stranger_at = at + law::STRANGER_EVERY;
+        }
+    }
+
+    /// R10: a probe for a buddy from a server that is none.
+    pub fn stranger(&mut self, facts: &Facts, address: Address) {
+        if !self.buddies().any(|buddy| buddy.address == address) && facts.keeps(Rule::R10) {
+            self.hint(facts.now);
+        }
+    }
+
+    /// Take over what was read, if it is about this server and not older than what is known. `moving`: it may have left by itself.
+    pub fn adopt(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot, moving: bool) -> Read {
+        let me = asks.me();
+        let lookup = Lookup::Id(me.id);
+        if !seen.asked(&lookup) || seen.read_at < self.known_at {
+            return Read::Old;
+        }
+        let Some(row) = seen.row(&lookup) else { return self.gone(facts, asks, seen, moving) };
+        let other_life = row.incarnation == me.incarnation && row.boot != facts.identity.boot;
+        if row.incarnation > me.incarnation || other_life {
+            return Read::Over(NextPhase::Stopped(Stopped::Refused(format!(
+                "name {} was taken over by another agent (incarnation {}, own {}); is a second one running with the same name?",
+                row.name, row.incarnation.0, me.incarnation.0
+            ))));
+        }
+        let older = self.place.as_ref().is_some_and(|place| row.version < place.row.version);
+        if older || row.incarnation < me.incarnation {
+            return Read::Old;
+        }
+        let [Ok(first), Ok(second)] = Side::BOTH.map(|side| self.buddy(row, side, seen)) else {
+            // A buddy's row went between two reads: the own row has changed by now.
+            self.read_at = facts.now;
+            return Read::Old;
+        };
+        self.install(facts, asks, row.clone(), [first, second]);
+        Read::Adopted(self.became(facts, asks, seen))
+    }
+
+    /// The buddy that `row` names on this side; `Err` if its row was not read and is not known.
+    fn buddy(&self, row: &ServerRow, side: Side, seen: &TableSnapshot) -> Result<Option<Buddy>, ServerId> {
+        let id = row.buddy(side);
+        if id == row.id {
+            return Ok(None);
+        }
+        let known = || self.buddies().find(|b| b.id == id).cloned();
+        seen.rows.get(&id).map(Buddy::from).or_else(known).map(Some).ok_or(id)
+    }
+
+    /// The own row is not there.
+    fn gone(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot, moving: bool) -> Read {
+        let Some(event) = seen.events.get(&asks.me().id) else {
+            self.read_at = facts.now;
+            return Read::Old;
+        };
+        let own = |e: &StoredEvent| moving && e.by == facts.identity.name;
+        if event.as_ref().is_some_and(|e| e.kind() == EventKind::Left && !own(e)) {
+            return Read::Over(NextPhase::Stopped(Stopped::LeftByOperator));
+        }
+        let cause = event.as_ref().map(|e| Box::new(Cause { by: e.by.clone(), body: e.body.clone() }));
+        asks.own_event(EventBody::Removed { cause });
+        let outage = event.as_ref().and_then(|e| outage(e, seen));
+        Read::Over(NextPhase::Removed { outage })
+    }
+
+    /// These are the buddies now.
+    fn install(&mut self, facts: &Facts, asks: &mut Asks, row: ServerRow, buddies: [Option<Buddy>; 2]) {
+        let name = |buddy: &Option<Buddy>| buddy.as_ref().map(|b| b.name.clone());
+        let names = |buddies: &[Option<Buddy>; 2]| -> [Option<String>; 2] { [name(&buddies[0]), name(&buddies[1])] };
+        let me = asks.me();
+        let old = self.place.replace(Place { row, buddies: buddies.clone() });
+        let before: Vec<ServerId> =
+            old.iter().flat_map(|place| place.buddies.iter().flatten()).map(|buddy| buddy.id).collect();
+        let now: Vec<ServerId> = buddies.iter().flatten().map(|buddy| buddy.id).collect();
+        self.vanished.extend(before.iter().filter(|id| !now.contains(id)));
+        if old.as_ref().is_none_or(|place| names(&place.buddies) != names(&buddies)) {
+            let [first, second] = names(&buddies);
+            asks.own_event(EventBody::Buddies { first, second });
+        }
+        for buddy in buddies.iter().flatten().filter(|b| !before.contains(&b.id)) {
+            self.tell_outage(facts, asks, buddy);
+        }
+        if old.is_none() {
+            for buddy in buddies.iter().flatten() {
+                asks.send(buddy.address, buddy.notice_port, NoticeBody::Spliced { subject: me.id });
+            }
+        }
+        let [first, second] = buddies;
+        let list = BuddyList { id: me.id, incarnation: me.incarnation, first, second };
+        if self.kept.as_ref() != Some(&list) {
+            self.kept = Some(list.clone());
+            asks.say(Output::Keep(list));
+        }
+    }
+
+    /// R6: new buddies know nothing of an outage after which this server was removed: it tells them itself.
+    fn tell_outage(&self, facts: &Facts, asks: &mut Asks, buddy: &Buddy) {
+        let Some((silence, at)) = self.outage else { return };
+        if facts.now.since(at) < OUTAGE_TOLD {
+            let silence_ms = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
+            asks.send(buddy.address, buddy.notice_port, NoticeBody::Outage { silence_ms });
+        }
+    }
+
+    /// What became of servers that are no buddies any more: those whose rows are gone.
+    fn became(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot) -> Vec<ServerId> {
+        let me = asks.me().id;
+        let gone = seen.events.iter().filter(|(id, _)| **id != me && !seen.rows.contains_key(id));
+        let mut forgotten = Vec::new();
+        for (id, event) in gone {
+            self.vanished.remove(id);
+            forgotten.push(*id);
+            if let Some(event) = event {
+                self.seen_gone(asks, *id, event);
+            }
+        }
+        self.vanished.retain(|id| !seen.rows.contains_key(id));
+        if !self.vanished.is_empty() {
+            self.read_at = facts.now;
+        }
+        forgotten
+    }
+
+    /// A server is out of the table, by another one's doing.
+    fn seen_gone(&mut self, asks: &mut Asks, id: ServerId, event: &StoredEvent) {
+        let body = match event.body.removal() {
+            Some((kind, removed)) => {
+                let (voters, evidence) = (removed.voters.clone(), removed.witnessed());
+                EventBody::removed(kind, Removed { voters, evidence, ..Removed::default() })
+            }
+            None if event.kind() == EventKind::Left => {
+                EventBody::Left(Left { by: Some(event.by.clone()), ..Left::default() })
+            }
+            None => return,
+        };
+        self.tell_gone(asks, id, &event.subject_name, body);
+    }
+
+    /// A server is out of the table: told once.
+    pub fn tell_gone(&mut self, asks: &mut Asks, server: ServerId, name: &str, body: EventBody) {
+        if self.told_gone.insert(server) {
+            asks.event(name, body);
+        }
+    }
+
+    /// This server removed that one. False: it was taken note of before.
+    pub fn note_removal(&mut self, server: ServerId) -> bool {
+        self.own_removals.insert(server)
+    }
+
+    /// A run next to this server was removed by it: what its row says now, without waiting to read it. `next` are the
+    /// buddies of each side, once the run is gone.
+    pub fn splice(&mut self, facts: &Facts, asks: &mut Asks, removed: &[Removal], next: [Option<Buddy>; 2]) {
+        let Some(place) = &self.place else { return };
+        let (mut row, mut buddies) = (place.row.clone(), place.buddies.clone());
+        let links = [&mut row.first_buddy, &mut row.second_buddy];
+        for ((link, buddy), next) in links.into_iter().zip(&mut buddies).zip(next) {
+            if removed.iter().any(|r| r.server == *link) {
+                *link = next.as_ref().map_or(asks.me().id, |b| b.id);
+                *buddy = next;
+                // Only then: a read that is on its way may be the one that knows what others have changed here since (R10).
+                self.known_at = facts.now;
+            }
+        }
+        self.install(facts, asks, row, buddies);
+        for removal in removed {
+            self.vanished.remove(&removal.server);
+        }
+    }
+}
+
+/// A buddy that answers as another life than its row had: the row has changed.
+fn has_strange_life(facts: &Facts) -> bool {
+    facts.watches.iter().any(|w| {
+        w.purpose == Purpose::Buddy && w.reading.incarnation > w.target.incarnation && w.reading.last_reply.is_some()
+    })
+}
+
+/// For how long nobody heard a server that finds itself removed: what its removal says, and the time since. It may have been
+/// heard again a little earlier, so this is rather too long, which removes nobody.
+fn outage(removal: &StoredEvent, seen: &TableSnapshot) -> Option<Duration> {
+    let EventBody::Down(removed) = &removal.body else { return None };
+    Some(Duration::from_millis(removed.silence_ms?) + seen.db_now.since(removal.at)?)
+}

@@ -1,0 +1,149 @@
+//! R12, asking: does any other server hear the one that this one does not?
+//!
+//! ```text
+//! suspicion --> three random servers --Ask--> each probes the suspect for half a second --Proof--> proved, for 3 s
+//!     ^                                                                                              |
+//!     +----------------------- again after a second, while the silence lasts ----------------------+
+//! ```
+//!
+//! A proof counts only as the answer to a question of this server's own, so it is younger than the silence. While one is
+//! fresh this server takes its vote back, and so no two votes stand (a vote against a server that accuses this one stays as a
+//! counter-vote, R4, and never gets old enough to remove upon). Silence is no answer: no removal waits for one.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::proofs::Proofs;
+use super::side::SideWork;
+use super::view::Place;
+use crate::buddy::Buddy;
+use crate::edit::{Lookup, TableSnapshot};
+use crate::engine::asks::Asks;
+use crate::engine::facts::Facts;
+use crate::engine::table::Concern;
+use crate::event::EventBody;
+use crate::notice::NoticeBody;
+use crate::op::TableOp;
+use crate::time::millis;
+use crate::{Incarnation, Rule, ServerId, Side, Time, VoteKind};
+
+/// See the module.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Witnesses {
+    proofs: Proofs,
+    /// Own questions that may still be answered.
+    asked: Vec<Question>,
+    again_at: Time,
+    /// Those of whom was asked at all in their present silence.
+    raised: BTreeSet<(ServerId, Incarnation)>,
+    /// Those of whom it was told that only the link is broken.
+    told: BTreeSet<ServerId>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Question {
+    witness: ServerId,
+    subject: (ServerId, Incarnation),
+    until: Time,
+}
+
+impl Witnesses {
+    /// Witnesses a round.
+    const THREE: usize = 3;
+    /// Suspects of one side that are asked about, nearest first.
+    const SUBJECTS: usize = 4;
+    /// Between two rounds, +- 20 %.
+    const AGAIN: Duration = Duration::from_secs(1);
+    /// Between two rounds when another server falls silent.
+    const SPACING: Duration = Duration::from_millis(50);
+    /// An answer counts for this long after its question.
+    const ANSWERED: Duration = Duration::from_secs(2);
+
+    /// Whom others heard.
+    pub const fn proofs(&self) -> &Proofs {
+        &self.proofs
+    }
+
+    /// Ask, if it is time.
+    pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, place: &Place, sides: &[SideWork; 2]) {
+        let subjects = subjects(facts, sides);
+        let silent: BTreeSet<ServerId> = sides.iter().flat_map(|w| w.run().silent.iter().map(|(id, _)| *id)).collect();
+        let votes = Side::BOTH.map(|side| place.row.vote(side).map(|vote| vote.voter));
+        self.proofs.keep(&silent, votes.into_iter().flatten().collect());
+        self.told.retain(|id| silent.contains(id));
+        self.raised.retain(|(id, _)| silent.contains(id));
+        self.asked.retain(|q| q.until > facts.now);
+        if !place.of_two() && !place.is_alone() && !subjects.is_empty() && facts.keeps(Rule::R12) {
+            self.ask(facts, asks, &subjects);
+        }
+    }
+
+    /// A round of questions begins with a look at the table for random servers.
+    fn ask(&mut self, facts: &Facts, asks: &mut Asks, subjects: &[Buddy]) {
+        if subjects.iter().any(|b| !self.raised.contains(&(b.id, b.incarnation))) {
+            self.again_at = self.again_at.min(facts.now + Self::SPACING);
+            if self.raised.is_empty() {
+                self.again_at = facts.now;
+            }
+        }
+        if !asks.due(self.again_at) || !asks.ready(Concern::Witnesses) {
+            return;
+        }
+        self.raised.extend(subjects.iter().map(|b| (b.id, b.incarnation)));
+        self.again_at = facts.now + asks.rng().around(Self::AGAIN, 20);
+        let picks = (0..Self::THREE).map(|_| asks.rng().pick()).collect();
+        asks.begin(Concern::Witnesses, TableOp::PickWitnesses { picks });
+    }
+
+    /// The random servers are known. Where the draw was poor (in a small pool it is), those further along the ring are asked too.
+    pub fn picked(&mut self, facts: &Facts, asks: &mut Asks, sides: &[SideWork; 2], seen: &TableSnapshot) {
+        let me = asks.me().id;
+        let silent = |id: ServerId| sides.iter().any(|w| w.run().silent.iter().any(|(other, _)| *other == id));
+        let picked = seen.answers.iter().filter(|(lookup, _)| matches!(lookup, Lookup::Pick(_)));
+        let random = picked.filter_map(|(_, ids)| seen.rows.get(ids.first()?)).map(Buddy::from);
+        // The far ends come last: most likely they are the other witnesses, and as deaf.
+        let further = sides.iter().flat_map(|w| w.members().iter().rev().cloned());
+        let mut witnesses: Vec<Buddy> = Vec::new();
+        for one in random.chain(further) {
+            let known = witnesses.iter().any(|w| w.id == one.id);
+            if one.id != me && !known && !silent(one.id) && witnesses.len() < Self::THREE {
+                witnesses.push(one);
+            }
+        }
+        let subjects = subjects(facts, sides);
+        for (witness, subject) in witnesses.iter().flat_map(|w| subjects.iter().map(move |s| (w, s))) {
+            asks.send(witness.address, witness.notice_port, NoticeBody::Ask { address: subject.address });
+            let subject = (subject.id, subject.incarnation);
+            self.asked.push(Question { witness: witness.id, subject, until: facts.now + Self::ANSWERED });
+        }
+    }
+
+    /// A witness heard this life, if it was asked about it.
+    pub fn proof(&mut self, facts: &Facts, asks: &mut Asks, witness: ServerId, life: Incarnation, age: Duration) {
+        let now = facts.now;
+        let answers = |q: &&Question| q.witness == witness && q.subject.1 == life && q.until > now;
+        let Some((subject, _)) = self.asked.iter().find(answers).map(|q| q.subject) else { return };
+        if age > Self::ANSWERED {
+            return;
+        }
+        self.proofs.heard(subject, life, now - age);
+        if self.told.insert(subject) {
+            let silence_ms = facts.watch_of(subject).map(|w| millis(now.since(w.reading.silent_since())));
+            asks.event(&facts.watches.name_of(subject), EventBody::BrokenLink { witness, silence_ms });
+        }
+    }
+}
+
+/// Silent hosts next to this server.
+fn subjects(facts: &Facts, sides: &[SideWork; 2]) -> Vec<Buddy> {
+    let of_side = |work: &SideWork| {
+        let hosts = work.run().silent.iter().filter(|(_, kind)| *kind == VoteKind::Host);
+        let watched = hosts.filter_map(|(id, _)| facts.watch_of(*id)).map(|w| w.target.clone());
+        watched.take(Witnesses::SUBJECTS).collect::<Vec<_>>()
+    };
+    let mut known = BTreeSet::new();
+    sides.iter().flat_map(of_side).filter(|b| known.insert(b.id)).collect()
+}
