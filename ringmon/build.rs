@@ -1,10 +1,10 @@
-//! Embeds the BPF programs, if `cargo xtask bpf` has built them. Without them everything compiles, and opening the
-//! datapath says what to do: user-space work needs no bpf-linker.
+//! Embeds the BPF programs, if `cargo xtask bpf` has built them. Without them everything still compiles, and opening
+//! the datapath says what to do: work on user space needs no bpf-linker.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Where to find the object, if not at its usual place.
+/// Names the object, if it is not at its usual place.
 const VARIABLE: &str = "RINGMON_BPF_OBJECT";
 /// Its usual place.
 const FOLDER: &str = "../target/bpf";
@@ -19,7 +19,7 @@ fn main() -> io::Result<()> {
             bytes
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Cargo would run this script every time for a file that is missing, but a folder tells when one appears.
+            // For a missing file cargo would run this script every time. A folder shows when a file appears in it.
             fs::create_dir_all(FOLDER)?;
             println!("cargo::rerun-if-changed={FOLDER}");
             Vec::new()

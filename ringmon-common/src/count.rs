@@ -1,13 +1,13 @@
-//! What becomes of a packet, and everything that is counted.
+//! What happens to a packet, and everything that is counted.
 
-/// What to do with a packet. XDP's words for it are the kernel's business.
+/// What to do with a packet. XDP's own names for this stay in the kernel's program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// To the kernel, untouched.
+    /// Hand it to the kernel, untouched.
     Pass,
-    /// Consumed: nobody else needs it.
+    /// Consume it: nobody else needs it.
     Drop,
-    /// Back where it came from, rewritten.
+    /// Send it back where it came from, rewritten.
     Send,
 }
 
@@ -22,7 +22,7 @@ macro_rules! counted {
             /// All of them, in the order of their numbers.
             pub const ALL: [Self; [$($label),+].len()] = [$(Self::$variant),+];
 
-            /// Its name in metrics.
+            /// The value of its label in the metrics.
             #[must_use]
             pub const fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label,)+ }
@@ -32,53 +32,53 @@ macro_rules! counted {
 }
 
 counted! {
-    /// What a packet was found to be.
+    /// What a packet turned out to be.
     Verdict {
-        /// A probe for us, and it was answered.
+        /// A probe for this server, which was answered.
         Answered = "answered",
         /// The reply to an outstanding probe, in time.
         Reply = "reply",
         /// The reply to a probe whose deadline has passed.
         LateReply = "late_reply",
-        /// The other kernel echoed our own outstanding probe.
+        /// The other kernel echoed this server's own outstanding probe.
         PlainReply = "plain_reply",
-        /// A reply to a probe that was answered before.
+        /// A reply to a probe that already had one.
         DuplicateReply = "duplicate_reply",
-        /// Well tagged, but to no probe of a watch that runs, or more than a second late.
+        /// Well tagged, but not to a probe of a running watch, or more than a second late.
         StaleReply = "stale_reply",
-        /// No ICMP over IPv4. The only verdict that is not counted: it is the machine's whole other traffic.
+        /// Not ICMP over IPv4. This verdict alone is not counted: it is all the other traffic of the machine.
         Other = "other",
         /// IPv4 with options.
         IpOptions = "ip_options",
         /// A fragment.
         Fragment = "fragment",
-        /// The frame ends before its headers say.
+        /// The frame ends earlier than its headers say.
         Truncated = "truncated",
-        /// ICMP, but no echo and no echo reply.
+        /// ICMP, but neither an echo nor an echo reply.
         NotEcho = "not_echo",
         /// An echo with another program's identifier.
         ForeignId = "foreign_id",
-        /// To or from a group, or from nobody who could be answered.
+        /// To or from a group address, or from an address that cannot be answered.
         NotUnicast = "not_unicast",
-        /// To another address than ours.
+        /// To another address than this server's.
         NotForUs = "not_for_us",
-        /// Our identifier, but not the length of a probe.
+        /// With ringmon's identifier, but not with the length of a probe.
         WrongLength = "wrong_length",
-        /// Our identifier, but not our magic.
+        /// With ringmon's identifier, but without its magic.
         WrongMagic = "wrong_magic",
         /// Another version of the wire format.
         WrongVersion = "wrong_version",
-        /// A field has a value it cannot have, or the payload contradicts its headers.
+        /// A field has a value that it cannot have, or the payload contradicts its headers.
         Malformed = "malformed",
-        /// Tagged with a key that we do not have.
+        /// Tagged with a key that this server does not have.
         UnknownKey = "unknown_key",
-        /// The tag is not that of this payload.
+        /// The tag does not belong to this payload.
         WrongTag = "wrong_tag",
     }
 }
 
 impl Verdict {
-    /// What follows from it. No wildcard: a new verdict must say.
+    /// What follows from the verdict. There is no wildcard, so a new verdict must say.
     #[inline(always)]
     #[must_use]
     pub const fn action(self) -> Action {
@@ -108,9 +108,9 @@ counted! {
     Incident {
         /// A probe left and was stamped.
         Stamped = "stamped",
-        /// A probe left that belongs to no watch that runs.
+        /// A probe left that belongs to no running watch.
         StampUnknown = "stamp_unknown",
-        /// A probe's place in the window still had an unanswered one: it is forgotten, and no miss.
+        /// The place of a probe in the window still had an unanswered one, which is forgotten and is no miss.
         WindowFull = "window_full",
         /// The kernel refused a timer: misses of this watch are not counted.
         TimerRefused = "timer_refused",
@@ -118,16 +118,16 @@ counted! {
         TimerFired = "timer_fired",
         /// A miss that was void because the timer fired too late.
         MissVoid = "miss_void",
-        /// The ring buffer was full: userspace finds out by polling.
+        /// The ring buffer was full. User space finds out by polling.
         EventLost = "event_lost",
     }
 }
 
-/// Entries of the map of counters: verdicts first, incidents behind them.
+/// Entries of the map of counters: verdicts first, then incidents.
 pub const COUNTERS: u32 = (Verdict::ALL.len() + Incident::ALL.len()) as u32;
 
 impl Verdict {
-    /// Its place in the map of counters.
+    /// Its index in the map of counters.
     #[inline(always)]
     #[must_use]
     pub const fn index(self) -> u32 {
@@ -136,7 +136,7 @@ impl Verdict {
 }
 
 impl Incident {
-    /// Its place in the map of counters.
+    /// Its index in the map of counters.
     #[inline(always)]
     #[must_use]
     pub const fn index(self) -> u32 {

@@ -1,4 +1,4 @@
-//! An Ethernet frame with a probe in it, and how one is told from everything else.
+//! An Ethernet frame with a probe in it, and how to recognise one.
 
 use crate::count::Verdict;
 use crate::wire::{Direction, ICMP_ID, MAGIC, Payload, VERSION};
@@ -7,31 +7,31 @@ use crate::wire::{Direction, ICMP_ID, MAGIC, Payload, VERSION};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Head {
-    /// To.
+    /// The MAC address that it goes to.
     pub destination: [u8; 6],
-    /// From.
+    /// The MAC address that it comes from.
     pub source: [u8; 6],
     /// 0x0800.
     pub ethertype: [u8; 2],
     /// 0x45: version 4, five words.
     pub version_ihl: u8,
-    /// DSCP and ECN.
+    /// DSCP (6 bits) and ECN (2 bits).
     pub tos: u8,
     /// Of header and payload, in bytes.
     pub total_length: [u8; 2],
-    /// For fragments.
+    /// Tells fragments of different packets apart.
     pub identification: [u8; 2],
     /// Flags and fragment offset.
     pub fragment: [u8; 2],
-    /// Hops to go.
+    /// The hops that are left.
     pub ttl: u8,
     /// 1 is ICMP.
     pub protocol: u8,
     /// RFC 1071, of the header.
     pub checksum: [u8; 2],
-    /// From.
+    /// The sender's address.
     pub from: [u8; 4],
-    /// To.
+    /// The receiver's address.
     pub to: [u8; 4],
 }
 
@@ -41,9 +41,9 @@ pub struct Head {
 pub struct Echo {
     /// [`ECHO_REQUEST`] or [`ECHO_REPLY`].
     pub kind: u8,
-    /// 0.
+    /// Always 0.
     pub code: u8,
-    /// RFC 1071, of header and payload.
+    /// RFC 1071, over header and payload.
     pub checksum: [u8; 2],
     /// [`ICMP_ID`].
     pub id: [u8; 2],
@@ -55,11 +55,11 @@ pub struct Echo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Frame {
-    /// Ethernet and IPv4.
+    /// The headers of Ethernet and IPv4.
     pub head: Head,
-    /// ICMP.
+    /// The header of ICMP.
     pub echo: Echo,
-    /// Ours.
+    /// The probe or reply itself.
     pub payload: Payload,
 }
 
@@ -67,17 +67,17 @@ pub struct Frame {
 pub const ECHO_REQUEST: u8 = 8;
 /// ICMP type of a reply.
 pub const ECHO_REPLY: u8 = 0;
-/// Bytes of a [`Frame`].
+/// The size of a [`Frame`], in bytes.
 pub const FRAME_LEN: usize = size_of::<Frame>();
-/// Bytes of its IPv4 packet.
+/// The size of its IPv4 packet, in bytes.
 pub const PACKET_LEN: u16 = 20 + 8 + crate::wire::PAYLOAD_LEN as u16;
 
 const _: () = assert!(FRAME_LEN == 114 && PACKET_LEN == 100 && align_of::<Frame>() == 1);
 
-/// Types that may be read from any bytes.
+/// Types that can be read from any bytes.
 ///
 /// # Safety
-/// No alignment, no padding, no value that is forbidden.
+/// No alignment, no padding, and every bit pattern is a value.
 pub unsafe trait Plain {}
 // SAFETY: repr(C) and only arrays of bytes.
 unsafe impl Plain for Head {}
@@ -86,18 +86,18 @@ unsafe impl Plain for Echo {}
 // SAFETY: as above.
 unsafe impl Plain for Frame {}
 
-/// Where a frame is read from: a slice here, a packet's two pointers in the kernel.
+/// What a frame is read from: a slice here, the two pointers of a packet in the kernel.
 pub trait Source<'a> {
-    /// A `T` at this many bytes from the start, if the frame reaches that far.
+    /// A `T` at this many bytes from the start, if the frame is long enough.
     fn at<T: Plain>(&self, offset: usize) -> Option<&'a T>;
-    /// Whether the frame has no more than this many bytes.
+    /// Whether the frame has at most this many bytes.
     fn ends_by(&self, length: usize) -> bool;
 }
 
 impl<'a> Source<'a> for &'a [u8] {
     fn at<T: Plain>(&self, offset: usize) -> Option<&'a T> {
         let bytes = self.get(offset..offset.checked_add(size_of::<T>())?)?;
-        // SAFETY: long enough, and `Plain` takes any bytes at any alignment.
+        // SAFETY: long enough, and `Plain` allows any bytes at any alignment.
         Some(unsafe { &*bytes.as_ptr().cast() })
     }
 
@@ -106,17 +106,17 @@ impl<'a> Source<'a> for &'a [u8] {
     }
 }
 
-/// Whether this address could be a server's: neither 0.x, loopback, a group (RFC 5771), nor the class E block.
+/// Whether a server can have this address: not 0.x, loopback, multicast (RFC 5771), or class E.
 #[inline(always)]
 #[must_use]
 pub const fn is_unicast(v4: [u8; 4]) -> bool {
     v4[0] != 0 && v4[0] != 127 && v4[0] < 224
 }
 
-/// Tells a probe or reply for `own` from everything else, up to but without its key and tag.
+/// Tells a probe or reply for `own` from everything else. It does not check the key and the tag.
 ///
 /// # Errors
-/// The verdict says why it is not one. The frame is not changed.
+/// The verdict says why it is no probe or reply. The frame is not changed.
 #[inline(always)]
 pub fn recognise<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Result<(&'a Frame, Direction), Verdict> {
     let Some(head) = source.at::<Head>(0) else { return Err(Verdict::Other) };
@@ -126,7 +126,7 @@ pub fn recognise<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Result<(&'a Fram
     if head.version_ihl != 0x45 {
         return Err(Verdict::IpOptions);
     }
-    // The flag "more fragments", and the offset.
+    // The flag "more fragments" and the offset.
     if u16::from_be_bytes(head.fragment) & 0x3fff != 0 {
         return Err(Verdict::Fragment);
     }
@@ -153,9 +153,9 @@ pub fn recognise<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Result<(&'a Fram
     contents(frame).map(|direction| (frame, direction))
 }
 
-/// Tells a probe that leaves `own` from everything else that leaves.
+/// Tells a probe that leaves `own` from all other packets that leave.
 ///
-/// The tag is not checked: who can send with our address from this machine can stop the agent as well.
+/// It does not check the tag: a program that can send from this address on this machine could stop the agent as well.
 #[inline(always)]
 pub fn recognise_leaving<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Option<&'a Frame> {
     let Frame { head, echo, .. } = source.at::<Frame>(0)?;
@@ -170,7 +170,7 @@ pub fn recognise_leaving<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Option<&
     (is_ours && matches!(contents(frame), Ok(Direction::Probe))).then_some(frame)
 }
 
-/// The part of [`recognise`] that looks at the payload alone.
+/// The part of [`recognise`] that looks only at the payload.
 #[inline(always)]
 fn contents(frame: &Frame) -> Result<Direction, Verdict> {
     let Frame { echo, payload, .. } = frame;
@@ -190,8 +190,8 @@ fn contents(frame: &Frame) -> Result<Direction, Verdict> {
     }
 }
 
-/// Turns a frame round: what leaves is addressed to whom it came from, with a fresh IPv4 header checksum.
-/// The ICMP checksum is left to [`Frame::seal`], behind the last change of the payload.
+/// Turns a frame round: it goes back to where it came from, with a fresh IPv4 header checksum. [`Frame::seal`] writes
+/// the ICMP checksum, after the last change of the payload.
 #[inline(always)]
 pub const fn turn(head: &mut Head, echo: &mut Echo) {
     (head.destination, head.source) = (head.source, head.destination);
@@ -203,7 +203,7 @@ pub const fn turn(head: &mut Head, echo: &mut Echo) {
 }
 
 impl Frame {
-    /// A whole frame with right checksums: what a raw socket and the kernel make of a payload between them.
+    /// A whole frame with right checksums: what a raw socket and the kernel together make of a payload.
     #[must_use]
     pub const fn new(from: ([u8; 6], [u8; 4]), to: ([u8; 6], [u8; 4]), kind: u8, payload: Payload) -> Self {
         let mut head = Head {
@@ -229,21 +229,21 @@ impl Frame {
         frame
     }
 
-    /// Those bytes as a frame.
+    /// These bytes as a frame.
     #[must_use]
     pub const fn from_bytes(bytes: &[u8; FRAME_LEN]) -> &Self {
         // SAFETY: `Plain`, and that is its size.
         unsafe { &*core::ptr::from_ref(bytes).cast() }
     }
 
-    /// The frame as it travels.
+    /// The frame as it is sent.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; FRAME_LEN] {
         // SAFETY: `Plain`, and that is its size.
         unsafe { &*core::ptr::from_ref(self).cast() }
     }
 
-    /// Writes the ICMP checksum of what is there now.
+    /// Writes the ICMP checksum of the current contents.
     #[inline(always)]
     pub const fn seal(&mut self) {
         self.echo.checksum = [0; 2];
@@ -282,7 +282,7 @@ const fn halves(word: u64) -> u64 {
     (word & 0xffff_ffff) + (word >> 32)
 }
 
-/// The sum works in any byte order, as long as it is the same throughout (RFC 1071, section 2 B).
+/// The sum works in any byte order, if it is the same throughout (RFC 1071, section 2 B).
 #[inline(always)]
 const fn fold(sum: u64) -> [u8; 2] {
     let sum = (sum & 0xffff_ffff) + (sum >> 32);

@@ -13,7 +13,7 @@ fn probe() -> Frame {
     Frame::new(([2, 0, 0, 0, 0, 2], PEER), ([2, 0, 0, 0, 0, 1], US), ECHO_REQUEST, payload)
 }
 
-/// RFC 1071 as it reads.
+/// RFC 1071, word for word.
 fn checksum(bytes: &[u8]) -> [u8; 2] {
     let sum: u32 = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0))).sum();
     let folded = (0..4).fold(sum, |sum, _| (sum & 0xffff) + (sum >> 16));
@@ -57,7 +57,7 @@ proptest! {
         let _ = recognise_leaving(&bytes.as_slice(), US);
     }
 
-    /// Near misses get further into it than noise does.
+    /// Frames that are almost right get further into it than noise does.
     #[test]
     fn no_changed_probe_makes_it_panic(
         changes in proptest::collection::vec((0..FRAME_LEN, any::<u8>()), 0..6), length in 0..FRAME_LEN + 4,

@@ -1,36 +1,36 @@
-//! The values of the maps. All are `repr(C)`, without padding that anybody reads, and zero is their first state.
+//! The values of the maps. All are `repr(C)`, none has padding that is read, and all start as zero.
 
 use crate::rtt::BUCKETS;
 use crate::tag::{Address, TagKey};
 
-/// Watches a server can hold at a time.
+/// How many watches a server can have at a time.
 pub const WATCHES: u32 = 64;
-/// Outstanding probes a watch can have: a power of two, so that a place is the sequence number's low bits.
+/// How many outstanding probes a watch can have. A power of two, so that a probe's place is the low bits of its number.
 pub const WINDOW: u32 = 128;
-/// Ids a key can have.
+/// How many key ids there are.
 pub const KEYS: u32 = 256;
-/// Places for probers that share the same hash of their address; the least recent one makes room.
+/// Places for probers whose addresses have the same hash. The one that was silent longest makes room.
 pub const PROBER_WAYS: usize = 4;
-/// Sets of such places. A server has few probers: two buddies, and those who look past somebody. The agent reads all of them twenty times
-/// a second, out of cold caches: so there are not more than that takes.
+/// Sets of such places. A server has few probers: its two buddies, and servers that look past a silent one. The agent
+/// reads all sets twenty times a second, with cold caches, so there are no more than necessary.
 pub const PROBER_SETS: u32 = 32;
-/// Bytes of the ring buffer of events. Only changes go there.
+/// Size of the ring buffer of events, in bytes. Only changes go into it.
 pub const EVENT_BYTES: u32 = 1 << 16;
 
-/// A timer that fires later than this after a deadline proves that this machine stood still, and no miss: 2 ms.
+/// A timer that fires later than this after a deadline (2 ms) proves that this machine stood still, and is no miss.
 pub const TIMER_SLACK_NS: u64 = 2_000_000;
-/// A reply still counts this long after its probe's deadline: 1 s.
+/// A reply still counts this long after its probe's deadline (1 s).
 pub const LATE_NS: u64 = 1_000_000_000;
-/// Consecutive misses are events of their own up to this many; beyond it nobody decides by one miss more.
+/// Up to this many consecutive misses are events of their own. After that, nothing is decided by one more miss.
 pub const MISS_EVENTS: u32 = 64;
-/// A pulse older than this is news: 500 ms.
+/// A pulse older than this (500 ms) is news.
 pub const PULSE_OLD_US: u32 = 500_000;
 
 /// `CONFIG`: what does not change while the programs run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Config {
-    /// Own address, IPv6 or IPv4-mapped. All zero: answer nobody yet.
+    /// This server's address, IPv6 or IPv4-mapped. While it is all zero, nobody is answered.
     pub address: Address,
 }
 
@@ -38,35 +38,37 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct KeySlot {
-    /// The key.
+    /// With the states that can be computed beforehand.
     pub key: TagKey,
-    /// 1 if it is accepted.
+    /// 1 if probes with this key are accepted.
     pub used: u64,
 }
 
-/// `IDENTITY`: what goes into every reply. Memory-mapped; the agent writes it without a system call.
+/// `IDENTITY`: goes into every reply. It is memory-mapped, and the agent writes it without a system call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Identity {
     /// When the event loop made its last full turn; 0: never.
     pub pulse_ns: u64,
-    /// Own incarnation; 0: none yet.
+    /// This server's incarnation; 0: it has none yet.
     pub incarnation: u64,
-    /// A [`crate::wire::Health`].
+    /// The service's [`crate::wire::Health`].
     pub health: u64,
 }
 
-/// `WATCHES`: one watch. Memory-mapped; the first part is written by the agent, the rest by the programs.
+/// `WATCHES`: one watch. It is memory-mapped. The agent writes the first part, the programs write the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Watch {
-    /// Which of the slot's watches; 0: none. Written last when a watch begins and first when it ends.
+    /// Counts the watches that the slot has had; 0: no watch. It is written last when a watch begins, and first when it
+    /// ends.
     pub generation: u64,
-    /// Whom, in the bytes of an IPv4 address, zero-extended.
+    /// The watched server's IPv4 address, its bytes zero-extended.
     pub peer: u64,
-    /// A probe is a miss this long after it left, at least; later, if round trips take longer ([`crate::rtt::Smooth`]) ...
+    /// A probe is a miss at the earliest this long after it left; later, if round trips take longer
+    /// ([`crate::rtt::Smooth`]) ...
     pub deadline_ns: u64,
-    /// ... but at most so much later, since the window must hold all that is outstanding.
+    /// ... but never later than this, because the window must hold all outstanding probes.
     pub longest_ns: u64,
 
     /// Probes that left.
@@ -77,11 +79,11 @@ pub struct Watch {
     pub cursor: u64,
     /// Authenticated replies, late ones included.
     pub replies: u64,
-    /// Late ones.
+    /// Authenticated replies after their probe's deadline.
     pub late: u64,
-    /// Plain echoes.
+    /// Replies of a kernel without an agent.
     pub plain: u64,
-    /// Replies that had come before.
+    /// Replies to a probe that already had one.
     pub duplicates: u64,
     /// Probes unanswered at their deadline.
     pub misses: u64,
@@ -95,17 +97,17 @@ pub struct Watch {
     pub last_plain_ns: u64,
     /// The latest moment at which the other agent's pulse is known to have beaten; 0: never.
     pub last_pulse_ns: u64,
-    /// Round trip of the last reply, without residence.
+    /// Round trip of the last reply, without the residence.
     pub last_rtt_ns: u64,
-    /// In the last authenticated reply.
+    /// As of the last authenticated reply.
     pub incarnation: u64,
-    /// In the last authenticated reply.
+    /// As of the last authenticated reply.
     pub health: u64,
-    /// Probes of ours that the other one says it has answered, as of its last reply ...
+    /// How many probes of this server the other one has answered, as its last reply says ...
     pub answered: u64,
     /// ... and how many had left by then.
     pub answered_of: u64,
-    /// Smoothed round trip ...
+    /// The smoothed round trip ...
     pub mean_ns: u64,
     /// ... and its mean deviation: a [`crate::rtt::Smooth`].
     pub deviation_ns: u64,
@@ -113,66 +115,66 @@ pub struct Watch {
     pub last_kind: u64,
     /// 1 if the pulse in the last reply was older than [`PULSE_OLD_US`].
     pub pulse_old: u64,
-    /// The first void miss since the agent zeroed this: its deadline ...
+    /// The deadline of the first void miss since the agent zeroed this ...
     pub void_from_ns: u64,
-    /// ... and when the timer of the last one fired.
+    /// ... and when the timer of the last void miss fired.
     pub void_until_ns: u64,
 }
 
-/// What became of a probe in the window.
+/// The states of a probe in the window.
 pub mod state {
-    /// No probe.
+    /// The place is empty.
     pub const FREE: u64 = 0;
-    /// It left and waits.
+    /// It left, and has no reply yet.
     pub const WAITING: u64 = 1;
     /// It has its reply.
     pub const ANSWERED: u64 = 2;
-    /// Its deadline passed.
+    /// Its deadline passed without a reply.
     pub const MISSED: u64 = 3;
 }
 
-/// `WINDOW`: one probe, at `slot * WINDOW + seq % WINDOW`. Memory-mapped, so that the sender sees what left.
+/// `WINDOW`: one probe, at `slot * WINDOW + seq % WINDOW`. It is memory-mapped, so that the sender sees what left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Outstanding {
-    /// Which.
+    /// The probe's sequence number.
     pub seq: u64,
     /// When it left.
     pub sent_ns: u64,
-    /// When it is a miss.
+    /// When it becomes a miss.
     pub deadline_ns: u64,
-    /// One of [`state`]. Changes only by compare-and-swap, so that a reply and a timer cannot both have it.
+    /// One of [`state`]. It changes only by compare-and-swap, so that a reply and a timer cannot both take the probe.
     pub state: u64,
 }
 
-/// Its index.
+/// The index of a probe in `WINDOW`.
 #[inline(always)]
 #[must_use]
 pub const fn window_index(slot: u32, seq: u64) -> u32 {
     slot * WINDOW + (seq % WINDOW as u64) as u32
 }
 
-/// `HISTOGRAM`: round trips of one watch, by [`crate::rtt::bucket`]. Memory-mapped.
+/// `HISTOGRAM`: round trips of one watch, by [`crate::rtt::bucket`]. It is memory-mapped.
 pub type Histogram = [u64; BUCKETS];
 
-/// `PROBERS`: who was answered, at [`prober_set`]. Memory-mapped.
+/// `PROBERS`: the servers that were answered, at [`prober_set`]. It is memory-mapped.
 ///
-/// A plain array and not the kernel's hash map: it is looked up for every probe, and a third as dear.
+/// It is a plain array and not the kernel's hash map: it is looked up for every probe, and an array costs a third.
 pub type ProberSet = [Prober; PROBER_WAYS];
 
-/// One prober.
+/// A server that probes this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Prober {
     /// Its address, in the two words of [`crate::tag::words`].
     pub address: [u64; 2],
-    /// When, last; 0: nobody is here.
+    /// When it was last answered; 0: the place is empty.
     pub last_ns: u64,
-    /// How often.
+    /// How many of its probes were answered.
     pub answered: u64,
-    /// Its incarnation, as in its last probe.
+    /// As of its last probe.
     pub incarnation: u64,
-    /// The last probe's [`crate::wire::Purpose`].
+    /// As of its last probe: a [`crate::wire::Purpose`].
     pub purpose: u64,
 }
 
@@ -189,17 +191,17 @@ const _: () = assert!(PROBER_SETS == 32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum EventKind {
-    /// First reply of a watch, of either kind.
+    /// The first reply of a watch, authenticated or plain.
     First = 1,
     /// A reply after misses.
     Back = 2,
-    /// A miss.
+    /// A probe was not answered in time.
     Miss = 3,
-    /// Another incarnation or health than before, or plain echoes instead of replies, or the other way round.
+    /// The incarnation or the health changed, or plain echoes come instead of replies, or the other way round.
     Changed = 4,
-    /// The pulse became old, or fresh.
+    /// The pulse became old, or is fresh again.
     Pulse = 5,
-    /// A miss was void.
+    /// A miss was void: its timer fired too late.
     Void = 6,
 }
 
@@ -207,11 +209,11 @@ pub enum EventKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Event {
-    /// When.
+    /// When it happened.
     pub at_ns: u64,
-    /// Which watch: its slot.
+    /// The slot of its watch.
     pub slot: u16,
-    /// Which watch: which of the slot's.
+    /// The generation of its watch.
     pub generation: u16,
     /// An [`EventKind`].
     pub kind: u32,

@@ -1,7 +1,7 @@
-//! What ringmon's BPF programs and its agent must agree on, byte for byte: the wire format of a probe,
-//! the layouts of the maps, the keyed tag, and the names of everything that is counted.
+//! What ringmon's BPF programs and its agent must agree on, byte for byte: the wire format of a probe, the layouts of
+//! the maps, the keyed tag, and the names of everything that is counted.
 //!
-//! One code runs on both sides. Therefore: no `std`, no allocation, no dependency, no panic on any input.
+//! The same code runs on both sides. So it has no `std`, no allocation, no dependency, and no panic on any input.
 
 #![no_std]
 

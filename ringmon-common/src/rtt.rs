@@ -1,8 +1,9 @@
-//! Round-trip times: their buckets, four to each doubling, so that a bound is at most a quarter off; and how long to wait for the next.
+//! Round-trip times. They have four buckets to each power of two, so that a bound is at most a quarter off. They also
+//! say how long to wait for the next reply.
 
-/// Buckets of a watch.
+/// How many buckets a watch has.
 pub const BUCKETS: usize = 96;
-/// Everything below 2^10 ns, about a microsecond, is the first bucket.
+/// The first bucket holds everything below 2^10 ns, about a microsecond.
 const FIRST_BIT: u32 = 10;
 
 /// The bucket of a round trip.
@@ -17,7 +18,7 @@ pub const fn bucket(ns: u64) -> usize {
     if index < BUCKETS { index } else { BUCKETS - 1 }
 }
 
-/// The bound above a bucket, in nanoseconds: everything in it is below this. The last has none.
+/// The upper bound of a bucket, in nanoseconds: everything in the bucket is below it. The last bucket has none.
 #[must_use]
 pub const fn upper_bound(bucket: usize) -> u64 {
     if bucket == 0 {
@@ -30,17 +31,17 @@ pub const fn upper_bound(bucket: usize) -> u64 {
     (1 << bit) + (((bucket - 1) % 4 + 1) as u64) * (1 << (bit - 2))
 }
 
-/// A smoothed round trip and its mean deviation, in nanoseconds; both 0 before the first sample.
+/// A smoothed round trip and its mean deviation; both are 0 before the first sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Smooth {
-    /// The smoothed round trip.
+    /// In nanoseconds.
     pub mean_ns: u64,
-    /// Its mean deviation.
+    /// In nanoseconds.
     pub deviation_ns: u64,
 }
 
 impl Smooth {
-    /// Takes in one more round trip (RFC 6298, section 2: alpha 1/8, beta 1/4; the first one counts for all).
+    /// Adds a round trip (RFC 6298, section 2: alpha 1/8, beta 1/4; the first one counts fully).
     #[inline(always)]
     #[must_use]
     pub const fn with(self, sample_ns: u64) -> Self {
@@ -54,7 +55,7 @@ impl Smooth {
         }
     }
 
-    /// How long to wait for a reply: the mean and four deviations, at least `least_ns` and at most `most_ns`.
+    /// How long to wait for a reply: the mean plus four deviations, at least `least_ns` and at most `most_ns`.
     #[inline(always)]
     #[must_use]
     pub const fn deadline(self, least_ns: u64, most_ns: u64) -> u64 {

@@ -1,7 +1,8 @@
 //! SipHash-2-4, after Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012), section 2.
 //!
-//! Ours, so that the same code runs in the kernel and in the agent; the `siphasher` crate is the tests' oracle.
-//! Input is fed in words of eight bytes (little-endian), because everything that is tagged here is made of such words.
+//! It is our own, so that the same code runs in the kernel and in the agent. Tests compare it with the `siphasher`
+//! crate. Input comes in words of eight bytes (little-endian), because everything that is tagged here consists of such
+//! words.
 
 /// The state after some words of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub struct SipHash24 {
 }
 
 impl SipHash24 {
-    /// The state before any input, for a 128-bit key as the paper reads it: two little-endian halves.
+    /// The state before any input, for a 128-bit key. As in the paper, the key is two little-endian halves.
     #[must_use]
     pub const fn new(key: &[u8; 16]) -> Self {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *key;
@@ -28,7 +29,7 @@ impl SipHash24 {
         }
     }
 
-    /// Takes in the next eight bytes: two rounds.
+    /// Adds the next eight bytes: two rounds.
     #[inline(always)]
     #[must_use]
     pub const fn word(mut self, word: u64) -> Self {
@@ -38,10 +39,10 @@ impl SipHash24 {
         self
     }
 
-    /// Takes in the last seven bytes or fewer, and says the hash.
+    /// Adds the last seven bytes or fewer, and returns the hash.
     ///
-    /// `tail` holds the remaining bytes from its low end upwards, zeroes above them; `length` is that of the whole
-    /// input in bytes (the paper uses it modulo 256).
+    /// `tail` has the remaining bytes from its low end upwards, with zeroes above them. `length` is the length of the
+    /// whole input in bytes (the paper uses it modulo 256).
     #[inline(always)]
     #[must_use]
     pub const fn finish(self, tail: u64, length: u8) -> u64 {

@@ -11,10 +11,10 @@
 //!  last  payload bytes 56-62: direction, health, reserved          7 bytes
 //! ```
 //!
-//! Prober and responder keep their places in both directions, and what a reply adds comes behind what it shares with
-//! its probe: so the responder takes in the common part once for both tags. An IPv4 address is written as IPv4-mapped
-//! IPv6 (RFC 4291, section 2.5.5.2), whose first half is zero: A and B are then known beforehand, and [`TagKey`] keeps
-//! the state behind them. The key id is not part of the input; it chooses the key.
+//! Prober and responder keep their places in both directions, and what a reply adds comes after what it shares with its
+//! probe. So the responder adds the common part once for both tags. An IPv4 address is written as IPv4-mapped IPv6 (RFC
+//! 4291, section 2.5.5.2), whose first half is zero. So A and B are known beforehand, and [`TagKey`] keeps the state
+//! after them. The key id is not part of the input; it chooses the key.
 
 use crate::siphash::SipHash24;
 use crate::wire::Payload;
@@ -34,7 +34,7 @@ pub const fn mapped(v4: [u8; 4]) -> Address {
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4[0], v4[1], v4[2], v4[3]]
 }
 
-/// The second half, as a word, of the IPv4-mapped form of an address; the first is zero.
+/// The second half of an address in its IPv4-mapped form, as a word. The first half is zero.
 #[inline(always)]
 #[must_use]
 pub const fn mapped_word(v4: [u8; 4]) -> u64 {
@@ -48,7 +48,7 @@ pub const fn words(address: &Address) -> [u64; 2] {
     [u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p])]
 }
 
-/// The address of those two words.
+/// The address of these two words.
 #[must_use]
 pub const fn from_words(words: [u64; 2]) -> Address {
     let [a, b, c, d, e, f, g, h] = words[0].to_le_bytes();
@@ -56,13 +56,13 @@ pub const fn from_words(words: [u64; 2]) -> Address {
     [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
 }
 
-/// A key, ready for use.
+/// A key with the states that can be computed beforehand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct TagKey {
-    /// Before any input.
+    /// The state before any input.
     start: SipHash24,
-    /// Behind A and B of two IPv4-mapped addresses.
+    /// The state after A and B of two IPv4-mapped addresses.
     v4: SipHash24,
 }
 
@@ -80,7 +80,7 @@ impl TagKey {
         Self { start, v4: start.word(0).word(0) }
     }
 
-    /// Takes in what a probe and its reply have in common.
+    /// Adds what a probe and its reply have in common.
     #[inline(always)]
     #[must_use]
     pub const fn v4(&self, prober: [u8; 4], responder: [u8; 4], payload: &Payload) -> Tagger {
@@ -101,7 +101,7 @@ impl TagKey {
     }
 }
 
-/// The state behind the common part.
+/// The state after the common part.
 #[derive(Clone, Copy)]
 pub struct Tagger(SipHash24);
 

@@ -7,7 +7,7 @@ use siphasher::sip::SipHasher24;
 use super::*;
 use crate::wire::PAYLOAD_LEN;
 
-/// The table of `docs/wire.md`, by somebody else's SipHash.
+/// The table in `docs/wire.md`, with another SipHash.
 fn by_the_book(secret: &[u8; 16], prober: &Address, responder: &Address, payload: &Payload, reply: bool) -> [u8; 8] {
     let bytes = payload.as_bytes();
     let mut input = Vec::new();

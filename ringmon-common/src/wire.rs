@@ -1,44 +1,44 @@
-//! The payload of a probe and of its reply: 72 bytes behind the ICMP echo header. `docs/wire.md` is the
-//! specification with test vectors; this is its one implementation.
+//! The payload of a probe and of its reply: 72 bytes after the ICMP echo header. `docs/wire.md` is the specification
+//! with test vectors; this is its only implementation.
 //!
-//! Every field is an array of bytes in network order, so that the struct has no alignment and no padding and can lie
-//! anywhere in a packet. A reply has the size of its probe: it is written over it, in place.
+//! Every field is an array of bytes in network order. So the struct has no alignment and no padding, and can be
+//! anywhere in a packet. A reply has the size of its probe and is written over it, in place.
 
-/// First two bytes of every payload: `rm`.
+/// The first two bytes of every payload: `rm`.
 pub const MAGIC: [u8; 2] = *b"rm";
-/// This layout.
+/// The version of this layout.
 pub const VERSION: u8 = 1;
-/// ICMP identifier of every probe. Fixed, because sequence numbers and the watch are in the payload; other programs
-/// that happen to use it are told apart by magic, length and tag.
+/// ICMP identifier of every probe. It is fixed, because the payload has sequence numbers and the watch. Magic, length
+/// and tag tell probes from packets of other programs that happen to use it.
 pub const ICMP_ID: u16 = 0x524d;
-/// Bytes of a [`Payload`].
+/// The size of a [`Payload`], in bytes.
 pub const PAYLOAD_LEN: usize = 72;
-/// A pulse age that says: older than this field can tell, or no pulse at all.
+/// A pulse age that means: too old for this field, or no pulse at all.
 pub const PULSE_NEVER: u32 = u32::MAX;
 /// Time to live of a reply.
 pub const REPLY_TTL: u8 = 64;
 
-/// Which way a payload goes.
+/// In which direction a payload goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Direction {
-    /// From the prober. Also what comes back when the other kernel itself echoes a probe.
+    /// From the prober. This is also what comes back when the other kernel itself echoes a probe.
     Probe = 1,
-    /// From the one who was probed.
+    /// From the probed server.
     Reply = 2,
 }
 
-/// Why a server probes another. The numbers are those of the wire; zero is none.
+/// Why a server probes another. The numbers are those on the wire; zero is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Purpose {
-    /// It is a buddy.
+    /// The other one is its buddy.
     Buddy = 1,
-    /// Looking past somebody.
+    /// It looks past a silent server.
     Ahead = 2,
-    /// A proof before a join.
+    /// It proves a future buddy before a join.
     Join = 3,
-    /// An asked witness.
+    /// Another server asked it as a witness.
     Asked = 4,
 }
 
@@ -57,20 +57,20 @@ impl Purpose {
     }
 }
 
-/// What a server says of its service. The numbers are those of the wire.
+/// What a server says of its service. The numbers are those on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Health {
-    /// Nothing is known.
+    /// The service was not checked, or not yet.
     Unknown = 0,
-    /// The check passes.
+    /// The service works.
     Passing = 1,
-    /// The check fails.
+    /// The service does not work.
     Failing = 2,
 }
 
 impl Health {
-    /// The health with this number; what a newer sender may say is unknown.
+    /// The health with this number. A number that only a newer sender knows is unknown.
     #[must_use]
     pub const fn from_wire(number: u8) -> Self {
         match number {
@@ -85,37 +85,37 @@ impl Health {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Payload {
-    /// [`MAGIC`].
+    /// Always [`MAGIC`].
     pub magic: [u8; 2],
-    /// [`VERSION`].
+    /// Always [`VERSION`].
     pub version: u8,
     /// A [`Purpose`].
     pub purpose: u8,
-    /// The prober's watch: its slot.
+    /// The slot of the prober's watch.
     pub slot: [u8; 2],
-    /// The prober's watch: which of those that the slot had.
+    /// Counts the watches that the slot has had; never 0.
     pub generation: [u8; 2],
-    /// Counts the probes of this watch, from a random number. Its low 16 bits are also the ICMP sequence number.
+    /// Counts the probes of this watch, starting at a random number. Its low 16 bits are also the ICMP sequence number.
     pub seq: [u8; 8],
-    /// Which life of the prober.
+    /// The prober's incarnation; 0 before it has one.
     pub prober_incarnation: [u8; 8],
-    /// When the probe arrived, on the responder's monotonic clock, in nanoseconds.
+    /// When the probe arrived, in nanoseconds of the responder's monotonic clock.
     pub received_ns: [u8; 8],
     /// How long the responder kept it, in nanoseconds, saturating.
     pub residence_ns: [u8; 4],
-    /// Age of the responder's pulse when the probe arrived, in microseconds; [`PULSE_NEVER`].
+    /// Age of the responder's pulse when the probe arrived, in microseconds; or [`PULSE_NEVER`].
     pub pulse_age_us: [u8; 4],
-    /// Which life of the responder; 0 before it has one.
+    /// The responder's incarnation; 0 before it has one.
     pub responder_incarnation: [u8; 8],
-    /// How many probes of this prober the responder has answered, this one included, since it knows it.
+    /// How many probes of this prober the responder has answered since it has known it, this one included.
     pub answered: [u8; 8],
     /// A [`Direction`].
     pub direction: u8,
     /// A [`Health`].
     pub health: u8,
-    /// Zero.
+    /// Zeros: room for a later version.
     pub reserved: [u8; 5],
-    /// Which pool key the tag is made with.
+    /// The id of the pool's key that made the tag.
     pub key_id: u8,
     /// See [`crate::tag`].
     pub tag: [u8; 8],
@@ -148,7 +148,7 @@ impl Payload {
         }
     }
 
-    /// The payload as it travels.
+    /// The payload as it is sent.
     #[inline(always)]
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; PAYLOAD_LEN] {
@@ -156,7 +156,7 @@ impl Payload {
         unsafe { &*core::ptr::from_ref(self).cast() }
     }
 
-    /// Those bytes as a payload: any bytes are one, whether or not it means something.
+    /// These bytes as a payload. Any bytes are one, whether or not they mean something.
     #[inline(always)]
     #[must_use]
     pub const fn from_bytes(bytes: &[u8; PAYLOAD_LEN]) -> &Self {
@@ -164,7 +164,7 @@ impl Payload {
         unsafe { &*core::ptr::from_ref(bytes).cast() }
     }
 
-    /// The eight bytes from `8 * INDEX` on, little-endian: what SipHash takes in.
+    /// The eight bytes from `8 * INDEX` on, little-endian, as SipHash reads them.
     #[inline(always)]
     #[must_use]
     pub const fn word<const INDEX: usize>(&self) -> u64 {
@@ -173,9 +173,9 @@ impl Payload {
         u64::from_le_bytes(unsafe { *core::ptr::from_ref(self).cast::<[u8; 8]>().add(INDEX) })
     }
 
-    /// Direction, if every field has one of its possible values; `None` if not.
+    /// The direction, if every field has a possible value; otherwise `None`.
     ///
-    /// This does not look at the magic, the version, the key or the tag.
+    /// This does not check the magic, the version, the key or the tag.
     #[inline(always)]
     #[must_use]
     pub const fn direction(&self) -> Option<Direction> {

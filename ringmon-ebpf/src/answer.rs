@@ -1,4 +1,4 @@
-//! A probe becomes its reply, in place.
+//! Turns a probe into its reply, in place.
 
 use ringmon_common::layout::{PROBER_WAYS, Prober, prober_set};
 use ringmon_common::tag::{Tagger, mapped_word};
@@ -8,7 +8,7 @@ use ringmon_common::{Frame, Verdict, frame};
 use crate::atomic::{get, set as set_word};
 use crate::maps;
 
-/// Writes the reply over a probe whose tag was found right. `tagger` is the state behind what both have in common.
+/// Writes the reply over a probe whose tag is right. `tagger` is the state after what both have in common.
 #[inline(always)]
 pub fn answer(frame: &mut Frame, tagger: Tagger, received: u64) -> Result<Verdict, Verdict> {
     let answered = remember(&frame.payload, frame.head.from, received);
@@ -35,7 +35,7 @@ pub fn answer(frame: &mut Frame, tagger: Tagger, received: u64) -> Result<Verdic
     Ok(Verdict::Answered)
 }
 
-/// In microseconds, saturating below "never".
+/// In microseconds, saturating just below "never".
 #[inline(always)]
 fn pulse_age(pulse: u64, now: u64) -> u32 {
     if pulse == 0 {
@@ -44,16 +44,16 @@ fn pulse_age(pulse: u64, now: u64) -> u32 {
     (now.saturating_sub(pulse) / 1000).min(u64::from(PULSE_NEVER)) as u32
 }
 
-/// Remembers who was answered; says how often, this time included.
+/// Remembers who was answered, and returns how often, this time included.
 #[inline(always)]
 fn remember(payload: &Payload, from: [u8; 4], now: u64) -> u64 {
     let address = [0, mapped_word(from)];
     let Some(set) = maps::PROBERS.get_ptr_mut(prober_set(address)) else { return 0 };
     let (place, known) = find(set.cast(), address);
-    // SAFETY: a map value. Two CPUs may answer the same prober: then one count gets lost.
+    // SAFETY: a map value. Two CPUs may answer the same prober; then one count gets lost.
     unsafe {
         if !known {
-            // Nobody may take the old one's time for the new one's.
+            // The old prober's time must not pass for the new one's.
             set_word(&raw mut (*place).last_ns, 0);
             set_word(&raw mut (*place).address[0], address[0]);
             set_word(&raw mut (*place).address[1], address[1]);
@@ -68,7 +68,7 @@ fn remember(payload: &Payload, from: [u8; 4], now: u64) -> u64 {
     }
 }
 
-/// The place of this prober, and true; or the one that makes room for it, and false.
+/// The place of this prober, and true; or the place that makes room for it, and false.
 #[inline(always)]
 fn find(first: *mut Prober, address: [u64; 2]) -> (*mut Prober, bool) {
     let (mut oldest, mut least) = (first, u64::MAX);

@@ -1,5 +1,5 @@
-//! Atomic changes of map values. The target has the instructions (BPF ISA v3), but `core::sync::atomic` offers only loads
-//! and stores there.
+//! Atomic changes of map values. The target has the instructions (BPF ISA v3), but `core::sync::atomic` offers only
+//! loads and stores there.
 
 use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd, atomic_xchg};
 

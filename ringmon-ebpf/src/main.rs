@@ -1,5 +1,5 @@
-//! ringmon's BPF programs. `ringmon_xdp` answers probes and takes in replies, `ringmon_egress` stamps the probes that
-//! leave, a timer for each watch counts those that stay unanswered. They decide nothing.
+//! ringmon's BPF programs. `ringmon_xdp` answers probes and takes replies. `ringmon_egress` stamps the probes that
+//! leave. One timer for each watch counts the probes without an answer. They decide nothing.
 
 #![no_std]
 #![no_main]
@@ -27,7 +27,7 @@ use packet::Packet;
 /// "The next program, please": the same number for tcx (`TCX_NEXT`) and for cls_bpf (`TC_ACT_UNSPEC`).
 const NEXT: i32 = -1;
 
-/// Answers probes in place, takes in replies, and leaves everything else alone.
+/// Answers probes in place, takes replies, and leaves everything else alone.
 #[xdp]
 pub fn ringmon_xdp(ctx: XdpContext) -> u32 {
     let verdict = inspect(&ctx).unwrap_or_else(|why| why);
@@ -77,7 +77,7 @@ fn inspect(ctx: &XdpContext) -> Result<Verdict, Verdict> {
     }
 }
 
-/// Stamps the probes that leave. Never changes or holds up anything.
+/// Stamps the probes that leave. It never changes or delays a packet.
 #[classifier]
 pub fn ringmon_egress(ctx: TcContext) -> i32 {
     // SAFETY: the context that the kernel gave us.
@@ -98,7 +98,7 @@ fn panic(_info: &core::panic::PanicInfo) -> ! {
     loop {}
 }
 
-/// What the kernel asks for: the helpers in use are for GPL-compatible programs.
+/// The kernel asks for this: the helpers in use are only for GPL-compatible programs.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,4 +1,4 @@
-//! The maps. [`ringmon_common::layout`] says what is in them.
+//! The maps. [`ringmon_common::layout`] describes their values.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::map;
@@ -29,14 +29,14 @@ pub static PROBERS: Array<ProberSet> = Array::with_max_entries(layout::PROBER_SE
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(layout::EVENT_BYTES, 0);
 
-/// The clock of everything here.
+/// The clock of all programs here.
 #[inline(always)]
 pub fn now() -> u64 {
     // SAFETY: has no conditions.
     unsafe { bpf_ktime_get_ns() }
 }
 
-/// Own address, once the agent has set it.
+/// This server's address, once the agent has set it.
 #[inline(always)]
 pub fn own_address() -> Option<[u8; 4]> {
     let [_, _, _, _, _, _, _, _, _, _, _, _, a, b, c, d] = CONFIG.get(0)?.address;
@@ -50,7 +50,7 @@ pub fn key(id: u8) -> Option<&'static TagKey> {
     (slot.used != 0).then_some(&slot.key)
 }
 
-/// The watch in this slot, if it is this one.
+/// The watch in this slot, if it has this generation.
 #[inline(always)]
 pub fn watch(slot: u16, generation: u16) -> Option<*mut Watch> {
     let watch = WATCHES.get_ptr_mut(u32::from(slot))?;
@@ -59,7 +59,6 @@ pub fn watch(slot: u16, generation: u16) -> Option<*mut Watch> {
     (current == u64::from(generation) && generation != 0).then_some(watch)
 }
 
-/// Counts one more.
 #[inline(always)]
 pub fn count(index: u32) {
     if let Some(counter) = COUNTERS.get_ptr_mut(index) {
@@ -68,7 +67,6 @@ pub fn count(index: u32) {
     }
 }
 
-/// Wakes the agent for this watch.
 #[inline(always)]
 pub fn tell(kind: EventKind, slot: u16, generation: u16, at_ns: u64) {
     let event = Event { at_ns, slot, generation, kind: kind as u32 };

@@ -1,4 +1,4 @@
-//! A reply comes home.
+//! Takes a reply that comes home.
 
 use ringmon_common::layout::{EventKind, LATE_NS, Outstanding, PULSE_OLD_US, Watch, state, window_index};
 use ringmon_common::rtt::Smooth;
@@ -8,7 +8,7 @@ use ringmon_common::{Verdict, rtt};
 use crate::atomic::{add, change, get, set, swap};
 use crate::maps;
 
-/// Takes in a reply, or a plain echo (`direction` says which), whose tag was found right.
+/// Takes a reply, or a plain echo (`direction` says which), whose tag is right.
 #[inline(always)]
 pub fn observe(payload: &Payload, peer: [u8; 4], direction: Direction) -> Verdict {
     let now = maps::now();
@@ -39,7 +39,7 @@ pub fn observe(payload: &Payload, peer: [u8; 4], direction: Direction) -> Verdic
     }
 }
 
-/// Takes the probe out of the window, once; says whether its deadline had passed.
+/// Takes the probe out of the window, once, and returns whether its deadline had passed.
 #[inline(always)]
 fn take(place: *mut Outstanding, now: u64) -> Result<bool, Verdict> {
     // SAFETY: a map value.
@@ -56,7 +56,7 @@ fn take(place: *mut Outstanding, now: u64) -> Result<bool, Verdict> {
     }
 }
 
-/// Writes down what a reply says, and wakes the agent if it is news.
+/// Stores what a reply says, and wakes the agent if it is news.
 #[inline(always)]
 fn record(
     watch: *mut Watch,
@@ -66,8 +66,8 @@ fn record(
     late: bool,
     now: u64,
 ) -> Verdict {
-    // SAFETY: map values. Only replies of this one watch write these fields, and they come in one after the other
-    // except through several queues, where the later of two may lose a count.
+    // SAFETY: map values. Only replies of this one watch write these fields. They come one after the other, except
+    // through several queues, where the later of two may lose a count.
     unsafe {
         let was_silent = swap(&raw mut (*watch).consecutive, 0) != 0;
         let last_kind = swap(&raw mut (*watch).last_kind, direction as u64);

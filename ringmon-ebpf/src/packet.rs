@@ -16,7 +16,7 @@ impl Packet {
         Self { start, end }
     }
 
-    /// The frame, to be rewritten. Whoever calls this no longer uses what [`Source::at`] gave.
+    /// The frame, to be rewritten. After this call, references from [`Source::at`] must not be used any more.
     #[inline(always)]
     pub fn frame_mut(&mut self) -> Option<&'static mut Frame> {
         if self.start + size_of::<Frame>() > self.end {

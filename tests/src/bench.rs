@@ -1,14 +1,15 @@
-//! How fast failures are seen, how often healthy servers are blamed, and what that costs: measured on a pool in the lab,
-//! and on other failure detectors in the same namespaces with the same faults.
+//! How fast failures are seen, how often healthy servers are blamed, and what that costs. Measured on a pool in the
+//! lab, and on other failure detectors in the same namespaces with the same faults.
 //!
 //! ```text
 //!   xtask bench detect --> Agents | Peers : Pool --> crash, silent, commit, healthy, usage --> Measurement
 //! ```
 //!
-//! Every time is between the blow, taken just before one system call that strikes it, and the moment the detector itself
-//! wrote down: how often this program looks is no part of it.
+//! Every time runs from the blow, taken just before the one system call that strikes it, to the moment that the
+//! detector itself wrote down. How often this program looks is not part of it.
 //!
-//! [`store`] is what `bench store` says; its load is a bench target of ringmon's, which knows the store from inside.
+//! [`store`] has the lines of `bench store`. Its load is a bench target of ringmon's, which knows the store from
+//! inside.
 
 pub mod agents;
 pub mod case;

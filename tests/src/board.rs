@@ -1,55 +1,55 @@
-//! What an agent shows of itself at `/status`: as much of it as the tests look at.
+//! What an agent shows of itself at `/status`, as far as the tests look at it.
 
 use anyhow::Context;
 use serde::Deserialize;
 
 use crate::lab::Lab;
 
-/// An agent's own view.
+/// The answer of `/status`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Board {
-    /// What it believes.
+    /// The engine's view.
     pub engine: Engine,
-    /// Its probes.
+    /// How it probes, and what it counted.
     pub datapath: Datapath,
-    /// Numbers of other rooms.
+    /// Numbers of the other rooms.
     pub counts: Vec<Count>,
 }
 
-/// What it believes.
+/// What the engine shows.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Engine {
     /// `member` when it is on the ring.
     pub phase: String,
-    /// Whom it watches.
+    /// One for each server that it probes.
     pub watches: Vec<Watch>,
-    /// Removals that it made.
+    /// How many removals it made.
     pub removals: u64,
-    /// Since when the database has been away, and why.
+    /// Set while the database is away: since when, and why.
     pub database_away: Option<serde_json::Value>,
 }
 
-/// One watch.
+/// One server probing another.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Watch {
-    /// Whom.
+    /// The watched server's name.
     pub name: String,
-    /// Why: `buddy`, `ahead`, ...
+    /// Its purpose: `buddy`, `ahead`, ...
     pub purpose: String,
     /// `waiting`, `alive`, `agent_silent`, `suspect`.
     pub state: String,
-    /// Its numbers.
+    /// What it measured.
     pub reading: Reading,
 }
 
-/// The numbers of a watch.
+/// What a watch measured.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Reading {
     /// Probes that left.
     pub sent: u64,
     /// Authenticated replies.
     pub replies: u64,
-    /// Probes unanswered, those that could not leave included.
+    /// Probes without an answer, including those that could not leave.
     pub misses: u64,
     /// Probes that could not leave because the neighbour does not resolve.
     pub unresolved: u64,
@@ -57,23 +57,23 @@ pub struct Reading {
     pub health: String,
 }
 
-/// How it probes.
+/// What the datapath shows.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Datapath {
     /// `xdp-native` or `xdp-generic`.
     pub mode: Option<String>,
-    /// Packets by what became of them.
+    /// Packets, by what became of them.
     pub verdicts: Vec<Count>,
 }
 
-/// A number with a name.
+/// A number for the metrics.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Count {
-    /// Of what.
+    /// The name of its metric.
     pub name: String,
-    /// Which.
+    /// The value of its label.
     pub label: String,
-    /// How many.
+    /// Counted since the start.
     pub value: u64,
 }
 
@@ -84,7 +84,7 @@ impl Board {
         self.engine.watches.iter().find(|watch| watch.name == name)
     }
 
-    /// One of the numbers, 0 if nothing was counted.
+    /// One of the numbers; 0 if nothing was counted.
     #[must_use]
     pub fn count(&self, name: &str, label: &str) -> u64 {
         let all = self.counts.iter().chain(&self.datapath.verdicts);
@@ -93,7 +93,7 @@ impl Board {
 }
 
 impl Lab {
-    /// What the agent of this server shows.
+    /// What this server's agent shows at `/status`.
     ///
     /// # Errors
     /// It does not answer, or with something else.

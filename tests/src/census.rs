@@ -1,4 +1,4 @@
-//! A count of what a run could leave behind: namespaces, mounts, interfaces, BPF programs, processes.
+//! Counts what a run could leave behind: namespaces, mounts, interfaces, BPF programs, processes.
 
 mod others;
 
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use others::Others;
 
-/// What there was at one moment. Compare two with [`Census::left_since`].
+/// What there was at one moment. [`Census::left_since`] compares two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     namespaces: BTreeSet<String>,
@@ -24,7 +24,7 @@ pub struct Census {
 pub struct Leftover {
     /// `namespace`, `mount`, `interface`, `BPF program` or `process`.
     pub kind: &'static str,
-    /// Which one.
+    /// Its name or number.
     pub name: String,
 }
 
@@ -35,10 +35,10 @@ impl fmt::Display for Leftover {
 }
 
 impl Census {
-    /// Counts now; no processes, because only those of a run are anybody's leftovers.
+    /// Counts what is there now. It counts no processes, because only those of a run can be leftovers.
     ///
     /// # Errors
-    /// When the kernel does not let its BPF programs be listed (needs root).
+    /// The kernel does not list its BPF programs (that needs root).
     pub fn take() -> anyhow::Result<Self> {
         Ok(Self {
             namespaces: namespaces(),
@@ -50,8 +50,8 @@ impl Census {
     }
 
     /// What is here now and was not in `before`, and the processes with the mark [`RUN`]`=run`, once the kernel had
-    /// time to finish. Other runs on this machine are not blamed: what a
-    /// process of theirs holds or has named after itself does not count, nor what came or went while this looked.
+    /// time to finish. Other runs on this machine are not blamed: what one of their processes holds or has named after
+    /// itself does not count, and neither does what came or went while this looked.
     ///
     /// # Errors
     /// As [`Census::take`].
@@ -93,14 +93,14 @@ impl Census {
     }
 }
 
-/// The kernel takes a killed namespace's devices down in the background, and frees their programs only after that: usually within
-/// 0.1 s, but behind other work it takes seconds.
+/// The kernel takes down the devices of a killed namespace in the background, and frees their programs only after that.
+/// This usually takes less than 0.1 s, but behind other work it takes seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The variable that marks every process of one run, inherited by all it starts.
+/// The variable that marks every process of a run. Everything that the process starts inherits it.
 pub const RUN: &str = "RM_LAB_RUN";
 
-/// Network namespaces with a name; those without end with the processes and descriptors that hold them.
+/// Named network namespaces. Those without a name end with the processes and descriptors that hold them.
 fn namespaces() -> BTreeSet<String> {
     entries("/run/netns").iter().map(|name| format!("/run/netns/{name}")).collect()
 }
@@ -126,7 +126,7 @@ fn programs() -> anyhow::Result<BTreeSet<String>> {
     Ok(all)
 }
 
-/// Processes that carry the mark of this run, by number and name.
+/// Processes with the mark of this run, by number and name.
 fn processes(run: &str) -> BTreeSet<String> {
     pids()
         .filter(|&pid| pid != std::process::id() && is_marked(pid, run))
@@ -137,7 +137,7 @@ fn processes(run: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether this process has the mark of this run; one that has ended has none.
+/// Whether this process has the mark of this run. A process that has ended has none.
 fn is_marked(pid: u32, run: &str) -> bool {
     let mark = format!("{RUN}={run}");
     let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -153,7 +153,7 @@ fn entries(folder: impl AsRef<Path>) -> BTreeSet<String> {
     read.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Mounts by their place and source; the rest of a line changes by itself.
+/// Mounts, by place and source. The rest of such a line changes by itself.
 fn lines(file: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     text.lines()

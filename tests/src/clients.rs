@@ -1,4 +1,4 @@
-//! Clients that keep asking, and what became of each request.
+//! Clients that keep asking, and the result of each request.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,29 +10,29 @@ use std::time::{Duration, Instant};
 use crate::clock::now_ns;
 use crate::namespace::Namespace;
 
-/// How many, and how often each asks.
+/// How many clients there are, and how often each asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Clients.
+    /// How many.
     pub clients: usize,
-    /// One request of each client in this time; the next waits for the answer to the last.
+    /// The time between two requests of a client. The next one waits for the answer to the last.
     pub every: Duration,
-    /// A request without an answer after this has failed.
+    /// A request without an answer after this time has failed.
     pub patience: Duration,
 }
 
-/// One request.
+/// One request, with times in nanoseconds of the monotonic clock.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// When it was sent.
     pub sent_ns: u64,
     /// When it was answered, or given up.
     pub done_ns: u64,
-    /// Who answered, by its own word; or why nobody did.
+    /// The name in the answer; or why there was none.
     pub answer: Result<String, String>,
 }
 
-/// They ask until this is dropped.
+/// The running clients. They ask until this is dropped.
 #[derive(Debug)]
 pub struct Clients {
     ending: Arc<AtomicBool>,
@@ -48,7 +48,7 @@ impl Clients {
         let threads = (0..pace.clients)
             .map(|number| {
                 let (ending, requests, namespace) = (Arc::clone(&ending), Arc::clone(&requests), namespace.clone());
-                // Spread over the pace, so that they do not all ask at the same moment.
+                // Spread over the interval, so that they do not all ask at the same moment.
                 let first =
                     pace.every * u32::try_from(number).unwrap_or_default() / u32::try_from(pace.clients).unwrap_or(1);
                 std::thread::spawn(move || {
@@ -69,7 +69,7 @@ impl Clients {
         Self { ending, requests, threads }
     }
 
-    /// Those that have come to an end since this was last called.
+    /// The requests that have ended since the last call.
     pub fn take(&self) -> Vec<Request> {
         std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -79,7 +79,7 @@ impl Drop for Clients {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            // One that panicked has said so.
+            // A thread that panicked has printed that.
             let _ = thread.join();
         }
     }
@@ -129,7 +129,7 @@ impl Client {
     }
 }
 
-/// Status and body of an answer that is all there.
+/// Status and body of an answer, if all of it is there.
 fn whole(bytes: &[u8]) -> Option<(u16, String)> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;

@@ -2,7 +2,7 @@
 
 use nix::time::{ClockId, clock_gettime};
 
-/// `CLOCK_MONOTONIC` now, in nanoseconds; all agents of a lab run on the same one.
+/// `CLOCK_MONOTONIC` now, in nanoseconds. All agents of a lab run on the same clock.
 #[must_use]
 pub fn now_ns() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has a monotonic clock");
@@ -10,7 +10,7 @@ pub fn now_ns() -> u64 {
     whole(now.tv_sec()) * 1_000_000_000 + whole(now.tv_nsec())
 }
 
-/// Milliseconds from `from_ns` to `to_ns`, to a tenth; zero if that is backwards.
+/// Milliseconds from `from_ns` to `to_ns`, to a tenth; zero if they are the other way round.
 #[must_use]
 pub fn ms_between(from_ns: u64, to_ns: u64) -> f64 {
     let tenths = to_ns.saturating_sub(from_ns) / 100_000;

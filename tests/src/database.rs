@@ -13,7 +13,7 @@ use forward::Forward;
 pub use mariadb::MariaDb;
 use url::Url;
 
-/// Which database a lab is to have.
+/// Which database a lab gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
     /// An SQLite file that all agents open.
@@ -37,17 +37,17 @@ pub struct Database {
 enum Kind {
     Sqlite(PathBuf),
     MariaDb(MariaDb),
-    /// Held for its drop: it ends the forwarding.
+    /// Held for its drop, which ends the forwarding.
     Given {
         _forward: Option<Forward>,
     },
 }
 
 impl Database {
-    /// Starts it, if it is one that has to be started.
+    /// Starts the database, if it is one that has to be started.
     ///
     /// # Errors
-    /// It does not start, with its last words; or the URL is none.
+    /// It does not start (with its last words), or the URL cannot be read.
     pub fn start(choice: &Choice, hub: &Namespace, folder: &Path) -> anyhow::Result<Self> {
         match choice {
             Choice::Sqlite => {
@@ -67,19 +67,19 @@ impl Database {
         }
     }
 
-    /// What agents are told: the URL, without a password.
+    /// The URL for agents, without a password.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The password, for their environment.
+    /// The password, for the agents' environment.
     #[must_use]
     pub fn password(&self) -> Option<&str> {
         self.password.as_deref()
     }
 
-    /// The MariaDB of this lab, if it has one: to be frozen, for instance.
+    /// The MariaDB of this lab, if it has one: for example to be frozen.
     #[must_use]
     pub fn mariadb(&self) -> Option<&MariaDb> {
         match &self.kind {
@@ -88,10 +88,10 @@ impl Database {
         }
     }
 
-    /// Runs SQL by hand, as a person would, and answers the rows: columns separated by tabs.
+    /// Runs SQL by hand, as a person would. Returns the rows, with columns separated by tabs.
     ///
     /// # Errors
-    /// The statement failed, or the database is a given one, which nobody edits by hand.
+    /// The statement failed, or the database is a given one, which is not edited by hand.
     pub fn sql(&self, statement: &str) -> anyhow::Result<String> {
         let here = Namespace::own()?;
         match &self.kind {
@@ -105,7 +105,7 @@ impl Database {
     }
 }
 
-/// A URL that works inside the lab: a server's is reached through a forwarder on the hub's address.
+/// A URL that works inside the lab: its server is reached through a forwarder on the hub's address.
 fn given_url(given: &str, hub: &Namespace) -> anyhow::Result<(Option<Forward>, String, Option<String>)> {
     if given.starts_with("sqlite:") {
         return Ok((None, given.to_owned(), None));

@@ -1,6 +1,8 @@
-//! Database servers on loopback for whoever measures or tests a store: started when asked for, thrown away when this process ends.
+//! Database servers on loopback, for tests and measurements of a store. They start when asked for, and are thrown away
+//! when this process ends.
 //!
-//! Every server is real, and none touches the machine's own: own folder, own ports, nothing read from configuration files.
+//! Every server is real, and none touches the machine's own: each has its own folder and ports, and reads no
+//! configuration file.
 
 mod galera;
 mod mariadb;
@@ -17,12 +19,12 @@ use anyhow::Context;
 pub use galera::synced;
 pub use node::Node;
 
-/// The account that tests use; it may do everything.
+/// The account of the tests; it may do everything.
 pub const USER: &str = "tester";
-/// Its password, with the characters that break sloppy URLs.
+/// Its password, with the characters that break careless URLs.
 pub const PASSWORD: &str = "p@ss:w/rd";
 
-/// What a server table can live on.
+/// What a server table can be stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Engine {
     /// A file.
@@ -36,10 +38,10 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// All of them.
+    /// In the order of the results.
     pub const ALL: [Self; 4] = [Self::Sqlite, Self::MariaDb, Self::MySql, Self::Galera];
 
-    /// In options, in results, and in the names of tests.
+    /// As in options, in results, and in the names of tests.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,10 +52,10 @@ impl Engine {
         }
     }
 
-    /// The servers of this process, started by whoever asks first; none for SQLite.
+    /// The servers that this process shares; the first caller starts them. None for SQLite.
     ///
     /// # Errors
-    /// Always [`Engine::start`]'s, which whoever asked first saw in full.
+    /// Always that of [`Engine::start`]. Only the first caller sees it in full.
     pub fn shared(self) -> anyhow::Result<&'static [Node]> {
         static SHARED: [OnceLock<Result<Vec<Node>, String>>; 4] = [const { OnceLock::new() }; 4];
         let start = || self.start().map_err(|error| format!("{error:#}"));
@@ -62,15 +64,15 @@ impl Engine {
         nodes.map(Vec::as_slice).map_err(|said| anyhow::anyhow!("{said}"))
     }
 
-    /// New servers, for whoever wants to break them; none for SQLite.
+    /// New servers, for tests that break them; none for SQLite.
     ///
     /// # Errors
-    /// It is not installed, or does not start: with its last words.
+    /// It is not installed, or does not start. The error has its last words.
     pub fn start(self) -> anyhow::Result<Vec<Node>> {
         self.start_with(&[])
     }
 
-    /// The same with more arguments than usual ones, which each of its servers gets: a larger buffer pool.
+    /// The same with extra arguments for each of its servers, such as a larger buffer pool.
     ///
     /// # Errors
     /// As [`Engine::start`].
@@ -83,7 +85,7 @@ impl Engine {
         }
     }
 
-    /// What it calls itself, for results.
+    /// The version that it reports, for results.
     ///
     /// # Errors
     /// It is not installed.
@@ -112,7 +114,7 @@ impl FromStr for Engine {
     }
 }
 
-/// A MariaDB with more arguments than a usual one: a smaller log, certificates.
+/// A MariaDB with extra arguments, such as for a smaller log or for certificates.
 ///
 /// # Errors
 /// As [`Engine::start`].
@@ -120,10 +122,10 @@ pub fn mariadb_with(more: &[String]) -> anyhow::Result<Node> {
     mariadb::start(&|_| Ok(more.to_vec()))
 }
 
-/// The same, with arguments that are made for its folder, and files that they name.
+/// The same, with arguments and files that are made for its folder.
 ///
 /// # Errors
-/// As [`Engine::start`], and those of `more`.
+/// As [`Engine::start`], and the errors of `more`.
 pub fn mariadb_in(more: &dyn Fn(&Path) -> anyhow::Result<Vec<String>>) -> anyhow::Result<Node> {
     mariadb::start(more)
 }
@@ -135,7 +137,7 @@ pub fn tools() -> PathBuf {
     here.parent().unwrap_or(here).join("target/tools")
 }
 
-/// A program of the system, also where root's programs are when PATH does not say so.
+/// The path of a system program. It also looks where root's programs are, even if PATH does not have them.
 ///
 /// # Errors
 /// It is not there.
@@ -148,10 +150,10 @@ pub fn find(program: &str) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("{program} is not installed: run `cargo xtask setup`"))
 }
 
-/// The account of [`USER`].
 fn account() -> String {
     format!(
-        "CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL PRIVILEGES ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n"
+        "CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n\
+         GRANT ALL PRIVILEGES ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n"
     )
 }
 

@@ -11,17 +11,17 @@ use serde_json::Value;
 /// One line of an agent's event log.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Event {
-    /// Wall clock, RFC 3339.
+    /// Wall clock time, RFC 3339.
     pub at: String,
-    /// The machine's monotonic clock: all agents of a lab share it.
+    /// The machine's monotonic clock, in nanoseconds. All agents of a lab share it.
     pub mono_ns: u64,
-    /// Who says so.
+    /// The server that writes it.
     pub server: String,
-    /// What happened.
+    /// The event's name.
     pub event: String,
-    /// To whom.
+    /// The server that it is about.
     pub subject: String,
-    /// Circumstances.
+    /// More about it, by event.
     #[serde(default)]
     pub detail: Value,
 }
@@ -50,7 +50,7 @@ impl Event {
         self.event == event && self.subject == subject
     }
 
-    /// The buddies a `buddies` event tells of.
+    /// The buddies in a `buddies` event.
     #[must_use]
     pub fn buddies(&self) -> Option<Buddies> {
         let name = |key: &str| {
@@ -61,7 +61,7 @@ impl Event {
     }
 }
 
-/// A log that grows while it is read.
+/// Reads a log while it grows.
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
@@ -69,13 +69,13 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// From the begin of this file, which may not be there yet.
+    /// From the beginning of this file, which need not exist yet.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self { path, read: 0 }
     }
 
-    /// Where it is.
+    /// The path of the log.
     #[must_use]
     pub fn path(&self) -> &std::path::Path {
         &self.path
@@ -115,7 +115,10 @@ mod tests {
         let mut tail = Tail::new(path.clone());
         assert!(tail.read().unwrap().is_empty(), "no file yet");
         let mut file = File::create(&path).unwrap();
-        let line = r#"{"at":"2026-01-01T00:00:00Z","mono_ns":7,"server":"a","event":"buddies","subject":"a","detail":{"first":"b","second":null}}"#;
+        let line = concat!(
+            r#"{"at":"2026-01-01T00:00:00Z","mono_ns":7,"server":"a","event":"buddies","subject":"a","#,
+            r#""detail":{"first":"b","second":null}}"#
+        );
         write!(file, "{line}\n{}", &line[..20]).unwrap();
         let events = tail.read().unwrap();
         assert_eq!(events.len(), 1);

@@ -1,4 +1,4 @@
-//! Ways to break a lab, and what became of it.
+//! Ways to break a lab, and what follows.
 
 mod blow;
 mod outcome;
@@ -16,23 +16,23 @@ pub use outcome::Outcome;
 /// A fault, by its name on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// All its frames are dropped, the carrier stays up, and its agent is frozen: a machine that lost its power.
+    /// All its frames are dropped, its carrier stays up, and its agent is frozen: as if the machine had lost its power.
     Crash,
-    /// All its frames are dropped but those to and from the database.
+    /// All its frames are dropped, except those to and from the database.
     Isolated,
-    /// Its agent is killed; the host lives.
+    /// Its agent is killed; its host lives.
     AgentKill,
-    /// Its agent is frozen for good; its kernel goes on answering.
+    /// Its agent is frozen for good; its kernel still answers.
     AgentStop,
-    /// Its agent is frozen for a second, or for longer where nobody has missed it by then.
+    /// Its agent is frozen for a second, or longer if no other has missed it by then.
     AgentPause,
     /// Its agent is told to stop.
     Leave,
-    /// A new server comes.
+    /// A new server joins.
     Join,
     /// Two neighbours crash at once.
     AdjacentCrash,
-    /// Everybody who is away comes back.
+    /// All servers that are away come back.
     Return,
 }
 
@@ -66,8 +66,8 @@ impl FromStr for Fault {
 }
 
 impl Fault {
-    /// How many servers are on the ring afterwards, if `members` were and `away` were not; `None` if too few are left
-    /// for it: a ring of one has nobody who could see anything.
+    /// How many servers are on the ring afterwards, if `members` were on it and `away` were not. `None` if too few are
+    /// left for the fault: in a ring of one, no server could see anything.
     #[must_use]
     pub fn members_after(self, members: usize, away: usize) -> Option<(usize, usize)> {
         let gone = match self {
@@ -77,12 +77,12 @@ impl Fault {
             Self::Join => return Some((members + 1, away)),
             Self::Return => return Some((members + away, 0)),
         };
-        // Two must see the end of one: three are needed, except to leave, which needs nobody.
+        // Two must see the end of one, so three are needed. Only leaving needs no other.
         let needed = if self == Self::Leave { 2 } else { 2 + gone.max(1) };
         (members >= needed).then_some((members - gone, away + gone))
     }
 
-    /// Whom it strikes next: `turn` picks another place on the ring each time.
+    /// The next victims: `turn` picks another place on the ring each time.
     #[must_use]
     pub fn subjects(self, lab: &Lab, ring: &Ring, turn: usize) -> Vec<String> {
         let order = ring.order();

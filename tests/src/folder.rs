@@ -1,4 +1,4 @@
-//! A folder that is gone afterwards, also after Ctrl-C.
+//! A folder that is removed at the end, also after Ctrl-C.
 
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,10 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// A new, empty one.
+    /// A new and empty folder.
     ///
     /// # Errors
-    /// The temporary folder of the machine cannot be written.
+    /// The machine's temporary folder cannot be written.
     pub fn new() -> anyhow::Result<Self> {
         let made =
             tempfile::Builder::new().prefix("ringmon-lab-").tempdir().context("cannot make a temporary folder")?;
@@ -31,13 +31,13 @@ impl Folder {
         Ok(Self { path, _end: end })
     }
 
-    /// Where it is.
+    /// The folder's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A folder inside, made if it is not there.
+    /// A folder inside it, made if it is missing.
     ///
     /// # Errors
     /// It cannot be made.

@@ -16,26 +16,26 @@ use crate::network::{HUB, address};
 use crate::process::{Launch, Process, tail};
 use crate::web;
 
-/// Its backend.
+/// The name of its backend.
 pub const BACKEND: &str = "web";
 
-/// Where clients go.
+/// The address for clients.
 #[must_use]
 pub fn frontend() -> SocketAddr {
     SocketAddr::from((HUB, 8000))
 }
 
-/// How it finds out by itself who is down.
+/// How it finds out which servers are down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checks {
     /// Not at all.
     None,
-    /// As it does when a configuration says `check` and no more: every 2 s, down after 3, up after 2.
+    /// As with `check` and no more in the configuration: every 2 s, down after 3, up after 2.
     Default,
     /// Every 100 ms with a timeout of 100 ms, down after 2, up after 2.
     Fast,
-    /// As often as `Fast`, but only whether somebody accepts a connection; and it asks the servers' agents, every 200 ms at this port. It
-    /// keeps no idle connection, which whoever drains would wait for.
+    /// As often as `Fast`, but it only checks whether connections are accepted; and it asks the servers' agents, every
+    /// 200 ms at this port. It keeps no idle connection, because a draining server would wait for it.
     Agents(u16),
 }
 
@@ -49,10 +49,10 @@ pub struct Haproxy {
 }
 
 impl Haproxy {
-    /// In front of servers 1 to `servers`, which are in its configuration.
+    /// Starts it in front of servers 1 to `servers`, which are in its configuration.
     ///
     /// # Errors
-    /// It is not installed, or does not start within ten seconds: with its last words.
+    /// It is not installed, or does not start within ten seconds. The error has its last words.
     pub fn start(hub: &Namespace, folder: &Path, servers: u8, checks: Checks) -> anyhow::Result<Self> {
         let config = folder.join("haproxy.cfg");
         std::fs::write(&config, configuration(folder, servers, checks)).context("cannot write haproxy.cfg")?;
@@ -62,13 +62,13 @@ impl Haproxy {
         Ok(haproxy)
     }
 
-    /// Its Runtime API.
+    /// The socket of its Runtime API.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.folder.join("admin.sock")
     }
 
-    /// Kills it, and starts another with the same configuration.
+    /// Kills it, and starts another one with the same configuration.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -78,7 +78,8 @@ impl Haproxy {
         self.wait_until_it_answers()
     }
 
-    /// Another process takes over its sockets, as `systemctl reload haproxy` does it; the old one ends when its clients have gone.
+    /// Another process takes over its sockets, as with `systemctl reload haproxy`. The old one, which is returned, ends
+    /// when its clients are gone.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -112,7 +113,7 @@ impl Haproxy {
         Ok(())
     }
 
-    /// What it answers to a command.
+    /// Its answer to a command.
     ///
     /// # Errors
     /// Its socket does not answer.
@@ -149,12 +150,12 @@ impl Haproxy {
     }
 }
 
-/// One server as HAProxy has it.
+/// One server, as HAProxy has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// `UP`, `DOWN`, `MAINT`, `DRAIN`, `no check`, ...
     pub status: String,
-    /// Its share of requests.
+    /// Its share of the requests.
     pub weight: u64,
     /// How often it was chosen for a request.
     pub chosen: u64,
@@ -163,7 +164,7 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Whether requests are sent there.
+    /// Whether it gets requests.
     #[must_use]
     pub fn is_used(&self) -> bool {
         (self.status.starts_with("UP") || self.status == "no check") && self.weight > 0
@@ -180,11 +181,12 @@ fn launch(folder: &Path, config: &Path, further: &[String]) -> anyhow::Result<La
     Ok(Launch { program: find("haproxy")?, args, env: Vec::new(), log: folder.join("haproxy.log") })
 }
 
-/// Ordinary settings: three retries, another server for the last of them, two seconds for an answer.
+/// Ordinary settings: three retries, the last one at another server, and two seconds for an answer.
 fn configuration(folder: &Path, servers: u8, checks: Checks) -> String {
     let mut text = format!(
         "global\n  stats socket {}/admin.sock mode 600 level admin expose-fd listeners\n  nbthread 1\n\
-         defaults\n  mode http\n  timeout connect 1s\n  timeout client 10s\n  timeout server 2s\n  retries 3\n  option redispatch\n\
+         defaults\n  mode http\n  timeout connect 1s\n  timeout client 10s\n  timeout server 2s\n  retries 3\n  \
+         option redispatch\n\
          frontend clients\n  bind {}\n  default_backend {BACKEND}\n\
          backend {BACKEND}\n  balance roundrobin\n",
         folder.display(),

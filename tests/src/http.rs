@@ -1,4 +1,4 @@
-//! One question over HTTP, in a namespace.
+//! Makes one HTTP request in a namespace.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use crate::namespace::Namespace;
 /// The whole answer, head and body.
 ///
 /// # Errors
-/// Nobody listens there, or no answer comes within ten seconds.
+/// Nothing listens there, or no answer comes within ten seconds.
 pub fn get(namespace: &Namespace, at: SocketAddr, path: &str) -> anyhow::Result<String> {
     let stream = namespace.run(move || TcpStream::connect(at))?;
     let mut stream = stream.with_context(|| format!("nobody listens for HTTP at {at}"))?;
@@ -25,15 +25,15 @@ pub fn get(namespace: &Namespace, at: SocketAddr, path: &str) -> anyhow::Result<
     Ok(answer)
 }
 
-/// The body alone, of an answer that is well.
+/// Only the body of a good answer.
 ///
 /// # Errors
-/// As [`get`], or another status than 200.
+/// As [`get`]; or the status is not 200.
 pub fn body(namespace: &Namespace, at: SocketAddr, path: &str) -> anyhow::Result<String> {
     let answer = get(namespace, at, path)?;
     let (head, body) = answer.split_once("\r\n\r\n").with_context(|| format!("no HTTP: {answer}"))?;
     anyhow::ensure!(head.lines().next().is_some_and(|line| line.contains(" 200 ")), "{path}: {head}\n{body}");
-    // Chunks (RFC 9112, 7.1) have their length before them, in a line of its own.
+    // Each chunk (RFC 9112, 7.1) has its length before it, in a line of its own.
     if !head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
         return Ok(body.to_owned());
     }

@@ -3,7 +3,7 @@
 use aya::programs::ProgramType;
 use aya::sys::is_program_supported;
 
-/// The oldest kernel whose BPF timers, tcx links and XDP on veth ringmon relies on.
+/// The oldest kernel with the BPF timers, tcx links and XDP on veth that ringmon needs.
 pub const OLDEST: (u32, u32) = (6, 6);
 
 /// Whether this process may do everything that the lab and the agents do.
@@ -12,7 +12,7 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// The running kernel's version, as far as it can be read.
+/// The version of the running kernel, if it can be read.
 #[must_use]
 pub fn version() -> Option<(u32, u32)> {
     parse_version(&std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?)
@@ -23,10 +23,10 @@ fn parse_version(release: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// Asks the kernel to load a trivial program of each type ringmon has.
+/// Asks the kernel to load a trivial program of each type that ringmon has.
 ///
 /// # Errors
-/// The kernel's reason, and of which type, when it refuses. Nothing stays loaded either way.
+/// The program's type and the kernel's reason, when it refuses. Nothing stays loaded in either case.
 pub fn bpf_refused() -> Result<(), String> {
     for (kind, name) in [(ProgramType::Xdp, "XDP"), (ProgramType::SchedClassifier, "tc")] {
         match is_program_supported(kind) {

@@ -23,28 +23,28 @@ use crate::server::{Server, State};
 use crate::turn::Turn;
 use crate::view::View;
 
-/// The pool's name in every lab.
+/// The name of the pool in every lab.
 pub const POOL: &str = "lab";
 
-/// What a lab is made of.
+/// What a lab consists of.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The ringmon binary.
+    /// The path of the ringmon binary.
     pub binary: PathBuf,
     /// The object with the pass-all program for the bridge's ports.
     pub pass: Option<PathBuf>,
-    /// Where the table is.
+    /// Which database holds the server table.
     pub database: Choice,
     /// `both` or `single`.
     pub quorum: String,
-    /// Further words for every agent, e.g. `--profile fast`.
+    /// Extra arguments for every agent, such as `--profile fast`.
     pub agent_args: Vec<String>,
     /// `KEY=VALUE` for `ringmon pool set`, after `init`.
     pub rules: Vec<String>,
 }
 
 impl Options {
-    /// What `cargo xtask build` built in `profile` (`debug`, `release`), with an SQLite file.
+    /// The binary of `cargo xtask build` in `profile` (`debug`, `release`), with an SQLite file.
     #[must_use]
     pub fn built(profile: &str) -> Self {
         let target = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
@@ -60,10 +60,10 @@ impl Options {
     }
 }
 
-/// What a `ringmon` command came to.
+/// The result of a `ringmon` command.
 #[derive(Clone, Debug)]
 pub struct Said {
-    /// Its exit code; -1 when a signal ended it.
+    /// Its exit code; -1 if a signal ended it.
     pub code: i32,
     /// Its standard output.
     pub out: String,
@@ -74,7 +74,7 @@ pub struct Said {
 /// Called with every event, and the milliseconds since the last fault.
 pub type Tell = dyn FnMut(&Event, f64) + Send;
 
-/// Somebody who is told.
+/// Hears of every event.
 pub struct Teller(pub Box<Tell>);
 
 impl std::fmt::Debug for Teller {
@@ -83,11 +83,11 @@ impl std::fmt::Debug for Teller {
     }
 }
 
-/// A running lab. Fields are dropped in this order: agents, database, network, folder.
+/// A running lab. The fields are dropped in this order: agents, database, network, folder.
 #[derive(Debug)]
 pub struct Lab {
     servers: BTreeMap<String, Server>,
-    /// The database.
+    /// Where the server table is.
     pub database: Database,
     /// The bridge and its faults.
     pub network: Network,
@@ -101,10 +101,10 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// A bridge, a database and an empty pool; waits until no other lab of this process runs.
+    /// A bridge, a database and an empty pool. It waits until no other lab of this process runs.
     ///
     /// # Errors
-    /// Something of it cannot be had; nothing is left behind.
+    /// Something that it needs is missing. Nothing is left behind.
     pub fn new(options: Options) -> anyhow::Result<Self> {
         for (what, file) in [("the binary", Some(&options.binary)), ("the pass-all program", options.pass.as_ref())] {
             if let Some(file) = file.filter(|file| !file.exists()) {
@@ -135,7 +135,7 @@ impl Lab {
         Ok(lab)
     }
 
-    /// A lab with this many servers, `s1` and up, whose ring is whole.
+    /// A lab with this many servers, called `s1` and so on, whose ring is whole.
     ///
     /// # Errors
     /// As [`Self::new`], or the ring does not become whole.
@@ -150,10 +150,10 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Runs `ringmon` with these words on the hub, told of database and pool.
+    /// Runs `ringmon` with these arguments on the hub, with this lab's database and pool.
     ///
     /// # Errors
-    /// It could not be started; how it ended is in the answer.
+    /// It could not be started. How it ended is in the result.
     pub fn ringmon(&self, args: &[&str]) -> anyhow::Result<Said> {
         let mut command = Command::new(&self.options.binary);
         clean(&mut command).args(args).envs(self.environment()).stdin(std::process::Stdio::null());
@@ -167,17 +167,17 @@ impl Lab {
         Ok(Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) })
     }
 
-    /// The same, and it must succeed; answers its standard output.
+    /// The same, but it must succeed. Returns its standard output.
     ///
     /// # Errors
-    /// It failed: with what it said.
+    /// It failed. The error has its output.
     pub fn must(&self, args: &[&str]) -> anyhow::Result<String> {
         let said = self.ringmon(args)?;
         ensure!(said.code == 0, "ringmon {} ended with {}: {}{}", args.join(" "), said.code, said.out, said.err);
         Ok(said.out)
     }
 
-    /// What makes an agent or a command find this lab's pool.
+    /// The settings with which an agent or a command finds this lab's pool.
     #[must_use]
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
         let mut environment = vec![
@@ -191,7 +191,7 @@ impl Lab {
         environment
     }
 
-    /// A server without an agent, plugged into the bridge.
+    /// Adds a server without an agent, plugged into the bridge.
     ///
     /// # Errors
     /// The name is taken, or the link cannot be made.
@@ -207,10 +207,10 @@ impl Lab {
         Ok(())
     }
 
-    /// Starts the agent of this server, with the lab's words and these.
+    /// Starts the agent of this server, with the lab's arguments and these.
     ///
     /// # Errors
-    /// There is one that still runs, or it cannot be started.
+    /// An agent still runs there, or it cannot be started.
     pub fn start(&mut self, name: &str, further: &[&str]) -> anyhow::Result<()> {
         let environment = self.environment();
         let binary = self.options.binary.clone();
@@ -238,17 +238,17 @@ impl Lab {
     /// This server.
     ///
     /// # Errors
-    /// There is none of that name.
+    /// There is none with that name.
     pub fn server(&self, name: &str) -> anyhow::Result<&Server> {
         self.servers.get(name).with_context(|| format!("there is no server {name}"))
     }
 
-    /// All servers, by name.
+    /// By name.
     pub fn servers(&self) -> impl Iterator<Item = &Server> {
         self.servers.values()
     }
 
-    /// Says what was done to a server by other means than [`Self::strike`]: whether it belongs on the ring.
+    /// Notes what was done to a server by other means than [`Self::strike`], and so whether it belongs on the ring.
     pub fn mark(&mut self, name: &str, state: State) {
         if let Some(server) = self.servers.get_mut(name) {
             server.state = state;
@@ -258,20 +258,21 @@ impl Lab {
     /// Sends a signal to the agent of this server.
     ///
     /// # Errors
-    /// It has none.
+    /// It has no agent.
     pub fn signal(&self, name: &str, signal: Signal) -> anyhow::Result<()> {
         self.server(name)?.agent()?.signal(signal)
     }
 
-    /// Kills the agent of this server, to be started again, and waits until it is gone.
+    /// Kills the agent of this server and waits until it is gone. It can be started again.
     ///
     /// # Errors
-    /// It has none, or it does not end.
+    /// It has no agent, or the agent does not end.
     pub fn kill(&self, name: &str) -> anyhow::Result<()> {
         self.server(name)?.agent()?.kill().map(drop)
     }
 
-    /// Reads what the agents said since the last call, in the order of the clock; answers where the new ones begin.
+    /// Reads what the agents said since the last call, in the order of the clock. Returns the index of the first new
+    /// event.
     ///
     /// # Errors
     /// A log cannot be read.
@@ -290,7 +291,7 @@ impl Lab {
         Ok(begin)
     }
 
-    /// From now on tells this of every event.
+    /// From now on `teller` hears of every event.
     pub fn on_event(&mut self, teller: Teller) {
         self.teller = Some(teller);
     }
@@ -300,31 +301,31 @@ impl Lab {
         self.struck_ns = at_ns;
     }
 
-    /// Everything the agents said so far.
+    /// All events so far.
     #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
     }
 
-    /// A folder that ends with the lab.
+    /// A folder that is removed with the lab.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
-    /// The binary that runs here.
+    /// The path of the ringmon binary.
     #[must_use]
     pub fn binary(&self) -> &std::path::Path {
         &self.options.binary
     }
 
-    /// What they believe.
+    /// What the agents believe.
     #[must_use]
     pub fn view(&self) -> &View {
         &self.view
     }
 
-    /// The ring as the table has it.
+    /// The ring, as it is in the table.
     ///
     /// # Errors
     /// The table cannot be read.
@@ -333,7 +334,7 @@ impl Lab {
     }
 }
 
-/// Nothing of the caller's own ringmon settings may reach a lab.
+/// The caller's own ringmon settings must not reach a lab.
 pub(crate) fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("RINGMON_") {

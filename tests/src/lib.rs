@@ -1,8 +1,8 @@
-//! A lab of network namespaces with real agents and a real database, and what its users need around it:
-//! the end-to-end tests in `tests/` and the demo in `xtask`.
+//! A lab of network namespaces with real agents and a real database, and what its users need around it: the end-to-end
+//! tests in `tests/`, and the demo in `xtask`.
 //!
-//! Nothing here outlives its owner: namespaces have no name and end with their last file descriptor,
-//! processes get a death signal, everything else is undone by [`undo`], on drop, on panic and on Ctrl-C.
+//! Nothing here outlives its owner. Namespaces have no name and end with their last file descriptor, processes get a
+//! death signal, and [`undo`] undoes everything else: on drop, on panic and on Ctrl-C.
 
 pub mod bench;
 pub mod board;

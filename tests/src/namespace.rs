@@ -1,5 +1,5 @@
-//! Network namespaces without a name: they end with the last descriptor and process that hold them, so that not even
-//! a lab that is killed leaves one.
+//! Network namespaces without a name. They end with the last descriptor and process that hold them, so that even a
+//! killed lab leaves none.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use anyhow::{Context, bail};
 use nix::sched::{CloneFlags, setns, unshare};
 
-/// A handle; clones are the same namespace.
+/// A handle. Clones are the same namespace.
 #[derive(Clone, Debug)]
 pub struct Namespace {
     file: Arc<File>,
@@ -34,7 +34,7 @@ static HAND: LazyLock<Mutex<Sender<Job>>> = LazyLock::new(|| {
 fn on_hand<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
     let (answer, answered) = mpsc::channel();
     let job: Job = Box::new(move || {
-        // The asker may have panicked meanwhile; then nobody wants the answer.
+        // The caller may have panicked meanwhile. Then nobody wants the answer.
         let _ = answer.send(work());
     });
     HAND.lock().unwrap_or_else(PoisonError::into_inner).send(job).ok().context("the lab's thread ended")?;
@@ -46,10 +46,10 @@ fn current() -> io::Result<File> {
 }
 
 impl Namespace {
-    /// A new, empty one, with its loopback up and without IPv6.
+    /// A new and empty namespace, with its loopback up and without IPv6.
     ///
     /// # Errors
-    /// Not root, or no namespaces in this kernel.
+    /// This process is not root, or this kernel has no namespaces.
     pub fn new() -> anyhow::Result<Self> {
         let made = std::thread::spawn(|| -> anyhow::Result<Self> {
             unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace (are you root?)")?;
@@ -66,16 +66,16 @@ impl Namespace {
         Ok(namespace)
     }
 
-    /// The one this process is in.
+    /// The namespace of this process.
     ///
     /// # Errors
-    /// No /proc.
+    /// There is no /proc.
     pub fn own() -> anyhow::Result<Self> {
         let file = File::open("/proc/self/ns/net").context("cannot open this process's network namespace")?;
         Ok(Self { file: Arc::new(file) })
     }
 
-    /// Runs `work` inside: sockets it opens and children it starts are and stay in there.
+    /// Runs `work` inside. Sockets that it opens and children that it starts belong to the namespace for good.
     ///
     /// # Errors
     /// The namespace cannot be entered.
@@ -87,17 +87,17 @@ impl Namespace {
         })?
     }
 
-    /// A path by which `ip link ... netns` knows it.
+    /// A path for `ip link ... netns`.
     #[must_use]
     pub fn path(&self) -> String {
         use std::os::fd::AsRawFd;
         format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
     }
 
-    /// Runs `program` inside to its end and answers what it wrote.
+    /// Runs `program` inside to its end, and returns its output.
     ///
     /// # Errors
-    /// It did not start, or failed: then with what it said.
+    /// It did not start, or it failed: then the error has its output.
     pub fn command(&self, program: &str, args: &[&str], input: &str) -> anyhow::Result<String> {
         let program = program.to_owned();
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -109,7 +109,7 @@ impl Namespace {
         })?;
         let mut child = started.with_context(|| format!("cannot run {what}"))?;
         if let Some(mut stdin) = child.stdin.take() {
-            // Who does not read its input has a better reason, which comes with its output.
+            // A program that does not read its input has a better reason, which comes with its output.
             let _ = stdin.write_all(input.as_bytes());
         }
         let output = child.wait_with_output().with_context(|| format!("cannot read what {what} says"))?;
@@ -122,7 +122,7 @@ impl Namespace {
     /// Runs these lines as `ip -batch`.
     ///
     /// # Errors
-    /// One of them failed; those before it are done.
+    /// One of them failed. Those before it are done.
     pub fn ip(&self, lines: &str) -> anyhow::Result<String> {
         self.command("ip", &["-batch", "-"], lines).with_context(|| format!("in the batch:\n{lines}"))
     }

@@ -1,4 +1,4 @@
-//! One bridge in a hub namespace, one namespace a server, and faults on the way between them.
+//! One bridge in a hub namespace, one namespace for each server, and faults on the way between them.
 //!
 //! ```text
 //!   server 1: eth0 10.77.0.1 ---- p1 |          |
@@ -6,8 +6,8 @@
 //!   ...                              |          |
 //! ```
 //!
-//! Faults are nftables rules on the bridge: the carrier stays up, and no server sees anything but silence. The
-//! machine's own namespace is never touched.
+//! Faults are nftables rules on the bridge: the carrier stays up, and servers see nothing but silence. The machine's
+//! own namespace is never touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -19,13 +19,13 @@ use anyhow::Context;
 use crate::namespace::Namespace;
 use crate::passing::Passing;
 
-/// Where the hub listens: the database's address.
+/// The hub's address, where the database listens.
 pub const HUB: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
 
-/// The hub's on the link.
+/// The hub's MAC address.
 const HUB_MAC: &str = "02:72:69:6e:67:fe";
 
-/// The interface of every server.
+/// The name of every server's interface.
 pub const INTERFACE: &str = "eth0";
 
 /// The address of the server with this number, 1 to 250.
@@ -34,25 +34,26 @@ pub fn address(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, number)
 }
 
-/// What is wrong on the bridge.
+/// What is broken on the bridge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// Ports that pass nothing in either direction.
     pub cut: BTreeSet<u8>,
-    /// Ports that pass nothing but what goes to and from the hub: the database stays in reach.
+    /// Ports that pass only what goes to and from the hub: the database can still be reached.
     pub isolated: BTreeSet<u8>,
-    /// Ports in different groups hear nothing of each other; one in no group hears all. The hub hears everybody.
+    /// Ports in different groups do not hear each other. A port in no group hears all. The hub hears all.
     pub groups: Vec<BTreeSet<u8>>,
-    /// Pairs that hear nothing of each other, lower number first.
+    /// Pairs that do not hear each other, lower number first.
     pub broken: BTreeSet<(u8, u8)>,
-    /// How many of a hundred frames a port loses, each way.
+    /// How many frames of a hundred a port loses, each way.
     pub loss: BTreeMap<u8, u8>,
-    /// How many of a hundred IP packets from any server to any other are lost, once on their way; ARP passes, the hub hears all.
+    /// How many IP packets of a hundred are lost between any two servers, once on their way. ARP passes, and the hub
+    /// hears all.
     pub one_way_loss: u8,
 }
 
 impl Faults {
-    /// The rules, as nftables reads them; replaces those of before in one transaction.
+    /// The rules as nftables reads them. They replace the earlier ones in one transaction.
     fn rules(&self) -> String {
         let mut forward = String::new();
         let mut ends = [String::new(), String::new()];
@@ -78,7 +79,8 @@ impl Faults {
             }
         }
         if self.one_way_loss > 0 {
-            // One rule that a packet passes once, not one at each port: a round trip is two packets, each lost with this chance.
+            // One rule that a packet passes once, not one at each port: a round trip is two packets, and each is lost
+            // with this chance.
             let _ = writeln!(forward, "  ether type ip numgen random mod 100 < {} drop", self.one_way_loss);
         }
         let [input, output] = ends;
@@ -91,7 +93,7 @@ impl Faults {
     }
 }
 
-/// The bridge and what is plugged into it.
+/// The bridge and its ports.
 #[derive(Debug)]
 pub struct Network {
     hub: Namespace,
@@ -103,12 +105,12 @@ impl Network {
     /// A bridge without servers. `pass` is the object with the pass-all program for its ports.
     ///
     /// # Errors
-    /// No root, no iproute2, no bridges in this kernel, or the program was refused.
+    /// This process is not root, iproute2 is missing, this kernel has no bridges, or it refused the program.
     pub fn new(pass: Option<&Path>) -> anyhow::Result<Self> {
         let pass = pass.map(Passing::load).transpose()?;
         let hub = Namespace::new()?;
-        // An address of its own: without one a bridge takes the lowest of its ports', so that a server which is plugged in may change it, and
-        // whoever resolved it before sends to nobody until its entry expires, half a minute later.
+        // An address of its own. Without one a bridge takes the lowest address of its ports, so a new server may change
+        // it. Whoever resolved the old address then sends to nobody until the entry expires, half a minute later.
         hub.ip(&format!(
             "link add br0 address {HUB_MAC} type bridge forward_delay 0 mcast_snooping 0\n\
              addr add {HUB}/24 dev br0\n\
@@ -143,16 +145,16 @@ impl Network {
         Ok(server)
     }
 
-    /// What is wrong now.
+    /// What is broken now.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// Changes what is wrong, all at once.
+    /// Changes what is broken, all at once.
     ///
     /// # Errors
-    /// nftables refused; then everything is as before.
+    /// nftables refused. Then nothing has changed.
     pub fn change(&mut self, change: impl FnOnce(&mut Faults)) -> anyhow::Result<()> {
         let mut faults = self.faults.clone();
         change(&mut faults);

@@ -9,7 +9,7 @@ fn answers(from: &Namespace, to: Ipv4Addr) -> bool {
     answers_within("1", from, to)
 }
 
-/// Whether one of ten pings is answered, as links need a moment and a busy machine may take its time.
+/// Whether one of ten pings is answered: links need a moment, and a busy machine may need more.
 fn hears(from: &Namespace, to: Ipv4Addr) -> bool {
     (0..10).any(|_| answers(from, to))
 }
@@ -28,10 +28,11 @@ fn a_server_that_is_plugged_in_later_cuts_nobody_off_from_the_hub() {
     let servers: Vec<Namespace> = (1..=2).map(|n| network.plug(n).unwrap()).collect();
     assert!(servers.iter().all(|server| hears(server, HUB)));
     let _third = network.plug(3).unwrap();
-    // As low as an address of a veth can be: a bridge without one of its own would take it, and give up the one it had from one of the two.
-    // Whoever is at that one's port is heard all the same, the other is not.
+    // As low as an address of a veth can be. A bridge without an address of its own would take it, and give up the one
+    // that it had from one of the two others. The server at that port hears it all the same, but the other one does
+    // not.
     network.hub().ip("link set p3 address 02:00:00:00:00:01\n").unwrap();
-    // One ping: after several they would have asked anew where the hub is.
+    // Only one ping: after several, they would have asked again where the hub is.
     assert!(servers.iter().all(|server| answers_within("5", server, HUB)));
 }
 
@@ -80,7 +81,7 @@ fn loss_is_a_share_of_the_frames() {
     assert!(hears(&a, address(2)), "so that no address has to be resolved through the loss");
     network.change(|faults| faults.loss = [(2, 50)].into()).unwrap();
     let received = answered(&a, address(2), 60);
-    // A quarter of 60 round trips: 1 to 45 is beyond any luck.
+    // A quarter of 60 round trips: anything from 1 to 44 is possible by chance.
     assert!((1..45).contains(&received), "{received} of 60");
 }
 
@@ -91,7 +92,8 @@ fn one_way_loss_strikes_each_packet_once() {
     assert!(hears(&a, address(2)));
     network.change(|faults| faults.one_way_loss = 20).unwrap();
     let received = answered(&a, address(2), 400);
-    // 64 % of 400 round trips are 256, with a deviation of 10. Struck twice each way it would be 164, not at all 400.
+    // 64 % of 400 round trips are 256, with a deviation of 10. With loss struck twice each way it would be 164, with
+    // none 400.
     assert!((205..310).contains(&received), "{received} of 400");
 }
 

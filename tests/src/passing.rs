@@ -1,6 +1,6 @@
-//! The pass-all XDP program for the far ends of veth pairs: without one there, what native XDP sends back vanishes.
+//! The pass-all XDP program for the far ends of veth pairs. Without one there, what native XDP sends back vanishes.
 //!
-//! Attached with aya and not with ip(8): that one mounts a bpffs on the machine and leaves it there.
+//! It is attached with aya and not with ip(8), because ip mounts a bpffs on the machine and leaves it there.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,10 +20,10 @@ pub struct Passing {
 }
 
 impl Passing {
-    /// Loads it from this object.
+    /// Loads the program from this object.
     ///
     /// # Errors
-    /// No such file, or the kernel refused it.
+    /// The file does not exist, or the kernel refused the program.
     pub fn load(object: &Path) -> anyhow::Result<Self> {
         let name = object.display();
         let mut loaded = Ebpf::load_file(object).map_err(|error| anyhow!("cannot read {name}: {error:?}"))?;
@@ -34,7 +34,7 @@ impl Passing {
     /// Attaches it to an interface of this namespace, in the driver.
     ///
     /// # Errors
-    /// No such interface, or it has a program already.
+    /// The interface does not exist, or has a program already.
     pub fn attach(&self, namespace: &Namespace, interface: &str) -> anyhow::Result<()> {
         let (object, name) = (Arc::clone(&self.object), interface.to_owned());
         namespace.run(move || {

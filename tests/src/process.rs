@@ -1,4 +1,5 @@
-//! Children that never outlive this process: a death signal, a place in [`crate::undo`], and a drop that kills.
+//! Children that never outlive this process: they have a death signal, an entry in [`crate::undo`], and a drop that
+//! kills.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -15,16 +16,16 @@ use crate::census::RUN;
 use crate::namespace::Namespace;
 use crate::undo::Undo;
 
-/// What to start.
+/// A program and its surroundings.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    /// The program.
+    /// The path of the program.
     pub program: PathBuf,
-    /// Its arguments.
+    /// Without the program's own name.
     pub args: Vec<OsString>,
-    /// Variables besides those of this process.
+    /// Variables that it gets besides those of this process.
     pub env: Vec<(OsString, OsString)>,
-    /// Where its words go, appended.
+    /// Its output is appended to this file.
     pub log: PathBuf,
 }
 
@@ -42,7 +43,7 @@ fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
 }
 
 impl Process {
-    /// Starts it inside `namespace`.
+    /// Starts the program inside `namespace`.
     ///
     /// # Errors
     /// The log cannot be written, or the program cannot be started.
@@ -56,7 +57,8 @@ impl Process {
         let out = out.with_context(|| format!("cannot write {}", log.display()))?;
         let err = out.try_clone().with_context(|| format!("cannot write {}", log.display()))?;
         let run = std::env::var(RUN).unwrap_or_else(|_| std::process::id().to_string());
-        // setpriv(1) sets the death signal and becomes the program: the same process, and no unsafe code here.
+        // setpriv(1) sets the death signal and becomes the program: it is the same process, and there is no unsafe code
+        // here.
         let mut command = Command::new("setpriv");
         crate::lab::clean(&mut command)
             .args(["--pdeathsig", "KILL", "--"])
@@ -74,7 +76,7 @@ impl Process {
             let child = Arc::clone(&child);
             move || {
                 let mut child = lock(&child);
-                // Both answer an error only for a child that has ended and was waited for.
+                // Both return an error only for a child that has ended and was waited for.
                 let _ = child.kill();
                 let _ = child.wait();
             }
@@ -88,23 +90,23 @@ impl Process {
         self.pid.as_raw()
     }
 
-    /// Where its words are.
+    /// The file with its output.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// How it ended, if it did.
+    /// How it ended; none while it runs.
     pub fn ended(&self) -> Option<ExitStatus> {
         lock(&self.child).try_wait().ok().flatten()
     }
 
-    /// Sends a signal; to one that has ended, nothing.
+    /// Sends a signal. A process that has ended gets none.
     ///
     /// # Errors
     /// The kernel refused.
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        // Holding the lock: nobody reaps it meanwhile, so the number is still this child's.
+        // The lock is held, so nobody reaps it meanwhile, and the number is still this child's.
         let mut child = lock(&self.child);
         if child.try_wait().ok().flatten().is_none() {
             kill(self.pid, signal).with_context(|| format!("cannot send {signal} to process {}", self.pid))?;
@@ -112,7 +114,7 @@ impl Process {
         Ok(())
     }
 
-    /// Freezes it, and waits until every thread of it stands still.
+    /// Freezes it, and waits until every one of its threads stands still.
     ///
     /// # Errors
     /// It ended, or did not freeze within ten seconds.
@@ -132,12 +134,12 @@ impl Process {
         let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.pid)) else { return false };
         tasks.flatten().all(|task| {
             let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-            // "pid (comm) state ...", and comm may have spaces and brackets: proc_pid_stat(5). `T` is stopped.
+            // "pid (comm) state ...", and comm may contain spaces and brackets: proc_pid_stat(5). `T` is stopped.
             stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
         })
     }
 
-    /// Lets it go on.
+    /// Ends [`Self::freeze`].
     ///
     /// # Errors
     /// The kernel refused.
@@ -148,7 +150,7 @@ impl Process {
     /// Waits for its end.
     ///
     /// # Errors
-    /// It did not end in time; it goes on.
+    /// It did not end in time, and still runs.
     pub fn wait(&self, limit: Duration) -> anyhow::Result<ExitStatus> {
         let end = Instant::now() + limit;
         loop {

@@ -1,4 +1,4 @@
-//! The ring as the server table has it, read as anybody would: with `ringmon ring show --json`.
+//! The ring in the server table, read as anybody would: with `ringmon ring show --json`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,32 +7,32 @@ use serde::Deserialize;
 
 use crate::event::Buddies;
 
-/// One row.
+/// One server's row.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Row {
     /// Never reused.
     pub id: i64,
     /// Unique in the pool.
     pub name: String,
-    /// The next server on the ring.
+    /// The id of the next server on the ring.
     pub first_buddy: i64,
-    /// The previous server on the ring.
+    /// The id of the previous server on the ring.
     pub second_buddy: i64,
-    /// Which life.
+    /// Which life of the server.
     pub incarnation: i64,
 }
 
-/// All rows.
+/// All rows of a pool.
 #[derive(Clone, Debug, Default)]
 pub struct Ring {
     rows: BTreeMap<i64, Row>,
 }
 
 impl Ring {
-    /// Reads what `ring show --json` prints.
+    /// Reads the output of `ring show --json`.
     ///
     /// # Errors
-    /// It is not what it should be.
+    /// The output is something else.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         #[derive(Deserialize)]
         struct Shown {
@@ -42,7 +42,7 @@ impl Ring {
         Ok(Self { rows: shown.servers.into_iter().map(|row| (row.id, row)).collect() })
     }
 
-    /// Everybody on it.
+    /// The names of all servers.
     #[must_use]
     pub fn names(&self) -> BTreeSet<String> {
         self.rows.values().map(|row| row.name.clone()).collect()
@@ -62,7 +62,8 @@ impl Ring {
         Some(Buddies { first: other(row.first_buddy), second: other(row.second_buddy) })
     }
 
-    /// Names in the order of the ring, from the smallest on; ends where the ring does, or where it is broken.
+    /// Names in the order of the ring, starting with the smallest. It ends where the ring does, or where the ring is
+    /// broken.
     #[must_use]
     pub fn order(&self) -> Vec<String> {
         let mut order: Vec<String> = Vec::new();
@@ -75,7 +76,7 @@ impl Ring {
     }
 }
 
-/// `s10` after `s9`.
+/// Sorts `s10` after `s9`.
 fn natural(name: &str) -> (usize, &str) {
     (name.len(), name)
 }

@@ -13,15 +13,15 @@ use crate::process::{Launch, Process, tail};
 pub struct Router {
     process: Process,
     launch: Launch,
-    /// Where its list is kept.
+    /// The folder of its kept list.
     pub folder: PathBuf,
 }
 
-/// Where it answers over HTTP, on the hub.
+/// Its HTTP address, on the hub.
 pub const HTTP: &str = "127.0.0.1:7465";
 
 impl Router {
-    /// Starts it with these further words.
+    /// Starts a router with these extra arguments.
     ///
     /// # Errors
     /// It cannot be started.
@@ -36,15 +36,13 @@ impl Router {
         Ok(Self { process, launch, folder })
     }
 
-    /// Kills it.
-    ///
     /// # Errors
     /// It does not end.
     pub fn kill(&self) -> anyhow::Result<()> {
         self.process.kill().map(drop)
     }
 
-    /// Starts it again with the same words, after it has ended.
+    /// Starts it again with the same arguments, after it has ended.
     ///
     /// # Errors
     /// It cannot be started.
@@ -54,13 +52,13 @@ impl Router {
         Ok(())
     }
 
-    /// Its process.
+    /// Its process, for example to be frozen.
     #[must_use]
     pub fn process(&self) -> &Process {
         &self.process
     }
 
-    /// Its last words.
+    /// The end of its output.
     #[must_use]
     pub fn words(&self) -> String {
         tail(self.process.log(), 20)

@@ -1,4 +1,4 @@
-//! The routes as a client of the pool has them: `ringmon route watch --json`, running on the hub.
+//! The routes as a client of the pool has them: the output of `ringmon route watch --json` on the hub.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,51 +9,51 @@ use serde::Deserialize;
 use crate::lab::{Lab, PATIENCE};
 use crate::process::{Launch, Process};
 
-/// One list.
+/// One list of routes.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct List {
-    /// Everybody in it.
+    /// All known servers.
     pub servers: Vec<Entry>,
-    /// Why it is frozen, if it is.
+    /// Why the list is frozen, if it is.
     pub panic: Option<serde_json::Value>,
 }
 
-/// One server of it.
+/// One server of the list.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Entry {
     /// Its name.
     pub name: String,
-    /// `active`, `draining`, ...
+    /// Its state: `active`, `draining`, ...
     pub standing: String,
-    /// Whether clients are sent there.
+    /// Whether it gets clients.
     pub routed: bool,
 }
 
 impl List {
-    /// Those to whom clients are sent.
+    /// The names of the servers that get clients.
     #[must_use]
     pub fn routed(&self) -> BTreeSet<&str> {
         self.servers.iter().filter(|entry| entry.routed).map(|entry| entry.name.as_str()).collect()
     }
 
-    /// What it says of this server; nothing if it does not know it.
+    /// The entry of this server; nothing if the list does not know it.
     #[must_use]
     pub fn standing(&self, name: &str) -> &str {
         self.servers.iter().find(|entry| entry.name == name).map_or("", |entry| entry.standing.as_str())
     }
 }
 
-/// The command, running.
+/// The running command.
 #[derive(Debug)]
 pub struct Watching {
     process: Process,
 }
 
 impl Watching {
-    /// Starts it with these further words.
+    /// Starts the command with these extra arguments.
     ///
     /// # Errors
-    /// It cannot be started, or says nothing.
+    /// It cannot be started, or prints nothing.
     pub fn start(lab: &mut Lab, name: &str, further: &[&str]) -> anyhow::Result<Self> {
         let args = [&["--log", "error", "route", "watch", "--json"], further].concat();
         let launch = Launch {
@@ -67,24 +67,24 @@ impl Watching {
         Ok(watching)
     }
 
-    /// Every list that it told of so far.
+    /// All lists so far.
     ///
     /// # Errors
-    /// It ended, or said something else.
+    /// It ended, or printed something else.
     pub fn lists(&self) -> anyhow::Result<Vec<List>> {
         let text = std::fs::read_to_string(self.process.log()).context("cannot read what `route watch` says")?;
         anyhow::ensure!(self.process.ended().is_none(), "`route watch` ended: {text}");
-        // The last line may be half written.
+        // The last line may be incomplete.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        // What it logs goes the same way.
+        // Its log lines are in the same file.
         let lists = whole.lines().filter(|line| line.starts_with('{'));
         lists.map(|line| serde_json::from_str(line).with_context(|| format!("no list: {line}"))).collect()
     }
 
-    /// Waits for a list as asked.
+    /// Waits for a wanted list.
     ///
     /// # Errors
-    /// It does not come in time: with the last one.
+    /// It does not come in time. The error has the last list.
     pub fn until(&self, lab: &mut Lab, what: &str, wanted: impl Fn(&List) -> bool) -> anyhow::Result<List> {
         self.within(lab, what, PATIENCE, wanted)
     }

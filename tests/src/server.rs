@@ -1,4 +1,4 @@
-//! One server of a lab: a namespace, and the agent in it if there is one.
+//! One server of a lab: a namespace, and its agent if it has one.
 
 use std::path::PathBuf;
 
@@ -8,16 +8,16 @@ use crate::event::{Event, Tail};
 use crate::namespace::Namespace;
 use crate::process::Process;
 
-/// What was done to a server; what it should be doing.
+/// What was done to a server, and so what it should be doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// No agent was started yet.
     New,
-    /// Its agent runs and belongs on the ring.
+    /// Its agent runs, and it belongs on the ring.
     Running,
     /// Cut off and frozen.
     Crashed,
-    /// Cut off from the other servers, not from the database.
+    /// Cut off from the other servers, but not from the database.
     Isolated,
     /// Its agent was killed.
     Killed,
@@ -30,25 +30,25 @@ pub enum State {
 /// A server.
 #[derive(Debug)]
 pub struct Server {
-    /// Its name.
+    /// Unique in its lab.
     pub name: String,
-    /// Its number: port and last byte of its address.
+    /// The number of its port, and the last byte of its address.
     pub number: u8,
-    /// Where it lives.
+    /// The namespace with its interface and its processes.
     pub namespace: Namespace,
-    /// What was done to it.
+    /// Changes with each fault.
     pub state: State,
-    /// Its agent's state directory, log and events.
+    /// The state directory, log and events of its agent.
     pub folder: PathBuf,
     pub(crate) agent: Option<Process>,
     pub(crate) tail: Tail,
 }
 
 impl Server {
-    /// Its agent.
+    /// The running or ended agent.
     ///
     /// # Errors
-    /// None was started.
+    /// No agent was started.
     pub fn agent(&self) -> anyhow::Result<&Process> {
         self.agent.as_ref().with_context(|| format!("{} has no agent", self.name))
     }
@@ -57,19 +57,19 @@ impl Server {
         self.tail.read()
     }
 
-    /// What a program inside answers over HTTP at the agent's address.
+    /// The answer to an HTTP request to the agent's address, made inside the namespace.
     ///
     /// # Errors
-    /// Nobody listens there, or no answer comes within ten seconds.
+    /// Nothing listens there, or no answer comes within ten seconds.
     pub fn http(&self, path: &str) -> anyhow::Result<String> {
         let at = std::net::SocketAddr::from(([127, 0, 0, 1], 7464));
         crate::http::get(&self.namespace, at, path).with_context(|| format!("the agent of {}", self.name))
     }
 
-    /// A number of this server's kernel from the `Icmp:` lines of /proc/net/snmp, such as `OutEchoReps`.
+    /// A counter of this server's kernel from the `Icmp:` lines of /proc/net/snmp, such as `OutEchoReps`.
     ///
     /// # Errors
-    /// There is no such number.
+    /// There is no such counter.
     pub fn icmp(&self, key: &str) -> anyhow::Result<u64> {
         let text = self.namespace.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp"))?;
         let text = text.context("cannot read the kernel's counters")?;

@@ -1,4 +1,4 @@
-//! One lab at a time: they measure, and two would disturb each other on a small machine.
+//! One lab at a time: labs measure, and two would disturb each other on a small machine.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 

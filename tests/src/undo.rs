@@ -1,6 +1,6 @@
-//! What must be undone, whatever ends the program: a drop, a panic or a signal.
+//! What must be undone, however the program ends: by a drop, a panic or a signal.
 //!
-//! A panic unwinds and drops; a signal takes the whole list, newest first, and exits. Each entry runs once.
+//! A panic unwinds and drops. A signal undoes the whole list, newest first, and exits. Each entry runs once.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
@@ -12,16 +12,16 @@ type Deed = Box<dyn FnOnce() + Send>;
 
 static PENDING: Mutex<BTreeMap<u64, Deed>> = Mutex::new(BTreeMap::new());
 static NEXT: AtomicU64 = AtomicU64::new(0);
-/// The exit code when a signal is the end that was asked for; negative: it is not.
+/// The exit code if a signal is the intended end; negative: it is not.
 static ASKED_FOR: AtomicI32 = AtomicI32::new(-1);
-/// A signal came: everything is being undone, and the program ends after that.
+/// A signal came: everything is being undone, and then the program ends.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
 fn pending() -> MutexGuard<'static, BTreeMap<u64, Deed>> {
     PENDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs its deed when dropped, or when a signal ends the program first.
+/// Runs its action when dropped, or earlier if a signal ends the program.
 #[derive(Debug)]
 #[must_use = "dropping it undoes at once"]
 pub struct Undo {
@@ -29,7 +29,7 @@ pub struct Undo {
 }
 
 impl Undo {
-    /// Does `deed` once: when this is dropped, or on SIGINT, SIGTERM or SIGHUP.
+    /// Runs `deed` once: when this is dropped, or on SIGINT, SIGTERM or SIGHUP.
     pub fn later(deed: impl FnOnce() + Send + 'static) -> Self {
         on_signals();
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -47,13 +47,14 @@ impl Drop for Undo {
     }
 }
 
-/// From now on a signal is how this program is meant to end: everything is undone, and its exit code is this one.
+/// From now on a signal is the intended end of this program. Everything is undone, and the exit code is this one.
 pub fn end_by_signal(code: i32) {
     ASKED_FOR.store(code, Ordering::Relaxed);
     on_signals();
 }
 
-/// Does not return once a signal has come: for whoever would take what is being undone for a failure, and begin anew.
+/// Does not return once a signal has come. It is for code that would take what is being undone for a failure, and start
+/// again.
 pub fn stand_still_if_ending() {
     while ENDING.load(Ordering::Relaxed) {
         std::thread::park();
@@ -79,7 +80,7 @@ fn on_signals() {
     });
 }
 
-/// Undoes all that is pending, newest first.
+/// Undoes everything that is pending, newest first.
 fn everything() {
     loop {
         let newest = pending().pop_last();

@@ -1,4 +1,4 @@
-//! What each agent says of the ring, folded from its events.
+//! What each agent says of the ring, collected from its events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +7,17 @@ use crate::event::{Buddies, Event};
 /// What one agent believes.
 #[derive(Clone, Debug, Default)]
 pub struct Belief {
-    /// Its buddies, as it said last.
+    /// Its buddies, as of its last event about them.
     pub buddies: Buddies,
-    /// Those buddies whose authenticated replies it hears.
+    /// The buddies whose authenticated replies it hears.
     pub hears: BTreeSet<String>,
 }
 
 impl Belief {
-    /// Takes in an event of this agent.
+    /// Adds an event of this agent.
     pub fn tell(&mut self, event: &Event) {
         if let Some(buddies) = event.buddies() {
-            // A server it looked at before it became a buddy is heard already; others lost their watch.
+            // A server that it looked at before it became a buddy is heard already. Others lost their watch.
             self.hears.retain(|name| buddies.contains(name));
             self.buddies = buddies;
             return;
@@ -41,19 +41,19 @@ impl Belief {
     }
 }
 
-/// The beliefs of all agents.
+/// What all agents believe.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     agents: BTreeMap<String, Belief>,
 }
 
 impl View {
-    /// Takes in an event.
+    /// Adds an event.
     pub fn tell(&mut self, event: &Event) {
         self.agents.entry(event.server.clone()).or_default().tell(event);
     }
 
-    /// Forgets an agent: it starts anew.
+    /// Forgets an agent that starts again.
     pub fn forget(&mut self, name: &str) {
         self.agents.remove(name);
     }

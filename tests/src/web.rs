@@ -1,4 +1,4 @@
-//! A web server that says its name, in a server's namespace: what clients want.
+//! A web server in a server's namespace that answers with its name. Clients ask it.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -14,10 +14,10 @@ use crate::clock::now_ns;
 use crate::namespace::Namespace;
 use crate::undo::Undo;
 
-/// Where they all listen.
+/// The port of all of them.
 pub const PORT: u16 = 8080;
 
-/// A web server, until this is dropped. It is a few threads of this process whose sockets are in the namespace.
+/// A web server, until this is dropped. It is a few threads of this process, whose sockets are in the namespace.
 #[derive(Debug)]
 pub struct Web {
     shared: Arc<Shared>,
@@ -34,7 +34,7 @@ struct Shared {
     connections: AtomicU64,
     requests: AtomicU64,
     last_ns: AtomicU64,
-    /// Connections, by the number of each.
+    /// Open connections, by number.
     open: Mutex<BTreeMap<u64, TcpStream>>,
     listener: Mutex<Option<JoinHandle<()>>>,
 }
@@ -50,7 +50,7 @@ impl Shared {
 }
 
 impl Web {
-    /// Listens in this namespace, on every address of it.
+    /// Listens in this namespace, on all its addresses.
     ///
     /// # Errors
     /// The port is taken.
@@ -71,18 +71,18 @@ impl Web {
         Ok(Self { shared, namespace: namespace.clone(), _end: end })
     }
 
-    /// From now on answers 503 to everything, or no longer.
+    /// From now on answers 503 to everything, or stops doing so.
     pub fn fail(&self, failing: bool) {
         self.shared.failing.store(failing, Ordering::Relaxed);
     }
 
-    /// Ends as a web server that is stopped: takes no more connections, and closes those that are open.
+    /// Ends as a web server does that is stopped: takes no more connections, and closes the open ones.
     pub fn stop(&self) {
         self.shared.ending.store(true, Ordering::Relaxed);
-        // Its port is free once that has ended; one that panicked has said so.
+        // Its port is free once the thread has ended. A thread that panicked has printed that.
         drop(self.shared.listener().take().map(JoinHandle::join));
         for (_, stream) in std::mem::take(&mut *self.shared.open()) {
-            // One that has gone by itself needs no closing.
+            // A connection that ended by itself needs no closing.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -102,7 +102,7 @@ impl Web {
         self.shared.requests.load(Ordering::Relaxed)
     }
 
-    /// When the last one came.
+    /// When the last request came.
     #[must_use]
     pub fn last_ns(&self) -> u64 {
         self.shared.last_ns.load(Ordering::Relaxed)
@@ -127,7 +127,7 @@ fn listen(shared: &Arc<Shared>, namespace: &Namespace) -> anyhow::Result<()> {
         while !shared.ending.load(Ordering::Relaxed) {
             match listener.accept() {
                 Ok((stream, _)) => serve(&shared, stream),
-                // Nobody comes just now; in namespaces there is nothing else that can go wrong.
+                // No connection just now. In namespaces nothing else can go wrong.
                 Err(_) => std::thread::sleep(Duration::from_micros(300)),
             }
         }
@@ -142,13 +142,14 @@ fn serve(shared: &Arc<Shared>, stream: TcpStream) {
     shared.open().insert(number, kept);
     let shared = Arc::clone(shared);
     std::thread::spawn(move || {
-        // Whoever breaks a connection off is none of this thread's business.
+        // A client that breaks off its connection is no concern of this thread.
         let _ = answer(&shared, stream);
         shared.open().remove(&number);
     });
 }
 
-/// One request after the other; all of them are GET, without a body, and none is sent before the last is answered.
+/// Answers one request after the other. All of them are GET, without a body, and none is sent before the last is
+/// answered.
 fn answer(shared: &Shared, mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_nodelay(true)?;

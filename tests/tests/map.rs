@@ -1,4 +1,4 @@
-//! `docs/claims.md` names tests that exist, and every test of a line is in it.
+//! `docs/claims.md` names only tests that exist, and it names every test of a line.
 
 use std::collections::BTreeSet;
 use std::path::Path;

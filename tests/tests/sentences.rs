@@ -1,4 +1,4 @@
-//! What is said when it cannot work: one line a person can act on, and the exit code that scripts tell it by.
+//! What is said when something cannot work: one line that a person can act on, and an exit code for scripts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use ringmon_tests::process::{Launch, Process};
 
 type Result<T = ()> = anyhow::Result<T>;
 
-/// A lab with one server that has no agent yet.
+/// A lab with one server, which has no agent yet.
 fn lab(database: Choice) -> Result<Lab> {
     let mut lab = Lab::new(Options { database, ..Options::built("debug") })?;
     lab.add("s1")?;
     Ok(lab)
 }
 
-/// Runs a program on the server that must end by itself; `settings` outweigh those of the lab.
+/// Runs a program on the server; it must end by itself. `settings` override those of the lab.
 fn run(lab: &Lab, program: PathBuf, args: &[&str], settings: &[(&str, &str)]) -> Result<Said> {
     let server = lab.server("s1")?;
     let mut env = lab.environment();
@@ -38,7 +38,7 @@ fn ringmon(lab: &Lab, args: &[&str], settings: &[(&str, &str)]) -> Result<Said> 
 
 const AGENT: [&str; 7] = ["agent", "--name", "s1", "--interface", "eth0", "--address", "10.77.0.1"];
 
-/// One line on stderr, with all of these words, and this code. Printed: they are shown to people.
+/// It says one line on stderr with all of these words, and ends with this code. The line is printed for people.
 fn says(said: &Said, code: i32, words: &[&str]) -> Result {
     let lines: Vec<&str> = said.err.lines().filter(|line| line.starts_with("ringmon: ")).collect();
     println!("exit code {}: {}", said.code, lines.join("\n"));
@@ -88,7 +88,7 @@ fn busy_xdp_slot() -> Result {
 #[test]
 fn no_privileges() -> Result {
     let lab = lab(Choice::Sqlite)?;
-    // Root by name, but without any capability: what a container often is.
+    // Root by name, but without any capability, as in many containers.
     let binary = lab.binary().to_str().context("a path")?.to_owned();
     let args = [&["--bounding-set=-all", "--inh-caps=-all", "--", &binary], AGENT.as_slice()].concat();
     says(&run(&lab, PathBuf::from("/usr/bin/setpriv"), &args, &[])?, 77, &["root"])

@@ -29,40 +29,41 @@ use progress::Progress;
 pub enum Bench {
     /// How fast failures are seen, how often healthy servers are blamed, and what that costs.
     ///
-    /// Makes pools of agents in network namespaces (an optimised build), breaks them again and again, and prints one table: silent
-    /// crashes, agents killed and frozen, crashes under 20 % loss each way and under 16 processor hogs, from crash to committed
-    /// removal; false suspicions and false removals of healthy servers under hogs, loss and both; processor time and memory of
-    /// a quiet pool. A p99 is only called so from 100 trials on. With --peers the BFD of BIRD 2 and of FRRouting
-    /// (Debian's bird2 and frr, installed if missing, their services not started) stand in the same namespaces, suffer the same
-    /// faults and are in the same table.
+    /// Makes pools of agents in network namespaces (an optimised build), breaks them again and again, and prints one
+    /// table: silent crashes, agents killed and frozen, crashes under 20 % loss each way and under 16 processor hogs;
+    /// the time from crash to committed removal; false suspicions and false removals of healthy servers under hogs,
+    /// loss and both; processor time and memory of a quiet pool. A p99 is called so only from 100 trials on. With
+    /// --peers the BFD of BIRD 2 and of FRRouting (Debian's bird2 and frr, installed if missing, their services not
+    /// started) run in the same namespaces, suffer the same faults and are in the same table.
     ///
-    /// With the defaults and --peers it takes about 40 minutes. Progress goes to stderr, the table to stdout. It measures
-    /// what else the machine does as well: let it do nothing else. Exit code 0: everything was measured and nothing was left behind,
-    /// whether or not a target was met.
+    /// With the defaults and --peers it takes about 40 minutes. Progress goes to stderr, the table to stdout. It also
+    /// measures what else the machine does: let it do nothing else. Exit code 0: everything was measured and nothing
+    /// was left behind, whether or not a target was met.
     ///
     /// For example: `cargo xtask bench detect --profiles fast --only crash,quiet --trials 20`
     Detect(Detect),
     /// How many operations a second the server table takes, and how that grows with the pool, beside the naive design.
     ///
-    /// Starts database servers of its own (and SQLite files), fills pools of 100, 10,000 and 1,000,000 servers, and lets 64
-    /// writers do what agents do, by the store's own operations: leave and join, remove upon two votes, vote and withdraw, choose a random
-    /// server, look at their rows; the last also at the pace of 10,000 idle agents, each by a new connection. In the same database, in
-    /// turns, the naive design does the same: whoever changes anything locks the pool's row first; a random server is ORDER BY
-    /// RAND(). After everything that writes, the ring must be whole. Prints one table: ratios to the naive design, and growth from 10,000 servers to a
-    /// million.
+    /// Starts database servers of its own (and SQLite files), fills pools of 100, 10,000 and 1,000,000 servers, and
+    /// lets 64 writers do what agents do, with the store's own operations: leave and join, remove after two votes, vote
+    /// and withdraw, choose a random server, look at their rows; the last also at the pace of 10,000 idle agents, each
+    /// over a new connection. In the same database, in turns, the naive design does the same: each change locks the
+    /// pool's row first; a random server is ORDER BY RAND(). After everything that writes, the ring must be whole.
+    /// Prints one table: ratios to the naive design, and growth from 10,000 servers to a million.
     ///
-    /// With the defaults it takes about 20 minutes (building apart, which takes three). The writers share the machine with the database, so
-    /// let it do nothing else. Exit code 0: everything was measured, every ring is whole, nothing was left behind, however
-    /// fast it was.
+    /// With the defaults it takes about 20 minutes (not counting the build, which takes three). The writers share the
+    /// machine with the database, so let it do nothing else. Exit code 0: everything was measured, every ring is whole,
+    /// nothing was left behind, however fast it was.
     ///
     /// For example: `cargo xtask bench store --engines mariadb --sizes 100,10000 --seconds 3 --only splice,vote`
     Store(store::Options),
-    /// For how long clients are still sent to a server that is down, and how many of their requests fail.
+    /// How long clients are still sent to a server that is down, and how many of their requests fail.
     ///
-    /// Five web servers in network namespaces behind a HAProxy (Debian's, installed if missing), and eight clients that ask it a hundred times
-    /// a second each. Servers crash, fail, are drained and shut down. ringmon's router tells HAProxy, which checks nobody itself; then, with
-    /// the same faults, HAProxy's own checks alone, as they are by default and as fast as is sensible. Prints one table: from the fault
-    /// to the last request that was sent to the server, and the requests that failed.
+    /// Five web servers in network namespaces run behind a HAProxy (Debian's, installed if missing), and eight clients
+    /// ask it a hundred times a second each. Servers crash, fail, are drained and shut down. First ringmon's router
+    /// tells HAProxy, which checks no server itself. Then, with the same faults, HAProxy uses its own checks alone, as
+    /// they are by default and as fast as is sensible. Prints one table: the time from the fault to the last request
+    /// that was sent to the server, and the requests that failed.
     ///
     /// With the defaults it takes about 45 minutes.
     ///
@@ -73,31 +74,33 @@ pub enum Bench {
 /// What to measure of detection.
 #[derive(Debug, clap::Args)]
 pub struct Detect {
-    /// Which profiles, with commas between: default, fast, turbo, gentle. (gentle probes once a second: 10 trials, of about 40 s each.)
+    /// Which profiles, with commas between: default, fast, turbo, gentle.
+    /// (gentle probes once a second: 10 trials, of about 40 s each.)
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "default,fast,turbo")]
     profiles: Vec<Profile>,
-    /// Only these, with commas between: quiet, crash, agent-kill, agent-stop, crash-loss, crash-hogs, hogs, loss, both, crash-commit.
+    /// Only these, with commas between: quiet, crash, agent-kill, agent-stop, crash-loss, crash-hogs, hogs, loss,
+    /// both, crash-commit.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     only: Vec<Case>,
-    /// Crashes in each measurement of them; of killed and frozen agents at most 20.
+    /// Crashes in each measurement of crashes. For killed and frozen agents it is at most 20.
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     trials: u16,
-    /// How long healthy servers are watched under each load.
+    /// How long healthy servers are watched under each load, in seconds.
     #[arg(long, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u16).range(1..=3_600))]
     seconds: u16,
     /// How many servers a pool has.
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u8).range(4..=50))]
     servers: u8,
-    /// Where the server table is when crash-commit is measured. Everything else has it in an SQLite file.
+    /// Where the server table is for crash-commit. For everything else it is in an SQLite file.
     #[arg(long, default_value = "sqlite", value_enum)]
     database: Tables,
-    /// The BFD of BIRD and FRRouting as well: quiet, crash, hogs, loss, both.
+    /// Also measure the BFD of BIRD and FRRouting: quiet, crash, hogs, loss, both.
     #[arg(long)]
     peers: bool,
-    /// A JSON line for each measurement, to this file; `-`: to stdout, and the table to stderr.
+    /// Write a JSON line for each measurement to this file; `-`: to stdout, and the table to stderr.
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
-    /// The table, to this file as well.
+    /// Write the table to this file as well.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 }
@@ -131,7 +134,6 @@ impl Detect {
     }
 }
 
-/// Measures.
 ///
 /// # Errors
 /// The build failed, or a file cannot be written. Exit code 1 when something could not be measured or was left behind.

@@ -5,16 +5,16 @@ use std::process::Command;
 
 use crate::{bpf, progress, setup};
 
-/// What the demo runs: of its wait for the first run, an optimised build would be the larger part.
+/// The demo's profile. An optimised build would be the larger part of the wait for the first run.
 pub const DEMO_PROFILE: &str = "debug";
 
-/// Cargo, as every step calls it. ringmon's build script finds the object at its usual place, so that what is built here
-/// is not built again by a plain `cargo build`.
+/// Cargo, as every step calls it. ringmon's build script finds the object at its usual place, so a plain `cargo build`
+/// does not build it again.
 pub fn cargo(root: &Path) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root);
     for (name, _) in std::env::vars_os() {
-        // What cargo told this program of itself. Some build scripts (ring's) ask to be run again when it changes.
+        // What cargo told this program about itself. Some build scripts (ring's) ask to run again when it changes.
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
             cargo.env_remove(&name);
@@ -23,7 +23,7 @@ pub fn cargo(root: &Path) -> Command {
     cargo
 }
 
-/// Builds the BPF objects; answers where the agent's is.
+/// Builds the BPF objects, and returns the path of the agent's.
 ///
 /// # Errors
 /// The build failed.
@@ -32,7 +32,7 @@ pub fn objects(root: &Path) -> anyhow::Result<PathBuf> {
     bpf::build(root, &setup::linker(root))
 }
 
-/// Builds everything; answers where the binary is.
+/// Builds everything, and returns the path of the binary.
 ///
 /// # Errors
 /// A build failed.
@@ -48,7 +48,7 @@ pub fn ringmon(root: &Path, release: bool) -> anyhow::Result<PathBuf> {
     Ok(root.join("target").join(profile).join("ringmon"))
 }
 
-/// Builds the binary and all tests, as the tests run them.
+/// Builds the binary and all tests, in the way that the tests run them.
 ///
 /// # Errors
 /// A build failed.

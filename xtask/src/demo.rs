@@ -19,18 +19,17 @@ use crate::{build, setup};
 use served::{Served, Tally};
 use show::Show;
 
-/// What to show.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// How many servers to begin with.
+    /// How many servers to start with.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(3..=100))]
     servers: u8,
-    /// Which faults, in which order, with commas between: crash, isolated, agent-kill, agent-stop, agent-pause, leave, join,
-    /// adjacent-crash, return (brings back everybody who is away). Default: all of them.
+    /// Which faults, in which order, with commas between: crash, isolated, agent-kill, agent-stop, agent-pause, leave,
+    /// join, adjacent-crash, return (brings back every server that is away). Default: all of them.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     faults: Vec<Fault>,
-    /// Where the server table is: a URL (mysql://USER:PASSWORD@HOST/DATABASE, empty and for this alone), or `mariadb` for one
-    /// that is started on the bridge. Default: an SQLite file.
+    /// Where the server table is: a URL (mysql://USER:PASSWORD@HOST/DATABASE, empty and for this demo alone), or
+    /// `mariadb` for one that is started on the bridge. Default: an SQLite file.
     #[arg(long, env = "RINGMON_DEMO_DATABASE", hide_env_values = true, value_name = "URL|mariadb")]
     database: Option<String>,
     /// How fast the agents probe.
@@ -39,13 +38,12 @@ pub struct Options {
     /// Leave it running afterwards, until Ctrl-C, and say how to look at it.
     #[arg(long)]
     keep: bool,
-    /// One JSON line a fault and one with totals on the standard output; nothing else there.
+    /// Print one JSON line for each fault and one with totals to the standard output, and nothing else there.
     #[arg(long)]
     json: bool,
 }
 
 impl Options {
-    /// What has to be installed.
     pub fn purposes(&self) -> Vec<setup::For> {
         let mut purposes = vec![setup::For::Build, setup::For::Lab, setup::For::Haproxy];
         if self.choice() == Choice::MariaDb {
@@ -63,7 +61,7 @@ impl Options {
     }
 }
 
-/// Shows it; exit code 1 if anything did not heal, or was left behind.
+/// Runs the demo. Exit code 1 if anything did not heal, or was left behind.
 ///
 /// # Errors
 /// The faults asked for are not possible, the build failed, or the pool did not come up.
@@ -89,7 +87,7 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A pool that is up and whole.
+/// A running pool whose ring is whole.
 fn open(options: &Options, profile: &str, show: &Show) -> anyhow::Result<Lab> {
     let begin = Instant::now();
     show.say(&format!("starting {} servers in network namespaces, {}", options.servers, database_words(options)));
@@ -110,12 +108,12 @@ fn open(options: &Options, profile: &str, show: &Show) -> anyhow::Result<Lab> {
     Ok(lab)
 }
 
-/// Clients, and what stands between them and the pool.
+/// Clients, and what is between them and the pool.
 fn serve(lab: &mut Lab, show: &Show) -> anyhow::Result<Served> {
     let served = Served::start(lab)?;
     show.say(
-        "a web server beside every agent, a HAProxy in front of them which ringmon's router tells whom to use, and 8 clients that ask \
-         it 50 times a second each",
+        "a web server beside every agent, a HAProxy in front of them that ringmon's router keeps in step, \
+         and 8 clients that ask it 50 times a second each",
     );
     Ok(served)
 }
@@ -128,7 +126,7 @@ fn database_words(options: &Options) -> &'static str {
     }
 }
 
-/// One fault after the other; ends early only when the pool is beyond measuring.
+/// One fault after the other. Ends early only when the pool cannot be measured any more.
 fn strike_all(lab: &mut Lab, served: &mut Served, faults: &[Fault], show: &Show) -> Vec<(Outcome, Tally)> {
     let mut outcomes: Vec<(Outcome, Tally)> = Vec::new();
     for (turn, fault) in faults.iter().enumerate() {
@@ -146,7 +144,7 @@ fn strike_all(lab: &mut Lab, served: &mut Served, faults: &[Fault], show: &Show)
 }
 
 fn strike(lab: &mut Lab, served: &mut Served, fault: Fault, turn: usize, show: &Show) -> anyhow::Result<Outcome> {
-    // Votes and look-ahead of the last fault have to come to rest, or they would be measured as part of this one.
+    // Votes and look-ahead of the last fault must end first, or they would be measured as part of this one.
     lab.quiet(Duration::from_millis(300))?;
     let ring = lab.ring()?;
     let subjects = fault.subjects(lab, &ring, turn);

@@ -1,4 +1,4 @@
-//! Whether this machine can run agents at all: asked before anything is installed or built.
+//! Whether this machine can run agents at all. This is checked before anything is installed or built.
 
 use ringmon_tests::kernel;
 

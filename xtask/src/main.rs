@@ -17,11 +17,11 @@ use clap::{Parser, Subcommand};
 
 use refusal::Refusal;
 
-/// Everything a newcomer types: what is missing is installed (and said), then it runs.
+/// Commands for newcomers: each says and installs what is missing, and then runs.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
 struct Cli {
-    /// Install nothing: say exactly what is missing and stop (exit code 69).
+    /// Install nothing: list exactly what is missing and stop (exit code 69).
     #[arg(long, global = true)]
     no_install: bool,
     #[command(subcommand)]
@@ -34,15 +34,15 @@ enum Command {
     Setup,
     /// Build the BPF programs and the ringmon binary with them in it.
     Build {
-        /// Optimised: target/release/ringmon.
+        /// Optimised: makes target/release/ringmon.
         #[arg(long)]
         release: bool,
     },
-    /// Build the BPF programs alone.
+    /// Build only the BPF programs.
     Bpf,
     /// Show a pool in network namespaces that is broken, and heals.
     Demo(demo::Options),
-    /// Format, lints, documentation, all tests; fails on anything left behind.
+    /// Check format, lints and documentation, and run all tests. Fails if anything is left behind.
     Test(test::Options),
     /// Measure, in network namespaces.
     #[command(subcommand)]
@@ -96,7 +96,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The workspace's folder: the one above this crate's.
+/// The workspace's folder, which is above this crate's.
 fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()

@@ -1,4 +1,4 @@
-//! What a person sees while it takes long. Everything goes to stderr: stdout belongs to `--json`.
+//! What a person sees while something takes long. It all goes to stderr: stdout belongs to `--json`.
 
 use std::fs::File;
 use std::io::{IsTerminal, Write};
@@ -8,15 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-/// One line of progress.
 pub fn say(text: &str) {
     eprintln!("xtask: {text}");
 }
 
-/// Runs a command quietly, its words kept in `log`; says that it is still running every 15 seconds.
+/// Runs a command quietly and writes its output to `log`. Says every 15 seconds that it is still running.
 ///
 /// # Errors
-/// It could not start, or failed: then with the last lines it wrote.
+/// It could not start, or it failed: then with its last lines of output.
 pub fn quietly(what: &str, command: &mut Command, log: &Path) -> anyhow::Result<()> {
     say(what);
     if let Some(folder) = log.parent() {
@@ -47,7 +46,7 @@ pub fn quietly(what: &str, command: &mut Command, log: &Path) -> anyhow::Result<
     Ok(())
 }
 
-/// Runs a command whose own words are progress enough, such as cargo's; its stdout is sent to stderr.
+/// Runs a command whose own output is progress enough, such as cargo's. Its stdout goes to stderr.
 ///
 /// # Errors
 /// It could not start, or failed.
@@ -64,7 +63,7 @@ pub fn aloud(what: &str, command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes to a terminal or a pipe, whichever; a closed pipe is no reason to fail.
+/// Writes to a terminal or a pipe. A closed pipe is no reason to fail.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())

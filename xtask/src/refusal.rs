@@ -1,18 +1,17 @@
-//! The reasons to stop that are nobody's bug, with the exit code of sysexits.h that scripts can tell them by.
+//! Reasons to stop that are no bugs, with the exit codes of sysexits.h, so that scripts can tell them apart.
 
-/// One sentence a person can act on, and an exit code.
+/// One sentence that a person can act on, and an exit code.
 #[derive(Debug)]
 pub enum Refusal {
-    /// What was typed makes no sense (the code of clap's own usage errors).
+    /// The arguments make no sense (the code of clap's own usage errors).
     Usage(String),
-    /// Something needed is not there and cannot be had (EX_UNAVAILABLE).
+    /// Something that is needed is missing and cannot be had (EX_UNAVAILABLE).
     Unavailable(String),
     /// This process may not do what is needed (EX_NOPERM).
     NotPermitted(String),
 }
 
 impl Refusal {
-    /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,

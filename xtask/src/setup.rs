@@ -1,4 +1,4 @@
-//! What is missing, said before it is installed.
+//! Says what is missing before it installs it.
 
 mod apt;
 mod mysql;
@@ -18,23 +18,22 @@ pub enum For {
     Build,
     /// Namespaces, bridges and faults.
     Lab,
-    /// A database server of one's own.
+    /// A database server that the tests start.
     MariaDb,
     /// Oracle's MySQL.
     MySql,
     /// Three MariaDB servers that replicate to each other.
     Galera,
-    /// Format, lints, and what tests look with.
+    /// Format, lints, and tools that tests use.
     Test,
-    /// A routing server.
     Haproxy,
-    /// Whoever discovers servers.
+    /// It discovers servers.
     Prometheus,
-    /// Other failure detectors, to be measured beside ours.
+    /// Other failure detectors, to be measured beside ringmon.
     Peers,
 }
 
-/// What the tests need besides databases that are asked for.
+/// What the tests need, not counting databases that are asked for.
 pub const TESTS: [For; 6] = [For::Build, For::Lab, For::MariaDb, For::Haproxy, For::Prometheus, For::Test];
 
 /// Whether anything may be installed.
@@ -44,7 +43,7 @@ pub struct Install {
     pub allowed: bool,
 }
 
-/// One thing that is missing.
+/// Something that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Missing {
     /// A Debian package.
@@ -69,11 +68,11 @@ impl Missing {
     }
 }
 
-/// Makes sure that all is there for these purposes.
+/// Makes sure that everything for these purposes is there.
 ///
 /// # Errors
-/// [`Refusal::Unavailable`] with the exact list when nothing may be installed, or when something cannot be had;
-/// other errors when an installation failed.
+/// [`Refusal::Unavailable`] with the exact list when nothing may be installed, or when something cannot be had. Other
+/// errors when an installation failed.
 pub fn ensure(root: &Path, purposes: &[For], install: Install) -> anyhow::Result<()> {
     let missing = missing(root, purposes)?;
     if missing.is_empty() {
@@ -138,7 +137,7 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
     }
     if wanted(For::Galera) {
         package("rsync", "rsync");
-        // How a node gets its first copy; the server itself is in another package.
+        // A node gets its first copy with this; the server itself is in another package.
         package("wsrep_sst_rsync", "mariadb-server");
     }
     if wanted(For::Haproxy) {
@@ -156,7 +155,7 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
         package("sqlite3", "sqlite3");
         package("dbus-daemon", "dbus-daemon");
     }
-    // It has no program.
+    // It has no program that could be looked for.
     if wanted(For::Galera) && !Path::new("/usr/lib/galera/libgalera_smm.so").exists() {
         missing.push(Missing::Package("galera-4"));
     }
@@ -172,7 +171,7 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
     Ok(missing)
 }
 
-/// The program's path, also where root's programs and FRRouting's are when PATH does not say so.
+/// The program's path. It also looks where root's programs and FRRouting's are, even if PATH does not have them.
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -1,4 +1,4 @@
-//! Everything that must hold, in one command.
+//! All checks and tests in one command.
 
 pub mod engines;
 mod tally;
@@ -13,23 +13,22 @@ use crate::{bpf, build, progress, setup};
 use engines::Engines;
 use tally::Tally;
 
-/// What to run.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Only tests whose name contains this, without format, lints and documentation.
+    /// Run only tests whose name contains this, without format, lints and documentation.
     filter: Option<String>,
-    /// Which databases the store's suite runs on, with commas between: sqlite, mariadb, mysql, galera; or all [default: sqlite,mariadb].
+    /// Which databases the store's suite runs on, with commas between: sqlite, mariadb, mysql, galera; or all [default:
+    /// sqlite,mariadb].
     ///
-    /// Each gets a line of JSON with the tests run, passed and failed, all together a table with the time of every test. An engine
-    /// that cannot be had is a failure, and so is one on which nothing ran. mysql is Oracle's, from Debian's unstable suite, unpacked into
-    /// target/tools; galera is three MariaDB nodes, all of them written to. For example, the store alone on all of them:
-    /// `cargo xtask test store::tests --engines all`
+    /// Each engine gets a line of JSON with the tests run, passed and failed; all together get a table with the time of
+    /// every test. An engine that cannot be had is a failure, and so is one on which nothing ran. mysql is Oracle's,
+    /// from Debian's unstable suite, unpacked into target/tools; galera is three MariaDB nodes, all of them written to.
+    /// For example, the store alone on all of them: `cargo xtask test store::tests --engines all`
     #[arg(long, value_name = "LIST|all")]
     engines: Option<Engines>,
 }
 
 impl Options {
-    /// What has to be installed.
     pub fn purposes(&self) -> Vec<setup::For> {
         let mut purposes = setup::TESTS.to_vec();
         purposes.extend(self.engines.iter().flat_map(Engines::purposes));
@@ -37,17 +36,16 @@ impl Options {
     }
 }
 
-/// One line of the summary.
 struct Row {
     stage: String,
     tally: Tally,
     took: Duration,
 }
 
-/// Runs all of it, whatever fails, and ends with one line: `N passed, N failed`.
+/// Runs everything, whatever fails, and ends with one line: `N passed, N failed`.
 ///
 /// # Errors
-/// The build failed, or what is left behind cannot be told. Failing tests are exit code 1.
+/// The build failed, or leftovers cannot be looked for. Failing tests are exit code 1.
 pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     let begin = Instant::now();
     let run = std::process::id().to_string();
@@ -110,16 +108,17 @@ fn check(stage: &str, commands: Vec<Command>) -> Tally {
     tally
 }
 
-/// All but those that run engine by engine, with one command, so that nothing is compiled twice; labs wait for each other by themselves.
+/// All tests but those that run engine by engine, with one command, so that nothing is compiled twice. Labs wait for
+/// each other by themselves.
 fn suite(root: &Path, filter: Option<&str>) -> Command {
     let mut command = build::cargo(root);
     command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filter).args(engines::left_out());
-    // A failure of the lab says where it was by itself.
+    // A failure of the lab says by itself where it was.
     command.env("RUST_LIB_BACKTRACE", "0");
     command
 }
 
-/// Where ip(8) keeps namespaces with a name. The first `ip netns add` of a machine mounts it onto itself, for good.
+/// Where ip(8) keeps named namespaces. The first `ip netns add` on a machine mounts it onto itself, for good.
 const NETNS: &str = "/run/netns";
 
 fn is_mount(place: &str) -> bool {
@@ -138,7 +137,7 @@ fn put_back_netns() {
     }
 }
 
-/// Namespaces, mounts, interfaces, programs and processes must be those of before.
+/// Namespaces, mounts, interfaces, programs and processes must be the same as before.
 fn leftovers(run: &str, before: &Census) -> Tally {
     match Census::leftovers(run, before) {
         Ok(left) => {

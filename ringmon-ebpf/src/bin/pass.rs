@@ -1,7 +1,7 @@
 //! The smallest XDP program: everything passes.
 //!
-//! A veth accepts what the device at its other end sends back from native XDP only if it has a native program of its own.
-//! This is that program, for bridge ports and the like: `ip link set dev PORT xdp obj pass.bpf.o sec xdp`.
+//! A veth accepts what the device at its other end sends back from native XDP only if it has a native program of its
+//! own. This is that program, for bridge ports and the like: `ip link set dev PORT xdp obj pass.bpf.o sec xdp`.
 
 #![no_std]
 #![no_main]

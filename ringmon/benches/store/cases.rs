@@ -1,4 +1,4 @@
-//! The measurements: who does what, for how long.
+//! The measurements: what the writers do, and for how long.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,30 +18,30 @@ use crate::target::{Database, Target};
 use crate::writer::Writer;
 use ringmon_core::law;
 
-/// How many choose a random server at once: more would only wait for a processor while each sorts the pool.
+/// How many writers choose a random server at once. More would only wait for a processor while each sorts the pool.
 const PICKERS: u32 = 4;
 /// How many votes each writer has to cast.
 const PAIRS: u32 = 8;
-/// What comes before and after a measurement, and the slowest operation in it, are over by then.
+/// Bounds a whole measurement: what comes before and after it, and its slowest operation, are over by then.
 const AROUND: Duration = Duration::from_secs(180);
-/// Agents that look at their rows: [`Tuning::reread`](ringmon_core::law::REREAD), without jitter.
+/// Agents that look at their rows every [`REREAD`](ringmon_core::law::REREAD), without jitter.
 const IDLE_AGENTS: f64 = 10_000.0;
 
-/// How many do this at once.
+/// How many writers do this at once.
 pub fn at_once(what: What, writers: u32, servers: u32) -> u32 {
     match what {
         What::Splice | What::Removal | What::Poll | What::Idle => writers,
-        // Everybody has a voter of its own.
+        // Each writer has a voter of its own.
         What::Vote => writers.min(servers),
         What::Pick => PICKERS.min(writers),
         What::Connect | What::Connected => 1,
     }
 }
 
-/// Measures what this line is about.
+/// Makes the measurement of this line.
 ///
 /// # Errors
-/// Something that is not transient, or it is not over in time.
+/// An error that is not transient, or it is not over in time.
 pub async fn measure(
     options: &Options,
     target: &Target,
@@ -53,7 +53,7 @@ pub async fn measure(
     timeout(span + AROUND, crowd.measure(line.design)).await.context("it takes too long")?
 }
 
-/// Writers that do one thing at once.
+/// Writers that do one thing at the same time.
 struct Crowd<'a> {
     target: &'a Target,
     database: &'a Database,
@@ -90,7 +90,7 @@ impl Crowd<'_> {
         }
     }
 
-    /// Servers of the filled pool, evenly spread; another writer has others.
+    /// Servers of the filled pool, evenly spread. Each writer gets others.
     fn ids(&self, number: u32) -> Vec<i64> {
         let all = (self.count * PAIRS).min(self.servers);
         let of_writer = (number..all.max(number + 1)).step_by(self.count as usize);
@@ -113,7 +113,7 @@ impl Crowd<'_> {
                 start.wait().await;
                 let mut log = Log::default();
                 let result = act(&mut writer, what, span, &mut log).await;
-                // The pool is as large as before, also for the next measurement.
+                // The pool stays as large as before, also for the next measurement.
                 let left = writer.leave().await;
                 result.and(left.map(|_| log))
             });
@@ -143,7 +143,7 @@ impl Crowd<'_> {
                         tokio::time::sleep_until((begin + due).into()).await;
                     }
                     let done = agent.poll(ids[turn as usize % ids.len()], anew).await?;
-                    // Whoever comes late because the one before took so long was kept waiting by the database too.
+                    // The database also delays a look that starts late because the one before took so long.
                     let late = due.map_or(Duration::ZERO, |due| begin.elapsed().saturating_sub(due + done.took));
                     log.push(begin.elapsed(), Done { took: done.took + late, ..done });
                 }
@@ -157,13 +157,13 @@ impl Crowd<'_> {
         Ok(Numbers { needed_per_s, rows_written: Some(written), ..numbers })
     }
 
-    /// Between two looks of any of the idle agents.
+    /// The time between two looks, of all idle agents together.
     fn pace(&self) -> Option<Duration> {
         let reread = law::REREAD;
         (self.what == What::Idle).then(|| reread.div_f64(IDLE_AGENTS))
     }
 
-    /// Lets them begin, and looks at what the servers cost until the time is over.
+    /// Lets the writers start, and watches what the servers cost until the time is over.
     async fn meet(&self, start: &Barrier, mut tasks: JoinSet<anyhow::Result<Log>>) -> anyhow::Result<Numbers> {
         start.wait().await;
         let (begin, before) = (Instant::now(), self.target.cpu_ms()?);

@@ -1,4 +1,4 @@
-//! A network between the writers and their database, which loopback has not.
+//! A network between the writers and their database, because loopback has no distance.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// A port that leads to this one, and from where every answer comes later by `round_trip`: a statement waits for it, and others go on.
-/// (By up to a millisecond more: timers are no finer.)
+/// A port that leads to `server`. Every answer from there comes later by `round_trip`: a statement waits for it, and
+/// others go on. (It can be up to a millisecond more, because timers are no finer.)
 pub async fn away(server: u16, round_trip: Duration) -> anyhow::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port of 127.0.0.1 is free")?;
     let port = listener.local_addr().context("a port without an address")?.port();

@@ -1,4 +1,4 @@
-//! A whole ring of many servers, by a few statements.
+//! Makes a whole ring of many servers with a few statements.
 
 use anyhow::Context;
 use ringmon_tests::engine::Engine;
@@ -7,11 +7,11 @@ use sea_orm::{ConnectionTrait, DatabaseConnection};
 /// Rows in one statement: few enough for one write set of a cluster.
 const BATCH: u32 = 100_000;
 
-const COLUMNS: &str = "id, pool, name, address, notice_port, weight, first_buddy, second_buddy, incarnation, boot, pick, \
-                       draining, health, version";
+const COLUMNS: &str = "id, pool, name, address, notice_port, weight, first_buddy, second_buddy, incarnation, boot, \
+                       pick, draining, health, version";
 
-/// Servers 1 to `servers`. Neighbours on the ring are far apart in the table, as they are where servers join at random places; picks are
-/// spread over all numbers.
+/// Inserts servers 1 to `servers`. Neighbours on the ring are far apart in the table, as they are where servers join at
+/// random places. Picks are spread over all numbers.
 pub async fn fill(db: &DatabaseConnection, engine: Engine, pool: i64, servers: u32) -> anyhow::Result<()> {
     for first in (0..servers).step_by(BATCH as usize) {
         let sql = insert(engine, pool, servers, first);
@@ -31,27 +31,29 @@ fn insert(engine: Engine, pool: i64, servers: u32, first: u32) -> String {
     } else {
         ("CONCAT('s', n)", "CONCAT('fd00::', LOWER(HEX(n DIV 65536 + 1)), ':', LOWER(HEX(n % 65536)))")
     };
-    // A prime below 2^32, and a number without a common factor: every pick once.
+    // A prime below 2^32, and a number without a common factor: so every pick occurs once.
     let pick = "((n + 1) * 1640531527 % 4294967291 - 2147483648) * 4294967296";
     format!(
-        "INSERT INTO server ({COLUMNS}) SELECT n + 1, {pool}, {name}, {address}, 7464, 1, (n + {step}) % {servers} + 1, \
-         (n + {back}) % {servers} + 1, 1, 'bench', {pick}, 0, 'unknown', 1 FROM ({}) AS numbers WHERE n < {servers}",
+        "INSERT INTO server ({COLUMNS}) SELECT n + 1, {pool}, {name}, {address}, 7464, 1, \
+         (n + {step}) % {servers} + 1, (n + {back}) % {servers} + 1, 1, 'bench', {pick}, 0, 'unknown', 1 \
+         FROM ({}) AS numbers WHERE n < {servers}",
         numbers(first, BATCH.min(servers))
     )
 }
 
-/// At least `count` numbers from `first` on: products of digits are the same on every engine, and need no setting.
+/// At least `count` numbers from `first` on. Products of digits are the same on every engine, and need no setting.
 fn numbers(first: u32, count: u32) -> String {
     let digits = (count - 1).to_string().len();
-    let ten = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 \
-               UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
+    let ten = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 \
+               UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
     let sum: Vec<String> =
         (0..digits).map(|k| format!("d{k}.d * {}", 10_u32.pow(u32::try_from(k).unwrap_or(0)))).collect();
     let from: Vec<String> = (0..digits).map(|k| format!("{ten} AS d{k}")).collect();
     format!("SELECT {first} + {} AS n FROM {}", sum.join(" + "), from.join(" CROSS JOIN "))
 }
 
-/// How far apart neighbours are: about the golden ratio of the ring, and without a common factor with it, so that it is one ring.
+/// How far apart neighbours are: about the golden ratio of the ring, and without a common factor with it, so that there
+/// is only one ring.
 fn step(servers: u32) -> u32 {
     let golden = u64::from(servers) * 618 / 1000;
     let mut step = u32::try_from(golden).unwrap_or(servers).max(1);

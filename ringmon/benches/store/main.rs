@@ -4,8 +4,8 @@
 //!   main -> Target (servers, one database a size) -> fill -> cases: ours | naive -> meter -> a JSON line -> ring
 //! ```
 //!
-//! Each line of stdout is a [`StoreLine`]; progress goes to stderr. Everything is on loopback and in a temporary folder, and gone
-//! afterwards, also after Ctrl-C.
+//! Each line of stdout is a [`StoreLine`]; progress goes to stderr. Everything is on loopback and in a temporary
+//! folder, and is removed afterwards, also after Ctrl-C.
 
 mod cases;
 mod distance;
@@ -38,24 +38,25 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', default_value = "sqlite,mariadb")]
     engines: Vec<Engine>,
     /// How many servers the pools have.
-    #[arg(long, value_delimiter = ',', default_value = "100,10000,1000000", value_parser = clap::value_parser!(u32).range(8..=10_000_000))]
+    #[arg(long, value_delimiter = ',', default_value = "100,10000,1000000",
+        value_parser = clap::value_parser!(u32).range(8..=10_000_000))]
     sizes: Vec<u32>,
-    /// How many write at once.
+    /// How many writers there are at once.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=500))]
     writers: u32,
-    /// How long each measurement takes.
+    /// How long each measurement takes, in seconds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
     /// Only these.
     #[arg(long, value_delimiter = ',')]
     only: Vec<What>,
-    /// Each server's memory for pages, in MiB.
+    /// The memory of each server for pages, in MiB.
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(16..=65_536))]
     buffer_pool: u32,
     /// How far away the servers are, in ms.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     round_trip: u32,
-    /// What cargo says to benchmarks.
+    /// Cargo adds this when it runs a benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -69,7 +70,7 @@ impl Options {
         self.only.is_empty() || self.only.contains(&what)
     }
 
-    /// One line without its numbers for everything that is measured at a size.
+    /// One line, still without numbers, for everything that is measured at a size.
     fn lines<'o>(&'o self, target: &'o Target, servers: u32) -> impl Iterator<Item = StoreLine> + 'o {
         let designs = |what: What| what.designs().iter().map(move |design| (what, *design));
         let wanted = What::ALL.into_iter().filter(|what| self.wants(*what)).flat_map(designs);
@@ -95,7 +96,7 @@ impl Options {
 }
 
 fn main() -> ExitCode {
-    // Ctrl-C takes the temporary folder along; the servers end with this process.
+    // Ctrl-C also removes the temporary folder. The servers end with this process.
     undo::end_by_signal(130);
     let options = Options::parse();
     match run(&options) {
@@ -108,7 +109,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether everything could be measured, and every ring was whole.
+/// True if everything could be measured and every ring was whole.
 fn run(options: &Options) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     let mut whole = true;
@@ -123,7 +124,7 @@ fn run(options: &Options) -> anyhow::Result<bool> {
     Ok(whole)
 }
 
-/// Everything at one size. What fails is a line with a problem, and the next measurement begins afresh.
+/// Everything at one size. What fails becomes a line with a problem, and the next measurement starts fresh.
 async fn of_size(options: &Options, target: &Target, servers: u32) -> anyhow::Result<bool> {
     eprintln!("filling a pool of {servers} servers on {}", target.engine);
     let database = match target.database(servers).await {

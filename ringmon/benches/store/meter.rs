@@ -5,14 +5,12 @@ use std::time::Duration;
 use ringmon_tests::bench::samples::ENOUGH_FOR_P99;
 use ringmon_tests::bench::store::Numbers;
 
-/// How an operation came to its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Done {
-    /// How long it took, with all attempts and pauses.
+    /// Including all attempts and pauses.
     pub took: Duration,
-    /// How often it was tried.
     pub attempts: u32,
-    /// How often it gave up for the time being, and was asked for again.
+    /// How often it gave up for the time being, and was started again.
     pub errors: u32,
 }
 
@@ -23,16 +21,17 @@ pub struct Log {
 }
 
 impl Log {
-    /// One that ended `at` this time of the measurement.
+    /// Adds an operation that ended `at` this time of the measurement.
     pub fn push(&mut self, at: Duration, done: Done) {
         self.done.push((at, done));
     }
 }
 
-/// The whole is looked at in so many parts, to see how steady it was.
+/// The measurement is cut into this many parts, to see how steady it was.
 const PARTS: usize = 5;
 
-/// Of all writers, within `span`. What ended later counts for the times, as the slowest must not be lost, and not for the rate.
+/// The numbers of all writers, within `span`. An operation that ended later counts for the times, because the slowest
+/// must not be lost, but not for the rate.
 #[expect(clippy::cast_precision_loss, reason = "counts and times of minutes")]
 pub fn numbers(logs: &[Log], span: Duration) -> Numbers {
     let all = || logs.iter().flat_map(|log| &log.done);

@@ -1,11 +1,13 @@
-//! The naive design: whoever changes anything locks the pool's row first, and then reads and writes without conditions.
+//! The naive design: each change locks the pool's row first, and then reads and writes without conditions.
 //!
 //! ```sql
-//! BEGIN; SELECT version FROM pool WHERE id = ? FOR UPDATE; SELECT neighbours; UPDATE, INSERT, DELETE; INSERT event; COMMIT
+//! BEGIN; SELECT version FROM pool WHERE id = ? FOR UPDATE;
+//! SELECT neighbours; UPDATE, INSERT, DELETE; INSERT event; COMMIT
 //! ```
 //!
-//! On SQLite the lock is `BEGIN IMMEDIATE`. On Galera such a SELECT locks nothing on the other nodes: there the pool's row is written
-//! (`UPDATE pool SET version = version + 1`), and whoever comes second learns it at COMMIT.
+//! On SQLite the lock is `BEGIN IMMEDIATE`. On Galera such a SELECT locks nothing on the other nodes. So there the
+//! pool's row is written (`UPDATE pool SET version = version + 1`), and the second writer learns at COMMIT that it was
+//! second.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,10 +23,9 @@ use sea_orm::{
 use crate::meter::Done;
 use crate::writer::Writer;
 
-/// How often a transaction that gave way is begun again. A cluster's writers give way often.
+/// How often a transaction that gave way is started again. The writers of a cluster give way often.
 const ATTEMPTS: u32 = 1000;
 
-/// One writer.
 pub struct Naive {
     db: DatabaseConnection,
     engine: Engine,
@@ -37,7 +38,7 @@ pub struct Naive {
     turn: usize,
 }
 
-/// What one transaction does once it has the lock.
+/// What a transaction does once it has the lock.
 enum Edit {
     Join {
         name: String,
@@ -56,20 +57,20 @@ enum Edit {
         suspect: i64,
         voter: i64,
     },
-    /// The second vote, and the end.
+    /// The second vote, and the removal.
     Remove {
         id: i64,
     },
 }
 
 impl Naive {
-    /// With this connection, which nobody shares.
+    /// With a connection that no other writer shares.
     pub fn new(db: DatabaseConnection, engine: Engine, pool: i64, number: u32) -> Self {
         let (rng, pairs) = (StdRng::seed_from_u64(number.into()), Vec::new());
         Self { db, engine, pool, rng, number, joins: 0, me: None, pairs, turn: 0 }
     }
 
-    /// Until it is committed.
+    /// Runs until it is committed.
     async fn run(&self, edit: &Edit) -> anyhow::Result<(Done, i64)> {
         let begin = Instant::now();
         for attempts in 1..=ATTEMPTS {
@@ -94,7 +95,7 @@ impl Naive {
         match txn.fill(self.engine, edit).await {
             Ok(id) => txn.txn.commit().await.map(|()| id),
             Err(error) => {
-                // One that was rolled back by the server says so once more.
+                // If the server has rolled it back already, this only returns an error again.
                 let _ = txn.txn.rollback().await;
                 Err(error)
             }
@@ -102,7 +103,6 @@ impl Naive {
     }
 }
 
-/// A transaction of one pool.
 struct Locked {
     txn: DatabaseTransaction,
     pool: i64,
@@ -111,7 +111,7 @@ struct Locked {
 impl Locked {
     async fn fill(&self, engine: Engine, edit: &Edit) -> Result<i64, DbErr> {
         match engine {
-            // It has the one lock there is.
+            // It has the only lock there is.
             Engine::Sqlite => {}
             Engine::MariaDb | Engine::MySql => {
                 self.row("SELECT version FROM pool WHERE id = ? FOR UPDATE", [self.pool.into()]).await?;
@@ -129,8 +129,9 @@ impl Locked {
             }
             Edit::Vote { suspect, voter } => {
                 let now = now_us();
-                let sql = "UPDATE server SET vote_second_voter = ?, vote_second_incarnation = 1, vote_second_since = ?, \
-                           vote_second_at = ?, vote_second_kind = 'host', version = version + 1 WHERE id = ?";
+                let sql = "UPDATE server SET vote_second_voter = ?, vote_second_incarnation = 1, \
+                           vote_second_since = ?, vote_second_at = ?, vote_second_kind = 'host', \
+                           version = version + 1 WHERE id = ?";
                 self.row("SELECT * FROM server WHERE id = ?", [(*suspect).into()]).await?;
                 self.write(sql, [(*voter).into(), now.into(), now.into(), (*suspect).into()]).await
             }
@@ -144,7 +145,7 @@ impl Locked {
         }
     }
 
-    /// The place is searched as ringmon does it: this is about locks.
+    /// It looks for the place in the same way as ringmon, because this is about locks.
     async fn join(&self, name: &str, address: &str, pick: i64, place: i64) -> Result<i64, DbErr> {
         let pool = || Value::from(self.pool);
         let sql = "SELECT id, first_buddy FROM server WHERE pool = ? AND pick = COALESCE(\
@@ -152,8 +153,9 @@ impl Locked {
                    (SELECT MIN(pick) FROM server WHERE pool = ?))";
         let at = self.row(sql, [pool(), pool(), place.into(), pool()]).await?;
         let (at, next): (i64, i64) = (at.try_get_by_index(0)?, at.try_get_by_index(1)?);
-        let sql = "INSERT INTO server (pool, name, address, notice_port, weight, first_buddy, second_buddy, incarnation, \
-                   boot, pick, draining, health, version) VALUES (?, ?, ?, 7464, 1, ?, ?, ?, 'bench', ?, 0, 'unknown', 1)";
+        let sql = "INSERT INTO server (pool, name, address, notice_port, weight, first_buddy, second_buddy, \
+                   incarnation, boot, pick, draining, health, version) \
+                   VALUES (?, ?, ?, 7464, 1, ?, ?, ?, 'bench', ?, 0, 'unknown', 1)";
         let values: [Value; 7] =
             [pool(), name.into(), address.into(), next.into(), at.into(), now_us().into(), pick.into()];
         let id = self.write(sql, values).await?;
@@ -244,7 +246,7 @@ impl Writer for Naive {
         Ok(self.run(&Edit::Withdraw { suspect, voter }).await?.0)
     }
 
-    /// Without a lock: it changes nothing.
+    /// Without a lock, because it changes nothing.
     async fn pick(&mut self) -> anyhow::Result<Done> {
         let random = if self.engine == Engine::Sqlite { "RANDOM()" } else { "RAND()" };
         let sql = format!("SELECT * FROM server WHERE pool = ? ORDER BY {random} LIMIT 1");
@@ -255,7 +257,7 @@ impl Writer for Naive {
     }
 }
 
-/// Deadlock, certification, lock wait, changed since read, no quorum for a moment; SQLite is busy.
+/// Deadlock, certification, lock wait, changed since read, no quorum for a moment; or SQLite is busy.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's enums grow with it")]
 fn gave_way(error: &DbErr) -> bool {
     let inner = match error {

@@ -20,31 +20,30 @@ use ringmon_core::{
 use crate::meter::Done;
 use crate::writer::Writer;
 
-/// How often an operation is asked for again when it gave up for the time being.
+/// How often an operation that gave up for the time being is started again.
 const ROUNDS: u32 = 30;
 /// How many places are tried for a join.
 const PLACES: u32 = 300;
 
-/// One agent.
 pub struct Ours {
     store: Store,
     rng: StdRng,
     number: u32,
     joins: u32,
     me: Option<ServerId>,
-    /// Voters and their first buddies, which nobody else votes about.
+    /// Voters and their first buddies. No other writer votes about them.
     pairs: Vec<(ServerRow, ServerRow)>,
     turn: usize,
 }
 
 impl Ours {
-    /// With this store, which nobody shares.
+    /// With a store that no other writer shares.
     pub fn new(store: Store, number: u32) -> Self {
         let (rng, pairs) = (StdRng::seed_from_u64(number.into()), Vec::new());
         Self { store, rng, number, joins: 0, me: None, pairs, turn: 0 }
     }
 
-    /// One agent's look at its row and its buddies, as it comes every half minute.
+    /// One agent's look at its row and its buddies' rows, as it happens every half minute.
     pub async fn poll(&mut self, id: i64, by_new_connection: bool) -> anyhow::Result<Done> {
         if by_new_connection {
             self.store.disconnect();
@@ -61,7 +60,7 @@ impl Ours {
         self.run(&TableOp::View { me, known: Vec::new() }, done).await
     }
 
-    /// Until it is done. Each attempt begins with a look at the clock.
+    /// Runs until it is done. Each attempt begins with a look at the clock.
     async fn run(&self, op: &TableOp, done: &mut Done) -> anyhow::Result<(Outcome, TableSnapshot)> {
         let attempts = AtomicU32::new(0);
         let clock = || {
@@ -82,7 +81,7 @@ impl Ours {
         bail!("an operation gave up {ROUNDS} times, after {} attempts", attempts.load(Relaxed))
     }
 
-    /// One operation that is not a part of another.
+    /// A single operation.
     async fn timed(&self, op: &TableOp) -> anyhow::Result<(Done, Outcome)> {
         let (begin, mut done) = (Instant::now(), Done::default());
         let (outcome, _) = self.run(op, &mut done).await?;
@@ -95,7 +94,7 @@ impl Ours {
         self.pairs.get(place).context("nobody to vote about")
     }
 
-    /// Own row and both buddies', as far as they are there.
+    /// The agent's row and both buddies' rows, if they exist.
     async fn around(&self, me: ServerId) -> anyhow::Result<Option<[ServerRow; 3]>> {
         let (_, seen) = self.view(me, &mut Done::default()).await?;
         let row = |id: ServerId| seen.rows.get(&id).cloned();
@@ -163,7 +162,7 @@ impl Writer for Ours {
                 return Ok(Some(Done { took: begin.elapsed(), ..done }));
             }
         }
-        // A neighbour left or is accused itself: nothing of this may stay.
+        // A neighbour left or is accused itself: no vote of this may stay.
         for voter in [&first, &second] {
             let op = TableOp::Withdraw { me: voter.id, subjects: vec![me] };
             self.run(&op, &mut Done::default()).await?;
@@ -198,7 +197,7 @@ impl Writer for Ours {
     }
 }
 
-/// Everything is there that a removal needs, but for votes: these tables have seen no silence.
+/// It has everything that a removal needs, except votes: these tables have seen no silence.
 fn accusation(me: &ServerRow, side: Side, suspect: &ServerRow, far_end: Option<ServerId>) -> Accusation {
     let since = mono() - Duration::from_secs(3600);
     let silence = Silence { watch: WatchId { slot: 0, generation: 1 }, kind: VoteKind::Host, since };
@@ -240,7 +239,7 @@ fn new_row(writer: u32, join: u32, pick: i64) -> NewRow {
     }
 }
 
-/// A clock like the agents', that has run for a while.
+/// A clock like the agents', which has run for a while.
 fn mono() -> Time {
     static BEGIN: OnceLock<Instant> = OnceLock::new();
     Time::from_ns(1_000_000_000_000_000) + BEGIN.get_or_init(Instant::now).elapsed()

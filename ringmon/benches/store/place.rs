@@ -1,4 +1,4 @@
-//! Where one database is, for the store and for plain SQL beside it.
+//! Where one database is, for the store and for plain SQL.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,16 +18,14 @@ pub enum Place {
     Sqlite(PathBuf),
     /// A server on loopback.
     Server {
-        /// Its port.
         port: u16,
-        /// Its database.
         database: String,
         /// Whether it is a node of a cluster.
         replicated: bool,
     },
 }
 
-/// The session of the naive design: the store's own isolation, and patience for a queue of writers.
+/// The session of the naive design: the store's own isolation level, and patience for a queue of writers.
 const SESSION: &str =
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION innodb_lock_wait_timeout = 10";
 
@@ -43,7 +41,7 @@ impl Place {
         }
     }
 
-    /// One connection for plain SQL, open.
+    /// Opens one connection for plain SQL.
     pub async fn connect(&self) -> anyhow::Result<DatabaseConnection> {
         match self {
             Self::Sqlite(path) => {

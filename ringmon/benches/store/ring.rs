@@ -8,10 +8,10 @@ use sea_orm::{ConnectionTrait, Statement};
 
 use crate::target::Database;
 
-/// Up to so many servers names, addresses and picks are compared too.
+/// Names, addresses and picks are compared too if there are at most this many servers.
 const SMALL: u32 = 20_000;
 
-/// What is wrong; nothing, if it is one ring of so many servers.
+/// What is wrong; nothing, if it is one ring of this many servers.
 pub async fn check(database: &Database, servers: u32) -> anyhow::Result<Option<String>> {
     let db = &database.sql[0];
     let sql = "SELECT id, first_buddy, second_buddy FROM server WHERE pool = ?";
@@ -34,7 +34,7 @@ pub async fn check(database: &Database, servers: u32) -> anyhow::Result<Option<S
     Ok((!damage.is_empty()).then(|| damage.join("; ")))
 }
 
-/// Links that are not answered, or more than one ring.
+/// Links without a link back, or more than one ring.
 fn damage(links: &HashMap<i64, (i64, i64)>) -> Option<String> {
     let answered = |id: &i64, (first, second): &(i64, i64)| {
         links.get(first).is_some_and(|back| back.1 == *id) && links.get(second).is_some_and(|back| back.0 == *id)

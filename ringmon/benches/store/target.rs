@@ -1,4 +1,4 @@
-//! The servers of one engine, a database for each size, and what the servers say of their work.
+//! The servers of one engine, with a database for each size, and what the servers say of their work.
 
 use std::time::{Duration, Instant};
 
@@ -12,36 +12,32 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::place::Place;
 use crate::{distance, fill};
 
-/// The pool's name.
 const POOL: &str = "bench";
 
 /// Servers that run until this is dropped, or the process ends.
 pub struct Target {
-    /// Of which kind.
     pub engine: Engine,
-    /// What they call themselves.
+    /// As they report it.
     pub version: String,
     nodes: Vec<Node>,
-    /// Where each is reached.
+    /// The port of each server.
     ports: Vec<u16>,
     folder: Folder,
 }
 
-/// One pool.
 pub struct Database {
-    /// By each node.
+    /// One for each node.
     pub places: Vec<Place>,
-    /// A connection to each.
+    /// A connection to each node.
     pub sql: Vec<DatabaseConnection>,
-    /// Its pool, by the first node.
+    /// The pool, over the first node.
     pub store: Store,
-    /// The pool's id.
     pub pool: i64,
     name: String,
 }
 
 impl Target {
-    /// Starts them with that much memory for pages each, so far away.
+    /// Starts them, with this much memory for pages each, and this far away.
     pub async fn start(engine: Engine, buffer_pool_mib: u32, round_trip: Duration) -> anyhow::Result<Self> {
         let more = format!("--innodb-buffer-pool-size={buffer_pool_mib}M");
         let (version, nodes) = (engine.version()?, engine.start_with(&[more])?);
@@ -61,7 +57,7 @@ impl Target {
         self.ports.iter().map(place).collect()
     }
 
-    /// A new database with a whole ring of so many servers.
+    /// A new database with a whole ring of this many servers.
     pub async fn database(&self, servers: u32) -> anyhow::Result<Database> {
         let name = format!("s{servers}");
         if !self.nodes.is_empty() {
@@ -81,7 +77,7 @@ impl Target {
         Ok(Database { places, sql, store, pool, name })
     }
 
-    /// A million rows are not kept while the next size is measured.
+    /// So that a million rows do not stay while the next size is measured.
     pub async fn drop_database(&self, database: &Database) -> anyhow::Result<()> {
         database.store.disconnect();
         if !self.nodes.is_empty() {
@@ -91,7 +87,7 @@ impl Target {
         Ok(())
     }
 
-    /// Milliseconds that the servers were on a processor since they started; of SQLite's, this process.
+    /// Milliseconds that the servers have been on a processor since they started. For SQLite it is this process.
     pub fn cpu_ms(&self) -> anyhow::Result<f64> {
         let own = self.nodes.is_empty().then(|| i32::try_from(std::process::id()).ok()).flatten();
         let pids = self.nodes.iter().filter_map(Node::pid).chain(own);
@@ -112,7 +108,7 @@ async fn followed(place: &Place) -> anyhow::Result<DatabaseConnection> {
 }
 
 impl Database {
-    /// One agent's store: each by the next node.
+    /// One agent's store. Each agent uses the next node.
     pub fn open(&self, number: u32) -> anyhow::Result<impl Future<Output = anyhow::Result<Store>> + Send + use<>> {
         let url = self.place(number).url()?;
         Ok(async move { Store::open(&url, POOL).await.context("cannot open the pool") })
@@ -123,8 +119,9 @@ impl Database {
         &self.places[number as usize % self.places.len()]
     }
 
-    /// Rows that the servers have written since they started, whoever asked for it. SQLite: a number that changes when somebody commits.
-    /// (MySQL's `Handler_write` counts the rows of this answer too; MariaDB's does not, and has no `Innodb_rows_inserted`.)
+    /// Rows that the servers have written since they started, whatever the cause. SQLite: a number that changes with
+    /// every commit. (MySQL's `Handler_write` counts the rows of this answer too. MariaDB's does not, and MariaDB has
+    /// no `Innodb_rows_inserted`.)
     pub async fn written(&self) -> anyhow::Result<u64> {
         let mut sum = 0;
         for node in &self.sql {
@@ -132,8 +129,9 @@ impl Database {
             let sql = if backend == DbBackend::Sqlite {
                 "PRAGMA data_version"
             } else {
-                "SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_rows_inserted', 'Innodb_rows_updated', 'Innodb_rows_deleted') \
-                 OR Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete') AND VERSION() LIKE '%MariaDB%'"
+                "SHOW GLOBAL STATUS WHERE Variable_name IN \
+                 ('Innodb_rows_inserted', 'Innodb_rows_updated', 'Innodb_rows_deleted') OR Variable_name IN \
+                 ('Handler_write', 'Handler_update', 'Handler_delete') AND VERSION() LIKE '%MariaDB%'"
             };
             for row in node.query_all_raw(Statement::from_string(backend, sql)).await? {
                 sum += if backend == DbBackend::Sqlite {

@@ -1,10 +1,11 @@
-//! What one of many writers can do, in whichever design.
+//! What one of many writers can do, in either design.
 
 use crate::meter::Done;
 
-/// One writer with its own connection. An operation ends when it is done; transient errors are asked for again, and counted.
+/// One writer with its own connection. An operation ends when it is done. After transient errors it is started again,
+/// and they are counted.
 pub trait Writer: Send + 'static {
-    /// Reads once, so that its connection is open, and what it will vote about.
+    /// Reads once, so that its connection is open, and learns what it will vote about.
     fn prepare(&mut self, ids: &[i64]) -> impl Future<Output = anyhow::Result<()>> + Send;
 
     /// Its server joins at a random place.
@@ -19,7 +20,7 @@ pub trait Writer: Send + 'static {
     /// One server of the pool votes against its buddy.
     fn vote(&mut self) -> impl Future<Output = anyhow::Result<Done>> + Send;
 
-    /// And takes that vote back.
+    /// Takes that vote back.
     fn withdraw(&mut self) -> impl Future<Output = anyhow::Result<Done>> + Send;
 
     /// A random server is chosen.

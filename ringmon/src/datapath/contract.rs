@@ -1,4 +1,4 @@
-//! What every datapath keeps to, whatever carries its probes. One suite; each datapath brings its own world.
+//! What every datapath promises, whatever carries its probes. It is one suite; each datapath brings its own world.
 
 use std::time::{Duration, Instant};
 
@@ -7,28 +7,26 @@ use ringmon_core::evidence::{Purpose, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::Address;
 use ringmon_core::{Incarnation, ServerId};
 
-/// Who answers the probes of the datapath under test.
+/// What answers the probes of the datapath under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
     /// A ringmon agent.
     Agent,
-    /// Only its kernel.
+    /// Only the kernel of its host.
     Host,
-    /// Nobody.
     Nobody,
 }
 
-/// A datapath, and somebody to watch with it.
+/// A datapath, and another server to watch with it.
 pub trait World {
-    /// Lends the datapath to somebody who is where it can work.
+    /// Lends the datapath to `run`, in a place where it can work.
     fn with<T: Send>(&mut self, run: impl FnOnce(&mut dyn Datapath) -> T + Send) -> T;
-    /// From now on the other one answers so.
+    /// From now on the other server answers like this.
     fn set(&mut self, answers: Answers);
-    /// Where the other one is.
+    /// The other server's address.
     fn other(&self) -> Address;
-    /// Its incarnation.
+    /// The other server's incarnation.
     fn incarnation(&self) -> Incarnation;
-    /// Lets a little time pass.
     fn turn(&mut self);
     /// Waits for a change, up to a second.
     fn changed(&mut self) -> Vec<WatchId>;
@@ -67,7 +65,7 @@ fn until(world: &mut impl World, id: WatchId, what: &str, wanted: impl Fn(&Watch
     }
 }
 
-/// Waits until a change of this watch was told of, and the reading is as wanted.
+/// Waits until a change of this watch was reported, and the reading is as wanted.
 fn told(world: &mut impl World, id: WatchId, what: &str, wanted: impl Fn(&WatchReading) -> bool) {
     let begin = Instant::now();
     loop {
@@ -82,7 +80,7 @@ fn told(world: &mut impl World, id: WatchId, what: &str, wanted: impl Fn(&WatchR
 const ID: WatchId = WatchId { slot: 5, generation: 3 };
 const NEXT: WatchId = WatchId { slot: 5, generation: 4 };
 
-/// A watch is read from its begin to its end, under its own generation only.
+/// A watch can be read from its start to its end, and only under its own generation.
 pub fn a_watch_is_read_while_it_runs(mut world: impl World) {
     assert_eq!(read(&mut world, ID), None);
     watch(&mut world, ID, 5);
@@ -94,7 +92,7 @@ pub fn a_watch_is_read_while_it_runs(mut world: impl World) {
     assert_eq!(read(&mut world, ID), None);
 }
 
-/// A slot forgets the watch it had.
+/// A slot forgets the watch that it had before.
 pub fn the_next_watch_of_a_slot_starts_from_nothing(mut world: impl World) {
     watch(&mut world, ID, 5);
     until(&mut world, ID, "replies", |reading| reading.replies > 2);
@@ -107,7 +105,7 @@ pub fn the_next_watch_of_a_slot_starts_from_nothing(mut world: impl World) {
     assert_eq!(reading.incarnation, Incarnation::default());
 }
 
-/// Another pace is no other watch.
+/// A watch with another pace is still the same watch.
 pub fn a_changed_interval_keeps_what_was_counted(mut world: impl World) {
     watch(&mut world, ID, 50);
     let before = until(&mut world, ID, "replies", |reading| reading.replies > 2);
@@ -116,19 +114,17 @@ pub fn a_changed_interval_keeps_what_was_counted(mut world: impl World) {
     assert_eq!(after.began, before.began);
 }
 
-/// Slots end, and generation 0 is none.
+/// Slots have an end, and generation 0 does not exist.
 pub fn impossible_watches_are_refused(mut world: impl World) {
     for id in [WatchId { slot: 64, generation: 1 }, WatchId { slot: 0, generation: 0 }] {
         let spec = spec(&world, id, 5);
         let refused = world.with(|datapath| datapath.watch(&spec));
-        assert!(
-            matches!(refused, Err(Error::NoWatch { slot, generation }) if (slot, generation) == (id.slot, id.generation))
-        );
+        assert!(matches!(refused, Err(Error::NoWatch { slot, generation }) if WatchId { slot, generation } == id));
         assert_eq!(read(&mut world, id), None);
     }
 }
 
-/// Agent, host and nobody are told apart, and each change is told of.
+/// Agent, host and nobody look different, and each change between them is reported.
 pub fn agent_host_and_nobody_are_told_apart(mut world: impl World) {
     let incarnation = world.incarnation();
     watch(&mut world, ID, 5);

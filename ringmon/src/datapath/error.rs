@@ -1,63 +1,63 @@
-//! What a datapath could not do.
+//! What can go wrong with a datapath.
 
 use std::io;
 
 use ringmon_core::row::Address;
 
-/// What kind of trouble it is: the command line has an exit code for each.
+/// The kind of a failure. The command line has an exit code for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// This process may not do it (77).
+    /// This process may not do it (exit code 77).
     Permission,
-    /// This machine or kernel cannot do it, or something is in the way (69).
+    /// This machine or kernel cannot do it, or something is in the way (exit code 69).
     Unavailable,
-    /// What was asked for makes no sense here (78).
+    /// The configuration makes no sense here (exit code 78).
     Configuration,
 }
 
-/// What a datapath could not do. Nothing it began is left behind, unless the variant says so.
+/// Why a datapath cannot run, or cannot watch. Nothing that it began is left behind, unless the variant says so.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Built without `cargo xtask build`.
     #[error("this binary was built without its BPF programs: build it with cargo xtask build")]
     NoObject,
-    /// No such interface in this network namespace.
+    /// This network namespace has no such interface.
     #[error("there is no interface {interface} (`ip link` lists what there is)")]
     NoInterface {
-        /// As given.
+        /// As configured.
         interface: String,
     },
-    /// The interface carries no Ethernet.
+    /// The interface carries no Ethernet frames.
     #[error("interface {interface} is no Ethernet interface: probes are Ethernet frames")]
     NotEthernet {
-        /// As given.
+        /// As configured.
         interface: String,
     },
     /// The address is not one of this machine's.
     #[error("this machine has no address {address} (interface {interface}; `ip address` lists what there is)")]
     NoAddress {
-        /// As given.
+        /// As configured.
         address: Address,
-        /// As given.
+        /// As configured.
         interface: String,
     },
-    /// IPv6, for now.
+    /// IPv6 is not supported yet.
     #[error("{address}: only IPv4 addresses can be probed")]
     Family {
-        /// As given.
+        /// As configured.
         address: Address,
     },
-    /// No pool key at all.
+    /// The pool has no key.
     #[error("the pool has no key: probes cannot be told from forgeries (`ringmon init` makes one)")]
     NoKey,
-    /// Another XDP program is there.
+    /// Another XDP program is attached there.
     #[error(
-        "interface {interface} already has an XDP program, so ours cannot be attached in {mode} mode: `ip -d link show \
-         {interface}` tells which; end the program it belongs to (another ringmon agent?), or take it off with `ip link \
-         set dev {interface} xdp off`"
+        "interface {interface} already has an XDP program, so ours cannot be attached in {mode} mode: \
+         `ip -d link show {interface}` tells which; end the program it belongs to (another ringmon agent?), \
+         or take it off with `ip link set dev {interface} xdp off`"
     )]
     Busy {
-        /// Where.
+        /// As configured.
         interface: String,
         /// `native` or `generic`.
         mode: &'static str,
@@ -67,50 +67,51 @@ pub enum Error {
     },
     /// A privilege is missing.
     #[error(
-        "not permitted to {what}: run as root, or with the capabilities CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW and CAP_PERFMON"
+        "not permitted to {what}: run as root, or with the capabilities \
+         CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW and CAP_PERFMON"
     )]
     Permission {
-        /// What was tried.
+        /// What was being done.
         what: &'static str,
         /// EPERM or EACCES.
         #[source]
         source: io::Error,
     },
-    /// The kernel is older than what the programs need.
+    /// The kernel is older than the programs need.
     #[error("kernel {release} is too old: the BPF programs need Linux 5.15 or later (bpf_timer)")]
     OldKernel {
         /// As uname(2) says.
         release: String,
     },
-    /// The kernel refused something of BPF.
+    /// The kernel refused a BPF operation.
     #[error("the kernel refused to {what}: {cause}")]
     Refused {
-        /// What was tried.
+        /// What was being done.
         what: &'static str,
-        /// The whole chain of causes: each link's own text leaves out the next.
+        /// The whole chain of causes, because the text of each link leaves out the next one.
         cause: String,
     },
     /// A system call failed.
     #[error("cannot {what}")]
     System {
-        /// What was tried.
+        /// What was being done.
         what: &'static str,
-        /// Why not.
+        /// What the kernel said.
         #[source]
         source: io::Error,
     },
     /// A slot outside the arrays, or generation 0.
     #[error("there is no watch {slot}.{generation}: slots go up to 63, generations count from 1")]
     NoWatch {
-        /// As given.
+        /// As requested.
         slot: u16,
-        /// As given.
+        /// As requested.
         generation: u16,
     },
 }
 
 impl Error {
-    /// What kind of trouble it is.
+    /// The kind, which decides the exit code.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {

@@ -1,4 +1,4 @@
-//! A datapath in memory: what it reports is what a test told it through a [`Handle`].
+//! A datapath in memory. It reports what a test tells it through a [`Handle`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
@@ -12,11 +12,11 @@ use ringmon_core::evidence::{LocalFault, MAX_WATCHES, WatchId, WatchReading, Wat
 use ringmon_core::row::{Health, PoolKey};
 use ringmon_core::{Incarnation, Time};
 
-/// The datapath; give it to whoever takes one.
+/// The datapath, for the code under test.
 #[derive(Debug)]
 pub struct Fake(Handle);
 
-/// Drives a [`Fake`], and sees what it was asked for. Clones drive the same one.
+/// Controls a [`Fake`], and shows what the fake was asked to do. Clones control the same one.
 #[derive(Clone, Debug, Default)]
 pub struct Handle(Arc<World>);
 
@@ -40,7 +40,7 @@ struct State {
 }
 
 impl Fake {
-    /// A datapath that watches nothing and hears nobody, on a link that is up, at time zero.
+    /// A datapath without watches that hears nobody, with its link up, at time zero.
     #[must_use]
     pub fn new() -> (Self, Handle) {
         let handle = Handle::default();
@@ -50,22 +50,22 @@ impl Fake {
 
 impl Handle {
     fn state(&self) -> MutexGuard<'_, State> {
-        // A test that panicked with the lock held has failed anyway; others may still look.
+        // A test that panicked with the lock held has failed anyway. Others may still look.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time at which watches begin from now on.
+    /// Watches that begin from now on begin at this time.
     pub fn set_now(&self, now: Time) {
         self.state().now = now;
     }
 
-    /// What is being watched, by slot.
+    /// The running watches, by slot.
     #[must_use]
     pub fn watches(&self) -> Vec<WatchSpec> {
         self.state().watches.values().map(|(spec, _)| spec.clone()).collect()
     }
 
-    /// Changes what a watch reads, and wakes whoever waits for a change; says whether it runs.
+    /// Changes the reading of a watch, and wakes whoever waits for a change. False if the watch does not run.
     pub fn edit(&self, watch: WatchId, edit: impl FnOnce(&mut WatchReading)) -> bool {
         let mut state = self.state();
         let running = state.watches.get_mut(&watch.slot).filter(|(spec, _)| spec.id == watch);
@@ -76,7 +76,7 @@ impl Handle {
         true
     }
 
-    /// An authenticated reply at this time, from an agent whose pulse beat then if `pulse`.
+    /// An authenticated reply at this time; with `pulse`, from an agent whose pulse beat just then.
     pub fn reply(&self, watch: WatchId, at: Time, incarnation: Incarnation, health: Health, pulse: bool) -> bool {
         self.edit(watch, |reading| {
             reading.sent += 1;
@@ -91,7 +91,7 @@ impl Handle {
         })
     }
 
-    /// A plain echo at this time.
+    /// A reply of a kernel without an agent, at this time.
     pub fn plain(&self, watch: WatchId, at: Time) -> bool {
         self.edit(watch, |reading| {
             reading.sent += 1;
@@ -100,7 +100,7 @@ impl Handle {
         })
     }
 
-    /// A miss.
+    /// One more miss.
     pub fn miss(&self, watch: WatchId) -> bool {
         self.edit(watch, |reading| {
             reading.sent += 1;
@@ -109,38 +109,38 @@ impl Handle {
         })
     }
 
-    /// Somebody probed us, and was answered.
+    /// Another server probed this one, and was answered.
     pub fn probed(&self, prober: Prober) {
         let mut state = self.state();
         state.probers.retain(|known| known.address != prober.address);
         state.probers.push(prober);
     }
 
-    /// The link goes down or comes up.
+    /// Takes the link down or up.
     pub fn link(&self, up: bool) {
         self.state().link_down = !up;
         self.0.bell.notify_one();
     }
 
-    /// The machine stood still.
+    /// Reports a fault of this machine, such as standing still.
     pub fn fault(&self, fault: LocalFault, from: Time, until: Time) {
         self.state().faults.push((fault, from, until));
         self.0.bell.notify_one();
     }
 
-    /// As what it answers.
+    /// The incarnation and health in its answers.
     #[must_use]
     pub fn identity(&self) -> (Incarnation, Health) {
         self.state().identity
     }
 
-    /// The last pulse.
+    /// The time of the last pulse.
     #[must_use]
     pub fn pulse(&self) -> Option<Time> {
         self.state().pulse
     }
 
-    /// The keys in use, the probing one first.
+    /// The keys in use; the first one tags probes.
     #[must_use]
     pub fn keys(&self) -> Vec<PoolKey> {
         self.state().keys.clone()

@@ -36,7 +36,7 @@ impl World for InMemory {
         Incarnation(7)
     }
 
-    /// One probe of each watch.
+    /// Sends one probe of each watch.
     fn turn(&mut self) {
         self.now = self.now + Duration::from_millis(5);
         for spec in self.handle.watches() {

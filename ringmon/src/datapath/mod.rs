@@ -1,4 +1,4 @@
-//! Carries and stamps probes, answers them, and reports evidence. Never decides.
+//! Sends and stamps probes, answers them, and reports evidence. It never decides.
 
 #[cfg(test)]
 mod contract;
@@ -17,46 +17,46 @@ pub use error::{Error, ErrorKind};
 
 /// Readings without system calls, from any thread.
 pub trait Readings: Send + Sync {
-    /// The state of this watch; `None` if the slot is another watch's by now.
+    /// `None` if the slot has another watch by now.
     fn read(&self, watch: WatchId) -> Option<WatchReading>;
 }
 
-/// A well-tagged probe for a buddy from somebody, or the fact that it was answered.
+/// A server that sent well-tagged probes to this one, and got answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prober {
-    /// Who probed.
+    /// The source address of its probes.
     pub address: Address,
-    /// When the last of its probes was answered.
+    /// When its last probe was answered.
     pub last: Time,
-    /// Whether the last was a buddy's probe (R10 asks only for those).
+    /// Whether its last probe was one for a buddy (R10 asks only for those).
     pub as_buddy: bool,
 }
 
-/// What every way of probing offers. Dropping it ends everything it began.
+/// What every way of probing offers. Dropping it ends everything that it began.
 pub trait Datapath: Send {
-    /// The mode in use.
+    /// How probes are answered here.
     fn mode(&self) -> DatapathMode;
-    /// Begin this watch, or change the interval of one that runs.
+    /// Begins this watch, or changes the interval of a running one.
     ///
     /// # Errors
     /// The watch did not begin; the others go on.
     fn watch(&mut self, spec: &WatchSpec) -> Result<(), Error>;
-    /// End this watch.
+    /// Ends this watch.
     fn unwatch(&mut self, watch: WatchId);
-    /// Readings, for this and other threads.
+    /// Readings for this and other threads.
     fn readings(&self) -> Arc<dyn Readings>;
-    /// From now on answer and probe as this incarnation.
+    /// From now on answers and probes as this incarnation.
     fn identity(&mut self, incarnation: Incarnation, health: Health);
-    /// The event loop has made a full turn at this time.
+    /// Call it after each full turn of the event loop, with the time of that turn.
     fn pulse(&mut self, now: Time);
-    /// Accept these keys; probe with the first.
+    /// Accepts these keys, and probes with the first.
     fn keys(&mut self, keys: &[PoolKey]);
-    /// Everybody whose probes were answered within the last ten seconds or so.
+    /// The servers whose probes were answered within about the last ten seconds.
     fn probers(&self) -> Vec<Prober>;
-    /// Numbers for the metrics.
+    /// For the metrics.
     fn stats(&self) -> DatapathStats;
-    /// Whether the interface is up; and faults of this machine found by the datapath since the last call.
+    /// Whether the interface is up, and the faults of this machine that the datapath found since the last call.
     fn faults(&mut self) -> (bool, Vec<(LocalFault, Time, Time)>);
-    /// Wait until something changed, and say which watches to read again (maybe too many, never too few). Cancel-safe.
+    /// Waits for a change, and returns the watches to read again (maybe too many, never too few). Cancel-safe.
     fn changed<'a>(&'a mut self) -> std::pin::Pin<Box<dyn Future<Output = Vec<WatchId>> + Send + 'a>>;
 }

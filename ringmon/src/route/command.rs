@@ -1,4 +1,4 @@
-//! Programs that are run: without a shell, in a process group of their own, with an end.
+//! Runs programs: without a shell, in a process group of their own, and with a time limit.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -16,13 +16,15 @@ use tokio::process::{Child, Command};
 
 use super::Error;
 
-/// How long a program may take, unless something else is said.
+/// How long a program may take by default.
 pub const LIMIT: Duration = Duration::from_secs(10);
-/// How much of what it prints is kept, in bytes: the end, where the reason stands.
+/// How much of its output is kept, in bytes: the end, which has the reason.
 const TAIL: usize = 2048;
-/// A program that ended may have left a child that holds its output open (a daemon that it started): no need to wait for that one.
+/// A program that ended may have left a child that keeps its output open (a daemon that it started). Its output is read
+/// only this much longer.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-/// This process's own options begin so, and the database's password may be one: none of a program's business.
+/// The names of this process's own options begin with this. One of them may be the database's password, so programs do
+/// not get them.
 const OWN: &[u8] = b"RINGMON_";
 /// Stands for a path in a command line.
 const PLACE: &str = "{}";
@@ -32,7 +34,7 @@ const PLACE: &str = "{}";
 pub struct CommandLine(Vec<String>);
 
 impl CommandLine {
-    /// Splits a line as a shell would, and expands nothing: who wants a shell writes `sh -c '...'`.
+    /// Splits a line as a shell would, and expands nothing. If you need a shell, write `sh -c '...'`.
     ///
     /// # Errors
     /// [`Error::CommandLine`].
@@ -43,34 +45,34 @@ impl CommandLine {
         }
     }
 
-    /// The same with a path wherever `{}` stands.
+    /// The same line, with `{}` replaced by a path.
     #[must_use]
     pub(super) fn with(&self, path: &Path) -> Self {
         let path = path.to_string_lossy();
         Self(self.0.iter().map(|word| word.replace(PLACE, &path)).collect())
     }
 
-    /// Its first word.
+    /// The program: the line's first word.
     #[must_use]
     pub fn program(&self) -> &str {
         self.0.first().map_or("", String::as_str)
     }
 }
 
-/// One run of a program.
 pub(super) struct Run<'a> {
-    /// What it is for: `check`, `reload` or `hook`.
+    /// Its purpose: `check`, `reload` or `hook`.
     pub what: &'static str,
     pub line: &'a CommandLine,
-    /// What it reads.
+    /// Its standard input.
     pub input: String,
-    /// Variables besides those of this process.
+    /// Variables that it gets besides those of this process.
     pub set: Vec<(&'static str, String)>,
     pub limit: Duration,
 }
 
 impl Run<'_> {
-    /// Runs it to its end. If the limit comes first, or if this future is dropped, the program is killed with all of its process group.
+    /// Runs the program to its end. If the limit comes first, or if this future is dropped, the program is killed with
+    /// its whole process group.
     ///
     /// # Errors
     /// [`Error::Spawn`], [`Error::Failed`], [`Error::TimedOut`].
@@ -82,7 +84,7 @@ impl Run<'_> {
         };
         let mut tail = Tail::default();
         let ended = tokio::time::timeout(self.limit, group.end(self.input, &mut output, &mut tail)).await;
-        // Before the last words: those whom it left behind would keep us waiting for them.
+        // Before the rest of the output is read: children that it left behind would keep us waiting.
         if ended.is_err() {
             drop(group);
         }
@@ -97,7 +99,7 @@ impl Run<'_> {
     }
 
     fn start(&self) -> io::Result<(Group, Receiver)> {
-        // One pipe for both, so that what is printed stays in its order.
+        // One pipe for both, so that the output stays in its order.
         let (output, printed) = io::pipe()?;
         let mut command = Command::new(self.line.program());
         command.args(self.line.0.iter().skip(1)).env_clear();
@@ -108,21 +110,21 @@ impl Run<'_> {
     }
 }
 
-/// What a program may know of this process's variables.
+/// The variables of this process that a program gets.
 fn environment(own: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (OsString, OsString)> {
     own.filter(|(name, _)| !name.as_bytes().starts_with(OWN))
 }
 
-/// A child that leads its own process group. Dropped before its end was seen, the whole group is killed.
+/// A child that leads its own process group. If it is dropped before its end was seen, the whole group is killed.
 struct Group(Child);
 
 impl Group {
-    /// Gives it its input, listens, and waits for its end.
+    /// Writes its input, reads its output, and waits for its end.
     async fn end(&mut self, input: String, output: &mut Receiver, tail: &mut Tail) -> io::Result<ExitStatus> {
         let stdin = self.0.stdin.take();
         let feed = async {
             if let Some(mut stdin) = stdin {
-                // It need not read what it is given.
+                // It need not read its input.
                 let _ = stdin.write_all(input.as_bytes()).await;
             }
             std::future::pending().await
@@ -141,14 +143,14 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // While nobody has waited for it, its number belongs to nobody else.
+        // Until somebody has waited for it, the kernel gives its number to no other process.
         if let Some(leader) = self.0.id().and_then(|id| i32::try_from(id).ok()) {
             let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
         }
     }
 }
 
-/// The end of what was printed.
+/// The end of the output.
 #[derive(Debug, Default)]
 struct Tail(VecDeque<u8>);
 
@@ -162,7 +164,7 @@ impl Tail {
         }
     }
 
-    /// In one line, ready to be appended.
+    /// In one line, to be appended to a sentence.
     fn said(mut self) -> String {
         let text = String::from_utf8_lossy(self.0.make_contiguous()).into_owned();
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

@@ -1,73 +1,73 @@
-//! What a target could not do.
+//! What can go wrong with a target.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Why a target does not have the newest list. It has the one from before, if nothing else is said.
+/// Why a target does not have the newest list. It still has the one before, if nothing else is said.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file could not be written; the one from before is as it was.
+    /// The file was not written; the old content is unchanged.
     #[error("cannot {step} {path}: {source}; {}", advice(.path, .source))]
     File {
-        /// E.g. `write`.
+        /// What was being done, such as `write`.
         step: &'static str,
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: io::Error,
     },
-    /// The task that writes was ended from outside: the runtime shuts down. The file is the old one or the new one.
+    /// The task that writes was stopped from outside, because the runtime shuts down. The file has the old or the new
+    /// content.
     #[error("writing {0} was cut short")]
     CutShort(PathBuf),
-    /// A template is wrong, or cannot make anything of this list.
+    /// A template is wrong, or cannot be rendered with this list.
     #[error("template {path}: {}", chain(.source))]
     Template {
-        /// Which file.
+        /// The template's file.
         path: PathBuf,
-        /// Where and why.
+        /// With the line, and why.
         source: Box<minijinja::Error>,
     },
-    /// A command line is none.
+    /// A text is no command line.
     #[error("`{0}` is not a command line: a quote is not closed, or there is no word")]
     CommandLine(String),
     /// A program could not be started.
     #[error("cannot run the {what} `{program}`: {source}")]
     Spawn {
-        /// E.g. `check`.
+        /// Its purpose, such as `check`.
         what: &'static str,
-        /// Which.
+        /// The command line's first word.
         program: String,
-        /// Why.
+        /// What the operating system said.
         source: io::Error,
     },
-    /// A program ran and said no.
+    /// A program ran, and failed.
     #[error("the {what} `{program}` failed ({how}){said}")]
     Failed {
-        /// E.g. `check`.
+        /// Its purpose, such as `check`.
         what: &'static str,
-        /// Which.
+        /// The command line's first word.
         program: String,
-        /// E.g. `exit status: 1`.
+        /// How it ended, such as `exit status: 1`.
         how: String,
-        /// The end of what it printed.
+        /// The end of its output.
         said: String,
     },
     /// A program did not end in time, and was killed with all its children.
     #[error("the {what} `{program}` was killed after {limit:?}{said}")]
     TimedOut {
-        /// E.g. `hook`.
+        /// Its purpose, such as `hook`.
         what: &'static str,
-        /// Which.
+        /// The command line's first word.
         program: String,
         /// How long it had.
         limit: Duration,
-        /// The end of what it printed.
+        /// The end of its output.
         said: String,
     },
 }
 
-/// What a person can do about it.
 fn advice(path: &Path, source: &io::Error) -> String {
     let folder = path.parent().unwrap_or(path).display();
     match source.raw_os_error().map(nix::errno::Errno::from_raw) {
@@ -81,7 +81,7 @@ fn advice(path: &Path, source: &io::Error) -> String {
     }
 }
 
-/// An error and its causes in a line.
+/// An error and its causes in one line.
 fn chain(error: &minijinja::Error) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -1,4 +1,4 @@
-//! Files that are replaced as a whole: whoever reads one sees the old content or the new one, never a part (rename(2)).
+//! Replaces files as a whole: a reader sees the old content or the new one, never a part (rename(2)).
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -9,14 +9,14 @@ use tempfile::NamedTempFile;
 
 use super::Error;
 
-/// Of a file that was not there before.
+/// The mode of a new file.
 const MODE: u32 = 0o644;
 
-/// Puts `content` into the file at `path`; whether there was anything to do. Owner and mode stay; a symbolic link stays and its file changes.
-/// Nothing is touched if the content is there already.
+/// Puts `content` into the file at `path`; true if there was anything to do. The file keeps its owner and mode. A
+/// symbolic link stays, and the file that it points to changes. Nothing is touched if the content is there already.
 ///
 /// # Errors
-/// [`Error::File`]: the file is as it was.
+/// [`Error::File`]: the file is unchanged.
 pub async fn put(path: PathBuf, content: String) -> Result<bool, Error> {
     let cut_short = path.clone();
     let put = move || match Candidate::write(&path, content.as_bytes())? {
@@ -26,19 +26,19 @@ pub async fn put(path: PathBuf, content: String) -> Result<bool, Error> {
     tokio::task::spawn_blocking(put).await.unwrap_or(Err(Error::CutShort(cut_short)))
 }
 
-/// A file beside the one that it is to replace, on the disk already. Gone when dropped.
+/// A file on disk beside the one that it will replace. It is deleted when dropped.
 #[derive(Debug)]
 pub(super) struct Candidate {
     file: NamedTempFile<File>,
-    /// What it replaces: no link.
+    /// The file that it replaces, after all links.
     real: PathBuf,
 }
 
 impl Candidate {
-    /// A candidate with this content for `path`; none if that is there already.
+    /// Writes a candidate with this content for `path`; none if the content is there already.
     ///
     /// # Errors
-    /// [`Error::File`]: there is none.
+    /// [`Error::File`]: no candidate is left.
     pub(super) fn write(path: &Path, content: &[u8]) -> Result<Option<Self>, Error> {
         let failed = |step| move |source| Error::File { step, path: path.to_owned(), source };
         let real = real(path).map_err(failed("find"))?;
@@ -55,11 +55,13 @@ impl Candidate {
                 return Ok(None);
             }
         }
-        // A dot in front and another ending: `*.json` and `*.conf` of those who read whole folders must not match it.
+        // It begins with a dot and has its own ending, so that `*.json` and `*.conf` of programs that read whole
+        // folders do not match it.
         let name = real.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut named = tempfile::Builder::new();
         let (prefix, suffix) = (format!(".{name}."), ".ringmon");
-        // Opened and written here: tempfile would put the random name into the error, and take the error's number away.
+        // Opened and written here, because tempfile would put the random name into the error, and hide the error's
+        // number.
         let open = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = named.prefix(&prefix).suffix(suffix).make_in(folder(&real), open).map_err(failed("write"))?;
         file.as_file().write_all(content).map_err(failed("write"))?;
@@ -68,29 +70,30 @@ impl Candidate {
         Ok(Some(Self { file, real }))
     }
 
-    /// Where it is until then.
+    /// Where it is until it takes the file's place.
     pub(super) fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// Takes the file's place.
+    /// Replaces the file.
     ///
     /// # Errors
-    /// [`Error::File`]: the file is as it was, unless only its folder could not be synced.
+    /// [`Error::File`]: the file is unchanged, unless only its folder could not be synced.
     pub(super) fn commit(self) -> Result<(), Error> {
         let failed = |source| Error::File { step: "replace", path: self.real.clone(), source };
         self.file.persist(&self.real).map_err(|error| failed(error.error))?;
-        // Or the old name may come back after a power cut.
+        // Without this the old name could come back after a power cut.
         File::open(folder(&self.real)).and_then(|folder| folder.sync_all()).map_err(failed)
     }
 }
 
-/// The folder of a file; of a bare name: here.
+/// The folder of a file; for a bare name `.`.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The file at the end of all links, even if it is not there yet. (A circle of links is an error of canonicalize's own.)
+/// The file at the end of all links, even if it does not exist yet. (For a circle of links canonicalize returns an
+/// error.)
 fn real(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
@@ -102,11 +105,11 @@ fn real(path: &Path) -> io::Result<PathBuf> {
 }
 
 fn holds(path: &Path, there: &Metadata, content: &[u8]) -> io::Result<bool> {
-    // First the length: what is there may be huge.
+    // The length first: the file there may be huge.
     Ok(usize::try_from(there.len()) == Ok(content.len()) && fs::read(path)? == content)
 }
 
-/// The owner first: a change of owner may take bits of the mode away.
+/// The owner first: a change of owner may clear bits of the mode.
 fn keep(file: &File, there: Option<&Metadata>) -> io::Result<()> {
     if let Some(there) = there {
         let own = file.metadata()?;

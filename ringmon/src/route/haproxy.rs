@@ -1,12 +1,13 @@
 //! Keeps one backend of HAProxy in step with the routes, through its Runtime API (the stats socket).
 //!
 //! ```text
-//!   routes change ----> plan against what was last seen ----> one round trip         a server is out
-//!   every second -----> show servers state ----> plan ------> what differs is set    a reload, a hand: put right
+//!   routes change ----> plan against what was last seen ----> one round trip         a server is taken out
+//!   every second -----> show servers state ----> plan ------> set what differs       puts a reload or a hand right
 //! ```
 //!
-//! `plan` is pure: from what HAProxy has and what the routes say to a list of commands. `socket` talks, `state` reads
-//! `show servers state`, `keeper` joins them. The Runtime API is described in HAProxy's `management.txt`, section 9.3.
+//! `plan` is pure: it takes what HAProxy has and what the routes say, and returns a list of commands. `socket` talks,
+//! `state` reads `show servers state`, `keeper` joins them. HAProxy's `management.txt`, section 9.3, describes the
+//! Runtime API.
 
 mod command;
 mod error;
@@ -36,7 +37,7 @@ use ringmon_core::route::Routes;
 pub enum SocketAt {
     /// A UNIX socket: `stats socket PATH level admin`.
     Path(PathBuf),
-    /// `host:port`: `stats socket ipv4@127.0.0.1:9999 level admin`. Whoever reaches the port commands HAProxy.
+    /// `host:port`: `stats socket ipv4@127.0.0.1:9999 level admin`. Anyone who can reach the port controls HAProxy.
     Tcp(String),
 }
 
@@ -52,26 +53,27 @@ impl fmt::Display for SocketAt {
 /// One backend of one HAProxy. Its text is `SOCKET:BACKEND`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Where HAProxy listens for commands.
+    /// The stats socket.
     pub socket: SocketAt,
-    /// The backend whose servers are kept.
+    /// The backend whose servers ringmon keeps.
     pub backend: String,
-    /// How.
+    /// How it keeps them.
     pub options: Options,
 }
 
-/// How a backend is kept.
+/// How a backend is kept in step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Servers are added when a route has none, and deleted when their route is gone. Without it, `haproxy.cfg` names them all.
+    /// ringmon adds a server when a route has none, and deletes it when its route is gone. Without this, `haproxy.cfg`
+    /// names all servers.
     pub dynamic: bool,
-    /// The sessions of a server that was found dead are shut down, so that clients do not wait for it.
+    /// Shut down the sessions of a server that was found dead, so that clients do not wait for it.
     pub kill_sessions: bool,
-    /// Further words for `add server`, as `check inter 1s`.
+    /// More words for `add server`, such as `check inter 1s`.
     pub add_options: String,
-    /// The port of routes that say none.
+    /// The port for routes without one.
     pub default_port: Option<u16>,
-    /// How often HAProxy is asked what it has, so that a reload, a restart or a hand is put right.
+    /// How often HAProxy is asked what it has, to put right what a reload, a restart or a hand has changed.
     pub every: Duration,
 }
 
@@ -87,23 +89,24 @@ impl Default for Options {
     }
 }
 
-/// Keeps the target in step with the routes until it is dropped. While the routes are empty nothing is touched.
+/// Keeps the target in step with the routes until it is dropped. It touches nothing while the routes are empty.
 pub async fn run(target: Target, routes: watch::Receiver<Arc<Routes>>, report: watch::Sender<Status>) {
     Keeper::new(target, report).run(routes).await;
 }
 
-/// Why a word is no target.
+/// Why a text is no target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoTarget {
-    /// No colon, or nothing on one side of the last.
+    /// It has no colon, or nothing on one side of the last colon.
     #[error("`{0}` is not SOCKET:BACKEND, as in /run/haproxy/admin.sock:web or 127.0.0.1:9999:web")]
     Shape(String),
-    /// The part before the last colon.
+    /// The part before the last colon is no socket.
     #[error(
-        "`{0}` is no socket of HAProxy: it is a path that begins with `/`, or host:port; the backend follows after one more colon"
+        "`{0}` is no socket of HAProxy: it is a path that begins with `/`, or host:port; \
+         the backend follows after one more colon"
     )]
     Socket(String),
-    /// The part after it.
+    /// The part after the last colon is no backend's name.
     #[error("`{0}` cannot be a backend of HAProxy: names have letters, digits, and - _ . only")]
     Backend(String),
 }

@@ -1,4 +1,4 @@
-//! A program that is run with each new list.
+//! A program that runs with each new list.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,43 +13,44 @@ use super::view::{Server, servers};
 use super::{Error, Status};
 use ringmon_core::route::{Panic, Route, Routes, Standing};
 
-/// A program, and how long it may take.
+/// The program, and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookTarget {
-    /// Which, with its arguments.
+    /// The program with its arguments.
     pub line: CommandLine,
-    /// After that it is killed with all of its process group.
+    /// After this time it is killed with its whole process group.
     pub limit: Duration,
 }
 
-/// What it reads.
+/// What the program reads.
 #[derive(Debug, Serialize)]
 struct Message<'a> {
     pool: &'a str,
-    /// Everybody that is known of.
+    /// All known servers.
     routes: Vec<Server<'a>>,
     changed: Vec<Change<'a>>,
     panic: Option<Panic>,
 }
 
-/// A server that is not as it was in the last list that the program took without an error.
+/// A server that changed since the last list that the program accepted without an error.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Change<'a> {
     name: &'a str,
     /// Null: it was not there.
     was: Option<Standing>,
-    /// Null: it is not there any more. The same as before: something else of it changed, such as its weight.
+    /// Null: it is gone. The same as `was`: something else about it changed, such as its weight.
     now: Option<Standing>,
 }
 
-/// Runs the program with each new list until nobody makes lists any more. Its name is in `report` already ([`Status::named`]).
+/// Runs the program with each new list, until nobody makes lists any more. The target's name is in `report` already
+/// ([`Status::named`]).
 pub async fn run(
     target: HookTarget,
     routes: watch::Receiver<Arc<Routes>>,
     pool: String,
     report: watch::Sender<Status>,
 ) {
-    // It takes as long as it takes, and gets the newest list thereafter.
+    // It takes its time, and then gets the newest list.
     paced(target, Pace::every(Duration::ZERO), routes, pool, report).await;
 }
 
@@ -66,7 +67,7 @@ async fn paced(
 struct Hook {
     target: HookTarget,
     pool: String,
-    /// The last list that it took.
+    /// The last list that it accepted.
     told: Routes,
 }
 
@@ -85,7 +86,7 @@ impl Target for Hook {
     }
 }
 
-/// By name: a server that comes back is the same to whoever sends clients there.
+/// By name: a server that comes back is the same one to whoever sends clients to it.
 fn changes<'a>(was: &'a Routes, now: &'a Routes) -> Vec<Change<'a>> {
     let by_name = |routes: &'a Routes| routes.servers.iter().map(|route| (route.name.as_str(), route)).collect();
     let (was, now): (BTreeMap<&str, &Route>, BTreeMap<&str, &Route>) = (by_name(was), by_name(now));

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Shared by the tests.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::{CommandLine, Status};
 use crate::show::listed;
 use ringmon_core::route::{Routes, Standing};
 
-/// Longer than anything here takes, however busy the machine.
+/// Longer than anything here takes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Failures are tried again at once.
@@ -27,14 +27,13 @@ pub(super) fn active(names: &[&str]) -> Routes {
     listed(&names.iter().map(|&name| (name, Standing::Active)).collect::<Vec<_>>())
 }
 
-/// A target's two ends.
 pub(super) struct Wires {
     pub lists: watch::Sender<Arc<Routes>>,
     pub status: watch::Receiver<Status>,
 }
 
 impl Wires {
-    /// With what a target takes.
+    /// With what a target needs.
     pub(super) fn new(first: Routes) -> (Self, watch::Receiver<Arc<Routes>>, watch::Sender<Status>) {
         let (lists, receiver) = watch::channel(Arc::new(first));
         let (report, status) = watch::channel(Status::named("test"));
@@ -57,14 +56,14 @@ impl Wires {
         self.until("in step", |status| status.in_step && status.applied == applied).await
     }
 
-    /// The problem, once there is one with these words.
+    /// Waits for a problem that contains these words.
     pub(super) async fn problem(&mut self, words: &str) -> String {
         let there = |status: &Status| status.problem.as_ref().is_some_and(|problem| problem.contains(words));
         self.until(words, there).await.problem.unwrap()
     }
 }
 
-/// Looks again and again: for what nobody tells of, such as a file of a script's.
+/// Looks again and again, for things that nobody reports, such as a file that a script writes.
 pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let looks = async {
         while !holds() {
@@ -80,12 +79,12 @@ pub(super) fn script(folder: &Path, text: &str) -> CommandLine {
     CommandLine::parse(&shlex::try_join(["sh", "-c", &text, "sh", "{}"]).unwrap()).unwrap()
 }
 
-/// The lines of a file; none while it is not there.
+/// The lines of a file; none while it does not exist.
 pub(super) fn lines(path: &Path) -> Vec<String> {
     fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-/// Neither there nor a corpse that nobody has taken away.
+/// The process has ended, and is not a zombie that nobody has waited for.
 pub(super) fn is_gone(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))

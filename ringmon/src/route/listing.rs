@@ -1,4 +1,4 @@
-//! Files that hold the list in a known format.
+//! Files with the list in a known format.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,42 +13,43 @@ use ringmon_core::route::Routes;
 
 use crate::show::{envoy, prometheus};
 
-/// A file.
+/// A file, and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListingTarget {
-    /// Which.
+    /// The file is replaced as a whole.
     pub path: PathBuf,
-    /// What is written into it.
+    /// How the list is written.
     pub format: Format,
 }
 
-/// What a file can hold.
+/// The format of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For `file_sd_configs`: those that are routed.
+    /// For `file_sd_configs`: only routed servers.
     Prometheus {
-        /// For servers that say no port; without it they are left out.
+        /// For servers without a port. Without a default they are left out.
         default_port: Option<u16>,
     },
-    /// For an `eds_config` with a `path_config_source`: all, with their health.
+    /// For an `eds_config` with a `path_config_source`: all servers, with their health.
     Envoy {
-        /// The name of the cluster, if not the pool's.
+        /// The name of the cluster, if it differs from the pool's.
         cluster: Option<String>,
-        /// For servers that say no port; without it they are left out.
+        /// For servers without a port. Without a default they are left out.
         default_port: Option<u16>,
     },
-    /// What a template sees.
+    /// The same as a template sees.
     Json,
 }
 
-/// Keeps the file in step until nobody makes lists any more. Its name is in `report` already ([`Status::named`]).
+/// Keeps the file in step, until nobody makes lists any more. The target's name is in `report` already
+/// ([`Status::named`]).
 pub async fn run(
     target: ListingTarget,
     routes: watch::Receiver<Arc<Routes>>,
     pool: String,
     report: watch::Sender<Status>,
 ) {
-    // Nobody is asked to read it: no need to wait.
+    // No program is told to read it, so there is no need to wait.
     let pace = Pace::every(Duration::ZERO);
     pace::run(Listing { target, pool, left_out: 0 }, pace, routes, report).await;
 }
@@ -56,7 +57,7 @@ pub async fn run(
 struct Listing {
     target: ListingTarget,
     pool: String,
-    /// How many were not in the last one.
+    /// How many servers were left out of the last one.
     left_out: usize,
 }
 

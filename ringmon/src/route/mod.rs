@@ -1,4 +1,4 @@
-//! Consumers of the list of routes: each keeps something that sends clients to servers, or that wants to know them, in step.
+//! Consumers of the list of routes. Each keeps something in step that sends clients to servers, or wants to know them.
 //!
 //! ```text
 //!   Routes --watch--> haproxy                                         its Runtime API
@@ -8,7 +8,8 @@
 //!          Status <--watch-- each of them
 //! ```
 //!
-//! A list without any server says that nothing was ever read, and is not handed on: an empty file would send every client away.
+//! A list without any server means that nothing was read yet. It is not passed on: an empty file would send every
+//! client away.
 
 pub mod file;
 pub mod haproxy;

@@ -1,4 +1,4 @@
-//! When a target gets which list: one at a time, the newest wins, the last is never lost.
+//! When a target gets which list: one at a time, the newest wins, and the last is never lost.
 //!
 //! ```text
 //!   changed --> wait until min_interval is over --> newest list --> apply --ok--> wait for a change
@@ -17,34 +17,32 @@ use ringmon_core::backoff::Backoff;
 use ringmon_core::rng::Rng;
 use ringmon_core::route::Routes;
 
-/// What takes lists.
 pub(super) trait Target {
-    /// Brings the target into step with `routes`; whether anything had to be done.
+    /// Brings the target in step with `routes`; true if there was anything to do.
     ///
     /// # Errors
-    /// It will be asked again, with this list or a newer one.
+    /// It is called again, with this list or a newer one.
     async fn apply(&mut self, routes: &Routes) -> Result<bool, Error>;
 }
 
-/// How fast.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// From the end of one application that had something to do to the begin of the next.
+    /// From the end of an application that changed something to the start of the next.
     pub min_interval: Duration,
     /// The first pause after a failure.
     pub first: Duration,
-    /// The longest.
+    /// The longest pause.
     pub most: Duration,
 }
 
 impl Pace {
-    /// Failures are tried again after up to 1 s, doubling to 60 s.
+    /// Tries failures again after up to 1 s, doubling to 60 s.
     pub(super) const fn every(min_interval: Duration) -> Self {
         Self { min_interval, first: Duration::from_secs(1), most: Duration::from_secs(60) }
     }
 }
 
-/// Hands lists on until nobody makes them any more.
+/// Passes lists on, until nobody makes them any more.
 pub(super) async fn run(
     mut target: impl Target,
     pace: Pace,
@@ -56,7 +54,7 @@ pub(super) async fn run(
     let mut said = Said::default();
     loop {
         let list = Arc::clone(&routes.borrow_and_update());
-        // Nothing was ever read: nothing is touched.
+        // Nothing was read yet: touch nothing.
         let outcome = if list.servers.is_empty() { None } else { Some(target.apply(&list).await) };
         let mut pause = None;
         let rest = match outcome {
@@ -98,12 +96,12 @@ pub(super) async fn run(
     }
 }
 
-/// The kind of problem that the log has told of last: each once.
+/// The kind of problem that was logged last: each kind is logged once.
 #[derive(Debug, Default)]
 struct Said(Option<String>);
 
 impl Said {
-    /// Programs print times and process numbers: they do not make it another problem.
+    /// Programs print times and process numbers; these do not make it another problem.
     fn is_new(&mut self, problem: &str) -> bool {
         let kind: String = problem.chars().filter(|c| !c.is_ascii_digit()).collect();
         let new = self.0.as_ref() != Some(&kind);

@@ -1,4 +1,4 @@
-//! A file made by a template: checked before it is put in place, and its reader told thereafter.
+//! A file made from a template: checked before it replaces the old one, and its reader is told afterwards.
 //!
 //! ```text
 //!   render -- same as what is there? --> nothing
@@ -21,23 +21,23 @@ use super::view::View;
 use super::{Error, Status};
 use ringmon_core::route::Routes;
 
-/// Names the candidate to the check, as `{}` in its command line does.
+/// The variable that gives the check the candidate's path, as `{}` in its command line does.
 const CANDIDATE: &str = "RINGMON_CANDIDATE";
 
-/// A template and what becomes of it.
+/// A template, its file, and the commands around the replacement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateTarget {
-    /// The template (Jinja). Read anew each time.
+    /// The template (Jinja). It is read again each time.
     pub template: PathBuf,
     /// The file that it makes.
     pub path: PathBuf,
     /// Must succeed before the file is replaced; `{}` is the candidate's path.
     pub check: Option<CommandLine>,
-    /// Run after the file was replaced.
+    /// Runs after the file was replaced.
     pub reload: Option<CommandLine>,
-    /// From one reload to the next at least.
+    /// The least time from one reload to the next.
     pub min_interval: Duration,
-    /// For each of the two.
+    /// The limit for each of the two commands.
     pub limit: Duration,
 }
 
@@ -50,7 +50,8 @@ impl TemplateTarget {
     }
 }
 
-/// Keeps the file in step until nobody makes lists any more. Its name is in `report` already ([`Status::named`]).
+/// Keeps the file in step, until nobody makes lists any more. The target's name is in `report` already
+/// ([`Status::named`]).
 pub async fn run(
     target: TemplateTarget,
     routes: watch::Receiver<Arc<Routes>>,
@@ -71,7 +72,7 @@ async fn paced(
     pace::run(Template { target, pool, owed: false }, pace, routes, report).await;
 }
 
-/// What a template makes of a list.
+/// Renders a template with a list.
 ///
 /// # Errors
 /// [`Error::File`], [`Error::Template`].
@@ -93,7 +94,7 @@ pub async fn render(template: &Path, pool: &str, routes: &Routes) -> Result<Stri
 struct Template {
     target: TemplateTarget,
     pool: String,
-    /// The file was replaced, and its reader does not know.
+    /// The file was replaced, and its reader was not told yet.
     owed: bool,
 }
 
@@ -103,7 +104,7 @@ impl Target for Template {
         let path = self.target.path.clone();
         if let Some(candidate) = self.on_disk(move || Candidate::write(&path, text.as_bytes())).await? {
             self.check(&candidate).await?;
-            // Before it is true: an error may come after the rename.
+            // Set before it is true: an error may come after the rename.
             self.owed = true;
             self.on_disk(move || candidate.commit()).await?;
         }
@@ -136,7 +137,7 @@ impl Template {
         run.finish().await.map_err(|error| self.in_words(error, candidate.path()))
     }
 
-    /// The candidate has another name each time, and is gone by the time that somebody reads it.
+    /// The candidate has another name each time, and is gone by the time that somebody reads the error.
     fn in_words(&self, mut error: Error, candidate: &Path) -> Error {
         if let Error::Failed { said, .. } | Error::TimedOut { said, .. } = &mut error {
             *said = said.replace(&*candidate.to_string_lossy(), &self.target.path.to_string_lossy());

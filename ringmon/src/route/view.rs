@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use ringmon_core::route::{Panic, Route, Routes};
 
-/// A server, and whether it is routed: nobody outside needs to know which standings mean that.
+/// A server, and whether it is routed: readers need not know which standings mean that.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Server<'a> {
     #[serde(flatten)]
@@ -12,15 +12,14 @@ pub(super) struct Server<'a> {
     routed: bool,
 }
 
-/// The whole list.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct View<'a> {
     pool: &'a str,
-    /// Everybody that is known of.
+    /// All known servers.
     servers: Vec<Server<'a>>,
-    /// Those to whom clients are sent.
+    /// The servers that get clients.
     routed: Vec<Server<'a>>,
-    /// The list is frozen, and why.
+    /// Why the list is frozen, if it is.
     panic: Option<Panic>,
 }
 
@@ -32,7 +31,6 @@ impl<'a> View<'a> {
     }
 }
 
-/// All servers of a list.
 pub(super) fn servers(routes: &Routes) -> Vec<Server<'_>> {
     routes.servers.iter().map(|route| Server { route, routed: route.standing.is_routed() }).collect()
 }

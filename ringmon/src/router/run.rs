@@ -86,7 +86,12 @@ fn away(sight: &Sight) -> Option<Away> {
 
 fn counts(sight: &Sight) -> Vec<Count> {
     let counts = sight.counts;
-    [("looks", counts.looks), ("glances", counts.glances), ("notices", counts.notices), ("failures", counts.failures)]
-        .map(|(label, value)| Count { name: "routes", label, value })
-        .to_vec()
+    [
+        ("looks", counts.looks),
+        ("glances", counts.quick_checks),
+        ("notices", counts.notices),
+        ("failures", counts.failures),
+    ]
+    .map(|(label, value)| Count { name: "routes", label, value })
+    .to_vec()
 }

@@ -46,7 +46,7 @@ pub struct Counts {
     /// Whole pools.
     pub looks: u64,
     /// Some rows.
-    pub glances: u64,
+    pub quick_checks: u64,
     /// Notices that named a server.
     pub notices: u64,
     /// Looks and glances that no database answered.
@@ -186,7 +186,7 @@ impl Turn {
                 self.sight.send_modify(|sight| {
                     match ask {
                         Ask::All(_) => sight.counts.looks += 1,
-                        Ask::Some(_) => sight.counts.glances += 1,
+                        Ask::Some(_) => sight.counts.quick_checks += 1,
                     }
                     if let Some((since, _)) = sight.away.take() {
                         tracing::info!("{place} answers again, after {:.1} s", now.since(since).as_secs_f64());

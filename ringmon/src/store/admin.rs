@@ -1,4 +1,4 @@
-//! What operators and start-up do: open, init, rules, lists.
+//! For operators and for the start of programs: open, init, rules, lists.
 
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
@@ -19,22 +19,22 @@ use super::{DatabaseUrl, Error, Inner, Store};
 use ringmon_core::row::{Alone, Mode, Quorum};
 use ringmon_core::{PoolId, PoolRow, Rules, ServerRow};
 
-/// What [`Store::init`] found and did.
+/// What [`Store::init`] found, and what it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitReport {
     /// The database, without its password.
     pub place: String,
-    /// Whether the file of an embedded database was made.
+    /// Whether it made the file of an embedded database.
     pub created_file: bool,
-    /// The schema's version before; 0: there was none.
+    /// The schema's version before; 0: there was no schema.
     pub schema_found: u32,
-    /// The schema's version now.
+    /// The schema's version afterwards.
     pub schema_now: u32,
-    /// The pool.
+    /// The name of the pool.
     pub pool: String,
-    /// Whether it was made, with a new key. One that was there is left as it is, its rules included.
+    /// Whether it made the pool, with a new key. An existing pool stays as it is, with its rules.
     pub created_pool: bool,
-    /// The pool's quorum, as it is now.
+    /// The quorum of the pool afterwards.
     pub quorum: Quorum,
 }
 
@@ -59,23 +59,23 @@ impl fmt::Display for InitReport {
     }
 }
 
-/// Changes of a pool's rules; `None` leaves one as it is.
+/// Changes of a pool's rules; `None` leaves a rule as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleChanges {
-    /// Witnesses a removal needs.
+    /// How many witnesses a removal needs.
     pub quorum: Option<Quorum>,
     /// How long a lost agent has to come back.
     pub agent_timeout: Option<Duration>,
-    /// The largest share removed within ten minutes, in thousandths; 1000 is no brake.
+    /// The largest share that may be removed within ten minutes, in thousandths; 1000: no brake.
     pub brake_permille: Option<u16>,
     /// Who may remove all the others.
     pub alone: Option<Alone>,
-    /// Act or observe.
+    /// Whether agents act or only observe.
     pub mode: Option<Mode>,
 }
 
 impl RuleChanges {
-    /// The rules after these changes.
+    /// The rules with these changes.
     #[must_use]
     pub fn applied_to(&self, rules: &Rules) -> Rules {
         Rules {
@@ -88,26 +88,26 @@ impl RuleChanges {
     }
 }
 
-/// Which events to list. The list is always oldest first.
+/// Which events to list. The list always has the oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Events {
-    /// The newest ones, this many at most.
+    /// The newest events, at most this many.
     Newest(u32),
-    /// Those after this number, `limit` at most: for following.
+    /// The events after a given one, for following.
     After {
-        /// The last one seen.
+        /// The id of the last event seen.
         id: i64,
-        /// How many at most.
+        /// At most this many.
         limit: u32,
     },
 }
 
 impl Store {
-    /// Open a pool that is there.
+    /// Opens an existing pool.
     ///
     /// # Errors
-    /// The true cause of a failed connection; [`Error::SchemaMissing`], [`Error::SchemaTooOld`], [`Error::SchemaTooNew`] naming both versions;
-    /// [`Error::NoSuchPool`]. Nothing is ever written.
+    /// The true cause of a failed connection; [`Error::SchemaMissing`], [`Error::SchemaTooOld`],
+    /// [`Error::SchemaTooNew`] with both versions; [`Error::NoSuchPool`]. It never writes anything.
     pub async fn open(url: &DatabaseUrl, pool: &str) -> Result<Self, Error> {
         let database = Database::ready(url).await?;
         let row = database
@@ -118,11 +118,11 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Make what is missing: the file (0600) and its directory (0700), the schema, the pool with a random key. What is there is left alone:
-    /// it may be run again, and by several at once.
+    /// Makes what is missing: the file (0600) and its directory (0700), the schema, the pool with a random key. It does
+    /// not touch what exists, so it may run again, and several times at once.
     ///
     /// # Errors
-    /// As [`Store::open`]; after an error a part may be done, and running it again does the rest.
+    /// As [`Store::open`]. After an error a part may be done, and running it again does the rest.
     pub async fn init(url: &DatabaseUrl, pool: &str, quorum: Quorum) -> Result<InitReport, Error> {
         let created_file = match url.file() {
             Some(path) => create_file(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?,
@@ -131,8 +131,8 @@ impl Store {
         let database = Database::new(url.clone());
         let began = Instant::now();
         while let Err(error) = database.probe(CONNECT).await {
-            // The first connection to a new file changes how it is written (WAL). Who comes at that moment is told "locked" at once, however
-            // long it would wait.
+            // The first connection to a new file changes how the file is written (WAL). Another connection at that
+            // moment is told "locked" at once, however long it would have waited.
             let locked = matches!(&error, Error::Unavailable { cause, .. } if cause.contains("database is locked"));
             if url.file().is_none() || !locked || began.elapsed() > CONNECT {
                 return Err(error);
@@ -162,7 +162,7 @@ impl Store {
     /// The pool's row, keys included.
     ///
     /// # Errors
-    /// [`Error::NoSuchPool`] if it was deleted; the database's.
+    /// [`Error::NoSuchPool`] if it was deleted; or the database's.
     pub async fn pool(&self) -> Result<PoolRow, Error> {
         let id = self.inner.pool.0;
         let row = self
@@ -177,10 +177,10 @@ impl Store {
         Error::NoSuchPool { pool: self.inner.pool_name.clone(), place: self.place() }
     }
 
-    /// Change the pool's rules. Says what they are afterwards.
+    /// Changes the pool's rules, and returns the row afterwards.
     ///
     /// # Errors
-    /// [`Error::Contended`] if others change the pool's row all the time; the database's. Nothing changed then.
+    /// [`Error::Contended`] if others change the pool's row all the time; or the database's. Nothing was changed then.
     pub async fn set_rules(&self, changes: &RuleChanges) -> Result<PoolRow, Error> {
         const ATTEMPTS: u32 = 20;
         let begun = std::time::Instant::now();
@@ -215,10 +215,10 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Every row of the pool, by id. Costs what the pool is large: for operators, not for agents.
+    /// Every row of the pool, by id. Its cost grows with the pool: it is for operators, not for agents.
     ///
     /// # Errors
-    /// [`Error::Damaged`] names a row that holds something unknown; the database's.
+    /// [`Error::Damaged`] names a row with an unknown value; or the database's.
     pub async fn servers(&self) -> Result<Vec<ServerRow>, Error> {
         let query =
             server::Entity::find().filter(server::Column::Pool.eq(self.inner.pool.0)).order_by_asc(server::Column::Id);
@@ -226,10 +226,10 @@ impl Store {
         rows.into_iter().map(server_row).collect()
     }
 
-    /// Events of the pool, oldest first.
+    /// Events of the pool, the oldest first.
     ///
     /// # Errors
-    /// [`Error::Damaged`] names a row that holds something unknown; the database's.
+    /// [`Error::Damaged`] names a row with an unknown value; or the database's.
     pub async fn events(&self, which: Events) -> Result<Vec<PastEvent>, Error> {
         let query = event::Entity::find().filter(event::Column::Pool.eq(self.inner.pool.0));
         let query = match which {
@@ -247,10 +247,11 @@ impl Store {
 }
 
 impl Database {
-    /// One that answers and holds the schema of this version.
+    /// Returns a store whose database answers and has this version's schema.
     ///
     /// # Errors
-    /// The true cause of a failed connection; [`Error::SchemaMissing`], [`Error::SchemaTooOld`], [`Error::SchemaTooNew`]. Nothing is written.
+    /// The true cause of a failed connection; [`Error::SchemaMissing`], [`Error::SchemaTooOld`],
+    /// [`Error::SchemaTooNew`]. Nothing is written.
     pub(super) async fn ready(url: &DatabaseUrl) -> Result<Self, Error> {
         if let Some(path) = url.file() {
             match std::fs::metadata(path) {
@@ -273,7 +274,7 @@ impl Database {
     }
 }
 
-/// Whether it was made. Only its owner may read it: it holds the pool's key.
+/// True if it made the file. Only its owner may read it, because the pool's key will be in it.
 fn create_file(path: &Path) -> io::Result<bool> {
     if let Some(directory) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;

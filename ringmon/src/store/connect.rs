@@ -1,4 +1,5 @@
-//! Connections: opened on demand, few, closed when idle, forgotten together when one breaks, never waited for longer than [`STATEMENT`].
+//! Connections are opened on demand, few, closed when idle, and forgotten together when one breaks. Nobody waits for
+//! one longer than [`STATEMENT`].
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -15,32 +16,32 @@ use super::error::{Fault, classify, classify_sqlx};
 use super::url::Engine;
 use super::{DatabaseUrl, Error};
 
-/// A statement, with everything it waits for, ends within this, or the database is taken for dead.
-/// Longer than a lock wait ([`LOCK_WAIT`]), so that a held lock is told from a dead server.
+/// A statement, with everything that it waits for, ends within this time. If it does not, the database counts as dead.
+/// It is longer than a lock wait ([`LOCK_WAIT`]), so that a held lock does not look like a dead server.
 pub(super) const STATEMENT: Duration = Duration::from_secs(2);
 
-/// R7: lock waits end within a second. (MySQL counts in whole seconds.)
+/// R7: lock waits end within a second. (MySQL counts whole seconds.)
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(1);
 
-/// How long a free or new connection of the pool is waited for, before the true cause is looked for outside it.
+/// How long to wait for a free or new connection of the pool, before the true cause is looked for outside the pool.
 const ACQUIRE: Duration = Duration::from_secs(1);
 
-/// Connecting, at start.
+/// The limit for connecting at the start.
 pub(super) const CONNECT: Duration = Duration::from_secs(2);
 
-/// Connecting to learn the true cause, after [`ACQUIRE`] has gone by already: together they are [`STATEMENT`].
+/// The limit for connecting to learn the true cause, after [`ACQUIRE`] has passed already. Together they are
+/// [`STATEMENT`].
 const ASK_WHY: Duration = Duration::from_secs(1);
 
-/// An unused connection is closed after this: connections cost a server more than queries do.
+/// An unused connection is closed after this time: for a server, connections cost more than queries.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// An agent has a few operations in flight, one for each of its concerns.
 const CONNECTIONS: u32 = 4;
 
-/// Said in errors; [`classify`] tells "unreachable" from "lost" by it.
+/// A word for errors. [`classify`] uses it to tell "unreachable" from "lost".
 pub(super) const CONNECTING: &str = "connecting";
 
-/// A database and its connections.
 pub(super) struct Database {
     url: DatabaseUrl,
     pool: Mutex<Option<DatabaseConnection>>,
@@ -53,7 +54,7 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
-    /// Nothing is opened yet.
+    /// Opens nothing yet.
     pub(super) const fn new(url: DatabaseUrl) -> Self {
         Self { url, pool: Mutex::new(None) }
     }
@@ -62,7 +63,7 @@ impl Database {
         &self.url
     }
 
-    /// Which dialect.
+    /// Which SQL dialect it speaks.
     pub(super) const fn backend(&self) -> DbBackend {
         match self.url.engine() {
             Engine::Sqlite(_) => DbBackend::Sqlite,
@@ -70,7 +71,8 @@ impl Database {
         }
     }
 
-    /// One connection outside the pool, opened and closed: succeeds, or says the true cause, which a pool hides behind "timed out".
+    /// Opens and closes one connection outside the pool. It succeeds, or returns the true cause, which a pool hides
+    /// behind "timed out".
     pub(super) async fn probe(&self, limit: Duration) -> Result<(), Error> {
         self.url.certificates().check()?;
         let attempt = async {
@@ -86,10 +88,10 @@ impl Database {
         }
     }
 
-    /// Do something with a connection, within [`STATEMENT`].
+    /// Does something with a connection, within [`STATEMENT`].
     ///
     /// # Errors
-    /// The true cause. A conflict, for callers that do not try again themselves, is [`Error::Contended`].
+    /// The true cause. A conflict is [`Error::Contended`], for callers that do not try again themselves.
     pub(super) async fn bounded<T>(
         &self,
         doing: &'static str,
@@ -120,7 +122,8 @@ impl Database {
         })
     }
 
-    /// Do something with a connection, within `limit`. After an error that breaks them, all connections are forgotten.
+    /// Does something with a connection, within `limit`. After an error that breaks connections, all of them are
+    /// forgotten.
     pub(super) async fn within<T>(
         &self,
         limit: Duration,
@@ -136,7 +139,8 @@ impl Database {
         Err(self.judge(fault).await)
     }
 
-    /// Forget the connections if this fault says they are useless, and find the true cause where the pool hides it.
+    /// Forgets the connections if this fault shows that they are useless, and finds the true cause where the pool hides
+    /// it.
     pub(super) async fn judge(&self, fault: Fault) -> Fault {
         match fault {
             Fault::Failed(Error::Busy { place }) => match self.probe(ASK_WHY).await {
@@ -156,18 +160,18 @@ impl Database {
         }
     }
 
-    /// The pool, made when there is none. It opens nothing by itself.
+    /// The pool. It is made when there is none, and opens nothing by itself.
     pub(super) fn connections(&self) -> DatabaseConnection {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         pool.get_or_insert_with(|| self.new_pool()).clone()
     }
 
-    /// The next caller gets new connections; what still runs on the old ones may end by itself.
+    /// The next caller gets new connections. What still runs on the old ones may finish.
     pub(super) fn forget(&self) {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// The tests hear every statement as it is sent.
+    /// Tests hear of every statement that is sent.
     #[cfg(test)]
     pub(super) fn overhear(&self, listener: impl Fn(&sea_orm::Statement) + Send + Sync + 'static) {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
@@ -191,7 +195,8 @@ impl Database {
                     .min_connections(0)
                     .acquire_timeout(ACQUIRE)
                     .idle_timeout(IDLE)
-                    // A ping each time would double every round trip; a connection that broke while idle costs one retry instead.
+                    // A ping each time would double every round trip. A connection that broke while idle costs one
+                    // retry instead.
                     .test_before_acquire(false)
                     .after_connect(|connection, _| Box::pin(begin_session(connection)));
                 SqlxMySqlConnector::from_sqlx_mysql_pool(options.connect_lazy_with(mysql_options(mysql)))
@@ -200,22 +205,23 @@ impl Database {
     }
 }
 
-/// Compare-and-swap needs to see what others committed, and no gap locks. The second time is for the lock on a table's definition, which
-/// a change of the schema wants: whoever waits for it keeps everybody who comes later waiting.
+/// Compare-and-swap must see what others committed, and needs no gap locks. The second setting is for the lock on a
+/// table's definition, which a change of the schema takes: whoever waits for it makes everybody who comes later wait.
 const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                        SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1";
 
-/// A node of a Galera cluster may lag behind, and say that a row is not there which is: it answers once it has what the others had when it
-/// was asked, or not at all. (<https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait>; 1: reads and
-/// BEGIN. What is written is compared with the others at COMMIT anyway.) To a MariaDB outside a cluster it means nothing.
+/// A node of a Galera cluster may lag behind, and say that a row is missing which is there. With this setting it
+/// answers only once it has what the others had at the moment of the question, or not at all.
+/// (<https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait>; 1: reads and BEGIN. What is written
+/// is compared with the others at COMMIT anyway.) It means nothing to a MariaDB outside a cluster.
 const READ_THE_LATEST: &str = "SET SESSION wsrep_sync_wait = 1";
 
-/// ER_UNKNOWN_SYSTEM_VARIABLE: it can be no node of a cluster.
+/// ER_UNKNOWN_SYSTEM_VARIABLE: such a server is no node of a cluster.
 const UNKNOWN_VARIABLE: u16 = 1193;
 
 async fn begin_session(connection: &mut MySqlConnection) -> Result<(), SqlxError> {
     connection.execute(SESSION).await?;
-    // Asking first whether it is a cluster costs a MariaDB more than all the rest of a new connection.
+    // To ask first whether it is a cluster would cost a MariaDB more than all the rest of a new connection.
     match connection.execute(READ_THE_LATEST).await {
         Err(SqlxError::Database(said))
             if said.try_downcast_ref::<SqlxMySqlError>().is_some_and(|said| said.number() == UNKNOWN_VARIABLE) =>
@@ -235,8 +241,8 @@ fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
         .filename(path)
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
-        // With a write-ahead log this loses the last commits at a power cut, and breaks nothing. The agents are on the same machine,
-        // so their pool went with them; a sync at each COMMIT would hold every other agent's vote up.
+        // With a write-ahead log this loses the last commits at a power cut, and breaks nothing. The agents are on the
+        // same machine, so their pool stopped with it. A sync at each COMMIT would delay every other agent's vote.
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(LOCK_WAIT)
         .disable_statement_logging()

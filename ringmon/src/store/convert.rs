@@ -1,4 +1,4 @@
-//! Rows of the database to rows of the core, and words to enums and back.
+//! Converts rows of the database to rows of the core, and words to enums and back.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(super) fn word<T: Serialize>(value: &T) -> String {
     }
 }
 
-/// Where a value stands, for the message when it is none.
+/// Where a value is, for the message when it is unknown.
 struct Cell {
     table: &'static str,
     id: i64,
@@ -62,8 +62,6 @@ impl Cell {
 
 type VoteColumns = (Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<String>);
 
-/// The core's row.
-///
 /// # Errors
 /// [`Error::Damaged`] names the row and the column.
 pub(super) fn server_row(m: server::Model) -> Result<ServerRow, Error> {
@@ -94,7 +92,7 @@ pub(super) fn server_row(m: server::Model) -> Result<ServerRow, Error> {
     })
 }
 
-/// The core's pool, keys included.
+/// With its keys.
 ///
 /// # Errors
 /// [`Error::Damaged`] names the row and the column, and never a key.
@@ -124,16 +122,16 @@ pub(super) fn pool_row(m: pool::Model) -> Result<PoolRow, Error> {
     })
 }
 
-/// An event of the table.
+/// An event as it is in the table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PastEvent {
-    /// As operations read it. A detail that says nothing this version knows is an empty one.
+    /// As operations read it. A detail with nothing that this version knows is empty.
     pub stored: StoredEvent,
-    /// The detail as it stands there; text, if it is no JSON.
+    /// The detail as it was written; a string, if it is no JSON.
     pub detail: Value,
 }
 
-/// A row of `event`. A damaged detail keeps nobody from reading the rest.
+/// A row of `event`. A damaged detail does not keep anybody from reading the rest.
 ///
 /// # Errors
 /// [`Error::Damaged`] names the row and the column.
@@ -154,7 +152,7 @@ pub(super) fn past_event(m: event::Model) -> Result<PastEvent, Error> {
     Ok(PastEvent { stored, detail })
 }
 
-/// Microseconds as the table keeps them; spans beyond 292,000 years are capped.
+/// Microseconds for the table. Spans beyond 292,000 years are capped.
 pub(super) fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }

@@ -1,11 +1,11 @@
-//! The schema's history. A migration that has landed is never edited; a new one is appended.
+//! The schema's history. A migration that was released is never edited; new ones are appended.
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 mod m0001_ring;
 mod m0002_history;
 
-/// Everything, oldest first.
+/// All of them, the oldest first.
 pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {

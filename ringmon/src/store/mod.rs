@@ -42,7 +42,7 @@ pub use pools::{PoolSummary, new_key};
 pub use schema::{OLDEST_SCHEMA, SCHEMA_VERSION};
 pub use url::DatabaseUrl;
 
-/// One pool's table in one database. Cheap to clone; clones share their connections.
+/// One pool's table in one database. It is cheap to clone; clones share their connections.
 ///
 /// Connections are opened when needed, closed when idle, and forgotten together when one of them breaks.
 #[derive(Clone, Debug)]
@@ -64,13 +64,13 @@ impl Store {
         &self.inner.pool_name
     }
 
-    /// The database, without its password: for people.
+    /// The database without its password, for people.
     #[must_use]
     pub fn place(&self) -> String {
         self.inner.database.url().to_string()
     }
 
-    /// Gives the connections up: whatever comes next opens its own. What still runs on them may end by itself.
+    /// Gives the connections up: whatever comes next opens new ones. What still runs on them may finish.
     pub fn disconnect(&self) {
         self.inner.database.forget();
     }

@@ -1,4 +1,4 @@
-//! Pools as a whole: those of a database, a new one, the end of one, its keys, and how long its events are kept.
+//! Pools as a whole: the pools of a database, a new one, the end of one, its keys, and how long its events are kept.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -18,23 +18,23 @@ use ringmon_core::{PoolRow, Rules, TableSnapshot, Time};
 /// Events in one DELETE: few enough that nobody waits for it, and that a cluster replicates it in one piece.
 const BATCH: u64 = 1000;
 
-/// How often to try again when others change the pool's row.
+/// How often it tries again when others change the pool's row.
 const ATTEMPTS: u32 = 20;
 
-/// One pool, at a glance.
+/// A pool and the number of its servers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolSummary {
-    /// Its row, keys included.
+    /// Its row, with its keys.
     pub pool: PoolRow,
     /// How many servers are in its table.
     pub servers: u64,
 }
 
 impl Store {
-    /// All pools of a database, by name. Counts their servers: for operators, not for agents.
+    /// All pools of a database, by name. It counts their servers: it is for operators, not for agents.
     ///
     /// # Errors
-    /// As [`Store::open`], but for the pool.
+    /// As [`Store::open`], except for the pool.
     pub async fn pools(url: &DatabaseUrl) -> Result<Vec<PoolSummary>, Error> {
         let database = Database::ready(url).await?;
         let query = pool::Entity::find().order_by_asc(pool::Column::Name);
@@ -47,11 +47,11 @@ impl Store {
         Ok(pools)
     }
 
-    /// Makes a pool with a random key in a database that has the schema.
+    /// Makes a pool with a random key, in a database that has the schema.
     ///
     /// # Errors
-    /// [`Error::PoolThere`]; as [`Store::open`], but for the pool. Nothing was changed then, except that nobody knows after a
-    /// connection broke.
+    /// [`Error::PoolThere`]; as [`Store::open`], except for the pool. Nothing was changed then. If a connection broke,
+    /// it is unknown whether something was.
     pub async fn create(url: &DatabaseUrl, pool: &str, quorum: Quorum) -> Result<(), Error> {
         let database = Database::ready(url).await?;
         if database.create_pool(pool, quorum).await? {
@@ -60,11 +60,12 @@ impl Store {
         Err(Error::PoolThere { pool: pool.to_owned(), place: url.to_string() })
     }
 
-    /// Deletes the pool with its rules, keys and events; says how many events there were. A pool with servers is left as it is.
+    /// Deletes the pool with its rules, keys and events, and returns how many events there were. A pool with servers
+    /// stays as it is.
     ///
     /// # Errors
-    /// [`Error::PoolInUse`]: nothing was changed, or its events are gone if a server joined meanwhile. [`Error::NoSuchPool`] if it is gone
-    /// already. After any other error some events may be gone, and it may be run again.
+    /// [`Error::PoolInUse`]: nothing was changed, or its events are gone if a server joined meanwhile.
+    /// [`Error::NoSuchPool`]: it is gone already. After any other error some events may be gone, and it may run again.
     pub async fn delete(&self) -> Result<u64, Error> {
         let database = &self.inner.database;
         self.must_be_empty().await?;
@@ -77,7 +78,8 @@ impl Store {
                 .from(server::Entity)
                 .and_where(Expr::col(server::Column::Pool).eq(row.id.0))
                 .take();
-            // The first server of a pool writes the pool's row, so of a join and this one finds the other.
+            // The first server of a pool writes the pool's row. So of that join and this deletion, the later one
+            // notices the other.
             let delete = Query::delete()
                 .from_table(pool::Entity)
                 .and_where(Expr::col(pool::Column::Id).eq(row.id.0))
@@ -102,11 +104,11 @@ impl Store {
         Err(Error::PoolInUse { pool: self.pool_name().to_owned(), place: self.place(), servers })
     }
 
-    /// Changes the pool's keys: the first is used, the second accepted as well. False if the row is not as it was read any more: nothing
-    /// was changed.
+    /// Changes the pool's keys: the first is used, the second is accepted as well. False if the row is not as it was
+    /// read any more: then nothing was changed.
     ///
     /// # Errors
-    /// The database's. Nothing was changed, except that nobody knows after a connection broke.
+    /// The database's. Nothing was changed. If a connection broke, it is unknown whether something was.
     pub async fn set_keys(&self, read: &PoolRow, used: PoolKey, accepted: Option<PoolKey>) -> Result<bool, Error> {
         let update = Query::update()
             .table(pool::Entity)
@@ -122,11 +124,11 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Deletes the pool's events that are older than this by the database's clock, the oldest first and a thousand at a time;
-    /// `told` hears how many are gone so far. Costs what is deleted, however many are kept.
+    /// Deletes the pool's events that are older than this by the database's clock, the oldest first and a thousand at a
+    /// time. `told` hears how many are gone so far. The cost depends on what is deleted, not on what is kept.
     ///
     /// # Errors
-    /// The database's. What is gone by then is gone; it may be run again.
+    /// The database's. What was deleted by then is gone; it may run again.
     pub async fn forget_events(&self, keep: Duration, told: &mut dyn FnMut(u64)) -> Result<u64, Error> {
         let mut seen = TableSnapshot::default();
         let read = async { self.read_clock(&self.session().await?, Time::ZERO, &mut seen).await };
@@ -145,7 +147,7 @@ impl Store {
         let (database, pool) = (&self.inner.database, self.inner.pool.0);
         let mut gone = 0;
         loop {
-            // By number, not by time: numbers grow with time, and the first one that is to be kept ends it.
+            // By number, not by time: numbers grow with time, and the first event to keep ends the search.
             let query = event::Entity::find()
                 .select_only()
                 .columns([event::Column::Id, event::Column::At])
@@ -182,7 +184,7 @@ impl Database {
         self.patiently("counting servers", async |db| query.count(db).await).await
     }
 
-    /// Whether it was made; false if it was there, or somebody else was faster.
+    /// True if it made the pool; false if the pool existed, or somebody else was faster.
     pub(super) async fn create_pool(&self, name: &str, quorum: Quorum) -> Result<bool, Error> {
         let rules = Rules { quorum, ..Rules::default() };
         let key = new_key(1)?;

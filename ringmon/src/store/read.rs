@@ -1,4 +1,4 @@
-//! Lookups to rows. No locks: what a plan relies on is compared again when it writes.
+//! From lookups to rows. It takes no locks: what a plan relies on is compared again when it writes.
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -16,7 +16,7 @@ use super::{Store, clock};
 use ringmon_core::edit::Lookup;
 use ringmon_core::{DbTime, EventKind, PoolId, ServerId, Side, TableSnapshot, Time};
 
-/// What one lookup brought.
+/// The result of one lookup.
 pub(super) enum Found {
     Rows(Vec<server::Model>),
     Count(u64),
@@ -24,7 +24,7 @@ pub(super) enum Found {
 }
 
 impl Store {
-    /// R7: the database's clock, before anything else; with it, in one round trip, the pool's row.
+    /// R7: the database's clock before anything else, and in the same round trip the pool's row.
     pub(super) async fn read_clock(
         &self,
         session: &Session,
@@ -49,7 +49,7 @@ impl Store {
         Ok(())
     }
 
-    /// Make these lookups; the ones by id in one statement.
+    /// Makes these lookups; those by id in one statement.
     pub(super) async fn read(
         &self,
         session: &Session,
@@ -73,7 +73,8 @@ impl Store {
     }
 
     async fn read_ids(&self, session: &Session, ids: &[ServerId], seen: &mut TableSnapshot) -> Result<(), Fault> {
-        // With the pool as a condition, SQLite takes four ids for more than what an index of the pool would bring, and reads the pool.
+        // With the pool as a condition, SQLite expects more rows from four ids than from an index of the pool, and
+        // reads the whole pool.
         let query = server::Entity::find().filter(server::Column::Id.is_in(ids.iter().map(|id| id.0)));
         let reader = session.reader();
         let rows = self.inner.database.within(STATEMENT, "reading servers", async |_| query.all(&reader).await).await?;
@@ -118,7 +119,7 @@ fn servers(pool: PoolId) -> sea_orm::Select<server::Entity> {
     server::Entity::find().filter(server::Column::Pool.eq(pool.0))
 }
 
-/// One lookup; all but [`Lookup::Members`] and [`Lookup::Removals`] cost the same however large the pool is.
+/// One lookup. All but [`Lookup::Members`] and [`Lookup::Removals`] cost the same however large the pool is.
 pub(super) async fn find(
     db: &impl ConnectionTrait,
     pool: PoolId,
@@ -153,9 +154,10 @@ pub(super) async fn find(
     Ok(Found::Rows(rows))
 }
 
-/// A random server in O(log n): the first whose pick is not below this one, or the first of all.
+/// A random server in O(log n): the first one whose pick is not below this one, or else the first of all.
 ///
-/// `ORDER BY pick LIMIT 1` would do, but MariaDB 10.11 then reads the index from the pool's begin: half the pool on average.
+/// `ORDER BY pick LIMIT 1` would be enough, but MariaDB 10.11 then reads the index from the start of the pool: half of
+/// the pool on average.
 fn pick_statement(backend: DbBackend, pool: PoolId, pick: i64) -> Statement {
     let sql = "SELECT * FROM server WHERE pool = ? AND pick = COALESCE(\
                  (SELECT MIN(pick) FROM server WHERE pool = ? AND pick >= ?), \
@@ -164,11 +166,11 @@ fn pick_statement(backend: DbBackend, pool: PoolId, pick: i64) -> Statement {
     Statement::from_sql_and_values(backend, sql, values)
 }
 
-/// Hops in one statement: below the 1000 at which MySQL and MariaDB stop a recursion by default.
+/// Hops in one statement: fewer than the 1000 at which MySQL and MariaDB stop a recursion by default.
 const HOPS: usize = 500;
 
-/// Along the links, in one statement, so that the rows are of one moment. It ends before `from` comes round again, at a link to a row that is
-/// not there, and where a damaged ring comes round to anybody else.
+/// Walks along the links in one statement, so that the rows are of one moment. It ends before it comes back to `from`,
+/// at a link to a missing row, and where a damaged ring comes back to another server.
 async fn walk(
     db: &impl ConnectionTrait,
     pool: PoolId,
@@ -200,7 +202,8 @@ async fn walk(
     Ok(rows)
 }
 
-/// CROSS JOIN is INNER JOIN to MySQL; to SQLite it says that the walk comes first, or it would read the whole pool.
+/// To MySQL, CROSS JOIN is INNER JOIN. To SQLite it says that the walk comes first; otherwise it would read the whole
+/// pool.
 fn walk_statement(backend: DbBackend, pool: PoolId, (last, from): (i64, i64), side: Side, hops: usize) -> Statement {
     let link = match side {
         Side::First => "first_buddy",

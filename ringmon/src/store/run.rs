@@ -11,24 +11,25 @@ use ringmon_core::{DbTime, Outcome, Plan, ServerRow, Step, TableSnapshot, Time};
 /// How often an operation is tried when others are faster.
 const ATTEMPTS: u32 = 20;
 
-/// For how long.
+/// How long an operation is tried.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The longest pause after the first conflict; doubles with each, up to [`PAUSE_MAX`].
+/// The longest pause after the first conflict. It doubles with each conflict, up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The longest pause there is.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 
 impl Store {
-    /// Run an operation to its end: read, decide, write; again from the start when somebody else was faster.
+    /// Runs an operation to its end: read, decide, write. If somebody else was faster, it starts again.
     ///
-    /// `clock` is this machine's monotonic clock; `check` is asked before the last statement and before COMMIT of a plan
-    /// that wants it, and says whether what the operation rests on still holds (R7). The snapshot is that of the last attempt, as read
-    /// before it wrote. Dropping the future ends the operation: a transaction that has not committed is rolled back.
+    /// `clock` is this machine's monotonic clock. `check` is asked before the last statement and before the COMMIT of a
+    /// plan that wants it, and says whether the operation is still justified (R7). The snapshot is the last attempt's,
+    /// as it was read before the write. Dropping the future ends the operation: a transaction that has not committed is
+    /// rolled back.
     ///
     /// # Errors
-    /// The true cause. Nothing was written, except that nobody knows after a connection broke or was silent at COMMIT: run it again.
+    /// The true cause. Nothing was written. If a connection broke or was silent at COMMIT, it is unknown whether
+    /// something was: run it again.
     pub async fn run<C, K>(&self, op: &TableOp, clock: C, check: K) -> (Result<Outcome, Error>, TableSnapshot)
     where
         C: Fn() -> Time + Send + Sync,
@@ -60,7 +61,7 @@ impl Store {
                 Err(fault) => fault,
             };
             match fault {
-                // A connection that the server closed while it was idle shows only when it is used.
+                // A connection that the server closed while it was idle shows this only when it is used.
                 Fault::Failed(Error::Lost { doing, .. }) if doing != super::write::COMMITTING && !reconnected => {
                     reconnected = true;
                 }
@@ -77,11 +78,12 @@ impl Store {
         }
     }
 
-    /// Reads every row of the pool and writes what is made of them; again from the start when somebody else was faster. Says what was written;
-    /// `None`: there was nothing to write. It costs what the pool is large: for operators, not for agents.
+    /// Reads every row of the pool and writes what `plan` makes of them. If somebody else was faster, it starts again.
+    /// Returns what was written; `None`: there was nothing to write. Its cost grows with the pool: it is for operators,
+    /// not for agents.
     ///
     /// # Errors
-    /// As [`Store::run`]; [`Error::Damaged`] names a row that holds something unknown.
+    /// As [`Store::run`]; [`Error::Damaged`] names a row with an unknown value.
     pub async fn rewrite<F>(&self, plan: F) -> Result<Option<Plan>, Error>
     where
         F: Fn(&[ServerRow], DbTime) -> Option<Plan> + Send + Sync,
@@ -135,7 +137,7 @@ impl Store {
                 Step::Read(mut lookups) => {
                     lookups.retain(|lookup| !seen.asked(lookup));
                     if lookups.is_empty() {
-                        // It would ask for ever: an operation never means that.
+                        // It would ask for ever. No operation means to do that.
                         return Err(Fault::Conflict("the operation asked twice for the same rows".to_owned()));
                     }
                     self.read(&session, &lookups, seen).await?;
@@ -151,7 +153,7 @@ impl Store {
     }
 }
 
-/// The outcome with the id of the row that was inserted.
+/// The outcome, with the id of the inserted row.
 fn named(outcome: Outcome, inserted: Option<ringmon_core::ServerId>) -> Outcome {
     use ringmon_core::ServerId;
     match (outcome, inserted) {

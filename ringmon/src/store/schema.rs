@@ -1,4 +1,4 @@
-//! Which version of the schema a database holds, and whether this program may work on it.
+//! Which version of the schema a database has, and whether this program may work with it.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,17 +11,18 @@ use super::Error;
 use super::connect::Database;
 use super::migration::Migrator;
 
-/// The version this program makes: the number of the newest migration.
+/// The version that this program makes: the number of the newest migration.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// The oldest version it works on: the one before, so that the programs of a pool are exchanged first, one machine after the other, and the schema
-/// once they all know the new one. What a program cannot do without is therefore in the schema one version before it is used.
+/// The oldest version that it works with is the one before. So the programs of a pool are exchanged first, one machine
+/// after the other, and the schema follows once they all know the new one. So what a program needs is in the schema one
+/// version before it is used.
 pub const OLDEST_SCHEMA: u32 = 1;
 
-/// An index over many events takes its time; nobody is kept waiting by it.
+/// An index over many events takes time; nobody waits for it.
 const MIGRATION: Duration = Duration::from_secs(600);
 
-/// How often to look again when others write the schema at the same time.
+/// How often it looks again when others write the schema at the same time.
 const TRIES: u32 = 20;
 
 const PAUSE: Duration = Duration::from_millis(100);
@@ -29,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const TABLE: &str = "seaql_migrations";
 
 impl Database {
-    /// The version in the database; 0 if there is none. Writes nothing, not even migrations' own table.
+    /// The version in the database; 0 if there is none. It writes nothing, not even the table of the migrations.
     pub(super) async fn schema_version(&self) -> Result<u32, Error> {
         self.bounded("reading the schema's version", async |db| {
             if !SchemaManager::new(db).has_table(TABLE).await? {
@@ -45,7 +46,7 @@ impl Database {
         .await
     }
 
-    /// Whether the schema is one that this program works on.
+    /// Whether this program can work with the schema.
     ///
     /// # Errors
     /// [`Error::SchemaMissing`], [`Error::SchemaTooOld`], [`Error::SchemaTooNew`]: both versions, and what to do.
@@ -53,16 +54,18 @@ impl Database {
         let (place, found) = (self.url().to_string(), self.schema_version().await?);
         if found != 0 && found < SCHEMA_VERSION {
             tracing::info!(
-                "{place} holds schema version {found}: when all machines have this ringmon, run `ringmon init` for version {SCHEMA_VERSION}"
+                "{place} holds schema version {found}: when all machines have this ringmon, \
+                 run `ringmon init` for version {SCHEMA_VERSION}"
             );
         }
         judge(place, found, OLDEST_SCHEMA..=SCHEMA_VERSION)
     }
 
-    /// Bring the schema up to [`SCHEMA_VERSION`]; may be run at any time, by several at once.
+    /// Brings the schema up to [`SCHEMA_VERSION`]. It may run at any time, and several times at once.
     ///
     /// # Errors
-    /// [`Error::SchemaTooNew`] before anything is written. After any other a part of the steps may be done; they may be run again.
+    /// [`Error::SchemaTooNew`] before anything is written. After any other error some of the steps may be done, and may
+    /// run again.
     pub(super) async fn migrate(&self) -> Result<u32, Error> {
         let found = self.schema_version().await?;
         if found > SCHEMA_VERSION {
@@ -81,7 +84,7 @@ impl Database {
     }
 }
 
-/// What a program that works on `known` does with a schema of this version.
+/// What a program that works with the versions `known` does with a schema of this version.
 pub(super) fn judge(place: String, found: u32, known: RangeInclusive<u32>) -> Result<(), Error> {
     let (oldest, ours) = known.into_inner();
     match found {
@@ -92,7 +95,7 @@ pub(super) fn judge(place: String, found: u32, known: RangeInclusive<u32>) -> Re
     }
 }
 
-/// `m0001_ring` is 1. A name that does not begin like this is none of ours, and newer than anything known.
+/// `m0001_ring` is 1. A name that does not begin like this is not ours, and counts as newer than anything known.
 pub(super) fn number(migration: &str) -> u32 {
     let digits = migration.strip_prefix('m').and_then(|rest| rest.split('_').next());
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(u32::MAX)

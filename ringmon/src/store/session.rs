@@ -1,7 +1,7 @@
-//! What one attempt speaks through: one connection from its first look to its COMMIT.
+//! One attempt uses one connection, from its first look to its COMMIT.
 //!
-//! A pool gives a connection back in the background, and asks the server for a sign of life first. Who takes one for each statement
-//! therefore opens a second connection for the second statement, and asks twice as often as it has questions.
+//! A pool takes a connection back in the background, and pings the server first. So if each statement took a
+//! connection, the second statement would open a second connection, and the server would get twice as many questions.
 
 use sea_orm::{
     DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
@@ -12,8 +12,8 @@ use super::Store;
 use super::connect::STATEMENT;
 use super::error::Fault;
 
-/// A transaction under READ COMMITTED that has read, and has locked no row; or SQLite, which would take a transaction that has
-/// read for a reader of what was then, and let it write no more.
+/// A transaction under READ COMMITTED that has read, and has locked no row. For SQLite it is only a connection: SQLite
+/// would take a transaction that has read for a reader of an old state, and would not let it write.
 pub(super) enum Session {
     Transaction(DatabaseTransaction),
     Sqlite(DatabaseConnection),
@@ -28,7 +28,8 @@ impl Session {
         }
     }
 
-    /// For writing: the same transaction, or one that takes SQLite's one write lock at once, instead of failing half-way.
+    /// For writing: the same transaction. For SQLite, one that takes the only write lock at once, instead of failing
+    /// half-way.
     pub(super) async fn into_writer(self) -> Result<DatabaseTransaction, DbErr> {
         match self {
             Self::Transaction(transaction) => Ok(transaction),
@@ -44,13 +45,13 @@ impl Session {
 }
 
 impl Store {
-    /// A new one. Dropped, it has written nothing.
+    /// A new session. If it is dropped, it has written nothing.
     pub(super) async fn session(&self) -> Result<Session, Fault> {
         let database = &self.inner.database;
         if database.backend() == DbBackend::Sqlite {
             return Ok(Session::Sqlite(database.connections()));
         }
-        // It begins with "reading": BEGIN waits for what reads would wait for.
+        // It begins with "reading", because BEGIN waits for the same things as reads.
         database.within(STATEMENT, "reading (BEGIN)", async |db| db.begin().await).await.map(Session::Transaction)
     }
 }

@@ -1,7 +1,7 @@
-//! The encrypted way to the database: the files it needs, and what its errors ask for.
+//! The encrypted connection to the database: the files that it needs, and what helps against its errors.
 //!
-//! The driver reads the files whenever it connects. It names none that it cannot read, and takes a CA file without a certificate for no CA
-//! at all. So they are looked at here first.
+//! The driver reads the files whenever it connects. It does not name a file that it cannot read, and treats a CA file
+//! without a certificate as no CA at all. So this module checks them first.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,17 +16,17 @@ use super::Error;
 /// The files that a database url names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Certificates {
-    /// Who is trusted to sign the server's certificate, besides the public authorities that the driver knows.
+    /// Trusted to sign the server's certificate, in addition to the public authorities that the driver knows.
     pub ca: Option<PathBuf>,
     /// Our own certificate, and its key.
     pub client: Option<(PathBuf, PathBuf)>,
 }
 
 impl Certificates {
-    /// That they are what they should be.
+    /// Checks that the files are what they should be.
     ///
     /// # Errors
-    /// [`Error::Certificate`] names the first that is not.
+    /// [`Error::Certificate`] names the first one that is not.
     pub(super) fn check(&self) -> Result<(), Error> {
         if let Some(path) = &self.ca {
             let mut roots = RootCertStore::empty();
@@ -63,12 +63,12 @@ fn of(option: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Certificate { option, path, source }
 }
 
-/// What TLS itself said, if this comes from there.
+/// TLS's own error, if it comes from there.
 pub(super) fn spoken(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Whether this can only come of making a connection, and not of one that was made and broke.
+/// Whether this can only come from making a connection, and not from a connection that was made and broke.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the crate's enum grows; what is unknown may come of either")]
 pub(super) const fn at_the_handshake(error: &rustls::Error) -> bool {
     use AlertDescription as A;
@@ -107,5 +107,5 @@ pub(super) const fn advice(error: &rustls::Error) -> &'static str {
     }
 }
 
-/// What helps when nobody knows better.
+/// What helps if nothing more is known.
 pub(super) const GENERAL: &str = "check that the server has TLS, and ssl-mode and ssl-ca in the database url";

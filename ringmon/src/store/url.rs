@@ -1,4 +1,4 @@
-//! Where the database is, and how it is shown without its password.
+//! Where the database is, and how to show that without its password.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,23 +10,24 @@ use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use super::Error;
 use super::tls::Certificates;
 
-/// Where the server table lives. `Debug` and `Display` never show the password.
+/// The place of the server table. `Debug` and `Display` never show the password.
 ///
 /// ```text
 /// sqlite:///var/lib/ringmon/ringmon.db
 /// mysql://user:password@host:3306/database?ssl-ca=/etc/ringmon/ca.pem
-/// mariadb://user@host/database            the same, password supplied apart
+/// mariadb://user@host/database            the same, with the password from elsewhere
 /// ```
 ///
-/// `ssl-mode` (`disabled`, `preferred`, `required`, `verify_ca`, `verify_identity`), `ssl-ca`, `ssl-cert`, `ssl-key` and `socket` are
-/// understood behind the `?`. A CA without a mode means `verify_identity`; with a mode that would not look at it, it is refused.
+/// After the `?` it understands `ssl-mode` (`disabled`, `preferred`, `required`, `verify_ca`, `verify_identity`),
+/// `ssl-ca`, `ssl-cert`, `ssl-key` and `socket`. A CA without a mode means `verify_identity`. A CA with a mode that
+/// would not look at it is refused.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     engine: Engine,
     certificates: Certificates,
 }
 
-/// What kind of database, and what its driver needs.
+/// The kind of database, and what its driver needs.
 #[derive(Clone)]
 pub(super) enum Engine {
     /// A file on this machine.
@@ -42,7 +43,8 @@ impl DatabaseUrl {
         Self { engine: Engine::Sqlite(path.into()), certificates: Certificates::default() }
     }
 
-    /// The same place with this password, from a file or the environment. An embedded database has none: nothing changes.
+    /// The same place with this password, which comes from a file or the environment. An embedded database has no
+    /// password, and stays as it is.
     #[must_use]
     pub fn with_password(self, password: &str) -> Self {
         let engine = match self.engine {
@@ -74,7 +76,8 @@ impl FromStr for DatabaseUrl {
     type Err = Error;
 
     /// # Errors
-    /// [`Error::Url`] says what is missing or unknown; it never repeats the text, which may hold a password.
+    /// [`Error::Url`] says what is missing or unknown. It never repeats the text, because there may be a password in
+    /// it.
     fn from_str(text: &str) -> Result<Self, Error> {
         let (scheme, rest) =
             text.split_once(':').ok_or_else(|| bad("it has no scheme; it begins with sqlite:// or mysql://"))?;
@@ -108,7 +111,8 @@ fn sqlite(rest: &str) -> Result<DatabaseUrl, Error> {
     Ok(DatabaseUrl::sqlite(path))
 }
 
-/// Options behind the `?` that reach the driver; a misspelt one would otherwise be ignored in silence.
+/// The options after the `?` that reach the driver. The driver ignores a misspelt one in silence, so others are
+/// refused.
 const OPTIONS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
 
 fn mysql(rest: &str) -> Result<DatabaseUrl, Error> {
@@ -127,7 +131,7 @@ fn mysql(rest: &str) -> Result<DatabaseUrl, Error> {
             _ => return Err(bad("ssl-cert and ssl-key belong together, and one of them is missing")),
         },
     };
-    // The driver's own message may repeat parts of the text: it is dropped on purpose.
+    // The driver's own message may repeat parts of the text, so it is dropped on purpose.
     let mut options: MySqlConnectOptions = format!("mysql:{rest}").parse().map_err(|_| {
         bad("it cannot be read; mysql://user@host:port/database, special characters in user and password as %XX")
     })?;
@@ -137,7 +141,7 @@ fn mysql(rest: &str) -> Result<DatabaseUrl, Error> {
     if certificates.ca.is_some() && value("ssl-mode").is_none() {
         options = options.ssl_mode(MySqlSslMode::VerifyIdentity);
     }
-    // The driver would connect without a look at the CA that somebody took the trouble to name.
+    // The driver would connect without looking at the CA that somebody has named.
     match options.get_ssl_mode() {
         MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity => {}
         MySqlSslMode::Disabled | MySqlSslMode::Preferred | MySqlSslMode::Required if certificates.ca.is_none() => {}

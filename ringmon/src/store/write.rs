@@ -1,4 +1,4 @@
-//! A plan to one transaction: compare-and-swap, row by row.
+//! From a plan to one transaction: compare-and-swap, row by row.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ mod statement;
 
 use statement::Writer;
 
-/// Said in errors: after one of these nobody knows whether it was written.
+/// A word for errors: after such an error it is unknown whether the plan was written.
 pub(super) const COMMITTING: &str = "committing";
 
 const WRITING: &str = "writing the server table";
 
-/// Events in one INSERT; SQLite takes 500 parts of a UNION.
+/// Events in one INSERT. SQLite takes 500 parts of a UNION.
 const EVENTS: usize = 50;
 
 /// How a transaction ended.
@@ -47,11 +47,11 @@ enum Work<'p> {
 }
 
 impl Store {
-    /// Write a plan, or nothing.
+    /// Writes the whole plan, or nothing.
     ///
     /// # Errors
-    /// A conflict if a row was not as its guard says or the deadline has passed. Nothing was written, except that nobody knows
-    /// after a connection broke or was silent while [`COMMITTING`].
+    /// A conflict if a row was not as its guard says or the deadline has passed. Nothing was written. If a connection
+    /// broke or was silent while [`COMMITTING`], it is unknown whether something was.
     pub(super) async fn write<K>(&self, session: Session, plan: &Plan, check: &K) -> Result<Written, Fault>
     where
         K: Fn() -> bool + Send + Sync,
@@ -73,7 +73,7 @@ impl Store {
         }
     }
 
-    /// Every statement of the plan, and the caller's checks; no COMMIT.
+    /// Every statement of the plan, and the caller's checks, but not the COMMIT.
     async fn fill<K>(&self, txn: &DatabaseTransaction, plan: &Plan, check: &K) -> Result<Written, Fault>
     where
         K: Fn() -> bool + Send + Sync,
@@ -117,7 +117,7 @@ impl Store {
         }
     }
 
-    /// One step of the transaction, within the time a statement has.
+    /// One step of the transaction, within the time of a statement.
     async fn in_time<T>(&self, doing: &'static str, step: impl Future<Output = Result<T, DbErr>>) -> Result<T, Fault> {
         let database = &self.inner.database;
         let fault = match timeout(STATEMENT, step).await {
@@ -128,7 +128,7 @@ impl Store {
         Err(database.judge(fault).await)
     }
 
-    /// Roll back. If that fails the connection is of no use, and the server rolls back by itself when it sees it closed.
+    /// Rolls back. If that fails the connection is useless, and the server rolls back by itself when it sees it closed.
     async fn undo(&self, txn: DatabaseTransaction) {
         const ROLLBACK: Duration = Duration::from_millis(500);
         if !matches!(timeout(ROLLBACK, txn.rollback()).await, Ok(Ok(()))) {
@@ -138,7 +138,7 @@ impl Store {
 }
 
 impl Work<'_> {
-    /// How many rows it must match, and what it is, for the log.
+    /// How many rows it must match, and a name for the log.
     fn expects(&self) -> (u64, String) {
         match self {
             Self::Pool(_) => (1, "the pool".to_owned()),

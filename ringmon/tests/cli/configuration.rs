@@ -16,7 +16,8 @@ fn every_command_is_in_the_help() {
     for (command, flags) in [
         (
             &["agent"][..],
-            "config pool name interface address database-url profile datapath mode events record record-limit http state-dir on-stop drain check check-interval check-timeout check-rise check-fall check-need",
+            "config pool name interface address database-url profile datapath mode events record record-limit http \
+             state-dir on-stop drain check check-interval check-timeout check-rise check-fall check-need",
         ),
         (&["init"], "database-url pool quorum"),
         (&["status"], "json"),

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
-/// A command that waits for a database which accepts and says nothing; ended with this.
+/// A command that waits for a database that accepts and does not answer. It ends with this.
 struct Running {
     child: Child,
     _database: TcpListener,
@@ -22,7 +22,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// Goes on once it asks for the database: everything that it does at its start is done.
+    /// Returns once the command asks for the database: by then it has done everything that it does at its start.
     fn start(mut command: Command, environment: &[(&str, &str)]) -> Self {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RINGMON_")) {
             command.env_remove(name);
@@ -50,7 +50,7 @@ impl Running {
     }
 }
 
-/// "0 0": soft and hard.
+/// "0 0" are the soft and the hard limit.
 fn core_limit(limits: &str) -> String {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).expect("the kernel's line");
     line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
@@ -72,7 +72,7 @@ fn no_core_is_dumped_unless_it_is_asked_for() {
 #[test]
 fn nobody_of_the_same_user_may_read_its_memory() {
     let owner = |environment: &[(&str, &str)]| {
-        // As another user than root, who may not find the way to the binary: it is run from an open file.
+        // Another user than root may not be able to reach the binary's path. So it runs from an open file.
         let file = std::fs::File::open(env!("CARGO_BIN_EXE_ringmon")).unwrap();
         fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
         let mut command = Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()));

@@ -10,10 +10,9 @@ use ringmon_core::row::{Health, Quorum};
 use ringmon_core::{BootToken, Incarnation, Outcome, ServerId, Time};
 use sea_orm::ConnectionTrait as _;
 
-/// The pool of these tests.
 pub const POOL: &str = "lab";
 
-/// The binary, with nothing of this machine's configuration.
+/// The binary, without any of this machine's configuration.
 pub fn ringmon(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmon"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RINGMON_")) {
@@ -23,7 +22,7 @@ pub fn ringmon(arguments: &[&str]) -> Command {
     command
 }
 
-/// What a command that ended printed, and its exit code.
+/// The output of a command that ended, and its exit code.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Said {
     pub code: i32,
@@ -43,13 +42,13 @@ pub fn says(arguments: &[&str]) -> Said {
     run(&mut ringmon(arguments))
 }
 
-/// A database in a folder that is thrown away.
+/// A database in a temporary folder.
 pub struct Lab {
     pub dir: tempfile::TempDir,
 }
 
 impl Lab {
-    /// No database yet.
+    /// Without a database.
     pub fn empty() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
@@ -61,7 +60,7 @@ impl Lab {
         lab
     }
 
-    /// With a ring of these servers in this order.
+    /// With a ring of these servers, in this order.
     pub fn ring(names: &[&str]) -> Self {
         let lab = Self::new();
         for (place, name) in names.iter().enumerate() {
@@ -89,7 +88,7 @@ impl Lab {
         command
     }
 
-    /// An operator with SQL.
+    /// Runs SQL, as an operator would.
     pub fn sql(&self, sql: &str) {
         self.wait(async {
             let db = sea_orm::Database::connect(self.url().to_string()).await.unwrap();
@@ -106,7 +105,7 @@ impl Lab {
             let next = at.and_then(|at| rows.iter().find(|row| row.id == at.first_buddy));
             let new = NewRow {
                 name: name.to_owned(),
-                // Loopback: a command that tells a server something must not tell the network.
+                // On loopback, because a command that sends a notice must not send it to the network.
                 address: format!("127.0.0.{}", place + 1).parse().unwrap(),
                 notice_port: 7464,
                 route_address: None,

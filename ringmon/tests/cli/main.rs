@@ -1,4 +1,4 @@
-//! The commands from outside: what they print, and their exit codes. Databases are SQLite files that are thrown away.
+//! The commands from outside: their output and their exit codes. The databases are temporary SQLite files.
 
 #[cfg(test)]
 mod configuration;

@@ -120,7 +120,7 @@ fn pools_are_listed_made_and_deleted() {
     assert_eq!(lab.says(&["pool", "create", "a b"]).code, 2, "no name");
 }
 
-/// Nobody listens on these addresses.
+/// Nothing listens on these addresses.
 #[test]
 fn a_key_that_agents_do_not_show_to_know_replaces_none() {
     let lab = Lab::ring(&["a", "b"]);

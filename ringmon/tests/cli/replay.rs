@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::kit::{Said, says};
 
-/// Two files, one after the other, of a neighbour of s3, which crashes in the second.
+/// Two consecutive files of a neighbour of s3, which crashes in the second one.
 fn recording() -> &'static [Vec<u8>] {
     static FILES: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     FILES.get_or_init(|| {
@@ -132,7 +132,8 @@ fn check_says_whether_it_comes_to_the_same() {
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.err.contains(" recorded calls came to the same again"), "{}", said.err);
 
-    // Another silence is recorded than the one that made the agent suspect: every checksum fits, the story does not.
+    // The recorded silence differs from the one that made the agent suspect: every checksum fits, but the story does
+    // not.
     let mut bytes = recording()[1].clone();
     let changed = change_a_result(&mut bytes);
     let folder = Folder::new();
@@ -143,7 +144,7 @@ fn check_says_whether_it_comes_to_the_same() {
     assert_eq!(folder.says(&[]).code, 0, "without --check it is only said");
 }
 
-/// Changes the hash of what one call came to, and mends its checksum; answers the call's number.
+/// Changes the hash of the result of one call, and corrects the checksum. Returns the number of the call.
 fn change_a_result(bytes: &mut [u8]) -> u64 {
     let mut reader = ringmon_sim::recording::Reader::open(bytes).unwrap();
     let mut number = reader.header().first;
@@ -158,7 +159,7 @@ fn change_a_result(bytes: &mut [u8]) -> u64 {
         number += 1;
     }
     let length = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    // The hash is the last thing in a call.
+    // The hash is the last part of a call.
     bytes[at + 8 + length - 1] ^= 1;
     let checksum = crc32(&bytes[at + 8..at + 8 + length]);
     bytes[at + 4..at + 8].copy_from_slice(&checksum.to_be_bytes());
@@ -175,21 +176,21 @@ fn crc32(bytes: &[u8]) -> u32 {
 fn damaged_files_are_told_with_the_place_and_replayed_up_to_it() {
     let whole = recording();
     let folder = Folder::new();
-    // A record that is cut off in the last file is how a killed agent ends.
+    // The last file of a killed agent ends inside a record.
     folder.write("n-1.rec", &whole[1][..whole[1].len() - 3]);
     let said = folder.says(&["--check"]);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.err.contains("n-1.rec: the record at byte ") && said.err.contains("it is cut off"), "{}", said.err);
     assert!(said.out.contains("down          s3"), "everything before it is replayed");
 
-    // So does a disk that was full when a file was begun.
+    // A file that was begun on a full disk looks like this.
     let folder = Folder::new();
     folder.write("n-2.rec", b"");
     let said = folder.says(&["--check"]);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.err.contains("n-2.rec: the record at byte 0 cannot be read: it is cut off"), "{}", said.err);
 
-    // In the middle of a recording it is damage, and so is a byte that is another one.
+    // In the middle of a recording it is damage, and so is a changed byte.
     let folder = Folder::new();
     folder.write("n-0.rec", &whole[0][..whole[0].len() - 3]);
     let said = folder.says(&[]);

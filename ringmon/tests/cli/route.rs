@@ -1,4 +1,4 @@
-//! `route`, `drain`, `router`: what they print, and their exit codes.
+//! `route`, `drain`, `router`: their output and their exit codes.
 
 use std::time::{Duration, Instant};
 
@@ -66,7 +66,7 @@ fn drain_waits_until_nobody_is_connected() {
     let client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     let server = listener.accept().unwrap();
     let said = lab.says(&["drain", "a", "--wait", "3s"]);
-    // 127.0.0.1 is an address of this machine: its kernel can be asked.
+    // 127.0.0.1 is an address of this machine, so its kernel can be asked.
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.out.contains(&format!("1 connections to port {port} are left after 3s")), "{said:?}");
     drop((client, server));

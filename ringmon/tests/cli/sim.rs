@@ -21,7 +21,7 @@ fn a_run_prints_one_json_line_and_the_same_one_twice() {
         let said = says(&["sim", "rack", "--servers", "100", "--seed", "5", "--json"]);
         assert_eq!(said.code, 0, "{}{}", said.out, said.err);
         let mut line: Value = serde_json::from_str(&said.out).unwrap();
-        // What the machine took is not the simulation's.
+        // What the machine took is no part of the simulation.
         line.as_object_mut().unwrap().retain(|key, _| !["wall_s", "peak_rss_mb"].contains(&key.as_str()));
         line
     };
@@ -50,7 +50,7 @@ fn random_pools_are_lived_through_and_told_in_one_line_of_json() {
     assert_eq!((&line["pools"], &line["first_seed"], &line["wrong"]), (&3.into(), &11.into(), &0.into()));
 }
 
-/// The switch works, its harm is an exit code of 1, and the failing seed is told with the command that lives through it again.
+/// The switch works: harm gives exit code 1, and the failing seed is printed with the command that simulates it again.
 #[test]
 fn a_rule_taken_out_does_harm_that_can_be_lived_through_again() {
     let said = says(&["sim", "random", "--seeds", "40", "--seed", "0", "--without", "R6", "--json"]);

@@ -1,4 +1,4 @@
-//! `status`, against an agent that the test plays.
+//! `status`, with an agent that the test plays.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -11,7 +11,7 @@ use ringmon_core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, Watc
 
 use crate::kit::{Said, says};
 
-/// Answers one request with this, and ends.
+/// Answers one request with this text, and ends.
 fn answering(answer: String) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -95,8 +95,10 @@ fn a_member_is_shown_with_its_watches() {
          mode       act\n\
          datapath   xdp-native\n\
          database   answers\n\
-         \n watch  address    purpose  state  rtt     sent  replies  misses  lost out/back  suspect after          silent\
-         \n b      192.0.2.2  buddy    alive  4.1 us  120   118      2       1/0            5 misses (loss 1.2 %)  10.0 ms\n"
+         \n watch  address    purpose  state  rtt     sent  replies  misses  lost out/back  \
+         suspect after          silent\
+         \n b      192.0.2.2  buddy    alive  4.1 us  120   118      2       1/0            \
+         5 misses (loss 1.2 %)  10.0 ms\n"
     );
 }
 
@@ -166,8 +168,8 @@ fn no_agent_at_all_is_unavailable() {
     assert_eq!(said.code, 69);
     assert_eq!(
         said.err,
-        "ringmon: no agent answers on 127.0.0.1:1 (Connection refused (os error 111)); is `ringmon agent` running on this \
-         server?\n"
+        "ringmon: no agent answers on 127.0.0.1:1 (Connection refused (os error 111)); \
+         is `ringmon agent` running on this server?\n"
     );
     let said = says(&["status", "--http", "off"]);
     assert_eq!(said.code, 2);

@@ -18,7 +18,8 @@ fn init_makes_what_is_missing_and_says_what_it_did() {
     assert_eq!(
         said.out,
         format!(
-            "created {url}\nwrote the schema, version {SCHEMA_VERSION}, to {url}\ncreated pool 'lab' with a new key, quorum both\n\
+            "created {url}\nwrote the schema, version {SCHEMA_VERSION}, to {url}\n\
+             created pool 'lab' with a new key, quorum both\n\
              next, for each server of this machine (an embedded database is shared with nobody else): \
              ringmon agent --pool lab --database-url {url}\n"
         )
@@ -175,7 +176,7 @@ fn a_name_that_cannot_be_one_takes_nobody_out() {
 #[test]
 fn those_concerned_are_told_that_a_server_was_taken_out() {
     let lab = Lab::ring(&["a", "b", "c"]);
-    // On loopback this test can be all three agents.
+    // On loopback this test can play all three agents.
     let sockets: Vec<UdpSocket> =
         (1..=3).map(|id| UdpSocket::bind((format!("127.0.0.{id}").as_str(), 0)).unwrap()).collect();
     for (id, socket) in (1..).zip(&sockets) {
@@ -185,7 +186,7 @@ fn those_concerned_are_told_that_a_server_was_taken_out() {
     }
     let said = lab.says(&["leave", "b"]);
     assert_eq!(said.code, 0, "{}", said.err);
-    // Kind and subject, as in docs/notices.md: spliced to the buddies, removed to the one.
+    // Kind and subject, as in docs/notices.md: spliced to the buddies, removed to the removed server.
     for (socket, kind) in sockets.iter().zip([2, 3, 2]) {
         let mut datagram = [0; 64];
         assert_eq!(socket.recv(&mut datagram).unwrap(), 56);

@@ -1,4 +1,4 @@
-//! A pool of ringmon agents to be measured.
+//! A pool of ringmon agents, to be measured.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,16 +22,16 @@ const ALL_EVENTS: &str = "1000000";
 /// Whether dead servers are removed, or only suspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Nobody is removed: a victim can come back at once.
+    /// No server is removed, so a victim can come back at once.
     Observe,
-    /// The dead are removed, and no brake keeps the number of removals small.
+    /// Dead servers are removed, and no brake limits the number of removals.
     Act,
 }
 
 /// Agents in a lab.
 #[derive(Debug)]
 pub struct Agents {
-    /// The lab.
+    /// Its fields and faults are open to a measurement.
     pub lab: Lab,
     order: Vec<String>,
     ports: Ports,
@@ -40,7 +40,7 @@ pub struct Agents {
     folder: PathBuf,
 }
 
-/// A lab for agents built like this (`release`, `debug`).
+/// For agents of this build (`release`, `debug`).
 #[must_use]
 pub fn options(built: &str, profile: Profile, mode: Mode, database: Choice) -> Options {
     let rules = match mode {
@@ -52,10 +52,10 @@ pub fn options(built: &str, profile: Profile, mode: Mode, database: Choice) -> O
 }
 
 impl Agents {
-    /// This many of them, on a ring that is whole.
+    /// Starts this many agents, on a ring that is whole.
     ///
     /// # Errors
-    /// The pool does not come up.
+    /// The pool does not start.
     pub fn start(options: Options, servers: u8) -> anyhow::Result<Self> {
         let lab = Lab::pool(options, servers)?;
         let order = lab.ring()?.order();
@@ -66,7 +66,7 @@ impl Agents {
         Ok(pool)
     }
 
-    /// The ring may have changed.
+    /// Reads the ring again; it may have changed.
     ///
     /// # Errors
     /// The table cannot be read.
@@ -132,7 +132,7 @@ impl Pool for Agents {
     }
 }
 
-/// What an agent's event says of another server, if that is one of the words that are measured.
+/// What an agent's event says of another server, if it is one of the words that are measured.
 fn report(event: &Event) -> Option<Report> {
     let kind = match event.event.as_str() {
         "alive" | "agent_back" => Kind::Heard,
@@ -143,7 +143,8 @@ fn report(event: &Event) -> Option<Report> {
     Some(Report { at_ns: event.mono_ns, by: event.server.clone(), of: event.subject.clone(), kind })
 }
 
-/// How many servers were removed, by what `ringmon events --json` prints: the table's own history, each removal once.
+/// How many servers were removed. It reads what `ringmon events --json` prints, the table's own history, where each
+/// removal is once.
 fn removals(said: &str) -> anyhow::Result<u64> {
     let mut removals = 0;
     for line in said.lines() {

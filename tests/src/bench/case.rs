@@ -1,4 +1,4 @@
-//! What is measured, by its name on the command line.
+//! What can be measured, by its name on the command line.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,25 +12,25 @@ pub enum Case {
     Quiet,
     /// A silent crash: nothing passes, the carrier stays up, the processes are frozen.
     Crash,
-    /// The same, seen by somebody who loses a fifth of all packets each way.
+    /// The same, seen by a server that loses a fifth of all packets each way.
     CrashLoss,
-    /// The same under processor hogs.
+    /// The same, under processor hogs.
     CrashHogs,
-    /// The agent is killed, the host lives.
+    /// The agent is killed; its host lives.
     AgentKill,
-    /// The agent is frozen, its kernel is not.
+    /// The agent is frozen; its kernel is not.
     AgentStop,
     /// From a crash to the removal in the table.
     CrashCommit,
     /// Healthy servers under processor hogs.
     Hogs,
-    /// Healthy servers and a network that loses a fifth of all packets each way.
+    /// Healthy servers on a network that loses a fifth of all packets each way.
     Loss,
-    /// Both of these.
+    /// Healthy servers under hogs and loss together.
     Both,
 }
 
-/// All of them, in the order in which they are measured.
+/// In the order of measurement.
 pub const ALL: [Case; 10] = [
     Case::Quiet,
     Case::Crash,
@@ -45,7 +45,7 @@ pub const ALL: [Case; 10] = [
 ];
 
 impl Case {
-    /// Its name.
+    /// As on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,13 +62,13 @@ impl Case {
         }
     }
 
-    /// Whether processor hogs run meanwhile.
+    /// Whether processor hogs run during it.
     #[must_use]
     pub const fn has_hogs(self) -> bool {
         matches!(self, Self::CrashHogs | Self::Hogs | Self::Both)
     }
 
-    /// Whether the network loses packets meanwhile.
+    /// Whether the network loses packets during it.
     #[must_use]
     pub const fn has_loss(self) -> bool {
         matches!(self, Self::CrashLoss | Self::Loss | Self::Both)

@@ -1,4 +1,4 @@
-//! Crashes, one after the other: how long until a neighbour says so.
+//! Crashes one server after the other, and measures how long it takes until a neighbour reports it.
 
 use std::time::Duration;
 
@@ -11,34 +11,34 @@ use crate::clock::now_ns;
 /// How trials are spaced.
 #[derive(Clone, Copy, Debug)]
 pub struct Trials {
-    /// How many.
+    /// The number of trials.
     pub count: usize,
     /// How long a watch rests before its server is struck again.
     pub calm: Duration,
-    /// A blow comes at a random moment within this, so that it meets probes at every phase.
+    /// A blow comes at a random moment within this time, so that it meets probes at every phase.
     pub spread: Duration,
-    /// What was not seen after this counts as not seen.
+    /// A crash that was not seen after this time counts as not seen.
     pub limit: Duration,
-    /// Of the random moments.
+    /// For the random moments.
     pub seed: u64,
 }
 
-/// Between the end of a trial and the next blow, at least: for what neighbours do because of the last one.
+/// The least time between the end of a trial and the next blow: neighbours may still react to the last one.
 const GAP: Duration = Duration::from_millis(250);
-/// How long the next victim may take to be calm and heard, beside its calm.
+/// How long the next victim may take to be calm and heard, in addition to its calm time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Times of trials, and what striking took at most.
+/// Times of trials, and the longest that a blow took.
 #[derive(Clone, Debug, Default)]
 pub struct Trialled {
-    /// From the blow to the first word of it.
+    /// From the blow to the first report of it.
     pub samples: Samples,
     /// The longest that the blow itself took.
     pub blow_max_ms: f64,
 }
 
 impl Trialled {
-    /// A blow, and when somebody said so.
+    /// Adds a blow, and when it was first reported.
     pub fn push(&mut self, struck: Struck, seen_ns: Option<u64>) {
         self.blow_max_ms = self.blow_max_ms.max(ms(struck.at_ns, struck.done_ns));
         match seen_ns {
@@ -48,10 +48,10 @@ impl Trialled {
     }
 }
 
-/// Crashes servers in turn, tells `done` after each trial how many there were, and fills `trialled` as it goes.
+/// Crashes servers in turn. `done` hears after each trial how many there were. Fills `trialled` as it goes.
 ///
 /// # Errors
-/// The pool did not get over one of them; what was measured until then stays.
+/// The pool did not recover from one of them. What was measured until then stays.
 pub fn crash(
     pool: &mut dyn Pool,
     trials: &Trials,
@@ -82,7 +82,7 @@ fn all_back(pool: &mut dyn Pool, pace: &mut Pace, patience: Duration) -> anyhow:
     })
 }
 
-/// Whose turn it is, when that moment has come.
+/// Waits for the moment, and returns the next victim.
 fn next(pool: &mut dyn Pool, pace: &mut Pace, patience: Duration, moment: Duration) -> anyhow::Result<String> {
     let end = now_ns() + u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
     loop {
@@ -90,14 +90,14 @@ fn next(pool: &mut dyn Pool, pace: &mut Pace, patience: Duration, moment: Durati
             must(pool, "a server is calm and heard by its neighbours", patience, |pool| pace.next(pool, now_ns()))?;
         std::thread::sleep(moment);
         pool.listen()?;
-        // Under loss it may have been suspected meanwhile, and a second suspicion of a suspect is not told.
+        // Under loss it may have been suspected meanwhile, and a second suspicion of a suspect is not reported.
         if pool.is_heard(&victim) || now_ns() > end {
             return Ok(victim);
         }
     }
 }
 
-/// One crash; answers when the first neighbour said so, and returns when both have, or never will.
+/// One crash. Returns when the first neighbour reported it, after both have or never will.
 fn one(pool: &mut dyn Pool, victim: &str, limit: Duration) -> anyhow::Result<(Struck, Option<u64>)> {
     let from = pool.reports().len();
     let watchers = pool.neighbours(victim);
@@ -108,12 +108,12 @@ fn one(pool: &mut dyn Pool, victim: &str, limit: Duration) -> anyhow::Result<(St
     Ok((struck, first))
 }
 
-/// Random moments (SplitMix64: steady, and far better than is needed here).
+/// Random moments (SplitMix64: reproducible, and far better than needed here).
 #[derive(Debug)]
 pub struct Moments(pub u64);
 
 impl Moments {
-    /// A time from nothing to `spread`.
+    /// A time between zero and `spread`.
     pub fn next(&mut self, spread: Duration) -> Duration {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

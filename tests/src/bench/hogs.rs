@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::namespace::Namespace;
 use crate::process::{Launch, Process};
 
-/// How many a measurement under load has.
+/// How many of them a measurement under load has.
 pub const HOGS: usize = 16;
 
 /// Busy loops of ordinary priority, until this is dropped.
@@ -13,7 +13,7 @@ pub const HOGS: usize = 16;
 pub struct Hogs(Vec<Process>);
 
 impl Hogs {
-    /// [`HOGS`] of them; their words, of which there are none, would go to `folder`.
+    /// Starts [`HOGS`] of them. Their output, of which there is none, would go to `folder`.
     ///
     /// # Errors
     /// One of them did not start.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-/// Its lines, each once.
+/// Returns each line once.
 #[derive(Debug)]
 pub struct Lines {
     path: PathBuf,
@@ -14,13 +14,13 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Of this file, which may not be there yet.
+    /// The file need not exist yet.
     #[must_use]
     pub fn of(path: PathBuf) -> Self {
         Self { path, read: 0 }
     }
 
-    /// Those that were finished since the last call.
+    /// The lines that were finished since the last call.
     ///
     /// # Errors
     /// The file cannot be read.

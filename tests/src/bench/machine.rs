@@ -1,26 +1,26 @@
-//! Where it was measured.
+//! The machine of a measurement.
 
 use std::fs;
 
 use serde::Serialize;
 
-/// The machine, before anything was started.
+/// The machine before anything was started.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
     /// What is measured on it: `detect`, `store`.
     pub bench: &'static str,
     /// Always `machine`.
     pub who: &'static str,
-    /// Processors.
+    /// How many processors it has.
     pub cores: usize,
-    /// The kernel's release.
+    /// The release of its kernel.
     pub kernel: String,
     /// The mean number of runnable tasks over the last 1, 5 and 15 minutes.
     pub load: [f32; 3],
 }
 
 impl Machine {
-    /// This one, now; what cannot be read is empty.
+    /// This machine, now. What cannot be read is empty.
     #[must_use]
     pub fn look(bench: &'static str) -> Self {
         let text = |file: &str| fs::read_to_string(file).unwrap_or_default().trim().to_owned();
@@ -33,7 +33,7 @@ impl Machine {
         }
     }
 
-    /// Whether others take so much of it that small times mean little.
+    /// Whether other programs use so much of it that small times mean little.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.load[0] > 0.5

@@ -9,7 +9,7 @@ use super::pool::Counts;
 use super::samples::Samples;
 use super::usage::Usage;
 
-/// What was measured; what does not apply is not in the line.
+/// What was measured. A value that does not apply is missing from the line.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub struct Measurement {
@@ -17,88 +17,90 @@ pub struct Measurement {
     pub bench: &'static str,
     /// `ringmon`, `bird` or `frr`.
     pub who: String,
-    /// Its profile, or its interval and multiplier.
+    /// The detector's profile, or its interval and multiplier.
     pub profile: String,
-    /// What was done.
+    /// Which measurement it is.
     pub case: Case,
     /// Where the server table was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
-    /// How many servers.
+    /// How many servers the pool has.
     pub servers: u8,
     #[serde(flatten)]
-    /// How long it took, of trials.
+    /// How long it took, over the trials.
     pub times: Option<Times>,
     #[serde(flatten)]
     /// How often healthy servers were blamed.
     pub blames: Option<Blames>,
     #[serde(flatten)]
-    /// What it cost.
+    /// What the detector cost.
     pub cost: Option<Cost>,
     /// Why it could not be measured, or not to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
-/// Milliseconds from the blow on.
+/// In milliseconds since the blow.
 #[derive(Clone, Debug, Serialize)]
 pub struct Times {
     /// How many trials there were.
     pub trials: usize,
-    /// How many of them were not seen in time: slower than all others.
+    /// How many of them were not seen in time; they count as slower than all others.
     pub unseen: usize,
     /// The median.
     pub p50_ms: Option<f64>,
-    /// The 99th percentile; none of fewer than 100 trials.
+    /// The 99th percentile; none with fewer than 100 trials.
     pub p99_ms: Option<f64>,
-    /// The largest; none if one was not seen.
+    /// The largest; none if one trial was not seen.
     pub max_ms: Option<f64>,
-    /// The longest that striking took: every time may be too long by so much, and never too short.
+    /// The longest that striking took: every time may be too long by this much, and is never too short.
     pub blow_max_ms: f64,
 }
 
-/// Reports about healthy servers.
+/// Reports about healthy servers, all of them false.
 #[derive(Clone, Debug, Serialize)]
 pub struct Blames {
-    /// How long the pool was watched, after the begin of the load.
+    /// How long the pool was watched, after the onset of the load.
     pub seconds: f64,
-    /// Suspicions, each watcher's counted; a BFD session that went down is one at either end.
+    /// Suspicions, counted for each watcher. A BFD session that goes down is one at each end.
     pub false_suspicions: u64,
-    /// Removals from the table; BFD has none, others act on its suspicions.
+    /// Removals from the table. BFD has none: others act on its suspicions.
     pub false_removals: Option<u64>,
     /// How long the load had been on before that.
     pub onset_seconds: f64,
-    /// Suspicions in that time.
+    /// Suspicions in the onset.
     pub onset_suspicions: u64,
-    /// Removals in that time.
+    /// Removals in the onset.
     pub onset_removals: Option<u64>,
 }
 
-/// What a server's detector takes while nothing happens.
+/// What a server's detector uses while nothing happens.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cost {
-    /// How long each span was that was measured.
+    /// How long each measured span was.
     pub seconds: f64,
-    /// Processor time of its threads, from the scheduler: the mean of all servers, in the median one of some spans.
+    /// Processor time of its threads, from the scheduler: the mean of all servers, in the median one of several spans.
     pub cpu_ms_per_s: f64,
     /// In the span with the least.
     pub cpu_least_ms_per_s: f64,
-    /// And in that with the most: how far apart these are is the machine's doing.
+    /// In the span with the most. How far apart these two are depends on the machine.
     pub cpu_most_ms_per_s: f64,
     /// The same for each of a server's two watches.
     pub cpu_ms_per_s_a_watch: f64,
-    /// By the threads' names.
+    /// By thread name.
     pub threads_ms_per_s: BTreeMap<String, f64>,
-    /// Soft interrupts of the whole machine, less those without a pool, a server. Sampled by the kernel at its tick.
+    /// Soft interrupts of the whole machine, less those without a pool, for each server. The kernel samples them at its
+    /// tick.
     pub softirq_ms_per_s: f64,
-    /// All that the machine was not idle, less the same without a pool, a server: also what is charged to no thread.
+    /// All time in which the machine was not idle, less the same without a pool, for each server. It includes what is
+    /// charged to no thread.
     pub busy_ms_per_s: f64,
     /// The largest resident memory of one server's detector.
     pub rss_mib: f64,
 }
 
 impl Measurement {
-    /// Nothing yet.
+    /// Without any result yet.
     #[must_use]
     pub fn new(who: &str, profile: &str, case: Case, servers: u8) -> Self {
         let (who, profile) = (who.to_owned(), profile.to_owned());
@@ -118,7 +120,7 @@ impl Measurement {
 }
 
 impl Times {
-    /// Of these samples, with a blow that took up to `blow_max_ms`.
+    /// From these samples, with a blow that took up to `blow_max_ms`.
     #[must_use]
     pub fn of(samples: &Samples, blow_max_ms: f64) -> Self {
         Self {
@@ -133,7 +135,7 @@ impl Times {
 }
 
 impl Blames {
-    /// Counted in `onset` at first, and then in the time that counts.
+    /// From the counts in the onset, and in the time that counts.
     #[must_use]
     pub fn of((onset_seconds, onset): (f64, Counts), (seconds, then): (f64, Counts)) -> Self {
         Self {
@@ -148,10 +150,11 @@ impl Blames {
 }
 
 impl Cost {
-    /// Watches of a server: its two buddies.
+    /// A server watches its two buddies.
     const WATCHES: f64 = 2.0;
 
-    /// Of a server, in these spans: everything of the median one, and its processor time in the extreme ones. `None`: there is no span.
+    /// For each server, from these spans: everything in the median span, and the processor time in the extreme ones.
+    /// `None`: there is no span.
     #[must_use]
     pub fn of(spans: &[Usage]) -> Option<Self> {
         let mut sorted: Vec<&Usage> = spans.iter().collect();
@@ -190,7 +193,10 @@ mod tests {
         let text = serde_json::to_string(&line).unwrap();
         assert_eq!(
             text,
-            r#"{"bench":"detect","who":"ringmon","profile":"fast","case":"crash","servers":5,"trials":1,"unseen":0,"p50_ms":12.346,"p99_ms":null,"max_ms":12.346,"blow_max_ms":0.05}"#
+            concat!(
+                r#"{"bench":"detect","who":"ringmon","profile":"fast","case":"crash","servers":5,"trials":1,"#,
+                r#""unseen":0,"p50_ms":12.346,"p99_ms":null,"max_ms":12.346,"blow_max_ms":0.05}"#
+            )
         );
     }
 

@@ -1,26 +1,26 @@
-//! Who may be struck next: somebody whose watchers had time to get over the last blow.
+//! Which server may be struck next: one whose watchers had time to recover from the last blow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pool::Pool;
 
-/// Keeps watches that were disturbed out of the next trials, while others are struck.
+/// Keeps disturbed watches out of the next trials, while other servers are struck.
 ///
-/// A crash disturbs the two watches on the victim, and the two of the victim on its neighbours. So after each of them, the victim
-/// and its neighbours rest.
+/// A crash disturbs the two watches on the victim, and the victim's two watches on its neighbours. So after each crash
+/// the victim and its neighbours rest.
 #[derive(Debug)]
 pub struct Pace {
     calm_ns: u64,
-    /// Since when each server's watches are as they should be.
+    /// Since when each server's watches have been undisturbed.
     calm_since: BTreeMap<String, u64>,
-    /// Struck, and not heard by everybody yet.
+    /// Struck, and not yet heard by everybody again.
     recovering: BTreeSet<String>,
     /// How often each was struck.
     struck: BTreeMap<String, u32>,
 }
 
 impl Pace {
-    /// Everybody was disturbed just now, by the start; `calm_ns` is how long that takes to forget.
+    /// The start has just disturbed all servers; `calm_ns` is how long a watch needs to forget that.
     #[must_use]
     pub fn new(order: &[String], calm_ns: u64, now_ns: u64) -> Self {
         Self {
@@ -31,13 +31,13 @@ impl Pace {
         }
     }
 
-    /// This one was struck and is back.
+    /// This server was struck, and is back.
     pub fn struck(&mut self, name: &str) {
         *self.struck.entry(name.to_owned()).or_default() += 1;
         self.recovering.insert(name.to_owned());
     }
 
-    /// Takes in who is back.
+    /// Notes which servers are back.
     pub fn look(&mut self, pool: &dyn Pool, now_ns: u64) {
         let back: Vec<String> = self.recovering.iter().filter(|name| pool.is_heard(name)).cloned().collect();
         for name in back {
@@ -48,7 +48,7 @@ impl Pace {
         }
     }
 
-    /// Whose turn it is: of those that can be struck now, the one that was struck least often.
+    /// The next victim: of the servers that can be struck now, the one that was struck least often.
     #[must_use]
     pub fn next(&self, pool: &dyn Pool, now_ns: u64) -> Option<String> {
         let ready = pool.order().iter().filter(|name| self.is_ready(pool, name, now_ns));
@@ -63,7 +63,7 @@ impl Pace {
             && pool.is_heard(name)
     }
 
-    /// Whether nobody is still on the way back.
+    /// Whether every struck server is heard again.
     #[must_use]
     pub fn all_back(&self) -> bool {
         self.recovering.is_empty()

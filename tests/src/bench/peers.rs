@@ -1,5 +1,5 @@
-//! Other failure detectors in the same namespaces, with the same faults: BFD (RFC 5880), single-hop, between each server and its
-//! two neighbours, 10 ms times 3.
+//! Other failure detectors in the same namespaces, with the same faults: BFD (RFC 5880), single-hop, between each
+//! server and its two neighbours, 10 ms times 3.
 
 mod bird;
 mod frr;
@@ -25,7 +25,7 @@ use crate::process::{Launch, Process, tail};
 use crate::turn::Turn;
 use crate::undo::Undo;
 
-/// Whose BFD.
+/// Which implementation of BFD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     /// BIRD 2.
@@ -34,11 +34,11 @@ pub enum Peer {
     Frr,
 }
 
-/// Between two packets of a session, and how many may be lost.
+/// The time between two packets of a session, and how many may be lost.
 pub const TIMING: &str = "10 ms x 3";
 
 impl Peer {
-    /// What it is called in a line of results.
+    /// Its name in a line of results.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Where one instance runs, and whom it watches.
+/// Where one instance runs, and which servers it watches.
 #[derive(Clone, Debug)]
 struct Place {
     folder: PathBuf,
@@ -80,13 +80,12 @@ struct Place {
 /// A line of a log that tells of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Said {
-    /// Microseconds since 1970, of this machine's clock.
+    /// Microseconds since 1970, on this machine's clock.
     at_us: u64,
     of: Ipv4Addr,
     kind: Kind,
 }
 
-/// Its server.
 #[derive(Debug)]
 struct Instance {
     number: u8,
@@ -96,7 +95,7 @@ struct Instance {
     _crumbs: Option<Undo>,
 }
 
-/// A ring of them. Dropped in this order: processes, network, folder.
+/// A ring of servers with BFD. The fields are dropped in this order: processes, network, folder.
 #[derive(Debug)]
 pub struct Peers {
     peer: Peer,
@@ -110,7 +109,7 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// This many, with all sessions up.
+    /// Starts this many, and waits until all sessions are up.
     ///
     /// # Errors
     /// It is not installed, or its sessions do not come up.
@@ -157,12 +156,12 @@ fn name(number: u8) -> String {
     format!("s{number}")
 }
 
-/// The server of an address, the opposite of [`address`].
+/// The server with this address; the opposite of [`address`].
 fn name_of(address: Ipv4Addr) -> String {
     name(address.octets()[3])
 }
 
-/// What to take from a time of the wall clock, in nanoseconds, for the monotonic clock's.
+/// The difference between the wall clock and the monotonic clock, in nanoseconds.
 fn wall_ahead_ns() -> anyhow::Result<u64> {
     let wall =
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("this machine's clock is before 1970")?;

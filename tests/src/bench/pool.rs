@@ -12,25 +12,25 @@ use crate::clock::now_ns;
 use crate::network::Network;
 use crate::process::Process;
 
-/// How many of a hundred packets are lost each way in a measurement under loss.
+/// How many packets of a hundred are lost each way in a measurement under loss.
 pub const LOSS_PERCENT: u8 = 20;
 
-/// How often what detectors wrote down is read; no time that is measured depends on it.
+/// How often the detectors' reports are read. No measured time depends on it.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// What was said of healthy servers in a span of time.
+/// How often healthy servers were blamed in a span of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// That one is silent.
+    /// Reports that one is silent.
     pub suspicions: u64,
-    /// That one was removed; `None` where nobody is removed.
+    /// Removals; `None` where no server is removed.
     pub removals: Option<u64>,
 }
 
-/// A blow that was struck.
+/// A blow that was struck, in nanoseconds of the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Struck {
-    /// Just before.
+    /// Just before it.
     pub at_ns: u64,
     /// Just after the part that others can see.
     pub done_ns: u64,
@@ -41,10 +41,10 @@ pub trait Pool {
     /// Servers in the order of the ring; each watches the one before it and the one after it.
     fn order(&self) -> &[String];
 
-    /// The bridge.
+    /// The bridge and its faults.
     fn network(&mut self) -> &mut Network;
 
-    /// The bridge's switches.
+    /// The switches of the bridge's ports.
     fn ports(&self) -> &Ports;
 
     /// The number of this server's port.
@@ -62,31 +62,31 @@ pub trait Pool {
     /// A folder for what a measurement needs.
     fn folder(&self) -> &Path;
 
-    /// Reads what detectors wrote down since the last call.
+    /// Reads what the detectors wrote down since the last call.
     ///
     /// # Errors
     /// It cannot be read, or a detector has ended.
     fn listen(&mut self) -> anyhow::Result<()>;
 
-    /// All that was read.
+    /// All reports so far.
     fn reports(&self) -> &Reports;
 
-    /// How many removals there were so far; `None` where nobody is removed.
+    /// The number of removals so far; `None` where no server is removed.
     ///
     /// # Errors
-    /// It cannot be found out.
+    /// The number cannot be read.
     fn removals(&self) -> anyhow::Result<Option<u64>>;
 
-    /// Waits until everybody hears its neighbours.
+    /// Waits until every server hears its neighbours.
     ///
     /// # Errors
     /// They do not within `limit`.
     fn settle(&mut self, limit: Duration) -> anyhow::Result<()>;
 
-    /// What there is to say when something did not happen.
+    /// What helps to explain why something did not happen.
     fn last_words(&self) -> String;
 
-    /// The one before and the one after on the ring.
+    /// The server before it and the one after it on the ring.
     fn neighbours(&self, name: &str) -> Vec<String> {
         let order = self.order();
         let Some(at) = order.iter().position(|other| other == name) else { return Vec::new() };
@@ -99,12 +99,12 @@ pub trait Pool {
         self.neighbours(name).iter().all(|other| reports.hears(other, name) && reports.hears(name, other))
     }
 
-    /// Whether all of them do.
+    /// Whether all servers hear their neighbours.
     fn all_hear(&self) -> bool {
         self.order().iter().all(|name| self.is_heard(name))
     }
 
-    /// Nothing passes to or from it any more, the carrier stays up, and its detector is frozen.
+    /// Crashes a server: nothing passes to or from it any more, its carrier stays up, and its detector is frozen.
     ///
     /// # Errors
     /// It may be half done.
@@ -117,7 +117,7 @@ pub trait Pool {
         Ok(Struck { at_ns, done_ns })
     }
 
-    /// It is back.
+    /// Brings it back.
     ///
     /// # Errors
     /// It may be half done.
@@ -127,7 +127,7 @@ pub trait Pool {
         self.process(name)?.signal(Signal::SIGCONT)
     }
 
-    /// The network loses packets between servers, or no longer.
+    /// Makes the network lose packets between servers, or stops that.
     ///
     /// # Errors
     /// nftables refused.
@@ -136,7 +136,7 @@ pub trait Pool {
     }
 }
 
-/// Listens again and again until there is an answer; `Ok(None)` when none came in time.
+/// Listens again and again until there is an answer; `Ok(None)` if none came in time.
 ///
 /// # Errors
 /// Listening failed.
@@ -158,10 +158,10 @@ pub fn wait<T>(
     }
 }
 
-/// The same, and an answer must come.
+/// The same, but an answer must come.
 ///
 /// # Errors
-/// None came: with what was said last.
+/// No answer came; the error has the last reports.
 pub fn must<T>(
     pool: &mut dyn Pool,
     what: &str,
@@ -174,7 +174,7 @@ pub fn must<T>(
     }
 }
 
-/// Milliseconds between two moments of the monotonic clock, to a microsecond.
+/// Milliseconds between two moments of the monotonic clock, rounded to a microsecond.
 #[must_use]
 pub fn ms(from_ns: u64, to_ns: u64) -> f64 {
     Duration::from_nanos(to_ns.saturating_sub(from_ns)).as_secs_f64() * 1e3

@@ -1,7 +1,8 @@
-//! The bridge's ports, switched by one system call: starting nft(8) takes longer than a fast profile takes to see a crash.
+//! The bridge's ports, switched by one system call: starting nft(8) takes longer than a fast profile takes to see a
+//! crash.
 //!
-//! A port in the state `disabled` passes nothing either way, and its carrier stays up. Messages as in rtnetlink(7) and
-//! linux/if_bridge.h.
+//! A port in the state `disabled` passes nothing in either direction, and its carrier stays up. The messages are those
+//! of rtnetlink(7) and linux/if_bridge.h.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -23,7 +24,7 @@ const IFLA_PROTINFO: u16 = 12 | 0x8000;
 const IFLA_BRPORT_STATE: u16 = 1;
 const DISABLED: u8 = 0;
 const FORWARDING: u8 = 3;
-/// Two headers of 16 bytes, an attribute in an attribute.
+/// Two headers of 16 bytes, and an attribute inside an attribute.
 const LENGTH: usize = 44;
 
 /// A switch for each port of a bridge.
@@ -34,7 +35,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// The switches of these ports.
+    /// Opens the switches of these ports.
     ///
     /// # Errors
     /// One of them is not plugged in, or the kernel gives no netlink socket.
@@ -54,7 +55,7 @@ impl Ports {
         })?
     }
 
-    /// Lets this port pass nothing, or everything again; it holds when this returns.
+    /// Lets this port pass nothing, or everything again. It is in force when this returns.
     ///
     /// # Errors
     /// There is no such port, or the kernel refused.
@@ -91,7 +92,7 @@ fn message(index: i32, state: u8) -> [u8; LENGTH] {
     message
 }
 
-/// What an acknowledgement says: 0 or a negative errno.
+/// The error in an acknowledgement: 0 or a negative errno.
 fn error_of(answer: &[u8]) -> anyhow::Result<i32> {
     let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
     let code = answer.get(16..20).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
@@ -110,7 +111,7 @@ mod tests {
         let (a, b) = (network.plug(1).unwrap(), network.plug(2).unwrap());
         let ports = Ports::open(&network, [1, 2]).unwrap();
         let answers = || a.command("ping", &["-c", "1", "-W", "1", &address(2).to_string()], "").is_ok();
-        // A busy machine may take its time.
+        // A busy machine may need several attempts.
         let hears = || (0..10).any(|_| answers());
         assert!(hears());
         ports.pass(2, false).unwrap();

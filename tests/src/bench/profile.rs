@@ -1,4 +1,4 @@
-//! The agents' profiles, as far as measuring has to know them.
+//! The agents' profiles, as far as a measurement has to know them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +20,8 @@ pub enum Profile {
 const NAMES: [(Profile, &str); 4] =
     [(Profile::Default, "default"), (Profile::Fast, "fast"), (Profile::Turbo, "turbo"), (Profile::Gentle, "gentle")];
 
-/// A watch that was just through a crash has it among its last probes, and rightly asks for more evidence until they are older.
+/// A watch that has just been through a crash has it among its last probes. It rightly asks for more evidence until
+/// those are older.
 const PROBES_TO_FORGET: u32 = 70;
 const CALM_AT_LEAST: Duration = Duration::from_millis(1500);
 
@@ -48,7 +49,7 @@ impl Profile {
         (self.interval() * 100).max(Duration::from_secs(5))
     }
 
-    /// Of so many trials that were asked for, those that this profile is patient enough for.
+    /// Of the trials that were asked for, the number that this profile has patience for.
     #[must_use]
     pub fn trials(self, asked: usize) -> usize {
         if self == Self::Gentle { asked.min(10) } else { asked }

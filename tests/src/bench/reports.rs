@@ -1,32 +1,32 @@
-//! What detectors say of servers, whatever words they have for it.
+//! What detectors report about servers, in one vocabulary for all of them.
 
 use std::collections::BTreeMap;
 
 /// What is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It is heard: alive, a session that is up.
+    /// It is heard: alive, or a session that is up.
     Heard,
-    /// It is not heard any more: suspect, a session that went down.
+    /// It is not heard any more: suspect, or a session that went down.
     Silent,
-    /// Its host answers and its agent does not.
+    /// Its host answers, but its agent does not.
     AgentSilent,
 }
 
-/// Somebody's word about somebody.
+/// What one server says about another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// When it was found, on the monotonic clock.
+    /// When it was found, in nanoseconds of the monotonic clock.
     pub at_ns: u64,
-    /// Who says so.
+    /// The name of the server that says so.
     pub by: String,
-    /// Of whom.
+    /// The name of the server that it is about.
     pub of: String,
-    /// What.
+    /// The report itself.
     pub kind: Kind,
 }
 
-/// All that was said, in the order in which it was read.
+/// All reports, in the order in which they were read.
 #[derive(Clone, Debug, Default)]
 pub struct Reports {
     all: Vec<Report>,
@@ -34,31 +34,31 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// Takes one in.
+    /// Adds a report.
     pub fn tell(&mut self, report: Report) {
         self.last.insert((report.by.clone(), report.of.clone()), report.kind);
         self.all.push(report);
     }
 
-    /// How many there are: where those to come will begin.
+    /// The number of reports: the index of the next one.
     #[must_use]
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Whether nobody has said anything.
+    /// Whether there are no reports.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Whether the last word of `by` on `of` is that it is heard.
+    /// Whether the last report of `by` on `of` is that it is heard.
     #[must_use]
     pub fn hears(&self, by: &str, of: &str) -> bool {
         self.last.get(&(by.to_owned(), of.to_owned())) == Some(&Kind::Heard)
     }
 
-    /// When `by` first said this of `of` at `since_ns` or later, among the reports from the `from`th on.
+    /// When `by` first reported this of `of` at `since_ns` or later, among the reports from index `from` on.
     #[must_use]
     pub fn first(&self, from: usize, since_ns: u64, kind: Kind, by: &str, of: &str) -> Option<u64> {
         let said =
@@ -66,14 +66,14 @@ impl Reports {
         self.all.get(from..)?.iter().filter(said).map(|report| report.at_ns).min()
     }
 
-    /// How many say that somebody is silent at `from_ns` or later, and before `to_ns`.
+    /// How many reports say that a server is silent, at `from_ns` or later and before `to_ns`.
     #[must_use]
     pub fn suspicions(&self, from_ns: u64, to_ns: u64) -> u64 {
         let span = from_ns..to_ns;
         self.all.iter().filter(|report| report.kind == Kind::Silent && span.contains(&report.at_ns)).count() as u64
     }
 
-    /// The last of them, for messages.
+    /// The last reports, for messages.
     #[must_use]
     pub fn last_words(&self) -> String {
         let begin = self.all.len().saturating_sub(20);

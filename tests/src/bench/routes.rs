@@ -1,5 +1,5 @@
-//! Clients behind HAProxy: how long they are still sent to a server that is down, and how many of their requests fail. Told by ringmon's
-//! router, and by HAProxy's own checks alone, in the same namespaces and with the same faults.
+//! Clients behind HAProxy: how long they are still sent to a server that is down, and how many of their requests fail.
+//! HAProxy is told by ringmon's router, or uses only its own checks, in the same namespaces and with the same faults.
 //!
 //! ```text
 //!   clients --> HAProxy (hub) --> web servers s1 ... s5, each in a namespace with its agent
@@ -7,8 +7,8 @@
 //!               ringmon router <-- notices -- agents --> server table
 //! ```
 //!
-//! When the last request was sent to a server is HAProxy's own count of its choices (`lbtot`), looked at every two milliseconds: what is
-//! measured is at most that much too long.
+//! The time of the last request to a server comes from HAProxy's own count of its choices (`lbtot`), which is read
+//! every two milliseconds. So the measured time is at most that much too long.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,19 +31,19 @@ use crate::server::State;
 use crate::undo;
 use crate::web::{self, Web};
 
-/// Who tells HAProxy.
+/// How HAProxy learns which servers are down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
-    /// ringmon's router; HAProxy checks nobody.
+    /// From ringmon's router; HAProxy checks no server.
     Ringmon,
-    /// HAProxy's checks as they are by default.
+    /// By its own checks, as they are by default.
     HaproxyDefault,
-    /// HAProxy's checks, as fast as is sensible.
+    /// By its own checks, as fast as is sensible.
     HaproxyFast,
 }
 
-/// What happens to a server.
+/// The fault of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
@@ -105,7 +105,7 @@ words!(By, BYS);
 words!(What, WHATS);
 
 impl By {
-    /// What can be compared: HAProxy's checks know of no agents and of no operators.
+    /// The faults that can be compared: HAProxy's checks know nothing of agents and operators.
     #[must_use]
     pub fn suffers(self, what: What) -> bool {
         self == Self::Ringmon || matches!(what, What::Crash | What::Service | What::Shutdown)
@@ -120,26 +120,26 @@ impl By {
     }
 }
 
-/// One line: a fault, by one of them.
+/// One line of results: a fault, and one way to tell HAProxy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
-    /// What happened.
+    /// What happened to the server.
     pub fault: What,
-    /// How often.
+    /// How often it happened.
     pub trials: usize,
-    /// From the fault to the last request that was sent to the server, the median of the trials.
+    /// From the fault to the last request that was sent to the server: the median of the trials.
     pub p50_ms: Option<f64>,
-    /// The 99th percentile, of a hundred trials at least.
+    /// The 99th percentile; at least a hundred trials are needed.
     pub p99_ms: Option<f64>,
-    /// The largest.
+    /// The largest of the trials.
     pub max_ms: Option<f64>,
-    /// Requests of all clients in all trials that failed.
+    /// The requests that failed, of all clients in all trials.
     pub failed_requests: usize,
-    /// Of how many, from the fault until the server was back.
+    /// All requests, from the fault until the server was back.
     pub requests: usize,
-    /// In the trial in which most failed.
+    /// The failed requests in the worst trial.
     pub failed_most: usize,
-    /// Who told HAProxy.
+    /// How HAProxy learned of it.
     pub by: By,
     /// What went wrong with the measurement, if something did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,18 +148,18 @@ pub struct Line {
 
 /// How often each client asks.
 pub const PACE: Pace = Pace { clients: 8, every: Duration::from_millis(10), patience: Duration::from_secs(5) };
-/// How long a server has to stay unused before the last request to it is called the last.
+/// A request is the last one if the server then stays unused for this long.
 const STILL: Duration = Duration::from_millis(400);
-/// HAProxy gives an answer up after two seconds: a server that is back sooner would answer what has failed.
+/// HAProxy gives up an answer after two seconds. A server that is back sooner would answer what has failed.
 const IN_FLIGHT: Duration = Duration::from_millis(2300);
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(2);
 
-/// The pool, its web servers, HAProxy and who tells it, and clients.
+/// The pool, its web servers, HAProxy, what tells it, and clients.
 pub struct Scene {
     by: By,
-    /// The pool.
+    /// The pool, with its faults.
     pub lab: Lab,
     webs: BTreeMap<String, Web>,
     haproxy: Haproxy,
@@ -169,10 +169,10 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Starts all of it with the binary of this build.
+    /// Starts everything with the binary of this build.
     ///
     /// # Errors
-    /// Something does not start.
+    /// One of the parts does not start.
     pub fn start(build: &str, by: By, servers: u8, database: Choice, seed: u64) -> anyhow::Result<Self> {
         let agent_args = agent_words();
         let options = Options { database, agent_args, rules: vec!["brake=1".to_owned()], ..Options::built(build) };
@@ -199,7 +199,7 @@ impl Scene {
         Ok(scene)
     }
 
-    /// Everybody is on the ring and used.
+    /// Waits until all servers are on the ring and used.
     fn until_used(&mut self) -> anyhow::Result<()> {
         self.lab.until_whole()?;
         let Self { lab, haproxy, router, .. } = self;
@@ -209,10 +209,10 @@ impl Scene {
         .with_context(|| router.as_ref().map_or_else(String::new, Router::words))
     }
 
-    /// Trials of one fault; `done` hears after each how many there were.
+    /// Makes the trials of one fault. `done` hears after each how many there were.
     ///
     /// # Errors
-    /// Never: what went wrong is in the line.
+    /// It never fails: problems are in the line.
     pub fn line(&mut self, what: What, trials: usize, done: &mut dyn FnMut(usize)) -> Line {
         let mut samples = Samples::default();
         let mut line = Line {
@@ -292,7 +292,8 @@ impl Scene {
         Ok(())
     }
 
-    /// When HAProxy last chose it, which had done so this often `before`; nothing if it did not any more.
+    /// When HAProxy last chose the server. It had chosen it `before` times before the fault; nothing if it did not
+    /// choose it again.
     fn last_choice(&mut self, what: What, victim: &str, at_ns: u64, before: u64) -> anyhow::Result<Option<u64>> {
         let (mut chosen, mut last) = (before, None);
         let still_ns = u64::try_from(STILL.as_nanos()).unwrap_or(u64::MAX);
@@ -317,8 +318,8 @@ impl Scene {
         let web = self.webs.get(victim).context("a web server")?;
         match what {
             What::Crash => {
-                // As a machine that has lost its power comes back: with a new agent, which joins at once. One that was removed again and again while it
-                // ran would wait for longer each time.
+                // As a machine comes back that lost its power: with a new agent, which joins at once. An agent that was
+                // removed again and again while it ran would wait longer each time.
                 self.lab.signal(victim, nix::sys::signal::Signal::SIGKILL)?;
                 self.lab.mark(victim, State::Killed);
                 drop(self.lab.strike(Fault::Return, &[victim.to_owned()])?);
@@ -337,7 +338,7 @@ impl Scene {
     }
 }
 
-/// Every agent's: where clients go, and a check of the web server as fast as HAProxy's fastest.
+/// Options of every agent: where clients go, and a check of the web server as fast as HAProxy's fastest.
 fn agent_words() -> Vec<String> {
     let (port, url) = (web::PORT.to_string(), format!("http://127.0.0.1:{}/", web::PORT));
     let words = ["--route-port", &port, "--check", &url, "--check-interval", "100ms", "--check-timeout", "100ms"];

@@ -1,9 +1,9 @@
-//! Times of trials, and what may be said of them.
+//! Times of trials, and what may be concluded from them.
 
-/// Fewer trials than this have no 99th percentile, only a largest one.
+/// With fewer trials than this there is no 99th percentile, only a largest one.
 pub const ENOUGH_FOR_P99: usize = 100;
 
-/// How long each trial took; some may never have come to an end.
+/// How long each trial took. Some may never have ended.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
     ms: Vec<f64>,
@@ -11,30 +11,30 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// A trial that took this long.
+    /// Adds a trial that took this long.
     pub fn push(&mut self, ms: f64) {
         let place = self.ms.partition_point(|other| *other <= ms);
         self.ms.insert(place, ms);
     }
 
-    /// A trial whose end nobody saw: slower than every other.
+    /// Adds a trial whose end was not seen: slower than every other.
     pub fn push_unseen(&mut self) {
         self.unseen += 1;
     }
 
-    /// How many trials there were, those without an end included.
+    /// How many trials there were, including those without an end.
     #[must_use]
     pub fn trials(&self) -> usize {
         self.ms.len() + self.unseen
     }
 
-    /// How many of them had no end.
+    /// How many trials had no end.
     #[must_use]
     pub fn unseen(&self) -> usize {
         self.unseen
     }
 
-    /// The smallest time that `percent` of the trials did not exceed (nearest rank); `None` if that one had no end.
+    /// The smallest time that `percent` of the trials did not exceed (nearest rank); `None` if that trial had no end.
     fn percentile(&self, percent: usize) -> Option<f64> {
         let rank = (self.trials() * percent).div_ceil(100).max(1);
         self.ms.get(rank - 1).copied()
@@ -46,7 +46,7 @@ impl Samples {
         self.percentile(50)
     }
 
-    /// The 99th percentile, of at least [`ENOUGH_FOR_P99`] trials.
+    /// The 99th percentile; it needs at least [`ENOUGH_FOR_P99`] trials.
     #[must_use]
     pub fn p99(&self) -> Option<f64> {
         if self.trials() < ENOUGH_FOR_P99 { None } else { self.percentile(99) }

@@ -1,4 +1,4 @@
-//! An agent that ends or hangs while its host lives: how long until somebody says that it is the agent.
+//! An agent ends or hangs while its host lives: how long it takes until a neighbour says that it is the agent.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use super::pool::{Pool, Struck, must, wait};
 use super::reports::Kind;
 use crate::clock::now_ns;
 
-/// Fewer than of crashes: most of each is a pulse that is waited for.
+/// Fewer trials than for crashes: most of each is waiting for a pulse.
 pub const TRIALS: usize = 20;
 
 const LIMIT: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A blow comes at a random moment within this: a pulse is written every 50 ms.
+/// A blow comes at a random moment within this time: a pulse is written every 50 ms.
 const SPREAD: Duration = Duration::from_millis(100);
 
-/// Kills or freezes agents in turn; fills `trialled` as it goes.
+/// Kills or freezes agents in turn. Fills `trialled` as it goes.
 ///
 /// # Errors
-/// An agent did not come back; what was measured until then stays.
+/// An agent did not come back. What was measured until then stays.
 pub fn silent(
     pool: &mut Agents,
     case: Case,

@@ -1,4 +1,4 @@
-//! Healthy servers under load: whoever is blamed, is blamed wrongly.
+//! Healthy servers under load: every report about them is false.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use super::measurement::Blames;
 use super::pool::{Counts, Pool};
 use crate::clock::now_ns;
 
-/// The load is on for this long before it counts: a sudden rise of loss is another matter than loss, and counted apart.
+/// How long the load is on before it counts. A sudden rise of loss is another matter than loss, and counted separately.
 pub const ONSET: Duration = Duration::from_secs(5);
 
 /// How often the reports are read meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The load of a case, until this is dropped; the loss until [`Load::off`].
+/// The load of a case. The hogs end when this is dropped, the loss at [`Load::off`].
 #[derive(Debug)]
 pub struct Load {
     hogs: Option<Hogs>,
@@ -24,7 +24,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Puts it on.
+    /// Puts the load on.
     ///
     /// # Errors
     /// A hog did not start, or nftables refused.
@@ -36,13 +36,13 @@ impl Load {
         Ok(Self { hogs, loss: case.has_loss() })
     }
 
-    /// Whether it is anything at all.
+    /// Whether there is any load at all.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.hogs.is_some() || self.loss
     }
 
-    /// Takes it off; what it should have been, it was to the end.
+    /// Takes the load off, and checks that it lasted to the end.
     ///
     /// # Errors
     /// nftables refused, or a hog had ended.
@@ -53,10 +53,10 @@ impl Load {
     }
 }
 
-/// Counts for `span` what is said of servers that are all healthy; `tell` learns the share of it that is over.
+/// Counts for `span` what is said of servers that are all healthy. `tell` learns which share of the span is over.
 ///
 /// # Errors
-/// A detector ended, or the load could not be put on and taken off.
+/// A detector ended, or the load could not be put on or taken off.
 pub fn steady(pool: &mut dyn Pool, case: Case, span: Duration, tell: &mut dyn FnMut(f64)) -> anyhow::Result<Blames> {
     let whole = ONSET + span;
     let begin = Instant::now();
@@ -78,7 +78,7 @@ pub fn steady(pool: &mut dyn Pool, case: Case, span: Duration, tell: &mut dyn Fn
     Ok(Blames::of((onset_s, onset), (seconds, counted)))
 }
 
-/// Listens for this long, and tells so again and again.
+/// Listens for this long, and calls `tell` again and again.
 ///
 /// # Errors
 /// A detector ended.

@@ -1,4 +1,4 @@
-//! One line of `bench store --json`: written by ringmon's bench target `store`, read by xtask for its table.
+//! One line of `bench store --json`. ringmon's bench target `store` writes it, and xtask reads it for its table.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// Servers leave, and join at random places: each is an operation.
+    /// Servers leave, and join at random places; each is an operation.
     Splice,
-    /// A server that both its buddies vote against is removed: from the first vote to the last COMMIT.
+    /// A server that both its buddies vote against is removed; from the first vote to the last COMMIT.
     Removal,
-    /// Votes are cast and withdrawn: each is an operation.
+    /// Votes are cast and withdrawn; each is an operation.
     Vote,
     /// Agents look at their rows, as often as they can.
     Poll,
@@ -21,18 +21,18 @@ pub enum What {
     Idle,
     /// A random server is chosen.
     Pick,
-    /// One agent looks at its row by a new connection.
+    /// One agent looks at its row over a new connection.
     Connect,
-    /// The same by the connection that it has: the difference is what a connection takes.
+    /// The same over an open connection. The difference is the cost of a connection.
     Connected,
 }
 
 impl What {
-    /// All of them, in the order of the table.
+    /// In the order of the table.
     pub const ALL: [Self; 8] =
         [Self::Splice, Self::Removal, Self::Vote, Self::Pick, Self::Poll, Self::Idle, Self::Connect, Self::Connected];
 
-    /// In options and results.
+    /// As in options and results.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl What {
         }
     }
 
-    /// Whether it changes the ring, or what is written in its rows.
+    /// Whether it changes the ring, or the contents of its rows.
     #[must_use]
     pub const fn writes(self) -> bool {
         matches!(self, Self::Splice | Self::Removal | Self::Vote)
@@ -88,19 +88,19 @@ impl FromStr for What {
 /// How it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Design {
-    /// By the store's own operations.
+    /// With the store's own operations.
     #[serde(rename = "ringmon")]
     Ringmon,
-    /// The naive one: whoever changes anything first locks the pool's row.
+    /// The naive way: each change first locks the pool's row.
     #[serde(rename = "lock-everything")]
     LockEverything,
-    /// The naive one for a random server.
+    /// The naive way to choose a random server.
     #[serde(rename = "order-by-rand")]
     OrderByRand,
 }
 
 impl Design {
-    /// In results.
+    /// As in results.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -111,30 +111,30 @@ impl Design {
     }
 }
 
-/// What was measured; what does not apply is not in the line.
+/// What was measured. A value that does not apply is missing from the line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoreLine {
     /// Always `store`.
     pub bench: String,
-    /// Which database.
+    /// The database's name, as in options.
     pub engine: String,
-    /// What it calls itself.
+    /// The version that the database reports.
     pub version: String,
-    /// The memory for its pages, in MiB; SQLite has its own default.
+    /// The memory for its pages, in MiB. SQLite has its own default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buffer_pool_mib: Option<u32>,
-    /// How much later every answer of the servers came than on loopback.
+    /// How much later than on loopback every answer of the servers came, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trip_ms: Option<u32>,
-    /// How many servers the pool had.
+    /// The size of the pool.
     pub servers: u32,
-    /// What was done.
+    /// The measured operation.
     pub what: What,
-    /// How.
+    /// With which design.
     pub design: Design,
-    /// By how many at once.
+    /// How many writers worked at the same time.
     pub writers: u32,
-    /// What came out.
+    /// The results.
     #[serde(flatten)]
     pub numbers: Option<Numbers>,
     /// Whether the ring was whole afterwards, with as many servers as before; none: nothing was written.
@@ -152,30 +152,30 @@ pub struct Numbers {
     pub seconds: f64,
     /// Operations that ended in that time.
     pub operations: u64,
-    /// Of each second.
+    /// Operations a second.
     pub ops_per_s: f64,
-    /// In the slowest fifth of the time.
+    /// Operations a second in the slowest fifth of the time.
     pub ops_least: f64,
-    /// And in the fastest: how far apart they are is noise.
+    /// Operations a second in the fastest fifth. How far apart the two are is noise.
     pub ops_most: f64,
-    /// The median time of an operation, with all its attempts and pauses.
+    /// The median time of an operation, including all its attempts and pauses.
     pub p50_ms: Option<f64>,
-    /// The 99th percentile; none of fewer than a hundred.
+    /// The 99th percentile; none with fewer than a hundred operations.
     pub p99_ms: Option<f64>,
     /// The longest.
     pub max_ms: Option<f64>,
-    /// How often an operation was tried, in the mean.
+    /// The mean number of attempts of an operation.
     pub attempts_per_op: Option<f64>,
-    /// The most attempts that one operation took.
+    /// The most attempts of one operation.
     pub max_attempts: Option<u32>,
-    /// How often an operation gave up for the time being, or met a transient error, and was asked for again.
+    /// How often an operation gave up for the time being, or met a transient error, and was started again.
     pub errors: u64,
-    /// Processor time of the database's servers, in hundredths of a core; SQLite's is that of the whole process.
+    /// Processor time of the database's servers, in hundredths of a core. For SQLite it is the whole process.
     pub core_percent: Option<f64>,
-    /// How often it is needed each second.
+    /// How often 10,000 agents need it each second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed_per_s: Option<f64>,
-    /// Rows that the servers wrote meanwhile, whoever asked for it; SQLite: 1 if anything was.
+    /// Rows that the servers wrote meanwhile, whatever the cause. SQLite: 1 if anything was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_written: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! What a quiet pool costs, from the scheduler's own books: proc_pid_schedstat(5), proc_stat(5), proc_pid_status(5).
+//! What a quiet pool costs, from the scheduler's own records: proc_pid_schedstat(5), proc_stat(5), proc_pid_status(5).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,26 +7,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-/// A unit of /proc/stat, USER_HZ: 100 a second on every architecture that agents run on.
+/// The unit of /proc/stat, USER_HZ: 100 a second on every architecture that agents run on.
 const TICK_MS: f64 = 10.0;
 
-/// Of one server, the mean of all.
+/// For one server: the mean of all.
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
     /// How long it was measured.
     pub seconds: f64,
-    /// Processor time, by the threads' names.
+    /// Processor time, by thread name.
     pub threads_ms_per_s: BTreeMap<String, f64>,
     /// Soft interrupts, less those without a pool.
     pub softirq_ms_per_s: f64,
-    /// All that the machine was not idle, less the same without a pool.
+    /// All time in which the machine was not idle, less the same without a pool.
     pub busy_ms_per_s: f64,
-    /// Resident memory: the largest of all.
+    /// Resident memory: the largest of all servers.
     pub rss_mib: f64,
 }
 
 impl Usage {
-    /// Of all threads.
+    /// Processor time of all threads.
     #[must_use]
     pub fn cpu_ms_per_s(&self) -> f64 {
         self.threads_ms_per_s.values().sum()
@@ -36,9 +36,9 @@ impl Usage {
 /// What the whole machine did, in milliseconds a second of all processors together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Machine {
-    /// In soft interrupts.
+    /// Time in soft interrupts.
     pub softirq_ms_per_s: f64,
-    /// In anything but idleness.
+    /// Time in which it was not idle.
     pub busy_ms_per_s: f64,
 }
 
@@ -52,7 +52,7 @@ pub fn machine(span: Duration) -> anyhow::Result<Machine> {
     Ok(Stat::read()?.since(before, begin.elapsed()))
 }
 
-/// Watches these processes, one a server, for this long; `without` is what the machine does without them.
+/// Watches these processes, one for each server, for this long. `without` is what the machine does without them.
 ///
 /// # Errors
 /// One of them has ended, or /proc cannot be read.
@@ -82,13 +82,13 @@ pub fn quiet(pids: &[i32], span: Duration, without: Machine) -> anyhow::Result<U
     Ok(usage)
 }
 
-/// Name and nanoseconds on a processor of each thread.
+/// For each thread, its name and its nanoseconds on a processor.
 fn of_threads(pid: i32) -> anyhow::Result<BTreeMap<String, (String, u64)>> {
     let folder = format!("/proc/{pid}/task");
     let tasks = fs::read_dir(&folder).with_context(|| format!("process {pid} has ended"))?;
     let mut threads = BTreeMap::new();
     for task in tasks.flatten() {
-        // A thread that ends meanwhile is gone with its name and its time.
+        // A thread that ends meanwhile takes its name and its time with it.
         if let Some(of) = of_thread(&task.path()) {
             threads.insert(task.file_name().to_string_lossy().into_owned(), of);
         }
@@ -103,26 +103,27 @@ fn of_thread(task: &Path) -> Option<(String, u64)> {
     Some((name, stat.split(' ').next()?.parse().ok()?))
 }
 
-/// Milliseconds that a process was on a processor since it started, the threads that ended since then included (proc_pid_stat(5)).
+/// Milliseconds that a process has been on a processor since it started, including threads that ended since then
+/// (proc_pid_stat(5)).
 ///
 /// # Errors
-/// It has ended.
+/// The process has ended.
 pub fn cpu_ms(pid: i32) -> anyhow::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid} has ended"))?;
     parse_cpu(&stat).with_context(|| format!("process {pid} has no times"))
 }
 
-/// utime and stime: the 12th and 13th after the name, which may have spaces in it.
+/// utime and stime: the 12th and 13th after the name, which may contain spaces.
 fn parse_cpu(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(") ")?;
     let mut times = rest.split(' ').skip(11).map_while(|ticks| ticks.parse::<u32>().ok());
     Some((f64::from(times.next()?) + f64::from(times.next()?)) * TICK_MS)
 }
 
-/// Resident memory of a process.
+/// Resident memory of a process, in MiB.
 ///
 /// # Errors
-/// It has ended.
+/// The process has ended.
 pub fn rss_mib(pid: i32) -> anyhow::Result<f64> {
     let status =
         fs::read_to_string(format!("/proc/{pid}/status")).with_context(|| format!("process {pid} has ended"))?;
@@ -134,7 +135,8 @@ fn parse_rss(status: &str) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok())
 }
 
-/// The line `cpu` of /proc/stat, and how many processors it sums up. The times add up to wall time, so what is not idle is busy.
+/// The line `cpu` of /proc/stat, and how many processors it sums up. Its times add up to wall time, so what is not idle
+/// is busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stat {
     idle: u32,
@@ -163,7 +165,7 @@ impl Stat {
         Some(Self { idle: all.get(3)? + all.get(4)?, softirq: *all.get(6)?, processors })
     }
 
-    /// The kernel keeps idleness exactly and samples the rest, so business is what idleness leaves.
+    /// The kernel counts idle time exactly and samples the rest. So busy time is what idle time leaves.
     fn since(self, before: Self, took: Duration) -> Machine {
         let seconds = took.as_secs_f64();
         let a_second = |ticks: u32| f64::from(ticks) * TICK_MS / seconds;
@@ -210,7 +212,7 @@ mod tests {
         let usage = quiet(&[pid], Duration::from_millis(500), Machine::default()).unwrap();
         burn.unwrap().join().unwrap();
         let burnt = usage.threads_ms_per_s.get("burner").copied().unwrap_or_default();
-        // On a machine that is busy it gets less than a whole processor, but it gets some, and never more.
+        // On a busy machine it gets less than a whole processor, but it gets some, and never more.
         assert!((1.0..=1100.0).contains(&burnt), "{usage:?}");
         assert!(usage.rss_mib > 1.0, "{usage:?}");
     }

@@ -1,11 +1,11 @@
-//! What belongs to other runs on this machine, which come and go as they like.
+//! What belongs to other runs on this machine, which come and go at any time.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Leftover, entries, is_marked, pids};
 
-/// The living processes that are of another run or of none, and the BPF programs that they hold.
+/// The living processes of another run or of no run, and the BPF programs that they hold.
 #[derive(Debug, Default)]
 pub(super) struct Others {
     processes: BTreeSet<u32>,
@@ -13,7 +13,7 @@ pub(super) struct Others {
 }
 
 impl Others {
-    /// All but this process and those with the mark of `run`.
+    /// All processes but this one and those with the mark of `run`.
     pub(super) fn of(run: &str) -> Self {
         let processes: BTreeSet<u32> =
             pids().filter(|&pid| pid != std::process::id() && !is_marked(pid, run)).collect();
@@ -26,8 +26,8 @@ impl Others {
         Self { programs, ..Self::default() }
     }
 
-    /// Whether this is theirs: a program that one of them holds; a process never; anything else when the number of one
-    /// of them is in its name.
+    /// Whether a leftover belongs to one of them: a program if one of them holds it; a process never; anything else if
+    /// its name contains the number of one of them.
     pub(super) fn own(&self, one: &Leftover) -> bool {
         match one.kind {
             "process" => false,
@@ -39,7 +39,7 @@ impl Others {
     }
 }
 
-/// The programs this process has a descriptor of, itself or by a link.
+/// The programs that this process has a descriptor of, directly or through a link.
 fn held(pid: u32) -> Vec<u32> {
     let folder = Path::new("/proc").join(pid.to_string());
     let is_bpf = |name: &String| {
@@ -51,7 +51,7 @@ fn held(pid: u32) -> Vec<u32> {
     texts.filter_map(|text| program_of(&text)).collect()
 }
 
-/// The program's number, if a descriptor with this `fdinfo` is one of a program or of a link (proc_pid_fdinfo(5)).
+/// The program's number, if a descriptor with this `fdinfo` belongs to a program or a link (proc_pid_fdinfo(5)).
 pub(super) fn program_of(fdinfo: &str) -> Option<u32> {
     fdinfo.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok())
 }

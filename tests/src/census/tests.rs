@@ -19,7 +19,7 @@ fn what_ended_is_no_leftover() {
     assert_eq!(Census::default().left_since(&before), []);
 }
 
-/// A process of another run: it waits for its input to end.
+/// A process of another run. It waits for its input to end.
 fn somebody_else() -> std::process::Child {
     let mut cat = Command::new("cat");
     cat.env(RUN, "somebody-else").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()

@@ -1,4 +1,4 @@
-//! A door from the lab's hub to a database outside: connections to the hub's address go on to it.
+//! A door from the lab's hub to a database outside: it forwards connections to the hub's address.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use anyhow::Context;
 use crate::namespace::Namespace;
 use crate::network::HUB;
 
-/// Forwards until it is dropped; connections that are open then end with this process.
+/// Forwards until it is dropped. Open connections end with this process.
 #[derive(Debug)]
 pub struct Forward {
     address: SocketAddr,
@@ -21,10 +21,10 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// Listens on the hub's address inside `hub`, and connects from this process's own namespace to `host`.
+    /// Listens on the hub's address inside `hub`, and connects to `host` from this process's own namespace.
     ///
     /// # Errors
-    /// Nothing listens there, or the hub's address cannot be taken.
+    /// Nothing listens there, or the hub's address is taken.
     pub fn start(hub: &Namespace, host: &str, port: u16) -> anyhow::Result<Self> {
         let target = (host.to_owned(), port);
         TcpStream::connect(&target).with_context(|| format!("cannot reach the database at {host}:{port}"))?;
@@ -54,13 +54,13 @@ impl Drop for Forward {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.listener.take() {
-            // It panicked, which it has said already.
+            // It panicked, and has printed that.
             let _ = thread.join();
         }
     }
 }
 
-/// Both directions of one connection; whichever side ends, ends the other.
+/// Copies both directions of one connection. The end of either side ends the other.
 fn serve(inside: TcpStream, target: &(String, u16)) {
     let Ok(outside) = TcpStream::connect(target) else { return };
     let both = || Ok::<_, io::Error>((inside.try_clone()?, outside.try_clone()?));
@@ -71,7 +71,7 @@ fn serve(inside: TcpStream, target: &(String, u16)) {
 }
 
 fn pump(mut from: TcpStream, mut to: TcpStream) {
-    // The end of a connection, however it came, is passed on; there is nobody to tell.
+    // The end of a connection, whatever its cause, is passed on. There is nobody else to tell.
     let _ = io::copy(&mut from, &mut to);
     let _ = to.shutdown(Shutdown::Both);
 }

@@ -1,4 +1,4 @@
-//! A MariaDB that is thrown away.
+//! A MariaDB that is thrown away afterwards.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::process::{Launch, Process, tail};
 
 const PORT: u16 = 3306;
 const USER: &str = "ringmon";
-/// Of a server that lives for seconds and that nobody outside the lab can reach.
+/// The server lives for seconds, and nobody outside the lab can reach it.
 const PASSWORD: &str = "lab-secret";
 
 /// A running server, until this is dropped.
@@ -27,7 +27,7 @@ impl MariaDb {
     /// Makes its tables in `folder` and starts it on the hub's address.
     ///
     /// # Errors
-    /// It is not installed, or does not start within 30 seconds: with its last words.
+    /// It is not installed, or does not start within 30 seconds. The error has its last words.
     pub fn start(hub: &Namespace, folder: &Path) -> anyhow::Result<Self> {
         let (data, temporary) = (folder.join("data"), folder.join("tmp"));
         for path in [&data, &temporary] {
@@ -41,7 +41,7 @@ impl MariaDb {
             "--skip-test-db",
             "--skip-name-resolve",
             "--user=root",
-            // Also where the machine's own name does not resolve.
+            // For machines whose own name does not resolve.
             "--force",
         ];
         hub.command("mariadb-install-db", &install, "").context("cannot make MariaDB's own tables")?;
@@ -56,7 +56,7 @@ impl MariaDb {
             format!("--port={PORT}"),
             "--skip-name-resolve".to_owned(),
             "--user=root".to_owned(),
-            // Thrown away: nothing of it has to survive a power failure, and small labs need no gigabytes.
+            // It is thrown away: nothing has to survive a power failure, and small labs need no gigabytes.
             "--innodb-flush-log-at-trx-commit=2".to_owned(),
             "--innodb-buffer-pool-size=32M".to_owned(),
         ];
@@ -92,34 +92,35 @@ impl MariaDb {
         format!("mysql://{USER}@{HUB}:{PORT}/ringmon")
     }
 
-    /// The password.
+    /// For URLs that need one; the same in every lab.
     pub fn password(&self) -> &'static str {
         PASSWORD
     }
 
-    /// Its process, to be frozen.
+    /// Its process, for example to be frozen.
     #[must_use]
     pub fn process(&self) -> &Process {
         &self.process
     }
 
-    /// Runs SQL as its root, in the database of the pool if that is there.
+    /// Runs SQL as its root, in the pool's database if that exists.
     ///
     /// # Errors
     /// The statement failed.
     pub fn sql(&self, statement: &str) -> anyhow::Result<String> {
         let socket = format!("--socket={}", self.socket.display());
         let args = ["--no-defaults", "--user=root", &socket, "--batch", "--skip-column-names"];
-        // `USE` of a database that is not there yet is the only statement that may fail without harm.
+        // `USE` of a database that does not exist yet is the only statement that may fail without harm.
         let there = self.data_dir_has_pool();
         let statement = if there { format!("USE ringmon; {statement}") } else { statement.to_owned() };
         self.hub.command("mariadb", &args, &statement)
     }
 
-    /// Starts a client that runs this SQL as root in the pool's database, and stays until that is done or the answer is dropped.
+    /// Starts a client that runs this SQL as root in the pool's database. It stays until the SQL is done or the
+    /// returned process is dropped.
     ///
     /// # Errors
-    /// Debian's client is not there.
+    /// Debian's client is not installed.
     pub fn client(&self, statements: &str) -> anyhow::Result<Process> {
         let socket = format!("--socket={}", self.socket.display());
         let args = ["--no-defaults", "--user=root", &socket, "--execute", statements, "ringmon"];

@@ -25,7 +25,7 @@ fn a_given_server_is_reached_through_the_hub() {
     assert_eq!(database.password(), Some("secret"));
     let said = std::thread::spawn(move || {
         use std::io::Write;
-        // The first connection is the question whether anybody is there.
+        // The first connection only asks whether anything listens.
         for stream in outside.incoming().take(2) {
             let _ = stream.unwrap().write_all(b"hello");
         }

@@ -1,10 +1,10 @@
-//! As much of a database URL as it takes to put another host into it.
+//! Reads a database URL, as far as needed to put another host into it.
 
 use std::fmt;
 
 use anyhow::Context;
 
-/// `mysql://user:password@host:port/rest`, percent signs as they came, but for the password: that is plain.
+/// `mysql://user:password@host:port/rest`. Percent codes stay as they are, except in the password, which is plain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
     pub scheme: String,
@@ -17,7 +17,7 @@ pub struct Url {
 
 impl Url {
     /// # Errors
-    /// It is not of that shape. The message never has the text: there may be a password in it.
+    /// The text has another shape. The message never contains the text, because there may be a password in it.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         const SHAPE: &str = "the database's URL is not like mysql://user:password@host:port/database";
         let (scheme, rest) = text.split_once("://").context(SHAPE)?;
@@ -47,7 +47,7 @@ impl Url {
     }
 }
 
-/// Without the percent signs of RFC 3986; one that does not belong to such a code stays.
+/// Decodes the percent codes of RFC 3986. A percent sign that does not belong to such a code stays.
 fn plain(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();

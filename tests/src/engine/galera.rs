@@ -1,6 +1,7 @@
 //! Three MariaDB nodes that replicate to each other: Debian's `mariadb-server`, `galera-4` and `rsync`.
 //!
-//! They run as user mysql: the state transfer to a joining node fails as root. (<https://mariadb.com/kb/en/galera-cluster/>)
+//! They run as user mysql, because the state transfer to a joining node fails as root.
+//! (<https://mariadb.com/kb/en/galera-cluster/>)
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ pub fn version() -> anyhow::Result<String> {
     Ok(format!("{}, {NODES} nodes", super::mariadb::version()?))
 }
 
-/// Where one node is to be.
+/// Where one node goes.
 struct Place {
     folder: TempDir,
     port: u16,
@@ -55,7 +56,7 @@ fn place() -> anyhow::Result<Place> {
     Ok(Place { folder: node::folder("ringmon-galera-")?, port, group, increment, snapshot })
 }
 
-/// The first one makes the cluster and its account; the others get all of it from those that are there.
+/// The first node makes the cluster and its account. The others get everything from the nodes that are there.
 fn start_node(place: Place, group: &str, first: bool, more: &[String]) -> anyhow::Result<Node> {
     let Place { folder, port, group: own_group, increment, snapshot } = place;
     if first {
@@ -94,10 +95,10 @@ fn start_node(place: Place, group: &str, first: bool, more: &[String]) -> anyhow
     Ok(node)
 }
 
-/// Until it takes writes.
+/// Waits until the node takes writes.
 ///
 /// # Errors
-/// It does not within a minute: with its last words.
+/// It does not within a minute. The error has its last words.
 pub fn synced(node: &Node) -> anyhow::Result<()> {
     let end = Instant::now() + Duration::from_secs(60);
     let sql =

@@ -27,15 +27,15 @@ pub fn start(more: &dyn Fn(&Path) -> anyhow::Result<Vec<String>>) -> anyhow::Res
     })
 }
 
-/// The system tables, in `data`.
+/// Makes the system tables in `data`.
 pub fn install(folder: &Path, user: &str) -> anyhow::Result<()> {
     own(folder, user)?;
     let datadir = format!("--datadir={}", folder.join("data").display());
     let mut command = Command::new(super::find("mariadb-install-db")?);
     command.args(["--no-defaults", &datadir, "--auth-root-authentication-method=normal", "--skip-test-db"]);
-    // Also where the machine's own name does not resolve.
+    // For machines whose own name does not resolve.
     command.args(["--skip-name-resolve", "--force", &format!("--user={user}")]);
-    // Its temporary tables are nobody else's: servers that start at the same time take each other's away.
+    // Its temporary tables go into its own folder: servers that start at the same time delete each other's.
     node::prepare(command.env("TMPDIR", folder.join("tmp")), folder)
 }
 
@@ -46,14 +46,14 @@ pub fn own(folder: &Path, user: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The server's program and the arguments that all of them have.
+/// The server's program, and the arguments that all of them have.
 pub fn program(folder: &Path, port: u16, user: &str) -> anyhow::Result<Vec<OsString>> {
     let mut program = vec![super::find("mariadbd")?.into_os_string(), "--no-defaults".into()];
     program.extend(common(folder, port, user));
     Ok(program)
 }
 
-/// What MariaDB and MySQL understand alike.
+/// Arguments that MariaDB and MySQL both understand.
 pub fn common(folder: &Path, port: u16, user: &str) -> Vec<OsString> {
     let place = |name: &str, file: &str| format!("--{name}={}", folder.join(file).display());
     [
@@ -65,7 +65,7 @@ pub fn common(folder: &Path, port: u16, user: &str) -> Vec<OsString> {
         format!("--port={port}"),
         "--skip-name-resolve".to_owned(),
         format!("--user={user}"),
-        // A COMMIT is in the kernel's hands: it outlives a killed server, and no power cut has to be outlived here.
+        // A COMMIT is in the kernel's hands: it survives a killed server. No power cut has to be survived here.
         "--innodb-flush-log-at-trx-commit=2".to_owned(),
         "--innodb-buffer-pool-size=64M".to_owned(),
         "--max-connections=1000".to_owned(),

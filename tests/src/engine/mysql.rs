@@ -1,4 +1,5 @@
-//! One MySQL of Oracle's, unpacked beside the system with the libraries it was built for: it is started by their dynamic linker.
+//! One MySQL from Oracle, unpacked beside the system with the libraries that it was built for. Their dynamic linker
+//! starts it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,12 +9,12 @@ use anyhow::{Context, bail};
 
 use super::node::{self, Node};
 
-/// Where `cargo xtask test --engines mysql` unpacks it.
+/// `cargo xtask test --engines mysql` unpacks it there.
 fn root() -> PathBuf {
     super::tools().join("mysql")
 }
 
-/// The unpacked server, by the unpacked linker.
+/// The unpacked server, started by the unpacked linker.
 fn server() -> anyhow::Result<Vec<OsString>> {
     let root = root();
     let linker = root.join("usr/lib64/ld-linux-x86-64.so.2");
@@ -52,7 +53,7 @@ pub fn start(more: &[String]) -> anyhow::Result<Node> {
     })
 }
 
-/// Its own files, which it would look for in the system.
+/// Its own files, which it would otherwise look for in the system.
 fn places(root: &Path) -> Vec<OsString> {
     let place = |name: &str, place: &str| format!("--{name}={}", root.join(place).display());
     [
@@ -60,7 +61,7 @@ fn places(root: &Path) -> Vec<OsString> {
         place("lc-messages-dir", "usr/share/mysql"),
         place("character-sets-dir", "usr/share/mysql/charsets"),
         place("plugin-dir", "usr/lib/mysql/plugin"),
-        // Its default is a folder that is not there, and then it does not start.
+        // Its default is a folder that does not exist, and then it does not start.
         "--secure-file-priv=NULL".to_owned(),
     ]
     .map(OsString::from)

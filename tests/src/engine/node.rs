@@ -1,4 +1,5 @@
-//! One server: a child of a shell that ends it, and removes its folder, when this process ends in whatever way.
+//! One server. It is a child of a shell, which ends the server and removes its folder when this process ends, in
+//! whatever way.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -17,11 +18,12 @@ use tempfile::TempDir;
 
 use crate::process::tail;
 
-/// How long a server may take to greet.
+/// How long a server may take until it greets.
 const READY: Duration = Duration::from_secs(60);
 
-/// `$1` the server's folder, then its program and arguments. Says the server's process id, then waits for a word or the end of its input:
-/// that is, of the process that started it. Only after the word `keep` does the folder stay.
+/// `$1` is the server's folder; its program and arguments follow. The shell prints the server's process id, then waits
+/// for a word or the end of its input, which is the end of the process that started it. The folder stays only after the
+/// word `keep`.
 const SHELL: &str = r#"
 trap '' INT TERM HUP
 folder=$1
@@ -35,10 +37,10 @@ wait $server 2>/dev/null
 [ "$word" = keep ] || rm -rf "$folder"
 "#;
 
-/// A server that is running, unless it was killed.
+/// A running server, unless it was killed.
 #[derive(Debug)]
 pub struct Node {
-    /// Where it listens, on 127.0.0.1.
+    /// Its port on 127.0.0.1.
     pub port: u16,
     /// Its unix socket, for the machine's own tools.
     pub socket: PathBuf,
@@ -54,7 +56,7 @@ struct Running {
 }
 
 impl Drop for Node {
-    /// The shell does the rest. A node in a static is not dropped: its shell sees the end of this process.
+    /// The shell does the rest. A node in a static is not dropped, but its shell sees the end of this process.
     fn drop(&mut self) {
         if let Some(mut running) = self.running().take() {
             drop(running.shell.stdin.take());
@@ -64,15 +66,15 @@ impl Drop for Node {
 }
 
 impl Node {
-    /// Starts it, and waits until it greets. `program` is the program with its arguments.
+    /// Starts the server and waits until it greets. `program` is the program with its arguments.
     ///
     /// # Errors
-    /// It does not start: with its last words. The folder is removed then.
+    /// It does not start. The error has its last words, and the folder is removed.
     pub(super) fn start(folder: TempDir, port: u16, program: Vec<OsString>) -> anyhow::Result<Self> {
         Self::start_once_with(folder, port, program, &[])
     }
 
-    /// The same, with arguments that it is not started again with.
+    /// The same, with arguments that a later start does not repeat.
     ///
     /// # Errors
     /// As [`Node::start`].
@@ -92,15 +94,15 @@ impl Node {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts it once more on what it left behind, and waits until it greets.
+    /// Starts the server again on what it left, and waits until it greets.
     ///
     /// # Errors
-    /// It is running, or does not start: with its last words.
+    /// It is running, or does not start. The error has its last words.
     pub fn start_again(&self) -> anyhow::Result<()> {
         self.start_again_with(&[])
     }
 
-    /// The same, with more arguments this time.
+    /// The same, with extra arguments this time.
     ///
     /// # Errors
     /// As [`Node::start_again`].
@@ -129,7 +131,7 @@ impl Node {
         ready
     }
 
-    /// Until it greets, once it has run its init file.
+    /// Waits until the server greets, after it has run its init file.
     fn greets(&self, running: &mut Running) -> anyhow::Result<()> {
         let end = Instant::now() + READY;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
@@ -137,7 +139,7 @@ impl Node {
             if let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
                 let mut greeting = [0_u8; 5];
                 stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-                // MySQL's protocol version 10; an error packet (too early) has 255 there.
+                // MySQL's protocol has version 10. An error packet (too early) has 255 there.
                 if stream.read_exact(&mut greeting).is_ok() && greeting[4] == 10 {
                     return Ok(());
                 }
@@ -147,7 +149,7 @@ impl Node {
         bail!("the database server does not greet; its last words:\n{}", self.words())
     }
 
-    /// Kills it as a power cut of its process would, and waits until it is gone. Its folder stays.
+    /// Kills the process, as a power cut would, and waits until it is gone. Its folder stays.
     ///
     /// # Errors
     /// It was not running.
@@ -160,7 +162,7 @@ impl Node {
         Ok(())
     }
 
-    /// Stops it, until [`Node::thaw`]: it holds its connections and says nothing.
+    /// Stops it until [`Node::thaw`]: it keeps its connections and does not answer.
     ///
     /// # Errors
     /// It is not running.
@@ -168,7 +170,7 @@ impl Node {
         self.signal(Signal::SIGSTOP)
     }
 
-    /// The end of [`Node::freeze`].
+    /// Ends [`Node::freeze`].
     ///
     /// # Errors
     /// It is not running.
@@ -182,7 +184,8 @@ impl Node {
         kill(running.server, signal).with_context(|| format!("cannot send {signal} to {}", running.server))
     }
 
-    /// Runs SQL as the server's root, by its socket and Debian's client; answers the rows, columns separated by tabs.
+    /// Runs SQL as the server's root, over its socket and with Debian's client. Returns the rows, with columns
+    /// separated by tabs.
     ///
     /// # Errors
     /// The statement failed.
@@ -197,26 +200,26 @@ impl Node {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Where its files are, as long as it is there.
+    /// Its folder, as long as it exists.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Its process id, for whoever reads in /proc what it costs; `None` while it is not running.
+    /// Its process id, to read in /proc what it costs; `None` while it is not running.
     #[must_use]
     pub fn pid(&self) -> Option<i32> {
         self.running().as_ref().map(|running| running.server.as_raw())
     }
 
-    /// The last lines that it logged.
+    /// The last lines of its log.
     #[must_use]
     pub fn words(&self) -> String {
         tail(&self.folder.path().join("server.log"), 30)
     }
 }
 
-/// Whether it runs: one that has ended and was not waited for does not.
+/// Whether it runs. A process that has ended and was not waited for does not.
 fn is_there(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
@@ -241,10 +244,10 @@ pub fn folder(prefix: &str) -> anyhow::Result<TempDir> {
     Ok(made)
 }
 
-/// Runs a command that prepares a server, with its words in a file.
+/// Runs a command that prepares a server, and keeps its output in a file.
 ///
 /// # Errors
-/// It failed: with its last words.
+/// It failed. The error has its last words.
 pub fn prepare(command: &mut Command, folder: &Path) -> anyhow::Result<()> {
     let log = folder.join("install.log");
     let out = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -257,10 +260,10 @@ pub fn prepare(command: &mut Command, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Does it up to three times: a port that was free may be taken a moment later.
+/// Tries up to three times: a free port may be taken a moment later.
 ///
 /// # Errors
-/// Of the third time.
+/// The error of the third attempt.
 pub fn three_times<T>(mut work: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
     work().or_else(|_| work()).or_else(|_| work())
 }

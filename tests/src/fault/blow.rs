@@ -1,4 +1,4 @@
-//! Striking.
+//! Strikes faults.
 
 use std::time::Duration;
 
@@ -16,20 +16,20 @@ use crate::view::View;
 /// A fault that struck.
 #[derive(Clone, Debug)]
 pub struct Blow {
-    /// Which.
+    /// Which fault it is.
     pub fault: Fault,
-    /// Whom.
+    /// The servers that it struck.
     pub subjects: Vec<String>,
-    /// When: taken just before the order was given, so that every time measured from it is rather too long.
+    /// Taken just before the order was given, so that every time measured from it is rather too long. In nanoseconds.
     pub at_ns: u64,
-    /// The ring before.
+    /// The ring before the fault.
     pub before: Ring,
-    /// What the agents believed before.
+    /// What the agents believed before the fault.
     pub(super) view: View,
 }
 
 impl Lab {
-    /// Strikes these servers, and remembers how things were.
+    /// Strikes these servers, and remembers the state before.
     ///
     /// # Errors
     /// It could not be done, and may be half done.
@@ -72,7 +72,8 @@ impl Lab {
         Ok(blow)
     }
 
-    /// Drops all frames of these and freezes their agents. Unlike [`Self::strike`] it does not look at the table first.
+    /// Drops all frames of these servers and freezes their agents. Unlike [`Self::strike`] it does not read the table
+    /// first.
     ///
     /// # Errors
     /// It could not be done, and may be half done.

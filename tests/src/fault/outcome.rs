@@ -12,22 +12,22 @@ use crate::event::Event;
 use crate::lab::{Lab, PATIENCE};
 use crate::ring::Ring;
 
-/// One line of `demo --json`; `None` where it does not apply. With several subjects, the latest of them counts.
+/// One line of `demo --json`; `None` where a value does not apply. With several subjects, the latest one counts.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// Which fault.
+    /// The fault's name.
     pub fault: String,
-    /// Whom it struck.
+    /// The servers that it struck.
     pub subjects: Vec<String>,
-    /// From the fault to the first opinion, by anybody, that the subject or its agent is silent.
+    /// From the fault to the first report, by any server, that the subject or its agent is silent.
     pub suspect_ms: Option<f64>,
-    /// To the first word that it is out of the table.
+    /// From the fault to the first report that it is out of the table.
     pub down_ms: Option<f64>,
-    /// Until all servers have the buddies they end with, and hear authenticated replies from them.
+    /// Until all servers have their final buddies, and hear authenticated replies from them.
     pub healed_ms: Option<f64>,
-    /// Whether `ring check` and every agent's buddies agree that the ring is whole.
+    /// Whether `ring check` and every agent's buddies say that the ring is whole.
     pub ring_ok: Option<bool>,
-    /// What was wrong, if something was.
+    /// The problem, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
@@ -38,7 +38,7 @@ impl Outcome {
         Self { fault, subjects, suspect_ms: None, down_ms: None, healed_ms: None, ring_ok: None, problem: None }
     }
 
-    /// Of a fault that could not even be made.
+    /// For a fault that could not even be struck.
     #[must_use]
     pub fn failed(fault: Fault, error: &anyhow::Error) -> Self {
         Self { ring_ok: Some(false), problem: Some(format!("{error:#}")), ..Self::new(fault, Vec::new()) }
@@ -49,8 +49,8 @@ const SILENT: [&str; 2] = ["suspect", "agent_silent"];
 const GONE: [&str; 3] = ["down", "agent_lost", "left"];
 
 impl Lab {
-    /// Waits until the pool has got over it, and says how long each step took. What does not come is a problem in the
-    /// outcome, not an error.
+    /// Waits until the pool has recovered, and returns how long each step took. A step that does not come is a problem
+    /// in the outcome, not an error.
     pub fn outcome(&mut self, blow: &Blow) -> Outcome {
         let mut outcome = Outcome::new(blow.fault, blow.subjects.clone());
         if let Err(error) = self.measure(blow, &mut outcome) {
@@ -89,7 +89,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Milliseconds until the last of the subjects had its first event of these.
+    /// Milliseconds until the last of the subjects had its first event of these kinds.
     fn first_of(&mut self, blow: &Blow, what: &str, kinds: &[&str]) -> anyhow::Result<f64> {
         let mut latest = blow.at_ns;
         for name in &blow.subjects {
@@ -102,7 +102,8 @@ impl Lab {
         Ok(ms_between(blow.at_ns, latest))
     }
 
-    /// Whoever missed a pulse says that it is back; or, if it came to miss the server's replies too, that the server is.
+    /// A server that missed a pulse says that it is back; or, if it missed the server's replies too, that the server is
+    /// back.
     fn pulse_is_back(&mut self, blow: &Blow) -> anyhow::Result<()> {
         self.until("the pulse is back for all who missed it", PATIENCE, |lab| {
             let mut missing = BTreeSet::new();
@@ -127,8 +128,8 @@ impl Lab {
         Ok(())
     }
 
-    /// Replays what the agents said since the fault, in the order of the clock, until they all have and hear the buddies
-    /// they have in the end.
+    /// Replays what the agents said since the fault, in the order of the clock, until all of them have and hear their
+    /// final buddies.
     fn healed(&self, blow: &Blow, ring: &Ring) -> anyhow::Result<f64> {
         let mut since: Vec<&Event> = self.events().iter().filter(|event| event.mono_ns >= blow.at_ns).collect();
         since.sort_by_key(|event| event.mono_ns);

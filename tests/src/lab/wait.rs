@@ -1,4 +1,4 @@
-//! Waiting for a lab, on conditions and never for luck.
+//! Waits for a lab: on conditions, never for luck.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -12,14 +12,14 @@ use crate::process::tail;
 use crate::ring::Ring;
 use crate::server::State;
 
-/// How long a pool may take for something that takes it a second, on a machine that is busy.
+/// How long a busy machine may take for something that normally takes a second.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Lab {
-    /// Asks again and again until there is an answer, reading the agents' events meanwhile.
+    /// Asks again and again until there is an answer, and reads the agents' events meanwhile.
     ///
     /// # Errors
-    /// No answer came in time: with what the agents said last. Or asking failed.
+    /// No answer came in time: the error has what the agents said last. Or asking failed.
     pub fn until<T>(
         &mut self,
         what: &str,
@@ -39,7 +39,7 @@ impl Lab {
         }
     }
 
-    /// Waits for the first event after `since_ns` that is as asked.
+    /// Waits for the first wanted event after `since_ns`.
     ///
     /// # Errors
     /// As [`Self::until`].
@@ -54,8 +54,8 @@ impl Lab {
         })
     }
 
-    /// Waits until exactly the running servers are on the ring, `ring check` finds nothing wrong, and every agent says of
-    /// its buddies what the table says and hears them.
+    /// Waits until exactly the running servers are on the ring, `ring check` finds nothing wrong, and every agent has
+    /// the buddies that the table says and hears them.
     ///
     /// # Errors
     /// As [`Self::until`].
@@ -64,7 +64,7 @@ impl Lab {
         self.until(&format!("the ring is {expected:?} and whole"), PATIENCE, |lab| lab.whole(&expected))
     }
 
-    /// Waits until no agent has said anything for this long: what went before has come to rest.
+    /// Waits until no agent has said anything for this long: what went before is over.
     ///
     /// # Errors
     /// As [`Self::until`].
@@ -78,7 +78,7 @@ impl Lab {
         })
     }
 
-    /// Listens for this long: for what must not happen, which no condition can wait for.
+    /// Listens for this long. It is for what must not happen: no condition can wait for that.
     ///
     /// # Errors
     /// A log cannot be read.
@@ -98,12 +98,12 @@ impl Lab {
         running.map(|server| server.name.clone()).collect()
     }
 
-    /// The ring, if it is whole and has these servers. While the table cannot be read it is not.
+    /// The ring, if it is whole and has exactly these servers. While the table cannot be read it is not whole.
     ///
     /// # Errors
     /// `ringmon` cannot be run.
     pub fn whole(&mut self, expected: &BTreeSet<String>) -> anyhow::Result<Option<Ring>> {
-        // What agents say costs nothing to ask; the table does, so it is asked last.
+        // The agents' events cost nothing to read, but the table does. So it is read last.
         let all_hear = expected.iter().all(|name| {
             let belief = self.view().of(name);
             let buddies = [&belief.buddies.first, &belief.buddies.second];
@@ -113,7 +113,7 @@ impl Lab {
         if !all_hear {
             return Ok(None);
         }
-        // Asked again and again. Why it could not be read is among the last words.
+        // It is asked again and again. Why it could not be read is among the last words.
         let Ok(ring) = self.ring() else { return Ok(None) };
         let agree = expected.iter().all(|name| ring.buddies(name) == Some(self.view().of(name).buddies));
         if ring.names() != *expected || !agree || self.ringmon(&["ring", "check"])?.code != 0 {
@@ -122,7 +122,7 @@ impl Lab {
         Ok(Some(ring))
     }
 
-    /// What there is to say when something did not happen.
+    /// What helps to explain why something did not happen.
     #[must_use]
     pub fn last_words(&self) -> String {
         let mut text = String::from("the last events:\n");

@@ -25,7 +25,7 @@ fn line_3_the_down_servers_other_buddy_becomes_the_new_buddy(quorum: &str) -> Re
     let voters = down.detail["voters"].as_array().map_or(0, Vec::len);
     ensure!(voters >= if quorum == "both" { 2 } else { 1 }, "voters and evidence: {}", down.detail);
     let ring = lab.until_whole()?;
-    // For the one before it was the first buddy, for the one after it the second.
+    // For the server before it, it was the first buddy; for the server after it, the second.
     ensure!(ring.buddies(&before).and_then(|b| b.first).as_ref() == Some(&after));
     ensure!(ring.buddies(&after).and_then(|b| b.second).as_ref() == Some(&before));
     ensure!(lab.view().hear_each_other(&before, &after));
@@ -69,7 +69,7 @@ fn line_3_under_both_a_server_that_one_buddy_still_hears_is_not_removed() -> Res
         let vote = |event: &Event| event.server == *voter && event.is("vote", subject);
         lab.event("each accuses the other", begin, vote)?;
     }
-    // Longer than any wait the rules have: R4 gives up its protection after three seconds.
+    // Longer than any wait in the rules: R4 gives up its protection after three seconds.
     lab.hold(Duration::from_secs(5))?;
     lab.network.change(|faults| faults.broken.clear())?;
     lab.until_whole()?;
@@ -79,13 +79,14 @@ fn line_3_under_both_a_server_that_one_buddy_still_hears_is_not_removed() -> Res
 }
 
 fn line_4_the_third_server_is_notified(quorum: &str) -> Result {
-    // A busy machine may need longer to start an agent again than agents are given.
+    // A busy machine may need longer to start an agent again than the default allows.
     let rules = vec!["agent_timeout=60s".to_owned()];
     let mut lab = Lab::pool(Options { quorum: quorum.to_owned(), rules, ..Options::built("debug") }, 5)?;
     let order = lab.ring()?.order();
     let (finder, victim, third) = (order[0].clone(), order[1].clone(), order[2].clone());
     if quorum == "single" {
-        // The third server hardly looks itself: long before it has found out the finder has removed the victim.
+        // The third server hardly looks by itself: long before it finds out, the server that found it has removed the
+        // victim.
         lab.kill(&third)?;
         lab.start(&third, &["--profile", "gentle"])?;
         lab.until_whole()?;

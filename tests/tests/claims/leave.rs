@@ -37,7 +37,7 @@ fn line_10_a_clean_shutdown_leaves_and_its_buddies_find_each_other(quorum: &str)
 #[test]
 fn line_10_with_on_stop_stay_the_row_remains_and_the_place_is_kept() -> Result {
     let agent_args = vec!["--on-stop".to_owned(), "stay".to_owned()];
-    // A busy machine may need longer to start an agent again than agents are given.
+    // A busy machine may need longer to start an agent again than the default allows.
     let rules = vec!["agent_timeout=60s".to_owned()];
     let mut lab = Lab::pool(Options { agent_args, rules, ..Options::built("debug") }, 4)?;
     let before = lab.ring()?;

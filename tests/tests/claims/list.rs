@@ -1,4 +1,4 @@
-//! Lines 5 and 6: the list of active servers, and what clients are routed by.
+//! Lines 5 and 6: the list of active servers, and how clients are routed by it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn line_5_a_down_server_leaves_the_list_of_active_servers(quorum: &str) -> Resul
     Ok(())
 }
 
-/// A HAProxy that ringmon's router tells whom to use, and clients that ask it.
+/// A HAProxy that ringmon's router keeps in step, and clients that ask it.
 fn line_6_clients_are_served_from_the_list_and_not_by_a_down_server(quorum: &str) -> Result {
     let agent_args = ["--route-port".to_owned(), PORT.to_string()].to_vec();
     let mut lab = Lab::pool(Options { quorum: quorum.to_owned(), agent_args, ..Options::built("debug") }, 4)?;
@@ -43,7 +43,7 @@ fn line_6_clients_are_served_from_the_list_and_not_by_a_down_server(quorum: &str
     for server in lab.servers() {
         webs.push(Web::start(&server.name, &server.namespace)?);
     }
-    // It is told of every server by the router: its configuration names none.
+    // The router tells it every server: its configuration names none.
     let haproxy = Haproxy::start(lab.network.hub(), lab.folder(), 0, Checks::None)?;
     let router = Router::start(&lab, &["--haproxy", &format!("{}:{BACKEND}", haproxy.socket().display())])?;
     let pace = Pace { clients: 4, every: Duration::from_millis(10), patience: Duration::from_secs(5) };

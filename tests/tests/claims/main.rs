@@ -1,4 +1,4 @@
-//! The ten lines of what was asked for, each under both quorums: `docs/claims.md` maps them.
+//! The ten lines of what was asked for, each under both quorums. `docs/claims.md` maps them.
 
 mod down;
 mod leave;
@@ -8,15 +8,15 @@ mod ring;
 use ringmon_tests::database::Choice;
 use ringmon_tests::lab::{Lab, Options};
 
-/// What a test answers: a failure comes with the last words of the lab.
+/// A failure comes with the last words of the lab.
 type Result<T = ()> = anyhow::Result<T>;
 
-/// A whole pool on an SQLite file under this quorum.
+/// A whole pool on an SQLite file, with this quorum.
 fn pool(quorum: &str, servers: u8) -> Result<Lab> {
     Lab::pool(Options { quorum: quorum.to_owned(), ..Options::built("debug") }, servers)
 }
 
-/// A whole pool on a MariaDB under this quorum.
+/// A whole pool on a MariaDB, with this quorum.
 fn pool_on_mariadb(quorum: &str, servers: u8) -> Result<Lab> {
     let database = Choice::MariaDb;
     Lab::pool(Options { quorum: quorum.to_owned(), database, ..Options::built("debug") }, servers)

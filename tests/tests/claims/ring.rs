@@ -25,7 +25,8 @@ fn line_1_each_server_pings_two_buddies_and_hears_both(quorum: &str) -> Result {
         let (first, second) = (buddies.first.context("first")?, buddies.second.context("second")?);
         ensure!(first != second && first != name && second != name, "{name}: {first}, {second}");
         for buddy in [first, second] {
-            // The status page is a moment younger than the events the lab waited for: no watch there is no reply yet.
+            // The status page is a moment younger than the events that the lab waited for. No watch there means no
+            // reply yet.
             let replies = |lab: &Lab| Result::Ok(lab.board(&name)?.watch(&buddy).map_or(0, |w| w.reading.replies));
             let before = replies(&lab)?;
             let more = |lab: &mut Lab| Ok((replies(lab)? > before + 10).then_some(()));
@@ -66,7 +67,7 @@ fn line_7_a_new_server_splices_in_beside_a_random_one(quorum: &str) -> Result {
         ensure!(without == before, "the others keep their order: {before:?}, {without:?}");
         places.extend(chosen.map(|chosen| (number, chosen)));
     }
-    // Always after the one that came before, or always after the oldest: 1 in 8! by chance, each.
+    // Always after the newest one, or always after the oldest: each happens by chance once in 8!.
     let newest = places.iter().all(|(number, chosen)| *chosen == format!("s{}", number - 1));
     let oldest = places.iter().all(|(_, chosen)| chosen == "s1");
     ensure!(!newest && !oldest, "no random places: {places:?}");

@@ -1,4 +1,4 @@
-//! HAProxy without a router: it asks every server's agent, and its own checks see who is dead.
+//! HAProxy without a router: it asks every server's agent, and its own checks see which servers are dead.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -20,7 +20,7 @@ use crate::Result;
 const PORT: u16 = 7466;
 const SERVERS: u8 = 3;
 
-/// A pool with web servers whose agents answer, and HAProxy and clients before them. Dropped in this order.
+/// A pool with web servers whose agents answer, with HAProxy and clients before them. It is dropped in this order.
 struct Scene {
     clients: Clients,
     haproxy: Haproxy,
@@ -74,7 +74,7 @@ impl Scene {
         .with_context(|| format!("HAProxy says {last:?}"))
     }
 
-    /// Nobody was refused since this was last asked, and somebody came.
+    /// No client was refused since the last call, and some came.
     fn all_served(&self) -> Result {
         let requests = self.clients.take();
         let failed: Vec<_> = requests.iter().filter(|request| request.answer.is_err()).collect();
@@ -87,7 +87,7 @@ impl Scene {
     }
 }
 
-/// What the agent of this server answers.
+/// The answer of this server's agent.
 fn says(lab: &Lab, name: &str) -> Result<String> {
     let server = lab.server(name)?;
     let at = (address(server.number), PORT);
@@ -106,7 +106,7 @@ fn haproxy_asks_the_agents_and_no_client_is_lost_by_a_drain_or_a_clean_shutdown(
     scene.until("s1", "UP")?;
     scene.all_served()?;
 
-    // A router would be told of it; a HAProxy has to come and ask, and is waited for.
+    // A router would be told of it. A HAProxy has to ask, and is waited for.
     scene.lab.signal("s2", Signal::SIGTERM)?;
     scene.until("s2", "DRAIN (agent)")?;
     let ended = scene.lab.server("s2")?.agent()?.wait(PATIENCE)?;
@@ -134,7 +134,7 @@ fn haproxy_sees_a_failing_service_by_its_agent_and_a_dead_server_by_itself() -> 
     Ok(())
 }
 
-/// Nobody who asks can be told what an agent does not know.
+/// An agent cannot tell HAProxy what it does not know.
 #[test]
 fn an_agent_that_is_away_or_does_not_know_its_place_takes_no_client_away() -> Result {
     let mut scene = Scene::start(Choice::MariaDb)?;

@@ -1,5 +1,5 @@
-//! The database is away for a minute. Probing goes on, two servers die, one comes; nobody is removed meanwhile, and everything is put right when
-//! the database is back.
+//! The database is away for a minute. Probing goes on, two servers die, one joins. Nobody is removed meanwhile, and
+//! everything is put right when the database is back.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ use ringmon_tests::lab::{Lab, Options, PATIENCE};
 use crate::Result;
 
 const AWAY: Duration = Duration::from_secs(60);
-/// A service manager's pause before it starts a service again.
+/// The pause of a service manager before it starts a service again.
 const RESTART: Duration = Duration::from_secs(1);
 const NEWCOMER: &str = "s7";
 
-/// What a service manager does for the newcomer: starts it, and again a pause after it has ended.
+/// What a service manager does for the new server: it starts it, and starts it again a pause after it has ended.
 #[derive(Default)]
 struct Service {
     starts: u32,

@@ -1,4 +1,4 @@
-//! What `cargo xtask bench detect` measures can be measured: a few trials, of agents as tests build them.
+//! What `cargo xtask bench detect` measures can be measured: a few trials, with agents as tests build them.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::Result;
 
 const PROFILE: Profile = Profile::Default;
 const SEED: u64 = 7;
-/// More patience than measuring has: here a busy machine may be what takes so long.
+/// More patience than a measurement has: here the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn trials(count: usize) -> Trials {
@@ -25,7 +25,7 @@ fn trials(count: usize) -> Trials {
     Trials { count, calm: PROFILE.calm(), spread: ms(60), limit: LIMIT, seed: SEED }
 }
 
-/// All were seen, none before it could be, none as late as the limit.
+/// All were seen, none before that was possible, and none as late as the limit.
 fn plausible(trialled: &Trialled, count: usize) -> Result {
     println!("{trialled:?}");
     let samples = &trialled.samples;

@@ -1,4 +1,4 @@
-//! Every fault of the demo, on both kinds of database, and what else happens to agents.
+//! Every fault of the demo, on both kinds of database, and other things that happen to agents.
 
 use anyhow::{Context, ensure};
 use ringmon_tests::clock::now_ns;
@@ -9,7 +9,7 @@ use ringmon_tests::lab::{Lab, Options};
 
 use crate::{Result, patient_pool, pool};
 
-/// Strikes, waits until it healed, and fails with what was wrong.
+/// Strikes, waits until the pool has healed, and fails with what was wrong.
 fn heals(lab: &mut Lab, fault: Fault, turn: usize) -> Result {
     let subjects = fault.subjects(lab, &lab.ring()?, turn);
     let blow = lab.strike(fault, &subjects)?;
@@ -84,7 +84,7 @@ fn the_database_away_stops_nobody_from_probing_and_nothing_is_replayed() -> Resu
     let mut lab = Lab::pool(Options { database: Choice::MariaDb, ..Options::built("debug") }, 3)?;
     let all = lab.expected();
     lab.database.mariadb().context("a MariaDB")?.process().freeze()?;
-    // A blip while the database is away: seen, over before the database is back, and so of no consequence.
+    // A blip while the database is away: it is seen, and over before the database is back, so it has no consequence.
     let port = lab.server("s2")?.number;
     let begin = now_ns();
     lab.network.change(|faults| faults.isolated = [port].into())?;

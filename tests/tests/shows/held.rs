@@ -1,5 +1,5 @@
-//! Somebody holds the whole server table for a minute, as a dump or a forgotten transaction does. Nobody can write; probing and judging go on,
-//! and what was seen is written once the table is free.
+//! Another program locks the whole server table for a minute, as a dump or a forgotten transaction does. No agent can
+//! write, but probing and judging go on, and what was seen is written once the table is free.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +26,8 @@ fn a_table_held_for_a_minute_stops_nothing_but_the_writing() -> Result {
     let database = lab.database.mariadb().context("a MariaDB")?;
     let asked = now_ns();
     let holder = database.client(&hold)?;
-    // Not from INNODB_TRX: who asks it more than ten times a second is answered from a copy that is never made anew.
+    // Not from INNODB_TRX: if it is read more than ten times a second, MariaDB answers from a copy that is never
+    // renewed.
     lab.until("the table is held", Duration::from_secs(10), |lab| {
         let free = lab.database.sql("SELECT name FROM server FOR UPDATE SKIP LOCKED")?;
         Ok(free.trim().is_empty().then_some(()))

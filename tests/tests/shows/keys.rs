@@ -25,7 +25,8 @@ fn a_pool_gets_a_new_key_and_nobody_falls_silent() -> Result {
     }
     lab.hold(Duration::from_secs(1))?;
     lab.until_whole()?;
-    // Not a vote: nobody accuses a host that it does not suspect, and an agent whose pulse is late has lost no probe.
+    // A vote is not bad: no server accuses a host that it does not suspect, and an agent with a late pulse has lost no
+    // probe.
     let bad = ["suspect", "down", "agent_lost"];
     let ill = lab.events().iter().find(|event| event.mono_ns >= began && bad.contains(&event.event.as_str()));
     ensure!(ill.is_none(), "a probe was lost: {ill:?}");
@@ -33,14 +34,14 @@ fn a_pool_gets_a_new_key_and_nobody_falls_silent() -> Result {
         let unknown = lab.board(name)?.count("verdicts", "unknown_key");
         ensure!(unknown == 0, "{name} got {unknown} probes with a key that it did not know");
     }
-    // And the pool still sees who dies.
+    // And the pool still sees which servers die.
     let victim = lab.ring()?.order()[0].clone();
     lab.strike(ringmon_tests::fault::Fault::Crash, std::slice::from_ref(&victim))?;
     lab.until_whole()?;
     Ok(())
 }
 
-/// It answers nothing, so nobody knows what it knows. (It would be removed after the agent timeout, if it had one that short.)
+/// It answers nothing, so nobody knows what it knows. (With a shorter agent timeout it would be removed.)
 #[test]
 fn an_agent_that_shows_nothing_stops_the_rotation_and_loses_nothing() -> Result {
     let rules = vec!["agent_timeout=60s".to_owned()];

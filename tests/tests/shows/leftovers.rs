@@ -1,4 +1,4 @@
-//! Nothing stays behind, however a lab ends.
+//! Nothing is left behind, however a lab ends.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use ringmon_tests::turn::Turn;
 
 use crate::{Result, pool};
 
-/// Set for the copy of this test program that is to be ended from outside.
+/// Set for the copy of this test program that is ended from outside.
 const VICTIM: &str = "LAB_TO_BE_ENDED";
 const UP: &str = "the lab is up";
 
@@ -36,12 +36,12 @@ fn a_lab_that_ends_in_the_middle_of_a_fault_leaves_nothing() -> Result {
     for pid in pids {
         ensure!(kill(Pid::from_raw(pid), None).is_err(), "process {pid} is still there");
     }
-    // Labs of other tests hold programs in this process too: those cannot be told from leftovers while they last.
+    // Labs of other tests hold programs in this process too. While they run, those look like leftovers.
     let _turn = Turn::wait();
     no_leftovers("nobody", &before)
 }
 
-/// Not a test of its own: what [`a_lab_that_is_ended_by`] starts as another process.
+/// This is no test of its own: [`a_lab_that_is_ended_by`] starts it as another process.
 fn be_the_victim() -> Result {
     let mut lab = pool(3)?;
     println!("{UP}");
@@ -52,10 +52,10 @@ fn a_lab_that_is_ended_by(signal: Signal, test: &str) -> Result {
     if std::env::var_os(VICTIM).is_some() {
         return be_the_victim();
     }
-    // No other lab of this process may come meanwhile. The victim is another one, with turns of its own.
+    // No other lab of this process may start meanwhile. The victim is another process, with turns of its own.
     let _turn = Turn::wait();
     let before = Census::take()?;
-    // Of its own, because other tests make folders at the same time.
+    // A folder of its own, because other tests make folders at the same time.
     let home = tempfile::tempdir()?;
     let run = format!("{}-{test}", std::process::id());
     let mut child = Command::new(std::env::current_exe()?)
@@ -66,7 +66,7 @@ fn a_lab_that_is_ended_by(signal: Signal, test: &str) -> Result {
         .stdout(Stdio::piped())
         .spawn()?;
     let out = BufReader::new(child.stdout.take().context("a pipe")?);
-    // Dropping the rest of the pipe would end the child before the signal does.
+    // If the rest of the pipe were dropped, the child would end before the signal comes.
     let mut lines = out.lines();
     let up = lines.by_ref().map_while(std::result::Result::ok).any(|line| line.contains(UP));
     kill(Pid::from_raw(i32::try_from(child.id())?), signal)?;
@@ -79,7 +79,7 @@ fn a_lab_that_is_ended_by(signal: Signal, test: &str) -> Result {
     }
     ensure!(up, "the other lab did not come up");
     no_leftovers(&run, &before)?;
-    // Who is killed cannot remove its folder, which holds nothing but files.
+    // A killed process cannot remove its folder, which contains only files.
     let stayed: Vec<_> = std::fs::read_dir(home.path())?.flatten().map(|entry| entry.path()).collect();
     ensure!(signal == Signal::SIGKILL || stayed.is_empty(), "a folder stayed: {stayed:?}");
     Ok(())

@@ -1,4 +1,5 @@
-//! What has to be shown besides the ten lines: the wire, broken rings, the pool's rules, every fault, nothing left behind.
+//! What has to be shown besides the ten lines: the wire, broken rings, the pool's rules, every fault, and that nothing
+//! is left behind.
 
 mod agent_check;
 mod away;
@@ -16,15 +17,16 @@ mod wire;
 
 use ringmon_tests::lab::{Lab, Options};
 
-/// What a test answers: a failure comes with the last words of the lab.
+/// A failure comes with the last words of the lab.
 type Result<T = ()> = anyhow::Result<T>;
 
-/// A whole pool on an SQLite file, quorum both, no brake.
+/// A whole pool on an SQLite file, with quorum both and no brake.
 fn pool(servers: u8) -> Result<Lab> {
     Lab::pool(Options { rules: vec!["brake=1".to_owned()], ..Options::built("debug") }, servers)
 }
 
-/// The same, for tests that start an agent again in its place: a busy machine may need longer for that than an agent is given.
+/// The same, for tests that start an agent again in its place: a busy machine may need longer for that than the default
+/// allows.
 fn patient_pool(servers: u8) -> Result<Lab> {
     let rules = vec!["brake=1".to_owned(), "agent_timeout=60s".to_owned()];
     Lab::pool(Options { rules, ..Options::built("debug") }, servers)

@@ -1,4 +1,4 @@
-//! The flight recorder of real agents: why was a server removed, and does the core come to the same again?
+//! The flight recorder of real agents: why was a server removed, and does the core decide the same again?
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use ringmon_tests::lab::{Lab, Options, PATIENCE, Said};
 
 use crate::Result;
 
-/// A whole pool whose agents record, each into a folder of its own.
+/// A whole pool whose agents record, each into its own folder.
 fn recorded(servers: u8) -> Result<Lab> {
     let mut lab = Lab::new(Options { rules: vec!["brake=1".to_owned()], ..Options::built("debug") })?;
     for number in 1..=servers {
@@ -50,7 +50,7 @@ fn a_replay_tells_why_a_crashed_server_was_removed() -> Result {
     let buddies = [buddies.first.context("two buddies")?, buddies.second.context("two buddies")?];
     let mut removers = 0;
     for name in &buddies {
-        // What was told reaches the file at once, by another thread.
+        // What was told reaches the file at once, through another thread.
         let mut last = None;
         let told = lab.until("the recording tells of it", PATIENCE, |lab| {
             let said = last.insert(replay(lab, name, &["--why", "s2"])?);
@@ -99,7 +99,7 @@ fn a_recording_has_no_key_of_the_pool() -> Result {
     let key = kept["keys"][0][1].as_array().context("a key is kept")?;
     let key: Vec<u8> = key.iter().filter_map(|byte| byte.as_u64()?.try_into().ok()).collect();
     ensure!(key.len() == 16, "{key:?}");
-    // MessagePack writes a list of small numbers with a byte before each that is 128 or more.
+    // MessagePack writes a list of small numbers with an extra byte before each number of 128 or more.
     let listed: Vec<u8> = key.iter().flat_map(|b| if *b < 128 { vec![*b] } else { vec![0xcc, *b] }).collect();
     for file in bytes(&flight(&lab, "s1")?)? {
         for secret in [&key, &listed] {

@@ -1,4 +1,5 @@
-//! Routing servers, and the router itself, come and go: what the routes are then. With a real HAProxy and a real Prometheus.
+//! Routing servers and the router itself stop and start: what the routes are then. With a real HAProxy and a real
+//! Prometheus.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -29,7 +30,7 @@ fn router(lab: &Lab, haproxy: &Haproxy) -> Result<Router> {
     Router::start(lab, &["--haproxy", &socket, "--haproxy-dynamic", "off"])
 }
 
-/// Waits until HAProxy uses exactly these.
+/// Waits until HAProxy uses exactly these servers.
 fn uses(lab: &mut Lab, haproxy: &Haproxy, router: &Router, names: &[&str]) -> Result {
     let wanted: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut last = BTreeSet::new();
@@ -58,7 +59,7 @@ fn haproxy_reloaded_or_restarted_and_a_router_killed_get_the_routes_again() -> R
     drop(old);
     haproxy.restart()?;
     uses(&mut lab, &haproxy, &router, &["s1", "s3", "s4"])?;
-    // Somebody's hand.
+    // Somebody changes it by hand.
     let said = haproxy.ask(&format!("set server {BACKEND}/s2 state ready"))?;
     ensure!(said.trim().is_empty(), "HAProxy does so in silence: {said}");
     uses(&mut lab, &haproxy, &router, &["s1", "s3", "s4"])?;
@@ -73,7 +74,7 @@ fn haproxy_reloaded_or_restarted_and_a_router_killed_get_the_routes_again() -> R
     uses(&mut lab, &haproxy, &router, &["s1", "s2", "s4"])
 }
 
-/// A minute without a database: nothing changes, also not for a router and a HAProxy that begin meanwhile.
+/// A minute without a database: nothing changes, also not for a router and a HAProxy that start meanwhile.
 #[test]
 fn the_database_away_for_a_minute_leaves_the_routes_as_they_were() -> Result {
     let mut lab = pool(Choice::MariaDb)?;
@@ -90,7 +91,7 @@ fn the_database_away_for_a_minute_leaves_the_routes_as_they_were() -> Result {
     router.kill()?;
     haproxy.restart()?;
     router.start_again(&lab)?;
-    // Began with the list that was kept.
+    // They started with the kept list.
     uses(&mut lab, &haproxy, &router, &["s1", "s3", "s4"])?;
     ensure!(board(&lab)?["stale"] == true, "{}", board(&lab)?);
     let mut seen = BTreeSet::new();
@@ -118,7 +119,8 @@ fn prometheus_discovers_the_pool_and_loses_a_dead_server() -> Result {
     let (folder, at) = (lab.folder().join("prometheus"), SocketAddr::from(([127, 0, 0, 1], 9090)));
     std::fs::create_dir_all(&folder)?;
     let config = format!(
-        "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: pool\n  http_sd_configs:\n  - url: http://{HTTP}/http_sd\n    refresh_interval: 1s\n"
+        "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: pool\n  http_sd_configs:\n  \
+         - url: http://{HTTP}/http_sd\n    refresh_interval: 1s\n"
     );
     std::fs::write(folder.join("prometheus.yml"), config)?;
     let args = [
@@ -134,7 +136,7 @@ fn prometheus_discovers_the_pool_and_loses_a_dead_server() -> Result {
     };
     let prometheus = Process::start(lab.network.hub(), launch)?;
     let targets = |lab: &Lab| -> Result<BTreeSet<String>> {
-        // It takes its time to listen.
+        // It needs a while until it listens.
         let Ok(text) = http::body(lab.network.hub(), at, "/api/v1/targets?state=active") else {
             return Ok(BTreeSet::new());
         };

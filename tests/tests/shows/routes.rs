@@ -1,5 +1,5 @@
-//! The routes: who is in them after what, told by the agents themselves. The router looks at the whole table once a minute here, so
-//! whatever is known sooner was told.
+//! Which servers are in the routes, and when, as the agents tell it. The router reads the whole table only once a
+//! minute here, so whatever is known sooner was told.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn a_crashed_server_is_routed_no_more_once_somebody_votes_and_back_when_it_is() 
     let watching = Watching::start(&mut lab, "routes", &RARELY)?;
     lab.quiet(Duration::from_millis(500))?;
     let victim = lab.ring()?.order()[1].clone();
-    // In a frozen pool votes are cast, and nobody is removed: what a vote does to the routes can be seen for as long as it takes.
+    // In a frozen pool votes are cast, but no server is removed. So the effect of a vote on the routes stays visible.
     lab.must(&["pool", "freeze"])?;
     let blow = lab.strike(Fault::Crash, std::slice::from_ref(&victim))?;
     watching.until(&mut lab, "a vote takes it out of the routes, and nobody else", |list| {
@@ -51,7 +51,7 @@ fn a_server_that_drains_or_leaves_is_routed_no_more_at_once() -> Result {
     for _ in 0..20 {
         ensure!(lab.must(&["route", "pick"])?.trim() != "10.77.0.2");
     }
-    // A restart does not end it.
+    // A restart does not end the drain.
     lab.kill("s2")?;
     lab.start("s2", &[])?;
     lab.until_whole()?;
@@ -67,7 +67,7 @@ fn a_server_that_drains_or_leaves_is_routed_no_more_at_once() -> Result {
     Ok(())
 }
 
-/// One crash, one killed agent and one drained server, with clients that keep asking HAProxy.
+/// One crash, one killed agent and one drained server, while clients keep asking HAProxy.
 #[test]
 fn haproxy_sends_clients_to_living_servers_and_loses_none_by_a_drain_or_a_killed_agent() -> Result {
     let mut scene = Scene::start("debug", By::Ringmon, 4, Choice::Sqlite, 1)?;
@@ -103,7 +103,7 @@ fn a_broken_link_takes_nobody_out_of_the_routes() -> Result {
     Ok(())
 }
 
-/// The pool's own brake is off, so that only the routes' threshold is left.
+/// The pool's own brake is off, so that only the threshold of the routes is left.
 #[test]
 fn agents_that_vanish_together_are_kept_in_the_routes_and_servers_that_die_are_not() -> Result {
     let mut lab = pool(10)?;
@@ -117,7 +117,7 @@ fn agents_that_vanish_together_are_kept_in_the_routes_and_servers_that_die_are_n
     lab.strike(Fault::Return, &dead)?;
     lab.until_whole()?;
     watching.until(&mut lab, "all are back", |list| list.routed().len() == 10)?;
-    // Eight of ten agents end at the same moment, for a bad update say; the servers go on serving.
+    // Eight of ten agents end at the same moment, for example because of a bad update. Their servers go on serving.
     let order = lab.ring()?.order();
     let vanishing: Vec<String> = order.iter().filter(|name| ![&order[0], &order[5]].contains(name)).cloned().collect();
     lab.strike(Fault::AgentKill, &vanishing)?;

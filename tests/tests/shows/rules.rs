@@ -10,13 +10,13 @@ use ringmon_tests::lab::{Lab, Options};
 
 use crate::{Result, pool};
 
-/// Long enough for every rule to have had its say: R4's three seconds are the longest wait there is.
+/// Long enough for every rule: R4's three seconds are the longest wait.
 const HOLD: Duration = Duration::from_secs(5);
 
 #[test]
 fn ring_check_finds_a_ring_broken_by_hand_and_names_the_rows() -> Result {
     let mut lab = pool(4)?;
-    // Frozen agents: nobody is to react to what is done to the table.
+    // The agents are frozen, so that none reacts to what is done to the table.
     for server in lab.servers() {
         server.agent()?.freeze()?;
     }
@@ -40,7 +40,7 @@ fn ring_check_finds_a_ring_broken_by_hand_and_names_the_rows() -> Result {
     Ok(())
 }
 
-/// Nobody was removed since then, by the table and by every word.
+/// No server was removed since then, by the table and by every event.
 fn nobody_removed(lab: &Lab, since_ns: u64, expected: &BTreeSet<String>) -> Result {
     let gone = ["down", "agent_lost"];
     let told = lab.events().iter().find(|event| event.mono_ns >= since_ns && gone.contains(&event.event.as_str()));
@@ -91,7 +91,7 @@ fn agents_that_only_observe_remove_nobody() -> Result {
 
 #[test]
 fn the_brake_freezes_the_pool_when_too_many_go() -> Result {
-    // Half of eight within ten minutes: the fifth is one too many.
+    // The brake allows half of eight within ten minutes: the fifth is one too many.
     let mut lab = Lab::pool(Options::built("debug"), 8)?;
     for _ in 0..2 {
         let pair = Fault::AdjacentCrash.subjects(&lab, &lab.ring()?, 0);
@@ -113,7 +113,7 @@ fn the_brake_freezes_the_pool_when_too_many_go() -> Result {
     Ok(())
 }
 
-/// A cut between the two groups; both reach the database. Whatever is said, nobody is removed, and it heals.
+/// A cut between the two groups, which both reach the database. Nobody is removed, whatever is said, and the cut heals.
 fn halves(groups: impl Fn(&[String]) -> [Vec<String>; 2]) -> Result {
     let mut lab = pool(6)?;
     let all = lab.expected();

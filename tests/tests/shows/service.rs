@@ -1,5 +1,6 @@
-//! The service of a server: one that fails is left by the routes and not by the ring, and one that is about to end is left by its
-//! clients first. The router looks at the whole table once a minute where it is to be told, and often where it is to miss nothing.
+//! The service of a server. A failing one leaves the routes and not the ring. A server that is about to end first loses
+//! its clients. The router reads the whole table once a minute where it is to be told, and often where it must miss
+//! nothing.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -15,17 +16,17 @@ use ringmon_tests::server::State;
 use crate::{Result, pool};
 
 const RARELY: [&str; 2] = ["--poll", "1m"];
-/// As routers do: one that has just begun to follow may miss what is told at that moment.
+/// As routers do by default. A router that has just begun to follow may miss what is told at that moment.
 const EVERY_SECOND: [&str; 2] = ["--poll", "1s"];
 const PORT: u16 = 8080;
 
-/// A service of this server, until it is dropped. It accepts when it is asked to; its kernel does at once.
+/// A service of this server, until it is dropped. It accepts connections when asked to; its kernel does so at once.
 fn serve(lab: &Lab, name: &str) -> Result<TcpListener> {
     let bound = lab.server(name)?.namespace.run(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)))?;
     bound.context("the service cannot listen")
 }
 
-/// Three servers and `s4`, which has a service, and an agent that is told this. And the routes.
+/// Three servers, and `s4` with a service and an agent with these arguments; and the routes.
 fn with_service(words: &[&str], poll: &[&str]) -> Result<(Lab, Watching, TcpListener)> {
     let mut lab = pool(3)?;
     lab.add("s4")?;
@@ -37,7 +38,7 @@ fn with_service(words: &[&str], poll: &[&str]) -> Result<(Lab, Watching, TcpList
     Ok((lab, watching, service))
 }
 
-/// Somebody who is served by `s4`: both ends.
+/// A client of `s4`: both ends of the connection.
 fn client(lab: &Lab, service: &TcpListener) -> Result<(TcpStream, TcpStream)> {
     let connected = lab.network.hub().run(|| TcpStream::connect((address(4), PORT)))?;
     let client = connected.context("the client cannot connect")?;
@@ -48,13 +49,13 @@ fn client(lab: &Lab, service: &TcpListener) -> Result<(TcpStream, TcpStream)> {
 #[test]
 fn a_service_that_fails_leaves_the_routes_and_not_the_ring_and_comes_back() -> Result {
     let check = format!("tcp:127.0.0.1:{PORT}");
-    // Nothing that the agent was told by its environment, such as a password, reaches a check: or this one would fail.
+    // A check must get nothing from the agent's environment, such as a password. Otherwise this check would fail.
     let script = tempfile::NamedTempFile::new().context("no temporary file")?;
     std::fs::write(script.path(), "env | grep -q ^RINGMON_ && exit 1; exit 0\n").context("cannot write a script")?;
     let clean = format!("exec:/bin/sh {}", script.path().display());
     let words = ["--check", &check, "--check", &clean, "--check-interval", "250ms", "--check-timeout", "200ms"];
     let (mut lab, watching, service) = with_service(&words, &RARELY)?;
-    // The router's word that it follows is on its way.
+    // The router's notice that it follows is on its way.
     lab.quiet(Duration::from_millis(500))?;
     lab.event("it works", 0, |event| event.is("service", "s4") && event.detail["health"] == "passing")?;
     let begin = now_ns();
@@ -74,7 +75,7 @@ fn a_service_that_fails_leaves_the_routes_and_not_the_ring_and_comes_back() -> R
             Ok(board.watch("s4").is_some_and(|watch| watch.reading.health == "failing").then_some(()))
         })?;
     }
-    // What is scraped is of the agent's last look around, a little older than what it tells.
+    // The metrics come from the agent's last board, which is a little older than what it tells.
     lab.until("its metrics say so", Duration::from_secs(10), |lab| {
         let metrics = lab.server("s4")?.http("/metrics")?;
         Ok(metrics.contains(&format!("ringmon_check_passing{{check=\"{check}\"}} 0")).then_some(()))

@@ -1,4 +1,4 @@
-//! Who answers probes, and the server that nobody ever heard.
+//! What answers probes, and the server that nobody ever heard.
 
 use anyhow::{Context, ensure};
 use nix::sys::signal::Signal;
@@ -9,7 +9,7 @@ use ringmon_tests::server::State;
 
 use crate::{Result, pool};
 
-/// In this mode every probe is answered by XDP: the kernel's own ICMP counters stand still.
+/// In this mode XDP answers every probe: the kernel's own ICMP counters stand still.
 fn the_kernels_icmp_stands_still(mode: &str) -> Result {
     let agent_args = vec!["--datapath".to_owned(), mode.to_owned()];
     let mut lab = Lab::pool(Options { agent_args, ..Options::built("debug") }, 3)?;
@@ -29,7 +29,7 @@ fn the_kernels_icmp_stands_still(mode: &str) -> Result {
         lab.until("XDP has answered fifty more", PATIENCE, |lab| Ok((answered(lab)? > xdp + 50).then_some(())))?;
         ensure!(kernel(&lab)? == before, "the kernel answered too: {before:?} became {:?}", kernel(&lab)?);
     }
-    // And the counters do count: an ordinary ping passes through XDP to the kernel, which answers.
+    // The counters do count: an ordinary ping passes XDP, and the kernel answers it.
     let (pinger, pinged) = (lab.server("s1")?, lab.server("s2")?);
     let before = pinged.icmp("OutEchoReps")?;
     let address = ringmon_tests::network::address(pinged.number).to_string();
@@ -53,7 +53,7 @@ fn a_server_dead_before_anybody_probed_it_is_found_and_removed() -> Result {
     let agent_args = vec!["--on-stop".to_owned(), "stay".to_owned()];
     let mut lab = Lab::pool(Options { agent_args, ..Options::built("debug") }, 4)?;
     let victim = "s2";
-    // Everybody stops and keeps the place; the victim never comes back, and nobody remembers how to reach it.
+    // All servers stop and keep their place. The victim never comes back, and no server remembers how to reach it.
     for name in ["s1", "s2", "s3", "s4"] {
         lab.signal(name, Signal::SIGTERM)?;
         lab.server(name)?.agent()?.wait(PATIENCE)?;
@@ -84,7 +84,7 @@ fn a_probe_that_cannot_be_resolved_is_a_miss_and_counted_as_such() -> Result {
     let victim = "s3";
     lab.strike(Fault::Crash, &[victim.to_owned()])?;
     for name in ["s1", "s2"] {
-        // It fails where entries come and go meanwhile; whether it did what it should is what is waited for.
+        // It fails when entries come and go meanwhile. The test waits for the effect instead.
         let _ = lab.server(name)?.namespace.command("ip", &["neigh", "flush", "all"], "");
     }
     lab.until("its silence is counted as unresolved", PATIENCE, |lab| {

@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use crate::progress::print;
 
-/// JSON lines, each there as soon as it was measured, and one table at the end.
+/// JSON lines, each as soon as it was measured, and one table at the end.
 pub struct Output {
     lines: Lines,
     markdown: Option<PathBuf>,
@@ -21,10 +21,11 @@ enum Lines {
 }
 
 impl Output {
-    /// Lines to this file (`-`: to stdout, and the table to stderr), the table to stdout, and to that file as well.
+    /// Lines go to the file `json` (`-`: to stdout, and the table to stderr). The table goes to stdout, and to
+    /// `markdown` as well.
     ///
     /// # Errors
-    /// The file of the lines cannot be written: said before anything is measured.
+    /// The file of the lines cannot be written. This comes before anything is measured.
     pub fn open(json: Option<&Path>, markdown: Option<&Path>) -> anyhow::Result<Self> {
         let lines = match json {
             None => Lines::Nowhere,
@@ -37,8 +38,6 @@ impl Output {
         Ok(Self { lines, markdown: markdown.map(Path::to_owned) })
     }
 
-    /// One more line.
-    ///
     /// # Errors
     /// The file cannot be written.
     pub fn line(&mut self, text: &str) -> anyhow::Result<()> {
@@ -52,8 +51,6 @@ impl Output {
         Ok(())
     }
 
-    /// The table.
-    ///
     /// # Errors
     /// The file cannot be written.
     pub fn table(&self, text: &str) -> anyhow::Result<()> {

@@ -12,31 +12,31 @@ use ringmon_tests::database::Choice;
 
 use super::Detect;
 
-/// How long a quiet pool is watched at a time; the machine without one twice as long.
+/// How long a quiet pool is watched at a time. The machine without a pool is watched twice as long.
 pub const QUIET: Duration = Duration::from_secs(5);
-/// So often. Spans of one pool differ by 6 to 22 %; from one start to the next the same build took 3.7 and 6.1 ms/s, which no number of
-/// spans shows: run it again before believing it.
+/// How many such spans. The spans of one pool differ by 6 to 22 %. From one start to the next the same build took 3.7
+/// and 6.1 ms/s, which no number of spans shows: repeat the run before you believe it.
 pub const SPANS: u32 = 5;
-/// How long after its start a pool is called quiet.
+/// How long after its start a pool counts as quiet.
 pub const SETTLE: Duration = Duration::from_secs(3);
 
-/// Where the table is when crash-commit is measured.
+/// Where the server table is for crash-commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Tables {
     /// In an SQLite file.
     Sqlite,
     /// In a MariaDB on the bridge.
     Mariadb,
-    /// In the one, and then in the other.
+    /// First in the one, then in the other.
     Both,
 }
 
-/// Whose pool.
+/// The pool under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
     /// ringmon's agents.
     Agents(Profile, Mode, Choice),
-    /// Others.
+    /// Other detectors.
     Peers(Peer),
 }
 
@@ -50,14 +50,13 @@ impl Who {
     }
 }
 
-/// One pool, and what is measured of it.
+/// A pool, and what is measured in it.
 #[derive(Clone, Debug)]
 pub struct Stage {
     pub who: Who,
     pub cases: Vec<Case>,
 }
 
-/// Everything.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub stages: Vec<Stage>,
@@ -66,7 +65,7 @@ pub struct Plan {
     pub servers: u8,
 }
 
-/// Loss last: what a watch has learned of it would make it patient in the next case.
+/// Loss comes last: what a watch has learned from it would make it patient in the next case.
 const SUSPECTED: [Case; 6] =
     [Case::Quiet, Case::Crash, Case::AgentKill, Case::AgentStop, Case::CrashHogs, Case::CrashLoss];
 const STEADY: [Case; 3] = [Case::Hogs, Case::Loss, Case::Both];
@@ -86,7 +85,7 @@ impl Plan {
             stages.push(Stage { who: agents(Mode::Observe), cases: wanted(&SUSPECTED) });
             stages.push(Stage { who: agents(Mode::Act), cases: wanted(&STEADY) });
         }
-        // Only of the default profile: it is the one that promises a time for this.
+        // Only for the default profile, because only that one promises a time for this.
         for database in databases(detect.database).into_iter().filter(|_| profiles.contains(&Profile::Default)) {
             let who = Who::Agents(Profile::Default, Mode::Act, database);
             stages.push(Stage { who, cases: wanted(&[Case::CrashCommit]) });
@@ -107,7 +106,7 @@ impl Plan {
         self.stages.iter().any(|stage| matches!(stage.who, Who::Peers(_)))
     }
 
-    /// How many trials this case of this pool has; 0: it has none.
+    /// How many trials this case has in this pool; 0: it has none.
     pub fn trials_of(&self, who: &Who, case: Case) -> usize {
         let asked = match who {
             Who::Agents(profile, ..) => profile.trials(self.trials),
@@ -120,7 +119,7 @@ impl Plan {
         }
     }
 
-    /// About how long a case takes, from what it took elsewhere.
+    /// About how long a case takes, from experience.
     pub fn estimate_of(&self, who: &Who, case: Case) -> Duration {
         let calm = match who {
             Who::Agents(profile, ..) => profile.calm(),
@@ -141,7 +140,7 @@ impl Plan {
         }
     }
 
-    /// All of it.
+    /// For the whole plan.
     pub fn estimate(&self) -> Duration {
         let of_stage = |stage: &Stage| -> Duration {
             START + stage.cases.iter().map(|case| self.estimate_of(&stage.who, *case)).sum::<Duration>()
@@ -149,15 +148,15 @@ impl Plan {
         self.stages.iter().map(of_stage).sum()
     }
 
-    /// How many measurements.
+    /// For the whole plan.
     pub fn count(&self) -> usize {
         self.stages.iter().map(|stage| stage.cases.len()).sum()
     }
 }
 
-/// About how long a pool takes to come up.
+/// About how long a pool needs to start.
 pub const START: Duration = Duration::from_secs(2);
-/// A BFD session that came up again is at its full rate before this.
+/// A BFD session that came up again is at its full rate after this time.
 pub const PEERS_CALM: Duration = Duration::from_millis(1000);
 
 fn databases(tables: Tables) -> Vec<Choice> {

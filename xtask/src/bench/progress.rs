@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::progress::say;
 
-/// How often a line is said where it cannot be overwritten.
+/// How often a line is printed where it cannot be overwritten.
 const EVERY: Duration = Duration::from_secs(15);
 
-/// What is done, and how long the rest will take.
+/// What is being done, and how long the rest will take.
 pub struct Progress {
     begin: Instant,
-    /// Estimates of what is over, of what is under way, and of everything.
+    /// Estimates: of what is over, of what is under way, and of everything.
     over: Duration,
     current: Duration,
     whole: Duration,
@@ -21,7 +21,6 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of work that should take this long.
     pub fn new(whole: Duration) -> Self {
         say(&format!("this takes about {}", words(whole)));
         let now = Instant::now();
@@ -30,7 +29,7 @@ impl Progress {
         Self { begin: now, over, current, whole, what: String::new(), said: now, terminal }
     }
 
-    /// The next piece begins, which should take this long.
+    /// The next piece begins; it should take this long.
     pub fn next(&mut self, what: &str, estimate: Duration) {
         self.over += self.current;
         self.current = estimate;
@@ -55,7 +54,6 @@ impl Progress {
         }
     }
 
-    /// It is over, and this is what came out.
     pub fn done(&self, result: &str) {
         if self.terminal {
             eprint!("\r\x1b[K");
@@ -68,7 +66,7 @@ impl Progress {
         words(self.begin.elapsed())
     }
 
-    /// The rest of the estimates, corrected by how wrong they were until now.
+    /// The rest of the estimates, corrected by how wrong they were so far.
     fn left(&self, share: f64) -> String {
         let over = self.over + self.current.mul_f64(share.clamp(0.0, 1.0));
         let rest = self.whole.saturating_sub(over);

@@ -1,4 +1,4 @@
-//! Clients behind HAProxy, while servers go down: told by ringmon, and by HAProxy's own checks.
+//! Clients behind HAProxy while servers go down: told by ringmon, and by HAProxy's own checks.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,7 +15,6 @@ use super::progress::Progress;
 use crate::progress::say;
 use crate::{build, setup};
 
-/// What to measure of the routes.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Who tells HAProxy, with commas between: ringmon, haproxy-default, haproxy-fast.
@@ -24,10 +23,10 @@ pub struct Options {
     /// Only these faults, with commas between: crash, service, agent-kill, shutdown, drain.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     only: Vec<What>,
-    /// Crashes of each.
+    /// How many crashes for each of them.
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     trials: u16,
-    /// Of each other fault.
+    /// How many of each other fault.
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     others: u16,
     /// How many web servers there are.
@@ -36,15 +35,14 @@ pub struct Options {
     /// Where the server table is.
     #[arg(long, default_value = "mariadb", value_enum)]
     database: Table,
-    /// A JSON line for each measurement, to this file; `-`: to stdout, and the table to stderr.
+    /// Write a JSON line for each measurement to this file; `-`: to stdout, and the table to stderr.
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
-    /// The table, to this file as well.
+    /// Write the table to this file as well.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 }
 
-/// Where the server table is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Table {
     /// In an SQLite file.
@@ -54,7 +52,6 @@ enum Table {
 }
 
 impl Options {
-    /// What has to be installed.
     pub fn purposes(&self) -> Vec<setup::For> {
         vec![setup::For::Build, setup::For::Lab, setup::For::MariaDb, setup::For::Haproxy]
     }
@@ -81,8 +78,6 @@ fn estimate(by: By, what: What) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// Measures.
-///
 /// # Errors
 /// The build failed, or a file cannot be written. Exit code 1 when something could not be measured or was left behind.
 pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
@@ -112,7 +107,7 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
             progress.done(&summary(&line));
             output.line(&serde_json::to_string(&line).context("a line that is no JSON")?)?;
             if line.problem.is_some() {
-                // Whatever is wrong with this scene must not be measured as part of the next fault.
+                // A scene with a problem must not be measured as part of the next fault.
                 scene = None;
             }
             lines.push(line);
@@ -172,7 +167,7 @@ fn summary(line: &Line) -> String {
     }
 }
 
-/// A row a fault, a pair of columns for each that told HAProxy.
+/// One row for each fault, and two columns for each of those that told HAProxy.
 fn table(machine: &Machine, lines: &[Line]) -> String {
     let mut by: Vec<By> = Vec::new();
     lines.iter().for_each(|line| {
@@ -181,8 +176,8 @@ fn table(machine: &Machine, lines: &[Line]) -> String {
         }
     });
     let mut text = format!(
-        "{machine}\n\nLast request sent to the server after the fault, in ms: p50 / p99 (of 100 trials at least) / max; \
-        failed requests of all, and in the worst trial.\n\n| fault |"
+        "{machine}\n\nLast request sent to the server after the fault, in ms: \
+        p50 / p99 (of 100 trials at least) / max; failed requests of all, and in the worst trial.\n\n| fault |"
     );
     for one in &by {
         text.push_str(&format!(" {one}: last request | failed |"));

@@ -1,4 +1,4 @@
-//! Goes through the plan. What fails is a line with a problem, and the next pool begins afresh.
+//! Executes the plan. What fails becomes a line with a problem, and the next pool starts fresh.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,15 +20,15 @@ use super::plan::{PEERS_CALM, Plan, QUIET, SETTLE, SPANS, START, Stage, Who};
 use super::progress::Progress;
 use crate::progress::say;
 
-/// A blow comes at a random moment within this: some probes of every profile but the slowest, which has a whole interval.
+/// A blow comes at a random moment within this time. That covers some probes of every profile but the slowest, which
+/// gets a whole interval.
 const SPREAD: Duration = Duration::from_millis(60);
-/// How long a pool has to be whole after a load was taken off.
+/// How long a pool has to be whole again after a load was taken off.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where each measurement goes.
+/// Gets each measurement.
 type Sink<'a> = &'a mut dyn FnMut(Measurement) -> anyhow::Result<()>;
 
-/// A pool, of whom.
 enum Running {
     Agents(Box<Agents>),
     Peers(Box<Peers>),
@@ -53,7 +53,7 @@ impl Running {
     }
 }
 
-/// Measures all of it, in order; `sink` gets each as soon as it is there.
+/// Measures everything in order. `sink` gets each result at once.
 ///
 /// # Errors
 /// A result cannot be written, or the machine cannot be watched.
@@ -74,7 +74,6 @@ pub fn run(plan: &Plan, progress: &mut Progress, sink: Sink) -> anyhow::Result<(
     Ok(())
 }
 
-/// One stage.
 struct Work<'a> {
     plan: &'a Plan,
     stage: &'a Stage,
@@ -99,7 +98,7 @@ impl Work<'_> {
             undo::stand_still_if_ending();
             if let Err(error) = result {
                 measurement.problem = Some(format!("{error:#}"));
-                // Whatever is wrong with this pool must not be measured as part of the next case.
+                // A pool with a problem must not be measured as part of the next case.
                 running = None;
             }
             progress.done(&summary(&measurement));
@@ -108,7 +107,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Of agents: where their table is.
+    /// For agents: where their table is.
     fn database(&self) -> Option<&'static str> {
         match &self.stage.who {
             Who::Agents(_, _, Choice::Sqlite) => Some("sqlite"),
@@ -125,7 +124,7 @@ impl Work<'_> {
         progress: &mut Progress,
         measurement: &mut Measurement,
     ) -> anyhow::Result<()> {
-        // A pool that does not get over one case must not spoil the next.
+        // A pool that does not recover from one case must not spoil the next.
         let last = running.take().and_then(|mut last| match last.pool().settle(PATIENCE) {
             Ok(()) => Some(last),
             Err(error) => {
@@ -209,7 +208,7 @@ impl Work<'_> {
     }
 }
 
-/// One line of what came out.
+/// The result in one line.
 fn summary(measurement: &Measurement) -> String {
     let ms = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| format!("{ms:.1}"));
     let mut parts = Vec::new();

@@ -1,4 +1,4 @@
-//! Runs ringmon's bench target `store`, and makes a table of its lines.
+//! Runs ringmon's bench target `store`, and makes a table from its lines.
 
 mod table;
 
@@ -22,40 +22,39 @@ use crate::progress::say;
 use crate::test::engines::Engines;
 use crate::{build, progress, setup};
 
-/// What to measure of the store.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Which databases, with commas between: sqlite, mariadb, mysql, galera; or all.
     #[arg(long, value_name = "LIST|all", default_value = "sqlite,mariadb")]
     engines: Engines,
     /// How many servers the pools have.
-    #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "100,10000,1000000", value_parser = clap::value_parser!(u32).range(8..=10_000_000))]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "100,10000,1000000",
+        value_parser = clap::value_parser!(u32).range(8..=10_000_000))]
     sizes: Vec<u32>,
-    /// How many write at once.
+    /// How many writers there are at once.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
     writers: u32,
-    /// How long each measurement takes.
+    /// How long each measurement takes, in seconds.
     #[arg(long, default_value_t = 10, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
     /// Only these, with commas between: splice, removal, vote, pick, poll, idle, connect, connected.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     only: Vec<What>,
-    /// Each database server's memory for pages, in MiB. A million servers take about 400.
+    /// The memory of each database server for pages, in MiB. A million servers take about 400.
     #[arg(long, default_value_t = 512, value_name = "MIB", value_parser = clap::value_parser!(u32).range(16..=65_536))]
     buffer_pool: u32,
-    /// How far away the database servers are: each answer comes that much later (and up to a millisecond more) than on loopback, where a lock
-    /// that is held across round trips costs next to nothing.
+    /// How far away the database servers are: each answer comes this much later (and up to a millisecond more) than on
+    /// loopback, where a lock that is held across round trips costs next to nothing.
     #[arg(long, default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=1000))]
     round_trip: u32,
-    /// A JSON line for each measurement, to this file; `-`: to stdout, and the table to stderr.
+    /// Write a JSON line for each measurement to this file; `-`: to stdout, and the table to stderr.
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
-    /// The table, to this file as well.
+    /// Write the table to this file as well.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 }
 
-/// Which build of the load.
 #[derive(Clone, Copy, Debug)]
 enum Build {
     /// For measuring.
@@ -66,12 +65,11 @@ enum Build {
 }
 
 impl Options {
-    /// What has to be installed.
     pub fn purposes(&self) -> Vec<setup::For> {
         self.engines.purposes()
     }
 
-    /// The arguments of the load.
+    /// For the bench target.
     fn arguments(&self) -> Vec<String> {
         let list = |words: Vec<String>| words.join(",");
         let mut words = vec![
@@ -93,7 +91,7 @@ impl Options {
         words
     }
 
-    /// What comes, in order, and about how long each takes, the filling before it included.
+    /// The measurements in order, and about how long each takes, with the filling before it.
     fn plan(&self) -> Vec<(String, Duration)> {
         let mut plan = Vec::new();
         let wanted = |what: &What| self.only.is_empty() || self.only.contains(what);
@@ -114,11 +112,9 @@ impl Options {
     }
 }
 
-/// Measures.
-///
 /// # Errors
-/// The build failed, or a file cannot be written. Exit code 1 when something could not be measured, a ring was broken or something was
-/// left behind.
+/// The build failed, or a file cannot be written. Exit code 1 when something could not be measured, a ring was broken
+/// or something was left behind.
 pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     let machine = Machine::look("store");
     let mut output = Output::open(options.json.as_deref(), options.markdown.as_deref())?;
@@ -157,7 +153,7 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     Ok(if ended && measured == plan.len() && left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Builds the load; answers where it is.
+/// Builds the bench target, and returns its path.
 fn binary(root: &Path, build: Build) -> anyhow::Result<PathBuf> {
     let command = || {
         let mut command = build::cargo(root);
@@ -178,7 +174,8 @@ fn binary(root: &Path, build: Build) -> anyhow::Result<PathBuf> {
     binary.context("cargo names no bench target `store`")
 }
 
-/// Runs the load, and hands over each of its lines; whether it ended well. A signal ends it first, and waits for its cleaning up.
+/// Runs the bench target and passes on each of its lines; true if it ended well. A signal ends the bench target first,
+/// and this waits until it has cleaned up.
 fn lines(mut command: Command, each: &mut dyn FnMut(&str, StoreLine) -> anyhow::Result<()>) -> anyhow::Result<bool> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start the load")?;
     let out = child.stdout.take().context("the load has no stdout")?;
@@ -188,7 +185,7 @@ fn lines(mut command: Command, each: &mut dyn FnMut(&str, StoreLine) -> anyhow::
     let end = Undo::later({
         let child = Arc::clone(&child);
         move || {
-            // One that has ended has nothing to clean up.
+            // A process that has ended has nothing to clean up.
             let _ = kill(pid, Signal::SIGTERM);
             let _ = wait(&child);
         }

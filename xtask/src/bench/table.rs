@@ -1,4 +1,4 @@
-//! The results as one Markdown table, with what was promised beside what was measured.
+//! The results as one Markdown table, with the promised values beside the measured ones.
 
 use std::fmt::Write;
 
@@ -28,7 +28,6 @@ const TARGETS: [Target; 3] = [
     Target { profile: "turbo", crash: 12.0, crash_loss: 65.0, cpu: 25.0, commit: None },
 ];
 
-/// One row of the table.
 struct Row<'a> {
     who: &'a str,
     profile: &'a str,
@@ -71,7 +70,7 @@ fn heads(plan: &Plan) -> String {
     format!("| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len()))
 }
 
-/// In the order in which they were measured.
+/// In the order of measurement.
 fn rows(all: &[Measurement]) -> Vec<Row<'_>> {
     let mut rows: Vec<Row> = Vec::new();
     for one in all {
@@ -166,7 +165,7 @@ fn times_cell(times: &Times, target: Option<f64>) -> String {
     format!("{} / {} / {}{few}{unseen}{verdict}", ms(times.p50_ms), ms(times.p99_ms), ms(times.max_ms))
 }
 
-/// A target, and whether it was met; something that was not seen has no number and has not met it.
+/// A target, and whether it was met. A crash that was not seen has no number and did not meet it.
 fn verdict(measured: Option<f64>, target: Option<f64>) -> String {
     let Some(target) = target else { return String::new() };
     let met = measured.is_some_and(|measured| measured <= target);
@@ -194,23 +193,28 @@ fn notes(all: &[Measurement]) -> String {
         these.filter_map(|one| one.times.as_ref()).map(|times| times.blow_max_ms).fold(0.0, f64::max)
     };
     let mut notes = vec![
-        "A silent crash: the bridge's port passes nothing, the carrier stays up, the processes are frozen. Seen: the first suspicion by a \
-         neighbour (BFD: its session goes down). p99 by nearest rank, of at least 100 trials, else \"-\"."
+        "A silent crash: the bridge's port passes nothing, the carrier stays up, the processes are frozen. \
+         Seen: the first suspicion by a neighbour (BFD: its session goes down). \
+         p99 by nearest rank, of at least 100 trials, otherwise \"-\"."
             .to_owned(),
-        "Crashes are trials in a pool that only observes. Between two crashes a watch rests for 1.5 s or 70 intervals, whichever is longer: one that \
-         has just missed probes rightly asks for more evidence."
+        "Crashes are trials in a pool that only observes. Between two crashes a watch rests for 1.5 s or 70 intervals, \
+         whichever is longer: a watch that has just missed probes rightly asks for more evidence."
             .to_owned(),
         format!(
-            "Loss: {LOSS_PERCENT} of 100 IP packets between servers, each way, by chance and each for itself; ARP is spared. Hogs: {HOGS} busy loops \
-             of ordinary priority. Onset: the first {} s of a load, counted apart; no crash falls into it.",
+            "Loss: {LOSS_PERCENT} of 100 IP packets between servers, each way, at random and each packet for itself; \
+             ARP is spared. Hogs: {HOGS} busy loops of ordinary priority. \
+             Onset: the first {} s of a load, counted separately; no crash falls into it.",
             ONSET.as_secs()
         ),
-        "False downs: of ringmon removals, suspicions beside them; of BFD sessions that went down, each end counted. Nobody was ill."
+        "False downs: for ringmon removals, with suspicions beside them; for BFD sessions that went down, \
+         each end counted. All servers were healthy."
             .to_owned(),
-        "CPU: scheduler's time of all threads in a quiet pool, the mean of all servers, of five spans of 5 s the median (least to most); each has two watches. Memory: the largest of all."
+        "CPU: scheduler's time of all threads in a quiet pool, the mean of all servers, the median of five spans of \
+         5 s (least to most); each server has two watches. Memory: the largest of all."
             .to_owned(),
         format!(
-            "No time is too short by how it was measured. It may be too long by as much as the blow itself took: at most {:.2} ms, under hogs {:.2} ms.",
+            "No time is too short by how it was measured. It may be too long by as much as the blow itself took: \
+             at most {:.2} ms, under hogs {:.2} ms.",
             blow(false),
             blow(true)
         ),
@@ -220,7 +224,8 @@ fn notes(all: &[Measurement]) -> String {
             let threads: Vec<String> =
                 cost.threads_ms_per_s.iter().map(|(name, ms)| format!("{name} {ms:.2}")).collect();
             notes.push(format!(
-                "{} {}, ms/s a server: {} a watch; threads: {}; soft interrupts (sampled) {:.2}; all that the machine was busy {:.2}.",
+                "{} {}, ms/s a server: {} a watch; threads: {}; soft interrupts (sampled) {:.2}; \
+                 all that the machine was busy {:.2}.",
                 one.who,
                 one.profile,
                 format_args!("{:.2}", cost.cpu_ms_per_s_a_watch),

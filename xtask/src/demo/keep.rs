@@ -5,7 +5,7 @@ use std::time::Duration;
 use ringmon_tests::lab::Lab;
 use ringmon_tests::undo;
 
-/// Says how to look at it, and goes on telling transitions until a signal ends this process with this exit code.
+/// Says how to look at the pool, and goes on printing transitions until a signal ends this process with this exit code.
 ///
 /// # Errors
 /// An event log cannot be read any more.

@@ -7,7 +7,7 @@ const AT_MOST: usize = 12;
 const WIDTH: usize = 48;
 const HEIGHT: usize = 11;
 
-/// The ring clockwise from the top, each followed by its first buddy; below it those who are away.
+/// The ring clockwise from the top, each server followed by its first buddy. Below it are the servers that are away.
 pub fn of(order: &[String], away: &[String]) -> String {
     let mut text = if order.len() > AT_MOST || order.is_empty() { chain(order) } else { ellipse(order) };
     if !away.is_empty() {

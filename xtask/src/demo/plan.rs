@@ -1,10 +1,10 @@
-//! Which faults, in an order in which each has somebody left to see it.
+//! Which faults to show, in an order in which each has a server left to see it.
 
 use ringmon_tests::fault::Fault;
 
 use crate::refusal::Refusal;
 
-/// Everything once, with as many returns as it takes.
+/// Every fault once, with as many returns as that needs.
 const ALL: [Fault; 14] = [
     Fault::AgentPause,
     Fault::Crash,
@@ -22,10 +22,10 @@ const ALL: [Fault; 14] = [
     Fault::Return,
 ];
 
-/// The faults asked for, or all; with few servers those that are possible.
+/// The faults that were asked for, or all; with few servers, those that are possible.
 ///
 /// # Errors
-/// [`Refusal::Usage`] when one of those asked for would leave nobody to see it.
+/// [`Refusal::Usage`] when one of those asked for would leave no server to see it.
 pub fn faults(asked: &[Fault], servers: usize) -> Result<Vec<Fault>, Refusal> {
     let mut pool = (servers, 0);
     let mut plan = Vec::new();

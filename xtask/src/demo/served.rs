@@ -1,4 +1,4 @@
-//! Clients that keep asking a HAProxy, whose servers are the pool's, as its router tells it.
+//! Clients that keep asking a HAProxy. Its servers are the pool's, as the router tells it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,10 +12,11 @@ use ringmon_tests::web::{PORT, Web};
 
 /// Eight clients, each of which asks fifty times a second.
 const PACE: Pace = Pace { clients: 8, every: Duration::from_millis(20), patience: Duration::from_secs(5) };
-/// HAProxy gives a request up after two seconds: what was under way when a fault came to its end is waited for.
+/// HAProxy gives up a request after two seconds. Requests that were under way at the end of a fault get this long to
+/// end.
 const IN_FLIGHT: Duration = Duration::from_millis(2200);
 
-/// All of it; to be dropped before the lab.
+/// Drop it before the lab.
 pub struct Served {
     clients: Clients,
     _router: Router,
@@ -23,12 +24,11 @@ pub struct Served {
     webs: BTreeMap<String, Web>,
 }
 
-/// What became of the clients' requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Tally {
-    /// Requests that came to an end.
+    /// Requests that ended.
     pub requests: usize,
-    /// Of those, without a good answer.
+    /// Those of them without a good answer.
     pub failed: usize,
 }
 
@@ -38,23 +38,22 @@ impl Tally {
         Self { requests: requests.len(), failed }
     }
 
-    /// Both together.
     pub fn plus(self, other: Self) -> Self {
         Self { requests: self.requests + other.requests, failed: self.failed + other.failed }
     }
 }
 
-/// What agents have to say, so that clients find the web servers; a clean shutdown waits for two seconds at most, as HAProxy keeps its
-/// connections open.
+/// Options of the agents, so that clients find the web servers. A clean shutdown waits for two seconds at most, because
+/// HAProxy keeps its connections open.
 pub fn agent_words() -> [String; 4] {
     ["--route-port", &PORT.to_string(), "--drain", "2s"].map(str::to_owned)
 }
 
 impl Served {
-    /// Web servers beside the agents, a HAProxy that knows none of them, a router that tells it, and clients.
+    /// Starts web servers beside the agents, a HAProxy that knows none of them, a router that tells it, and clients.
     ///
     /// # Errors
-    /// Something of it does not start.
+    /// One of them does not start.
     pub fn start(lab: &mut Lab) -> anyhow::Result<Self> {
         let mut webs = BTreeMap::new();
         web_servers(lab, &mut webs)?;
@@ -70,7 +69,7 @@ impl Served {
         Ok(Self { clients, _router: router, haproxy, webs })
     }
 
-    /// A web server beside every agent that has come since.
+    /// Starts a web server beside every agent that has started since.
     ///
     /// # Errors
     /// It does not start.
@@ -78,7 +77,7 @@ impl Served {
         web_servers(lab, &mut self.webs)
     }
 
-    /// The requests since this was last called, when those that a dead server may still hold have come to an end.
+    /// The requests since the last call, once those that a dead server may still hold have ended.
     pub fn tally(&self, lab: &mut Lab) -> Tally {
         let sessions = |stat: &ringmon_tests::haproxy::Stat| stat.sessions;
         let waited = lab.until("no request waits for a dead server", IN_FLIGHT, |_| {

@@ -1,4 +1,4 @@
-//! Words and numbers of the demo. With `--json` the words go to stderr and the numbers alone to stdout.
+//! Words and numbers of the demo. With `--json` the words go to stderr, and only the numbers to stdout.
 
 use std::time::Duration;
 
@@ -33,12 +33,11 @@ impl Show {
         Self { json }
     }
 
-    /// A line for people.
     pub fn say(self, text: &str) {
         if self.json { eprintln!("{text}") } else { progress::print(text) }
     }
 
-    /// The ring, and who is away and why.
+    /// The ring, and which servers are away and why.
     pub fn picture(self, ring: &Ring, lab: &Lab) {
         let names = ring.names();
         let away = lab.servers().filter(|server| !names.contains(&server.name));
@@ -46,17 +45,15 @@ impl Show {
         self.say(&format!("\n{}", picture::of(&ring.order(), &away)));
     }
 
-    /// A fault is about to strike.
     pub fn begin(self, fault: Fault, subjects: &[String]) {
         self.say(&format!("--- {fault}: {}", subjects.join(", ")));
     }
 
-    /// Tells every transition, with milliseconds since the fault.
+    /// Prints every transition, with milliseconds since the fault.
     pub fn teller(self) -> Teller {
         Teller(Box::new(move |event, ms| self.say(&transition(event, ms))))
     }
 
-    /// What a fault came to.
     pub fn outcome(self, outcome: &Outcome, clients: Tally) {
         if self.json {
             progress::print(&serde_json::to_string(&Line { outcome, clients }).unwrap_or_default());
@@ -75,7 +72,7 @@ impl Show {
         }
     }
 
-    /// The end: whether everything healed and nothing was left behind.
+    /// The end. True if everything healed and nothing was left behind.
     pub fn totals(self, outcomes: &[(Outcome, Tally)], planned: usize, took: Duration, left: &[Leftover]) -> bool {
         let healed = outcomes.iter().filter(|(outcome, _)| outcome.ring_ok == Some(true)).count();
         let well = healed == planned && left.is_empty();
@@ -94,7 +91,7 @@ impl Show {
     }
 }
 
-/// Of all faults.
+/// Of all faults together.
 fn clients(outcomes: &[(Outcome, Tally)]) -> Tally {
     outcomes.iter().fold(Tally::default(), |sum, (_, tally)| sum.plus(*tally))
 }
@@ -131,14 +128,14 @@ fn transition(event: &Event, ms: f64) -> String {
     let Event { server, event: what, subject, .. } = event;
     let whom = if subject == server { String::new() } else { format!(" {subject}") };
     let fields = event.detail.as_object().into_iter().flatten();
-    // What is nested is for whoever reads the logs.
+    // Nested values are for readers of the logs.
     let fields = fields.filter(|(_, value)| !value.is_object() && !value.is_null());
     let fields: Vec<String> = fields.map(|(key, value)| format!("{key}={}", plain(value))).collect();
     let detail = if fields.is_empty() { String::new() } else { format!("  ({})", fields.join(" ")) };
     format!("{ms:>10.1} ms  {server}: {what}{whom}{detail}")
 }
 
-/// A value without the quotes of JSON where it has any.
+/// A value without JSON's quotes, if it has any.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

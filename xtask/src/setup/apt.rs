@@ -1,4 +1,4 @@
-//! Debian packages, without starting the services that come with them.
+//! Installs Debian packages without starting the services that come with them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,10 +16,10 @@ use crate::refusal::Refusal;
 /// Lists older than this may name versions that the mirrors have deleted.
 const LISTS_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
-/// Installs these packages; nothing to do without any.
+/// Installs these packages; does nothing if there are none.
 ///
 /// # Errors
-/// [`Refusal`] without apt-get, without root, or when a package cannot be had; other errors when apt-get fails.
+/// [`Refusal`] without apt-get, without root, or when a package cannot be had. Other errors when apt-get fails.
 pub fn install(root: &Path, packages: &[&str]) -> anyhow::Result<()> {
     if packages.is_empty() {
         return Ok(());
@@ -88,7 +88,7 @@ fn lists_are_old() -> bool {
     newest.is_none_or(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > LISTS_MAX_AGE))
 }
 
-/// Which of these no package source offers.
+/// Which of these packages no source offers.
 fn not_to_be_had<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     let has_candidate = |name: &str| {
         let output = Command::new("apt-cache").env("LC_ALL", "C").args(["policy", name]).output();

@@ -1,7 +1,8 @@
-//! Oracle's MySQL, which no stable Debian has: from the unstable suite, with every library it needs, unpacked beside the system.
+//! Oracle's MySQL. No stable Debian has it, so it comes from the unstable suite with every library that it needs,
+//! unpacked beside the system.
 //!
-//! apt does the work with a configuration, lists and a cache of its own, and believes that nothing is installed; so it verifies
-//! signatures and finds dependencies, and the system's packages stay as they are.
+//! apt does the work with its own configuration, lists and cache, and believes that nothing is installed. So it
+//! verifies signatures and finds dependencies, and the system's packages stay as they are.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::refusal::Refusal;
 const PACKAGE: &str = "mysql-server-core";
 const SUITE: &str = "sid";
 
-/// Where the tests look for it.
+/// The tests look for it there.
 fn root_of(root: &Path) -> PathBuf {
     root.join("target/tools/mysql")
 }
@@ -28,14 +29,15 @@ pub fn is_there(root: &Path) -> bool {
 /// For people.
 pub fn remedy() -> String {
     format!(
-        "Oracle's MySQL: {PACKAGE} of Debian {SUITE}, unpacked into target/tools/mysql by `cargo xtask test --engines mysql`"
+        "Oracle's MySQL: {PACKAGE} of Debian {SUITE}, \
+         unpacked into target/tools/mysql by `cargo xtask test --engines mysql`"
     )
 }
 
 /// Downloads and unpacks it: 60 MB.
 ///
 /// # Errors
-/// [`Refusal::Unavailable`] where Debian's unstable suite cannot be read; other errors when a step failed.
+/// [`Refusal::Unavailable`] where Debian's unstable suite cannot be read. Other errors when a step failed.
 pub fn install(root: &Path) -> anyhow::Result<()> {
     let work = root.join("target/tools/mysql-apt");
     let log = |name: &str| root.join(format!("target/logs/mysql-{name}.log"));
@@ -116,7 +118,7 @@ fn mirror(root: &Path) -> anyhow::Result<String> {
     if let Some(mirror) = ask()? {
         return Ok(mirror);
     }
-    // It knows its mirrors' origins from their lists.
+    // apt learns its mirrors' origins from their lists.
     super::apt::update(root);
     let why = "no package source of this machine is Debian's, and Oracle's MySQL is taken from its unstable suite";
     Ok(ask()?.ok_or_else(|| Refusal::Unavailable(why.to_owned()))?)

@@ -8,14 +8,14 @@ use anyhow::Context;
 use crate::progress;
 use crate::refusal::Refusal;
 
-/// Built for the LLVM of the pinned rustc; another version links objects that the kernel refuses, or none.
+/// Built for the LLVM of the pinned rustc. Another version links objects that the kernel refuses, or none at all.
 pub const LINKER_VERSION: &str = "0.13.0";
 /// Where Debian puts that LLVM.
 pub const LLVM: &str = "/usr/lib/llvm-22";
-/// The package that has it.
+/// The package with it.
 pub const LLVM_PACKAGE: &str = "llvm-22-dev";
 
-/// Where the linker is once [`super::ensure`] has been there.
+/// Where the linker is after [`super::ensure`].
 pub fn linker(root: &Path) -> PathBuf {
     root.join("target/tools/bin/bpf-linker")
 }
@@ -44,10 +44,10 @@ pub fn linker_command() -> String {
     format!("LLVM_PREFIX={LLVM} cargo {} --root target/tools", LINKER_ARGS.join(" "))
 }
 
-/// Compiles the linker into the target folder: about a minute.
+/// Compiles the linker into the target folder, which takes about a minute.
 ///
 /// # Errors
-/// It does not compile, or needs a C++ library that is not there.
+/// It does not compile, or needs a C++ library that is missing.
 pub fn install_linker(root: &Path) -> anyhow::Result<()> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
@@ -55,7 +55,7 @@ pub fn install_linker(root: &Path) -> anyhow::Result<()> {
         .args(LINKER_ARGS)
         .args(["--force", "--root", "target/tools"])
         .env("LLVM_PREFIX", LLVM)
-        // A target folder of its own: the workspace's is locked or cleaned by others.
+        // A target folder of its own: others lock or clean the workspace's.
         .env("CARGO_TARGET_DIR", root.join("target/tools/build"));
     progress::quietly(
         &format!("compiling bpf-linker {LINKER_VERSION} (a minute or two)"),
@@ -77,7 +77,8 @@ pub fn install_linker(root: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// [`Refusal::Unavailable`] without rustup.
 pub fn has_component(root: &Path, name: &str) -> anyhow::Result<bool> {
-    // With rustup, a component of the pinned toolchain is a folder or a file in its sysroot, whatever rustup's lists say.
+    // With rustup, a component of the pinned toolchain is a folder or a file in its sysroot, whatever rustup's lists
+    // say.
     let output = rustc(root).args(["--print", "sysroot"]).output().context("cannot run rustc")?;
     let sysroot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
     let place = match name {
@@ -96,7 +97,7 @@ fn rustc(root: &Path) -> Command {
 }
 
 /// # Errors
-/// [`Refusal::Unavailable`] without rustup; other errors when rustup fails.
+/// [`Refusal::Unavailable`] without rustup. Other errors when rustup fails.
 pub fn add_component(root: &Path, name: &str) -> anyhow::Result<()> {
     if super::find("rustup").is_none() {
         return Err(Refusal::Unavailable(format!(
@@ -112,7 +113,7 @@ pub fn add_component(root: &Path, name: &str) -> anyhow::Result<()> {
     };
     progress::quietly(&format!("adding {name} to the toolchain"), &mut rustup("add"), &log)?;
     if !has_component(root, name)? {
-        // rustup believes that it is there; somebody deleted the files.
+        // rustup believes that it is there, but somebody deleted the files.
         progress::quietly(&format!("taking off what is left of {name}"), &mut rustup("remove"), &log)?;
         progress::quietly(&format!("adding {name} again"), &mut rustup("add"), &log)?;
     }

@@ -1,4 +1,5 @@
-//! The store's suite, engine by engine, with a line for each and a matrix of all: what ran, what held, how long it took.
+//! Runs the store's suite engine by engine. Prints a line for each engine and a matrix of all: what ran, what passed,
+//! how long it took.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -33,16 +34,15 @@ impl FromStr for Engines {
     }
 }
 
-/// Those that every run has.
+/// Every run has these.
 const DEFAULT: &[Engine] = &[Engine::Sqlite, Engine::MariaDb];
 
 impl Engines {
-    /// Each of them.
     pub fn list(&self) -> &[Engine] {
         &self.0
     }
 
-    /// What has to be installed for them. (SQLite is in the binary, MariaDB is for other tests too.)
+    /// SQLite is in the binary, and other tests need MariaDB too.
     pub fn purposes(&self) -> Vec<setup::For> {
         let purpose = |engine: &Engine| match engine {
             Engine::Sqlite => None,
@@ -54,17 +54,16 @@ impl Engines {
     }
 }
 
-/// What the names of an engine's tests contain, and those of no others.
+/// The names of an engine's tests contain this, and no other test's name does.
 fn module(engine: Engine) -> String {
     format!("::on_{engine}::")
 }
 
-/// Arguments that keep them out of a run of everything else.
+/// Arguments that keep these tests out of a run of everything else.
 pub fn left_out() -> Vec<String> {
     Engine::ALL.into_iter().flat_map(|engine| ["--skip".to_owned(), module(engine)]).collect()
 }
 
-/// What came of one engine.
 #[derive(Debug, Serialize)]
 struct Line {
     engine: &'static str,
@@ -77,7 +76,6 @@ struct Line {
     each: Vec<One>,
 }
 
-/// What came of one test.
 #[derive(Clone, Debug, Serialize)]
 struct One {
     /// Without the engine.
@@ -87,7 +85,7 @@ struct One {
 }
 
 impl Line {
-    /// How it counts in the summary: none is a failure.
+    /// How it counts in the summary: an engine without tests is a failure.
     fn tally(&self) -> Tally {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         if self.tests == 0 {
@@ -98,7 +96,8 @@ impl Line {
     }
 }
 
-/// All engines in turn; prints a JSON line for each, and the matrix; a JSON line with every test goes to a file as well.
+/// Runs all engines in turn. Prints a JSON line for each, and the matrix. A file gets a JSON line with every test as
+/// well.
 ///
 /// # Errors
 /// The tests cannot be found, or the file cannot be written.
@@ -113,7 +112,7 @@ pub(super) fn run(
     for engine in asked.map_or(DEFAULT, |engines| engines.0.as_slice()) {
         let line = one(root, &binary, *engine, filter, run);
         let line = line.with_context(|| format!("the suite on {engine}"))?;
-        // Whoever asks for one test need not find it on every engine.
+        // If you ask for one test, not every engine needs to have it.
         if line.tests > 0 || asked.is_some() || filter.is_none() {
             let took = Duration::from_secs_f64(line.seconds);
             rows.push(Row { stage: format!("store on {engine}"), tally: line.tally(), took });
@@ -174,7 +173,7 @@ fn one(
     progress::say(&format!("{} tests of the store on {engine}, {version}", names.len()));
     let mut each = Vec::new();
     if !names.is_empty() {
-        // Times are only in the harness's JSON, which it gives to those who know that it may change.
+        // The times are only in the harness's JSON, which it prints only with an option that says that it may change.
         let mut command = test();
         command.env("RUSTC_BOOTSTRAP", "1").args(["-Z", "unstable-options", "--format", "json", "--report-time"]);
         command.args(["--include-ignored", "--exact"]).args(&names).stdout(Stdio::piped());
@@ -200,19 +199,19 @@ fn one(
     each.sort_by(|a, b| a.test.cmp(&b.test));
     let passed = each.iter().filter(|one| one.passed).count();
     let (tests, seconds) = (names.len(), begun.elapsed().as_secs_f64());
-    // One that was never heard of again did not pass.
+    // A test without a result did not pass.
     Ok(Line { engine: engine.name(), version, tests, passed, failed: tests - passed, seconds, each })
 }
 
 /// One line of the harness.
 enum Said {
-    /// A test is over; what it printed is behind it.
+    /// A test is over; its output comes with it.
     Ended(One, String),
     /// It has been running for over a minute.
     Slow(String),
-    /// What is said otherwise: a test began, how many there are.
+    /// Other events: a test began, or the number of tests.
     Nothing,
-    /// No JSON: somebody else's words.
+    /// No JSON: another program's output.
     Other,
 }
 
@@ -286,7 +285,8 @@ mod tests {
         assert!(matches!(said("thread panicked"), Said::Other));
     }
 
-    /// Only the store's tests run engine by engine: whatever else was called like that would run nowhere, and nobody would know.
+    /// Only the store's tests run engine by engine. Any other test with such a name would run nowhere, and nobody would
+    /// notice.
     #[test]
     fn nobody_else_has_a_module_that_is_left_out_everywhere_else() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

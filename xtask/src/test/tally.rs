@@ -1,28 +1,25 @@
-//! Counting what cargo's test harness says.
+//! Counts the results of cargo's test harness.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::progress;
 
-/// How many tests, or checks, went which way.
+/// How many tests, or checks, passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// These hold.
     pub passed: u32,
-    /// These do not.
     pub failed: u32,
-    /// These were not asked.
+    /// They did not run.
     pub ignored: u32,
 }
 
 impl Tally {
-    /// One check.
     pub fn check(holds: bool) -> Self {
         Self { passed: u32::from(holds), failed: u32::from(!holds), ignored: 0 }
     }
 
-    /// What a line of the harness says: `test result: ok. 12 passed; 0 failed; 0 ignored; ...`.
+    /// From a line of the harness: `test result: ok. 12 passed; 0 failed; 0 ignored; ...`.
     fn of_line(line: &str) -> Option<Self> {
         let rest = line.strip_prefix("test result: ")?;
         let number = |word: &str| {

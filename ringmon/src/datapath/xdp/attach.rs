@@ -1,4 +1,4 @@
-//! Where the programs run: checks of the interface, choice of the mode, attaching.
+//! Where the programs run: checks the interface, chooses the mode, attaches.
 
 use std::error::Error as StdError;
 use std::io;
@@ -16,24 +16,22 @@ use crate::datapath::Error;
 use crate::show::DatapathMode;
 use ringmon_core::row::Address;
 
-/// An interface that was found fit.
+/// An interface that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name.
     pub name: String,
-    /// Its index.
     pub index: u32,
-    /// Own address on it.
+    /// This server's address on the interface.
     pub address: Ipv4Addr,
-    /// Why native mode would not do here; `None`: nothing speaks against it.
+    /// Why native mode would not work here; `None`: it is expected to work.
     pub against_native: Option<&'static str>,
 }
 
 impl Interface {
-    /// Looks at the interface and the address.
+    /// Checks the interface and the address.
     ///
     /// # Errors
-    /// They are not there, or not fit; or nobody may look.
+    /// One of them does not exist or cannot be used; or this process may not look.
     pub fn examine(name: &str, address: Address, netlink: &mut Netlink) -> Result<Self, Error> {
         let Address::V4(v4) = address else { return Err(Error::Family { address }) };
         let index =
@@ -48,7 +46,7 @@ impl Interface {
             Some(libc::EPERM) => Error::Permission { what: "open a raw socket", source },
             _ => Error::System { what: "open a raw socket", source },
         })?;
-        // A veth takes native XDP's answers only if the far end has a native program too; otherwise they vanish.
+        // A veth passes native XDP's answers on only if the far end has a native program too. Otherwise they vanish.
         let against_native = match (link.veth, link.peer) {
             (false, _) => None,
             (true, None) => Some("the far end of this veth cannot be seen from here"),
@@ -61,7 +59,7 @@ impl Interface {
         Ok(Self { name: name.to_owned(), index, address: v4, against_native })
     }
 
-    /// Attaches both programs; says in which mode.
+    /// Attaches both programs, and returns the mode.
     ///
     /// # Errors
     /// [`Error::Busy`], [`Error::Permission`], [`Error::Refused`]; nothing stays attached once `object` is dropped.
@@ -107,8 +105,8 @@ impl Interface {
         })
     }
 
-    /// tcx where the kernel has it (6.6). Before, the classic way, whose program would outlive a killed agent: the
-    /// one that is found there is taken off first.
+    /// Uses tcx where the kernel has it (6.6). Older kernels have the classic way, where the program outlives a killed
+    /// agent: so a program that is still there is taken off first.
     fn egress(&self, object: &mut Object) -> Result<(), Error> {
         let what = "attach the egress program";
         let refuse = |error: &(dyn StdError + 'static)| refused(what, error);
@@ -120,9 +118,8 @@ impl Interface {
     }
 }
 
-/// Attaches to the interface's clsact qdisc.
 pub fn classic(program: &mut aya::programs::SchedClassifier, interface: &str) -> Result<(), ProgramError> {
-    // There already, as a rule: whatever is really wrong, attaching finds out.
+    // Usually it exists already. If something is really wrong, attaching finds out.
     let _ = tc::qdisc_add_clsact(interface);
     let _ = tc::qdisc_detach_program(interface, TcAttachType::Egress, "ringmon_egress");
     let options = TcAttachOptions::Netlink(tc::NlOptions::default());

@@ -16,58 +16,48 @@ use super::shared::Shared;
 use ringmon_core::Time;
 use ringmon_core::evidence::WatchId;
 
-/// Probes whose departure is in doubt at a time; more than a window are none of the kernel's either.
+/// How many probes may be waiting for the decision whether they left. The kernel's window holds no more either.
 const MOST_DOUBTS: usize = 128;
-/// The state of a neighbour is asked for again after this long, at most.
+/// The state of a neighbour is asked again after at most this time.
 const NEIGHBOUR_FRESH: Duration = Duration::from_millis(20);
 
-/// What a lane sends with.
 #[derive(Clone, Copy, Debug)]
 pub struct Sign {
-    /// Own address.
     pub own: Ipv4Addr,
-    /// The key for tags.
     pub key: TagKey,
-    /// Its id.
     pub key_id: u8,
-    /// Own incarnation.
     pub incarnation: u64,
 }
 
-/// How a watch is probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     /// Between two probes.
     pub interval: Duration,
     /// A probe is a miss this long after it left.
     pub deadline: Duration,
-    /// Why.
     pub purpose: Purpose,
 }
 
-/// One watch. Its own socket, because probes that wait for a neighbour fill a socket's buffer.
+/// One watch. It has its own socket, because probes that wait for a neighbour fill the buffer of a socket.
 #[derive(Debug)]
 pub struct Lane {
-    /// Which.
     pub id: WatchId,
-    /// Whom.
     pub peer: Ipv4Addr,
-    /// How.
     pub pace: Pace,
     /// When the next probe is due.
     pub due: Time,
-    /// When the last one was sent.
+    /// When the last probe was sent.
     last: Time,
     socket: Socket,
     seq: u64,
-    /// Probes that were sent and have not left, and when that must be decided.
+    /// Probes that were sent and have not left, and when to decide about them.
     doubts: VecDeque<(u64, Time)>,
-    /// Whether the neighbour does not resolve, and when that was asked.
+    /// Whether the neighbour fails to resolve, and when that was asked.
     neighbour: Option<(bool, Time)>,
 }
 
-/// The next moment after `after` on the grid of this interval. All watches of a server share the seed, so that probes
-/// with the same interval, or a divisor of it, are due together.
+/// The next moment after `after` on the grid of this interval. All watches of a server share the seed, so probes with
+/// the same interval, or with a divisor of it, are due at the same time.
 #[must_use]
 pub fn next_slot(after: Time, interval: Duration, seed: u64) -> Time {
     let step = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
@@ -77,15 +67,15 @@ pub fn next_slot(after: Time, interval: Duration, seed: u64) -> Time {
 }
 
 impl Lane {
-    /// A watch whose probes count from `first`, which is due now.
+    /// Its probes count from `first`, which is due now.
     #[must_use]
     pub fn new(id: WatchId, peer: Ipv4Addr, first: u64, pace: Pace, socket: Socket, now: Time) -> Self {
         let (last, doubts, neighbour) = (Time::ZERO, VecDeque::new(), None);
         Self { id, peer, pace, due: now, last, socket, seq: first - 1, doubts, neighbour }
     }
 
-    /// Changes the pace. A shorter interval holds from now on: who asks for it has just missed something, and cannot wait for the grid. A
-    /// longer one goes back to the grid.
+    /// Changes the pace. A shorter interval is in force at once: its watch has just missed a reply, and cannot wait for
+    /// the grid. A longer interval goes back to the grid.
     pub fn change(&mut self, pace: Pace, seed: u64, now: Time) {
         let sooner = pace.interval < self.pace.interval;
         self.pace = pace;
@@ -96,7 +86,7 @@ impl Lane {
         };
     }
 
-    /// Puts the next probe on the grid. After a first one off the grid, half an interval is the least distance.
+    /// Puts the next probe on the grid. After a probe off the grid, the next one is at least half an interval away.
     pub fn advance(&mut self, seed: u64, now: Time) {
         self.due = next_slot(now.max(self.due + self.pace.interval / 2), self.pace.interval, seed);
     }
@@ -107,23 +97,22 @@ impl Lane {
         self.last
     }
 
-    /// When this lane wants to be looked at again.
+    /// When this lane has to be looked at again.
     #[must_use]
     pub fn wake(&self) -> Time {
         self.doubts.front().map_or(self.due, |(_, at)| self.due.min(*at))
     }
 
-    /// Sends one probe.
     pub fn send(&mut self, sign: &Sign, shared: &Shared, now: Time) {
         self.seq += 1;
         self.last = now;
         let probe = self.probe(sign);
         let to = SocketAddrV4::new(self.peer, 0).into();
-        // An ICMP error about an earlier probe is reported by the next call, which then sends nothing: call again.
+        // The next call reports an ICMP error about an earlier probe, and then sends nothing. So call again.
         let sent = self.socket.send_to(&probe, &to).or_else(|_| self.socket.send_to(&probe, &to));
         match sent.map_err(|error| error.raw_os_error()) {
             Ok(_) if shared.has_left(self.id.slot, self.seq) => self.neighbour = None,
-            // A full buffer is full of probes that wait for the neighbour; EHOSTUNREACH says that it does not resolve.
+            // A full buffer is full of probes that wait for the neighbour. EHOSTUNREACH says that it does not resolve.
             Ok(_) | Err(Some(libc::EAGAIN | libc::EHOSTUNREACH)) if self.doubts.len() < MOST_DOUBTS => {
                 self.doubts.push_back((self.seq, now + self.pace.deadline));
             }
@@ -147,7 +136,7 @@ impl Lane {
         bytes
     }
 
-    /// Decides about probes that have not left by their deadline: misses, if the neighbour does not resolve.
+    /// Decides about probes that have not left by their deadline: they are misses if the neighbour does not resolve.
     pub fn settle(&mut self, shared: &Shared, netlink: &mut Netlink, index: u32, now: Time) {
         while let Some((seq, at)) = self.doubts.front().copied() {
             if shared.has_left(self.id.slot, seq) {

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use nix::libc;
 use socket2::{Domain, Socket, Type};
 
-/// Asks for one interface's flags.
+/// Reads the flags of one interface.
 #[derive(Debug)]
 pub struct LinkFlags {
     socket: Socket,
@@ -14,7 +14,7 @@ pub struct LinkFlags {
 }
 
 impl LinkFlags {
-    /// For this interface, which need not be there.
+    /// The interface need not exist.
     ///
     /// # Errors
     /// As socket(2).
@@ -26,7 +26,7 @@ impl LinkFlags {
         Ok(Self { socket: Socket::new(Domain::IPV4, Type::DGRAM, None)?, name })
     }
 
-    /// Administratively up and with a carrier. An interface that has gone is down.
+    /// Whether it is up administratively and has a carrier. An interface that is gone counts as down.
     #[must_use]
     pub fn up(&self) -> bool {
         // SAFETY: all zeroes is an ifreq.

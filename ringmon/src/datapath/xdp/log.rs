@@ -1,4 +1,4 @@
-//! The BPF programs' log lines in the agent's log.
+//! Puts the log lines of the BPF programs into the agent's log.
 
 use aya::Ebpf;
 use aya_log::EbpfLogger;
@@ -9,7 +9,7 @@ use tracing::Level;
 
 use crate::datapath::Error;
 
-/// The number by which the programs know a level (aya-log-common).
+/// The number that the programs use for a level (aya-log-common).
 #[must_use]
 pub fn number(level: Option<Level>) -> u8 {
     match level {
@@ -22,12 +22,12 @@ pub fn number(level: Option<Level>) -> u8 {
     }
 }
 
-/// Carries lines over until it is dropped.
+/// Copies lines until it is dropped.
 #[derive(Debug)]
 pub struct Lines(JoinHandle<()>);
 
 impl Lines {
-    /// Begins, on this tokio runtime.
+    /// Starts on the current tokio runtime.
     ///
     /// # Errors
     /// The programs have no log, or the runtime does no I/O.

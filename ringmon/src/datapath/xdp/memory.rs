@@ -1,7 +1,8 @@
-//! Maps of the kernel as memory of this process (bpf(2), `BPF_F_MMAPABLE`): read and written without system calls.
+//! Maps of the kernel as memory of this process (bpf(2), `BPF_F_MMAPABLE`), which is read and written without system
+//! calls.
 //!
-//! Every value is made of 64-bit words, and programs, timers and threads write them at any moment. So a value is never
-//! referred to as a whole: words are read and written one at a time, atomically, and each is true by itself.
+//! Every value consists of 64-bit words, and programs, timers and threads write them at any moment. So no reference is
+//! made to a whole value. Words are read and written one at a time, atomically, and each is true by itself.
 
 use std::io;
 use std::marker::PhantomData;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use ringmon_common::layout::{Histogram, Identity, Outstanding, ProberSet, Watch};
 
-/// Values that are made of nothing but `u64`s.
+/// Values that consist only of `u64`s.
 ///
 /// # Safety
 /// Size a multiple of 8, no other field, all bit patterns valid.
@@ -31,7 +32,6 @@ unsafe impl Words for ProberSet {}
 // SAFETY: a u64.
 unsafe impl Words for u64 {}
 
-/// An array map.
 #[derive(Debug)]
 pub struct Mapped<T> {
     start: NonNull<AtomicU64>,
@@ -48,10 +48,10 @@ unsafe impl<T: Words> Sync for Mapped<T> {}
 impl<T: Words> Mapped<T> {
     const WORDS: usize = size_of::<T>() / 8;
 
-    /// Maps an array map of that many entries.
+    /// Maps an array map with this many entries.
     ///
     /// # Errors
-    /// As mmap(2): it is no such map, or a smaller one.
+    /// As mmap(2): the map is no array, or a smaller one.
     pub fn new(map: impl AsFd, entries: u32) -> io::Result<Self> {
         let bytes = size_of::<T>() * entries as usize;
         let bytes = NonZeroUsize::new(bytes.next_multiple_of(4096)).ok_or(io::ErrorKind::InvalidInput)?;
@@ -75,7 +75,7 @@ impl<T: Words> Mapped<T> {
         self.words(index)?.get(offset / 8)
     }
 
-    /// A copy, word by word.
+    /// Copies a value word by word.
     #[must_use]
     pub fn load(&self, index: u32) -> Option<T> {
         let words = self.words(index)?;
@@ -88,7 +88,7 @@ impl<T: Words> Mapped<T> {
         Some(unsafe { value.assume_init() })
     }
 
-    /// Zeroes a value, word by word.
+    /// Zeroes a value word by word.
     pub fn clear(&self, index: u32) {
         for word in self.words(index).into_iter().flatten() {
             word.store(0, Ordering::Relaxed);
@@ -99,7 +99,7 @@ impl<T: Words> Mapped<T> {
 impl<T> Drop for Mapped<T> {
     fn drop(&mut self) {
         // SAFETY: our own mapping, and every reference into it has the lifetime of `self`.
-        // It cannot fail with what mmap gave; if it did, there would be nothing to do about it.
+        // It cannot fail with what mmap returned. If it did, nothing could be done about it.
         let _ = unsafe { munmap(self.start.cast(), self.bytes.get()) };
     }
 }

@@ -1,4 +1,4 @@
-//! Probes carried, answered and judged by BPF programs in the kernel.
+//! BPF programs in the kernel carry, answer and judge probes.
 //!
 //! ```text
 //!             watch, unwatch                     identity, pulse: plain stores
@@ -10,8 +10,8 @@
 //!                                              +-----------+
 //! ```
 //!
-//! Nothing is pinned: when the process ends, however it ends, the kernel takes programs, timers and maps away, and
-//! answers probes itself, which proves the host and not the agent.
+//! Nothing is pinned. When the process ends, in whatever way, the kernel takes programs, timers and maps away. From
+//! then on the kernel itself answers probes, which proves the host and not the agent.
 
 mod attach;
 mod clock;
@@ -57,35 +57,34 @@ use ringmon_core::{Incarnation, Time};
 use sender::{Command, Parts, Sender};
 use shared::Shared;
 
-/// Probers are forgotten after this long.
 const PROBERS_FRESH: Duration = Duration::from_secs(10);
-/// A real-time thread that is told to probe all the time would take the processor away from everybody.
+/// A real-time thread that probes without a pause would take the processor away from everything else.
 const LEAST_INTERVAL: Duration = Duration::from_micros(500);
-/// Deadlines are cut to this many intervals: the window must hold all that is outstanding.
+/// A deadline is at most this many intervals long, because the window must hold all outstanding probes.
 const MOST_OUTSTANDING: u32 = 96;
 
-/// The datapath over XDP. See the module's documentation.
+/// Probes over XDP. The module's documentation has the picture.
 pub struct XdpDatapath {
     mode: DatapathMode,
     interface: Interface,
     dscp: u8,
     sign: Sign,
     accepted: Vec<u8>,
-    /// Void misses as last seen, of each slot in use.
+    /// The void misses of each used slot at the last look.
     voids: BTreeMap<u16, u64>,
     keys: Array<MapData, Plain<KeySlot>>,
     events: AsyncFd<RingBuf<MapData>>,
     shared: Arc<Shared>,
-    // In this order: first nobody sends, then nobody reads the log, then everything leaves the kernel.
+    // The order matters: first nobody sends, then nobody reads the log, then everything leaves the kernel.
     sender: Sender,
     _lines: Option<log::Lines>,
     _ebpf: aya::Ebpf,
 }
 
-/// Loads and attaches everything. Must be called on a tokio runtime with I/O, in the network namespace of the interface.
+/// Loads and attaches everything. Call it on a tokio runtime with I/O, in the network namespace of the interface.
 ///
 /// # Errors
-/// Says what is missing or in the way; nothing stays behind.
+/// What is missing or in the way; nothing stays behind.
 pub fn open(options: Options) -> Result<XdpDatapath, Error> {
     let system = |what| move |source| Error::System { what, source };
     let Some(first) = options.keys.first().copied() else { return Err(Error::NoKey) };
@@ -148,7 +147,6 @@ impl XdpDatapath {
     }
 }
 
-/// Whose event this is.
 fn watch_of(event: &[u8]) -> Option<WatchId> {
     let number = |offset: usize| {
         let bytes = event.get(offset..offset + 2)?;
@@ -197,7 +195,8 @@ impl Datapath for XdpDatapath {
         let socket = socket::open(&self.interface.name, self.interface.address, self.dscp)
             .map_err(|source| Error::System { what: "open a raw socket for a watch", source })?;
         let now = clock::now();
-        // Nobody can keep replies of an earlier life of this agent, and play them back when their number comes up again.
+        // Random, so that replies that somebody kept from an earlier life of this agent do not fit when their number
+        // comes up again.
         let first = (rand::random::<u64>() >> 2).max(1);
         self.shared.begin(spec.id, peer.octets(), first, deadline, now);
         self.voids.insert(slot, 0);
@@ -293,7 +292,7 @@ impl Datapath for XdpDatapath {
             loop {
                 tokio::select! {
                     ready = self.events.readable_mut() => {
-                        // An error here means that the runtime is shutting down: nobody will be woken again.
+                        // An error means that the runtime is shutting down: nobody will be woken again.
                         let Ok(mut guard) = ready else { return std::future::pending().await };
                         let changed = Self::drain(guard.get_inner_mut());
                         guard.clear_ready();

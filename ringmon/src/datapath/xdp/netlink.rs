@@ -1,4 +1,4 @@
-//! Questions to the kernel about links, routes and neighbours (rtnetlink(7)): asked and answered in one breath.
+//! Questions to the kernel about links, routes and neighbours (rtnetlink(7)). Each is sent and answered at once.
 //!
 //! The socket belongs to the network namespace of the thread that opened it, wherever it is used later.
 
@@ -14,24 +14,22 @@ use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage}
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-/// A socket to ask with.
 pub struct Netlink {
     socket: Socket,
     sequence: u32,
 }
 
-/// What is asked of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
-    /// Whether it carries Ethernet frames.
+    /// It carries Ethernet frames.
     pub ethernet: bool,
-    /// Whether it is one end of a veth pair.
+    /// It is one end of a veth pair.
     pub veth: bool,
-    /// Index of the other end, in its own namespace.
+    /// Index of the other end, in that end's namespace.
     pub peer: Option<u32>,
-    /// Our name for that namespace; `None`: it is ours.
+    /// This namespace's id for the other end's namespace; `None`: it is the same one.
     pub peer_namespace: Option<i32>,
-    /// Whether a program runs in its driver.
+    /// A program runs in its driver.
     pub native_program: bool,
 }
 
@@ -47,7 +45,7 @@ impl Netlink {
         Ok(Self { socket, sequence: 0 })
     }
 
-    /// One question that has one answer.
+    /// Asks a question that has one answer.
     fn ask(&mut self, question: RouteNetlinkMessage) -> io::Result<RouteNetlinkMessage> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut message = NetlinkMessage::from(question);
@@ -74,10 +72,10 @@ impl Netlink {
         }
     }
 
-    /// Looks at a link, in this namespace or in another one.
+    /// Reads a link, in this namespace or in another one.
     ///
     /// # Errors
-    /// ENODEV: there is none. EPERM or EINVAL: nothing is to be seen of that namespace.
+    /// ENODEV: it does not exist. EPERM or EINVAL: that namespace cannot be seen.
     pub fn link(&mut self, index: u32, namespace: Option<i32>) -> io::Result<Link> {
         let mut question = LinkMessage::default();
         question.header.index = index;
@@ -88,7 +86,7 @@ impl Netlink {
         Ok(link(&answer))
     }
 
-    /// Where frames for this address go first: itself, or a gateway.
+    /// Where frames for this address go first: to the address itself, or to a gateway.
     fn next_hop(&mut self, index: u32, to: Ipv4Addr) -> io::Result<Ipv4Addr> {
         let mut question = RouteMessage::default();
         question.header.address_family = AddressFamily::Inet;
@@ -103,10 +101,10 @@ impl Netlink {
         Ok(gateway.unwrap_or(to))
     }
 
-    /// Whether the kernel is trying in vain to find out where on the link this address, or the gateway to it, is.
+    /// Whether the kernel tries in vain to resolve this address, or the gateway to it, on the link.
     ///
     /// # Errors
-    /// There is no route, or the kernel has no entry (ENOENT): nobody has tried.
+    /// There is no route, or the kernel has no entry (ENOENT) because nobody has tried yet.
     pub fn unresolved(&mut self, index: u32, to: Ipv4Addr) -> io::Result<bool> {
         let next = self.next_hop(index, to)?;
         let mut question = NeighbourMessage::default();
@@ -130,7 +128,8 @@ fn link(message: &LinkMessage) -> Link {
         } else if let LinkAttribute::LinkNetNsId(id) = attribute {
             link.peer_namespace = Some(*id);
         } else if let LinkAttribute::Xdp(parts) = attribute {
-            // With programs in several modes only the ids tell; with one, older kernels say only where.
+            // When programs run in several modes, only the ids tell. With one program, older kernels only say where it
+            // runs.
             let native =
                 |part: &LinkXdp| matches!(part, LinkXdp::DrvProgId(_) | LinkXdp::Attached(XdpAttached::Driver));
             link.native_program = parts.iter().any(native);

@@ -1,4 +1,4 @@
-//! The BPF programs and their maps: embedded, loaded, taken apart.
+//! The BPF programs and their maps: embedded, loaded, and taken apart.
 
 use std::error::Error as StdError;
 use std::io;
@@ -11,12 +11,12 @@ use ringmon_common::layout::{self, Config, Histogram, Identity, KeySlot, Outstan
 use super::memory::Mapped;
 use crate::datapath::Error;
 
-/// What `build.rs` found; empty without `cargo xtask build`.
+/// `build.rs` copied it; it is empty without `cargo xtask build`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ringmon.bpf.o"));
-/// The log level that the programs start with (aya-log-ebpf's own name for it).
+/// The log level that the programs start with (the name is aya-log-ebpf's).
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 
-/// Aya wants its values marked.
+/// Marks the values for aya.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Plain<T>(pub T);
@@ -29,28 +29,25 @@ unsafe impl aya::Pod for Plain<KeySlot> {}
 pub struct Object {
     /// The programs, and the maps that only they use.
     pub ebpf: Ebpf,
-    /// Own address.
     pub config: Array<MapData, Plain<Config>>,
-    /// Pool keys by id.
+    /// By key id.
     pub keys: Array<MapData, Plain<KeySlot>>,
-    /// News.
+    /// News from the programs.
     pub events: RingBuf<MapData>,
     /// What goes into replies.
     pub identity: Mapped<Identity>,
-    /// The watches.
     pub watches: Mapped<Watch>,
-    /// Their windows.
+    /// One for each watch, with its probes.
     pub window: Mapped<Outstanding>,
-    /// Their histograms.
+    /// Round trips of each watch.
     pub histogram: Mapped<Histogram>,
-    /// Who was answered.
     pub probers: Mapped<ProberSet>,
     /// Verdicts and incidents.
     pub counters: Mapped<u64>,
 }
 
 impl Object {
-    /// Loads everything; attaches nothing. `log_level` 0 makes the programs' log lines cost nothing.
+    /// Loads everything and attaches nothing. With `log_level` 0 the programs' log lines cost nothing.
     ///
     /// # Errors
     /// [`Error::NoObject`], [`Error::Permission`], [`Error::OldKernel`] or [`Error::Refused`].
@@ -83,17 +80,13 @@ impl Object {
     }
 }
 
-/// The XDP program.
-///
 /// # Errors
-/// The object is not the one this was written for.
+/// The object is not the one that this code was written for.
 pub fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {
     let program = ebpf.program_mut("ringmon_xdp").ok_or_else(|| foreign("ringmon_xdp"))?;
     program.try_into().map_err(|error| refused("use the XDP program", &error))
 }
 
-/// The egress program.
-///
 /// # Errors
 /// As [`xdp`].
 pub fn egress(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier, Error> {
@@ -116,8 +109,8 @@ fn foreign(name: &'static str) -> Error {
     Error::Refused { what: "use the BPF object", cause: format!("it has no {name}: it was built from other sources") }
 }
 
-/// What aya says, as an error of ours. Its texts leave out the causes, so the whole chain is looked through.
-/// (EACCES is no missing privilege here: the verifier answers so for a program that it does not like.)
+/// Turns aya's error into ours. aya's texts leave out the causes, so this looks through the whole chain. (EACCES is no
+/// missing privilege here: the verifier returns it for a program that it rejects.)
 pub fn refused(what: &'static str, error: &(dyn StdError + 'static)) -> Error {
     match errno(error) {
         Some(nix::libc::EPERM) => Error::Permission { what, source: io::Error::from_raw_os_error(nix::libc::EPERM) },
@@ -150,7 +143,7 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
     texts.join(": ")
 }
 
-/// Release of the running kernel and its first two numbers, if it can be told.
+/// The release of the running kernel and its first two numbers, if they can be read.
 pub fn kernel() -> Option<(String, (u32, u32))> {
     let name = nix::sys::utsname::uname().ok()?;
     let release = name.release().to_str()?.to_owned();

@@ -1,4 +1,4 @@
-//! What is asked for when a datapath is opened.
+//! Options of a datapath.
 
 use ringmon_core::Incarnation;
 use ringmon_core::row::{Address, PoolKey};
@@ -6,7 +6,7 @@ use ringmon_core::row::{Address, PoolKey};
 /// Where the XDP program is to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// In the driver where that works, else in the generic receive path, with one warning.
+    /// In the driver where that works, otherwise in the generic receive path, with one warning.
     #[default]
     Auto,
     /// In the driver, or not at all.
@@ -20,23 +20,23 @@ pub enum Choice {
 pub struct Options {
     /// The interface towards the other servers.
     pub interface: String,
-    /// Own address, on that interface.
+    /// This server's address on that interface.
     pub address: Address,
-    /// Where the XDP program is to run.
+    /// In the driver or not.
     pub choice: Choice,
-    /// The pool's keys: probes are tagged with the first, all are accepted.
+    /// The pool's keys: probes are tagged with the first one, all are accepted.
     pub keys: Vec<PoolKey>,
-    /// Own incarnation; 0 before there is one.
+    /// 0 before the server has one.
     pub incarnation: Incarnation,
     /// How much the BPF programs log; `None`: nothing, at no cost.
     pub bpf_log: Option<tracing::Level>,
-    /// Gives this server its phase, so that a pool's servers do not all probe at the same moment.
+    /// Decides this server's phase, so that the servers of a pool do not all probe at the same moment.
     pub seed: u64,
-    /// Differentiated services code point of the probes (RFC 2474); replies carry that of their probe.
+    /// Differentiated services code point of the probes (RFC 2474). Replies carry that of their probe.
     pub dscp: u8,
-    /// Ask for real-time priority for the sender; it goes on without.
+    /// Ask for real-time priority for the sender. Without it the sender still works.
     pub realtime: bool,
 }
 
-/// CS6, "network control" (RFC 4594, section 3.1): what routing protocols use.
+/// CS6, "network control" (RFC 4594, section 3.1): routing protocols use it.
 pub const CS6: u8 = 48;

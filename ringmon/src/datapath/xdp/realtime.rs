@@ -4,12 +4,12 @@ use std::io;
 
 use nix::libc;
 
-/// Which thread asks. Both stand above all that is not real-time and below the kernel's own threads (sched(7)).
+/// Which thread asks. Both run before everything that is not real-time, and after the kernel's own threads (sched(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Sends probes at their time: microseconds of work each.
     Sender,
-    /// Judges what came of them; gives way to the sender.
+    /// Judges the results of the probes; gives way to the sender.
     Loop,
 }
 
@@ -29,10 +29,11 @@ impl Role {
     }
 }
 
-/// Nanoseconds by which the kernel may delay the wake-ups of a thread without real-time priority; 50,000 by default.
+/// Nanoseconds by which the kernel may delay the wake-ups of a thread without real-time priority; the default is
+/// 50,000.
 const SLACK: libc::c_ulong = 1;
 
-/// Asks for SCHED_FIFO; where it is refused, says so once and asks for exact timers instead.
+/// Asks for SCHED_FIFO. If that is refused, it logs this once and asks for exact timers instead.
 pub fn ask(role: Role) {
     // SAFETY: all zeroes is a sched_param on every libc.
     let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };

@@ -1,6 +1,6 @@
-//! The thread that sends probes: at absolute times, those that are due together in one wake-up.
+//! The thread that sends probes, at absolute times. Probes that are due together leave in one wake-up.
 //!
-//! It waits for nobody: commands are taken when their lock is free, and who gives one wakes it up.
+//! It never waits for other threads: it takes commands when their lock is free, and whoever gives one wakes it up.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -16,39 +16,34 @@ use super::shared::{Fault, Shared};
 use ringmon_core::Time;
 use ringmon_core::evidence::{LocalFault, MAX_WATCHES, WatchId};
 
-/// The link is looked at this often, at least, also with nothing to send.
+/// The link is looked at at least this often, also when there is nothing to send.
 const LINK_EVERY: Duration = Duration::from_millis(50);
-/// And not more often than this, if probes are not answered.
+/// And at most this often, if probes are not answered.
 const LINK_FRESH: Duration = Duration::from_millis(1);
 /// A probe is late by this much, or by a quarter of its interval, whichever is more.
 const LATE: Duration = Duration::from_millis(2);
 
-/// What the sender is told.
 #[derive(Debug)]
 pub enum Command {
-    /// Begin a watch; whatever had the slot is over.
+    /// Begins a watch; the watch that had the slot before is over.
     Begin(Box<Lane>),
-    /// Change one that runs.
+    /// Changes a running watch.
     Change(WatchId, Pace),
-    /// End one.
     End(WatchId),
-    /// Tag with this key.
+    /// Tags with this key from now on.
     Key(Box<Sign>),
 }
 
-/// What the thread works with.
 pub struct Parts {
-    /// Index of the interface.
+    /// Of the interface.
     pub index: u32,
-    /// Its flags.
+    /// Of the interface.
     pub link: LinkFlags,
     /// For questions about neighbours.
     pub netlink: Netlink,
-    /// Gives the phase.
+    /// Decides the phase.
     pub seed: u64,
-    /// Address, key and incarnation.
     pub sign: Sign,
-    /// The kernel's arrays.
     pub shared: Arc<Shared>,
     /// Ask for real-time priority.
     pub realtime: bool,
@@ -68,8 +63,6 @@ struct Inbox {
 }
 
 impl Sender {
-    /// Starts the thread.
-    ///
     /// # Errors
     /// As clone(2).
     pub fn start(parts: Parts) -> io::Result<Self> {
@@ -85,7 +78,7 @@ impl Sender {
         Ok(Self { inbox, thread: Some(thread) })
     }
 
-    /// Tells the thread something, in this order.
+    /// Gives the thread a command. It takes commands in their order.
     pub fn tell(&self, command: Command) {
         if let Ok(mut commands) = self.inbox.commands.lock() {
             commands.push(command);
@@ -105,7 +98,7 @@ impl Drop for Sender {
         self.inbox.stop.store(true, Relaxed);
         self.wake();
         if let Some(thread) = self.thread.take() {
-            // A panic of it has been printed; there is nothing to save here.
+            // If it panicked, the panic was printed. Nothing can be saved here.
             let _ = thread.join();
         }
     }
@@ -114,7 +107,7 @@ impl Drop for Sender {
 struct Loop {
     parts: Parts,
     lanes: Vec<Option<Box<Lane>>>,
-    /// Last look at the link, and since when it is down.
+    /// The last look at the link, and since when it has been down.
     looked: Time,
     down_since: Option<Time>,
     /// Not yet reported.
@@ -153,7 +146,7 @@ impl Loop {
     fn obey(&mut self, command: Command, now: Time) {
         match command {
             Command::Begin(mut lane) => {
-                // Due now, and not when somebody decided it: that was no lateness.
+                // It is due now, not when somebody decided that: there was no lateness.
                 lane.due = now;
                 if let Some(place) = self.lanes.get_mut(usize::from(lane.id.slot)) {
                     *place = Some(lane);
@@ -179,8 +172,9 @@ impl Loop {
         (lane.id == id).then_some(lane)
     }
 
-    /// Right before probes are sent: what is lost with the link is no miss, and the span begins with the last look. A reply to a lane's last
-    /// probe came in through the link, which is as good as a look and costs no system call.
+    /// Looks right before probes are sent. What is lost with the link is no miss, and the span of a fault begins with
+    /// the last look. A reply to a lane's last probe came in through the link, which is as good as a look and costs no
+    /// system call.
     fn look_at_link(&mut self, now: Time) {
         let mut answered = false;
         if self.down_since.is_none() {

@@ -1,4 +1,4 @@
-//! The sender's turns, one by one, at times of our choosing.
+//! The sender's turns, one by one, at times that the test chooses.
 
 use std::net::Ipv4Addr;
 
@@ -21,7 +21,7 @@ struct Bench {
     _ebpf: aya::Ebpf,
 }
 
-/// A sender that nobody runs, in this thread's namespace, with both programs attached.
+/// A sender without a thread, in this thread's namespace, with both programs attached.
 fn bench() -> Bench {
     let own = ADDRESSES[0];
     let mut netlink = Netlink::open().expect("netlink");
@@ -57,7 +57,7 @@ impl Bench {
     }
 }
 
-/// So that probes leave within the call that sends them.
+/// Resolves the neighbour first, so that probes leave within the call that sends them.
 fn resolve(ends: &[Namespace; 2], to: Ipv4Addr) {
     ends[0].ip(&["neigh", "replace", &to.to_string(), "lladdr", "02:00:00:00:00:99", "dev", INTERFACE]);
 }
@@ -73,7 +73,7 @@ fn probes_that_are_due_together_leave_in_one_turn() {
         bench.begin(2, INTERVAL / 10, now);
         bench.turns.send_due(now);
         assert_eq!([0, 1, 2].map(|slot| bench.sent(slot)), [1, 1, 1]);
-        // From the second on they are on the grid.
+        // From the second one on they are on the grid.
         let due = bench.due(0);
         assert_eq!((bench.due(1), due.as_ns() % 20_000_000), (due, SEED));
         while bench.due(2) < due {
@@ -119,7 +119,7 @@ fn a_shorter_interval_holds_at_once() {
         let pace = Pace { interval: Duration::from_millis(2), deadline: INTERVAL, purpose: Purpose::Buddy };
         bench.turns.obey(Command::Change(WatchId { slot: 0, generation: 1 }, pace), now);
         assert_eq!(bench.due(0), now + Duration::from_millis(2), "one has just left");
-        // Another generation's command is not for this watch.
+        // A command for another generation is not for this watch.
         bench.turns.obey(Command::End(WatchId { slot: 0, generation: 2 }), now);
         assert!(bench.turns.lanes[0].is_some());
         bench.turns.obey(Command::End(WatchId { slot: 0, generation: 1 }), now);
@@ -127,7 +127,8 @@ fn a_shorter_interval_holds_at_once() {
     });
 }
 
-/// Who asks for a burst has just missed something, and cannot wait for the grid; afterwards the probes are on it again.
+/// A watch that asks for a burst has just missed a reply and cannot wait for the grid. Afterwards its probes are on the
+/// grid again.
 #[test]
 fn a_burst_begins_at_once_and_ends_on_the_grid() {
     let ends = pair();

@@ -19,21 +19,20 @@ const _: () = assert!(MAX_WATCHES as u32 == layout::WATCHES);
 
 /// A span of time in which this machine's own evidence counts for nothing.
 pub type Fault = (LocalFault, Time, Time);
-/// Faults are for an event loop that comes round often; one that does not need not know all of them.
+/// How many faults are kept. An event loop that turns often takes them in time; one that does not need not know them
+/// all.
 const MOST_FAULTS: usize = 256;
 
-/// See the module's documentation.
 #[derive(Debug)]
 pub struct Shared {
-    /// The watches, as the programs write them.
+    /// As the programs write them.
     pub watches: Mapped<Watch>,
-    /// Their windows.
+    /// One for each watch, with its probes.
     pub window: Mapped<Outstanding>,
-    /// Their histograms.
+    /// Round trips of each watch.
     pub histogram: Mapped<Histogram>,
     /// What goes into replies.
     pub identity: Mapped<Identity>,
-    /// Who was answered.
     pub probers: Mapped<ProberSet>,
     /// Verdicts and incidents.
     pub counters: Mapped<u64>,
@@ -41,26 +40,26 @@ pub struct Shared {
     own: [Own; MAX_WATCHES as usize],
     /// Whether the interface is up, as of the sender's last look.
     pub link_up: AtomicBool,
-    /// Slots whose own numbers changed, as bits.
+    /// As bits: the slots whose own numbers changed.
     dirty: AtomicU64,
-    /// Rung after a change of `dirty`, `link_up` or `faults`.
+    /// Rings after a change of `dirty`, `link_up` or `faults`.
     pub bell: Notify,
     faults: Mutex<Vec<Fault>>,
 }
 
-/// What user space knows of a slot's watch. The sender writes it.
+/// What user space knows about the watch of a slot. The sender writes it.
 #[derive(Debug, Default)]
 struct Own {
     began: AtomicU64,
     unresolved: AtomicU64,
     unsent: AtomicU64,
-    /// Unresolved ones since the last proof of life before the last of them.
+    /// Unresolved probes since the last proof of life before the last of them.
     run: AtomicU64,
     last: AtomicU64,
 }
 
 impl Shared {
-    /// Around freshly loaded, empty maps.
+    /// Around empty maps that were just loaded.
     #[must_use]
     pub fn new(
         (watches, window, histogram): (Mapped<Watch>, Mapped<Outstanding>, Mapped<Histogram>),
@@ -72,14 +71,14 @@ impl Shared {
         Self { watches, window, histogram, identity, probers, counters, own, link_up, dirty, bell, faults }
     }
 
-    /// The generation in this slot; 0: none.
+    /// The generation in this slot; 0: no watch.
     #[must_use]
     pub fn generation(&self, slot: u16) -> u16 {
         let word = self.watches.word(u32::from(slot), offset_of!(Watch, generation));
         word.map_or(0, |word| word.load(Relaxed) as u16)
     }
 
-    /// Gives a slot to a watch, whose first probe will be `first`: everything of the one before is gone.
+    /// Gives a slot to a watch whose first probe will be `first`. Everything about the watch before it is erased.
     pub fn begin(&self, id: WatchId, peer: [u8; 4], first: u64, deadline: (Duration, Duration), now: Time) {
         let slot = u32::from(id.slot);
         self.end(id.slot);
@@ -98,18 +97,17 @@ impl Shared {
         self.put(slot, offset_of!(Watch, cursor), first);
         self.put(slot, offset_of!(Watch, last_sent), first - 1);
         self.deadline(id.slot, deadline);
-        // Behind everything else: from here on the programs and other threads know the watch.
+        // After everything else: from here on the programs and other threads know the watch.
         if let Some(word) = self.watches.word(slot, offset_of!(Watch, generation)) {
             word.store(u64::from(id.generation), Release);
         }
     }
 
-    /// Takes the slot from its watch.
     pub fn end(&self, slot: u16) {
         self.put(u32::from(slot), offset_of!(Watch, generation), 0);
     }
 
-    /// Changes the deadline of the probes to come: the least and the most it may be.
+    /// Changes the deadline of later probes: the least and the most that it may be.
     pub fn deadline(&self, slot: u16, (least, most): (Duration, Duration)) {
         let ns = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         self.put(u32::from(slot), offset_of!(Watch, deadline_ns), ns(least));
@@ -122,7 +120,7 @@ impl Shared {
         }
     }
 
-    /// Own incarnation, as replies carry it.
+    /// As replies carry it.
     #[must_use]
     pub fn incarnation(&self) -> u64 {
         self.identity.word(0, offset_of!(Identity, incarnation)).map_or(0, |word| word.load(Relaxed))
@@ -135,21 +133,21 @@ impl Shared {
         word.is_some_and(|word| word.load(Relaxed) == seq)
     }
 
-    /// When this slot's peer was last heard, by whatever kind of reply.
+    /// When the slot's server was last heard, by any kind of reply.
     #[must_use]
     pub fn heard(&self, slot: u16) -> Time {
         let at = |offset| self.watches.word(u32::from(slot), offset).map_or(0, |word| word.load(Relaxed));
         Time::from_ns(at(offset_of!(Watch, last_reply_ns)).max(at(offset_of!(Watch, last_plain_ns))))
     }
 
-    /// One more probe that did not leave, through our own fault.
+    /// Counts a probe that did not leave because of a fault of this machine.
     pub fn count_unsent(&self, slot: u16) {
         if let Some(own) = self.own.get(usize::from(slot)) {
             own.unsent.fetch_add(1, Relaxed);
         }
     }
 
-    /// One more miss because the neighbour does not resolve: wakes the event loop.
+    /// Counts a miss because the neighbour does not resolve, and wakes the event loop.
     pub fn count_unresolved(&self, slot: u16, now: Time) {
         let Some(own) = self.own.get(usize::from(slot)) else { return };
         if self.heard(slot).as_ns() > own.last.load(Relaxed) {
@@ -162,7 +160,7 @@ impl Shared {
         self.bell.notify_one();
     }
 
-    /// Slots whose own numbers changed since the last call.
+    /// The slots whose own numbers changed since the last call.
     #[must_use]
     pub fn take_dirty(&self) -> Vec<WatchId> {
         let bits = self.dirty.swap(0, Relaxed);
@@ -171,7 +169,7 @@ impl Shared {
         ids.filter(|id| id.generation != 0).collect()
     }
 
-    /// Adds faults and rings, unless somebody is reading them just now; says whether it did. Never waits.
+    /// Adds faults and rings, unless another thread is reading them just now; true if it did. Never waits.
     pub fn try_report(&self, new: &mut Vec<Fault>) -> bool {
         let Ok(mut faults) = self.faults.try_lock() else { return false };
         faults.append(new);
@@ -199,7 +197,8 @@ impl Shared {
         (from != 0).then(|| (Time::from_ns(from), Time::from_ns(until)))
     }
 
-    /// Upper bounds and counts of a watch's round trips, gapless up to the longest: each bound is also the next one's lower.
+    /// Upper bounds and counts of a watch's round trips, without gaps up to the longest: each bound is also the lower
+    /// bound of the next.
     #[must_use]
     pub fn round_trips(&self, slot: u16) -> Vec<(u64, u64)> {
         let counts = self.histogram.load(u32::from(slot)).unwrap_or([0; rtt::BUCKETS]);
@@ -214,7 +213,7 @@ impl Readings for Shared {
         let watch = self.watches.load(u32::from(id.slot))?;
         let (unresolved, unsent) = (own.unresolved.load(Relaxed), own.unsent.load(Relaxed));
         let (run, last, began) = (own.run.load(Relaxed), own.last.load(Relaxed), own.began.load(Relaxed));
-        // The slot may have gone to another watch while it was read.
+        // The slot may have changed to another watch during the reading.
         if id.generation == 0
             || watch.generation != u64::from(id.generation)
             || self.generation(id.slot) != id.generation
@@ -246,7 +245,8 @@ impl Readings for Shared {
     }
 }
 
-/// As the egress program reckons it, but for its upper bound: who spaces probes by it must see how long they take.
+/// The egress program computes the same, but cuts it at its upper bound. Code that spaces probes by it must see how
+/// long they really take.
 fn patience(watch: &Watch) -> Duration {
     if watch.replies == 0 {
         return Duration::ZERO;

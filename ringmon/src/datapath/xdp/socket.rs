@@ -7,17 +7,18 @@ use std::os::fd::AsRawFd;
 use nix::libc;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// `ICMP_FILTER` of raw(7), which libc does not name: a bit for each ICMP type that is not wanted.
+/// `ICMP_FILTER` of raw(7), for which libc has no name: one bit for each unwanted ICMP type.
 const ICMP_FILTER: libc::c_int = 1;
-/// The level of that option, which libc does not name either.
+/// The level of that option, for which libc has no name either.
 const SOL_RAW: libc::c_int = 255;
-/// The highest priority that needs no privilege; queueing disciplines put it first.
+/// The highest priority that needs no privilege; queueing disciplines send it first.
 const PRIORITY: u32 = 6;
 
-/// A socket that sends from this address through this interface and receives nothing.
+/// A socket that sends from this address through this interface, and receives nothing.
 ///
 /// # Errors
-/// EADDRNOTAVAIL: the address is not ours. EPERM: CAP_NET_RAW is missing. ENODEV: no such interface.
+/// EADDRNOTAVAIL: the address is not this machine's. EPERM: CAP_NET_RAW is missing. ENODEV: the interface does not
+/// exist.
 pub fn open(interface: &str, own: Ipv4Addr, dscp: u8) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
     receive_nothing(&socket)?;
@@ -25,13 +26,13 @@ pub fn open(interface: &str, own: Ipv4Addr, dscp: u8) -> io::Result<Socket> {
     socket.bind_device(Some(interface.as_bytes()))?;
     socket.bind(&SocketAddrV4::new(own, 0).into())?;
     socket.set_tos_v4(u32::from(dscp) << 2)?;
-    // After the type of service, which sets a priority of its own.
+    // After the type of service, because that sets a priority of its own.
     socket.set_priority(PRIORITY)?;
     socket.set_ttl_v4(64)?;
     Ok(socket)
 }
 
-/// A raw socket gets a copy of every ICMP packet of the machine: none are wanted.
+/// A raw socket gets a copy of every ICMP packet of the machine. None of them is wanted.
 fn receive_nothing(socket: &Socket) -> io::Result<()> {
     let none = u32::MAX;
     let size = size_of_val(&none) as libc::socklen_t;

@@ -57,7 +57,7 @@ async fn a_failure_tells_the_end_of_what_was_printed() {
     assert!(said.starts_with("cannot run the hook `/no/such/program`: No such file"), "{said}");
 }
 
-/// Hangs, and so does its child; both say who they are.
+/// Hangs, and so does its child. Both write down their process id.
 const HANGS: &str = "sleep 1000 & echo $! >> $D/pids; echo $$ >> $D/pids; echo waiting; wait";
 
 #[tokio::test]

@@ -16,11 +16,11 @@ fn names(folder: &Path) -> Vec<String> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// Does it as a user who may do nothing, if these tests run as root, who may do everything.
+/// If these tests run as root, who may do everything, it does the work as a user who may do nothing.
 fn as_nobody(work: impl FnOnce() -> Result<bool, Error> + Send) -> Result<bool, Error> {
     let work = move || {
         if Uid::effective().is_root() {
-            // Of this thread alone, unlike the other user ids.
+            // It changes only this thread, unlike the other user ids.
             setfsuid(Uid::from_raw(65534));
         }
         work()
@@ -156,7 +156,7 @@ fn a_reader_never_sees_a_part() {
             let read = fs::read_to_string(&path).unwrap();
             assert!(read == short || read == long, "{} bytes", read.len());
             seen[usize::from(read == long)] += 1;
-            // Should the writer be through before the reader saw both: the last is the short one.
+            // The writer may finish before the reader saw both; the last content is the short one.
             if writer.is_finished() && seen[1] == 0 {
                 put_now(&path, &long).unwrap();
             }

@@ -1,48 +1,49 @@
-//! What can be asked of HAProxy for one server, in its words, and what its answer means.
+//! Commands that change one server, in HAProxy's words, and what its answers mean.
 
 use ringmon_core::row::Address;
 
-/// Allows `add server` and `del server` before HAProxy 2.6; later it changes nothing. Every level but `admin` is refused.
+/// Allows `add server` and `del server` before HAProxy 2.6; in later versions it changes nothing. Only the level
+/// `admin` may send it.
 pub(super) const EXPERIMENTAL: &str = "experimental-mode on";
 
-/// The answer to whatever the socket's level does not allow.
+/// HAProxy's answer to commands that the socket's level does not allow.
 pub(super) const DENIED: &str = "Permission denied";
 
-/// The ids of servers that ringmon added begin here: so they are known again after a restart of ringmon. HAProxy counts
-/// servers of `haproxy.cfg` from 1, and ids end at 2^31 - 1.
+/// The first id of servers that ringmon added, so that ringmon recognises them after its own restart. HAProxy counts
+/// the servers of `haproxy.cfg` from 1, and ids end at 2^31 - 1.
 pub(super) const FIRST_ID: u32 = 1_300_000_000;
 
-/// How many such ids there are. Two servers of one backend whose rows' ids differ by a multiple of it get in each other's way.
+/// How many such ids there are. Two servers of one backend conflict if the ids of their rows differ by a multiple of
+/// this.
 pub(super) const IDS: u32 = 100_000_000;
 
-/// Whether HAProxy would take it for a name of a server or backend (`invalid_char` in its `tools.c`). Anything else could be read
-/// as another command.
+/// Whether HAProxy accepts it as the name of a server or backend (`invalid_char` in its `tools.c`). It could read
+/// anything else as another command.
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '-'))
 }
 
-/// Whether words can stand at the end of a command without beginning another, or swallowing what follows.
+/// Whether the words can follow a command without beginning another one, or swallowing what comes after them.
 pub(super) fn are_options(words: &str) -> bool {
     words.chars().all(|c| c != ';' && c != '\\' && c != '"' && c != '\'' && c != '#' && (c == ' ' || !c.is_control()))
 }
 
-/// What an operator of HAProxy, and we, may set.
+/// The state that an operator of HAProxy, and ringmon, can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// It gets clients, unless HAProxy's own check speaks against it.
+    /// It gets clients, unless HAProxy's own check fails.
     Ready,
-    /// Only clients that are bound to it.
+    /// It gets only clients that are bound to it.
     Drain,
-    /// None.
+    /// It gets no clients.
     Maint,
 }
 
-/// A change of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Set(State),
     Weight(u16),
-    /// Without a port it keeps its own.
+    /// Without a port HAProxy's own stays.
     Address {
         address: Address,
         port: Option<u16>,
@@ -54,34 +55,32 @@ pub(super) enum Change {
         weight: u16,
         id: u32,
     },
-    /// HAProxy's own checks begin: those of an added server wait for that.
+    /// Starts HAProxy's own checks: for an added server they do not start by themselves.
     Health,
     Shutdown,
     Delete,
 }
 
-/// A change and the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Command {
     pub(super) server: String,
     pub(super) change: Change,
 }
 
-/// What HAProxy made of a command.
+/// HAProxy's answer to a command.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// As asked.
     Done,
     /// A server with sessions cannot be deleted yet.
     Waits,
-    /// It says why not.
+    /// HAProxy says why not.
     Refused(String),
-    /// The socket may not.
+    /// The socket's level does not allow it.
     Denied,
 }
 
 impl Command {
-    /// In HAProxy's words. Names and options were looked at before: see [`is_name`] and [`are_options`].
+    /// In HAProxy's words. Names and options were checked before: see [`is_name`] and [`are_options`].
     pub(super) fn words(&self, backend: &str, options: &str) -> String {
         let at = format!("{backend}/{}", self.server);
         match &self.change {
@@ -101,12 +100,12 @@ impl Command {
         }
     }
 
-    /// Whether HAProxy before 2.6 wants [`EXPERIMENTAL`] first; for deletions, it is always there.
+    /// Whether HAProxy before 2.6 wants [`EXPERIMENTAL`] first. For deletions it is always sent.
     pub(super) const fn is_experimental(&self) -> bool {
         matches!(self.change, Change::Add { .. })
     }
 
-    /// What HAProxy's answer means: most commands are carried out in silence, some say so.
+    /// What HAProxy's answer means: it carries out most commands without a word, and some with one.
     pub(super) fn answer(&self, text: &str) -> Answer {
         let text = text.trim();
         if text.starts_with(DENIED) {

@@ -1,4 +1,4 @@
-//! The loop: a pass on every change of the routes, and every so often one that looks first.
+//! The loop: it makes a pass at every change of the routes, and regularly one that first looks what HAProxy has.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,24 +17,22 @@ use super::voice::Voice;
 use crate::route::Status;
 use ringmon_core::route::Routes;
 
-/// The first pause while HAProxy is away; it doubles.
+/// The first pause while HAProxy is away; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The longest.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Everything about one target.
 pub(super) struct Keeper {
     target: Target,
     report: watch::Sender<Status>,
     status: Status,
     voice: Voice,
-    /// What HAProxy had when it was last seen, and what was changed since; nothing after a failure.
+    /// What HAProxy had at the last look, with the changes since; nothing after a failure.
     known: Option<Servers>,
     /// The names in the last routes that were not empty.
     listed: BTreeSet<String>,
-    /// Dead and gone from the routes, with sessions that still stand.
-    bereaved: BTreeSet<String>,
-    /// What the last look found to do: if it finds the same again, somebody undoes it.
+    /// Servers that are dead and gone from the routes, but still have sessions.
+    orphaned_sessions: BTreeSet<String>,
+    /// What the last look found to do. If the next one finds the same, somebody else undoes it.
     found: Vec<Command>,
 }
 
@@ -49,8 +47,8 @@ impl Keeper {
     pub(super) fn new(target: Target, report: watch::Sender<Status>) -> Self {
         let status = Status::named(target.to_string());
         let voice = Voice::new(target.to_string());
-        let (listed, bereaved) = (BTreeSet::new(), BTreeSet::new());
-        Self { target, report, status, voice, known: None, listed, bereaved, found: Vec::new() }
+        let (listed, orphaned_sessions) = (BTreeSet::new(), BTreeSet::new());
+        Self { target, report, status, voice, known: None, listed, orphaned_sessions, found: Vec::new() }
     }
 
     pub(super) async fn run(mut self, mut routes: watch::Receiver<Arc<Routes>>) {
@@ -71,7 +69,7 @@ impl Keeper {
             self.publish(&result);
             look = tokio::select! {
                 changed = routes.changed(), if open => {
-                    // Nobody will say anything new: what was said last is kept.
+                    // Nobody will send new routes: the last ones stay.
                     open = changed.is_ok();
                     false
                 }
@@ -80,7 +78,7 @@ impl Keeper {
         }
     }
 
-    /// Brings HAProxy in step; what remains in the way comes back.
+    /// Brings HAProxy in step, and returns the problems that remain.
     async fn pass(&mut self, routes: &Routes, look: bool) -> Result<Vec<String>, Error> {
         let began = Instant::now();
         self.note_names(routes);
@@ -98,7 +96,7 @@ impl Keeper {
         if !is_quick || done.problems.is_empty() {
             return Ok(done.problems);
         }
-        // What was last seen is no more: a reload, or a hand.
+        // A reload or a hand has changed what was last seen.
         let has = self.look().await?;
         Ok(self.apply(has, routes, false, began).await?.problems)
     }
@@ -108,13 +106,14 @@ impl Keeper {
             return;
         }
         let names: BTreeSet<String> = routes.servers.iter().map(|route| route.name.clone()).collect();
-        // Of those only that are dead: whoever left, or lost no more than its agent, may be serving its last clients.
-        self.bereaved.extend(self.listed.difference(&names).filter(|name| routes.dead.contains(name)).cloned());
-        self.bereaved.retain(|name| !names.contains(name));
+        // Only dead ones: a server that left, or lost only its agent, may be serving its last clients.
+        self.orphaned_sessions
+            .extend(self.listed.difference(&names).filter(|name| routes.dead.contains(name)).cloned());
+        self.orphaned_sessions.retain(|name| !names.contains(name));
         self.listed = names;
     }
 
-    /// Asks HAProxy what it has, and whether we may change it.
+    /// Asks HAProxy what it has, and whether ringmon may change it.
     async fn look(&self) -> Result<Servers, Error> {
         let Target { socket, backend, options } = &self.target;
         if !is_name(backend) {
@@ -125,7 +124,7 @@ impl Keeper {
             return Err(Error::Options(format!("{words:?} cannot stand behind `add server`: no ; \\ # or quotes")));
         }
         let answers = ask(socket, &[EXPERIMENTAL.to_owned(), format!("show servers state {backend}")]).await?;
-        // Known before the first server dies, not when it does.
+        // So that this is known before the first server dies, not when it does.
         if answers.iter().any(|answer| answer.starts_with(DENIED)) {
             return Err(Error::Denied { at: socket.to_string() });
         }
@@ -134,8 +133,8 @@ impl Keeper {
 
     async fn apply(&mut self, mut has: Servers, routes: &Routes, looked: bool, began: Instant) -> Result<Done, Error> {
         // A server that HAProxy does not have has no sessions either.
-        self.bereaved.retain(|name| has.contains_key(name));
-        let plan = plan(&has, routes, &self.bereaved, &self.target.options);
+        self.orphaned_sessions.retain(|name| has.contains_key(name));
+        let plan = plan(&has, routes, &self.orphaned_sessions, &self.target.options);
         let mut done = self.send(&mut has, &plan.commands).await?;
         self.known = Some(has);
         if done.changes > 0 {
@@ -155,7 +154,7 @@ impl Keeper {
         Ok(done)
     }
 
-    /// Sends commands, and notes in `has` what was carried out.
+    /// Sends commands, and notes in `has` which were carried out.
     async fn send(&mut self, has: &mut Servers, commands: &[Command]) -> Result<Done, Error> {
         let Target { socket, backend, options } = self.target.clone();
         let words: Vec<String> = commands.iter().map(|c| c.words(&backend, &options.add_options)).collect();
@@ -193,7 +192,7 @@ impl Keeper {
                     done.changes += 1;
                     apply(has, command);
                     if command.change == Change::Shutdown {
-                        self.bereaved.remove(&command.server);
+                        self.orphaned_sessions.remove(&command.server);
                     }
                 }
                 Answer::Waits => {}

@@ -1,4 +1,4 @@
-//! From what HAProxy has and what the routes say to what is to be done. Pure.
+//! Plans what to do, from what HAProxy has and what the routes say. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,20 +8,21 @@ use super::state::{Server, Servers};
 use ringmon_core::ServerId;
 use ringmon_core::route::{Route, Routes, Standing};
 
-/// HAProxy's greatest weight.
 const MAX_WEIGHT: u16 = 256;
 
-/// What is to be done, in this order, and what cannot be.
+/// The commands in their order, and what cannot be done.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) commands: Vec<Command>,
     pub(super) problems: Vec<String>,
 }
 
-/// Makes it; deletions come last. `bereaved` are servers that were in the routes and are gone from them, whose sessions still stand.
+/// Plans the commands; deletions come last. `orphaned_sessions` are servers that were in the routes and are gone from
+/// them, but still have sessions.
 ///
-/// Empty routes say that nothing is known, and nothing is done: a database that cannot be read must not empty a backend.
-pub(super) fn plan(has: &Servers, routes: &Routes, bereaved: &BTreeSet<String>, options: &Options) -> Plan {
+/// Empty routes mean that nothing is known, and then there is nothing to do: a database that cannot be read must not
+/// empty a backend.
+pub(super) fn plan(has: &Servers, routes: &Routes, orphaned_sessions: &BTreeSet<String>, options: &Options) -> Plan {
     if routes.servers.is_empty() {
         return Plan::default();
     }
@@ -33,7 +34,7 @@ pub(super) fn plan(has: &Servers, routes: &Routes, bereaved: &BTreeSet<String>, 
     for (name, server) in has {
         let Some(route) = by_name.get(name.as_str()) else {
             set_state(&mut outs, name, server, State::Maint);
-            if bereaved.contains(name) && options.kill_sessions {
+            if orphaned_sessions.contains(name) && options.kill_sessions {
                 push(&mut ends, name, Change::Shutdown);
             }
             if options.dynamic && server.ours {
@@ -58,7 +59,8 @@ pub(super) fn plan(has: &Servers, routes: &Routes, bereaved: &BTreeSet<String>, 
     tell(&mut problems, "HAProxy would not take the name of", &nameless);
     tell(&mut problems, "haproxy.cfg has no server for", &without);
     tell(&mut problems, "neither the route nor the options say a port for", &portless);
-    // Whoever is dead goes first, but clients that find no server at all get an error at once: then others come first.
+    // Servers are taken out first. But clients that find no server at all get an error at once, so if no server would
+    // stay, new ones come first.
     let commands = if somebody_stays { [outs, ins, ends, deletions] } else { [ins, outs, ends, deletions] };
     Plan { commands: commands.concat(), problems }
 }
@@ -81,7 +83,7 @@ fn set_state(to: &mut Vec<Command>, name: &str, server: &Server, want: State) {
     }
 }
 
-/// One sentence, however many: a pool without its backend is one problem.
+/// One sentence for all names: a pool without its backend is one problem.
 fn tell(problems: &mut Vec<String>, what: &str, names: &[&str]) {
     let few = names.iter().take(5).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     match names.len() {
@@ -97,7 +99,8 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// A server whose route is known. Before it gets clients it has its address; before it loses its own it gets no more.
+    /// A server whose route is known. Its address is set before it gets clients. It gets no more clients before its
+    /// address changes.
     fn keep(&self, to: &mut Vec<Command>, server: &Server, route: &Route, want: State) {
         let name = &route.name;
         if want != State::Ready {
@@ -133,16 +136,17 @@ impl Planner<'_> {
     }
 }
 
-/// By which HAProxy knows its server again as one of ours.
+/// HAProxy keeps this id, so ringmon recognises the server as one that it added.
 fn haproxy_id(id: ServerId) -> u32 {
     FIRST_ID + u32::try_from(id.0.rem_euclid(i64::from(IDS))).unwrap_or_default()
 }
 
-/// Weights are shares, relative to the others': HAProxy's end at 256.
+/// Weights are shares, relative to each other. HAProxy's end at 256.
 enum Scale {
-    /// All are alike, and in HAProxy too: its weight stays. Its static algorithms, as `balance source`, know no other case.
+    /// All are equal, in HAProxy too: then its weights stay. Its static algorithms, such as `balance source`, allow
+    /// nothing else.
     Alike(u16),
-    /// By the greatest; zero if nobody has any, which is the same as if all had the same.
+    /// Relative to the greatest; zero if all are zero, which is the same as if all were equal.
     Greatest(u16),
 }
 
@@ -155,7 +159,7 @@ impl Scale {
             Some(first) if first > 0 && theirs.all(|other| other == first) && ours.all(|other| other == greatest) => {
                 Self::Alike(first)
             }
-            // One that is not routed counts too, so that its coming does not change everybody's.
+            // A server that is not routed counts too, so that the others' weights do not change when it comes back.
             Some(_) | None if greatest > 0 => {
                 Self::Greatest(routes.servers.iter().map(|route| route.weight).max().unwrap_or_default())
             }

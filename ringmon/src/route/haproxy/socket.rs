@@ -1,6 +1,7 @@
-//! One connection for one line of commands. HAProxy answers each, with an empty line behind it, and closes.
+//! One connection for one line of commands. HAProxy answers each command, with an empty line after it, and closes.
 //!
-//! HAProxy 2.6 forgets the empty line behind the answer to `del server`, which is one line. Those stand in lines of their own.
+//! HAProxy 2.6 forgets the empty line after the answer to `del server`, which is one line. So those commands have lines
+//! of their own.
 
 use std::io;
 use std::time::Duration;
@@ -12,22 +13,22 @@ use tokio::time::timeout;
 use super::SocketAt;
 use super::error::Error;
 
-/// For each operation: HAProxy answers in well under a millisecond, or hangs.
+/// The limit of each operation: HAProxy answers in well under a millisecond, or hangs.
 const OPERATION: Duration = Duration::from_secs(1);
-/// For a whole exchange, so that drops now and then do not keep it for ever.
+/// The limit of a whole exchange, so that an occasional byte does not keep it open for ever.
 const EXCHANGE: Duration = Duration::from_secs(10);
-/// The longest answer: `show servers state` has about 100 bytes a server.
+/// The longest answer, in bytes: `show servers state` has about 100 bytes for each server.
 const LONGEST: usize = 16 << 20;
-/// The longest line sent: HAProxy before 2.6 wants it whole in `tune.bufsize`, 16 KiB by default.
+/// The longest line that is sent, in bytes: HAProxy before 2.6 needs all of it in `tune.bufsize`, 16 KiB by default.
 pub(super) const LINE: usize = 8 << 10;
 
-/// Sends the commands, in one line, and returns the answers, one for each.
+/// Sends the commands in one line, and returns one answer for each.
 pub(super) async fn ask(at: &SocketAt, commands: &[String]) -> Result<Vec<String>, Error> {
     let answers = split(&exchange(at, commands).await?);
     counted(answers, commands.len())
 }
 
-/// The same for commands that are answered by one line each, behind one that is carried out in silence.
+/// The same for commands with one line of answer each, after a command that is carried out without a word.
 pub(super) async fn ask_for_lines(at: &SocketAt, silent: &str, commands: &[String]) -> Result<Vec<String>, Error> {
     let line: Vec<String> = std::iter::once(silent.to_owned()).chain(commands.iter().cloned()).collect();
     let text = exchange(at, &line).await?;
@@ -49,7 +50,7 @@ async fn exchange(at: &SocketAt, commands: &[String]) -> Result<String, Error> {
     timeout(EXCHANGE, exchange).await.map_err(|_| Error::Late { at: at.to_string() })?
 }
 
-/// Commands in lines that HAProxy takes: how many go into each.
+/// How many commands go into each line, so that HAProxy accepts it.
 pub(super) fn lines(commands: &[String]) -> Vec<usize> {
     let mut lines = Vec::new();
     let mut room = 0;
@@ -67,7 +68,7 @@ pub(super) fn lines(commands: &[String]) -> Vec<usize> {
     lines
 }
 
-/// The answers; the last may lack its empty line if HAProxy went away.
+/// The answers. The last one may lack its empty line if HAProxy went away.
 pub(super) fn split(text: &str) -> Vec<String> {
     let mut answers = Vec::new();
     let mut answer = String::new();

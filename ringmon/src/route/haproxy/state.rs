@@ -1,7 +1,7 @@
-//! What HAProxy has: the answer to `show servers state`, `management.txt`, section 9.3.
+//! What HAProxy has: its answer to `show servers state` (`management.txt`, section 9.3).
 //!
-//! The first line is the version of the format, the second names the columns; further columns may come with time, so they are
-//! found by name.
+//! The first line is the version of the format. The second line names the columns. Later versions may add columns, so
+//! columns are found by name.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,33 +10,32 @@ use super::command::{Change, Command, FIRST_ID, IDS, State};
 use super::error::Error;
 use ringmon_core::row::Address;
 
-/// `SRV_ADMF_FMAINT` of HAProxy's `server-t.h`: an operator set maintenance. Other bits are inherited, or the resolver's.
+/// `SRV_ADMF_FMAINT` in HAProxy's `server-t.h`: an operator set maintenance. Other bits are inherited, or set by the
+/// resolver.
 const FORCED_MAINT: u32 = 0x01;
 /// `SRV_ADMF_FDRAIN`.
 const FORCED_DRAIN: u32 = 0x08;
-/// `CHK_ST_ENABLED` of its `check-t.h`.
+/// `CHK_ST_ENABLED` in its `check-t.h`.
 const CHECK_ENABLED: u32 = 0x04;
-/// Ids of servers that we added.
 const OUR_IDS: Range<u32> = FIRST_ID..FIRST_ID + IDS;
 
-/// A backend's servers, by name.
+/// By name.
 pub(super) type Servers = BTreeMap<String, Server>;
 
-/// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Server {
-    /// None while a name is not resolved.
+    /// None while its name is not resolved.
     pub(super) address: Option<Address>,
     pub(super) port: u16,
     pub(super) state: State,
     pub(super) weight: u16,
-    /// ringmon added it, this process or one before.
+    /// ringmon added it: this process, or an earlier one.
     pub(super) ours: bool,
-    /// HAProxy's own checks are on.
+    /// HAProxy's own checks run.
     pub(super) checks: bool,
 }
 
-/// Reads the answer about one backend.
+/// Reads the answer for one backend.
 pub(super) fn parse(text: &str, backend: &str) -> Result<Servers, Error> {
     let mut lines = text.lines();
     let version = lines.next().unwrap_or_default().trim();
@@ -89,7 +88,7 @@ pub(super) fn parse(text: &str, backend: &str) -> Result<Servers, Error> {
     Ok(servers)
 }
 
-/// What it has once a command is carried out.
+/// Changes the list as a carried out command changes HAProxy's.
 pub(super) fn apply(servers: &mut Servers, command: &Command) {
     if let Change::Add { address, port, weight, .. } = command.change {
         let server = Server { address: Some(address), port, state: State::Maint, weight, ours: true, checks: false };

@@ -1,4 +1,5 @@
-//! The plan and what is read are tested as the functions they are; the rest against a real HAProxy, which must be installed.
+//! The plan and the reader are pure functions, and tested as such. The rest is tested against a real HAProxy, which
+//! must be installed.
 
 mod dynamic;
 mod kept;

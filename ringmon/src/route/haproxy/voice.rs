@@ -1,19 +1,19 @@
-//! Says a thing once, not every second.
+//! Logs a thing once, not every second.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::error::Error;
 
-/// A problem that was not there for so long is said again.
+/// A problem that was gone for this long is logged again.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
-/// What was said of one target.
+/// What was logged about one target.
 pub(super) struct Voice {
     target: String,
-    /// Since when HAProxy is away.
+    /// Since when HAProxy has been away.
     away: Option<Instant>,
-    /// Problems, and when each was last there.
+    /// Problems, and when each was last seen.
     said: BTreeMap<String, Instant>,
 }
 
@@ -33,14 +33,14 @@ impl Voice {
         }
     }
 
-    /// HAProxy answers.
+    /// HAProxy answers again.
     pub(super) fn back(&mut self) {
         if let Some(away) = self.away.take() {
             tracing::info!(target = %self.target, "HAProxy is back after {:.1?}", away.elapsed());
         }
     }
 
-    /// HAProxy answers, and this is in the way.
+    /// HAProxy answers, but this problem remains.
     pub(super) fn problem(&mut self, problem: &str) {
         let now = Instant::now();
         self.said.retain(|_, last| now.duration_since(*last) < FORGOTTEN);

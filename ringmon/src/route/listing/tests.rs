@@ -3,7 +3,7 @@ use std::fs;
 use super::super::kit::{Wires, active};
 use super::*;
 
-/// What a file of this format holds after a list of one server and one of two.
+/// What a file of this format contains after a list of one server, and after one of two.
 async fn written(format: Format) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("list.json");

@@ -1,7 +1,7 @@
 use super::super::kit::{EAGER, PATIENT, Wires, active};
 use super::*;
 
-/// Takes lists of two servers and more; tells how it went.
+/// Accepts lists of two servers or more, and reports each attempt.
 struct Fussy(tokio::sync::mpsc::UnboundedSender<usize>);
 
 impl Target for Fussy {
@@ -21,7 +21,7 @@ fn start(pace: Pace, first: Routes) -> (Wires, tokio::sync::mpsc::UnboundedRecei
 #[tokio::test]
 async fn a_list_without_any_server_is_not_handed_on() {
     let (mut wires, mut applied) = start(EAGER, Routes::default());
-    // There is one thread, and it has nothing else to do: the task takes the first list, and waits for another.
+    // There is one thread, with nothing else to do: the task takes the first list, and waits for the next.
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
@@ -68,7 +68,7 @@ async fn the_last_list_is_taken_although_nobody_makes_more() {
         all.push(length);
     }
     assert_eq!((all.first(), all.last()), (Some(&2), Some(&4)));
-    // It may have taken the one between as its first after the pause, and paused once more.
+    // It may have taken the list between as its first after the pause, and paused once more.
     assert!(all.len() <= 3, "{all:?}");
     assert!(begin.elapsed() >= interval, "{:?}", begin.elapsed());
 }

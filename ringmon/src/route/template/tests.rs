@@ -14,14 +14,14 @@ const NGINX: &str = "upstream {{ pool }} {
 }
 ";
 
-/// A template, a file and what their commands write, in a folder.
+/// A template, a file and the output of their commands, in one folder.
 struct Kit {
     folder: tempfile::TempDir,
     wires: Wires,
 }
 
 impl Kit {
-    /// A target of this template, check and reload; the file holds `old`.
+    /// A target with this template, check and reload; the file contains `old`.
     fn start(template: &str, check: &str, reload: &str, pace: Pace, first: Routes) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -128,7 +128,7 @@ async fn a_reload_that_fails_is_owed() {
     assert_eq!(kit.lines("checks").len(), 1);
     let reloads = kit.lines("reloads").len();
     assert!(reloads >= 2, "{reloads}");
-    // Another list, the same file: nobody need know.
+    // Another list that makes the same file: there is no news.
     kit.wires.status.mark_unchanged();
     kit.wires.send(active(&["a", "b"]));
     kit.wires.status.changed().await.unwrap();

@@ -1,4 +1,4 @@
-//! One row a change of the ring: history, which is in no other table.
+//! One row for each change of the ring: history, which is in no other table.
 #![allow(missing_docs, reason = "sea-orm's derive makes undocumented public items")]
 
 use sea_orm::entity::prelude::*;
@@ -14,10 +14,10 @@ pub struct Model {
     pub at: i64,
     /// A word of `EventKind`.
     pub kind: String,
-    /// About which row; null: about the pool.
+    /// The row that it is about; null: it is about the pool.
     pub subject: Option<i64>,
     pub subject_name: String,
-    /// Who says so. (`by` is a word of SQL.)
+    /// The server that says so. (`by` is a word of SQL.)
     pub said_by: String,
     /// A JSON object.
     pub detail: String,

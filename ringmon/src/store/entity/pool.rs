@@ -1,4 +1,4 @@
-//! One row a pool: its rules, its keys.
+//! One row for each pool: its rules and its keys.
 #![allow(missing_docs, reason = "sea-orm's derive makes undocumented public items")]
 
 use sea_orm::entity::prelude::*;
@@ -14,19 +14,19 @@ pub struct Model {
     /// `single`, `both`.
     pub quorum: String,
     pub agent_timeout_us: i64,
-    /// Thousandths; 1000 is no brake.
+    /// Thousandths; 1000: no brake.
     pub brake_permille: i32,
     /// `one`, `all`.
     pub alone: String,
     /// `act`, `observe`.
     pub mode: String,
-    /// Why nobody is removed just now.
+    /// Why no server may be removed just now.
     pub frozen: Option<String>,
-    /// The key in use.
+    /// The id of the key in use.
     pub key_id: i32,
     /// Its 16 bytes.
     pub key_secret: Vec<u8>,
-    /// The key it replaced, while both are accepted.
+    /// The id of the key before it, while both are accepted.
     pub old_key_id: Option<i32>,
     /// Its 16 bytes.
     pub old_key_secret: Option<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! One row a server on the ring.
+//! One row for each server on the ring.
 #![allow(missing_docs, reason = "sea-orm's derive makes undocumented public items")]
 
 use sea_orm::entity::prelude::*;
@@ -19,12 +19,12 @@ pub struct Model {
     pub route_address: Option<String>,
     pub route_port: Option<i32>,
     pub weight: i32,
-    /// The next on the ring.
+    /// The next server on the ring.
     pub first_buddy: i64,
-    /// The previous on the ring.
+    /// The previous server on the ring.
     pub second_buddy: i64,
     pub incarnation: i64,
-    /// Which installation holds the name.
+    /// Which installation has the name.
     pub boot: String,
     /// Random, unique in its pool.
     pub pick: i64,
@@ -34,9 +34,9 @@ pub struct Model {
     /// The vote by the server on the first-buddy side.
     pub vote_first_voter: Option<i64>,
     pub vote_first_incarnation: Option<i64>,
-    /// Begin of this accusation.
+    /// The beginning of this accusation.
     pub vote_first_since: Option<i64>,
-    /// Last renewed.
+    /// When it was last renewed.
     pub vote_first_at: Option<i64>,
     /// `host`, `agent`.
     pub vote_first_kind: Option<String>,

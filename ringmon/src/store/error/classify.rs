@@ -1,4 +1,4 @@
-//! From a driver's error to ours: one exhaustive place for every number.
+//! From a driver's error to ours. Every number is handled here, in one exhaustive place.
 
 use std::io;
 use std::sync::Arc;
@@ -13,9 +13,8 @@ use crate::store::{DatabaseUrl, tls};
 /// How an attempt failed.
 #[derive(Debug)]
 pub(in crate::store) enum Fault {
-    /// Somebody else was faster; nothing of this attempt was written: begin again from an empty snapshot.
+    /// Somebody else was faster. Nothing of this attempt was written: start again from an empty snapshot.
     Conflict(String),
-    /// Anything else.
     Failed(Error),
 }
 
@@ -25,7 +24,7 @@ impl From<Error> for Fault {
     }
 }
 
-/// What sea-orm said while `doing` something, in our words.
+/// What sea-orm said while `doing` something, as our error.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's enums grow with it; what is unknown is said as it is")]
 pub(in crate::store) fn classify(url: &DatabaseUrl, doing: &'static str, error: DbErr) -> Fault {
     let place = || url.to_string();
@@ -75,20 +74,20 @@ fn from_driver(url: &DatabaseUrl, doing: &'static str, inner: &SqlxError, error:
             Ok(()) => Error::Tls { place, cause: cause.to_string(), advice: tls::GENERAL }.into(),
             Err(file) => file.into(),
         },
-        // A server that ends in the middle of a sentence.
+        // The server ended in the middle of an answer.
         SqlxError::Protocol(_) => Error::Lost { place, doing, source: error }.into(),
         _ => Error::Database { place, doing, source: error }.into(),
     }
 }
 
-/// TLS speaks through errors of input and output, and so do the files that it needs.
+/// TLS reports through errors of input and output, and so do the files that it needs.
 fn from_io(url: &DatabaseUrl, doing: &'static str, io: &io::Error, error: DbErr) -> Error {
     use io::ErrorKind as K;
     let (place, connecting) = (url.to_string(), doing == CONNECTING);
     if let Some(said) = tls::spoken(io).filter(|said| connecting || tls::at_the_handshake(said)) {
         return Error::Tls { place, cause: said.to_string(), advice: tls::advice(said) };
     }
-    // No established connection fails like this: it was read from a file.
+    // No established connection fails like this, so it comes from reading a file.
     let from_a_file = matches!(io.kind(), K::NotFound | K::PermissionDenied | K::IsADirectory | K::NotADirectory);
     if from_a_file && let Err(file) = url.certificates().check() {
         return file;
@@ -102,26 +101,30 @@ fn from_io(url: &DatabaseUrl, doing: &'static str, io: &io::Error, error: DbErr)
 /// Numbers: <https://mariadb.com/kb/en/mariadb-error-code-reference/> and MySQL's `mysqld_error.h`, `errmsg.h`.
 fn from_mysql(place: String, doing: &'static str, number: u16, cause: String, source: DbErr) -> Fault {
     match number {
-        // Reads take no locks. What keeps one waiting is no other writer, but a Galera node that cannot tell whether it has what its
-        // cluster has (wsrep_sync_wait: at once when it is cut off), or a table that is being altered.
+        // Reads take no locks. So it is no other writer that makes a read wait. It is a Galera node that cannot tell
+        // whether it has what its cluster has (wsrep_sync_wait: at once when it is cut off), or a table that is being
+        // altered.
         1205 if doing.starts_with("reading") => Error::Unavailable {
             place,
-            cause: format!("it cannot say what is true now: a cluster's node that is cut off or lags, or a locked table: {cause} ({number})"),
+            cause: format!(
+                "it cannot say what is true now: a cluster's node that is cut off or lags, or a locked table: \
+                 {cause} ({number})"
+            ),
         }
         .into(),
-        // Deadlock (Galera: certification), lock wait timeout, the same for the next id (1467: an INSERT with a SELECT waits for its turn),
-        // record changed since last read, duplicate key, table definition changed.
+        // Deadlock (Galera: certification), lock wait timeout, the same for the next id (1467: an INSERT with a SELECT
+        // waits for its turn), record changed since last read, duplicate key, table definition changed.
         1213 | 1205 | 1467 | 1020 | 1062 | 1412 => Fault::Conflict(format!("{cause} ({number})")),
         1045 | 1698 | 1251 => Error::AccessDenied { place, cause }.into(),
         1044 | 1142 | 1143 | 1227 | 1370 => Error::Privilege { place, doing, cause }.into(),
         1049 => Error::UnknownDatabase { place }.into(),
         // --read-only, read-only transaction, read-only mode.
         1290 | 1792 | 1836 => Error::ReadOnly { place, cause }.into(),
-        // Disk full, table full; 1030 is "got error N from storage engine", and 28 is ENOSPC.
+        // Disk full, table full. 1030 is "got error N from storage engine", and 28 is ENOSPC.
         1021 | 1114 => Error::DiskFull { place, cause }.into(),
         1030 if cause.contains("28") => Error::DiskFull { place, cause }.into(),
-        // Too many connections (1040, 1203, 1226), shutdown (1053), no quorum (1047, 1180), host blocked (1129), out of memory (1037, 1041),
-        // killed (1317, 1927), statement time (1969, 3024).
+        // Too many connections (1040, 1203, 1226), shutdown (1053), no quorum (1047, 1180), host blocked (1129), out of
+        // memory (1037, 1041), killed (1317, 1927), statement time (1969, 3024).
         1040 | 1203 | 1226 | 1053 | 1047 | 1180 | 1129 | 1037 | 1041 | 1317 | 1927 | 1969 | 3024 => {
             Error::Unavailable { place, cause: format!("{cause} ({number})") }.into()
         }

@@ -1,7 +1,7 @@
 //! Version 1: `pool`, `server`, `event`.
 //!
-//! Every step may be run again: MySQL's DDL commits by itself, so a run that was cut short leaves a part behind.
-//! No foreign keys: splices pass through intermediate states, and keys add locks.
+//! Every step may run again: MySQL's DDL commits by itself, so an interrupted run leaves a part behind. There are no
+//! foreign keys: splices pass through intermediate states, and keys add locks.
 
 use sea_orm::{DbBackend, DbErr};
 use sea_orm_migration::prelude::*;
@@ -26,7 +26,7 @@ impl MigrationTrait for Migration {
         ];
         create(manager, server(), &keys).await?;
         let keys = [
-            // Removals within a time; the newest event of a server; the log in order.
+            // For removals within a time, for the newest event of a server, and for the log in its order.
             Key::plain("event_kind_at", "event", &["pool", "kind", "at"]),
             Key::plain("event_subject", "event", &["subject", "id"]),
             Key::plain("event_pool", "event", &["pool", "id"]),
@@ -100,7 +100,7 @@ fn table(name: &'static str) -> TableCreateStatement {
     Table::create().table(name).if_not_exists().take()
 }
 
-/// SQLite needs AUTOINCREMENT, which this makes of it, or ids would be given twice.
+/// SQLite turns this into AUTOINCREMENT. Without it, ids would be used twice.
 fn id() -> ColumnDef {
     ColumnDef::new("id").big_integer().not_null().auto_increment().primary_key().take()
 }
@@ -117,7 +117,6 @@ fn text(name: impl IntoIden, length: u32) -> ColumnDef {
     ColumnDef::new(name).string_len(length).take()
 }
 
-/// An index.
 struct Key {
     name: &'static str,
     table: &'static str,
@@ -146,8 +145,8 @@ impl Key {
     }
 }
 
-/// MySQL takes indexes only with the table if the step is to be repeatable, SQLite only apart from it.
-/// Names are compared byte by byte: SQLite does that anyway, MySQL's default collation ignores case.
+/// MySQL takes indexes only together with the table if the step must be repeatable; SQLite takes them only separately.
+/// Names are compared byte by byte: SQLite does that anyway, but MySQL's default collation ignores case.
 async fn create(manager: &SchemaManager<'_>, mut table: TableCreateStatement, keys: &[Key]) -> Result<(), DbErr> {
     if manager.get_database_backend() != DbBackend::Sqlite {
         for key in keys {

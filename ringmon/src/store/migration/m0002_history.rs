@@ -1,10 +1,11 @@
-//! Version 2: the history of a pool in its order, with the times, in one index.
+//! Version 2: one index with the history of a pool in its order, and with the times.
 //!
-//! Forgetting old events reads the oldest of a pool with their times. Of version 1's indices `event_pool` has the order and `event_kind_at` the times;
-//! MariaDB 10.11 takes the second, and sorts all of a pool's history for every thousand events that it forgets. The new index begins like
-//! `event_pool` and takes its place, so that writing an event costs what it did.
+//! Deleting old events reads the oldest ones of a pool with their times. Of version 1's indexes, `event_pool` has the
+//! order and `event_kind_at` has the times. MariaDB 10.11 takes the second one, and sorts the whole history of a pool
+//! for every thousand events that it deletes. The new index has the same first columns as `event_pool` and replaces it,
+//! so that writing an event costs as much as before.
 //!
-//! Version 1's programs miss nothing: an index is in no statement.
+//! Programs of version 1 miss nothing: no statement names an index.
 
 use sea_orm::DbErr;
 use sea_orm_migration::prelude::*;
@@ -24,15 +25,15 @@ const NEW: &str = "event_history";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    /// First the new, then the old: at no moment is there none.
+    /// First the new one, then the old one: so there is always one.
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         bring_about(manager, NEW, true).await?;
         bring_about(manager, OLD, false).await
     }
 }
 
-/// That there is such an index, or none. MySQL and MariaDB have no `IF NOT EXISTS` in common for it, so it is looked for first; and afterwards,
-/// since somebody else may have done it in between.
+/// Makes sure that this index exists, or that it does not. MySQL and MariaDB have no common `IF NOT EXISTS` for it, so
+/// it looks first. It looks again afterwards, because somebody else may have done it in between.
 async fn bring_about(manager: &SchemaManager<'_>, index: &'static str, wanted: bool) -> Result<(), DbErr> {
     if manager.has_index(TABLE, index).await? == wanted {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The statements of a plan. Each carries everything it relies on in its WHERE clause.
+//! The statements of a plan. Each has everything that it relies on in its WHERE clause.
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{
@@ -13,10 +13,10 @@ use ringmon_core::edit::{AloneSet, EventDraft, Guard, NewRow, PoolWrite, RowSet,
 use ringmon_core::{DbTime, PoolId, ServerId, Side};
 use server::Column as C;
 
-/// `text` holds 65,535 bytes in MySQL; a longer detail would keep a removal from being written.
+/// In MySQL `text` holds 65,535 bytes. A longer detail would keep a removal from being written.
 const DETAIL_MAX: usize = 60_000;
 
-/// Makes statements for one plan, and remembers the id of the row it inserted.
+/// Makes the statements of one plan, and remembers the id of the inserted row.
 pub(super) struct Writer {
     backend: DbBackend,
     pool: PoolId,
@@ -49,7 +49,7 @@ impl Writer {
         clock::not_past(self.backend, self.deadline)
     }
 
-    /// One row with these values, if the pool is still there and the deadline has not passed. (`VALUES` takes no WHERE.)
+    /// One row with these values, if the pool still exists and the deadline has not passed. (`VALUES` takes no WHERE.)
     fn row(&self, values: Vec<SimpleExpr>) -> SelectStatement {
         Query::select()
             .exprs(values)
@@ -197,7 +197,7 @@ impl Writer {
                     .value(kind, word(&what));
             }
             VoteSet::Renew => {
-                // An empty slot stays empty: there is no half a vote.
+                // An empty slot stays empty: there is no half vote.
                 let renewed = CaseStatement::new().case(Expr::col(voter).is_not_null(), now());
                 update.value(at, renewed);
             }

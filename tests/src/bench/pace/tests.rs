@@ -7,7 +7,7 @@ use crate::bench::reports::{Kind, Report, Reports};
 use crate::network::Network;
 use crate::process::Process;
 
-/// Five servers that hear each other or not, and cannot be struck.
+/// Five servers that hear each other or not. They cannot be struck.
 struct Paper {
     order: Vec<String>,
     reports: Reports,

@@ -1,4 +1,4 @@
-//! BIRD 2: its configuration, and its words about sessions.
+//! BIRD 2: its configuration, and what it logs about sessions.
 
 use std::fmt::Write;
 use std::fs;
@@ -33,7 +33,8 @@ fn configuration(place: &Place) -> String {
          timeformat log \"%s.%6f\";\n\
          log \"{}\" all;\n\
          protocol device {{ scan time 60; }}\n\
-         protocol bfd {{\n  debug {{ events }};\n  interface \"eth0\" {{\n    min rx interval 10 ms;\n    min tx interval 10 ms;\n    multiplier 3;\n  }};\n{sessions}}}\n",
+         protocol bfd {{\n  debug {{ events }};\n  interface \"eth0\" {{\n    min rx interval 10 ms;\n    \
+         min tx interval 10 ms;\n    multiplier 3;\n  }};\n{sessions}}}\n",
         place.own,
         place.log.display()
     )

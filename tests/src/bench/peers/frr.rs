@@ -1,4 +1,4 @@
-//! bfdd of FRRouting, alone: sessions with addresses need no zebra.
+//! bfdd of FRRouting, alone: sessions with addresses do not need zebra.
 
 use std::fmt::Write;
 use std::fs;
@@ -12,14 +12,14 @@ use crate::process::Launch;
 use crate::undo::Undo;
 
 const PROGRAM: &str = "/usr/lib/frr/bfdd";
-/// Where its daemons keep what a crash would be told from, whatever else they are told.
+/// Where its daemons keep what a crash is told from, whatever options they get.
 const CRUMBS: &str = "/var/tmp/frr";
 
 pub(super) fn prepare(place: &Place) -> anyhow::Result<Launch> {
     let config = place.folder.join("bfdd.conf");
     fs::write(&config, configuration(place)).with_context(|| format!("cannot write {}", config.display()))?;
     let inside = |name: &str| place.folder.join(name).into_os_string();
-    // The group of the package: bfdd refuses others. Port 0: no terminal over TCP.
+    // The package's group: bfdd refuses others. Port 0: no terminal over TCP.
     let mut args = ["-u", "root", "-g", "frrvty", "-P", "0"].map(Into::into).to_vec();
     args.extend(["-f".into(), config.into(), "-i".into(), inside("pid"), "-z".into(), inside("zebra")]);
     args.extend(["--vty_socket".into(), place.folder.clone().into(), "--bfdctl".into(), inside("control")]);
@@ -28,10 +28,10 @@ pub(super) fn prepare(place: &Place) -> anyhow::Result<Launch> {
     Ok(Launch { program: PROGRAM.into(), args, env, log: place.folder.join("words") })
 }
 
-/// Removes what a bfdd that was killed leaves in [`CRUMBS`], and that folder if nobody else uses it.
+/// Removes what a killed bfdd leaves in [`CRUMBS`], and that folder if no other process uses it.
 pub(super) fn sweep_later(pid: i32) -> Undo {
     Undo::later(move || {
-        // Usually it is not there.
+        // Usually it does not exist.
         let _ = fs::remove_dir_all(Path::new(CRUMBS).join(format!("bfdd.{pid}")));
         let _ = fs::remove_dir(CRUMBS);
     })
@@ -44,12 +44,13 @@ fn configuration(place: &Place) -> String {
     }
     format!(
         "log file {} debugging\nlog timestamp precision 6\ndebug bfd peer\n\
-         bfd\n profile ring\n  detect-multiplier 3\n  receive-interval 10\n  transmit-interval 10\n exit\n{sessions}exit\n",
+         bfd\n profile ring\n  detect-multiplier 3\n  receive-interval 10\n  transmit-interval 10\n exit\n\
+         {sessions}exit\n",
         place.log.display()
     )
 }
 
-/// `2026/11/25 11:03:25.171241 BFD: [SEY1D-NT8EQ] state-change: [mhop:no peer:10.77.0.2 local:...] up -> down reason:...`
+/// `2026/11/25 11:03:25.171241 BFD: [SEY1D-NT8EQ] state-change: [mhop:no peer:10.77.0.2 ...] up -> down reason:...`
 pub(super) fn parse(line: &str) -> Option<Said> {
     let (at, rest) = line.split_once(" BFD: ")?;
     let (_, rest) = rest.split_once("state-change: [")?;
@@ -64,7 +65,7 @@ pub(super) fn parse(line: &str) -> Option<Said> {
     Some(Said { at_us: microseconds(at)?, of: of.parse().ok()?, kind })
 }
 
-/// Of `2026/11/25 11:03:25.171241`, since 1970.
+/// The time of `2026/11/25 11:03:25.171241` since 1970.
 fn microseconds(at: &str) -> Option<u64> {
     let numbers: Vec<u64> =
         at.split(['/', ' ', ':', '.']).map(|word| word.parse().ok()).collect::<Option<Vec<u64>>>()?;
@@ -73,7 +74,7 @@ fn microseconds(at: &str) -> Option<u64> {
     Some(seconds * 1_000_000 + micros)
 }
 
-/// Days from 1970 to a day of the Gregorian calendar after it, years beginning in March so that the leap day is the last.
+/// Days from 1970 to a later day of the Gregorian calendar. Years begin in March, so that the leap day is the last one.
 fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     if year < 1970 || !(1..=12).contains(&month) || day == 0 {
         return None;
@@ -92,7 +93,8 @@ mod tests {
     fn changes_from_and_to_up_are_read() {
         let line = |change: &str| {
             format!(
-                "2026/11/25 11:03:25.171241 BFD: [SEY1D-NT8EQ] state-change: [mhop:no peer:10.77.0.2 local:10.77.0.1 vrf:default] {change}"
+                "2026/11/25 11:03:25.171241 BFD: [SEY1D-NT8EQ] state-change: \
+                 [mhop:no peer:10.77.0.2 local:10.77.0.1 vrf:default] {change}"
             )
         };
         // date -u -d '2026-11-25 11:03:25' +%s

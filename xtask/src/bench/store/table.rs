@@ -5,10 +5,11 @@ use std::fmt::Write;
 use ringmon_tests::bench::machine::Machine;
 use ringmon_tests::bench::store::{Design, Numbers, StoreLine, What};
 
-/// Growth is told from this size on: below, a million cannot be told from a few by the database's caches.
+/// Growth counts from this size on. In smaller pools the database's caches hide the difference between a million and a
+/// few.
 const GROWTH_FROM: u32 = 10_000;
 
-/// One row: what ringmon did, and the other design beside it.
+/// One row: ringmon's result, and the other design's beside it.
 struct Row<'a> {
     ours: Option<&'a StoreLine>,
     other: Option<&'a StoreLine>,
@@ -46,7 +47,7 @@ pub fn text(machine: &Machine, all: &[StoreLine]) -> String {
     text
 }
 
-/// One line of what came out.
+/// The result in one line.
 pub fn summary(line: &StoreLine) -> String {
     let mut text = line
         .numbers
@@ -62,7 +63,7 @@ fn name(line: &StoreLine) -> String {
     format!("{}, {} servers, {}, {}", line.engine, thousands(line.servers), line.what, line.design.name())
 }
 
-/// In the order in which they were measured.
+/// In the order of measurement.
 fn rows(all: &[StoreLine]) -> Vec<Row<'_>> {
     let mut rows: Vec<Row<'_>> = Vec::new();
     for line in all {
@@ -167,7 +168,7 @@ fn ratio(one: Option<&StoreLine>, other: Option<&StoreLine>) -> Option<f64> {
     Some(speed(one?)? / speed(other?)?)
 }
 
-/// How fast it is, compared with a pool of [`GROWTH_FROM`]: 1 is flat.
+/// The speed compared with a pool of [`GROWTH_FROM`]: 1 is flat.
 fn growth(line: &StoreLine, all: &[StoreLine]) -> Option<f64> {
     let is_base = |base: &&StoreLine| {
         (&base.engine, base.what, base.design, base.servers) == (&line.engine, line.what, line.design, GROWTH_FROM)
@@ -199,18 +200,26 @@ fn notes(all: &[StoreLine]) -> String {
         .collect();
     engines.dedup();
     let mut notes = vec![
-        format!("Databases: {}; a COMMIT is in the kernel's hands, not on the disk. Writers and database share the machine.", engines.join("; ")),
-        "An operation's time has all its attempts and pauses in it; p99 by nearest rank, of at least 100 operations. Server ms: processor time of the \
-         database's servers for each operation; of SQLite, of the whole process that measures. Ratio and growth are of ops/s."
+        format!(
+            "Databases: {}; a COMMIT is in the kernel's hands, not on the disk. \
+             Writers and database share the machine.",
+            engines.join("; ")
+        ),
+        "An operation's time includes all its attempts and pauses; p99 by nearest rank, of at least 100 operations. \
+         Server ms: processor time of the database's servers for each operation; for SQLite, of the whole process that \
+         measures. Ratio and growth are of ops/s."
             .to_owned(),
-        "splice: a server leaves or joins at a random place, each is one; removal: from the first buddy's vote to the COMMIT of the other's, the joins \
-         that keep the pool's size load the database and are not counted, so its ops/s are less than it could do; vote: cast or withdrawn."
+        "splice: a server leaves or joins at a random place, each is one. \
+         removal: from the first buddy's vote to the COMMIT of the other's; the joins that keep the pool's size load \
+         the database and are not counted, so its ops/s are less than it could do. vote: cast or withdrawn."
             .to_owned(),
-        "lock-everything: one transaction that locks the pool's row first (SQLite: BEGIN IMMEDIATE; Galera: UPDATE of its version, because SELECT FOR \
-         UPDATE locks nothing on the other nodes), then reads and writes without conditions, deadlines or checks of names."
+        "lock-everything: one transaction that locks the pool's row first (SQLite: BEGIN IMMEDIATE; \
+         Galera: UPDATE of its version, because SELECT FOR UPDATE locks nothing on the other nodes), \
+         then reads and writes without conditions, deadlines or checks of names."
             .to_owned(),
-        "idle: what 10,000 agents ask of a healthy pool, a look at the own row and both buddies' each 30 s, by a new connection each time (SQLite: by the \
-         open file). poll: the same as fast as it goes, by open connections."
+        "idle: what 10,000 agents ask of a healthy pool: a look at their own row and both buddies' rows every 30 s, \
+         over a new connection each time (SQLite: over the open file). \
+         poll: the same as fast as it goes, over open connections."
             .to_owned(),
     ];
     for line in all.iter().filter(|line| line.what == What::Connect) {
@@ -220,7 +229,8 @@ fn notes(all: &[StoreLine]) -> String {
             .find(|open| open.what == What::Connected && (&open.engine, open.servers) == (&line.engine, line.servers));
         if let (Some(anew), Some(open)) = (median(line), open.and_then(median)) {
             notes.push(format!(
-                "{}, {} servers: new connections make a look {:.2} ms longer (first look {anew:.2}, next look {open:.2}; medians).",
+                "{}, {} servers: new connections make a look {:.2} ms longer \
+                 (first look {anew:.2}, next look {open:.2}; medians).",
                 line.engine,
                 thousands(line.servers),
                 anew - open

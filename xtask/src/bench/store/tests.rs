@@ -31,7 +31,8 @@ fn the_default_measures_everything_within_half_an_hour() {
 fn what_is_typed_reaches_the_load() {
     let options =
         options(&["--engines", "galera,mysql", "--sizes", "100,500", "--only", "idle,pick", "--seconds", "3"]);
-    let words = "--engines mysql,galera --sizes 100,500 --writers 64 --seconds 3 --buffer-pool 512 --round-trip 0 --only idle,pick";
+    let words = "--engines mysql,galera --sizes 100,500 --writers 64 --seconds 3 --buffer-pool 512 --round-trip 0 \
+                 --only idle,pick";
     assert_eq!(options.arguments().join(" "), words);
     assert_eq!(options.plan().len(), 2 * 2 * 3);
     assert_eq!(options.purposes(), [setup::For::MySql, setup::For::Galera]);
@@ -46,7 +47,7 @@ fn nonsense_is_refused() {
     }
 }
 
-/// The command itself, but for the three minutes that its optimised build takes.
+/// The command itself, without the three minutes that its optimised build takes.
 #[test]
 fn a_tiny_pool_on_sqlite_is_measured_and_its_ring_is_whole() {
     let binary = binary(&crate::root(), Build::Quick).unwrap();

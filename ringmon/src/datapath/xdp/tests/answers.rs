@@ -1,4 +1,4 @@
-//! Probes for us, and everything that is none.
+//! Probes for this server, and everything that is no probe.
 
 use etherparse::{Icmpv4Slice, Ipv4HeaderSlice};
 use ringmon_common::frame::{FRAME_LEN, Head};
@@ -47,7 +47,7 @@ fn a_probe_is_answered_in_place() {
     assert_eq!(kit.counted(), [("answered", 1)].into());
 }
 
-/// By somebody else's code.
+/// Another library computes them.
 fn checksums_are_right(frame: &Frame) {
     let packet = &frame.as_bytes()[14..];
     let head = Ipv4HeaderSlice::from_slice(packet).expect("an IPv4 header").to_header();
@@ -116,7 +116,7 @@ fn two_keys_are_accepted_and_a_third_is_not() {
     assert_eq!(kit.counted(), [("answered", 2), ("unknown_key", 2), ("wrong_tag", 1)].into());
 }
 
-/// Feeds it, and wants it back as it was.
+/// Feeds the frame, and expects it back unchanged.
 fn passes(kit: &mut Kit, what: &str, bytes: &[u8], verdict: Verdict) {
     let mut expected = kit.counted();
     if verdict != Verdict::Other {
@@ -130,7 +130,8 @@ fn passes(kit: &mut Kit, what: &str, bytes: &[u8], verdict: Verdict) {
 
 type Change = fn(&mut Frame);
 
-/// What each field may not be. The tag of each is that of the changed payload: it is not the tag that saves us.
+/// What each field must not be. The tag is right for the changed payload each time, so it is not the tag that refuses
+/// it.
 const CHANGES: [(&str, Verdict, Change); 22] = [
     ("another protocol", Verdict::Other, |f| f.head.protocol = 17),
     ("IPv6", Verdict::Other, |f| f.head.ethertype = [0x86, 0xdd]),
@@ -186,7 +187,7 @@ fn a_truncated_probe_passes_untouched() {
     }
 }
 
-/// Each bit of the payload and of both addresses is under the tag, or is checked by itself.
+/// Each bit of the payload and of both addresses is covered by the tag, or is checked by itself.
 #[test]
 fn any_changed_bit_of_payload_or_addresses_is_not_answered() {
     let mut kit = Kit::new();
@@ -208,7 +209,7 @@ fn nobody_is_answered_before_the_address_is_known() {
     assert_eq!((outcome.action, outcome.packet.as_slice()), (XDP_PASS, probe(1).as_bytes().as_slice()));
 }
 
-/// Every line of the log is a code path of its own for the verifier.
+/// Every log line is a code path of its own for the verifier.
 #[test]
 fn the_kernel_takes_the_programs_with_and_without_logs() {
     for level in [0, 5] {
@@ -220,7 +221,7 @@ fn the_kernel_takes_the_programs_with_and_without_logs() {
     }
 }
 
-/// Not a limit, which a busy machine could break: numbers for people.
+/// This checks no limit, which a busy machine could break. It prints numbers for people.
 #[test]
 fn what_an_answer_costs() {
     let mut kit = Kit::new();

@@ -1,4 +1,4 @@
-//! The contract of every datapath, kept by this one in both modes.
+//! The contract of every datapath, in both modes of this one.
 
 use std::time::Duration;
 

@@ -50,7 +50,7 @@ impl Kit {
         kit
     }
 
-    /// One that watches [`PEER`], with this deadline.
+    /// With a watch of [`PEER`] that has this deadline.
     pub fn watching(deadline: Duration) -> Self {
         let kit = Self::new();
         kit.shared.begin(WATCH, PEER.1, FIRST, (deadline, deadline), clock::now());
@@ -62,7 +62,7 @@ impl Kit {
         self.keys.set(u32::from(id), Plain(slot), 0).expect("a key");
     }
 
-    /// What the agent writes for its replies.
+    /// Writes what the agent writes for its replies.
     pub fn identity(&self, pulse_ns: u64, incarnation: u64, health: u64) {
         let words = [
             (offset_of!(Identity, pulse_ns), pulse_ns),
@@ -74,12 +74,13 @@ impl Kit {
         }
     }
 
-    /// Feeds XDP a frame.
+    /// Feeds a frame to XDP.
     pub fn receive(&mut self, frame: &[u8]) -> Outcome {
         run(object::xdp(&mut self.ebpf).expect("the program").fd().expect("loaded"), frame, 1)
     }
 
-    /// How long XDP takes for this frame, in nanoseconds: the least of many single runs, for the packet is not restored.
+    /// How long XDP takes for this frame, in nanoseconds: the least of many single runs, because a run does not restore
+    /// the packet.
     pub fn cost(&mut self, frame: &[u8]) -> u32 {
         (0..20_000).map(|_| self.receive(frame).ns).min().unwrap_or(0)
     }
@@ -92,7 +93,7 @@ impl Kit {
         assert_eq!((outcome.action as i32, outcome.packet.as_slice()), (-1, probe.as_bytes().as_slice()));
     }
 
-    /// What has been counted, zeroes left out.
+    /// The counters that are not zero.
     pub fn counted(&self) -> BTreeMap<&'static str, u64> {
         let verdicts = Verdict::ALL.into_iter().map(|v| (v.label(), v.index()));
         let all = verdicts.chain(Incident::ALL.into_iter().map(|i| (i.label(), i.index())));
@@ -108,18 +109,18 @@ impl Kit {
         self.shared.window.load(window_index(u32::from(WATCH.slot), seq)).expect("a place")
     }
 
-    /// Makes the kernel believe that this probe's deadline was then.
+    /// Makes the kernel believe that this probe's deadline was at this time.
     pub fn set_deadline(&self, seq: u64, ns: u64) {
         let index = window_index(u32::from(WATCH.slot), seq);
         self.shared.window.word(index, offset_of!(Outstanding, deadline_ns)).expect("a word").store(ns, Relaxed);
     }
 
-    /// Kinds of the events since the last call.
+    /// The kinds of the events since the last call.
     pub fn events(&mut self) -> Vec<u32> {
         self.timed_events().into_iter().map(|(kind, _)| kind).collect()
     }
 
-    /// The same, and when they were.
+    /// The same, with their times.
     pub fn timed_events(&mut self) -> Vec<(u32, Time)> {
         let mut found = Vec::new();
         while let Some(item) = self.events.next() {
@@ -130,13 +131,14 @@ impl Kit {
         found
     }
 
-    /// Misses whose timer fired in time, and those whose did not: on a busy machine each can be either.
+    /// Misses whose timer fired in time, and those whose timer did not: on a busy machine each can be either.
     pub fn judged(&self) -> u64 {
         let watch = self.shared.watches.load(u32::from(WATCH.slot)).expect("the watch");
         watch.misses + watch.void
     }
 
-    /// Lets probes pass their deadline until the timer was in time for one; says which. Their events are taken.
+    /// Lets probes pass their deadline until the timer was in time for one, and returns that one. Their events are
+    /// consumed.
     pub fn miss(&mut self) -> u64 {
         loop {
             let seq = self.shared.watches.load(u32::from(WATCH.slot)).expect("the watch").last_sent + 1;
@@ -188,17 +190,17 @@ pub fn tagged(mut payload: Payload, prober: Station, responder: Station) -> Payl
     payload
 }
 
-/// A probe of [`PEER`] for us.
+/// A probe of [`PEER`] for this server.
 pub fn probe(seq: u64) -> Frame {
     Frame::new(PEER, US, ECHO_REQUEST, tagged(payload(seq), PEER, US))
 }
 
-/// A probe of ours for [`PEER`].
+/// A probe of this server for [`PEER`].
 pub fn our_probe(seq: u64) -> Frame {
     Frame::new(US, PEER, ECHO_REQUEST, tagged(payload(seq), US, PEER))
 }
 
-/// What [`PEER`]'s kernel makes of our probe if no ringmon is there.
+/// What [`PEER`]'s kernel makes of our probe if no ringmon runs there.
 pub fn plain_echo(seq: u64) -> Frame {
     Frame::new(PEER, US, ECHO_REPLY, our_probe(seq).payload)
 }

@@ -1,4 +1,4 @@
-//! These need root and BPF, and fail where they cannot run.
+//! These tests need root and BPF, and fail where they cannot run.
 
 mod answers;
 mod contract;

@@ -1,4 +1,4 @@
-//! Two network namespaces joined by a veth pair; gone when dropped, also when a test fails.
+//! Two network namespaces joined by a veth pair. They are deleted when dropped, also when a test fails.
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -7,12 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sched::{CloneFlags, setns};
 
-/// Name of either end, in its namespace.
+/// The name of each end, in its namespace.
 pub const INTERFACE: &str = "v0";
-/// Addresses of the two ends.
 pub const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 77, 0, 1), Ipv4Addr::new(10, 77, 0, 2)];
 
-/// One namespace.
 pub struct Namespace {
     name: String,
 }
@@ -25,12 +23,12 @@ impl Namespace {
         namespace
     }
 
-    /// Runs `ip` on it.
+    /// Runs `ip` in the namespace.
     pub fn ip(&self, arguments: &[&str]) {
         ip(&[&["-n", &self.name], arguments].concat());
     }
 
-    /// Runs this in it, on a thread of its own.
+    /// Runs this in the namespace, on a thread of its own.
     pub fn run<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
         let inside = || {
             let file = File::open(format!("/run/netns/{}", self.name)).expect("open the namespace");
@@ -40,7 +38,7 @@ impl Namespace {
         std::thread::scope(|scope| scope.spawn(inside).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// A counter of the kernel's own ICMP there, e.g. `InEchos`.
+    /// A counter of the kernel's own ICMP there, such as `InEchos`.
     pub fn icmp(&self, counter: &str) -> u64 {
         let text = self.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp").expect("read snmp"));
         let mut lines = text.lines().filter_map(|line| line.strip_prefix("Icmp: "));
@@ -52,12 +50,11 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // Whatever is wrong with it was said when it was made.
+        // If something was wrong with it, that was printed when it was made.
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
     }
 }
 
-/// Both namespaces.
 pub fn pair() -> [Namespace; 2] {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let base = format!("rm-dp{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));

@@ -1,4 +1,4 @@
-//! Replies to our own probes.
+//! Replies to this server's own probes.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ fn a_reply_to_no_probe_of_ours_proves_nothing() {
         plain_echo(FIRST + 1),
     ];
     frames.iter().for_each(|frame| consumed(&mut kit, frame));
-    // Well tagged by another server of the pool, for our probe of this one.
+    // Another server of the pool tagged it well, for our probe of this one.
     let mut foreign = reply(FIRST).payload;
     foreign.tag =
         ringmon_common::TagKey::new(&super::kit::SECRET).v4(super::kit::US.1, third.1, &foreign).reply(&foreign);
@@ -99,7 +99,7 @@ fn a_forged_reply_passes_untouched_and_proves_nothing() {
     assert_eq!(kit.counted(), [("wrong_tag", 2), ("stamped", 1)].into());
 }
 
-/// The watch's next life starts elsewhere in the sequence, so nothing that was recorded fits.
+/// The watch's next life starts elsewhere in the sequence, so no recorded reply fits.
 #[test]
 fn a_reply_of_an_earlier_watch_in_the_same_slot_proves_nothing() {
     let mut kit = Kit::watching(LONG);
@@ -123,7 +123,7 @@ fn a_plain_echo_proves_the_host_and_not_the_agent() {
     consumed(&mut kit, &plain_echo(FIRST));
     assert_eq!(kit.counted(), [("plain_reply", 1), ("duplicate_reply", 1), ("stamped", 1)].into());
     assert_eq!(kit.events(), [EventKind::First as u32]);
-    // And back: the agent has come.
+    // And back: the agent has started.
     kit.send(FIRST + 1);
     consumed(&mut kit, &reply(FIRST + 1));
     assert_eq!(kit.events(), [EventKind::Changed as u32]);
@@ -134,7 +134,7 @@ fn only_changes_wake_the_agent() {
     let mut kit = Kit::watching(LONG);
     const FRESH: u32 = 0;
     const OLD: u32 = 500_000;
-    // Health, incarnation, age of the pulse; and what is news about it.
+    // Health, incarnation and age of the pulse; and the news in each.
     let history: [(u8, u64, u32, &[EventKind]); 9] = [
         (0, 5, FRESH, &[EventKind::First]),
         (0, 5, FRESH, &[]),
@@ -210,7 +210,7 @@ fn more_than_a_second_late_is_too_late() {
     assert_eq!(kit.counted().get("stale_reply"), Some(&1));
 }
 
-/// RFC 6298: the next probe's deadline follows the round trips, within the bounds that user space gave.
+/// RFC 6298: the next probe's deadline follows the round trips, within the bounds from user space.
 #[test]
 fn a_long_round_trip_raises_the_next_deadline_and_short_ones_lower_it_again() {
     let mut kit = Kit::watching(LONG);

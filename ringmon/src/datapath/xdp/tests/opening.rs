@@ -1,4 +1,4 @@
-//! What opening says when something is missing or in the way, and what closing leaves: nothing.
+//! What opening says when something is missing or in the way, and that closing leaves nothing.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -64,7 +64,7 @@ fn closing_leaves_nothing_attached() {
         let readings = datapath.readings();
         drop(datapath);
         assert!(!native_program(&ends[0]));
-        // Who still has them reads on, and nothing moves.
+        // Threads that still have the readings go on reading, and nothing moves.
         assert!(readings.read(spec(ADDRESSES[1]).id).is_some());
     }
 }
@@ -92,7 +92,7 @@ fn what_is_not_there_is_named() {
     }
 }
 
-/// Gives up root for this thread alone: the system call, unlike the function of libc, does not tell the others.
+/// Gives up root for this thread alone: unlike libc's function, the system call does not tell the other threads.
 fn be_nobody() {
     const NOBODY: libc::c_long = 65534;
     // SAFETY: takes numbers.
@@ -118,7 +118,7 @@ fn missing_privileges_are_named() {
     assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
 }
 
-/// The way of kernels before 6.6, whose program stays when an agent is killed: the next one takes it off.
+/// On kernels before 6.6 the program stays when an agent is killed. The next agent takes it off.
 #[test]
 fn the_classic_egress_hook_works_and_is_never_doubled() {
     let [a, _b] = pair();
@@ -168,7 +168,8 @@ fn the_programs_log_lines_reach_the_agents_log() {
         .with_ansi(false)
         .with_writer(move || theirs.clone())
         .finish();
-    // With one subscriber, tracing takes the word of whichever thread comes to a line first, and other tests' threads have none.
+    // With only one subscriber, tracing keeps the answer of the first thread that comes to a line. Threads of other
+    // tests have no subscriber, so their answer would be "no".
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     ends[0].run(|| {
         let _scope = tracing::subscriber::set_default(subscriber);

@@ -1,4 +1,4 @@
-//! Packets fed to a program without a network (bpf(2), `BPF_PROG_TEST_RUN`).
+//! Feeds packets to a program without a network (bpf(2), `BPF_PROG_TEST_RUN`).
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -27,18 +27,17 @@ struct TestRun {
 
 const BPF_PROG_TEST_RUN: nix::libc::c_int = 10;
 
-/// What a program made of a packet.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Its return value.
+    /// The program's return value.
     pub action: u32,
     /// The packet afterwards.
     pub packet: Vec<u8>,
-    /// How long one run took, in nanoseconds (the mean of all).
+    /// How long one run took, in nanoseconds (the mean of all runs).
     pub ns: u32,
 }
 
-/// Feeds `packet` to a program `repeat` times; the packet is not restored in between.
+/// Feeds `packet` to a program `repeat` times. The packet is not restored in between.
 pub fn run(program: impl AsFd, packet: &[u8], repeat: u32) -> Outcome {
     let mut out = vec![0; 4096];
     let mut attr = TestRun {

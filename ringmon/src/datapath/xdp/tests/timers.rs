@@ -1,4 +1,4 @@
-//! Misses, counted by the kernel's timers.
+//! Misses that the kernel's timers count.
 
 use std::time::Duration;
 
@@ -29,14 +29,14 @@ fn an_answered_probe_is_no_miss_but_those_around_it_are() {
         kit.receive(reply(FIRST + seq).as_bytes());
     }
     kit.until("three misses", |_| kit.judged() == 3);
-    // The next probe's comes after every earlier one was looked at.
+    // The next probe's timer fires after every earlier one was looked at.
     kit.shared.deadline(WATCH.slot, (SOON, SOON));
     kit.send(FIRST + 5);
     let reading = kit.until("another", |_| kit.judged() == 4);
     assert_eq!((reading.replies, reading.sent), (2, 6));
 }
 
-/// A window holds more than 64, each with its own deadline: a round trip may be many intervals long.
+/// A window holds more than 64 probes, each with its own deadline: a round trip may be many intervals long.
 #[test]
 fn a_hundred_outstanding_probes_are_all_judged() {
     let mut kit = Kit::watching(LATER);
@@ -54,7 +54,7 @@ fn a_probe_that_finds_its_place_taken_is_counted() {
     assert_eq!((kit.counted()["stamped"], kit.counted()["window_full"]), (u64::from(WINDOW) + 1, 1));
 }
 
-/// Probes that never left leave gaps, longer ones than the window, too.
+/// Probes that never left leave gaps, which may be longer than the window.
 #[test]
 fn gaps_in_the_sequence_do_not_hide_misses() {
     let mut kit = Kit::watching(SOON);
@@ -64,7 +64,7 @@ fn gaps_in_the_sequence_do_not_hide_misses() {
     }
 }
 
-/// So do probes that waited for their neighbour to resolve.
+/// Probes that waited for their neighbour to resolve leave gaps too.
 #[test]
 fn a_probe_that_leaves_after_a_later_one_is_judged_too() {
     let mut kit = Kit::watching(SOON);
@@ -102,7 +102,7 @@ fn only_the_first_misses_in_a_row_wake_the_agent() {
         kit.until("a judgement", |_| kit.judged() == seq - FIRST + 1);
         told += kit.events().into_iter().filter(|kind| *kind == EventKind::Miss as u32).count() as u64;
     }
-    // This one's event comes behind all others.
+    // The event of this one comes after all others.
     kit.receive(reply(FIRST + u64::from(MISS_EVENTS) + 9).as_bytes());
     told += kit.events().into_iter().filter(|kind| *kind == EventKind::Miss as u32).count() as u64;
     assert_eq!(told, kit.reading().misses.min(MISS_EVENTS.into()));
@@ -120,7 +120,7 @@ fn the_timer_of_a_slot_serves_its_next_watch_and_forgets_the_last() {
     assert_eq!(kit.counted().get("stamp_unknown"), Some(&1));
 }
 
-/// Not a limit, which a busy machine could break: numbers for people.
+/// This checks no limit, which a busy machine could break. It prints numbers for people.
 #[test]
 fn how_late_timers_are() {
     let mut kit = Kit::watching(SOON);

@@ -61,7 +61,7 @@ pub fn spec(address: Ipv4Addr) -> WatchSpec {
     }
 }
 
-/// Waits until the reading is as wanted; says it either way.
+/// Waits until the reading is as wanted, and prints it in any case.
 pub fn until(datapath: &XdpDatapath, what: &str, wanted: impl Fn(&WatchReading) -> bool) -> WatchReading {
     let begin = Instant::now();
     loop {
@@ -116,7 +116,7 @@ fn identity_pulse_and_probers_travel() {
         until(&a, "the identity", |reading| reading.incarnation == Incarnation(4711) && reading.last_pulse.is_some());
     assert_eq!(told.health, Health::Failing);
     let pulse = told.last_pulse.expect("a pulse");
-    // A reply's way home is part of it, however long that took; a wrong unit would be off by far more.
+    // It includes a reply's way home, however long that took. A wrong unit would be off by far more.
     let apart = pulse.since(beat).max(beat.since(pulse));
     assert!(apart < Duration::from_millis(500), "{apart:?}");
 
@@ -132,7 +132,7 @@ fn identity_pulse_and_probers_travel() {
     }
 }
 
-/// A server that was dead before anybody spoke to it gets no frame, is not stamped, and must still be found.
+/// A server that was dead before any probe gets no frame and is not stamped, and must still be found.
 #[test]
 fn nobody_at_the_address_is_a_miss_called_unresolved() {
     let runtime = runtime();
@@ -145,11 +145,11 @@ fn nobody_at_the_address_is_a_miss_called_unresolved() {
     });
     let waits = async { while !a.changed().await.contains(&ID) {} };
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), waits).await.expect("somebody is told") });
-    // Longer than the kernel tries (3 s), so that incomplete, failed and tried again all come by.
+    // Longer than the kernel tries (3 s), so that incomplete, failed and tried again all occur.
     let dead = until(&a, "misses", |reading| reading.unresolved > 1800);
     assert_eq!((dead.sent, dead.replies, dead.unsent, dead.misses), (0, 0, 0, dead.unresolved));
     assert_eq!(u64::from(dead.consecutive), dead.unresolved);
-    // The probes that wait for one neighbour are no trouble for the others.
+    // Probes that wait for one neighbour do not disturb the others.
     let alive = a.readings().read(other).expect("the watch runs");
     assert!(alive.replies > 1000 && alive.unsent == 0, "{alive:?}");
 
@@ -193,7 +193,7 @@ fn keys_are_rotated_without_losing_a_probe() {
     a.keys(&[new]);
     let after = until(&a, "replies", |reading| reading.replies > during.replies + 100);
     assert_eq!((after.last_plain, count(&b, "unknown_key"), count(&b, "wrong_tag")), (None, 0, 0));
-    // The old one is not accepted any more: now it is the kernel that answers.
+    // The old key is not accepted any more: now the kernel answers.
     a.keys(&[KEY]);
     until(&a, "plain echoes", |reading| reading.last_plain > reading.last_reply);
     assert!(count(&b, "unknown_key") > 0);

@@ -41,7 +41,7 @@ async fn one_with_sessions_is_deleted_once_they_end() {
     tokio::select! { answer = &mut waiting => panic!("answered: {answer}"), () = connected => {} }
     let status = kept.set([two]).await;
     haproxy.until("two", |two| two.is_some_and(|two| two.state == State::Ready)).await;
-    // More looks, each of which tries: what waits is no problem.
+    // Each further look tries again. A server that cannot be deleted yet is no problem.
     let status = kept.until(|now| now.in_step && now.applied >= status.applied).await;
     assert_eq!(status.problem, None);
     assert_eq!(haproxy.servers().await["one"].state, State::Maint);
@@ -67,7 +67,7 @@ async fn a_new_ringmon_knows_what_the_last_one_added() {
 async fn checks_of_an_added_server_run() {
     let haproxy = HaProxy::start("", "").await;
     let options = Options { add_options: "check inter 10ms fall 1 rise 1".into(), ..dynamic(OFTEN) };
-    // Nobody listens there: HAProxy's own check finds that out only if it runs.
+    // Nothing listens there. HAProxy's own check finds that out only if it runs.
     let mut kept = Kept::start(haproxy.at("admin"), options, [local(1, "one", 9)]);
     kept.until(|status| status.in_step).await;
     haproxy.until_column("one", "srv_op_state", "0").await;

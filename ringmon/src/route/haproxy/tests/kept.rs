@@ -1,4 +1,4 @@
-//! The code under test, and what a test tells it.
+//! The code under test, and what a test sends it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +16,13 @@ pub(super) fn local(id: u8, name: &str, port: u16) -> Route {
     Route { address: [127, 0, 0, 1].into(), port: Some(port), ..route(id, name, Standing::Active) }
 }
 
-/// The same with another standing.
 pub(super) fn stands(route: &Route, standing: Standing) -> Route {
     Route { standing, ..route.clone() }
 }
 
-/// How often the tests that wait for a look have one.
+/// Between two looks, for tests that wait for one.
 pub(super) const OFTEN: Duration = Duration::from_millis(20);
-/// For those that show what a change alone does.
+/// For tests that show what a change alone does.
 pub(super) const NEVER: Duration = Duration::from_secs(3600);
 
 /// The code under test, until it is dropped.
@@ -41,15 +40,15 @@ impl Kept {
         Self { list, status, task: tokio::spawn(run(target, listened, report)) }
     }
 
-    /// Other routes; waits until something was set for their sake.
+    /// Sends other routes, and waits until something was set because of them.
     pub(super) async fn set(&mut self, servers: impl IntoIterator<Item = Route>) -> Status {
         let before = self.status.borrow().applied;
         self.say(servers);
         self.until(|status| status.applied > before).await
     }
 
-    /// Other routes, and who is dead.
-    pub(super) fn mourn(&self, servers: impl IntoIterator<Item = Route>, dead: &[&str]) {
+    /// Sends other routes, and which servers are dead.
+    pub(super) fn set_with_dead(&self, servers: impl IntoIterator<Item = Route>, dead: &[&str]) {
         let dead = dead.iter().map(|name| (*name).to_owned()).collect();
         self.list.send_replace(Arc::new(Routes { dead, ..routes(servers) }));
     }

@@ -22,7 +22,7 @@ fn weighing(route: Route, weight: u16) -> Route {
     Route { weight, ..route }
 }
 
-/// The commands in HAProxy's words; whoever carries them out has nothing left to do.
+/// The commands in HAProxy's words. Once they are carried out, a second plan must be empty.
 fn words(servers: &Servers, list: &Routes, gone: &[&str], options: &Options) -> Vec<String> {
     let gone: BTreeSet<String> = gone.iter().map(|name| (*name).to_owned()).collect();
     let commands = plan(servers, list, &gone, options).commands;

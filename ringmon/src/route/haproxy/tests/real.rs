@@ -12,7 +12,6 @@ fn every(every: Duration) -> Options {
     Options { every, ..Options::default() }
 }
 
-/// Two servers, and the routes to them.
 async fn two() -> (HaProxy, Route, Route) {
     let (one, two) = (origin("one").await, origin("two").await);
     let backend = format!("  server one 127.0.0.1:{one} cookie one\n  server two 127.0.0.1:{two} cookie two");
@@ -103,12 +102,12 @@ async fn sessions_end_with_a_server_that_is_dead_and_not_with_one_that_left() {
     tokio::select! { answer = &mut waiting => panic!("answered: {answer}"), () = connected => {} }
     kept.set([one.clone(), stands(&two, Standing::Suspect)]).await;
     haproxy.until_sessions("two", 1).await;
-    // It left, or lost its agent, and answers its last client.
+    // It left, or lost its agent, and still answers its last client.
     kept.set([stands(&one, Standing::Draining)]).await;
     haproxy.until_sessions("two", 1).await;
     kept.set([one.clone(), two]).await;
-    kept.mourn([one], &["two"]);
-    // Without it the client would wait for the 60 s of `timeout server`, longer than the test does.
+    kept.set_with_dead([one], &["two"]);
+    // Without it the client would wait for the 60 s of `timeout server`, which is longer than the test.
     let answer = waiting.await;
     assert!(!answer.contains("two"), "{answer}");
     haproxy.until_sessions("two", 0).await;

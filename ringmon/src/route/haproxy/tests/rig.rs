@@ -1,4 +1,4 @@
-//! A real HAProxy in a folder of its own, servers behind it, and a client.
+//! A real HAProxy in its own folder, servers behind it, and a client.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,12 +16,12 @@ use super::super::SocketAt;
 use super::super::socket::ask;
 use super::super::state::{Server, Servers, parse};
 
-/// Fails loudly instead of hanging; long enough for any busy machine.
+/// Fails loudly instead of hanging; the time is long enough for any busy machine.
 pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("nothing happened for 20 s")
 }
 
-/// A server: it answers with its name, and to a request for `/hang` never.
+/// A server that answers with its name. It never answers a request for `/hang`.
 pub(super) async fn origin(name: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -46,12 +46,12 @@ pub(super) async fn origin(name: &'static str) -> u16 {
 pub(super) struct HaProxy {
     dir: tempfile::TempDir,
     child: Option<Child>,
-    /// `-db`: one process; `-W`: a master and a worker, as a service has it.
+    /// `-db`: one process; `-W`: a master and a worker, as in a service.
     mode: &'static str,
 }
 
 impl HaProxy {
-    /// With these lines in its backend `b`, and further ones in `global`.
+    /// With these lines in its backend `b`, and more in `global`.
     pub(super) async fn start(backend: &str, global: &str) -> Self {
         Self::start_as("-db", backend, global).await
     }
@@ -93,10 +93,9 @@ backend b
         haproxy
     }
 
-    /// Starts it once more.
     pub(super) async fn again(&mut self) {
         let log = File::create(self.path("log")).unwrap();
-        // The master and its workers are a group, so that all of them can be ended.
+        // The master and its workers are one group, so that all of them can be ended.
         let child = Command::new(ringmon_tests::engine::find("haproxy").unwrap())
             .args([self.mode, "-f"])
             .arg(self.path("cfg"))
@@ -117,7 +116,7 @@ backend b
         .await;
     }
 
-    /// As `systemctl reload haproxy`. A master that only just began to serve loses the signal.
+    /// As `systemctl reload haproxy` does. A master that has only just begun to serve loses the signal.
     pub(super) async fn reload(&self) {
         let master = Pid::from_raw(self.child.as_ref().expect("it runs").id().try_into().unwrap());
         soon(async {
@@ -129,11 +128,11 @@ backend b
         .await;
     }
 
-    /// At once.
+    /// Kills it at once.
     pub(super) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let master = Pid::from_raw(child.id().try_into().expect("a pid"));
-            // So that a master buries its worker; should they hang, nothing of them stays.
+            // So that the master waits for its worker. If they hang, nothing of them stays.
             let _ = kill(master, Signal::SIGTERM);
             let patience = Instant::now() + Duration::from_secs(2);
             while Instant::now() < patience && matches!(child.try_wait(), Ok(None)) {
@@ -148,12 +147,12 @@ backend b
         self.dir.path().join(name)
     }
 
-    /// Its socket of this level.
+    /// Its socket with this level.
     pub(super) fn at(&self, level: &str) -> SocketAt {
         SocketAt::Path(self.path(level))
     }
 
-    /// What a hand does.
+    /// A change by hand.
     pub(super) async fn hand(&self, command: &str) -> String {
         ask(&self.at("admin"), &[command.to_owned()]).await.unwrap().remove(0)
     }
@@ -162,7 +161,7 @@ backend b
         parse(&self.hand("show servers state b").await, "b").unwrap()
     }
 
-    /// Waits until HAProxy has a server as asked for. It may be away at times.
+    /// Waits until HAProxy has the server as `condition` wants it. HAProxy may be away at times.
     pub(super) async fn until(&self, name: &str, condition: impl Fn(Option<&Server>) -> bool) {
         soon(async {
             loop {
@@ -177,7 +176,7 @@ backend b
         .await;
     }
 
-    /// Waits until a server has so many sessions.
+    /// Waits until a server has this many sessions.
     pub(super) async fn until_sessions(&self, name: &str, sessions: u32) {
         let prefix = format!("b,{name},");
         soon(async {
@@ -193,7 +192,7 @@ backend b
         .await;
     }
 
-    /// Waits until a server has this in a column of `show servers state`.
+    /// Waits until a server has this value in a column of `show servers state`.
     pub(super) async fn until_column(&self, name: &str, column: &str, wanted: &str) {
         soon(async {
             loop {
@@ -215,7 +214,7 @@ backend b
         info.lines().find(|line| line.starts_with("Pid: ")).unwrap().to_owned()
     }
 
-    /// One request; what comes back, after the head.
+    /// Makes one request. Returns the answer after the head.
     pub(super) async fn get(&self, path: &str, cookie: &str) -> String {
         let mut stream = UnixStream::connect(self.path("front")).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nCookie: S={cookie}\r\nConnection: close\r\n\r\n");

@@ -1,4 +1,4 @@
-//! What goes over the socket, with an HAProxy that the test plays.
+//! What goes over the socket. The test plays HAProxy.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,7 @@ fn answers_mean_what_haproxy_says() {
     assert_eq!(answer(Change::Delete, busy), Answer::Waits);
 }
 
-/// Says what it is told to say, and what it was told.
+/// Sends the given answers, and returns what it was sent.
 fn fake(
     reply: impl Fn(&str) -> Vec<u8> + Send + 'static,
 ) -> (tempfile::TempDir, SocketAt, watch::Receiver<Vec<String>>) {
@@ -70,7 +70,7 @@ fn fake(
             told.send_modify(|lines| lines.push(line));
             let _ = stream.write_all(&answer).await;
             if answer.is_empty() {
-                // It hangs: for as long as the other end waits.
+                // It hangs for as long as the other end waits.
                 let _ = stream.read_line(&mut String::new()).await;
             }
         }

@@ -1,4 +1,4 @@
-//! Answers as HAProxy 2.6 gave them, and worse.
+//! Answers as HAProxy 2.6 gave them, and worse ones.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,10 @@ use super::super::error::Error;
 use super::super::state::parse;
 
 const ANSWER: &str = "1
-# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr srv_agent_addr srv_agent_port
+# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight \
+srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state \
+srv_agent_state bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl \
+srv_check_port srv_check_addr srv_agent_addr srv_agent_port
 3 b 1 one fd00::1 0 1 256 1 0 1 0 0 0 0 0 0 - 5 - 0 0 - - 0
 3 b 2 two 127.0.0.1 0 8 0 1 0 8 2 0 6 0 0 0 - 19002 - 0 0 - - 0
 3 b 1300000005 six - 2 32 7 7 0 1 0 0 0 0 0 1 six.example 80 - 0 0 - - 0
@@ -23,7 +26,7 @@ fn servers_are_read_by_the_names_of_the_columns() {
     assert_eq!((one.state, one.ours, one.checks), (State::Maint, false, false));
     let two = &servers["two"];
     assert_eq!((two.state, two.weight, two.checks), (State::Drain, 0, true));
-    // Its name does not resolve (bit 32): that is the resolver's, and not a maintenance that can be ended.
+    // Its name does not resolve (bit 32): the resolver set that, so it is no maintenance that ringmon can end.
     let six = &servers["six"];
     assert_eq!((six.state, six.ours, six.address), (State::Ready, true, None));
 }

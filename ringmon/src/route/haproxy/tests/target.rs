@@ -1,4 +1,4 @@
-//! What is typed, and what cannot be meant.
+//! What a person types, and what is refused.
 
 use super::super::{NoTarget, SocketAt, Target};
 

@@ -1,4 +1,4 @@
-//! What is said, and that it is said once.
+//! What is logged, and that it is logged once.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,8 @@ fn each_thing_is_said_once() {
     let writer = lines.clone();
     let subscriber =
         tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(move || writer.clone()).finish();
-    // With one subscriber, tracing takes the word of whichever thread comes to a line first, and other tests' threads have none.
+    // With only one subscriber, tracing keeps the answer of the first thread that comes to a line. Threads of other
+    // tests have no subscriber, so their answer would be "no".
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     tracing::subscriber::with_default(subscriber, || {
         tracing::callsite::rebuild_interest_cache();
