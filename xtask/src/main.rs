@@ -42,7 +42,7 @@ enum Command {
     Bpf,
     /// Show a pool in network namespaces that is broken, and heals.
     Demo(demo::Options),
-    /// Format, lints, documentation, all tests; fails on anything left behind.
+    /// Format, lints, documentation, the core without std, all tests; fails on anything left behind.
     Test(test::Options),
     /// Measure, in network namespaces.
     #[command(subcommand)]
