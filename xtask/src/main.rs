@@ -42,7 +42,8 @@ enum Command {
     Bpf,
     /// Show a pool in network namespaces that is broken, and heals.
     Demo(demo::Options),
-    /// Check format, lints and documentation, and run all tests. Fails if anything is left behind.
+    /// Check format, lints, documentation and the core without std, and run all tests. Fails if anything is left
+    /// behind.
     Test(test::Options),
     /// Measure, in network namespaces.
     #[command(subcommand)]
