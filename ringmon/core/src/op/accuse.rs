@@ -18,18 +18,22 @@
 //! suspect's next server on that side, or one that looks past others (R1, R9). The vote of a server that is itself in
 //! the remover's run counts only while it is being renewed: the dead and the hung do not withdraw.
 
+mod case;
 mod chain;
 mod judge;
+mod lost;
 mod mutual;
 mod removal;
 mod votes;
 
-pub(super) use removal::{Gone, already_removed, gate, removed_event};
+pub(super) use case::Case;
+pub(super) use lost::already_removed;
+pub(super) use removal::gate;
 pub(super) use votes::is_recent;
 
 use alloc::vec::Vec;
 
-use super::plan::{Draft, Next, apply, done, vote_set};
+use super::plan::{Draft, Halt, Next, apply, done, vote_set};
 use crate::edit::{Outcome, Plan, Step, TableSnapshot, VoteSet};
 use crate::law;
 use crate::op::Accusation;
@@ -38,9 +42,10 @@ use chain::Chain;
 
 pub(super) fn accuse(a: &Accusation, seen: &TableSnapshot) -> Next {
     let chain = Chain::read(a, seen)?;
-    let held = match removal::attempt(a, seen, &chain)? {
+    let held = match removal::attempt(a, seen, &chain) {
         Ok(removal) => return Ok(removal),
-        Err(held) => held,
+        Err(Halt::Early(step)) => return Err(step),
+        Err(Halt::Held(held)) => held,
     };
     let due = votes::due(a, seen, &chain);
     if due.is_empty() { done(Outcome::Held(held)) } else { Ok(vote(a, seen, due)) }

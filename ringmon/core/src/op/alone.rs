@@ -6,12 +6,11 @@
 //! one of them is alone too. The mark seconds no vote and holds up nothing but another server's removal of everybody.
 
 use alloc::collections::BTreeMap;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::accuse::{Gone, already_removed, gate, is_recent, removed_event};
-use super::plan::{Draft, Next, apply, done, must_row, need, unhurried};
+use super::accuse::{Case, already_removed, gate, is_recent};
+use super::plan::{Draft, Halt, Next, apply, done, must_row, need, unhurried};
 use crate::edit::{AloneSet, Held, Lookup, Outcome, Plan, Step, TableSnapshot, VoteSet};
 use crate::law;
 use crate::op::{Accusation, Finding};
@@ -75,14 +74,9 @@ pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
         }
     }
     let names: Vec<&str> = run.iter().map(|(row, _)| row.name.as_str()).collect();
-    match gate(a, seen, pool, &names)? {
-        Err(held) => done(Outcome::Held(held)),
-        Ok(Some(brake)) => Ok(brake),
-        Ok(None) => Ok(plan(a, seen, pool, me, &run)),
-    }
+    gate(a, seen, pool, &names).map_err(Halt::step)?;
+    Ok(plan(a, seen, pool, me, &run))
 }
-
-type Run<'a> = [(&'a ServerRow, &'a Finding)];
 
 /// Every other row with its finding, if they are all of the pool and all as they were watched.
 fn matched<'a>(
@@ -100,7 +94,13 @@ fn matched<'a>(
     others.iter().map(known).collect()
 }
 
-fn blocked(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow, run: &Run<'_>) -> Option<Held> {
+fn blocked(
+    a: &Accusation,
+    seen: &TableSnapshot,
+    pool: &PoolRow,
+    me: &ServerRow,
+    run: &[(&ServerRow, &Finding)],
+) -> Option<Held> {
     let entitled = match pool.rules.alone {
         Alone::All => true,
         Alone::One => run.len() == 1,
@@ -132,7 +132,7 @@ fn blocked(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow,
 
 /// A mark that is missing, was not renewed, or is older than the youngest silence (and so was meant for another one) is made
 /// now: the others shall have their time to object, counted from the moment at which all of this was true.
-fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &Run<'_>) -> Option<Step> {
+fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &[(&ServerRow, &Finding)]) -> Option<Step> {
     let youngest: Duration = run.iter().map(|(_, f)| seen.read_at.since(f.silence.since)).min().unwrap_or_default();
     let renewed = me.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::REVOTE * 3));
     let age = me.alone_since.and_then(|since| seen.db_now.since(since));
@@ -151,18 +151,9 @@ fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &Run<'_>) ->
     }))
 }
 
-fn plan(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow, run: &Run<'_>) -> Step {
+fn plan(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow, run: &[(&ServerRow, &Finding)]) -> Step {
     let ends = (me.id, me.id);
-    let gone: Vec<Gone<'_>> = run
-        .iter()
-        .map(|(row, finding)| Gone {
-            row,
-            finding,
-            kind: finding.silence.kind,
-            voters: vec![a.name.clone()],
-            votes: Vec::new(),
-        })
-        .collect();
+    let gone: Vec<Case<'_>> = run.iter().map(|(row, finding)| Case::without_votes(row, finding)).collect();
     let mut draft = Draft::default();
     let set = draft.touch(me);
     (set.first_buddy, set.second_buddy) = (Some(me.id), Some(me.id));
@@ -174,8 +165,8 @@ fn plan(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow, ru
         deadline: seen.db_now + law::WRITE_WITHIN,
         writes: draft.writes(),
         pool: None,
-        events: gone.iter().map(|g| removed_event(a, seen, pool, g, ends)).collect(),
+        events: gone.iter().map(|case| case.event(a, seen, pool, ends)).collect(),
         recheck: true,
-        outcome: Outcome::Removed { removed: gone.iter().map(Gone::removal).collect(), ends },
+        outcome: Outcome::Removed { removed: gone.iter().map(|case| case.removal(a)).collect(), ends },
     })
 }

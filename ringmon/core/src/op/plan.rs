@@ -5,13 +5,38 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::edit::{Lookup, Outcome, Plan, RowSet, RowWrite, Step, TableSnapshot, VoteSet};
+use crate::edit::{Held, Lookup, Outcome, Plan, RowSet, RowWrite, Step, TableSnapshot, VoteSet};
 use crate::ring::Edit;
 use crate::row::{ServerRow, Side};
 use crate::{DbTime, EventDraft, ServerId};
 
 /// A step, or one that ends the operation early (`Err`): both are what to do next.
 pub(super) type Next = Result<Step, Step>;
+
+/// Why a removal is not made now.
+#[derive(Debug, PartialEq)]
+pub(super) enum Halt {
+    /// Something has to be read first, or the operation ends otherwise.
+    Early(Step),
+    /// This rule holds it back.
+    Held(Held),
+}
+
+impl From<Step> for Halt {
+    fn from(step: Step) -> Self {
+        Self::Early(step)
+    }
+}
+
+impl Halt {
+    /// As the end of an operation that has nothing else to do.
+    pub(super) fn step(self) -> Step {
+        match self {
+            Self::Early(step) => step,
+            Self::Held(held) => Step::Done(Outcome::Held(held)),
+        }
+    }
+}
 
 /// Joins and leaves rest on no silence, so nothing about them is false after R7's 500 ms; a joining server's proof of
 /// being heard is, after a while.

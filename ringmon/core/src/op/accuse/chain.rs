@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::removal::already_removed;
+use super::lost::already_removed;
 use crate::Rule;
 use crate::edit::{Lookup, Outcome, Step, TableSnapshot};
 use crate::op::plan::{done, must_row, need, need_rows, row};

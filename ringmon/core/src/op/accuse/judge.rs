@@ -4,27 +4,15 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::chain::{Chain, Suspect};
+use super::case::Case;
+use super::chain::Chain;
 use super::votes::{is_outdated, is_recent, own, silence, stands};
 use crate::Rule;
 use crate::edit::{Held, Lookup, Step, TableSnapshot};
 use crate::law;
 use crate::op::Accusation;
-use crate::op::plan::{need, need_rows, row};
+use crate::op::plan::{Halt, need, need_rows, row};
 use crate::row::{Quorum, Rules, ServerRow, Vote, VoteKind};
-
-/// A suspect with everything against it that its removal needs.
-pub(super) struct Case<'a> {
-    pub(super) suspect: Suspect<'a>,
-    /// Host, or agent: what both witnesses can say.
-    pub(super) kind: VoteKind,
-    /// The other witness and its vote; none where one witness is enough.
-    pub(super) second: Option<(&'a ServerRow, &'a Vote)>,
-    /// The own vote, if it is in the table.
-    pub(super) own: Option<&'a Vote>,
-    /// Rows beyond the far end on which the other witness's standing rests.
-    pub(super) relied: Vec<&'a ServerRow>,
-}
 
 /// An agent whose pulse is gone is accused after this long at the earliest, whatever its accuser's profile: that much of the
 /// silence lies before an `agent` vote.
@@ -33,44 +21,44 @@ const SILENT_BEFORE_VOTE: Duration = Duration::from_millis(500);
 /// Judges the suspect at this place of the chain.
 ///
 /// # Errors
-/// What to read first.
+/// Why it stays.
 pub(super) fn judge<'a>(
     a: &Accusation,
     rules: &Rules,
     seen: &'a TableSnapshot,
     chain: &Chain<'a>,
     place: usize,
-) -> Result<Result<Case<'a>, Held>, Step> {
+) -> Result<Case<'a>, Halt> {
     let suspect = chain.suspects[place];
     let own = own(a, seen, &suspect);
     let mut case = Case { suspect, kind: suspect.finding.silence.kind, second: None, own, relied: Vec::new() };
     if suspect.finding.proved {
-        return Ok(Err(Held::Proved));
+        return Err(Halt::Held(Held::Proved));
     }
     if is_outdated(a, seen, &suspect) {
-        return Ok(Err(Held::TooYoung));
+        return Err(Halt::Held(Held::TooYoung));
     }
     match rules.quorum {
-        Quorum::Single if own.is_none() => return Ok(Err(Held::TooYoung)),
+        Quorum::Single if own.is_none() => return Err(Halt::Held(Held::TooYoung)),
         Quorum::Single => {}
         Quorum::Both => match second(a, seen, chain, place)? {
             Some((voter, vote, relied)) => {
                 let other = seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect));
                 if other && a.tuning.keeps(Rule::R5) {
-                    return Ok(Err(Held::OtherSilence));
+                    return Err(Halt::Held(Held::OtherSilence));
                 }
                 // The database may have stood still, for the suspect too: it gets H to say so (R4).
                 if own.is_none() && !is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH) {
-                    return Ok(Err(Held::TooYoung));
+                    return Err(Halt::Held(Held::TooYoung));
                 }
                 case.kind = common(suspect.finding.silence.kind, vote.kind);
                 case.second = Some((voter, vote));
                 case.relied = relied;
             }
-            None => return Ok(Err(Held::NoSecondVote)),
+            None => return Err(Halt::Held(Held::NoSecondVote)),
         },
     }
-    Ok(ripe(a, rules, seen, &case).map_or(Ok(case), Err))
+    ripe(a, rules, seen, &case).map_or(Ok(case), |held| Err(Halt::Held(held)))
 }
 
 /// What is still missing but time.

@@ -19,8 +19,8 @@
 
 use alloc::collections::BTreeMap;
 
+use super::case::Case;
 use super::chain::{Chain, Suspect};
-use super::judge::Case;
 use super::votes::{is_recent, silence, stands};
 use crate::ServerId;
 use crate::edit::{Step, TableSnapshot};

@@ -6,91 +6,85 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::case::Case;
 use super::chain::Chain;
-use super::judge::{Case, judge};
+use super::judge::judge;
 use super::mutual::is_mutual;
-use crate::edit::{Held, Lookup, Outcome, Plan, PoolWrite, Removal, Step, StoredEvent, TableSnapshot, effective_mode};
-use crate::event::{Frozen, Removed, VoteSeen};
+use crate::edit::{Lookup, Plan, PoolWrite, Step, TableSnapshot};
+use crate::event::Frozen;
 use crate::law;
-use crate::op::plan::{Draft, apply, done, need, row};
-use crate::op::{Accusation, Finding};
+use crate::op::Accusation;
+use crate::op::plan::{Draft, Halt, apply, need};
+use crate::outcome::{Held, Outcome, effective_mode};
 use crate::ring::splice_out;
-use crate::row::{Mode, PoolRow, Quorum, ServerRow, Vote, VoteKind};
+use crate::row::{Mode, PoolRow, Quorum, ServerRow, VoteKind};
 use crate::{EventBody, EventDraft, Rule, ServerId};
 
-/// The removal of everybody in the chain who can be removed now; or what holds the nearest one, or all, back.
+/// The removal of everybody in the chain who can be removed now.
 ///
 /// # Errors
-/// What to read first, or how the operation ends.
-pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -> Result<Result<Step, Held>, Step> {
-    let Some(pool) = &seen.pool else { return done(Outcome::Stale) };
+/// What holds the nearest one, or all, back.
+pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -> Result<Step, Halt> {
+    let Some(pool) = &seen.pool else { return Err(Step::Done(Outcome::Stale).into()) };
     if chain.far.is_none() {
-        return Ok(Err(Held::NoSecondVote));
+        return Err(Halt::Held(Held::NoSecondVote));
     }
     let mut run: Vec<Case<'_>> = Vec::new();
     let mut held: Option<Held> = None;
-    // Where one report is enough it is the buddy's: whoever stands beyond a host that stays is for that one to report.
+    // Where one report is enough it is the buddy's: a server beyond a host that stays is for that one to report.
     let mut others = false;
     for (place, suspect) in chain.suspects.iter().enumerate() {
-        match judge(a, &pool.rules, seen, chain, place)? {
+        match judge(a, &pool.rules, seen, chain, place) {
             Ok(case) if !others => run.push(case),
             Ok(_) => {}
-            Err(reason) => {
+            Err(Halt::Held(reason)) => {
                 others |= pool.rules.quorum == Quorum::Single && suspect.finding.silence.kind == VoteKind::Host;
                 held = held.or(Some(reason));
             }
+            Err(early) => return Err(early),
         }
     }
     if run.is_empty() {
-        return Ok(Err(held.unwrap_or(Held::NoSecondVote)));
+        return Err(Halt::Held(held.unwrap_or(Held::NoSecondVote)));
     }
     let splice = Splice::of(chain, run);
     // One witness is the user's literal rule: it asks nobody, the suspect included.
     let asks = pool.rules.quorum == Quorum::Both && a.tuning.keeps(Rule::R4);
     if asks && is_mutual(a, seen, chain, &splice.run, &splice.accusers)? {
-        return Ok(Err(Held::Mutual));
+        return Err(Halt::Held(Held::Mutual));
     }
     let names: Vec<&str> = splice.run.iter().map(|case| case.suspect.row.name.as_str()).collect();
-    match gate(a, seen, pool, &names)? {
-        Err(held) => Ok(Err(held)),
-        Ok(Some(brake)) => Ok(Ok(brake)),
-        Ok(None) => Ok(Ok(splice.plan(a, seen, chain, pool))),
-    }
+    gate(a, seen, pool, &names)?;
+    Ok(splice.plan(a, seen, chain, pool))
 }
 
-/// R11, once a removal is due: `Err`, if the pool is frozen or somebody only observes; a step, if the brake freezes
-/// the pool now; nothing, if nothing is in the way.
+/// R11, once a removal is due.
 ///
 /// # Errors
-/// What to read first.
-pub(in crate::op) fn gate(
-    a: &Accusation,
-    seen: &TableSnapshot,
-    pool: &PoolRow,
-    run: &[&str],
-) -> Result<Result<Option<Step>, Held>, Step> {
+/// The pool is frozen, or only observed; or the brake freezes it now, which is an early step.
+pub(in crate::op) fn gate(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, run: &[&str]) -> Result<(), Halt> {
     if pool.frozen.is_some() {
-        return Ok(Err(Held::Frozen));
+        return Err(Halt::Held(Held::Frozen));
     }
     match effective_mode(pool.rules.mode, a.mode) {
-        Mode::Observe => return Ok(Err(Held::Observing)),
+        Mode::Observe => return Err(Halt::Held(Held::Observing)),
         Mode::Act => {}
     }
     if pool.rules.brake_permille >= 1000 || !a.tuning.keeps(Rule::R11) {
-        return Ok(Ok(None));
+        return Ok(());
     }
     let removals = Lookup::Removals(law::BRAKE_WINDOW);
     need(seen, [removals.clone()])?;
     let before = seen.counts.get(&removals).copied().unwrap_or_default();
     let after = before.saturating_add(run.len() as u64);
     if after <= u64::from(law::BRAKE_FLOOR) {
-        return Ok(Ok(None));
+        return Ok(());
     }
     need(seen, [Lookup::Members])?;
     let members = seen.counts.get(&Lookup::Members).copied().unwrap_or_default();
     let share = members.saturating_add(before).saturating_mul(u64::from(pool.rules.brake_permille)) / 1000;
     let limit = share.max(u64::from(law::BRAKE_FLOOR));
-    Ok(Ok((after > limit).then(|| brake(a, seen, pool, run, before, limit))))
+    if after > limit { Err(brake(a, seen, pool, run, before, limit).into()) } else { Ok(()) }
 }
 
 fn brake(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, run: &[&str], before: u64, limit: u64) -> Step {
@@ -165,117 +159,16 @@ impl<'a> Splice<'a> {
         }
         draft.relink(seen, &splice_out(&ids, chain.side, &self.gone));
         draft.clear_votes(|row, side| row.vote(side).is_some_and(|vote| self.gone.contains(&vote.voter)));
-        let gone: Vec<Gone<'_>> = self.run.iter().map(|case| Gone::of(a, case)).collect();
         apply(Plan {
             deadline: seen.db_now + law::WRITE_WITHIN,
             writes: draft.writes(),
             pool: None,
-            events: gone.iter().map(|g| removed_event(a, seen, pool, g, self.ends)).collect(),
+            events: self.run.iter().map(|case| case.event(a, seen, pool, self.ends)).collect(),
             recheck: true,
-            outcome: Outcome::Removed { removed: gone.iter().map(Gone::removal).collect(), ends: self.ends },
+            outcome: Outcome::Removed {
+                removed: self.run.iter().map(|case| case.removal(a)).collect(),
+                ends: self.ends,
+            },
         })
     }
-}
-
-/// One server that goes, and all that is known against it.
-pub(in crate::op) struct Gone<'a> {
-    pub(in crate::op) row: &'a ServerRow,
-    pub(in crate::op) finding: &'a Finding,
-    pub(in crate::op) kind: VoteKind,
-    pub(in crate::op) voters: Vec<String>,
-    pub(in crate::op) votes: Vec<(String, Vote)>,
-}
-
-impl<'a> Gone<'a> {
-    fn of(a: &Accusation, case: &Case<'a>) -> Self {
-        let second = case.second.map(|(voter, vote)| (voter.name.clone(), vote.clone()));
-        let own = case.own.map(|vote| (a.name.clone(), vote.clone()));
-        Self {
-            row: case.suspect.row,
-            finding: case.suspect.finding,
-            kind: case.kind,
-            voters: core::iter::once(a.name.clone()).chain(second.iter().map(|(name, _)| name.clone())).collect(),
-            votes: second.into_iter().chain(own).collect(),
-        }
-    }
-
-    pub(in crate::op) fn removal(&self) -> Removal {
-        Removal {
-            server: self.row.id,
-            name: self.row.name.clone(),
-            address: self.row.address,
-            notice_port: self.row.notice_port,
-            kind: self.kind,
-            voters: self.voters.clone(),
-        }
-    }
-}
-
-/// The line in `event` for one removed server. Its `removal` and `ends` say what the remover's outcome would have said,
-/// had the answer to its COMMIT arrived ([`already_removed`]).
-pub(in crate::op) fn removed_event(
-    a: &Accusation,
-    seen: &TableSnapshot,
-    pool: &PoolRow,
-    gone: &Gone<'_>,
-    ends: (ServerId, ServerId),
-) -> EventDraft {
-    let ms = |span: core::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    let age = |stamp| seen.db_now.since(stamp).map(ms);
-    let seen_vote = |(voter, vote): &(String, Vote)| VoteSeen {
-        age_ms: age(vote.since),
-        kind: vote.kind,
-        renewed_ms: age(vote.at),
-        voter: voter.clone(),
-    };
-    let removed = Removed {
-        address: Some(gone.row.address),
-        by_incarnation: Some(a.incarnation),
-        ends: Some(ends),
-        evidence: None,
-        hold_ms: Some(ms(a.hold)),
-        incarnation: Some(gone.row.incarnation),
-        misses: Some(gone.finding.misses),
-        quorum: Some(pool.rules.quorum),
-        removal: Some(gone.removal()),
-        silence_ms: Some(ms(seen.read_at.since(gone.finding.silence.since))),
-        voters: gone.voters.clone(),
-        votes: Some(gone.votes.iter().map(seen_vote).collect()),
-    };
-    EventDraft {
-        subject: Some(gone.row.id),
-        subject_name: gone.row.name.clone(),
-        by: a.name.clone(),
-        body: EventBody::removed(gone.kind, removed),
-    }
-}
-
-/// Some suspects' rows are gone. If it was this server in this life that removed them, the answer to its COMMIT was
-/// lost, and here it is; if it was another, the accusation is stale.
-///
-/// # Errors
-/// What to read first.
-pub(in crate::op) fn already_removed(a: &Accusation, seen: &TableSnapshot) -> Result<Step, Step> {
-    let gone: Vec<ServerId> = a.findings.iter().map(|f| f.server).filter(|id| row(seen, *id).is_none()).collect();
-    need(seen, gone.iter().copied().map(Lookup::LastEvent))?;
-    let mut removed: Vec<Removal> = Vec::new();
-    let mut ends = None;
-    for event in gone.iter().filter_map(|id| seen.events.get(id)?.as_ref()) {
-        if let Some((removal, at)) = own_removal(a, event) {
-            removed.push(removal);
-            ends = ends.or(Some(at));
-        }
-    }
-    Ok(Step::Done(match ends {
-        Some(ends) => Outcome::Removed { removed, ends },
-        None => Outcome::Stale,
-    }))
-}
-
-fn own_removal(a: &Accusation, event: &StoredEvent) -> Option<(Removal, (ServerId, ServerId))> {
-    let (_, removed) = event.body.removal()?;
-    if event.by != a.name || removed.by_incarnation != Some(a.incarnation) {
-        return None;
-    }
-    Some((removed.removal.clone()?, removed.ends?))
 }

@@ -1,0 +1,98 @@
+//! A suspect with everything against it that its removal needs, and what is told of it once it is gone.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::chain::Suspect;
+use crate::edit::TableSnapshot;
+use crate::event::{Removed, VoteSeen};
+use crate::op::{Accusation, Finding};
+use crate::outcome::Removal;
+use crate::row::{PoolRow, ServerRow, Vote, VoteKind};
+use crate::{EventBody, EventDraft, ServerId};
+
+/// See the module.
+pub(in crate::op) struct Case<'a> {
+    pub(super) suspect: Suspect<'a>,
+    /// Host, or agent: what both witnesses can say.
+    pub(super) kind: VoteKind,
+    /// The other witness and its vote; none where one witness is enough.
+    pub(super) second: Option<(&'a ServerRow, &'a Vote)>,
+    /// The own vote, if it is in the table.
+    pub(super) own: Option<&'a Vote>,
+    /// Rows beyond the far end on which the other witness's standing rests.
+    pub(super) relied: Vec<&'a ServerRow>,
+}
+
+impl<'a> Case<'a> {
+    /// One that needs no votes: its accuser hears nobody at all (R2).
+    pub(in crate::op) const fn without_votes(row: &'a ServerRow, finding: &'a Finding) -> Self {
+        let kind = finding.silence.kind;
+        Self { suspect: Suspect { finding, row }, kind, second: None, own: None, relied: Vec::new() }
+    }
+
+    /// What the remover is told.
+    pub(in crate::op) fn removal(&self, a: &Accusation) -> Removal {
+        let row = self.suspect.row;
+        Removal {
+            server: row.id,
+            name: row.name.clone(),
+            address: row.address,
+            notice_port: row.notice_port,
+            kind: self.kind,
+            voters: self.voters(a),
+        }
+    }
+
+    /// The names of those who said so, the remover first.
+    fn voters(&self, a: &Accusation) -> Vec<String> {
+        core::iter::once(a.name.clone()).chain(self.second.map(|(voter, _)| voter.name.clone())).collect()
+    }
+
+    /// The votes it rests on, as they were read.
+    fn votes(&self, a: &Accusation, seen: &TableSnapshot) -> Vec<VoteSeen> {
+        let second = self.second.map(|(voter, vote)| (&voter.name, vote));
+        let own = self.own.map(|vote| (&a.name, vote));
+        let age = |stamp| seen.db_now.since(stamp).map(ms);
+        let vote_seen = |(voter, vote): (&String, &Vote)| VoteSeen {
+            age_ms: age(vote.since),
+            kind: vote.kind,
+            renewed_ms: age(vote.at),
+            voter: voter.clone(),
+        };
+        second.into_iter().chain(own).map(vote_seen).collect()
+    }
+
+    /// The line in `event`. Its `removal` and `ends` say what the remover's outcome would have said, had the answer to its
+    /// COMMIT arrived ([`already_removed`](super::lost::already_removed)).
+    pub(in crate::op) fn event(
+        &self,
+        a: &Accusation,
+        seen: &TableSnapshot,
+        pool: &PoolRow,
+        ends: (ServerId, ServerId),
+    ) -> EventDraft {
+        let Suspect { row, finding } = self.suspect;
+        let removed = Removed {
+            address: Some(row.address),
+            by_incarnation: Some(a.incarnation),
+            ends: Some(ends),
+            evidence: None,
+            hold_ms: Some(ms(a.hold)),
+            incarnation: Some(row.incarnation),
+            misses: Some(finding.misses),
+            quorum: Some(pool.rules.quorum),
+            removal: Some(self.removal(a)),
+            silence_ms: Some(ms(seen.read_at.since(finding.silence.since))),
+            voters: self.voters(a),
+            votes: Some(self.votes(a, seen)),
+        };
+        let body = EventBody::removed(self.kind, removed);
+        EventDraft { subject: Some(row.id), subject_name: row.name.clone(), by: a.name.clone(), body }
+    }
+}
+
+fn ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
