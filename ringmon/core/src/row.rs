@@ -61,6 +61,23 @@ pub struct Vote {
     pub kind: VoteKind,
 }
 
+impl Vote {
+    /// Whether it counts: cast by this life of its voter (R5, R8), renewed within `lifetime`, and not stamped later than now
+    /// (R7), but for what the reader's clock may be `behind`. `None`: the voter is not in the table.
+    #[must_use]
+    pub fn stands(&self, voter: Option<&ServerRow>, now: DbTime, lifetime: Duration, behind: Duration) -> bool {
+        let lives = voter.is_some_and(|row| row.id == self.voter && row.incarnation == self.voter_incarnation);
+        lives && self.is_fresh(now, lifetime, behind)
+    }
+
+    /// The same, whichever life cast it.
+    #[must_use]
+    pub fn is_fresh(&self, now: DbTime, lifetime: Duration, behind: Duration) -> bool {
+        let latest = now + behind;
+        self.since <= latest && self.at <= latest && now.since(self.at).unwrap_or_default() < lifetime
+    }
+}
+
 /// What the server says of its own service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,8 +1,8 @@
 mod kit;
 
 use super::*;
-use crate::{Side, VoteKind};
-use kit::{Kit, S, row};
+use crate::{Side, Vote, VoteKind};
+use kit::{Kit, S, row, slot};
 
 #[test]
 fn who_drains_or_fails_or_is_gone_is_not_routed() {
@@ -89,6 +89,18 @@ fn two_that_accuse_each_other_are_a_broken_link_and_both_stay() {
     assert_eq!(kit.routed().len(), 5);
     kit.vote(3, 2, Side::Second, VoteKind::Host);
     assert_eq!(kit.routed(), ["s1", "s3", "s4", "s5"], "a third one decides it");
+}
+
+#[test]
+fn a_vote_from_the_future_keeps_nobody_out() {
+    for (ahead, routed) in [(Duration::from_secs(1), 2), (Duration::from_secs(3600), 3)] {
+        let mut kit = Kit::of(3);
+        let (voter, at) = (ServerId(1), kit.db_now() + ahead);
+        let vote = Vote { voter, voter_incarnation: Incarnation(1), since: at, at, kind: VoteKind::Host };
+        kit.change(2, |row| *slot(row, Side::First) = Some(vote));
+        kit.look(&[]);
+        assert_eq!(kit.routed().len(), routed, "{ahead:?} ahead");
+    }
 }
 
 #[test]

@@ -10,6 +10,9 @@ use core::time::Duration;
 use super::Policy;
 use crate::{DbTime, ServerId, ServerRow, Side, Vote};
 
+/// A router knows the database's clock from its last look, so a vote may be stamped a little later.
+const BEHIND: Duration = Duration::from_secs(2);
+
 /// An accusation as it was last seen: who, of whom.
 type Pair = (ServerId, ServerId);
 
@@ -105,10 +108,8 @@ fn live<'a>(
     now: DbTime,
     lifetime: Duration,
 ) -> impl Iterator<Item = &'a Vote> {
-    Side::BOTH.into_iter().filter_map(|side| row.vote(side)).filter(move |vote| {
-        let lives = rows.get(&vote.voter).is_some_and(|voter| voter.incarnation == vote.voter_incarnation);
-        lives && age(now, vote.at) < lifetime
-    })
+    let stands = move |vote: &&Vote| vote.stands(rows.get(&vote.voter), now, lifetime, BEHIND);
+    Side::BOTH.into_iter().filter_map(|side| row.vote(side)).filter(stands)
 }
 
 /// Whether the server itself accuses its voter: a broken link, of which nobody knows which end is at fault.

@@ -11,13 +11,11 @@ use crate::op::plan::row;
 use crate::row::{ServerRow, Side, Vote};
 use crate::{DbTime, Rule, Tuning};
 
-/// Whether this vote counts: by a server in the table, in the life that cast it (R5, R8), renewed within its lifetime, and not
-/// stamped later than now (R7). The voter's row must have been read.
+/// Whether this vote counts against its subject. The voter's row must have been read.
 pub(super) fn stands(seen: &TableSnapshot, vote: &Vote, tuning: &Tuning, lifetime: Duration) -> bool {
-    let lives = |voter: &ServerRow| voter.incarnation == vote.voter_incarnation || !tuning.keeps(Rule::R8);
-    row(seen, vote.voter).is_some_and(lives)
-        && vote.since <= seen.db_now
-        && seen.db_now.since(vote.at).is_some_and(|age| age <= lifetime)
+    let (voter, now) = (row(seen, vote.voter), seen.db_now);
+    let any_life = || !tuning.keeps(Rule::R8) && voter.is_some() && vote.is_fresh(now, lifetime, Duration::ZERO);
+    vote.stands(voter, now, lifetime, Duration::ZERO) || any_life()
 }
 
 /// Whether a stamp that *protects* somebody is young enough. It may be a little later than the clock that was read: the
