@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use ringmon::store::Store;
+use ringmon_core::card::{Card, Clients};
 use ringmon_core::edit::{Guard, NewRow};
 use ringmon_core::op::TableOp;
 use ringmon_core::op::{Accusation, Finding};
@@ -224,16 +225,15 @@ fn accusation(me: &ServerRow, side: Side, suspect: &ServerRow, far_end: Option<S
 
 fn new_row(writer: u32, join: u32, pick: i64) -> NewRow {
     NewRow {
-        name: format!("w{writer}-{join}"),
-        address: std::net::Ipv6Addr::from((0xfd01_u128 << 112) | (u128::from(writer) << 32) | u128::from(join)).into(),
-        notice_port: 7464,
-        route_address: None,
-        route_port: None,
-        weight: 1,
-        first_buddy: ServerId::NEW,
-        second_buddy: ServerId::NEW,
+        card: Card {
+            name: format!("w{writer}-{join}"),
+            address: std::net::Ipv6Addr::from((0xfd01_u128 << 112) | (u128::from(writer) << 32) | u128::from(join))
+                .into(),
+            notice_port: 7464,
+            clients: Clients { address: None, port: None, weight: 1 },
+            boot: BootToken("bench".to_owned()),
+        },
         incarnation: Incarnation(0),
-        boot: BootToken("bench".to_owned()),
         pick,
         health: Health::Unknown,
     }

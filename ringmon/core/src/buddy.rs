@@ -26,9 +26,9 @@ impl From<&ServerRow> for Buddy {
     fn from(row: &ServerRow) -> Self {
         Self {
             id: row.id,
-            name: row.name.clone(),
-            address: row.address,
-            notice_port: row.notice_port,
+            name: row.card.name.clone(),
+            address: row.card.address,
+            notice_port: row.card.notice_port,
             incarnation: row.incarnation,
         }
     }

@@ -31,8 +31,8 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{EventBody, EventKind};
 pub use super::outcome::{Held, Outcome, Removal, effective_mode};
-use super::row::{Address, Health, PoolRow, ServerRow, Side, VoteKind};
-use super::{BootToken, DbTime, Incarnation, ServerId, Time};
+use super::row::{Address, Card, Health, PoolRow, ServerRow, Side, VoteKind};
+use super::{DbTime, Incarnation, ServerId, Time};
 
 /// What an operation wants to read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -132,8 +132,15 @@ pub struct Plan {
 /// The write of one row of `server`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowWrite {
-    /// A new row, version 1, without votes. [`ServerId::NEW`] in its links is itself.
-    Insert(NewRow),
+    /// A new row, version 1, without votes.
+    Insert {
+        /// What it says.
+        new: NewRow,
+        /// Its first buddy; [`ServerId::NEW`] is itself.
+        first_buddy: ServerId,
+        /// Its second buddy; [`ServerId::NEW`] is itself.
+        second_buddy: ServerId,
+    },
     /// Change the row that still is as the guard says.
     Update {
         /// The row, as read.
@@ -172,29 +179,13 @@ impl From<&ServerRow> for Guard {
     }
 }
 
-/// A row to insert.
+/// A server on its way into the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRow {
-    /// Its name.
-    pub name: String,
-    /// Its address.
-    pub address: Address,
-    /// Its notice port.
-    pub notice_port: u16,
-    /// Where clients go, if not `address`.
-    pub route_address: Option<Address>,
-    /// Port for clients.
-    pub route_port: Option<u16>,
-    /// Share of clients.
-    pub weight: u16,
-    /// Its first buddy.
-    pub first_buddy: ServerId,
-    /// Its second buddy.
-    pub second_buddy: ServerId,
-    /// Its incarnation.
+    /// What it says of itself.
+    pub card: Card,
+    /// Its life: an operation makes it later than the database's clock, if it is not (R8).
     pub incarnation: Incarnation,
-    /// Its installation.
-    pub boot: BootToken,
     /// Its place in the random choice.
     pub pick: i64,
     /// Its service health.
@@ -210,12 +201,8 @@ pub struct RowSet {
     pub second_buddy: Option<ServerId>,
     /// New incarnation.
     pub incarnation: Option<Incarnation>,
-    /// New installation.
-    pub boot: Option<BootToken>,
-    /// New address and notice port.
-    pub address: Option<(Address, u16)>,
-    /// New place for clients: address, port, weight.
-    pub route: Option<(Option<Address>, Option<u16>, u16)>,
+    /// What the server says of itself now. Its name does not change.
+    pub card: Option<Card>,
     /// The vote slot of the first-buddy side.
     pub vote_first: VoteSet,
     /// The vote slot of the second-buddy side.

@@ -18,6 +18,7 @@ extern crate alloc;
 pub mod ahead;
 pub mod backoff;
 pub mod buddy;
+pub mod card;
 pub mod detector;
 pub mod edit;
 pub mod engine;

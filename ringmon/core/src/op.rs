@@ -71,7 +71,7 @@ pub enum TableOp {
     },
     /// Splice in between a server and its first buddy; `None`: into an empty pool.
     Join {
-        /// The new row; its links, incarnation floor and pick are checked or set by the operation.
+        /// The new server; the operation may choose another pick.
         new: NewRow,
         /// The server chosen, and its first buddy, as read and proved. In a ring of one they are the same.
         place: Option<(Guard, Guard)>,
@@ -80,7 +80,7 @@ pub enum TableOp {
     TakeOver {
         /// The row as it was read.
         row: Guard,
-        /// Boot token, address, ports as they are now; its links are ignored.
+        /// What it says now. Its pick stays what it was.
         new: NewRow,
     },
     /// Leave the ring: the two buddies become each other's.

@@ -271,7 +271,7 @@ impl Routing {
         let row = self.rows.remove(&id);
         self.came.remove(&id);
         // Whoever is only in the list from before has its name there.
-        let Some(name) = row.map(|row| row.name).or_else(|| self.sightings.name_of(id)) else { return };
+        let Some(name) = row.map(|row| row.card.name).or_else(|| self.sightings.name_of(id)) else { return };
         match event.map(StoredEvent::kind) {
             // It said so itself, or an operator did, or two witnesses found it dead: none of it is a loss of sight.
             Some(kind @ (EventKind::Left | EventKind::Down)) => {
@@ -327,10 +327,10 @@ impl Routing {
         };
         Route {
             id: row.id,
-            name: row.name.clone(),
+            name: row.card.name.clone(),
             incarnation: row.incarnation,
-            address: row.route_address.unwrap_or(row.address),
-            port: row.route_port,
+            address: row.card.clients.address.unwrap_or(row.card.address),
+            port: row.card.clients.port,
             weight: self.weight(now, row),
             standing,
         }
@@ -338,10 +338,12 @@ impl Routing {
 
     /// In steps of a twentieth, so that not every moment is another list.
     fn weight(&self, now: Time, row: &ServerRow) -> u16 {
-        let (Some(came), false) = (self.came.get(&row.id), self.policy.slow_start.is_zero()) else { return row.weight };
+        let (Some(came), false) = (self.came.get(&row.id), self.policy.slow_start.is_zero()) else {
+            return row.card.clients.weight;
+        };
         let twentieths = now.since(*came).as_nanos() * 20 / self.policy.slow_start.as_nanos();
         let twentieths = u32::try_from(twentieths).unwrap_or(20).clamp(2, 20);
-        let weight = u32::from(row.weight) * twentieths / 20;
-        u16::try_from(weight).unwrap_or(u16::MAX).max(row.weight.min(1))
+        let weight = u32::from(row.card.clients.weight) * twentieths / 20;
+        u16::try_from(weight).unwrap_or(u16::MAX).max(row.card.clients.weight.min(1))
     }
 }

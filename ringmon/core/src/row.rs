@@ -7,10 +7,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BootToken, DbTime, Incarnation, PoolId, ServerId};
-
-/// An address of a server. (`core::net` is the clock-free, socket-free part of the standard library's `net`.)
-pub type Address = core::net::IpAddr;
+use super::{DbTime, Incarnation, PoolId, ServerId};
+pub use crate::card::{Address, Card, Clients};
 
 /// The two directions around the ring. Of a vote: the side of the suspect on which its voter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,26 +94,14 @@ pub enum Health {
 pub struct ServerRow {
     /// Never reused.
     pub id: ServerId,
-    /// Unique in its pool, case-sensitive.
-    pub name: String,
-    /// Where it is probed; unique in its pool.
-    pub address: Address,
-    /// Where its notices go (UDP, at `address`).
-    pub notice_port: u16,
-    /// Where clients go, if not `address`.
-    pub route_address: Option<Address>,
-    /// Port for clients.
-    pub route_port: Option<u16>,
-    /// Share of clients, relative to the other servers'.
-    pub weight: u16,
+    /// What it says of itself.
+    pub card: Card,
     /// The next server on the ring; itself in a ring of one.
     pub first_buddy: ServerId,
     /// The previous server on the ring; itself in a ring of one.
     pub second_buddy: ServerId,
     /// Which life of this server.
     pub incarnation: Incarnation,
-    /// Which installation holds the name.
-    pub boot: BootToken,
     /// Random, unique in its pool: for choosing a random server in O(log n).
     pub pick: i64,
     /// To be left alone by clients.

@@ -66,7 +66,7 @@ impl World {
             for side in Side::BOTH {
                 let back = self.table.rows.get(&row.buddy(side)).map(|r| r.buddy(side.opposite()));
                 if back != Some(*id) {
-                    wrong.push(format!("the ring is broken: {} has a {side:?} buddy that has {back:?}", row.name));
+                    wrong.push(format!("the ring is broken: {} has a {side:?} buddy that has {back:?}", row.card.name));
                 }
             }
         }
@@ -88,9 +88,9 @@ impl World {
     /// Each life of a server has a greater incarnation than all before it.
     fn check_lives(&mut self, touched: &[ServerId]) {
         for row in touched.iter().filter_map(|id| self.table.rows.get(id)) {
-            let before = self.lives.insert(row.name.clone(), row.incarnation);
+            let before = self.lives.insert(row.card.name.clone(), row.incarnation);
             if before.is_some_and(|before| before > row.incarnation) {
-                let what = format!("{} went from {before:?} back to {:?}", row.name, row.incarnation);
+                let what = format!("{} went from {before:?} back to {:?}", row.card.name, row.incarnation);
                 self.note(0, &format!("!!! {what}"));
                 self.violations.push(what);
             }
@@ -131,7 +131,7 @@ impl World {
     /// The names on the ring, in its order, beginning with the smallest id.
     #[must_use]
     pub fn ring(&self) -> Vec<String> {
-        let name = |id: &ServerId| self.table.rows.get(id).map_or_else(|| id.to_string(), |r| r.name.clone());
+        let name = |id: &ServerId| self.table.rows.get(id).map_or_else(|| id.to_string(), |r| r.card.name.clone());
         let Some((least, _)) = self.table.rows.first_key_value() else { return Vec::new() };
         ring::order(&self.table.rows, *least).iter().map(name).collect()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::settings::Settings;
 use super::world::World;
 use super::{Fault, Host};
+use ringmon_core::card::{Card, Clients};
 use ringmon_core::row::{Health, ServerRow};
 use ringmon_core::{Incarnation, ServerId, Time};
 
@@ -50,16 +51,16 @@ fn id(index: usize) -> ServerId {
 fn row(host: &Host, id: ServerId, [first_buddy, second_buddy]: [ServerId; 2], pick: i64) -> ServerRow {
     ServerRow {
         id,
-        name: host.name.clone(),
-        address: host.address,
-        notice_port: 7464,
-        route_address: None,
-        route_port: None,
-        weight: 1,
+        card: Card {
+            name: host.name.clone(),
+            address: host.address,
+            notice_port: 7464,
+            clients: Clients { address: None, port: None, weight: 1 },
+            boot: host.boot.clone(),
+        },
         first_buddy,
         second_buddy,
         incarnation: Incarnation(1),
-        boot: host.boot.clone(),
         pick,
         draining: false,
         health: Health::Unknown,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::datapath::Datapath;
 use super::world::{Happening, World};
 use ringmon_core::buddy::BuddyList;
+use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity, Stopped};
 use ringmon_core::row::{Address, Health, Mode};
 use ringmon_core::virtual_table::Attempt;
@@ -120,13 +121,13 @@ impl Host {
 
     pub(super) fn identity(&self, tuning: Tuning) -> Identity {
         Identity {
-            name: self.name.clone(),
-            address: self.address,
-            notice_port: 7464,
-            route_address: None,
-            route_port: None,
-            weight: 1,
-            boot: self.boot.clone(),
+            card: Card {
+                name: self.name.clone(),
+                address: self.address,
+                notice_port: 7464,
+                clients: Clients { address: None, port: None, weight: 1 },
+                boot: self.boot.clone(),
+            },
             mode: self.mode,
             tuning,
             seed: self.seed.wrapping_add(u64::from(self.life) << 32),

@@ -188,7 +188,7 @@ fn judge(world: &World, settled: bool) -> Result<(), String> {
         if !votes.is_empty() || row.alone_at.is_some() {
             return Err(format!(
                 "everybody is well, and {} is accused or marked: {votes:?} {:?}",
-                row.name, row.alone_at
+                row.card.name, row.alone_at
             ));
         }
     }

@@ -22,6 +22,7 @@ use crate::observe::{self, AgentCheck, Askers, EventLog};
 use crate::record::{self, Recorder};
 use crate::service::Service;
 use crate::show::Board;
+use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity, Stopped};
 use ringmon_core::{Incarnation, PoolKey};
 
@@ -170,13 +171,13 @@ async fn answer_agent_checks(addr: SocketAddr, check: AgentCheck, worker: &Handl
 
 fn identity(config: &AgentConfig, state: &StateDir, seed: u64) -> Identity {
     Identity {
-        name: config.name.clone(),
-        address: config.address,
-        notice_port: config.notice_port,
-        route_address: config.route_address,
-        route_port: config.route_port,
-        weight: config.weight,
-        boot: state.boot().clone(),
+        card: Card {
+            name: config.name.clone(),
+            address: config.address,
+            notice_port: config.notice_port,
+            clients: Clients { address: config.route_address, port: config.route_port, weight: config.weight },
+            boot: state.boot().clone(),
+        },
         mode: config.mode,
         tuning: config.profile.tuning(),
         seed,

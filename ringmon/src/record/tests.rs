@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::writer::Shared;
 use super::{Error, Options, Recorder};
+use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity, Input};
 use ringmon_core::row::Mode;
 use ringmon_core::{BootToken, Profile, Time, WatchId, WatchReading};
@@ -28,13 +29,13 @@ struct Agent {
 impl Agent {
     fn new(recorder: Recorder) -> Self {
         let engine = Engine::new(Identity {
-            name: "n1".to_owned(),
-            address: "192.0.2.1".parse().unwrap(),
-            notice_port: 7464,
-            route_address: None,
-            route_port: None,
-            weight: 1,
-            boot: BootToken("boot".to_owned()),
+            card: Card {
+                name: "n1".to_owned(),
+                address: "192.0.2.1".parse().unwrap(),
+                notice_port: 7464,
+                clients: Clients { address: None, port: None, weight: 1 },
+                boot: BootToken("boot".to_owned()),
+            },
             mode: Mode::Act,
             tuning: Profile::Default.tuning(),
             seed: 1,

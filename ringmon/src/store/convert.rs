@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Error;
 use super::entity::{event, pool, server};
+use ringmon_core::card::{Card, Clients};
 use ringmon_core::edit::StoredEvent;
 use ringmon_core::row::Address;
 use ringmon_core::{
@@ -71,16 +72,20 @@ pub(super) fn server_row(m: server::Model) -> Result<ServerRow, Error> {
         (m.vote_second_voter, m.vote_second_incarnation, m.vote_second_since, m.vote_second_at, m.vote_second_kind);
     Ok(ServerRow {
         id: ServerId(m.id),
-        address: cell.address("address", &m.address)?,
-        name: m.name,
-        notice_port: cell.number("notice_port", m.notice_port)?,
-        route_address: m.route_address.map(|text| cell.address("route_address", &text)).transpose()?,
-        route_port: m.route_port.map(|port| cell.number("route_port", port)).transpose()?,
-        weight: cell.number("weight", m.weight)?,
+        card: Card {
+            name: m.name,
+            address: cell.address("address", &m.address)?,
+            notice_port: cell.number("notice_port", m.notice_port)?,
+            clients: Clients {
+                address: m.route_address.map(|text| cell.address("route_address", &text)).transpose()?,
+                port: m.route_port.map(|port| cell.number("route_port", port)).transpose()?,
+                weight: cell.number("weight", m.weight)?,
+            },
+            boot: BootToken(m.boot),
+        },
         first_buddy: ServerId(m.first_buddy),
         second_buddy: ServerId(m.second_buddy),
         incarnation: Incarnation(m.incarnation),
-        boot: BootToken(m.boot),
         pick: m.pick,
         draining: m.draining,
         health: cell.word("health", &m.health)?,

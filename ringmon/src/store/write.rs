@@ -102,7 +102,7 @@ impl Store {
                 done
             }
             Work::OwnLinks(row) => self.in_time(WRITING, txn.execute(&writer.own_links(row))).await?,
-            Work::Row(RowWrite::Insert(_)) => unreachable!("inserts are Work::Insert"),
+            Work::Row(RowWrite::Insert { .. }) => unreachable!("inserts are Work::Insert"),
             Work::Row(RowWrite::Update { guard, set }) => {
                 self.in_time(WRITING, txn.execute(&writer.update(guard, set))).await?
             }

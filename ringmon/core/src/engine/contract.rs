@@ -11,26 +11,14 @@ use crate::event::Event;
 use crate::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
 use crate::notice::Notice;
 use crate::op::TableOp;
-use crate::row::{Address, Health, Mode};
-use crate::{BootToken, Incarnation, ServerId, Time, Tuning};
+use crate::row::{Address, Card, Health, Mode};
+use crate::{Incarnation, ServerId, Time, Tuning};
 
 /// What does not change while an agent runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Identity {
-    /// Own name.
-    pub name: String,
-    /// Own address.
-    pub address: Address,
-    /// Own notice port.
-    pub notice_port: u16,
-    /// Where clients go, if not `address`.
-    pub route_address: Option<Address>,
-    /// Port for clients.
-    pub route_port: Option<u16>,
-    /// Share of clients.
-    pub weight: u16,
-    /// Own installation.
-    pub boot: BootToken,
+    /// What this server says of itself.
+    pub card: Card,
     /// What this agent itself may do.
     pub mode: Mode,
     /// Its constants.

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::asks::Asks;
-use super::contract::{Identity, Stopped};
+use super::contract::Stopped;
 use super::facts::Facts;
 use crate::edit::{NewRow, Outcome};
 use crate::row::Health;
@@ -51,21 +51,12 @@ pub(super) enum NextPhase {
     Stopped(Stopped),
 }
 
-/// The own row as it should be; the operation sets its links.
+/// The own row as it should be.
 pub(super) fn new_row(facts: &Facts, asks: &mut Asks) -> NewRow {
     let pick = asks.rng().pick();
-    let Identity { name, address, notice_port, route_address, route_port, weight, boot, .. } = &facts.identity;
     NewRow {
-        name: name.clone(),
-        address: *address,
-        notice_port: *notice_port,
-        route_address: *route_address,
-        route_port: *route_port,
-        weight: *weight,
-        first_buddy: ServerId::NEW,
-        second_buddy: ServerId::NEW,
+        card: facts.identity.card.clone(),
         incarnation: Incarnation(asks.me().incarnation.0.saturating_add(1)),
-        boot: boot.clone(),
         pick,
         health: facts.health,
     }
@@ -73,7 +64,7 @@ pub(super) fn new_row(facts: &Facts, asks: &mut Asks) -> NewRow {
 
 /// A row of another name has this server's address; it cannot be asked, because its address is here.
 pub(super) fn address_taken(facts: &Facts, name: &String) -> NextPhase {
-    let address = facts.identity.address;
+    let address = facts.identity.card.address;
     NextPhase::Stopped(Stopped::Refused(format!(
         "address {address} is that of server {name} in this pool; if {name} is gone for good, remove it with \
          `ringmon leave {name}`, otherwise give this server its own address"

@@ -81,7 +81,7 @@ impl Facts {
         Accusation {
             me: asks.me().id,
             incarnation: asks.me().incarnation,
-            name: self.identity.name.clone(),
+            name: self.identity.card.name.clone(),
             side,
             findings,
             far_end,

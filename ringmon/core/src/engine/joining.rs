@@ -52,7 +52,7 @@ impl Joining {
     pub fn answered(&mut self, address: Address, at: Time) {
         let Some(attempt) = &mut self.attempt else { return };
         for (end, answered) in attempt.ends.iter().zip(&mut attempt.answered) {
-            if end.address == address {
+            if end.card.address == address {
                 *answered = (*answered).max(Some(at));
             }
         }
@@ -140,10 +140,10 @@ impl Joining {
         facts.watch_only(asks, &[]);
         let wanted: Vec<(Buddy, Purpose)> = ends.iter().map(|end| (Buddy::from(end), Purpose::Join)).collect();
         facts.watch_only(asks, &wanted);
-        let address = facts.identity.address;
+        let address = facts.identity.card.address;
         let twice = ends[0].id == ends[1].id;
         for end in ends.iter().take(if twice { 1 } else { 2 }) {
-            asks.send(end.address, end.notice_port, NoticeBody::ProbeMe { address });
+            asks.send(end.card.address, end.card.notice_port, NoticeBody::ProbeMe { address });
         }
         self.attempt = Some(Attempt { began: facts.now, ends, answered: [None; 2], spliced: false });
     }

@@ -49,7 +49,7 @@ impl Leaving {
             && !asks.busy(Concern::Leave)
             && asks.due(self.retry_at)
         {
-            let by = facts.identity.name.clone();
+            let by = facts.identity.card.name.clone();
             asks.begin(Concern::Leave, TableOp::Leave { id, incarnation: Some(incarnation), by });
         }
         None
@@ -78,7 +78,7 @@ impl Leaving {
             self.retry_at = facts.now + asks.rng().between(Duration::ZERO, Duration::from_millis(10));
             return None;
         }
-        asks.own_event(EventBody::Left(Left { by: Some(facts.identity.name.clone()), ..Left::default() }));
+        asks.own_event(EventBody::Left(Left { by: Some(facts.identity.card.name.clone()), ..Left::default() }));
         let subject = asks.me().id;
         asks.tell_followers(subject);
         for buddy in core::mem::take(&mut self.buddies) {

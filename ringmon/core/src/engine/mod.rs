@@ -92,7 +92,7 @@ impl Engine {
     #[must_use]
     pub fn new(identity: Identity) -> Self {
         Self {
-            asks: Asks::new(&identity.name, identity.seed),
+            asks: Asks::new(&identity.card.name, identity.seed),
             facts: Facts::new(identity),
             phase: Phase::Idle,
             rejoin: Rejoin::new(),

@@ -126,7 +126,7 @@ impl Snapshot {
         let (tables, tally) = (asks.tables(), asks.tally());
         Self {
             at,
-            server: facts.identity.name.clone(),
+            server: facts.identity.card.name.clone(),
             phase: view.phase,
             id: view.id,
             incarnation: view.incarnation,

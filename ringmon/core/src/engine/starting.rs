@@ -69,7 +69,7 @@ impl Starting {
         }
         let idle = self.rival.is_none() && !asks.busy(Concern::Join);
         if idle && asks.due(self.find_at) && asks.ready(Concern::Find) {
-            let op = TableOp::FindSelf { name: facts.identity.name.clone(), address: facts.identity.address };
+            let op = TableOp::FindSelf { name: facts.identity.card.name.clone(), address: facts.identity.card.address };
             asks.begin(Concern::Find, op);
         }
         None
@@ -80,7 +80,7 @@ impl Starting {
         let rival = self.rival.as_ref()?;
         let proof = facts.watches.of(rival.row.id).and_then(|w| w.reading.last_proof());
         if proof.is_some() {
-            let (name, address) = (&rival.row.name, rival.row.address);
+            let (name, address) = (&rival.row.card.name, rival.row.card.address);
             return Some(NextPhase::Stopped(Stopped::Refused(format!(
                 "name {name} is taken by a server at {address} that still answers; give this one another name, or stop that one"
             ))));
@@ -143,16 +143,16 @@ impl Starting {
     }
 
     fn found(&mut self, facts: &mut Facts, asks: &mut Asks, seen: &TableSnapshot) -> Option<NextPhase> {
-        let (name, address) = (facts.identity.name.clone(), facts.identity.address);
-        if let Some(row) = seen.row(&Lookup::Address(address)).filter(|r| r.name != name) {
-            return Some(address_taken(facts, &row.name));
+        let (name, address) = (facts.identity.card.name.clone(), facts.identity.card.address);
+        if let Some(row) = seen.row(&Lookup::Address(address)).filter(|r| r.card.name != name) {
+            return Some(address_taken(facts, &row.card.name));
         }
         let Some(row) = seen.row(&Lookup::Name(name)) else {
             return Some(NextPhase::Joining { rejoining: self.rejoining });
         };
         let me = asks.me();
         asks.i_am(Me { incarnation: me.incarnation.max(row.incarnation), ..me });
-        if row.boot == facts.identity.boot || row.address == address {
+        if row.card.boot == facts.identity.card.boot || row.card.address == address {
             self.take_over(facts, asks, Guard::from(row));
         } else {
             self.rival = Some(Rival { row: row.clone(), since: facts.now });

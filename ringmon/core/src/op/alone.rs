@@ -73,7 +73,7 @@ pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
             return done(Outcome::Held(Held::TooYoung));
         }
     }
-    let names: Vec<&str> = run.iter().map(|(row, _)| row.name.as_str()).collect();
+    let names: Vec<&str> = run.iter().map(|(row, _)| row.card.name.as_str()).collect();
     gate(a, seen, pool, &names).map_err(Halt::step)?;
     Ok(plan(a, seen, pool, me, &run))
 }

@@ -62,7 +62,7 @@ pub(super) fn set_draining(
     draft.touch(row).draining = Some(draining);
     let event = EventDraft {
         subject: Some(id),
-        subject_name: row.name.clone(),
+        subject_name: row.card.name.clone(),
         by: by.to_owned(),
         body: EventBody::Service(Service { draining: Some(draining), ..Service::default() }),
     };

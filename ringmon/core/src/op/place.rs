@@ -17,7 +17,7 @@ use crate::{EventBody, EventDraft, EventKind, Incarnation, ServerId};
 /// Joins between a server and its first buddy. Both rows are read again: the links and the lives that were proved must
 /// still be so, anything else in them (a vote, say) may have changed since.
 pub(super) fn join(new: &NewRow, place: Option<&(Guard, Guard)>, seen: &TableSnapshot) -> Next {
-    need(seen, [Lookup::Name(new.name.clone()), Lookup::Address(new.address)])?;
+    need(seen, [Lookup::Name(new.card.name.clone()), Lookup::Address(new.card.address)])?;
     already_there(new, seen)?;
     let mut new = NewRow { pick: free_pick(new.pick, seen)?, ..new.clone() };
     new.incarnation = new.incarnation.max(Incarnation(seen.db_now.as_us()));
@@ -31,13 +31,13 @@ pub(super) fn join(new: &NewRow, place: Option<&(Guard, Guard)>, seen: &TableSna
 /// the one asked for, is a join whose COMMIT went unanswered; an older one is there to be taken over. (That COMMIT may still come
 /// between the two reads, so the own row may be found by its address alone.)
 fn already_there(new: &NewRow, seen: &TableSnapshot) -> Result<(), Step> {
-    let by_name = seen.row(&Lookup::Name(new.name.clone()));
-    let Some(row) = by_name.or_else(|| seen.row(&Lookup::Address(new.address))) else { return Ok(()) };
-    if row.name != new.name {
-        return done(Outcome::AddressTaken { name: row.name.clone() });
+    let by_name = seen.row(&Lookup::Name(new.card.name.clone()));
+    let Some(row) = by_name.or_else(|| seen.row(&Lookup::Address(new.card.address))) else { return Ok(()) };
+    if row.card.name != new.card.name {
+        return done(Outcome::AddressTaken { name: row.card.name.clone() });
     }
-    if row.boot != new.boot || row.address != new.address {
-        return done(Outcome::NameTaken { address: row.address });
+    if row.card.boot != new.card.boot || row.card.address != new.card.address {
+        return done(Outcome::NameTaken { address: row.card.address });
     }
     if row.incarnation < new.incarnation {
         return done(Outcome::Stale);
@@ -65,8 +65,7 @@ fn found(new: NewRow, seen: &TableSnapshot) -> Next {
         return done(Outcome::Stale);
     };
     let pool = Some(PoolWrite { version: pool.version, frozen: None });
-    let new = NewRow { first_buddy: ServerId::NEW, second_buddy: ServerId::NEW, ..new };
-    Ok(apply(Plan { pool, ..joining(new, Vec::new(), seen) }))
+    Ok(apply(Plan { pool, ..joining(new, (ServerId::NEW, ServerId::NEW), Vec::new(), seen) }))
 }
 
 fn join_between(new: NewRow, at: &Guard, next: &Guard, seen: &TableSnapshot) -> Next {
@@ -80,7 +79,7 @@ fn join_between(new: NewRow, at: &Guard, next: &Guard, seen: &TableSnapshot) -> 
     }
     let mut edit = splice_in(ServerId::NEW, left.id, right.id);
     let own = edit.remove(&ServerId::NEW).unwrap_or_default();
-    let new = NewRow { first_buddy: own.first.unwrap_or(right.id), second_buddy: own.second.unwrap_or(left.id), ..new };
+    let links = (own.first.unwrap_or(right.id), own.second.unwrap_or(left.id));
     let mut draft = Draft::default();
     draft.relink(seen, &edit);
     // The slots between the two belong to the new server from now on. Whoever voted there no longer watches; that both
@@ -88,45 +87,50 @@ fn join_between(new: NewRow, at: &Guard, next: &Guard, seen: &TableSnapshot) -> 
     draft.clear_votes(|row, side| {
         (row.id, side) == (left.id, Side::First) || (row.id, side) == (right.id, Side::Second)
     });
-    Ok(apply(joining(new, draft.writes(), seen)))
+    Ok(apply(joining(new, links, draft.writes(), seen)))
 }
 
-fn joining(new: NewRow, mut writes: Vec<RowWrite>, seen: &TableSnapshot) -> Plan {
+fn joining(
+    new: NewRow,
+    (first_buddy, second_buddy): (ServerId, ServerId),
+    mut writes: Vec<RowWrite>,
+    seen: &TableSnapshot,
+) -> Plan {
     let outcome = Outcome::Joined { id: ServerId::NEW, incarnation: new.incarnation, kept_place: false };
     let event = joined(ServerId::NEW, &new, new.incarnation, false);
-    writes.insert(0, RowWrite::Insert(new));
+    writes.insert(0, RowWrite::Insert { new, first_buddy, second_buddy });
     unhurried(seen.db_now, writes, vec![event], outcome)
 }
 
 fn joined(subject: ServerId, new: &NewRow, incarnation: Incarnation, kept_place: bool) -> EventDraft {
     EventDraft {
         subject: Some(subject),
-        subject_name: new.name.clone(),
-        by: new.name.clone(),
-        body: EventBody::Joined(Joined { address: Some(new.address), attempts: None, incarnation, kept_place }),
+        subject_name: new.card.name.clone(),
+        by: new.card.name.clone(),
+        body: EventBody::Joined(Joined { address: Some(new.card.address), attempts: None, incarnation, kept_place }),
     }
 }
 
 /// An agent that was away for less than it takes to be removed goes on in its place, in a new life (R8): whatever was
 /// held against the old one, by it or by others, ends with it.
 pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Next {
-    need(seen, [Lookup::Id(guard.id), Lookup::Address(new.address)])?;
+    need(seen, [Lookup::Id(guard.id), Lookup::Address(new.card.address)])?;
     let own = must_row(seen, guard.id)?;
-    if own.name != new.name {
+    if own.card.name != new.card.name {
         return done(Outcome::Stale);
     }
     if own.incarnation != guard.incarnation {
-        let mine = own.boot == new.boot && own.incarnation > guard.incarnation;
+        let mine = own.card.boot == new.card.boot && own.incarnation > guard.incarnation;
         return done(if mine {
             Outcome::Joined { id: own.id, incarnation: own.incarnation, kept_place: true }
         } else {
             Outcome::Stale
         });
     }
-    if let Some(other) = seen.row(&Lookup::Address(new.address))
+    if let Some(other) = seen.row(&Lookup::Address(new.card.address))
         && other.id != own.id
     {
-        return done(Outcome::AddressTaken { name: other.name.clone() });
+        return done(Outcome::AddressTaken { name: other.card.name.clone() });
     }
     if own.draining {
         need(seen, [Lookup::LastEvent(own.id)])?;
@@ -136,9 +140,7 @@ pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Ne
     let set = RowSet {
         draining: drained_itself(own, seen).then_some(false),
         incarnation: Some(incarnation),
-        boot: Some(new.boot.clone()),
-        address: Some((new.address, new.notice_port)),
-        route: Some((new.route_address, new.route_port, new.weight)),
+        card: Some(new.card.clone()),
         vote_first: VoteSet::Clear,
         vote_second: VoteSet::Clear,
         alone: AloneSet::Clear,
@@ -154,7 +156,7 @@ pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Ne
 /// operator's word is another, and stands until an operator takes it back.
 fn drained_itself(own: &ServerRow, seen: &TableSnapshot) -> bool {
     let told = seen.events.get(&own.id).and_then(Option::as_ref);
-    own.draining && told.is_some_and(|event| event.kind() == EventKind::Service && event.by == own.name)
+    own.draining && told.is_some_and(|event| event.kind() == EventKind::Service && event.by == own.card.name)
 }
 
 /// Leaves the ring. A row that is gone, or lives another life by now, has nothing to leave any more.
@@ -182,8 +184,8 @@ pub(super) fn leave(id: ServerId, incarnation: Option<Incarnation>, by: &str, se
 fn left(row: &ServerRow, by: &str) -> EventDraft {
     EventDraft {
         subject: Some(row.id),
-        subject_name: row.name.clone(),
+        subject_name: row.card.name.clone(),
         by: by.to_owned(),
-        body: EventBody::Left(Left { address: Some(row.address), incarnation: Some(row.incarnation), by: None }),
+        body: EventBody::Left(Left { address: Some(row.card.address), incarnation: Some(row.incarnation), by: None }),
     }
 }

@@ -46,7 +46,7 @@ pub fn repair(pool: &str, rows: &[ServerRow], now: DbTime, by: &str) -> Option<P
             let row = rows.get(id)?;
             let was = LinkPair { first: row.first_buddy, second: row.second_buddy };
             let is = LinkPair { first: links.first.unwrap_or(was.first), second: links.second.unwrap_or(was.second) };
-            Some(Relinked { id: *id, is, server: row.name.clone(), was })
+            Some(Relinked { id: *id, is, server: row.card.name.clone(), was })
         })
         .collect();
     let event = EventDraft {

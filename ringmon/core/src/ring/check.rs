@@ -21,7 +21,7 @@ pub struct Named {
 
 impl From<&ServerRow> for Named {
     fn from(row: &ServerRow) -> Self {
-        Self { id: row.id, name: row.name.clone() }
+        Self { id: row.id, name: row.card.name.clone() }
     }
 }
 
@@ -237,8 +237,8 @@ fn doubles(rows: &[&ServerRow]) -> Vec<Damage> {
     let mut addresses: BTreeMap<Address, Vec<Named>> = BTreeMap::new();
     let mut picks: BTreeMap<i64, Vec<Named>> = BTreeMap::new();
     for row in rows {
-        names.entry(&row.name).or_default().push(row.id);
-        addresses.entry(row.address).or_default().push((*row).into());
+        names.entry(&row.card.name).or_default().push(row.id);
+        addresses.entry(row.card.address).or_default().push((*row).into());
         picks.entry(row.pick).or_default().push((*row).into());
     }
     let names = names.into_iter().filter(|(_, s)| s.len() > 1);

@@ -6,22 +6,23 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::card::{Card, Clients};
 use crate::row::{Health, Vote, VoteKind};
 use crate::{BootToken, DbTime, Incarnation};
 
 fn row(id: i64, first: i64, second: i64) -> ServerRow {
     ServerRow {
         id: ServerId(id),
-        name: format!("s{id}"),
-        address: crate::row::Address::V4((0x0a00_0000 + u32::try_from(id).unwrap()).into()),
-        notice_port: 7464,
-        route_address: None,
-        route_port: None,
-        weight: 1,
+        card: Card {
+            name: format!("s{id}"),
+            address: crate::row::Address::V4((0x0a00_0000 + u32::try_from(id).unwrap()).into()),
+            notice_port: 7464,
+            clients: Clients { address: None, port: None, weight: 1 },
+            boot: BootToken("b".into()),
+        },
         first_buddy: ServerId(first),
         second_buddy: ServerId(second),
         incarnation: Incarnation(1),
-        boot: BootToken("b".into()),
         pick: id,
         draining: false,
         health: Health::Unknown,
@@ -126,9 +127,9 @@ fn two_rings_are_told_apart() {
 #[test]
 fn doubles_are_named() {
     let mut rows = ring_of(&[1, 2, 3]);
-    rows.get_mut(&ServerId(2)).unwrap().name = "s1".into();
-    let address = rows[&ServerId(1)].address;
-    rows.get_mut(&ServerId(3)).unwrap().address = address;
+    rows.get_mut(&ServerId(2)).unwrap().card.name = "s1".into();
+    let address = rows[&ServerId(1)].card.address;
+    rows.get_mut(&ServerId(3)).unwrap().card.address = address;
     rows.get_mut(&ServerId(3)).unwrap().pick = 2;
     assert_eq!(
         said(&rows),

@@ -128,7 +128,9 @@ fn agents_that_vanish_together_freeze_the_list() {
     kit.pass(S * 3600);
     assert_eq!(kit.routed().len(), 10, "an hour later nothing is better");
     for id in 21..=26 {
-        kit.rows.insert(id, ServerRow { name: format!("s{}", id - 20), ..row(id) });
+        let mut new = row(id);
+        new.card.name = format!("s{}", id - 20);
+        kit.rows.insert(id, new);
     }
     kit.look(&[]);
     let routes = kit.routes();
@@ -156,7 +158,9 @@ fn the_dead_are_named_for_a_minute_or_until_they_are_back() {
     kit.gone(&[3], Some(EventKind::AgentLost));
     kit.gone(&[4], Some(EventKind::Left));
     assert_eq!(kit.routes().dead, ["s1", "s2"]);
-    kit.rows.insert(21, ServerRow { name: "s1".into(), ..row(21) });
+    let mut new = row(21);
+    new.card.name = "s1".into();
+    kit.rows.insert(21, new);
     kit.look(&[]);
     assert_eq!(kit.routes().dead, ["s2"]);
     assert!(kit.routing.poll_timeout(kit.now).unwrap().since(kit.now) <= S * 60);
@@ -281,14 +285,14 @@ fn whoever_joins_gets_its_share_by_and_by() {
 #[test]
 fn a_pick_follows_the_weights() {
     let mut kit = Kit::of(3);
-    kit.change(1, |row| row.weight = 0);
-    kit.change(2, |row| row.weight = 300);
+    kit.change(1, |row| row.card.clients.weight = 0);
+    kit.change(2, |row| row.card.clients.weight = 300);
     kit.look(&[]);
     let routes = kit.routes();
     let picked = |at: f64| routes.pick(at).unwrap().name.as_str();
     assert_eq!([picked(0.0), picked(0.74), picked(0.76), picked(1.0)], ["s2", "s2", "s3", "s3"]);
     for id in 1..=3 {
-        kit.change(id, |row| row.weight = 0);
+        kit.change(id, |row| row.card.clients.weight = 0);
     }
     kit.look(&[]);
     let routes = kit.routes();

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Commit, Index, VirtualTable};
+use crate::card::Card;
 use crate::edit::{AloneSet, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, StoredEvent, VoteSet};
 use crate::row::{PoolRow, ServerRow, Vote};
 use crate::{DbTime, ServerId};
@@ -55,8 +56,8 @@ pub(super) fn commit(table: &mut VirtualTable, plan: &Plan, check: &mut dyn FnMu
 
 impl Transaction<'_> {
     fn run(&mut self, plan: &Plan, check: &mut dyn FnMut() -> bool) -> Result<(), Commit> {
-        let inserts = plan.writes.iter().filter(|w| matches!(w, RowWrite::Insert(_)));
-        let others = plan.writes.iter().filter(|w| !matches!(w, RowWrite::Insert(_)));
+        let inserts = plan.writes.iter().filter(|w| matches!(w, RowWrite::Insert { .. }));
+        let others = plan.writes.iter().filter(|w| !matches!(w, RowWrite::Insert { .. }));
         let ordered: Vec<&RowWrite> = inserts.chain(others).collect();
         let last = ordered.len().saturating_sub(1);
         for (place, write) in ordered.into_iter().enumerate() {
@@ -99,7 +100,7 @@ impl Transaction<'_> {
     /// Whether it matched exactly one row.
     fn write(&mut self, write: &RowWrite) -> bool {
         match write {
-            RowWrite::Insert(new) => self.insert(new),
+            RowWrite::Insert { new, first_buddy, second_buddy } => self.insert(new, *first_buddy, *second_buddy),
             RowWrite::Update { guard, set } => {
                 let (guard, set) = (self.known(*guard), self.known_set(set));
                 self.update(&guard, &set)
@@ -118,28 +119,22 @@ impl Transaction<'_> {
         }
     }
 
-    fn insert(&mut self, new: &NewRow) -> bool {
+    fn insert(&mut self, new: &NewRow, first_buddy: ServerId, second_buddy: ServerId) -> bool {
         // Rows written by hand count too, as they do in MySQL and SQLite.
         let highest = self.rows.keys().next_back().map_or(0, |id| id.0);
         self.last_id = self.last_id.max(highest) + 1;
         self.last_id += (self.id_offset - self.last_id).rem_euclid(self.id_step);
         let id = ServerId(self.last_id);
-        if self.index.taken(self.rows, &new.name, new.address, new.pick) {
+        if self.index.taken(self.rows, &new.card.name, new.card.address, new.pick) {
             return false;
         }
         self.inserted = Some(id);
         let row = ServerRow {
             id,
-            name: new.name.clone(),
-            address: new.address,
-            notice_port: new.notice_port,
-            route_address: new.route_address,
-            route_port: new.route_port,
-            weight: new.weight,
-            first_buddy: self.real(new.first_buddy),
-            second_buddy: self.real(new.second_buddy),
+            card: new.card.clone(),
+            first_buddy: self.real(first_buddy),
+            second_buddy: self.real(second_buddy),
             incarnation: new.incarnation,
-            boot: new.boot.clone(),
             pick: new.pick,
             draining: false,
             health: new.health,
@@ -156,7 +151,7 @@ impl Transaction<'_> {
     }
 
     fn update(&mut self, guard: &Guard, set: &RowSet) -> bool {
-        let address = set.address.map(|(address, _)| address);
+        let address = set.card.as_ref().map(|card| card.address);
         if address.is_some_and(|a| self.index.address(self.rows, a).is_some_and(|r| r.id != guard.id)) {
             return false;
         }
@@ -169,14 +164,8 @@ impl Transaction<'_> {
         row.first_buddy = set.first_buddy.unwrap_or(row.first_buddy);
         row.second_buddy = set.second_buddy.unwrap_or(row.second_buddy);
         row.incarnation = set.incarnation.unwrap_or(row.incarnation);
-        if let Some(boot) = &set.boot {
-            row.boot = boot.clone();
-        }
-        if let Some((address, port)) = set.address {
-            (row.address, row.notice_port) = (address, port);
-        }
-        if let Some((address, port, weight)) = set.route {
-            (row.route_address, row.route_port, row.weight) = (address, port, weight);
+        if let Some(card) = &set.card {
+            row.card = Card { name: row.card.name.clone(), ..card.clone() };
         }
         row.draining = set.draining.unwrap_or(row.draining);
         row.health = set.health.unwrap_or(row.health);

@@ -17,10 +17,10 @@ pub(super) struct Index {
 impl Index {
     /// This row was written.
     pub fn note(&mut self, row: &ServerRow) {
-        if self.names.get(&row.name) != Some(&row.id) {
-            self.names.insert(row.name.clone(), row.id);
+        if self.names.get(&row.card.name) != Some(&row.id) {
+            self.names.insert(row.card.name.clone(), row.id);
         }
-        self.addresses.insert(row.address, row.id);
+        self.addresses.insert(row.card.address, row.id);
         self.picks.insert(row.pick, row.id);
     }
 
@@ -44,23 +44,23 @@ impl Index {
     /// Whether a row has this name, this address or this pick.
     pub fn taken(&self, rows: &BTreeMap<ServerId, ServerRow>, name: &str, address: Address, pick: i64) -> bool {
         if self.picks.len() != rows.len() {
-            return rows.values().any(|row| row.name == name || row.address == address || row.pick == pick);
+            return rows.values().any(|row| row.card.name == name || row.card.address == address || row.pick == pick);
         }
         let there = |id: Option<&ServerId>| id.and_then(|id| rows.get(id));
-        there(self.names.get(name)).is_some_and(|row| row.name == name)
-            || there(self.addresses.get(&address)).is_some_and(|row| row.address == address)
+        there(self.names.get(name)).is_some_and(|row| row.card.name == name)
+            || there(self.addresses.get(&address)).is_some_and(|row| row.card.address == address)
             || there(self.picks.get(&pick)).is_some_and(|row| row.pick == pick)
     }
 
     /// The row of this name.
     pub fn name<'a>(&self, rows: &'a BTreeMap<ServerId, ServerRow>, name: &str) -> Option<&'a ServerRow> {
-        let hint = self.names.get(name).and_then(|id| rows.get(id)).filter(|row| row.name == name);
-        hint.or_else(|| rows.values().find(|row| row.name == name))
+        let hint = self.names.get(name).and_then(|id| rows.get(id)).filter(|row| row.card.name == name);
+        hint.or_else(|| rows.values().find(|row| row.card.name == name))
     }
 
     /// The row of this address.
     pub fn address<'a>(&self, rows: &'a BTreeMap<ServerId, ServerRow>, address: Address) -> Option<&'a ServerRow> {
-        let hint = self.addresses.get(&address).and_then(|id| rows.get(id)).filter(|row| row.address == address);
-        hint.or_else(|| rows.values().find(|row| row.address == address))
+        let hint = self.addresses.get(&address).and_then(|id| rows.get(id)).filter(|row| row.card.address == address);
+        hint.or_else(|| rows.values().find(|row| row.card.address == address))
     }
 }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::*;
+use crate::card::{Card, Clients};
 use crate::edit::{AloneSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, RowWrite, VoteSet};
 use crate::row::{Address, Health, VoteKind};
 use crate::{BootToken, Incarnation};
@@ -11,16 +12,14 @@ const NOW: DbTime = DbTime::from_us(1_000_000_000);
 
 fn new_row(n: i64) -> NewRow {
     NewRow {
-        name: format!("s{n}"),
-        address: Address::V4((0x0a00_0000 + u32::try_from(n).unwrap()).into()),
-        notice_port: 1,
-        route_address: None,
-        route_port: None,
-        weight: 1,
-        first_buddy: ServerId::NEW,
-        second_buddy: ServerId::NEW,
+        card: Card {
+            name: format!("s{n}"),
+            address: Address::V4((0x0a00_0000 + u32::try_from(n).unwrap()).into()),
+            notice_port: 1,
+            clients: Clients { address: None, port: None, weight: 1 },
+            boot: BootToken("b".into()),
+        },
         incarnation: Incarnation(1),
-        boot: BootToken("b".into()),
         pick: n * 10,
         health: Health::Unknown,
     }
@@ -31,7 +30,10 @@ fn plan(writes: Vec<RowWrite>) -> Plan {
 }
 
 fn insert(table: &mut VirtualTable, n: i64) -> Commit {
-    table.commit(&plan(vec![RowWrite::Insert(new_row(n))]), &mut || true)
+    table.commit(
+        &plan(vec![RowWrite::Insert { new: new_row(n), first_buddy: ServerId::NEW, second_buddy: ServerId::NEW }]),
+        &mut || true,
+    )
 }
 
 /// Rows 1 to 3, each a ring of its own: the model does not care.
@@ -57,7 +59,11 @@ fn an_inserted_row_is_itself_where_its_links_say_new() {
         by: "s1".into(),
         body: crate::EventBody::read(EventKind::Joined, serde_json::json!({})).unwrap(),
     };
-    let plan = Plan { events: vec![event], outcome, ..plan(vec![RowWrite::Insert(new_row(1))]) };
+    let plan = Plan {
+        events: vec![event],
+        outcome,
+        ..plan(vec![RowWrite::Insert { new: new_row(1), first_buddy: ServerId::NEW, second_buddy: ServerId::NEW }])
+    };
     let id = ServerId(1);
     let joined = Outcome::Joined { id, incarnation: Incarnation(1), kept_place: false };
     assert_eq!(table.commit(&plan, &mut || true), Commit::Done(joined));
@@ -66,7 +72,10 @@ fn an_inserted_row_is_itself_where_its_links_say_new() {
     assert_eq!((table.events[0].subject, table.events[0].at), (Some(id), NOW));
     // The links of others to the new row are filled in too, whatever comes first in the plan.
     let set = RowSet { first_buddy: Some(ServerId::NEW), ..RowSet::default() };
-    let writes = vec![update(&table, 1, set), RowWrite::Insert(new_row(2))];
+    let writes = vec![
+        update(&table, 1, set),
+        RowWrite::Insert { new: new_row(2), first_buddy: ServerId::NEW, second_buddy: ServerId::NEW },
+    ];
     table.commit(&self::plan(writes), &mut || true);
     assert_eq!(table.rows[&id].first_buddy, ServerId(2));
 }
@@ -88,7 +97,11 @@ fn every_part_of_the_guard_is_compared_and_a_mismatch_undoes_everything() {
             spoil(&mut guard);
             let wrong =
                 if delete { RowWrite::Delete(guard) } else { RowWrite::Update { guard, set: RowSet::default() } };
-            let writes = vec![RowWrite::Insert(new_row(4)), update(&table, 1, RowSet::default()), wrong];
+            let writes = vec![
+                RowWrite::Insert { new: new_row(4), first_buddy: ServerId::NEW, second_buddy: ServerId::NEW },
+                update(&table, 1, RowSet::default()),
+                wrong,
+            ];
             assert_eq!(table.commit(&plan(writes), &mut || true), Commit::Conflict);
             assert_eq!(table.rows, before);
             insert(&mut table, 4);
@@ -99,17 +112,26 @@ fn every_part_of_the_guard_is_compared_and_a_mismatch_undoes_everything() {
 
 #[test]
 fn names_addresses_and_picks_are_unique() {
-    let same: [fn(&mut NewRow, NewRow); 3] =
-        [|new, old| new.name = old.name, |new, old| new.address = old.address, |new, old| new.pick = old.pick];
+    let same: [fn(&mut NewRow, NewRow); 3] = [
+        |new, old| new.card.name = old.card.name,
+        |new, old| new.card.address = old.card.address,
+        |new, old| new.pick = old.pick,
+    ];
     for same in same {
         let mut table = three();
         let mut new = new_row(4);
         same(&mut new, new_row(2));
-        assert_eq!(table.commit(&plan(vec![RowWrite::Insert(new)]), &mut || true), Commit::Conflict);
+        assert_eq!(
+            table.commit(
+                &plan(vec![RowWrite::Insert { new: new, first_buddy: ServerId::NEW, second_buddy: ServerId::NEW }]),
+                &mut || true
+            ),
+            Commit::Conflict
+        );
         assert_eq!(table.rows.len(), 3);
     }
     let mut table = three();
-    let taken = RowSet { address: Some((new_row(2).address, 1)), ..RowSet::default() };
+    let taken = RowSet { card: Some(new_row(2).card), ..RowSet::default() };
     let write = update(&table, 1, taken.clone());
     assert_eq!(table.commit(&plan(vec![write]), &mut || true), Commit::Conflict);
     let own = update(&table, 2, taken);
@@ -221,7 +243,7 @@ fn lookups_answer_as_they_are_documented() {
     let lookups = [
         Lookup::Pick(11),
         Lookup::Pick(31),
-        Lookup::Address(new_row(3).address),
+        Lookup::Address(new_row(3).card.address),
         none.clone(),
         walk(1, 9),
         walk(1, 1),

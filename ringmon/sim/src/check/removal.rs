@@ -30,7 +30,7 @@ impl World {
         let voters = event.body.removal().map(|(_, removed)| removed.voters.as_slice()).unwrap_or_default();
         let mut voters: Vec<usize> = voters.iter().filter_map(|name| self.host(name)).collect();
         voters.extend(self.host(&event.by).filter(|by| !voters.contains(by)));
-        let row = before.iter().find(|row| row.name == event.subject_name);
+        let row = before.iter().find(|row| row.card.name == event.subject_name);
         let wrong = [
             self.reached_by_voters(gone, &voters),
             row.and_then(|row| self.reached_by_buddies(gone, row)),
@@ -53,7 +53,7 @@ impl World {
 
     fn reached_by_buddies(&self, gone: usize, row: &ServerRow) -> Option<String> {
         let well = |side| {
-            let name = self.table.rows.get(&row.buddy(side)).map(|r| r.name.as_str())?;
+            let name = self.table.rows.get(&row.buddy(side)).map(|r| r.card.name.as_str())?;
             let buddy = self.host(name).filter(|b| *b != gone)?;
             (self.hosts[buddy].is_well() && self.reaches_for(buddy, gone, Self::WELL)).then_some(())
         };
@@ -78,14 +78,14 @@ impl World {
         let now = self.table.now();
         let life = |vote: &Vote| {
             let were = before.iter().chain(self.table.rows.values()).find(|r| r.id == vote.voter);
-            were.filter(|r| r.incarnation == vote.voter_incarnation && r.name != event.by)
+            were.filter(|r| r.incarnation == vote.voter_incarnation && r.card.name != event.by)
         };
         let counts = |vote: &Vote| {
             let age = now.since(vote.since).unwrap_or_default();
             life(vote).is_some() && age >= LEAST_HOLD && now.since(vote.at).is_some_and(|a| a <= law::VOTE_LIFETIME)
         };
         let seconded = Side::BOTH.into_iter().filter_map(|side| row.vote(side)).any(counts);
-        let by = before.iter().find(|r| r.name == event.by);
+        let by = before.iter().find(|r| r.card.name == event.by);
         let marked = by.and_then(|r| r.alone_since).and_then(|since| now.since(since));
         let alone = marked.is_some_and(|age| age >= law::ALONE_ONE);
         (!seconded && !alone).then(|| format!("besides {} nobody said so in time (two witnesses, or R2)", event.by))
@@ -109,7 +109,7 @@ impl World {
         let name = |host: usize| self.hosts[host].name.as_str();
         let rows: BTreeMap<ServerId, &ServerRow> =
             self.table.rows.values().chain(before).map(|row| (row.id, row)).collect();
-        let members: Vec<usize> = rows.values().filter_map(|row| self.host(&row.name)).collect();
+        let members: Vec<usize> = rows.values().filter_map(|row| self.host(&row.card.name)).collect();
         let others = |voter: usize| members.iter().copied().filter(move |m| *m != voter && *m != gone);
         if let [alone] = voters {
             let by = others(*alone).find(|w| hears(*w) && self.runs_for(gone, STEADY))?;
@@ -138,7 +138,7 @@ impl World {
         if !smooth || self.table.rows.len() > Self::SMALL || self.table.pool.rules.quorum == Quorum::Single {
             return None;
         }
-        let names = self.table.rows.values().chain(before).map(|row| row.name.as_str());
+        let names = self.table.rows.values().chain(before).map(|row| row.card.name.as_str());
         let members: BTreeSet<usize> = names.filter_map(|name| self.host(name)).collect();
         let hears = |a: usize, b: usize| self.reaches_for(a, b, STEADY);
         let (near, far): (Vec<usize>, Vec<usize>) = members.iter().partition(|m| **m == gone || hears(gone, **m));
@@ -207,7 +207,7 @@ impl World {
         let mut wrong = Vec::new();
         let smooth = !self.database_away && self.now.since(self.rough.database) > Self::QUIET;
         for (id, (first, second, at)) in self.placed.iter().filter(|_| smooth) {
-            let host_of = |id| self.table.rows.get(id).and_then(|row| self.host(&row.name));
+            let host_of = |id| self.table.rows.get(id).and_then(|row| self.host(&row.card.name));
             let Some(host) = host_of(id).filter(|h| self.is_fit(*h)) else { continue };
             let known = |b: &usize| self.is_fit(*b) && self.reaches_for(host, *b, STEADY);
             let knows = |b: usize| {

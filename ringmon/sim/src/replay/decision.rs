@@ -159,7 +159,7 @@ impl Decisions {
             Input::Link(up) => What::Link(*up),
             Input::Table(done) => {
                 for row in done.snapshot.rows.values() {
-                    self.meet(row.id, &row.name, row.address);
+                    self.meet(row.id, &row.card.name, row.card.address);
                 }
                 What::Came { asked: self.asked.remove(&done.ticket), done: Box::new(done.clone()) }
             }

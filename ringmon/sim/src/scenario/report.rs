@@ -61,7 +61,7 @@ impl Report {
         let right = |name: &str| world.host(name).is_some_and(|h| dead.contains(&h) || may.contains(&h));
         let false_removals = removed.iter().filter(|n| !right(n)).map(|n| (*n).to_owned()).collect();
         let names = dead.iter().map(|h| world.hosts[*h].name.clone());
-        let there: BTreeSet<&str> = world.table.rows.values().map(|row| row.name.as_str()).collect();
+        let there: BTreeSet<&str> = world.table.rows.values().map(|row| row.card.name.as_str()).collect();
         let now = world.traffic;
         let then = began.traffic;
         Self {

@@ -28,7 +28,7 @@ fn a_name_whose_server_answers_is_not_taken_over() {
     let world = fourth_comes_as(|w| w.hosts[3].name = "s2".into());
     let why = refusal(&world, 3);
     assert!(why.contains("s2") && why.contains("10.0.0.2") && why.contains("still answers"), "{why}");
-    assert_eq!(world.table.named("s2").map(|r| r.address), Some(world.hosts[1].address));
+    assert_eq!(world.table.named("s2").map(|r| r.card.address), Some(world.hosts[1].address));
     assert_sound(&world);
 }
 
@@ -45,7 +45,7 @@ fn a_name_whose_server_is_silent_is_taken_over_with_its_place() {
     world.befall(3, Fault::Start);
     world.run_for(secs(5));
     let row = world.table.named("s2").expect("there");
-    assert_eq!((row.id, row.address), (before, world.hosts[3].address));
+    assert_eq!((row.id, row.card.address), (before, world.hosts[3].address));
     assert_eq!(world.hosts[3].stopped, None);
 }
 

@@ -62,7 +62,7 @@ fn changes<'a>(ring: &'a Ring, plan: &Plan) -> Vec<Change<'a>> {
             let row = *rows.get(&guard.id)?;
             Some(Change { row, was: *guard, first: set.first_buddy, second: set.second_buddy })
         }
-        RowWrite::Insert(_) | RowWrite::Delete(_) => None,
+        RowWrite::Insert { .. } | RowWrite::Delete(_) => None,
     });
     each.collect()
 }

@@ -8,6 +8,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use crate::store::error::Fault;
 use crate::store::{DatabaseUrl, Events, Store};
+use ringmon_core::card::{Card, Clients};
 use ringmon_core::edit::{Guard, Lookup, NewRow, Outcome, Plan, Step, StoredEvent, TableSnapshot};
 use ringmon_core::op::TableOp;
 use ringmon_core::ring;
@@ -268,16 +269,14 @@ pub fn address(number: u32) -> Address {
 pub fn new_row(name: &str) -> NewRow {
     let number = name.bytes().fold(7_u32, |n, b| n.wrapping_mul(1_000_003).wrapping_add(u32::from(b)));
     NewRow {
-        name: name.into(),
-        address: address(number),
-        notice_port: 7464,
-        route_address: None,
-        route_port: None,
-        weight: 1,
-        first_buddy: ServerId::NEW,
-        second_buddy: ServerId::NEW,
+        card: Card {
+            name: name.into(),
+            address: address(number),
+            notice_port: 7464,
+            clients: Clients { address: None, port: None, weight: 1 },
+            boot: BootToken(format!("boot of {name}")),
+        },
         incarnation: Incarnation(0),
-        boot: BootToken(format!("boot of {name}")),
         pick: i64::from(number) * 3,
         health: Health::Unknown,
     }

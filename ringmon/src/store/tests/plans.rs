@@ -173,7 +173,7 @@ fn random_plan(rng: &mut StdRng, model: &VirtualTable, number: u32, fate: Fate) 
 /// One of the writes no longer fits.
 fn spoil(rng: &mut StdRng, writes: &mut [RowWrite]) {
     let Some(guard) = writes.iter_mut().rev().find_map(|write| match write {
-        RowWrite::Insert(_) => None,
+        RowWrite::Insert { .. } => None,
         RowWrite::Update { guard, .. } | RowWrite::Delete(guard) => Some(guard),
     }) else {
         return;
@@ -241,7 +241,7 @@ fn random_set(rng: &mut StdRng, model: &VirtualTable, number: u32) -> RowSet {
 }
 
 fn random_event(rng: &mut StdRng, model: &VirtualTable, writes: &[RowWrite]) -> EventDraft {
-    let inserts = writes.iter().any(|write| matches!(write, RowWrite::Insert(_)));
+    let inserts = writes.iter().any(|write| matches!(write, RowWrite::Insert { .. }));
     EventDraft {
         subject: match rng.random_range(0..3) {
             0 => None,

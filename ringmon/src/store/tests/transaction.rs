@@ -48,7 +48,7 @@ fn everything(seen: &TableSnapshot) -> Plan {
         writes: vec![
             RowWrite::Delete(Guard::from(b)),
             RowWrite::Update { guard: Guard::from(a), set },
-            RowWrite::Insert(new_row("new")),
+            RowWrite::Insert { new: new_row("new"), first_buddy: ServerId::NEW, second_buddy: ServerId::NEW },
         ],
         pool: Some(PoolWrite { version: seen.pool.as_ref().unwrap().version, frozen: Some(Some("why".into())) }),
         events: vec![event(Some(ServerId::NEW)), event(None)],

@@ -37,7 +37,7 @@ impl Drain {
 
     pub fn settle(self, facts: &Facts, asks: &mut Asks) {
         if self == Self::Wanted && asks.ready(Concern::Drain) {
-            let (me, by) = (asks.me(), facts.identity.name.clone());
+            let (me, by) = (asks.me(), facts.identity.card.name.clone());
             let (id, incarnation) = (me.id, Some(me.incarnation));
             asks.begin(Concern::Drain, TableOp::SetDraining { id, incarnation, draining: true, by });
         }

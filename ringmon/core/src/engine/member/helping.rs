@@ -22,7 +22,7 @@ impl Helping {
 
     pub fn asked(&mut self, facts: &Facts, address: Address) {
         let room = self.0.len() < Self::MOST || self.0.contains_key(&address);
-        if room && address != facts.identity.address {
+        if room && address != facts.identity.card.address {
             self.0.insert(address, facts.now + Self::SPAN);
         }
     }

@@ -46,7 +46,7 @@ impl Moving {
         if !core::mem::replace(&mut self.begun, true) {
             asks.own_event(EventBody::Moving { misplaced_ms: millis(facts.now.since(since)) });
         }
-        let (me, by) = (asks.me(), facts.identity.name.clone());
+        let (me, by) = (asks.me(), facts.identity.card.name.clone());
         asks.begin(Concern::Leave, TableOp::Leave { id: me.id, incarnation: Some(me.incarnation), by });
     }
 }

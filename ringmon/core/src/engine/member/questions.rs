@@ -49,7 +49,7 @@ impl Questions {
 
     /// Another server does not hear this address.
     pub fn asked(&mut self, facts: &Facts, about: Address, asker: (Address, u16)) {
-        if about == facts.identity.address {
+        if about == facts.identity.card.address {
             return;
         }
         let now = facts.now;

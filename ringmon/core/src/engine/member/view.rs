@@ -170,11 +170,11 @@ impl View {
             return Read::Old;
         }
         let Some(row) = seen.row(&lookup) else { return self.gone(facts, asks, seen, moving) };
-        let other_life = row.incarnation == me.incarnation && row.boot != facts.identity.boot;
+        let other_life = row.incarnation == me.incarnation && row.card.boot != facts.identity.card.boot;
         if row.incarnation > me.incarnation || other_life {
             return Read::Over(NextPhase::Stopped(Stopped::Refused(format!(
                 "name {} was taken over by another agent (incarnation {}, own {}); is a second one running with the same name?",
-                row.name, row.incarnation.0, me.incarnation.0
+                row.card.name, row.incarnation.0, me.incarnation.0
             ))));
         }
         let older = self.place.as_ref().is_some_and(|place| row.version < place.row.version);
@@ -206,7 +206,7 @@ impl View {
             self.read_at = facts.now;
             return Read::Old;
         };
-        let own = |e: &StoredEvent| moving && e.by == facts.identity.name;
+        let own = |e: &StoredEvent| moving && e.by == facts.identity.card.name;
         if event.as_ref().is_some_and(|e| e.kind() == EventKind::Left && !own(e)) {
             return Read::Over(NextPhase::Stopped(Stopped::LeftByOperator));
         }

@@ -13,7 +13,7 @@ fn member() -> (Bench, Vec<String>) {
     let bench = Bench::joined(99, 40);
     let me = bench.table.named("s99").expect("its row").id;
     let next = |id: &ServerId| Some(bench.table.rows[id].first_buddy).filter(|next| *next != me);
-    let along = core::iter::successors(next(&me), next).map(|id| bench.table.rows[&id].name.clone()).collect();
+    let along = core::iter::successors(next(&me), next).map(|id| bench.table.rows[&id].card.name.clone()).collect();
     (bench, along)
 }
 

@@ -30,7 +30,7 @@ fn told(bench: &mut Bench, number: u8) -> Vec<ServerId> {
 }
 
 fn id_of(bench: &Bench, number: u8) -> ServerId {
-    bench.table.rows.values().find(|row| row.address == address(number)).expect("it has a row").id
+    bench.table.rows.values().find(|row| row.card.address == address(number)).expect("it has a row").id
 }
 
 #[test]

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use crate::buddy::BuddyList;
+use crate::card::{Card, Clients};
 use crate::engine::{Engine, Identity, Input, Output, Stopped, TableDone, TableFailure};
 use crate::op::TableOp;
 use crate::row::{Address, Health, Mode};
@@ -22,13 +23,13 @@ pub fn address(number: u8) -> Address {
 
 pub fn identity(number: u8) -> Identity {
     Identity {
-        name: format!("s{number}"),
-        address: address(number),
-        notice_port: 7464,
-        route_address: None,
-        route_port: None,
-        weight: 1,
-        boot: BootToken(format!("boot-{number}")),
+        card: Card {
+            name: format!("s{number}"),
+            address: address(number),
+            notice_port: 7464,
+            clients: Clients { address: None, port: None, weight: 1 },
+            boot: BootToken(format!("boot-{number}")),
+        },
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),
         seed: 1,
@@ -201,16 +202,14 @@ pub fn ring(servers: u8) -> VirtualTable {
     for number in 1..=servers {
         let id = identity(number);
         let new = NewRow {
-            name: id.name,
-            address: id.address,
-            notice_port: 7464,
-            route_address: None,
-            route_port: None,
-            weight: 1,
-            first_buddy: crate::ServerId::NEW,
-            second_buddy: crate::ServerId::NEW,
+            card: Card {
+                name: id.card.name,
+                address: id.card.address,
+                notice_port: 7464,
+                clients: Clients { address: None, port: None, weight: 1 },
+                boot: id.card.boot,
+            },
             incarnation: Incarnation(1),
-            boot: id.boot,
             pick: i64::from(number),
             health: Health::Unknown,
         };

@@ -37,9 +37,9 @@ impl<'a> Case<'a> {
         let row = self.suspect.row;
         Removal {
             server: row.id,
-            name: row.name.clone(),
-            address: row.address,
-            notice_port: row.notice_port,
+            name: row.card.name.clone(),
+            address: row.card.address,
+            notice_port: row.card.notice_port,
             kind: self.kind,
             voters: self.voters(a),
         }
@@ -47,12 +47,12 @@ impl<'a> Case<'a> {
 
     /// The names of those who said so, the remover first.
     fn voters(&self, a: &Accusation) -> Vec<String> {
-        core::iter::once(a.name.clone()).chain(self.second.map(|(voter, _)| voter.name.clone())).collect()
+        core::iter::once(a.name.clone()).chain(self.second.map(|(voter, _)| voter.card.name.clone())).collect()
     }
 
     /// The votes it rests on, as they were read.
     fn votes(&self, a: &Accusation, seen: &TableSnapshot) -> Vec<VoteSeen> {
-        let second = self.second.map(|(voter, vote)| (&voter.name, vote));
+        let second = self.second.map(|(voter, vote)| (&voter.card.name, vote));
         let own = self.own.map(|vote| (&a.name, vote));
         let age = |stamp| seen.db_now.since(stamp).map(ms);
         let vote_seen = |(voter, vote): (&String, &Vote)| VoteSeen {
@@ -75,7 +75,7 @@ impl<'a> Case<'a> {
     ) -> EventDraft {
         let Suspect { row, finding } = self.suspect;
         let removed = Removed {
-            address: Some(row.address),
+            address: Some(row.card.address),
             by_incarnation: Some(a.incarnation),
             ends: Some(ends),
             evidence: None,
@@ -89,7 +89,7 @@ impl<'a> Case<'a> {
             votes: Some(self.votes(a, seen)),
         };
         let body = EventBody::removed(self.kind, removed);
-        EventDraft { subject: Some(row.id), subject_name: row.name.clone(), by: a.name.clone(), body }
+        EventDraft { subject: Some(row.id), subject_name: row.card.name.clone(), by: a.name.clone(), body }
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
     if asks && is_mutual(a, seen, chain, &splice.run, &splice.accusers)? {
         return Err(Halt::Held(Held::Mutual));
     }
-    let names: Vec<&str> = splice.run.iter().map(|case| case.suspect.row.name.as_str()).collect();
+    let names: Vec<&str> = splice.run.iter().map(|case| case.suspect.row.card.name.as_str()).collect();
     gate(a, seen, pool, &names)?;
     Ok(splice.plan(a, seen, chain, pool))
 }

@@ -20,7 +20,8 @@ fn run_op(table: &mut VirtualTable, op: TableOp) -> Outcome {
 
 /// What `me` holds against everybody else.
 fn all(table: &VirtualTable, me: &str, silence: Duration) -> Accusation {
-    let others = table.rows.values().filter(|r| r.name != me).map(|r| silent(table, &r.name, silence)).collect();
+    let others =
+        table.rows.values().filter(|r| r.card.name != me).map(|r| silent(table, &r.card.name, silence)).collect();
     against(table, me, Side::First, others, None)
 }
 

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::kit::{NOON, new_row};
+use crate::card::{Card, Clients};
 use crate::edit::{Guard, Lookup, Outcome};
 use crate::op::{Accusation, Finding, TableOp};
 use crate::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote, VoteKind};
@@ -74,16 +75,16 @@ fn damaged_row(place: usize, size: usize, incarnation: Incarnation) -> ServerRow
     let name = format!("s{place}");
     ServerRow {
         id: id(place),
-        address: super::kit::address(&name),
-        name,
-        notice_port: 1,
-        route_address: None,
-        route_port: None,
-        weight: 1,
+        card: Card {
+            name: name.clone(),
+            address: super::kit::address(&name),
+            notice_port: 1,
+            clients: Clients { address: None, port: None, weight: 1 },
+            boot: BootToken("boot".into()),
+        },
         first_buddy: id(place + 1),
         second_buddy: id(place + size - 1),
         incarnation,
-        boot: BootToken("boot".into()),
         pick: i64::try_from(place).unwrap(),
         draining: false,
         health: Health::Unknown,

@@ -84,10 +84,10 @@ impl World {
 
 /// Who is in the table after these outcomes.
 fn expected(start: &VirtualTable, ended: &[(Arc<TableOp>, Outcome)]) -> BTreeSet<String> {
-    let mut members: BTreeSet<String> = start.rows.values().map(|r| r.name.clone()).collect();
+    let mut members: BTreeSet<String> = start.rows.values().map(|r| r.card.name.clone()).collect();
     for (op, outcome) in ended {
         if let (TableOp::Join { new, .. }, Outcome::Joined { .. }) = (op.as_ref(), outcome) {
-            members.insert(new.name.clone());
+            members.insert(new.card.name.clone());
         }
     }
     for (op, outcome) in ended {
@@ -103,7 +103,7 @@ fn expected(start: &VirtualTable, ended: &[(Arc<TableOp>, Outcome)]) -> BTreeSet
                 _ => false,
             });
             if let Some(row) = life.filter(|_| !reborn) {
-                members.remove(&row.name);
+                members.remove(&row.card.name);
             }
         }
     }
@@ -144,10 +144,9 @@ fn try_all(start: &VirtualTable, ops: &[&TableOp]) -> u64 {
         // Leaving and taking over the same row: whoever came first decides, so either is right.
         let undecided = |name: &String| {
             reborn
-                && world
-                    .ended
-                    .iter()
-                    .any(|(op, _)| matches!(op.as_ref(), TableOp::Leave { id, .. } if start.rows[id].name == *name))
+                && world.ended.iter().any(
+                    |(op, _)| matches!(op.as_ref(), TableOp::Leave { id, .. } if start.rows[id].card.name == *name),
+                )
         };
         let decided =
             |names: &BTreeSet<String>| names.iter().filter(|n| !undecided(n)).cloned().collect::<BTreeSet<_>>();
@@ -277,8 +276,8 @@ fn of_two_first_servers_one_finds_the_other() {
         for (op, outcome) in &world.ended {
             let TableOp::Join { new, .. } = op.as_ref() else { panic!("not a join") };
             let joined = matches!(outcome, Outcome::Joined { .. });
-            assert!(!joined || new.name == winner, "{:#?}", world.ended);
-            let itself = matches!(outcome, Outcome::AddressTaken { name } if *name == new.name);
+            assert!(!joined || new.card.name == winner, "{:#?}", world.ended);
+            let itself = matches!(outcome, Outcome::AddressTaken { name } if *name == new.card.name);
             assert!(!itself, "its own row is not in its way: {:#?}", world.ended);
         }
     });

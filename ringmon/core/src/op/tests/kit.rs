@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::card::{Card, Clients};
 use crate::edit::{Guard, NewRow, Outcome};
 use crate::op::{Accusation, Finding, TableOp};
 use crate::ring;
@@ -20,16 +21,14 @@ pub fn address(name: &str) -> Address {
 pub fn new_row(name: &str) -> NewRow {
     let number = name.bytes().fold(7_i64, |n, b| n.wrapping_mul(1_000_003).wrapping_add(i64::from(b)));
     NewRow {
-        name: name.into(),
-        address: address(name),
-        notice_port: 7464,
-        route_address: None,
-        route_port: None,
-        weight: 1,
-        first_buddy: ServerId::NEW,
-        second_buddy: ServerId::NEW,
+        card: Card {
+            name: name.into(),
+            address: address(name),
+            notice_port: 7464,
+            clients: Clients { address: None, port: None, weight: 1 },
+            boot: BootToken(format!("boot of {name}")),
+        },
         incarnation: Incarnation(0),
-        boot: BootToken(format!("boot of {name}")),
         pick: number,
         health: Health::Unknown,
     }
@@ -74,7 +73,7 @@ pub fn whole(table: &VirtualTable) -> Vec<String> {
     let Some(start) = table.rows.keys().next() else { return Vec::new() };
     let order = ring::order(&table.rows, *start);
     assert_eq!(order.len(), table.rows.len());
-    order.iter().map(|id| table.rows[id].name.clone()).collect()
+    order.iter().map(|id| table.rows[id].card.name.clone()).collect()
 }
 
 /// The accusers' own clock: it runs with the database's, and shows a thousand seconds at noon.
@@ -123,7 +122,7 @@ pub fn against(
     Accusation {
         me: own.id,
         incarnation: own.incarnation,
-        name: own.name.clone(),
+        name: own.card.name.clone(),
         side,
         findings,
         far_end: far_end.map(|far| id(table, far)),

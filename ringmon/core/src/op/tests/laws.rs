@@ -57,7 +57,7 @@ fn mishap() -> impl Strategy<Value = Option<Mishap>> {
 /// The list, beginning where the table's lowest id is.
 fn rotated(list: &[String], table: &VirtualTable) -> Vec<String> {
     let Some(start) = table.rows.values().next() else { return Vec::new() };
-    let at = list.iter().position(|name| *name == start.name).expect("the list has everybody");
+    let at = list.iter().position(|name| *name == start.card.name).expect("the list has everybody");
     [&list[at..], &list[..at]].concat()
 }
 

@@ -151,7 +151,7 @@ fn a_view_reads_buddies_voters_and_the_end_of_those_who_are_gone() {
     let view = TableOp::View { me: a, known: vec![a, x, b] };
     let (outcome, seen) = table.run(&view, super::kit::mono(&table), &mut || true).unwrap();
     assert_eq!(outcome, Outcome::Read);
-    let mut read: Vec<&str> = seen.rows.values().map(|r| r.name.as_str()).collect();
+    let mut read: Vec<&str> = seen.rows.values().map(|r| r.card.name.as_str()).collect();
     read.sort_unstable();
     assert_eq!(read, ["a", "b", "c", "d"]);
     assert_eq!(seen.events.keys().copied().collect::<Vec<_>>(), [x]);

@@ -267,7 +267,7 @@ fn a_counter_vote_that_comes_while_the_removal_is_on_its_way_stops_it() {
             }
         };
         assert!(!matches!(outcome, Outcome::Removed { .. }), "after {steps} statements: {outcome:?}");
-        assert_eq!(row(&table, "x").name, "x");
+        assert_eq!(row(&table, "x").card.name, "x");
         if last {
             break;
         }

@@ -72,12 +72,12 @@ fn a_taken_name_or_address_is_said() {
     let mut table = ring_of(&["a", "b"]);
     let mut other = join(&table, "a", Some("b"));
     if let TableOp::Join { new, .. } = &mut other {
-        new.boot = crate::BootToken("another installation".into());
+        new.card.boot = crate::BootToken("another installation".into());
     }
     assert_eq!(table.run_plain(&other), Ok(Outcome::NameTaken { address: address("a") }));
     let mut other = join(&table, "x", Some("b"));
     if let TableOp::Join { new, .. } = &mut other {
-        new.address = address("b");
+        new.card.address = address("b");
     }
     assert_eq!(table.run_plain(&other), Ok(Outcome::AddressTaken { name: "b".into() }));
 }
@@ -168,7 +168,7 @@ fn taking_over_a_row_that_another_installation_took_is_stale() {
     let mut table = ring_of(&["a", "b"]);
     let guard = Guard::from(row(&table, "b"));
     let mut other = new_row("b");
-    other.boot = crate::BootToken("another installation".into());
+    other.card.boot = crate::BootToken("another installation".into());
     table.run_plain(&TableOp::TakeOver { row: guard, new: other }).unwrap();
     assert_eq!(table.run_plain(&TableOp::TakeOver { row: guard, new: new_row("b") }), Ok(Outcome::Stale));
     let gone = Guard { id: ServerId(99), ..guard };

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
+use crate::card::{Card, Clients};
 use crate::edit::{StoredEvent, TableSnapshot};
 use crate::route::{Policy, Routes, Routing};
 use crate::row::Address;
@@ -22,16 +23,16 @@ pub(super) struct Kit {
 pub(super) fn row(id: i64) -> ServerRow {
     ServerRow {
         id: ServerId(id),
-        name: format!("s{id}"),
-        address: Address::from([10, 0, 0, u8::try_from(id % 250).unwrap()]),
-        notice_port: 7464,
-        route_address: None,
-        route_port: Some(80),
-        weight: 100,
+        card: Card {
+            name: format!("s{id}"),
+            address: Address::from([10, 0, 0, u8::try_from(id % 250).unwrap()]),
+            notice_port: 7464,
+            clients: Clients { address: None, port: Some(80), weight: 100 },
+            boot: BootToken(id.to_string()),
+        },
         first_buddy: ServerId(id),
         second_buddy: ServerId(id),
         incarnation: Incarnation(1),
-        boot: BootToken(id.to_string()),
         pick: id,
         draining: false,
         health: Health::Passing,
