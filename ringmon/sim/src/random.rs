@@ -56,6 +56,11 @@ const STEP: Duration = Duration::from_millis(100);
 /// Lives through the pool of this seed.
 #[must_use]
 pub fn live(seed: u64, options: &Options) -> Life {
+    live_in(seed, options).0
+}
+
+/// The same, and the world at its end.
+pub(crate) fn live_in(seed: u64, options: &Options) -> (Life, World) {
     let mut rng = Rng::new(seed);
     let mut life = Life::default();
     let mut world = found(seed, options, &mut rng, &mut life);
@@ -68,7 +73,7 @@ pub fn live(seed: u64, options: &Options) -> Life {
     life.removals = world.table.events.iter().filter(|e| removed(e.kind())).count() as u64;
     life.rejoins = world.log.iter().filter(|l| l.event.kind() == EventKind::Rejoined).count() as u64;
     life.span = world.now.since(Time::ZERO);
-    life
+    (life, world)
 }
 
 /// A pool with rules, a network and a database at random; not all of its servers have started yet.

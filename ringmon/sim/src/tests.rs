@@ -2,6 +2,7 @@
 
 mod corners;
 mod faults;
+mod golden;
 mod kit;
 mod random;
 mod rules;

@@ -1,0 +1,94 @@
+//! What came of a few seeds is kept as digests: a change that is meant to change nothing leaves them as they are.
+//!
+//! Only values are digested, and events as the JSON that others script against: names of types and fields may change.
+
+use std::hash::Hasher as _;
+use std::time::Duration;
+
+use siphasher::sip::SipHasher24;
+
+use crate::random::{Options, live_in};
+use crate::scenario::{Report, Scenario, Setup, run};
+use crate::story::Story;
+use crate::{Line, World};
+use ringmon_core::Profile;
+use ringmon_core::edit::StoredEvent;
+
+/// A line each: what was lived through, its seed, and the digest of what came of it.
+const GOLDEN: &str = include_str!("golden.txt");
+
+/// Holds these against the lines that begin with this word.
+fn hold(word: &str, found: &[String]) {
+    let kept: Vec<&str> = GOLDEN.lines().filter(|line| line.split(' ').next() == Some(word)).collect();
+    let changed: Vec<&str> = found.iter().map(String::as_str).filter(|line| !kept.contains(line)).collect();
+    assert!(
+        changed.is_empty() && kept.len() == found.len(),
+        "{} of {} are not what they were (golden.txt). If they are meant to change, say why, and keep these:\n{}",
+        changed.len(),
+        kept.len(),
+        found.join("\n")
+    );
+}
+
+/// A line of the file.
+fn line(what: &str, lines: impl IntoIterator<Item = String>) -> String {
+    let mut digest = SipHasher24::new();
+    for line in lines {
+        digest.write(line.as_bytes());
+        digest.write_u8(b'\n');
+    }
+    format!("{what} {:016x}", digest.finish())
+}
+
+fn scenario(scenario: Scenario, seed: u64) -> String {
+    let us = Duration::from_micros;
+    let setup = Setup {
+        scenario,
+        servers: 8,
+        seed,
+        profile: Profile::Default,
+        loss_permille: 5,
+        latency: (us(50), us(500)),
+        statement: (us(100), us(800)),
+    };
+    let Report { dead, detection, healed, removals, false_removals, left_over, commits, traffic, span, ring, wrong } =
+        run(&setup, &mut |_, _, _| {});
+    let numbers = format!("{dead} {healed:?} {removals} {commits} {span:?} {} {}", traffic.probes, traffic.notices);
+    let lists = [format!("{detection:?}"), format!("{ring:?}"), [false_removals, left_over, wrong].concat().join("\n")];
+    line(&format!("scenario {} {seed}", scenario.name()), [numbers].into_iter().chain(lists))
+}
+
+fn told(Line { at, host, event }: &Line) -> String {
+    format!("{} {host} {} {}", at.as_ns(), event.subject, serde_json::to_value(&event.body).expect("JSON"))
+}
+
+fn stored(StoredEvent { at, subject_name, by, body, .. }: &StoredEvent) -> String {
+    format!("{} {subject_name} {by} {}", at.as_us(), serde_json::to_value(body).expect("JSON"))
+}
+
+fn random(seed: u64) -> String {
+    let (life, World { log, table, .. }) = live_in(seed, &Options::default());
+    let numbers = format!("{} {} {} {:?}", life.servers, life.removals, life.rejoins, life.span);
+    let lines = life.wrong.iter().cloned().chain(log.iter().map(told)).chain(table.events.iter().map(stored));
+    line(&format!("random {seed}"), lines.chain([numbers]))
+}
+
+fn story(story: &Story) -> String {
+    let proof = story.prove(1).expect("each rule has a world that shows what it is for");
+    line(&format!("story {} {}", story.rule, proof.seed), proof.without)
+}
+
+#[test]
+fn scenarios_come_out_as_they_did() {
+    hold("scenario", &Scenario::ALL.map(|s| scenario(s, 1)));
+}
+
+#[test]
+fn random_pools_live_as_they_did() {
+    hold("random", &(1..=12).map(random).collect::<Vec<_>>());
+}
+
+#[test]
+fn without_a_rule_the_same_goes_wrong_as_it_did() {
+    hold("story", &Story::all().each_ref().map(story));
+}
