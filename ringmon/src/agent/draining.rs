@@ -18,11 +18,11 @@ use ringmon_core::{Snapshot, Time};
 pub struct Plan {
     /// Whether to leave the ring, or only to stop.
     pub leave: bool,
-    /// The port at which clients are, and how long they have; `None`: nobody is waited for.
+    /// The port for clients, and how long they have; `None`: do not wait for clients.
     pub drain: Option<(u16, Duration)>,
-    /// Where it is looked who is connected.
+    /// Counts the connections.
     pub worker: Handle,
-    /// Whoever asks for agent-checks.
+    /// The HAProxys that ask for agent-checks.
     pub askers: Askers,
 }
 
