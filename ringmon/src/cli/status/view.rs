@@ -1,4 +1,4 @@
-//! An agent's board as a person reads it.
+//! An agent's board for people.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use ringmon_core::{Incarnation, Purpose, ServerId, Time, WatchReading};
 
 use super::super::out;
 
-/// What of [`Board`](crate::show::Board) is shown. Fields that are added there do not disturb.
+/// The shown part of [`Board`](crate::show::Board). New fields there do no harm.
 #[derive(Debug, Deserialize)]
 pub struct Status {
     pub engine: Engine,
@@ -206,7 +206,7 @@ const fn purpose(purpose: Purpose) -> &'static str {
     }
 }
 
-/// A duration with three digits that matter.
+/// A duration with three significant digits.
 fn short(span: Duration) -> String {
     let us = span.as_secs_f64() * 1e6;
     match us {
