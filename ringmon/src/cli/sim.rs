@@ -171,7 +171,8 @@ fn as_json(run: &Run) -> Value {
         "detect_p50_ms": at(50), "detect_p99_ms": at(99), "detect_max_ms": at(100),
         "healed_ms": report.healed.map(ms), "removals": report.removals, "false_removals": report.false_removals.len(),
         "transactions": report.commits, "transactions_per_removal": per_removal(report),
-        "probes_per_server_s": rate(report.traffic.probes, run), "notices_per_server_s": rate(report.traffic.notices, run),
+        "probes_per_server_s": rate(report.traffic.probes, run),
+        "notices_per_server_s": rate(report.traffic.notices, run),
         "simulated_s": report.span.as_secs_f64(), "wall_s": run.wall.as_secs_f64(), "peak_rss_mb": run.peak_mb,
     })
 }
@@ -221,7 +222,8 @@ fn show(runs: &[Run], markdown: bool) -> anyhow::Result<()> {
         let (frame, statement) = (us(setup.latency), us(setup.statement));
         let loss = setup.loss_permille;
         out::line(&format!(
-            "\nseed {}; latency: a frame takes {frame}; loss: {loss} in 1000 frames; statement: {statement} (a transaction counts as one)",
+            "\nseed {}; latency: a frame takes {frame}; loss: {loss} in 1000 frames; \
+             statement: {statement} (a transaction counts as one)",
             setup.seed
         ))?;
     }
