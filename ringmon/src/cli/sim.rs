@@ -1,4 +1,4 @@
-//! `ringmon sim`: scenarios on simulated pools, and what came of them.
+//! `ringmon sim`: scenarios on simulated pools, and their results.
 
 mod outages;
 mod plot;
@@ -105,7 +105,7 @@ fn live(setup: Setup) -> Run {
     Run { setup, report, wall: began.elapsed(), peak_mb: peak_mb() }
 }
 
-/// How far it is, on a terminal.
+/// Shows on a terminal how far it is.
 #[derive(Default)]
 pub(super) struct Bar {
     shown: Option<Instant>,
@@ -128,7 +128,7 @@ impl Bar {
     }
 }
 
-/// The peak is counted anew from here on, where the kernel lets us: see `clear_refs` in proc(5).
+/// Starts the count of the peak again, where the kernel allows it: see `clear_refs` in proc(5).
 fn forget_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
@@ -143,7 +143,7 @@ fn ms(span: Duration) -> f64 {
     (span.as_secs_f64() * 1e4).round() / 10.0
 }
 
-/// Per server and second.
+/// For each server and second.
 fn rate(many: u64, run: &Run) -> f64 {
     let servers = u32::try_from(run.setup.servers).map_or(f64::MAX, f64::from);
     let many = u32::try_from(many / 1000).map_or(f64::MAX, f64::from) * 1000.0

@@ -98,7 +98,7 @@ pub fn text(status: &Status) -> String {
     }
     if engine.lateness > 0 {
         let more = engine.lateness + 1;
-        lines.push(format!("late       this server was late of late: it asks for {more} times the evidence"));
+        lines.push(format!("late       this server was recently late: it asks for {more} times the evidence"));
     }
     if !engine.broken_links.is_empty() {
         let way = |link: &BrokenLink| if link.way == "out" { "out to it" } else { "back from it, or both ways" };
