@@ -182,13 +182,13 @@ pub struct ReplayArgs {
     /// From this moment on, in UTC: 2026-11-25T11:03:04.5Z, or 11:03:04.5 on the day the recording begins
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
-    /// And until this one
+    /// Up to this moment
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// And what was only read from the table
+    /// Also show what was only read from the table
     #[arg(long)]
     pub all: bool,
-    /// Exit with 1 if the core does not say exactly what it said then, and tell where they part
+    /// Exit with 1 if the core does not say exactly what it said then, and print where they differ
     #[arg(long)]
     pub check: bool,
     /// One JSON line a decision
