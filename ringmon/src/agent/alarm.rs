@@ -1,7 +1,8 @@
 //! One timer of the kernel for the event loop, set to an absolute time (timerfd_create(2)).
 //!
-//! The runtime's own timers count milliseconds, and each one that is sooner than the last is a write to the runtime's event
-//! descriptor and two empty waits on top of the one that matters. This one is exact, and one system call.
+//! The runtime's own timers count milliseconds. Each one that is due sooner than the last costs a write to the
+//! runtime's event descriptor and two empty waits, in addition to the wait that matters. This timer is exact, and one
+//! system call.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -15,14 +16,13 @@ use tokio::io::unix::AsyncFd;
 use super::clock;
 use ringmon_core::Time;
 
-/// See the module's documentation.
 #[derive(Debug)]
 pub struct Alarm {
     timer: AsyncFd<Timer>,
     set: Option<Time>,
 }
 
-/// What the runtime waits for is known to it by number.
+/// The runtime knows what it waits for by its number.
 #[derive(Debug)]
 struct Timer(TimerFd);
 
@@ -33,7 +33,7 @@ impl AsRawFd for Timer {
 }
 
 impl Alarm {
-    /// One that is not set. Must be called on a tokio runtime with I/O.
+    /// A timer that is not set. Call it on a tokio runtime with I/O.
     ///
     /// # Errors
     /// As timerfd_create(2).
@@ -48,14 +48,15 @@ impl Alarm {
     pub async fn at(&mut self, due: Time) {
         while clock::now() < due {
             if self.set != Some(due) {
-                // Zero would take the alarm off (timerfd_settime(2)). The only other errors are of arguments that we do not give.
+                // Zero would turn the alarm off (timerfd_settime(2)). All other errors are about arguments that are not
+                // used here.
                 let at = TimeSpec::from_duration(Duration::from_nanos(due.as_ns().max(1)));
                 let set = self.timer.get_ref().0.set(Expiration::OneShot(at), TimerSetTimeFlags::TFD_TIMER_ABSTIME);
                 self.set = set.is_ok().then_some(due);
             }
-            // An error here means that the runtime is shutting down: nobody will be woken again.
+            // An error means that the runtime is shutting down: nobody will be woken again.
             let Ok(mut rung) = self.timer.readable().await else { return std::future::pending().await };
-            // Not read: the next setting forgets that it rang, and it rings anew.
+            // It is not read: the next setting forgets that it rang, and it rings again.
             rung.clear_ready();
         }
     }
@@ -94,7 +95,7 @@ mod tests {
         });
     }
 
-    /// The loop drops its wait whenever anything else happens, and also when the alarm has just rung.
+    /// The loop drops its wait whenever something else happens, also when the alarm has just rung.
     #[test]
     fn a_wait_that_is_dropped_leaves_nothing_behind() {
         runtime().block_on(async {

@@ -7,7 +7,7 @@ use nix::time::{ClockId, clock_gettime};
 use ringmon_core::Time;
 
 fn read(clock: ClockId) -> Duration {
-    // These clocks exist on every Linux that can run the datapath; clock_gettime(2) has no other error for them.
+    // These clocks exist on every Linux that can run the datapath, and clock_gettime(2) has no other error for them.
     clock_gettime(clock).map(Duration::from).unwrap_or_default()
 }
 
@@ -24,10 +24,10 @@ pub struct SleepWatch {
 }
 
 impl SleepWatch {
-    /// Differences below this are two readings that were not taken at once.
+    /// Smaller differences come from reading the two clocks one after the other.
     const NOISE: Duration = Duration::from_millis(50);
 
-    /// Starts from how far the clocks are apart now.
+    /// Starts from the current difference of the clocks.
     #[must_use]
     pub fn new() -> Self {
         Self { apart: Self::apart() }

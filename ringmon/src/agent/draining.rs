@@ -1,7 +1,7 @@
-//! Between the signal and the end: out of the routes first, so that clients finish what they have begun.
+//! Between the signal and the end: the server leaves the routes first, so that clients can finish what they have begun.
 //!
 //! ```text
-//!   signal --> Input::Drain, row says "draining", routers are told --> nobody is connected, or time is up --> Input::Stop
+//!   signal --> Input::Drain, row says "draining", routers are told --> nobody connected, or time is up --> Input::Stop
 //! ```
 
 use std::time::Duration;
@@ -13,16 +13,16 @@ use super::clock;
 use crate::observe::{self, Askers};
 use ringmon_core::{Snapshot, Time};
 
-/// What a signal sets going.
+/// What a signal starts.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Leave the ring, or only stop.
+    /// Whether to leave the ring, or only to stop.
     pub leave: bool,
-    /// The port at which clients are, and how long they have; `None`: nobody is waited for.
+    /// The port for clients, and how long they have; `None`: do not wait for clients.
     pub drain: Option<(u16, Duration)>,
-    /// Where it is looked who is connected.
+    /// Counts the connections.
     pub worker: Handle,
-    /// Whoever asks for agent-checks.
+    /// The HAProxys that ask for agent-checks.
     pub askers: Askers,
 }
 
@@ -33,30 +33,30 @@ pub struct Draining {
     until: Time,
     limit: Duration,
     look_at: Time,
-    /// `None`: not looked yet.
+    /// `None`: it has not looked yet.
     seen: watch::Receiver<Option<Seen>>,
 }
 
-/// What is looked at meanwhile.
+/// What the wait looks at.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     /// Connections to the route port.
     connected: usize,
-    /// What was true at this moment everybody knows who asks for agent-checks; `None`: nobody asks.
+    /// Every HAProxy that asks knows what was true at this moment; `None`: none asks.
     heard: Option<Time>,
 }
 
 impl Draining {
-    /// How often it is looked who is connected.
+    /// How often it looks who is connected.
     const EVERY: Duration = Duration::from_millis(100);
     /// Routers that no notice reached look every second.
     const ROUTERS: Duration = Duration::from_secs(1);
-    /// HAProxys ask every two seconds if nobody says otherwise, each of their backends for itself.
+    /// By default a HAProxy asks every two seconds, for each of its backends separately.
     const ASKERS: Duration = Duration::from_millis(2500);
-    /// A row that does not say so by then will not: the database has other worries.
+    /// A row that does not say so by then will not: the database has other problems.
     const WRITTEN_WITHIN: Duration = Duration::from_millis(1500);
 
-    /// Begins to look. Off the loop: with many connections the kernel's list is long.
+    /// Starts to look. It does so off the loop, because with many connections the kernel's list is long.
     pub fn begin(now: Time, (port, limit): (u16, Duration), plan: &Plan) -> Self {
         let (show, seen) = watch::channel(None);
         let askers = plan.askers.clone();
@@ -71,12 +71,12 @@ impl Draining {
         Self { begun: now, until: now + limit, limit, look_at: now, seen }
     }
 
-    /// When to ask [`Self::over`] next.
+    /// When to call [`Self::over`] next.
     pub const fn due(&self) -> Time {
         self.look_at
     }
 
-    /// Whether there is nothing to wait for any more, and what to say of it.
+    /// If there is nothing left to wait for: what to log about it.
     pub fn over(&mut self, now: Time, seen: &Snapshot) -> Option<String> {
         self.look_at = (now + Self::EVERY).min(self.until.max(now));
         let meanwhile = *self.seen.borrow();
@@ -103,7 +103,7 @@ impl Draining {
 }
 
 impl Seen {
-    /// Everybody can know that this server drains since `at`, and nobody is connected.
+    /// Every router and HAProxy can know that this server drains since `at`, and no client is connected.
     fn is_over(self, now: Time, at: Time) -> bool {
         let wait = if self.heard.is_some() { Draining::ASKERS } else { Draining::ROUTERS };
         self.connected == 0 && now >= at + wait && self.heard.is_none_or(|heard| heard > at)

@@ -1,7 +1,8 @@
-//! The one event loop that joins the rooms.
+//! The only event loop, which joins the rooms.
 //!
-//! Two threads of control: the loop (`turn`) on the calling thread, at real-time priority where that is allowed, and a
-//! small worker runtime for everything that may wait (database, HTTP). The sender thread belongs to the datapath.
+//! There are two threads of control: the loop (`turn`) on the calling thread, at real-time priority where that is
+//! allowed, and a small worker runtime for everything that may wait (database, HTTP). The sender thread belongs to the
+//! datapath.
 
 mod alarm;
 mod clock;
@@ -18,18 +19,18 @@ use ringmon_core::engine::Stopped;
 
 pub use state_dir::Error as StateError;
 
-/// How an agent ended.
+/// How an agent ended, for the last log line and the exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The row is gone from the table.
+    /// Its row is gone from the table.
     Left,
-    /// The row stays, as asked.
+    /// Its row stays, as configured.
     Stayed,
-    /// The row stays, because the database did not answer: why.
+    /// Its row stays, because the database did not answer: this is why.
     RowRemains(String),
-    /// It was made to leave by an operator.
+    /// An operator made it leave.
     LeftByOperator,
-    /// A configuration error: what to say.
+    /// The configuration is wrong: this is what to say.
     Refused(String),
 }
 
@@ -48,7 +49,7 @@ impl From<Stopped> for Ended {
 /// Runs an agent until it is told to stop.
 ///
 /// # Errors
-/// What kept it from starting, with the rooms' own errors in the chain. Nothing was written to the server table then.
+/// What kept it from starting, with the rooms' own errors in the chain. Then nothing was written to the server table.
 pub fn run(config: AgentConfig) -> anyhow::Result<Ended> {
     let worker = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -58,7 +59,8 @@ pub fn run(config: AgentConfig) -> anyhow::Result<Ended> {
         .build()?;
     let here = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stopped = here.block_on(start::start(config, worker.handle().clone()))?;
-    // Nobody waits for an operation that is still under way: it is idempotent, and bound in time by the database's clock.
+    // An operation that is still under way is not waited for: it is idempotent, and the database's clock limits its
+    // time.
     worker.shutdown_background();
     Ok(stopped.into())
 }

@@ -5,7 +5,7 @@ use crate::show::Count;
 use ringmon_core::Time;
 use ringmon_core::engine::{Engine, Input, Output, Snapshot};
 
-/// An engine whose every call is recorded. As with the engine itself: after each call its outputs are drained.
+/// An engine whose every call is recorded. As with the engine itself, drain its outputs after each call.
 #[derive(Debug)]
 pub struct Recorded {
     engine: Engine,
@@ -56,7 +56,7 @@ impl Recorded {
         self.engine.snapshot(now)
     }
 
-    /// What became of the recorded calls; nothing if none are.
+    /// What became of the recorded calls; empty without a recorder.
     #[must_use]
     pub fn counts(&self) -> Vec<Count> {
         self.recorder.as_ref().map(Recorder::counts).unwrap_or_default()

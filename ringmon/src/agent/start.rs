@@ -1,4 +1,4 @@
-//! Opens the rooms in the order in which they need each other, and says clearly which of them did not open.
+//! Opens the rooms in the order in which they need each other, and says clearly which one did not open.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use ringmon_core::{Incarnation, PoolKey};
 /// For so long a start without anything kept waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// For so long a start waits for the first health: a lost agent has a few seconds to come back.
+/// How long a start waits for the first health: a lost agent has a few seconds to come back.
 const FIRST_RESULT: Duration = Duration::from_secs(1);
 
 /// Starts an agent and runs it to its end.
@@ -62,19 +62,20 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     }
 
     if config.realtime {
-        // Only now: threads made before this keep their ordinary priority, and those made later do not inherit it.
+        // Only now: threads that were made before keep their ordinary priority, and later ones do not inherit it.
         xdp::ask_realtime(xdp::Role::Loop);
     }
     let engine = Recorded::new(Engine::new(identity(&config, &state, seed)), recorder);
     let tuning = config.profile.tuning();
-    // A server that comes back with a service that fails is not to be routed until that is found: at first its row says "unknown".
+    // A server that comes back with a failing service must not get clients until that is found: at first its row says
+    // "unknown".
     service.known(FIRST_RESULT.min(config.service.timeout)).await;
     let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys, service };
     let turn = Turn::new(engine, rooms, tuning.pulse_every).context("cannot make a timer")?;
     Ok(turn.run(kept.map(|k| k.buddies), &mut signals, &plan(&config, worker, askers)).await)
 }
 
-/// What a signal will set going. Clients are waited for where they would be sent elsewhere, and where it is known at which port they are.
+/// What a signal will start. Clients are waited for if they would be sent elsewhere, and if their port is known.
 fn plan(config: &AgentConfig, worker: Handle, askers: Askers) -> Plan {
     match config.on_stop {
         OnStop::Leave => Plan { leave: true, drain: config.route_port.zip(config.drain), worker, askers },
@@ -82,7 +83,7 @@ fn plan(config: &AgentConfig, worker: Handle, askers: Askers) -> Plan {
     }
 }
 
-/// Opens the flight recorder, if one is asked for.
+/// Opens the flight recorder, if it is configured.
 fn recorder(config: &AgentConfig) -> Result<Option<Recorder>, record::Error> {
     let Some(dir) = config.record.clone() else { return Ok(None) };
     let (server, pool) = (config.name.clone(), config.pool.clone());
@@ -150,7 +151,7 @@ const fn bpf_level(level: BpfLog) -> tracing::Level {
     }
 }
 
-/// HTTP runs on the worker: a slow scraper never delays a turn.
+/// HTTP runs on the worker, so that a slow scraper never delays a turn.
 async fn serve_http(addr: SocketAddr, board: watch::Receiver<Arc<Board>>, worker: &Handle) -> anyhow::Result<()> {
     let listener = worker.spawn(observe::listen(addr)).await.context("the HTTP listener broke off")??;
     worker.spawn(async move {
@@ -161,7 +162,7 @@ async fn serve_http(addr: SocketAddr, board: watch::Receiver<Arc<Board>>, worker
     Ok(())
 }
 
-/// So do agent-checks, and go on while the loop waits.
+/// Agent-checks run there too, and go on while the loop waits.
 async fn answer_agent_checks(addr: SocketAddr, check: AgentCheck, worker: &Handle) -> anyhow::Result<()> {
     let listener =
         worker.spawn(AgentCheck::listen(addr)).await.context("the listener for agent-checks broke off")??;

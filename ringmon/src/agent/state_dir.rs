@@ -1,13 +1,13 @@
 //! What an agent keeps on disk: who it is, its buddy list, and the pool's keys.
 //!
 //! ```text
-//! STATE_DIR/POOL/NAME/lock     held while an agent runs: two of one name on one machine would fight for one row
+//! STATE_DIR/POOL/NAME/lock     held while an agent runs: two with one name on a machine would fight for one row
 //! STATE_DIR/POOL/NAME/boot     the boot token, drawn once (R8)
 //! STATE_DIR/POOL/NAME/kept     buddy list and pool keys, mode 0600: for a start while the database is away
 //! ```
 //!
-//! `kept` is one line of JSON behind a line with its SipHash, written to a temporary file, synced and renamed: a reader
-//! finds the old one or the new one, and a torn or edited one is told apart and not used.
+//! `kept` is one line of JSON after a line with its SipHash, written to a temporary file, synced and renamed. A reader
+//! finds the old one or the new one, and notices and ignores a torn or edited one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -21,15 +21,15 @@ use serde::{Deserialize, Serialize};
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::{BootToken, PoolKey};
 
-/// What could not be done with the state directory.
+/// What failed with the state directory.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing was changed.
     #[error("cannot make the state directory {path}: {source} (choose another with --state-dir)")]
     Make {
-        /// Which.
+        /// The directory.
         path: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: io::Error,
     },
     /// Nothing was changed.
@@ -41,17 +41,17 @@ pub enum Error {
     /// The old content is still there.
     #[error("cannot write {path}: {source}")]
     Write {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: io::Error,
     },
     /// Nothing was changed.
     #[error("cannot read {path}: {source}")]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: io::Error,
     },
 }
@@ -59,9 +59,9 @@ pub enum Error {
 /// What is kept for a start without a database.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
-    /// Own place and both buddies.
+    /// The server's own place and both buddies.
     pub buddies: BuddyList,
-    /// The pool's keys, first the one in use.
+    /// The pool's keys, the one in use first.
     pub keys: Vec<PoolKey>,
 }
 
@@ -72,10 +72,9 @@ struct KeptOnDisk {
     keys: Vec<(u8, [u8; 16])>,
 }
 
-/// The format of `kept` this agent writes and reads.
+/// The format of `kept` that this agent writes and reads.
 const FORMAT: u32 = 1;
 
-/// An agent's state directory, locked.
 #[derive(Debug)]
 pub struct StateDir {
     dir: PathBuf,
@@ -84,7 +83,7 @@ pub struct StateDir {
 }
 
 impl StateDir {
-    /// Makes the directory if it is not there, locks it, and reads or draws the boot token.
+    /// Makes the directory if it is missing, locks it, and reads the boot token or makes one.
     ///
     /// # Errors
     /// See [`Error`].
@@ -107,7 +106,7 @@ impl StateDir {
         &self.boot
     }
 
-    /// What was kept; `None` if nothing was, or if it is not sound (which is logged).
+    /// What was kept; `None` if nothing was, or if it is damaged (which is logged).
     #[must_use]
     pub fn kept(&self) -> Option<Kept> {
         let path = self.dir.join("kept");
@@ -126,16 +125,17 @@ impl StateDir {
         kept
     }
 
-    /// Keeps this, instead of what was kept before.
+    /// Keeps this, and replaces what was kept before.
     ///
     /// # Errors
-    /// [`Error::Write`]; what was kept before is still there.
+    /// [`Error::Write`]: what was kept before is still there.
     pub fn keep(&self, kept: &Kept) -> Result<(), Error> {
         write_whole(&self.dir, "kept", &format(kept))
     }
 }
 
-/// A name as a file's: everything but letters, digits, `-`, `_` and `.` is written as `%XX`, and so is a leading dot.
+/// Makes a file's name from a name: everything but letters, digits, `-`, `_` and `.` becomes `%XX`, and so does a
+/// leading dot.
 fn file_name(name: &str) -> String {
     let plain = |i: usize, b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || (b == b'.' && i > 0);
     name.bytes()

@@ -1,4 +1,5 @@
-//! Carries table operations to the store and their ends back, off the event loop: the database is never on the detection path.
+//! Takes table operations to the store and brings their results back, off the event loop: the database is never on the
+//! detection path.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use ringmon_core::engine::{TableDone, TableFailure};
 use ringmon_core::evidence::Silence;
 use ringmon_core::op::TableOp;
 
-/// The longest an operation may take before its answer is no longer waited for: longer than the store's own limits.
+/// How long an operation's answer is waited for: longer than the store's own limits.
 const GIVE_UP: Duration = Duration::from_secs(10);
 
 /// The way to the table. Clones share one store.
@@ -28,12 +29,12 @@ pub struct Table {
 struct Shared {
     url: DatabaseUrl,
     pool: String,
-    /// Opened at the first operation that finds the database there.
+    /// Opened by the first operation that finds the database there.
     store: Mutex<Option<Store>>,
 }
 
 impl Table {
-    /// Operations run on `worker`; their ends come out of the receiver.
+    /// Operations run on `worker`; their results come out of the receiver.
     #[must_use]
     pub fn new(url: DatabaseUrl, pool: String, worker: Handle) -> (Self, mpsc::UnboundedReceiver<TableDone>) {
         let (done, ends) = mpsc::unbounded_channel();
@@ -41,7 +42,7 @@ impl Table {
         (Self { shared, done, worker }, ends)
     }
 
-    /// The store, opened now if it was not yet.
+    /// The store. If it is not open yet, this opens it.
     ///
     /// # Errors
     /// As [`Store::open`]; the next call tries again.
@@ -49,7 +50,7 @@ impl Table {
         self.shared.store().await
     }
 
-    /// Begins an operation. Its silences are checked against `readings` at the last moment (R7).
+    /// Starts an operation. Its silences are checked against `readings` at the last moment (R7).
     pub fn begin(&self, ticket: u64, op: TableOp, readings: Arc<dyn Readings>) {
         let (shared, done) = (Arc::clone(&self.shared), self.done.clone());
         self.worker.spawn(async move {
@@ -63,7 +64,7 @@ impl Table {
                     (Err(TableFailure { cause, transient: true, readable: false }), TableSnapshot::default())
                 }
             };
-            // The receiver is gone only when the agent ends; then nobody wants to know.
+            // The receiver is gone only when the agent ends. Then nobody needs the result.
             let _ = done.send(TableDone { ticket, result, snapshot, took: began.elapsed() });
         });
     }

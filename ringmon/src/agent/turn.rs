@@ -40,24 +40,24 @@ use ringmon_core::{Event, EventBody, Notice, PoolKey, Time};
 
 /// An agent that wakes this much after its time was not running: its evidence of that span counts for nothing.
 const LATE: Duration = Duration::from_millis(50);
-/// A clean shutdown is over after this, whatever the database does.
+/// A clean shutdown ends after this time, whatever the database does.
 const STOP_WITHIN: Duration = Duration::from_millis(1800);
-/// The last notices have this long to be acknowledged; who does not get one finds out by itself.
+/// The last notices have this long to be acknowledged. A server that gets none finds out by itself.
 const SETTLE_WITHIN: Duration = Duration::from_millis(100);
-/// The board is written every so many pulses.
+/// The board is published after this many pulses.
 const BOARD_EVERY: u32 = 5;
 
 /// The rooms that one loop joins.
 pub struct Rooms {
-    /// Evidence.
+    /// Sends probes and has the evidence.
     pub datapath: Box<dyn Datapath>,
-    /// The server table.
+    /// Starts table operations.
     pub table: Table,
-    /// Ends of table operations.
+    /// Results of table operations.
     pub ends: mpsc::UnboundedReceiver<TableDone>,
-    /// Other agents.
+    /// To and from other agents and routers.
     pub notices: Notices,
-    /// Where transitions are told, if anywhere beside the log.
+    /// The event log, if there is one besides the log.
     pub events: Option<EventLog>,
     /// What is kept on disk.
     pub state: StateDir,
@@ -69,7 +69,7 @@ pub struct Rooms {
     pub service: Service,
 }
 
-/// One agent, running.
+/// A running agent.
 pub struct Turn {
     engine: Recorded,
     rooms: Rooms,
@@ -89,7 +89,6 @@ pub struct Turn {
     stopped: Option<Stopped>,
 }
 
-/// What ended a wait.
 enum Woke {
     Changed(Vec<WatchId>),
     Table(Option<Box<TableDone>>),
@@ -132,7 +131,7 @@ impl Turn {
         loop {
             if let Some(stopped) = self.stopped.take() {
                 self.show(clock::now());
-                // The buddies are to hear of it from us, not from a pulse that is gone.
+                // The buddies must hear of it from this agent, not from a missing pulse.
                 let _ = tokio::time::timeout(SETTLE_WITHIN, self.rooms.notices.settle()).await;
                 self.rooms.service.stop().await;
                 return stopped;
@@ -199,7 +198,7 @@ impl Turn {
         }
     }
 
-    /// The regular look at everything, and after it the pulse: a loop that hangs anywhere in here is seen by the buddies.
+    /// The regular look at everything, and after it the pulse. If the loop hangs anywhere in here, the buddies notice.
     fn pulse_turn(&mut self, now: Time) {
         if let Some(slept) = self.sleep.slept() {
             tracing::warn!("this machine slept for {:.1} s: its evidence of that time is void", slept.as_secs_f64());
@@ -257,7 +256,7 @@ impl Turn {
         }
     }
 
-    /// The first signal takes this server out of the routes, if it is in any; the next one does not wait for that.
+    /// The first signal takes this server out of the routes, if it is in any. The next one does not wait for that.
     fn signalled(&mut self, now: Time, plan: &Plan) {
         let Some((port, limit)) = plan.drain.filter(|_| self.draining.is_none() && self.stop_by.is_none()) else {
             return self.stop(now, plan.leave);
@@ -321,7 +320,7 @@ impl Turn {
         }
     }
 
-    /// A watch that cannot begin is as good as no watch: it has no reading, so nothing is concluded from it, and it is logged.
+    /// A watch that cannot begin is like no watch: it has no reading, so nothing follows from it, and it is logged.
     fn watch(&mut self, _now: Time, spec: WatchSpec) {
         match self.rooms.datapath.watch(&spec) {
             Ok(()) => {
@@ -333,7 +332,7 @@ impl Turn {
 
     fn tell(&mut self, mut event: Event) {
         self.told = true;
-        // The engine knows that the service fails, and need not know why.
+        // The engine knows that the service fails. It need not know why.
         if let EventBody::Service(service) = &mut event.body
             && service.health == Some(Health::Failing)
             && let Some((check, why)) = self.rooms.service.failing()

@@ -1,4 +1,4 @@
-//! The commands. Names are a contract: others script against them.
+//! The commands. Their names are a contract: users script against them.
 
 mod flags;
 mod pool;
@@ -19,7 +19,7 @@ use ringmon_core::row::Quorum;
 pub use route::RouteCommand;
 use route::{DrainArgs, ROUTER_EXAMPLES, RouterFlags};
 
-/// What stands under `ringmon --help`.
+/// The end of `ringmon --help`.
 const EXAMPLES: &str = "\
 Examples:
   ringmon init --database-url mysql://ringmon@db.example/ringmon --pool web
@@ -29,21 +29,23 @@ Examples:
   ringmon pool set --pool web quorum=single agent_timeout=5s
   ringmon pool rotate-key --pool web
 
-Every option can also be said in the configuration file (as pool, database_url, ...) and in the
-environment (RINGMON_POOL, RINGMON_DATABASE_URL). Flags outweigh the environment, the environment the file.
+Every option can also be given in the configuration file (as pool, database_url, ...) and in the
+environment (RINGMON_POOL, RINGMON_DATABASE_URL). Flags win over the environment, the environment over the file.
 Passwords come from a file (--database-password-file) or from RINGMON_DATABASE_PASSWORD.
 
-Exit codes: 0 ok, 1 not healthy, 2 usage, 65 damaged data, 69 unavailable, 70 unexpected, 77 no permission, 78 configuration.";
+Exit codes: 0 ok, 1 not healthy, 2 usage, 65 damaged data, 69 unavailable, 70 unexpected, 77 no permission,
+78 configuration.";
 
-/// Failure detection for server pools: each server probes its two buddies on a ring, in the kernel, and the pool's table
-/// loses a dead one within a fraction of a second.
+/// Failure detection for server pools: each server probes its two buddies on a ring, in the kernel, and the pool's
+/// table loses a dead server within a fraction of a second.
 #[derive(Debug, Parser)]
 #[command(name = "ringmon", version, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
-    /// Read this configuration file [default: /etc/ringmon/ringmon.toml, if it is there]
+    /// Read this configuration file [default: /etc/ringmon/ringmon.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Log to stderr from this level on: error, warn, info, debug, trace, or a filter like ringmon=debug [default: info]
+    /// Log to stderr from this level on: error, warn, info, debug, trace, or a filter like ringmon=debug [default:
+    /// info]
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log: Option<String>,
     #[command(subcommand)]
@@ -53,19 +55,20 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make the tables, the pool and its key; what is there is left as it is
+    /// Make the tables, the pool and its key; what exists stays as it is
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArgs),
     /// Watch this server's two buddies, and be watched
     ///
-    /// Joins the pool's ring at a random place, probes both buddies, and takes those out of the table who fell silent. Needs
-    /// root, or the capabilities BPF, NET_ADMIN, NET_RAW and PERFMON. SIGTERM makes it leave the ring and end: the routes
-    /// first, if it was told its --route-port. docs/service.md has what checks of the service do, and what a clean shutdown does.
+    /// Joins the pool's ring at a random place, probes both buddies, and removes servers that no longer answer. Needs
+    /// root, or the capabilities BPF, NET_ADMIN, NET_RAW and PERFMON. SIGTERM makes it leave the ring and end; if it
+    /// was told its --route-port, it leaves the routes first. docs/service.md says what checks of the service do, and
+    /// what a clean shutdown does.
     #[command(after_help = AGENT_EXAMPLES)]
     Agent(Box<AgentFlags>),
     /// What the agent on this server sees: its buddies, its watches, the database
     ///
-    /// Exit code 1 if it is not a member of its ring just now, 69 if no agent answers.
+    /// Exit code 1 if it is not a member of its ring now, 69 if no agent answers.
     Status(StatusArgs),
     /// The ring, as the table has it
     #[command(subcommand)]
@@ -74,8 +77,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Take a server out of the ring; its two buddies become each other's
     ///
-    /// Whether it lives or not. Its agent, if there is one, notices and stays out until it is started again. A server that is shut
-    /// down cleanly leaves by itself.
+    /// It does not matter whether the server lives. Its agent, if it has one, notices and stays out until it is started
+    /// again. A server that is shut down cleanly leaves by itself.
     #[command(visible_alias = "remove")]
     Leave {
         /// Which server
@@ -85,38 +88,39 @@ pub enum Command {
     },
     /// Send no new clients to a server; it stays on the ring
     ///
-    /// Routers take it out within a moment; connections that are there go on. A restart of its agent does not end it.
+    /// Routers take it out within a moment; open connections go on. A restart of its agent does not end the drain.
     Drain(DrainArgs),
-    /// Send clients to it again
+    /// Send clients to the server again
     Undrain {
         /// Which server
         name: String,
         #[command(flatten)]
         pool: PoolFlags,
     },
-    /// Keep routing servers in step with the pool: HAProxy, Envoy, Prometheus, nginx or anything else by a template, a hook
+    /// Keep routing servers in step with the pool: HAProxy, Envoy, Prometheus, nginx or anything else by a template, a
+    /// hook
     ///
-    /// Reads the table only, from the database or its replicas, is told by the agents of every change, and needs no privileges. While no
-    /// database answers, the routes stay as they are.
+    /// Only reads the table, from the database or its replicas; the agents tell it of every change; it needs no
+    /// privileges. While no database answers, the routes stay as they are.
     #[command(after_help = ROUTER_EXAMPLES)]
     Router(Box<RouterFlags>),
-    /// To which servers clients may go: for scripts and clients; reads only
+    /// Which servers clients may go to: for scripts and clients; only reads
     #[command(subcommand)]
     Route(RouteCommand),
-    /// Pools, their rules, which no agent can weaken, and their keys
+    /// Pools, their rules (which no agent can weaken) and their keys
     #[command(subcommand)]
     Pool(PoolCommand),
-    /// Live through a failure with thousands of simulated servers
+    /// Simulate a failure with thousands of servers
     ///
-    /// The real decision core runs under a virtual clock with a virtual network and table; needs no privileges and touches
-    /// nothing. Exit code 1 if an outcome is not the one that is right for the scenario.
+    /// The real decision core runs with a simulated clock, network and table. It needs no privileges and touches
+    /// nothing. Exit code 1 if an outcome is not the right one for the scenario.
     #[command(after_help = SIM_EXAMPLES)]
     Sim(SimArgs),
     /// What a recorded agent decided, and why
     ///
-    /// An agent that is started with --record writes down everything its decision core is told. This runs the core on it again
-    /// and prints each decision with its evidence, in the order of time. Needs no agent, no database and no privileges. Several
-    /// files are one recording; a folder is all recordings in it, which must be of one server.
+    /// An agent that is started with --record writes down everything that its decision core is told. This runs the core
+    /// on it again and prints each decision with its evidence, in the order of time. It needs no agent, no database and
+    /// no privileges. Several files are one recording; a folder is all recordings in it, which must be of one server.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
     /// The configuration, from all layers together
@@ -135,7 +139,7 @@ Examples:
   ringmon agent --pool web --interface eth0
   ringmon agent --pool web --address 10.0.0.7 --profile fast --events /var/log/ringmon.jsonl
   ringmon agent --pool web --route-port 80 --check http://127.0.0.1/healthz --drain 30s
-  RINGMON_MODE=observe ringmon agent --pool web      look and tell, remove nobody";
+  RINGMON_MODE=observe ringmon agent --pool web      watch and report, remove no server";
 
 const SIM_EXAMPLES: &str = "\
 Examples:
@@ -154,7 +158,7 @@ const REPLAY_EXAMPLES: &str = "\
 Examples:
   ringmon agent --pool web --record /var/lib/ringmon/flight      record, at most 64 MiB of it (--record-limit)
   ringmon replay /var/lib/ringmon/flight                         every decision, from the oldest file on
-  ringmon replay /var/lib/ringmon/flight --why n3                why was n3 removed? The chain that led to it, and in words
+  ringmon replay /var/lib/ringmon/flight --why n3                why was n3 removed? What led to it, and in words
   ringmon replay n1-*.rec --from 11:03:00 --until 11:04:00       a minute of the recording's day, in UTC
   ringmon replay n1-*.rec --check                                does this version come to the same decisions?
   ringmon replay n1-*.rec --json | jq 'select(.what == \"down\")'
@@ -162,9 +166,9 @@ Examples:
 Each line has the time, the milliseconds since the first line, what happened, to whom, and from what evidence.
 `asks` and `table` are operations on the server table: what was asked for, and what they saw and came to.
 
-Exit codes: 0 ok (a file that ends within its last record, as after a kill, is mentioned and no error), 1 --check found another
-outcome or --why nothing to tell, 2 usage, 65 a damaged file or none of ringmon's (what can be is replayed), 78 recorded
-by another version in a form that this one cannot read.";
+Exit codes: 0 ok (a file that ends within its last record, as after a kill, is mentioned and no error),
+1 --check found another outcome or --why nothing to tell, 2 usage, 65 a damaged file or none of ringmon's
+(what can be is replayed), 78 recorded by another version in a form that this one cannot read.";
 
 /// `replay`
 #[derive(Clone, Debug, Args)]
@@ -178,13 +182,13 @@ pub struct ReplayArgs {
     /// From this moment on, in UTC: 2026-11-25T11:03:04.5Z, or 11:03:04.5 on the day the recording begins
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
-    /// And until this one
+    /// Up to this moment
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// And what was only read from the table
+    /// Also show what was only read from the table
     #[arg(long)]
     pub all: bool,
-    /// Exit with 1 if the core does not say exactly what it said then, and tell where they part
+    /// Exit with 1 if the core does not say exactly what it said then, and print where they differ
     #[arg(long)]
     pub check: bool,
     /// One JSON line a decision
@@ -274,12 +278,12 @@ pub struct EventsArgs {
     /// How many of the newest events
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: u32,
-    /// Go on with those that come, until interrupted
+    /// Go on with new events, until interrupted
     #[arg(long, short)]
     pub follow: bool,
-    /// Show nothing, and forget those that are older than this, like 30d, 12h or 90m: at least an hour
+    /// Show nothing, and delete events that are older than this, like 30d, 12h or 90m: at least an hour
     ///
-    /// A thousand at a time, so that nobody waits for it. Run it by a timer: ringmon itself forgets nothing.
+    /// A thousand at a time, so that nobody waits for it. Run it from a timer: ringmon itself deletes nothing.
     #[arg(long, value_name = "SPAN", value_parser = span::at_least_an_hour, conflicts_with_all = ["limit", "follow", "json"])]
     pub keep: Option<Duration>,
     /// One JSON line each
@@ -296,9 +300,9 @@ pub enum RingCommand {
     Check(TableArgs),
     /// Make one whole ring of all rows again, after somebody wrote links by hand
     ///
-    /// Changes links in one transaction, as few as need be, and drops nobody: servers that link to each other both ways stay
-    /// neighbours. Agents may go on running; those concerned are told. Exit code 1 if something is left that links cannot
-    /// mend, and with --dry-run if there is something to mend.
+    /// Changes as few links as possible, in one transaction, and deletes no server: servers that link to each other
+    /// both ways stay neighbours. Agents may go on running; the ones with new links are told. Exit code 1 if something
+    /// is left that links cannot mend, and with --dry-run if there is something to mend.
     Repair {
         /// Say what would change, and write nothing
         #[arg(long)]

@@ -7,7 +7,7 @@ use super::exit::Verdict;
 use super::out;
 use crate::config::{Key, Machine, Typed};
 
-/// Checks or shows what all layers say together.
+/// Checks or shows the result of all layers.
 pub fn run(typed: &Typed, command: &ConfigCommand) -> anyhow::Result<Verdict> {
     match *command {
         ConfigCommand::Check(_) => check(typed)?,
@@ -38,7 +38,7 @@ fn as_json(typed: &Typed, origin: bool) -> Value {
     Value::Object(Key::ALL.iter().map(|&key| (key.name().to_owned(), entry(key))).collect::<Map<_, _>>())
 }
 
-/// TOML that could be a configuration file; what nobody said is a comment.
+/// TOML that could be a configuration file. A value that nobody set is a comment.
 fn as_text(typed: &Typed, origin: bool) -> String {
     let mut text = String::new();
     for &key in Key::ALL.iter() {

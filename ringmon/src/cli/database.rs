@@ -11,12 +11,12 @@ use ringmon_core::{Outcome, TableSnapshot};
 /// Runs a command's future to its end.
 ///
 /// # Errors
-/// The command's own; the runtime's, if it cannot be built.
+/// The command's own error; or the runtime's, if it cannot be built.
 pub fn wait<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
 }
 
-/// Opens the pool that is meant.
+/// Opens the configured pool.
 ///
 /// # Errors
 /// The configuration's or the database's.
@@ -34,12 +34,12 @@ pub async fn run(store: &Store, op: &TableOp) -> anyhow::Result<(Outcome, TableS
     Ok((result?, seen))
 }
 
-/// What an operation came to that should have come to something else: somebody else was at it.
+/// The error for an outcome that should have been another one: somebody else changed the table.
 pub fn unexpected(outcome: &Outcome) -> anyhow::Error {
     Error::Unavailable(format!("the table changed under this command ({outcome:?}); try again")).into()
 }
 
-/// Who an event says it was.
+/// The name in events that an operator causes.
 pub fn operator() -> String {
     let host = Machine::this().map(|machine| machine.hostname).unwrap_or_default();
     format!("operator on {host}")

@@ -1,4 +1,4 @@
-//! `ringmon drain|undrain NAME`: no new clients for a server that stays on the ring, and clients again.
+//! `ringmon drain|undrain NAME`: no new clients for a server that stays on the ring; and clients again.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use crate::config::{Machine, Typed, parse};
 use ringmon_core::op::TableOp;
 use ringmon_core::{NoticeBody, Outcome, ServerRow};
 
-/// How often it is looked who is still connected.
+/// How often it looks who is still connected.
 const EVERY: Duration = Duration::from_millis(200);
 /// Routers that no notice reached look every second.
 const ROUTERS: Duration = Duration::from_secs(2);
 
-/// Writes it, tells the server's agent, who tells the routers, and waits if asked to.
+/// Writes the row, tells the server's agent, which tells the routers, and waits if asked to.
 pub fn run(typed: &Typed, name: &str, draining: bool, wait: Option<Duration>) -> anyhow::Result<Verdict> {
     parse::name(name).map_err(|problem| Error::Usage(format!("{name:?} is no server's name: {problem}")))?;
     database::wait(async {
@@ -46,7 +46,7 @@ pub fn run(typed: &Typed, name: &str, draining: bool, wait: Option<Duration>) ->
     })
 }
 
-/// Waits until nobody is connected to the server's port; where that cannot be seen, for as long as asked.
+/// Waits until nobody is connected to the server's port. Where that cannot be seen, it waits for the whole time.
 async fn emptied(row: &ServerRow, wait: Duration) -> anyhow::Result<Verdict> {
     let begun = Instant::now();
     let Some(port) = row.route_port.filter(|_| is_here(row)) else {

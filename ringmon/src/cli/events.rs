@@ -15,17 +15,17 @@ use ringmon_core::DbTime;
 const EVERY: Duration = Duration::from_millis(500);
 /// How often `--keep` says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-/// How many events `--follow` fetches at a time.
+/// How many events `--follow` reads at a time.
 const BATCH: u32 = 500;
 
-/// Prints the newest events, and with `follow` those that come, until interrupted.
+/// Prints the newest events, and with `follow` the following ones, until interrupted.
 pub fn run(typed: &Typed, limit: u32, follow: bool, json: bool) -> anyhow::Result<Verdict> {
     database::wait(async {
         let store = database::open(typed).await?;
         let mut batch = store.events(Events::Newest(limit)).await?;
         let mut last = batch.last().map(|event| event.stored.id);
         if last.is_none() && follow {
-            // Nothing was asked to be shown: begin behind the newest that is there.
+            // Nothing is to be shown at first: begin after the newest event.
             last = store.events(Events::Newest(1)).await?.last().map(|event| event.stored.id);
         }
         loop {
@@ -49,7 +49,7 @@ pub fn run(typed: &Typed, limit: u32, follow: bool, json: bool) -> anyhow::Resul
     })
 }
 
-/// Forgets events that are older than this.
+/// Deletes events that are older than this.
 pub fn keep(typed: &Typed, keep: Duration) -> anyhow::Result<Verdict> {
     database::wait(async {
         let store = database::open(typed).await?;
@@ -67,12 +67,12 @@ pub fn keep(typed: &Typed, keep: Duration) -> anyhow::Result<Verdict> {
     })
 }
 
-/// A moment of the database's clock as RFC 3339 in UTC, with microseconds.
+/// A time of the database's clock as RFC 3339 in UTC, with microseconds.
 fn moment(at: DbTime) -> String {
     Timestamp::from_microsecond(at.as_us()).map_or_else(|_| at.to_string(), |at| format!("{at:.6}"))
 }
 
-/// The same field names as in an agent's event log.
+/// With the same field names as in an agent's event log.
 fn as_json(past: &PastEvent) -> Value {
     let event = &past.stored;
     json!({

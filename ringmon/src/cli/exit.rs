@@ -9,13 +9,13 @@ use crate::{config, datapath, notice, observe, record, store};
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Done, and well.
+    /// It is done, and what it found is well.
     Ok,
-    /// Done, and what was found is not well.
+    /// It is done, and what it found is not well.
     NotHealthy,
-    /// What was asked for could not be done now.
+    /// It could not be done now.
     Unavailable,
-    /// What was asked for contradicts the pool.
+    /// It contradicts the pool.
     Configuration,
 }
 
@@ -49,16 +49,16 @@ pub enum Error {
     /// A mistake on the command line that clap cannot know of.
     #[error("{0}")]
     Usage(String),
-    /// What the command is about is not there; nothing was changed.
+    /// What the command is about does not exist; nothing was changed.
     #[error("{0}")]
     NotThere(String),
-    /// Something this command asks does not answer.
+    /// Something that the command asks does not answer.
     #[error("{0}")]
     Unavailable(String),
-    /// A file is damaged, or another one than it should be.
+    /// A file is damaged, or not the right one.
     #[error("{0}")]
     Damaged(String),
-    /// A file is of another version of ringmon, which this one cannot read.
+    /// A file comes from another version of ringmon, and this one cannot read it.
     #[error("{0}")]
     OtherVersion(String),
     /// Whoever read the standard output went away: no error.

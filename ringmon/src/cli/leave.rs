@@ -9,15 +9,16 @@ use ringmon_core::op::TableOp;
 use ringmon_core::row::{Address, Side};
 use ringmon_core::{Lookup, NoticeBody, Outcome, ServerRow, TableSnapshot};
 
-/// Takes a server out of the ring on an operator's word; its two buddies become each other's.
+/// Removes a server from the ring on an operator's word. Its two buddies become each other's buddies.
 ///
-/// A word that cannot be a name is not looked for: MySQL's collations take `"a "` for `"a"`, and would find another server.
+/// A word that cannot be a name is not looked for: MySQL's collations treat `"a "` as `"a"`, and would find another
+/// server.
 pub fn run(typed: &Typed, name: &str) -> anyhow::Result<Verdict> {
     parse::name(name).map_err(|problem| Error::Usage(format!("{name:?} is no server's name: {problem}")))?;
     database::wait(async {
         let store = database::open(typed).await?;
         let row = find(&store, name).await?;
-        // Its buddies as they are now: those who are to hear of it.
+        // Its current buddies, which have to be told.
         let (_, seen) = database::run(&store, &TableOp::View { me: row.id, known: Vec::new() }).await?;
         let leave = TableOp::Leave { id: row.id, incarnation: None, by: database::operator() };
         let (outcome, _) = database::run(&store, &leave).await?;
@@ -33,9 +34,9 @@ pub fn run(typed: &Typed, name: &str) -> anyhow::Result<Verdict> {
     })
 }
 
-/// The server of this name.
+/// The server with this name.
 pub async fn find(store: &Store, name: &str) -> anyhow::Result<ServerRow> {
-    // Nobody has this address: only the name is looked for, and its cost does not grow with the ring.
+    // No server has this address, so only the name is looked for, and the cost does not grow with the ring.
     let nowhere = Address::V4(core::net::Ipv4Addr::UNSPECIFIED);
     let find = TableOp::FindSelf { name: name.to_owned(), address: nowhere };
     let (_, seen) = database::run(store, &find).await?;

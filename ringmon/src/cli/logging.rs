@@ -6,13 +6,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Error, Key, Problem, Typed};
 
-/// Under which the datapath tells what the BPF programs said.
+/// The target under which the datapath logs the lines of the BPF programs.
 const TARGET: &str = "ringmon::bpf";
 
-/// Starts the log at the level that was asked for.
+/// Starts the log at the configured level.
 ///
 /// # Errors
-/// The level means nothing.
+/// The level is unknown.
 pub fn start(typed: &Typed) -> anyhow::Result<()> {
     let Some(word) = typed.get(Key::Log) else { return Ok(()) };
     let programs = typed.get(Key::BpfLog).map_or("off", |word| word.text.as_str());
@@ -31,8 +31,8 @@ pub fn start(typed: &Typed) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A level is meant for ringmon; what it is built on speaks up from warnings on, but for the crate that warns of every kernel newer
-/// than itself. Lines of the BPF programs that were asked for are shown, whatever is asked of the rest.
+/// A level is meant for ringmon. Other crates log only warnings and errors, except for the crate that warns of every
+/// kernel that is newer than itself. Lines of the BPF programs that were asked for are shown, whatever the level is.
 fn filter(text: &str, programs: &str) -> Option<EnvFilter> {
     let levels = ["error", "warn", "info", "debug", "trace", "off"];
     let known = levels.contains(&text);
@@ -44,7 +44,7 @@ fn filter(text: &str, programs: &str) -> Option<EnvFilter> {
     } else {
         text.to_owned()
     };
-    // A word that is no level is told of where the configuration is read.
+    // An unknown level is reported where the configuration is read.
     if levels.contains(&programs) && programs != "off" && text != "off" {
         wanted = format!("{wanted},{TARGET}={programs}");
     }

@@ -1,7 +1,8 @@
-//! What a person types, and what it is answered with.
+//! What a person types, and how it is answered.
 //!
-//! Exit codes: 0 done and well; 1 an honest "not healthy" or "not there"; 2 usage; 65 damaged data (a recording); 69 unavailable (the database, or the local agent);
-//! 70 anything unexpected; 77 permission; 78 configuration. `exit` maps every room's errors to them.
+//! Exit codes: 0 done and well; 1 an honest "not healthy" or "not there"; 2 usage; 65 damaged data (a recording); 69
+//! unavailable (the database, or the local agent); 70 anything unexpected; 77 permission; 78 configuration. `exit` maps
+//! every room's errors to them.
 
 mod agent;
 mod args;
@@ -33,7 +34,7 @@ use crate::config::{Loaded, Sources};
 use args::{Cli, Command, EventsArgs, PoolCommand, RingCommand, RouteCommand};
 use exit::Verdict;
 
-/// Everything the binary does.
+/// Everything that the binary does.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -43,9 +44,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Reads the layers, starts the log and does what was asked for.
+/// Reads the layers, starts the log and runs the command.
 fn run(cli: Cli) -> anyhow::Result<Verdict> {
-    // Before anything secret is read. A simulation opens no database, and counts its own memory anew, which it may not do afterwards.
+    // Before anything secret is read. A simulation opens no database, and it resets the count of its own memory, which
+    // it may not do afterwards.
     let dumps = if matches!(cli.command, Command::Sim(_)) { Ok(()) } else { dumps::forbid() };
     let Loaded { typed, mut warnings } = crate::config::load(&Sources::of_process(cli.config.clone(), cli.typed()))?;
     logging::start(&typed)?;

@@ -7,7 +7,7 @@ use super::exit::Error;
 /// Prints a line and flushes it.
 ///
 /// # Errors
-/// [`Error::OutputClosed`] if nobody reads any more (`| head`), else the operating system's error.
+/// [`Error::OutputClosed`] if nobody reads any more (`| head`); otherwise the operating system's error.
 pub fn line(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -25,7 +25,7 @@ pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }
 
-/// A table in the house style.
+/// A table in the style of all commands.
 pub fn table(header: &[&str]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING).set_header(header);

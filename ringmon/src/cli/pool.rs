@@ -80,7 +80,7 @@ pub fn show(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     })
 }
 
-/// Changes rules; agents learn of it when they read the pool's row again.
+/// Changes rules. Agents learn of it when they read the pool's row again.
 pub fn set(typed: &Typed, settings: &[String], json: bool) -> anyhow::Result<Verdict> {
     let changes = set::changes(settings)?;
     database::wait(async {

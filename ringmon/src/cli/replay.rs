@@ -1,4 +1,4 @@
-//! `ringmon replay`: what a recorded agent decided, and from what.
+//! `ringmon replay`: what a recorded agent decided, and from what evidence.
 
 mod describe;
 mod files;
@@ -20,7 +20,7 @@ use filter::Span;
 use play::{Line, Note};
 use ringmon_sim::replay::Decisions;
 
-/// Replays the files and tells of them.
+/// Replays the files and prints the decisions.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<Verdict> {
     let (files, notes) = files::read(&args.files)?;
     let span = Span::of(args, files.first().map(|file| file.wall_us()))?;
@@ -47,12 +47,12 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Verdict> {
     }
 }
 
-/// Prints what is found, or keeps it for the answer to why.
+/// Prints what is found, or keeps it for `--why`.
 struct Teller<'a> {
     args: &'a ReplayArgs,
     span: Span,
     kept: Vec<Line>,
-    /// The wall clock at the first line that was printed.
+    /// The wall clock at the first printed line.
     before: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! `ringmon ring show|check|repair`: the ring as the table has it.
+//! `ringmon ring show|check|repair`: the ring in the table.
 
 mod repair;
 mod show;
@@ -27,12 +27,12 @@ pub(super) struct Ring {
 
 impl Ring {
     async fn read(store: &Store) -> anyhow::Result<Self> {
-        // Any reading brings the database's clock with it.
+        // Any read brings the database's clock with it.
         let (_, seen) = database::run(store, &TableOp::PickPlace { pick: 0 }).await?;
         Ok(Self { pool: store.pool_name().to_owned(), rows: store.servers().await?, now: seen.db_now })
     }
 
-    /// What is untidy; harmless.
+    /// What is untidy but harmless.
     fn remarks(&self) -> Vec<String> {
         let lifetime = law::VOTE_LIFETIME;
         ring::remarks(&self.rows, self.now, lifetime).iter().map(ToString::to_string).collect()
@@ -52,7 +52,7 @@ pub fn show(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     })
 }
 
-/// Says whether the ring is whole, and which rows say otherwise.
+/// Says whether the ring is whole; if not, names the rows.
 pub fn check(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     database::wait(async {
         let store = database::open(typed).await?;
@@ -61,7 +61,7 @@ pub fn check(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
                 let damages = ring::check(&ring.rows).iter().map(ToString::to_string).collect();
                 (ring.rows.len(), damages, ring.remarks())
             }
-            // A row that cannot even be read is damage, not a failure of this command.
+            // A row that cannot be read is damage, and no failure of this command.
             Err(error) => match error.downcast_ref::<store::Error>() {
                 Some(damaged @ store::Error::Damaged { .. }) => (0, vec![damaged.to_string()], Vec::new()),
                 Some(_) | None => return Err(error),

@@ -1,4 +1,4 @@
-//! `ringmon route list|pick|watch`: the routes for scripts and clients. Reads only.
+//! `ringmon route list|pick|watch`: the routes for scripts and clients. It only reads.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ pub fn list(typed: &Typed, plain: bool, json: bool) -> anyhow::Result<Verdict> {
     Ok(verdict(&routes))
 }
 
-/// Somebody at random.
+/// Random servers, by their weights.
 pub fn pick(typed: &Typed, count: u32, json: bool) -> anyhow::Result<Verdict> {
     let routes = look(typed)?;
     for _ in 0..count {
@@ -42,7 +42,7 @@ pub fn pick(typed: &Typed, count: u32, json: bool) -> anyhow::Result<Verdict> {
 pub fn watch(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     let config = config::sight(typed)?;
     database::wait(async {
-        // A pool that is not there is said at once, and not waited for.
+        // A missing pool is reported at once, and not waited for.
         let (first, _) = router::look(config.clone()).await?;
         let mut before = tell(&first, None, json)?;
         let mut following = router::follow(config, None);
@@ -87,7 +87,8 @@ fn verdict(routes: &Routes) -> Verdict {
 fn as_json(routes: &Routes) -> serde_json::Value {
     let server = |route: &Route| {
         json!({
-            "name": route.name, "id": route.id, "incarnation": route.incarnation, "address": route.address, "port": route.port,
+        "name": route.name, "id": route.id, "incarnation": route.incarnation, "address": route.address,
+            "port": route.port,
             "weight": route.weight, "standing": route.standing, "routed": route.standing.is_routed(),
         })
     };

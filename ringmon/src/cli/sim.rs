@@ -1,4 +1,4 @@
-//! `ringmon sim`: scenarios on simulated pools, and what came of them.
+//! `ringmon sim`: scenarios on simulated pools, and their results.
 
 mod outages;
 mod plot;
@@ -105,7 +105,7 @@ fn live(setup: Setup) -> Run {
     Run { setup, report, wall: began.elapsed(), peak_mb: peak_mb() }
 }
 
-/// How far it is, on a terminal.
+/// Shows on a terminal how far it is.
 #[derive(Default)]
 pub(super) struct Bar {
     shown: Option<Instant>,
@@ -128,7 +128,7 @@ impl Bar {
     }
 }
 
-/// The peak is counted anew from here on, where the kernel lets us: see `clear_refs` in proc(5).
+/// Starts the count of the peak again, where the kernel allows it: see `clear_refs` in proc(5).
 fn forget_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
@@ -143,7 +143,7 @@ fn ms(span: Duration) -> f64 {
     (span.as_secs_f64() * 1e4).round() / 10.0
 }
 
-/// Per server and second.
+/// For each server and second.
 fn rate(many: u64, run: &Run) -> f64 {
     let servers = u32::try_from(run.setup.servers).map_or(f64::MAX, f64::from);
     let many = u32::try_from(many / 1000).map_or(f64::MAX, f64::from) * 1000.0
@@ -171,7 +171,8 @@ fn as_json(run: &Run) -> Value {
         "detect_p50_ms": at(50), "detect_p99_ms": at(99), "detect_max_ms": at(100),
         "healed_ms": report.healed.map(ms), "removals": report.removals, "false_removals": report.false_removals.len(),
         "transactions": report.commits, "transactions_per_removal": per_removal(report),
-        "probes_per_server_s": rate(report.traffic.probes, run), "notices_per_server_s": rate(report.traffic.notices, run),
+        "probes_per_server_s": rate(report.traffic.probes, run),
+        "notices_per_server_s": rate(report.traffic.notices, run),
         "simulated_s": report.span.as_secs_f64(), "wall_s": run.wall.as_secs_f64(), "peak_rss_mb": run.peak_mb,
     })
 }
@@ -221,7 +222,8 @@ fn show(runs: &[Run], markdown: bool) -> anyhow::Result<()> {
         let (frame, statement) = (us(setup.latency), us(setup.statement));
         let loss = setup.loss_permille;
         out::line(&format!(
-            "\nseed {}; latency: a frame takes {frame}; loss: {loss} in 1000 frames; statement: {statement} (a transaction counts as one)",
+            "\nseed {}; latency: a frame takes {frame}; loss: {loss} in 1000 frames; \
+             statement: {statement} (a transaction counts as one)",
             setup.seed
         ))?;
     }

@@ -7,7 +7,7 @@ use super::exit::{Error, Verdict};
 use super::out;
 use crate::config::{Key, Typed};
 
-/// Shows what the local agent shows of itself; not healthy unless it is a member of its ring.
+/// Shows what the local agent shows of itself. It is "not healthy" unless the agent is a member of its ring.
 pub fn run(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     let Some(addr) = crate::config::http(typed)? else {
         let key = Key::Http;

@@ -12,8 +12,8 @@ use ringmon_core::{Incarnation, Notice, NoticeBody, ServerId, ServerRow};
 /// Longer than a notice takes to be acknowledged or given up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Sends each row's server its notice. Whatever does not arrive (this machine may not even reach the servers) is of no consequence: they find
-/// out by themselves within half a minute.
+/// Sends each row's server its notice. It does not matter if a notice does not arrive (this machine may not even reach
+/// the servers): they find out by themselves within half a minute.
 pub async fn tell(keys: &[PoolKey], letters: &[(&ServerRow, NoticeBody)]) {
     let mut sockets: BTreeMap<IpAddr, Notices> = BTreeMap::new();
     for &(row, body) in letters {

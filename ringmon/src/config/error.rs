@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, said so that a person can mend it.
+//! What is wrong with a configuration, said so that a person can correct it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,29 +11,29 @@ pub enum Error {
     /// The file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
-        /// Which file.
+        /// The configuration file.
         path: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: std::io::Error,
     },
     /// The file is no TOML.
     #[error("{path}, line {line}: {message}")]
     Syntax {
-        /// Which file.
+        /// The configuration file.
         path: PathBuf,
-        /// Which line.
+        /// Counted from 1.
         line: usize,
         /// What the parser says.
         message: String,
     },
-    /// A key nobody knows.
+    /// No such key exists.
     #[error("{origin}: unknown key \"{key}\"{}", Near(*near))]
     UnknownKey {
-        /// Where.
+        /// Where it was set.
         origin: Origin,
-        /// What was written.
+        /// As it was written.
         key: String,
-        /// What may have been meant.
+        /// The key that may have been meant.
         near: Option<&'static str>,
     },
     /// The password itself is in the file.
@@ -42,17 +42,17 @@ pub enum Error {
          database_password_file, or set RINGMON_DATABASE_PASSWORD"
     )]
     PasswordInFile {
-        /// Where.
+        /// Where it was set.
         origin: Origin,
     },
-    /// A list or a table where one value belongs.
+    /// A list or a table where a single value belongs.
     #[error("{origin}: {key} takes one value, not a {found}")]
     NotAValue {
-        /// Where.
+        /// Where it was set.
         origin: Origin,
-        /// Which key.
+        /// The key with the list or table.
         key: Key,
-        /// What is there.
+        /// What was found instead of a value.
         found: &'static str,
     },
     /// A key without which nothing works.
@@ -63,21 +63,21 @@ pub enum Error {
         Hint(hint)
     )]
     Missing {
-        /// Which key.
+        /// The missing key.
         key: Key,
-        /// Why it could not be found out.
+        /// Why its value could not be found out.
         hint: String,
     },
-    /// A value that means nothing.
+    /// A value that is unknown, or does not fit.
     #[error("{key} is {text:?} ({origin}): {problem}")]
     Bad {
-        /// Which key.
+        /// The key with this value.
         key: Key,
-        /// What was written.
+        /// As it was written.
         text: String,
-        /// Where.
+        /// Where it was set.
         origin: Origin,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         problem: Problem,
     },
     /// The interfaces of this machine cannot be listed.
@@ -107,29 +107,29 @@ impl Error {
 /// What is wrong with a value.
 #[derive(Debug)]
 pub enum Problem {
-    /// It is none of the words there are.
+    /// It is not one of the known words.
     NotOneOf {
-        /// The words.
+        /// The known words.
         allowed: Vec<&'static str>,
-        /// What may have been meant.
+        /// The word that may have been meant.
         near: Option<&'static str>,
     },
     /// It is no number, or too small, or too large.
     NotANumber {
-        /// The smallest.
+        /// The smallest allowed number.
         min: u64,
-        /// The largest.
+        /// The largest allowed number.
         max: u64,
     },
-    /// It has another form; what is expected, with an example.
+    /// It has another form. This is the expected one, with an example.
     NotA(&'static str),
-    /// It is no database's URL: what the store says.
+    /// It is no database's URL. This is what the store says.
     DatabaseUrl(Box<crate::store::Error>),
-    /// It cannot be so, or not together with another value: a sentence that says why.
+    /// It is not allowed, or not together with another value. This sentence says why.
     Unfit(String),
-    /// It does not fit this machine: why.
+    /// It does not fit this machine. This says why.
     Machine(String),
-    /// The file it names cannot be read.
+    /// The file that it names cannot be read.
     ReadFile(std::io::Error),
 }
 
@@ -142,7 +142,7 @@ impl fmt::Display for Problem {
             Self::NotANumber { min, max } => write!(f, "it must be a whole number from {min} to {max}"),
             Self::NotA(what) => write!(f, "it must be {what}"),
             Self::DatabaseUrl(why) => {
-                // The sentence around this one says already what it is about.
+                // The sentence around this one already says what it is about.
                 if let crate::store::Error::Url { reason } = why.as_ref() { f.write_str(reason) } else { why.fmt(f) }
             }
             Self::Machine(why) | Self::Unfit(why) => f.write_str(why),

@@ -1,4 +1,4 @@
-//! The keys a person can set, and what was typed for them.
+//! The keys that a person can set, and what was typed for them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,25 +7,25 @@ use std::sync::Arc;
 
 use super::url::redacted;
 
-/// Declares [`Key`] so that a key's name is written once.
+/// Declares [`Key`], so that a key's name is written only once.
 macro_rules! keys {
     ($($(#[doc = $doc:literal])* $variant:ident = $name:literal, $default:expr;)*) => {
-        /// Everything that can be set. In a file a key has this name, in the environment `RINGMON_` and the name in capitals,
-        /// on the command line `--` and the name with dashes.
+        /// Everything that can be set. In a file a key has this name; in the environment it is `RINGMON_` and the name
+        /// in capitals; on the command line it is `--` and the name with dashes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Key { $($(#[doc = $doc])* $variant,)* }
 
         impl Key {
-            /// All of them, in the order they are shown.
+            /// In the order in which they are shown.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Its name in a file.
+            /// As in a file.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// What is meant when nobody says anything; `None`: it is found out, or must be said.
+            /// The default value; `None`: it is found out, or must be given.
             #[must_use]
             pub const fn default_text(self) -> Option<&'static str> {
                 match self { $(Self::$variant => $default),* }
@@ -35,108 +35,108 @@ macro_rules! keys {
 }
 
 keys! {
-    /// The pool this server belongs to.
+    /// The name of the pool that this server belongs to.
     Pool = "pool", None;
-    /// This server's name, unique in the pool; the host name if not said.
+    /// This server's name, unique in the pool; by default the host name.
     Name = "name", None;
-    /// The interface probes leave and arrive on.
+    /// The interface for probes.
     Interface = "interface", None;
-    /// This server's address; the interface's only IPv4 address if not said.
+    /// This server's address; by default the interface's only IPv4 address.
     Address = "address", None;
     /// Where the tables are.
     DatabaseUrl = "database_url", Some("sqlite:///var/lib/ringmon/ringmon.db");
-    /// A file with the database's password in it.
+    /// A file that contains the database's password.
     DatabasePasswordFile = "database_password_file", None;
     /// The database's password; only from the environment.
     DatabasePassword = "database_password", None;
     /// How fast to probe.
     Profile = "profile", Some("default");
-    /// How to probe.
+    /// Where probes are answered: in the driver or in the generic receive path.
     Datapath = "datapath", Some("auto");
-    /// What this agent may do.
+    /// Whether this agent may remove servers, or only observes.
     Mode = "mode", Some("act");
-    /// Where transitions are told, one JSON line each.
+    /// The file for transitions, one JSON line each.
     Events = "events", None;
-    /// Where the flight recorder writes.
+    /// The folder of the flight recorder.
     Record = "record", None;
-    /// How much it keeps.
+    /// How much the flight recorder keeps.
     RecordLimit = "record_limit", Some("64MiB");
-    /// Where metrics are served.
+    /// The address of `/metrics` and `/status`.
     Http = "http", Some("127.0.0.1:7464");
-    /// Where the buddy list and the boot token are kept.
+    /// The folder for the buddy list and the boot token.
     StateDir = "state_dir", Some("/var/lib/ringmon");
-    /// What a clean shutdown does.
+    /// Whether a clean shutdown leaves the ring.
     OnStop = "on_stop", Some("leave");
     /// How long connected clients have at a clean shutdown.
     Drain = "drain", Some("5s");
-    /// Whether this server's service works: how to find out, with semicolons between several.
+    /// How to check whether this server's service works; semicolons between several checks.
     Check = "check", None;
-    /// From one check to the next.
+    /// From the start of one check to the next.
     CheckInterval = "check_interval", Some("2s");
-    /// How long one may take.
+    /// How long a check may take.
     CheckTimeout = "check_timeout", Some("1s");
-    /// So many passes in a row end a failure.
+    /// A failing check passes again after this many passes in a row.
     CheckRise = "check_rise", Some("2");
-    /// So many failures in a row are one.
+    /// A passing check fails after this many failures in a row.
     CheckFall = "check_fall", Some("2");
-    /// How many checks must pass.
+    /// Whether all checks must pass, or any.
     CheckNeed = "check_need", Some("all");
     /// UDP port for notices.
     NoticePort = "notice_port", Some("7464");
-    /// Debug lines of the BPF programs.
+    /// Which debug lines of the BPF programs are logged.
     BpfLog = "bpf_log", Some("off");
-    /// What is logged.
+    /// The level of the log.
     Log = "log", Some("info");
     /// Where clients go, if not to the address.
     RouteAddress = "route_address", None;
-    /// Port for clients.
+    /// The port for clients.
     RoutePort = "route_port", None;
-    /// Where HAProxy's agent-checks are answered.
+    /// The address for HAProxy's agent-checks.
     AgentCheck = "agent_check", Some("off");
-    /// Share of clients.
+    /// Share of clients, relative to the other servers.
     Weight = "weight", Some("100");
-    /// Databases that a router reads when the first does not answer.
+    /// Databases that a router reads when the first one does not answer.
     Replicas = "replicas", None;
     /// How often a router reads the whole pool.
     Poll = "poll", Some("1s");
-    /// The share of servers routed of late below which a router's list freezes.
+    /// A router's list freezes when less than this share of the recently routed servers would be left.
     Panic = "panic", Some("0.5");
-    /// How long ago "of late" is.
+    /// How long ago "recently" is.
     PanicWindow = "panic_window", Some("15m");
-    /// In what time a server that joins gets its share of clients.
+    /// How long it takes until a server that joins gets its share of clients.
     SlowStart = "slow_start", Some("0s");
-    /// The port of servers that say none.
+    /// The port of servers without one.
     DefaultPort = "default_port", None;
-    /// Where a router serves its list and metrics.
+    /// The address at which a router serves its list and metrics.
     RouterHttp = "router_http", Some("127.0.0.1:7465");
-    /// UDP port at which a router is told of changes.
+    /// A router's UDP port for notices of changes.
     RouterPort = "router_port", Some("0");
-    /// HAProxy's sockets and backends.
+    /// HAProxy's sockets and backends, with commas between.
     Haproxy = "haproxy", None;
-    /// Whether servers are added to HAProxy and deleted from it.
+    /// Whether the router adds servers to HAProxy and deletes them from it.
     HaproxyDynamic = "haproxy_dynamic", Some("on");
-    /// Further words for servers that are added to HAProxy.
+    /// More words for servers that are added to HAProxy.
     HaproxyServer = "haproxy_server", Some("");
-    /// Whether sessions of servers that were found dead are shut down.
+    /// Whether the sessions of servers that were found dead are shut down.
     HaproxyShutdown = "haproxy_shutdown", Some("off");
-    /// A file for Prometheus.
+    /// A file for Prometheus' file_sd_configs.
     FileSd = "file_sd", None;
-    /// A template, and the file it makes.
+    /// A template, and the file that it makes.
     Template = "template", None;
     /// A command that says whether that file is good.
     TemplateCheck = "template_check", None;
     /// A command that makes its reader read it.
     TemplateReload = "template_reload", None;
-    /// A program that is told of the list.
+    /// A program that gets each new list.
     Hook = "hook", None;
-    /// Ask for real-time priority.
+    /// Whether to ask for real-time priority.
     Realtime = "realtime", Some("on");
     /// Differentiated services code point of probes.
     Dscp = "dscp", Some("48");
 }
 
 impl Key {
-    /// The key of this name.
+    /// The key with this name in a file.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|key| key.name() == name)
@@ -154,7 +154,7 @@ impl Key {
         format!("--{}", self.name().replace('_', "-"))
     }
 
-    /// Whether a file may set it. Passwords have a file of their own, which can be readable by fewer.
+    /// Whether a file may set it. A password has a file of its own, which fewer users may read.
     #[must_use]
     pub fn in_file(self) -> bool {
         self != Self::DatabasePassword
@@ -173,16 +173,16 @@ impl fmt::Display for Key {
     }
 }
 
-/// Who said a value.
+/// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody.
+    /// From no layer.
     Default,
     /// A line of a file, counted from 1.
     File {
-        /// Which file.
+        /// The file.
         path: Arc<PathBuf>,
-        /// Which line.
+        /// The line.
         line: usize,
     },
     /// An environment variable.
@@ -202,12 +202,12 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value as it was typed, and by whom. `Debug` shows only the latter: the text may hold a password.
+/// A value as it was typed, and where. `Debug` shows only where: the text may contain a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Word {
-    /// The text.
+    /// As it was typed.
     pub text: String,
-    /// Who said it.
+    /// Where it was typed.
     pub origin: Origin,
 }
 
@@ -238,32 +238,32 @@ impl fmt::Debug for Word {
 pub struct Typed(BTreeMap<Key, Word>);
 
 impl Typed {
-    /// The lowest layer.
+    /// The lowest layer: all defaults.
     #[must_use]
     pub fn defaults() -> Self {
         let word = |text: &str| Word { text: text.to_owned(), origin: Origin::Default };
         Self(Key::ALL.iter().filter_map(|&key| Some((key, word(key.default_text()?)))).collect())
     }
 
-    /// Says a value.
+    /// Sets a value.
     pub fn set(&mut self, key: Key, word: Word) {
         self.0.insert(key, word);
     }
 
-    /// Says a value by flag, if it was given.
+    /// Sets a value from a flag, if it was given.
     pub fn flag(&mut self, key: Key, given: Option<String>) {
         if let Some(text) = given {
             self.set(key, Word { text, origin: Origin::Flag(key.flag()) });
         }
     }
 
-    /// What was said for a key.
+    /// The value of a key, if there is one.
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&Word> {
         self.0.get(&key)
     }
 
-    /// This layer above `lower`: where both say something, this one counts.
+    /// This layer above `lower`: where both have a value, this one's counts.
     #[must_use]
     pub fn over(self, lower: Self) -> Self {
         let mut merged = lower.0;

@@ -1,4 +1,4 @@
-//! From defaults, a file, the environment and flags to what was typed.
+//! Puts together what was typed: from defaults, a file, the environment and flags.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,27 +10,27 @@ use super::error::Error;
 use super::keys::{Key, Origin, Typed, Word};
 use super::near::nearest;
 
-/// Read when nobody names another file; it need not exist.
+/// Read if no other file is named; it need not exist.
 pub const DEFAULT_FILE: &str = "/etc/ringmon/ringmon.toml";
 
-/// Variables that are no keys: where the file is, what is logged, and what the tests and the build use.
+/// Variables that are no keys: where the file is, and whether core dumps are allowed.
 const OTHER_VARIABLES: [&str; 2] = ["RINGMON_CONFIG", "RINGMON_CORE_DUMPS"];
 
 /// Where values may come from.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// `--config`.
+    /// The file that `--config` names.
     pub file: Option<PathBuf>,
     /// Read if neither `--config` nor `RINGMON_CONFIG` names a file, and if it exists.
     pub default_file: Option<PathBuf>,
-    /// The environment.
+    /// Variables and their values.
     pub env: BTreeMap<String, String>,
-    /// The flags.
+    /// What was given on the command line.
     pub flags: Typed,
 }
 
 impl Sources {
-    /// Those of this process, with these flags.
+    /// The sources of this process, with these flags.
     #[must_use]
     pub fn of_process(file: Option<PathBuf>, flags: Typed) -> Self {
         let env = std::env::vars_os()
@@ -40,26 +40,26 @@ impl Sources {
         Self { file, default_file: Some(PathBuf::from(DEFAULT_FILE)), env, flags }
     }
 
-    /// The file that is read, and whether it must exist.
+    /// The file to read, and whether it must exist.
     fn file(&self) -> Option<(&Path, bool)> {
         let named = self.file.as_deref().or_else(|| self.env.get("RINGMON_CONFIG").map(Path::new));
         named.map(|path| (path, true)).or_else(|| Some((self.default_file.as_deref()?, false)))
     }
 }
 
-/// What was typed everywhere, and what is odd about it.
+/// The result of all layers.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
     /// All layers on top of each other.
     pub typed: Typed,
-    /// Worth a word, but no reason to stop.
+    /// Worth a warning, but no reason to stop.
     pub warnings: Vec<String>,
 }
 
 /// Reads all layers.
 ///
 /// # Errors
-/// The file cannot be read or holds something that nobody understands.
+/// The file cannot be read, or contains something unknown.
 pub fn load(sources: &Sources) -> Result<Loaded, Error> {
     let mut warnings = Vec::new();
     let file = match sources.file() {
@@ -71,7 +71,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Error> {
     Ok(Loaded { typed, warnings })
 }
 
-/// Reads a file; one that is not there counts as empty unless it is `required`.
+/// Reads a file. A missing one counts as empty unless it is `required`.
 fn read_file(path: &Path, required: bool) -> Result<Typed, Error> {
     match std::fs::read_to_string(path) {
         Ok(text) => parse_file(path, &text),
@@ -80,7 +80,7 @@ fn read_file(path: &Path, required: bool) -> Result<Typed, Error> {
     }
 }
 
-/// Understands a file. The table is walked by hand and not through serde, so that every value keeps its line.
+/// Reads a file's text. It walks through the table by hand and not with serde, so that every value keeps its line.
 pub(super) fn parse_file(path: &Path, text: &str) -> Result<Typed, Error> {
     let table = DeTable::parse(text).map_err(|error| Error::Syntax {
         path: path.to_owned(),
@@ -107,7 +107,7 @@ pub(super) fn parse_file(path: &Path, text: &str) -> Result<Typed, Error> {
     Ok(typed)
 }
 
-/// A value's text; what it is instead, if it is no single value.
+/// A value's text; or what it is instead of a single value.
 fn scalar(value: &DeValue<'_>) -> Result<String, &'static str> {
     match value {
         DeValue::String(text) => Ok(text.to_string()),
@@ -120,13 +120,13 @@ fn scalar(value: &DeValue<'_>) -> Result<String, &'static str> {
     }
 }
 
-/// The line, counted from 1, on which byte `offset` is.
+/// The line of byte `offset`, counted from 1.
 fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
 }
 
-/// The environment's layer. An empty variable says nothing; an unknown one is only warned of, because it may be another
-/// program's.
+/// The environment's layer. An empty variable counts as missing. An unknown variable is only a warning, because it may
+/// be another program's.
 fn from_env(env: &BTreeMap<String, String>, warnings: &mut Vec<String>) -> Typed {
     let mut typed = Typed::default();
     for (name, text) in env {

@@ -1,4 +1,4 @@
-//! What this machine says about itself where nobody said otherwise.
+//! What this machine says about itself, for values that were not given.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use nix::net::if_::InterfaceFlags;
 use super::error::Error;
 use ringmon_core::row::Address;
 
-/// What a configuration needs to know of a machine.
+/// What a configuration needs to know about a machine.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
-    /// Its host name.
+    /// As uname(2) says.
     pub hostname: String,
-    /// Its interfaces by name, the loopback included.
+    /// By name; the loopback is one of them.
     pub interfaces: BTreeMap<String, Interface>,
 }
 
-/// One interface.
+/// A network interface.
 #[derive(Clone, Debug, Default)]
 pub struct Interface {
     /// Whether it is the loopback.
     pub loopback: bool,
-    /// Its addresses.
+    /// IPv4 and IPv6.
     pub addresses: Vec<Address>,
 }
 
@@ -34,7 +34,7 @@ impl Interface {
 }
 
 impl Machine {
-    /// Asks this machine (its current network namespace).
+    /// Reads this machine's (in its current network namespace).
     ///
     /// # Errors
     /// [`Error::Interfaces`]

@@ -21,7 +21,7 @@ pub(super) fn maybe<T>(
     parse(&word.text).map(Some).map_err(|problem| bad(key, word, problem))
 }
 
-/// The value of a key that has a default or must be said; `hint` says why it could not be found out.
+/// The value of a key that has a default or must be given; `hint` says why it could not be found out.
 pub(super) fn must<T>(
     typed: &Typed,
     key: Key,
@@ -34,23 +34,23 @@ pub(super) fn must<T>(
 /// What every command needs that reads the tables.
 ///
 /// # Errors
-/// A key is missing or means nothing.
+/// A key is missing or has an unknown value.
 pub fn pool_access(typed: &Typed) -> Result<PoolAccess, Error> {
     Ok(PoolAccess { pool: must(typed, Key::Pool, "", parse::name)?, database: database_access(typed)? })
 }
 
-/// Where `/status` and `/metrics` are; `None`: nowhere.
+/// The address of `/status` and `/metrics`; `None`: they are not served.
 ///
 /// # Errors
-/// It means nothing.
+/// The value is unknown.
 pub fn http(typed: &Typed) -> Result<Option<std::net::SocketAddr>, Error> {
     must(typed, Key::Http, "", parse::listen)
 }
 
-/// Everything an agent is told.
+/// The whole configuration of an agent.
 ///
 /// # Errors
-/// A key is missing, means nothing, or does not fit this machine.
+/// A key is missing, has an unknown value, or does not fit this machine.
 pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
     let PoolAccess { pool, database } = pool_access(typed)?;
     let (interface, address) = place(typed, machine)?;
@@ -82,7 +82,7 @@ pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
     })
 }
 
-/// Things that are allowed and still deserve a word.
+/// Warnings about values that are allowed.
 #[must_use]
 pub fn warnings(typed: &Typed) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -104,10 +104,10 @@ pub fn warnings(typed: &Typed) -> Vec<String> {
     warnings
 }
 
-/// Where the tables are, with the password from where it is kept; the environment outweighs the file.
+/// The database, with the password from its own place. The environment wins over the file.
 ///
 /// # Errors
-/// A key is missing or means nothing.
+/// A key is missing or has an unknown value.
 pub fn database_access(typed: &Typed) -> Result<DatabaseUrl, Error> {
     let url = must(typed, Key::DatabaseUrl, "", parse::database)?;
     let password = password(typed)?;
@@ -122,7 +122,7 @@ pub(super) fn with_password(url: DatabaseUrl, password: Option<&str>) -> Databas
     }
 }
 
-/// The password from where it is kept; the environment outweighs the file.
+/// The password from its own place. The environment wins over the file.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -135,7 +135,7 @@ pub(super) fn password(typed: &Typed) -> Result<Option<String>, Error> {
     Ok(typed.get(Key::DatabasePassword).map(|word| word.text.clone()).or(from_file))
 }
 
-/// The own name: as said, or the host's.
+/// This server's name: as given, or the host's.
 fn own_name(typed: &Typed, machine: &Machine) -> Result<String, Error> {
     match maybe(typed, Key::Name, parse::name)? {
         Some(name) => Ok(name),
@@ -146,7 +146,7 @@ fn own_name(typed: &Typed, machine: &Machine) -> Result<String, Error> {
     }
 }
 
-/// The interface and the own address: as said, or the only ones there are.
+/// The interface and this server's address: as given, or the only ones that there are.
 fn place(typed: &Typed, machine: &Machine) -> Result<(String, Address), Error> {
     let said_address = maybe(typed, Key::Address, parse::address)?;
     let interface = match typed.get(Key::Interface) {
@@ -176,7 +176,8 @@ fn place(typed: &Typed, machine: &Machine) -> Result<(String, Address), Error> {
     }
 }
 
-/// The one interface that can be meant: it has the address, or it is the only one besides the loopback with an IPv4 address.
+/// The only interface that can be meant: it has the address, or it is the only one with an IPv4 address besides the
+/// loopback.
 fn likely_interface(machine: &Machine, address: Option<Address>) -> Result<String, Error> {
     let fits = |interface: &super::machine::Interface| match address {
         Some(address) => interface.addresses.contains(&address),
@@ -205,7 +206,7 @@ fn listed(addresses: &[Address]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Where transitions are told.
+/// Where transitions are written.
 fn events(text: &str) -> Result<EventTarget, Problem> {
     if text == "-" { Ok(EventTarget::Stdout) } else { path(text).map(EventTarget::File) }
 }

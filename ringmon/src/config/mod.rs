@@ -37,54 +37,54 @@ pub use router::{RouterConfig, SightConfig, TemplateConfig, router, sight};
 /// How to reach a pool's tables.
 #[derive(Clone, Debug)]
 pub struct PoolAccess {
-    /// The pool's name.
+    /// The name of the pool.
     pub pool: String,
-    /// Where the tables are, password included (and never shown).
+    /// The database, with its password (which is never shown).
     pub database: DatabaseUrl,
 }
 
-/// Everything an agent is told; nothing is left open.
+/// The configuration of an agent; nothing is left open.
 #[derive(Clone, Debug)]
 pub struct AgentConfig {
-    /// The pool's name.
+    /// The name of the pool.
     pub pool: String,
-    /// Where the tables are, password included (and never shown).
+    /// The database, with its password (which is never shown).
     pub database: DatabaseUrl,
-    /// Own name, unique in the pool.
+    /// This server's name, unique in the pool.
     pub name: String,
-    /// The interface probes leave and arrive on.
+    /// The interface for probes.
     pub interface: String,
-    /// Own address, on that interface.
+    /// This server's address on that interface.
     pub address: Address,
     /// UDP port for notices, at `address`.
     pub notice_port: u16,
-    /// Where clients go, if not `address`.
+    /// Where clients go, if not to `address`.
     pub route_address: Option<Address>,
-    /// Port for clients.
+    /// The port for clients; `None`: unknown.
     pub route_port: Option<u16>,
-    /// Where HAProxy's agent-checks are answered; `None`: nowhere.
+    /// The address for HAProxy's agent-checks; `None`: they are not answered.
     pub agent_check: Option<SocketAddr>,
-    /// Share of clients, relative to the other servers'.
+    /// Share of clients, relative to the other servers.
     pub weight: u16,
-    /// How fast to probe.
+    /// The pace of the probes.
     pub profile: Profile,
-    /// How to probe.
+    /// Where probes are answered.
     pub datapath: DatapathChoice,
-    /// What this agent itself may do.
+    /// Whether this agent may remove servers; the pool's rules can only forbid it.
     pub mode: Mode,
-    /// Where transitions are told; `None`: only in the log.
+    /// The event log; `None`: transitions are only in the log.
     pub events: Option<EventTarget>,
-    /// Where the flight recorder writes; `None`: it is off.
+    /// The folder of the flight recorder; `None`: it is off.
     pub record: Option<PathBuf>,
-    /// How many bytes it keeps.
+    /// How many bytes the flight recorder keeps.
     pub record_limit: u64,
-    /// Where metrics are served; `None`: nowhere.
+    /// The address of `/status` and `/metrics`; `None`: they are not served.
     pub http: Option<SocketAddr>,
-    /// Where the buddy list and the boot token are kept.
+    /// The folder for the buddy list and the boot token.
     pub state_dir: PathBuf,
-    /// What a clean shutdown does.
+    /// Whether a clean shutdown leaves the ring.
     pub on_stop: OnStop,
-    /// How long a clean shutdown that leaves waits for connected clients; `None`: not at all.
+    /// How long a clean shutdown that leaves waits for connected clients; `None`: it does not wait.
     pub drain: Option<Duration>,
     /// The service checks.
     pub service: crate::service::Options,

@@ -1,6 +1,6 @@
 //! "Did you mean ...?"
 
-/// The word of `words` that `typed` most likely was meant to be: at most a third of its letters wrong.
+/// The word of `words` that was most likely meant by `typed`: at most a third of its letters are wrong.
 #[must_use]
 pub fn nearest(typed: &str, words: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     let typed: Vec<char> = typed.to_lowercase().replace('-', "_").chars().collect();
@@ -14,8 +14,8 @@ pub fn nearest(typed: &str, words: impl IntoIterator<Item = &'static str>) -> Op
     best.map(|(_, word)| word)
 }
 
-/// Letters to insert, delete, replace or swap with their neighbour to turn `a` into `b`
-/// (optimal string alignment; Damerau, CACM 7(3), 1964).
+/// How many letters to insert, delete, replace or swap with their neighbour to turn `a` into `b` (optimal string
+/// alignment; Damerau, CACM 7(3), 1964).
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

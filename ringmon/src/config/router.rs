@@ -1,4 +1,4 @@
-//! What a router is told.
+//! The configuration of a router.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,24 +12,24 @@ use crate::route::CommandLine;
 use crate::route::haproxy::{self, Target};
 use ringmon_core::route::Policy;
 
-/// Everything a router is told; nothing is left open.
+/// The configuration of a router; nothing is left open.
 #[derive(Clone, Debug)]
 pub struct RouterConfig {
-    /// The pool and how it is read.
+    /// The pool, and how it is read.
     pub sight: SightConfig,
-    /// Where the last list is kept.
+    /// The folder of the kept list.
     pub state_dir: PathBuf,
-    /// Where the list and metrics are served; `None`: nowhere.
+    /// The address of the list and the metrics; `None`: they are not served.
     pub http: Option<SocketAddr>,
-    /// The port of servers that say none.
+    /// The port of servers without one.
     pub default_port: Option<u16>,
-    /// HAProxy's backends.
+    /// The backends of HAProxy that are kept in step.
     pub haproxy: Vec<Target>,
     /// A file for Prometheus.
     pub file_sd: Option<PathBuf>,
-    /// A template, and what it makes.
+    /// A template, and the file that it makes.
     pub template: Option<TemplateConfig>,
-    /// A command that is told of the list.
+    /// A command that gets each new list.
     pub hook: Option<CommandLine>,
 }
 
@@ -40,22 +40,22 @@ pub struct SightConfig {
     pub pool: String,
     /// Its databases, in the order in which they are asked.
     pub databases: Vec<DatabaseUrl>,
-    /// How often everything is read.
+    /// How often the whole pool is read.
     pub poll: Duration,
-    /// UDP port for notices; 0: any.
+    /// The UDP port for notices; 0: any.
     pub port: u16,
-    /// Who is routed.
+    /// Decides which servers are routed.
     pub policy: Policy,
 }
 
-/// A template, and what it makes.
+/// A template, and the file that it makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateConfig {
-    /// The template.
+    /// The path of the template.
     pub source: PathBuf,
-    /// The file that it makes.
+    /// The path of the file that it makes.
     pub target: PathBuf,
-    /// A command that says whether it is good.
+    /// A command that says whether the file is good.
     pub check: Option<CommandLine>,
     /// A command that makes its reader read it.
     pub reload: Option<CommandLine>,
@@ -64,10 +64,10 @@ pub struct TemplateConfig {
 /// How a pool is read.
 ///
 /// # Errors
-/// A key is missing or means nothing.
+/// A key is missing or has an unknown value.
 pub fn sight(typed: &Typed) -> Result<SightConfig, Error> {
     let PoolAccess { pool, database } = pool_access(typed)?;
-    // Readers have one user everywhere.
+    // Readers have the same user everywhere.
     let secret = password(typed)?;
     let replica = |text: &str| Ok(with_password(parse::database(text)?, secret.as_deref()));
     let replicas = maybe(typed, Key::Replicas, |text| parse::list(text).map(replica).collect::<Result<Vec<_>, _>>())?;
@@ -94,10 +94,10 @@ pub fn sight(typed: &Typed) -> Result<SightConfig, Error> {
     })
 }
 
-/// Everything a router is told.
+/// The whole configuration of a router.
 ///
 /// # Errors
-/// A key is missing or means nothing.
+/// A key is missing or has an unknown value.
 pub fn router(typed: &Typed) -> Result<RouterConfig, Error> {
     let template = maybe(typed, Key::Template, template)?;
     let command = |key| maybe(typed, key, command);

@@ -1,4 +1,4 @@
-//! What an agent is told of its own service.
+//! An agent's configuration for its own service.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use super::meaning::{maybe, must};
 use super::parse::{self, bad};
 use crate::service::{Check, Options, Steps};
 
-/// More would be a monitoring system.
+/// More checks would be a monitoring system.
 const MOST: usize = 32;
-/// From one check to the next.
+/// From the start of one check to the next.
 const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
-/// For one check.
+/// How long one check may take.
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(3600);
-/// Results in a row.
+/// Results in a row that change a check.
 const ROWS: std::ops::RangeInclusive<u16> = 1..=100;
-/// For open connections.
+/// How long a shutdown may wait for open connections.
 const DRAINS: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
 
-/// Which checks are made, and how.
+/// Which checks to make, and how.
 pub(super) fn checks(typed: &Typed) -> Result<Options, Error> {
     let interval = must(typed, Key::CheckInterval, "", |text| {
         parse::span_in(text, INTERVALS, "a length of time from 100ms to 1h, like 2s")
@@ -29,7 +29,7 @@ pub(super) fn checks(typed: &Typed) -> Result<Options, Error> {
         parse::span_in(text, TIMEOUTS, "a length of time from 10ms to 1h, like 500ms")
     })?;
     if timeout > interval {
-        // Whoever shortened one of them did it by that one's word; the timeout is named, as it is the one to change.
+        // Perhaps only one of the two was typed. The error names the timeout, because that is the one to change.
         let said = |key| typed.get(key).map_or("", |word| word.text.as_str());
         let why = format!("it must not be longer than check_interval, which is {}", said(Key::CheckInterval));
         return Err(match typed.get(Key::CheckTimeout) {
@@ -46,7 +46,7 @@ pub(super) fn checks(typed: &Typed) -> Result<Options, Error> {
     })
 }
 
-/// How long clients have at a clean shutdown; `None`: they are not waited for.
+/// How long clients have at a clean shutdown; `None`: it does not wait for them.
 pub(super) fn drain(typed: &Typed) -> Result<Option<Duration>, Error> {
     let span = must(typed, Key::Drain, "", |text| {
         parse::span_in(text, DRAINS, "a length of time up to 1d, like 30s, or 0 for no waiting")
@@ -59,7 +59,7 @@ fn in_a_row(typed: &Typed, key: Key) -> Result<NonZeroU32, Error> {
     Ok(NonZeroU32::MIN.saturating_add(u32::from(number) - 1))
 }
 
-/// Several checks, with semicolons in between.
+/// Several checks, with semicolons between them.
 fn list(text: &str) -> Result<Vec<Check>, Problem> {
     let pieces: Vec<&str> = text.split(';').map(str::trim).filter(|piece| !piece.is_empty()).collect();
     let mut checks: Vec<Check> = Vec::new();

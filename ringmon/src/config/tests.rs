@@ -1,4 +1,4 @@
-//! Layers as properties, meanings on an imagined machine, and the sentences people get.
+//! Layers as properties, meanings on an imagined machine, and the sentences that people get.
 
 mod layers;
 mod meaning;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{Interface, Machine, Origin, Typed, Word};
 
-/// A machine with two interfaces besides the loopback, one of which has two addresses.
+/// It has two interfaces besides the loopback, one of them with two addresses.
 fn machine() -> Machine {
     let interface = |loopback, addresses: &[&str]| Interface {
         loopback,
@@ -23,7 +23,7 @@ fn machine() -> Machine {
     Machine { hostname: "host7".to_owned(), interfaces }
 }
 
-/// Defaults, and these on top, said by the environment.
+/// Defaults, with these values on top, from the environment.
 fn typed(pairs: &[(&str, &str)]) -> Typed {
     let mut typed = Typed::default();
     for (name, text) in pairs {

@@ -2,7 +2,7 @@
 
 /// The parts of `scheme://user:password@rest` around the password.
 struct Parts<'a> {
-    /// Up to and with `scheme://`.
+    /// Up to `://`, which is included.
     scheme: &'a str,
     /// The user's name, if there is one.
     user: Option<&'a str>,
@@ -12,7 +12,7 @@ struct Parts<'a> {
     rest: &'a str,
 }
 
-/// Takes a URL apart. The *last* `@` before the query ends the password, so that one that should have been
+/// Takes a URL apart. The *last* `@` before the query ends the password. So a password that should have been
 /// percent-encoded is still found, and hidden.
 fn parts(url: &str) -> Option<Parts<'_>> {
     let start = url.find("://")? + 3;
@@ -29,12 +29,12 @@ fn parts(url: &str) -> Option<Parts<'_>> {
     Some(Parts { scheme, user: Some(user), password, rest })
 }
 
-/// Whether a password is in the URL.
+/// Whether the URL contains a password.
 pub(super) fn has_password(url: &str) -> bool {
     parts(url).is_some_and(|parts| parts.password.is_some())
 }
 
-/// The URL as it may be shown.
+/// The URL without its password.
 #[must_use]
 pub fn redacted(url: &str) -> String {
     match parts(url) {

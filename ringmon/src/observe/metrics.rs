@@ -64,7 +64,7 @@ fn agent(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     page.gauge("incarnation", "Which life of this server; grows at each join", None, to_f64(engine.incarnation.0))?;
     page.gauge(
         "lateness",
-        "How often this agent was late of late, from 0 to 8: so many times more evidence it asks for",
+        "How often this agent was recently late, from 0 to 8: it asks for this many times more evidence",
         None,
         f64::from(engine.lateness),
     )?;

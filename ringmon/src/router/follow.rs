@@ -1,4 +1,5 @@
-//! Told by agents: asks each of them to say when the table changes, again and again, since they forget it after a minute.
+//! Hears of changes from agents. It asks each agent to tell when the table changes, again and again, because agents
+//! forget that after a minute.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,33 +13,33 @@ use crate::notice::{Notices, towards};
 use ringmon_core::row::PoolKey;
 use ringmon_core::{Incarnation, Notice, NoticeBody, ServerId, ServerRow};
 
-/// For how long an agent is asked to tell.
+/// How long an agent is asked to tell.
 const LEASE: Duration = Duration::from_secs(60);
 /// How often it is asked again: two of the notices that ask may be lost.
 const AGAIN: Duration = Duration::from_secs(20);
-/// So many are asked at a time: the notice room has room for 256 under way.
+/// How many are asked at a time: the notice room has room for 256 under way.
 const AT_A_TIME: usize = 100;
 /// Longer than a notice takes to be acknowledged or given up.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// Whom to ask, and by which keys.
+/// The agents to ask, and the keys to do so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agents {
-    /// Where their notices go; which life of it: a new one has forgotten who follows it.
+    /// The address for notices of each, with its incarnation: a new life has forgotten who follows it.
     pub at: BTreeMap<SocketAddr, Incarnation>,
-    /// The pool's.
+    /// The pool's keys.
     pub keys: Vec<PoolKey>,
 }
 
 impl Agents {
-    /// Those of these rows.
+    /// The agents of these rows.
     pub fn of<'a>(rows: impl Iterator<Item = &'a ServerRow>, keys: &[PoolKey]) -> Self {
         let at = rows.map(|row| (SocketAddr::new(row.address, row.notice_port), row.incarnation)).collect();
         Self { at, keys: keys.to_vec() }
     }
 }
 
-/// Whoever is told; ends when dropped.
+/// Asks, and collects what agents tell. It ends when dropped.
 #[derive(Debug)]
 pub struct Follow {
     agents: watch::Sender<Agents>,
@@ -47,7 +48,7 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Asks nobody yet.
+    /// Asks no agent yet.
     #[must_use]
     pub fn start(port: u16) -> Self {
         let (agents, wanted) = watch::channel(Agents::default());
@@ -56,7 +57,7 @@ impl Follow {
         Self { agents, changed, task: tokio::spawn(asking.run(wanted)) }
     }
 
-    /// From now on follows these; whether there is somebody who does not know of it yet.
+    /// From now on follows these agents. True if there is one that does not know of it yet.
     pub fn set(&self, agents: Agents) -> bool {
         self.agents.send_if_modified(|known| {
             let new = *known != agents;
@@ -82,7 +83,7 @@ impl Drop for Follow {
 
 struct Asking {
     port: u16,
-    /// One for each own address: it is part of every tag.
+    /// One for each address of this machine: the address is part of every tag.
     sockets: BTreeMap<IpAddr, Arc<Notices>>,
     asked: BTreeMap<SocketAddr, (Incarnation, Instant)>,
     tell: mpsc::Sender<ServerId>,
@@ -129,7 +130,7 @@ impl Asking {
         }
     }
 
-    /// The socket from which datagrams to this agent leave. None: there is no way, and the regular look has to do.
+    /// The socket for datagrams to this agent. None: there is no route, and the regular look has to do.
     fn socket(&mut self, to: SocketAddr, keys: &[PoolKey]) -> Option<Arc<Notices>> {
         let own = towards(to).inspect_err(|error| tracing::debug!("no way to {to}: {error}")).ok()?;
         if let Some(socket) = self.sockets.get(&own) {
@@ -144,7 +145,7 @@ impl Asking {
             loop {
                 tokio::select! {
                     (_, notice) = hear.recv() => {
-                        // One that does not fit means that many wait already, and the table is about to be read.
+                        // If it does not fit, many wait already, and the table is about to be read.
                         if let Some(subject) = subject(&notice) && tell.try_send(subject).is_err() && tell.is_closed() {
                             return;
                         }
@@ -162,7 +163,7 @@ fn follow(span: Duration) -> Notice {
     Notice { from: ServerId::NEW, incarnation: Incarnation::default(), body: NoticeBody::Follow { seconds } }
 }
 
-/// Whose row has changed, if that is what it says.
+/// The server whose row has changed, if the notice says so.
 fn subject(notice: &Notice) -> Option<ServerId> {
     match notice.body {
         NoticeBody::Voted { subject }

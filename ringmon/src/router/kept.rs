@@ -1,4 +1,4 @@
-//! The last list on disk: what a router begins with while no database answers.
+//! The last list on disk: a router starts with it while no database answers.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use ringmon_core::route::Routes;
 
-/// Why it cannot be kept.
+/// Why the list cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such folder, and none can be made.
+    /// The folder does not exist and cannot be made, or takes no files.
     #[error("cannot keep the routes in {path}: {source}; name a folder that this user may write to (--state-dir)")]
     Folder {
-        /// Which.
+        /// The folder.
         path: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: io::Error,
     },
 }
@@ -29,20 +29,22 @@ pub struct Kept {
     failing: bool,
 }
 
-/// The list is written again when it was written so long ago, changed or not: a later start asks how old it is.
+/// An unchanged list is written again after this time, because a later start asks how old it is.
 const REFRESH: Duration = Duration::from_secs(60);
 
 impl Kept {
-    /// In this folder, which is made if need be; reads what is there. A file that says nothing sensible counts as none, with a warning.
+    /// Opens this folder, makes it if needed, and reads what is there. A file without a sensible list counts as none,
+    /// with a warning.
     ///
     /// # Errors
     /// [`Error::Folder`]
     pub fn open(folder: &Path, pool: &str) -> Result<Self, Error> {
         let wrong = |source| Error::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(wrong)?;
-        // Before anything rests on it: a folder that takes no file is said now, and not when the database is away.
+        // Before anything relies on it: if the folder takes no files, this says so now, and not when the database is
+        // away.
         tempfile::NamedTempFile::new_in(folder).map_err(wrong)?;
-        // A pool's name has no separator in it.
+        // The name of a pool contains no separator.
         let file = folder.join(format!("routes-{pool}.json"));
         let list = match std::fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -57,24 +59,24 @@ impl Kept {
             }
         };
         let age = std::fs::metadata(&file).and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
-        // A file of the future has no age that anybody knows.
+        // The age of a file from the future is unknown.
         let list = list.map(|list| (list, age.unwrap_or(Duration::MAX)));
         Ok(Self { folder: folder.to_owned(), file, list, written: None, failing: false })
     }
 
-    /// What was there, and how long ago it was written.
+    /// The list that was there, and how long ago it was written.
     #[must_use]
     pub fn list(&self) -> Option<(&Routes, Duration)> {
         self.list.as_ref().map(|(list, age)| (list, *age))
     }
 
-    /// Whether it should be written again although it is the same.
+    /// Whether an unchanged list should be written again.
     #[must_use]
     pub fn is_old(&self) -> bool {
         self.written.is_none_or(|at| at.elapsed() >= REFRESH)
     }
 
-    /// Replaces it, whole or not at all.
+    /// Replaces the list, as a whole or not at all.
     pub fn keep(&mut self, list: &Routes) {
         self.written = Some(Instant::now());
         let written = self.write(list);

@@ -1,7 +1,8 @@
-//! The loop of `ringmon router` and of whoever follows a pool's routes: reads the table, is told by agents, and hands the list to its consumers.
+//! The loop of `ringmon router` and of every other command that follows a pool's routes. It reads the table, hears of
+//! changes from agents, and passes the list to its consumers.
 //!
-//! It only ever reads the table, from any database that has its content, and needs no privileges. What it concludes is
-//! [`core::route`](ringmon_core::route)'s; what becomes of it is the room [`route`](crate::route)'s.
+//! It only reads the table, from any database with its content, and needs no privileges.
+//! [`core::route`](ringmon_core::route) decides, and the room [`route`](crate::route) carries the list further.
 
 mod clock;
 mod follow;
@@ -33,12 +34,12 @@ pub use turn::{Counts, Sight};
 /// What is shared of a list.
 pub type Shared = Arc<Routes>;
 
-/// A pool's routes as they come; ends when dropped.
+/// A pool's routes as they change. It stops following when dropped.
 #[derive(Debug)]
 pub struct Following {
     /// The newest list.
     pub routes: watch::Receiver<Shared>,
-    /// How the table is reached.
+    /// How the table can be reached.
     pub sight: watch::Receiver<Sight>,
     task: JoinHandle<()>,
 }
@@ -58,7 +59,7 @@ pub fn follow(config: SightConfig, kept: Option<Kept>) -> Following {
     Following { routes, sight, task: tokio::spawn(turn.run()) }
 }
 
-/// The list as one look at the table has it, and that look. Who voted before, or was routed, is not known to it.
+/// The list that follows from one read of the table, and that read. It does not know who voted or was routed before.
 ///
 /// # Errors
 /// The database's.

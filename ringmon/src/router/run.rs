@@ -1,4 +1,4 @@
-//! One router: a list, its consumers, and who asks about them.
+//! One router: a list, its consumers, and whoever asks about them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +13,14 @@ use crate::config::RouterConfig;
 use crate::observe::routes::{self as shown, Away, RouteBoard};
 use crate::show::Count;
 
-/// How often what is shown is renewed while nothing changes: how consumers fare, and for how long a database is away.
+/// How often the board is renewed while nothing changes: it shows how consumers do, and how long a database is away.
 const SHOW: Duration = Duration::from_millis(250);
 
-/// Runs until a signal asks to stop.
+/// Runs until a signal stops it.
 ///
 /// # Errors
-/// What kept it from starting. A database that does not answer does not: the last list holds, or nothing is touched.
+/// What kept it from starting. A database that does not answer does not: then the last list is used, or nothing is
+/// touched.
 pub async fn run(config: RouterConfig) -> anyhow::Result<()> {
     let mut term = signal(SignalKind::terminate()).context("cannot install the signal handlers")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot install the signal handlers")?;

@@ -1,10 +1,10 @@
-//! What changed, in the log.
+//! Logs what changed.
 
 use std::collections::BTreeMap;
 
 use ringmon_core::route::{Route, Routes, Standing};
 
-/// Says each server whose standing changed, and loudly whether the list is frozen.
+/// Logs each server whose standing changed, and warns while the list is frozen.
 pub fn changes(before: &Routes, after: &Routes) {
     let standings = |routes: &Routes| -> BTreeMap<String, Standing> {
         routes.servers.iter().map(|route| (route.name.clone(), route.standing)).collect()
@@ -22,8 +22,8 @@ pub fn changes(before: &Routes, after: &Routes) {
     }
     match (&before.panic, &after.panic) {
         (None, Some(panic)) => tracing::error!(
-            "the routes are frozen: only {} of the {} servers that were routed of late would be left. All of them stay routed \
-             until more are back; look at `ringmon ring show` and the agents",
+            "the routes are frozen: only {} of the {} recently routed servers would be left. \
+             All of them stay routed until more are back; look at `ringmon ring show` and the agents",
             panic.left,
             panic.of
         ),

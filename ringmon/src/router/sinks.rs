@@ -1,4 +1,4 @@
-//! Starts the consumers of a list, and says how each fares.
+//! Starts the consumers of a list, and reports how each does.
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -12,7 +12,7 @@ use crate::route::listing::{Format, ListingTarget};
 use crate::route::template::TemplateTarget;
 use crate::route::{LIMIT, Status, hook, listing, template};
 
-/// Consumers at work; they end when dropped.
+/// Running consumers. They end when dropped.
 #[derive(Debug, Default)]
 pub struct Sinks {
     tasks: JoinSet<()>,
@@ -20,7 +20,7 @@ pub struct Sinks {
 }
 
 impl Sinks {
-    /// Starts everything that the configuration names.
+    /// Starts every consumer in the configuration.
     #[must_use]
     pub fn start(config: &RouterConfig, routes: &watch::Receiver<Shared>) -> Self {
         let mut sinks = Self::default();
@@ -51,7 +51,7 @@ impl Sinks {
         report
     }
 
-    /// How each fares now.
+    /// The state of each consumer.
     #[must_use]
     pub fn views(&self) -> Vec<TargetView> {
         let view = |status: &watch::Receiver<Status>| {

@@ -1,4 +1,4 @@
-//! Where the table is read: the database, and its replicas when that does not answer.
+//! Where the table is read: in the database, or in its replicas while that does not answer.
 
 use std::time::Duration;
 
@@ -10,26 +10,27 @@ use crate::store::{Error, Store};
 use ringmon_core::op::TableOp;
 use ringmon_core::{PoolRow, ServerId, ServerRow, TableSnapshot};
 
-/// A whole look, all databases together, ends within this: a router that asked four dead ones for 2 s each would be late for the fifth.
+/// A look, at all databases together, ends within this time: a router that asked four dead ones for 2 s each would come
+/// late to the fifth.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// What is to be read.
+/// What to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// The whole pool; with it, what became of those of these that are gone.
+    /// The whole pool; and what became of those of these servers that are gone.
     All(Vec<ServerId>),
     /// These rows, or what became of them.
     Some(Vec<ServerId>),
 }
 
-/// What was read.
+/// The result of a question.
 #[derive(Debug)]
 pub struct Answer {
-    /// What was asked.
+    /// The question.
     pub ask: Ask,
-    /// What there is, or why nothing is known.
+    /// What was read, or why nothing was.
     pub look: Result<Look, String>,
-    /// Which database said it: without its password.
+    /// The database that answered, without its password.
     pub place: String,
 }
 
@@ -38,7 +39,7 @@ pub struct Answer {
 pub struct Look {
     /// All rows, if all were asked for.
     pub rows: Vec<ServerRow>,
-    /// The clock, the pool's row, the rows that were asked for one by one, and the ends of those that are not there.
+    /// The clock, the pool's row, the rows that were asked for one by one, and the ends of missing ones.
     pub seen: TableSnapshot,
 }
 
@@ -50,32 +51,32 @@ impl Look {
     }
 }
 
-/// One pool in several databases that have the same content.
+/// One pool in several databases with the same content.
 #[derive(Debug)]
 pub struct Source {
     pool: String,
     places: Vec<(DatabaseUrl, Option<Store>)>,
-    /// The one that answered last.
+    /// The index of the database that answered last.
     at: usize,
 }
 
 impl Source {
-    /// `databases` in the order in which they are asked; nothing is opened yet.
+    /// Asks `databases` in this order. It opens nothing yet.
     #[must_use]
     pub fn new(pool: String, databases: Vec<DatabaseUrl>) -> Self {
         Self { pool, places: databases.into_iter().map(|url| (url, None)).collect(), at: 0 }
     }
 
-    /// The one that answered last.
+    /// The database that answered last.
     #[must_use]
     pub fn place(&self) -> String {
         self.places.get(self.at).map(|(url, _)| url.to_string()).unwrap_or_default()
     }
 
-    /// Reads; from the next database when one does not answer.
+    /// Reads. If one database does not answer, it asks the next.
     ///
     /// # Errors
-    /// That of the first that was asked; nothing is ever written.
+    /// The error of the first database that was asked. It never writes anything.
     pub async fn read(&mut self, ask: &Ask) -> Result<Look, Error> {
         let (begin, mut first) = (self.at, None);
         for step in 0..self.places.len() {
@@ -108,7 +109,7 @@ impl Source {
         match ask {
             Ask::Some(ids) => Ok(Look { rows: Vec::new(), seen: ends(&store, ids.clone()).await? }),
             Ask::All(known) => {
-                // The clock first: what is read later is no older than it says.
+                // The clock first: then what is read later is at least as new as the clock.
                 let clock = ends(&store, Vec::new()).await?;
                 let rows = store.servers().await?;
                 let there: std::collections::BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
@@ -120,14 +121,14 @@ impl Source {
     }
 }
 
-/// These rows, and the newest event about each that is not there.
+/// These rows, and for each missing one its newest event.
 async fn ends(store: &Store, ids: Vec<ServerId>) -> Result<TableSnapshot, Error> {
     let view = TableOp::View { me: ServerId::NEW, known: ids };
     let (done, seen) = store.run(&view, clock::now, || true).await;
     done.map(|_| seen)
 }
 
-/// Reads on a task of its own, one thing at a time, so that nothing else waits for a database.
+/// Reads in a task of its own, one thing at a time, so that nothing else waits for a database.
 pub fn looker(mut source: Source) -> (mpsc::Sender<Ask>, mpsc::Receiver<Answer>) {
     let (asks, mut asked) = mpsc::channel::<Ask>(1);
     let (answers, answered) = mpsc::channel(1);

@@ -1,4 +1,4 @@
-//! The router's loop: looks at the table when it is told to or when it is time, and publishes the list that follows.
+//! The router's loop: it reads the table when it is told to or when it is time, and publishes the resulting list.
 //!
 //! ```text
 //!   agents' notices ---+                                  +--> watch channel --> HAProxy, files, hooks, HTTP
@@ -24,43 +24,43 @@ use ringmon_core::{PoolKey, ServerId, ServerRow, Time};
 const AGAIN: [Duration; 4] =
     [Duration::from_millis(10), Duration::from_millis(40), Duration::from_millis(150), Duration::from_millis(500)];
 
-/// So long after somebody new was asked to tell, everything is read again: a notice takes its time, and may be sent twice.
+/// After a new agent was asked to tell, everything is read again this much later: a notice takes its time, and may be
+/// sent twice.
 const ASKED: Duration = Duration::from_millis(150);
 
-/// How the table is reached.
+/// How the table can be reached.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sight {
-    /// Which database answered last.
+    /// The database that answered last.
     pub place: String,
-    /// Since when none answers, and why.
+    /// Since when no database answers, and why.
     pub away: Option<(Time, String)>,
-    /// The list is from before: no table was read yet.
+    /// The list is an old one: no table was read yet.
     pub stale: bool,
-    /// How often the whole pool, and how often some rows, were read; notices that came; failures.
+    /// How often the table was read, and how often that failed.
     pub counts: Counts,
 }
 
-/// See [`Sight::counts`].
+/// Counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Whole pools.
+    /// How often the whole pool was read.
     pub looks: u64,
-    /// Some rows.
+    /// How often some rows were read.
     pub quick_checks: u64,
     /// Notices that named a server.
     pub notices: u64,
-    /// Looks and glances that no database answered.
+    /// Reads that no database answered.
     pub failures: u64,
 }
 
-/// A row that is said to have changed.
+/// A row that changed, as a notice says.
 #[derive(Clone, Copy, Debug)]
 struct Hint {
     due: Time,
     tries: usize,
 }
 
-/// See the module.
 pub struct Turn {
     routing: Routing,
     follow: Follow,
@@ -79,22 +79,22 @@ pub struct Turn {
     look_at: Time,
 }
 
-/// What a router is made of.
+/// What a router consists of.
 pub struct Parts {
-    /// What an operator set.
+    /// What the operator configured.
     pub policy: Policy,
-    /// How often to read everything.
+    /// How often to read the whole pool.
     pub poll: Duration,
-    /// Where the list is kept.
+    /// Where the list is kept, if anywhere.
     pub kept: Option<Kept>,
-    /// Who is told.
+    /// Hears of changes from agents.
     pub follow: Follow,
-    /// Who reads.
+    /// Reads the table.
     pub looker: (mpsc::Sender<Ask>, mpsc::Receiver<Answer>),
 }
 
 impl Turn {
-    /// Puts it together; begins with the list that was kept.
+    /// Starts with the kept list.
     #[must_use]
     pub fn new(parts: Parts) -> (Self, watch::Receiver<Shared>, watch::Receiver<Sight>) {
         let Parts { policy, poll, kept, follow, looker: (asks, answers) } = parts;
@@ -126,7 +126,7 @@ impl Turn {
         (turn, shown, seen)
     }
 
-    /// Goes on until dropped.
+    /// Runs until dropped.
     pub async fn run(mut self) {
         loop {
             let now = clock::now();
@@ -136,7 +136,7 @@ impl Turn {
                 biased;
                 answer = self.answers.recv() => match answer {
                     Some(answer) => self.answered(answer),
-                    // The looker panicked: whoever waits for us sees the channels close.
+                    // The looker panicked. Whoever waits for this loop sees its channels close.
                     None => return,
                 },
                 id = self.follow.changed() => {
@@ -154,11 +154,11 @@ impl Turn {
         let reading =
             if self.asking { None } else { self.hints.values().map(|hint| hint.due).chain([self.look_at]).min() };
         let routing = self.routing.poll_timeout(now);
-        // The list may also be due just now, in the fraction of a unit that no clock shows.
+        // The list may also be due right now, in the fraction of a unit that no clock shows.
         [reading, routing].into_iter().flatten().min().unwrap_or(now + self.poll).max(now + Duration::from_micros(100))
     }
 
-    /// Asks for what is due, if nothing is being read: everything, or else what notices named.
+    /// If nothing is being read, asks for what is due: everything, or otherwise what notices named.
     async fn ask(&mut self, now: Time) {
         if self.asking {
             return;
@@ -172,7 +172,7 @@ impl Turn {
         } else {
             Ask::Some(hinted)
         };
-        // There is room: it holds one, and none is under way.
+        // There is room: the channel holds one question, and none is under way.
         self.asking = self.asks.send(ask).await.is_ok();
     }
 
@@ -196,7 +196,7 @@ impl Turn {
                 });
             }
             Err(cause) => {
-                // What notices named is read with everything else, once there is somebody to ask.
+                // What notices named is read with everything else, once there is an agent to ask.
                 self.hints.clear();
                 self.sight.send_modify(|sight| {
                     sight.counts.failures += 1;

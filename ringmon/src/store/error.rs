@@ -9,10 +9,10 @@ mod classify;
 
 pub(super) use classify::{Fault, classify, classify_sqlx};
 
-/// What the store could not do. No variant ever holds the password.
+/// What the store could not do. No variant ever contains the password.
 ///
-/// Unless a variant says otherwise nothing was written. After [`Error::Lost`] and [`Error::TimedOut`] while committing nobody knows:
-/// read again, never assume; every operation may simply be run again.
+/// Nothing was written, unless a variant says otherwise. After [`Error::Lost`] and [`Error::TimedOut`] while committing
+/// it is unknown: read again, and never assume. Every operation may be run again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,56 +22,56 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// No connection: refused, no route, unknown host.
+    /// There is no connection: refused, no route, unknown host.
     #[error("cannot reach the database at {place}: {source}")]
     Unreachable {
-        /// Where.
+        /// The database, without its password.
         place: String,
-        /// Why.
+        /// What the operating system said.
         source: std::io::Error,
     },
     /// A connection broke.
     #[error("the connection to {place} broke while {doing}: {source}")]
     Lost {
-        /// Where.
+        /// The database, without its password.
         place: String,
-        /// During what.
+        /// The store's current step.
         doing: &'static str,
-        /// What the driver saw.
+        /// The driver's error.
         source: DbErr,
     },
-    /// No answer.
+    /// There was no answer in time.
     #[error("{place} did not answer within {limit:?} while {doing}")]
     TimedOut {
-        /// Where.
+        /// The database, without its password.
         place: String,
-        /// During what.
+        /// The store's current step.
         doing: &'static str,
-        /// How long was waited.
+        /// How long it waited.
         limit: Duration,
     },
-    /// This process uses all the connections it allows itself.
+    /// This process uses all the connections that it allows itself.
     #[error("all connections to {place} are in use by this process")]
     Busy {
-        /// Where.
+        /// The database, without its password.
         place: String,
     },
-    /// Wrong password or user.
+    /// The user or the password is wrong.
     #[error(
         "{place} refuses the login: wrong password or user: check both, and where the password comes from ({cause})"
     )]
     AccessDenied {
-        /// Where.
+        /// The database, without its password.
         place: String,
         /// The server's words.
         cause: String,
     },
-    /// The login works, but may not do this.
+    /// The user may log in, but may not do this.
     #[error("{place}: the user lacks a privilege for {doing}: {cause}")]
     Privilege {
-        /// Where.
+        /// The database, without its password.
         place: String,
-        /// For what.
+        /// The store's current step.
         doing: &'static str,
         /// The server's words.
         cause: String,
@@ -79,41 +79,41 @@ pub enum Error {
     /// The server has no such database.
     #[error("{place}: there is no such database on that server: create it (create database NAME) or correct the url")]
     UnknownDatabase {
-        /// Where.
+        /// The database, without its password.
         place: String,
     },
-    /// The encrypted connection could not be made or is not to be trusted.
+    /// The encrypted connection could not be made, or cannot be trusted.
     #[error("no trusted TLS connection to {place}: {cause}: {advice}")]
     Tls {
-        /// Where.
+        /// The database, without its password.
         place: String,
         /// The driver's words.
         cause: String,
-        /// What helps.
+        /// What helps against it.
         advice: &'static str,
     },
-    /// A file that the encrypted connection needs cannot be read, or is none.
+    /// A file for the encrypted connection cannot be read, or is no such file.
     #[error("cannot use {path}, which {option} in the database url names: {source}")]
     Certificate {
         /// The option in the url.
         option: &'static str,
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: std::io::Error,
     },
     /// The file of an embedded database cannot be opened or made.
     #[error("cannot open the database file {path}: {source}")]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: std::io::Error,
     },
     /// The file is no database, or a damaged one.
     #[error("{place} is damaged or no database: {cause}")]
     Corrupt {
-        /// Where.
+        /// The database, without its password.
         place: String,
         /// The engine's words.
         cause: String,
@@ -121,23 +121,23 @@ pub enum Error {
     /// The database takes no writes.
     #[error("{place} is read-only: {cause}")]
     ReadOnly {
-        /// Where.
+        /// The database, without its password.
         place: String,
         /// The engine's words.
         cause: String,
     },
-    /// No room for writes.
+    /// There is no room for writes.
     #[error("{place} has no room left on its disk: {cause}")]
     DiskFull {
-        /// Where.
+        /// The database, without its password.
         place: String,
         /// The engine's words.
         cause: String,
     },
-    /// The server is there but does not serve: shutting down, without quorum, too many connections.
+    /// The server is there but does not serve: it shuts down, has no quorum, or has too many connections.
     #[error("{place} does not serve just now: {cause}")]
     Unavailable {
-        /// Where.
+        /// The database, without its password.
         place: String,
         /// The server's words.
         cause: String,
@@ -145,31 +145,33 @@ pub enum Error {
     /// There are no tables of ringmon.
     #[error("{place} holds no ringmon schema (this ringmon knows version {ours}): run `ringmon init`")]
     SchemaMissing {
-        /// Where.
+        /// The database, without its password.
         place: String,
         /// The version of this program.
         ours: u32,
     },
-    /// The schema is older than what this program works on.
+    /// The schema is older than this program can work with.
     #[error(
-        "{place} holds ringmon schema version {found}, this ringmon works on versions {oldest} to {ours}: run `ringmon init` of this version to upgrade it"
+        "{place} holds ringmon schema version {found}, this ringmon works on versions {oldest} to {ours}: \
+         run `ringmon init` of this version to upgrade it"
     )]
     SchemaTooOld {
-        /// Where.
+        /// The database, without its password.
         place: String,
         /// The version there.
         found: u32,
-        /// The oldest that this program works on.
+        /// The oldest version that this program can work with.
         oldest: u32,
         /// The version of this program.
         ours: u32,
     },
     /// The schema is newer than this program.
     #[error(
-        "{place} holds ringmon schema version {found}, this ringmon knows only version {ours}: upgrade ringmon on this machine"
+        "{place} holds ringmon schema version {found}, this ringmon knows only version {ours}: \
+         upgrade ringmon on this machine"
     )]
     SchemaTooNew {
-        /// Where.
+        /// The database, without its password.
         place: String,
         /// The version there.
         found: u32,
@@ -179,29 +181,30 @@ pub enum Error {
     /// The database has no such pool.
     #[error("there is no pool '{pool}' in {place}: run `ringmon init --pool {pool}`")]
     NoSuchPool {
-        /// Which.
+        /// The name of the pool.
         pool: String,
-        /// Where.
+        /// The database, without its password.
         place: String,
     },
     /// The database has such a pool already.
     #[error("there is a pool '{pool}' in {place} already: it is left as it is")]
     PoolThere {
-        /// Which.
+        /// The name of the pool.
         pool: String,
-        /// Where.
+        /// The database, without its password.
         place: String,
     },
-    /// The pool has servers.
+    /// The pool has servers, so it cannot be deleted.
     #[error(
-        "pool '{pool}' in {place} has {servers} servers: stop their agents, or take them out with `ringmon remove NAME`, and delete it then"
+        "pool '{pool}' in {place} has {servers} servers: stop their agents, \
+         or take them out with `ringmon remove NAME`, and delete it then"
     )]
     PoolInUse {
-        /// Which.
+        /// The name of the pool.
         pool: String,
-        /// Where.
+        /// The database, without its password.
         place: String,
-        /// How many.
+        /// How many servers it has.
         servers: u64,
     },
     /// Others were always faster, or held the rows for too long. Nothing was written.
@@ -209,39 +212,40 @@ pub enum Error {
     Contended {
         /// How often it was tried.
         attempts: u32,
-        /// In what time.
+        /// How long it was tried.
         within: Duration,
         /// The last conflict.
         cause: String,
     },
-    /// A row holds something this version does not know.
+    /// A row contains something that this version does not know.
     #[error(
-        "row {id} of table {table} holds {value:?} in column {column}, which this ringmon does not know: correct it by hand"
+        "row {id} of table {table} holds {value:?} in column {column}, which this ringmon does not know: \
+         correct it by hand"
     )]
     Damaged {
-        /// Which table.
+        /// The row's table.
         table: &'static str,
-        /// Which row.
+        /// The row's id.
         id: i64,
-        /// Which column.
+        /// The column with the unknown value.
         column: &'static str,
-        /// What is there.
+        /// The unknown value.
         value: String,
     },
     /// The operating system gave no random bytes for a key.
     #[error("cannot make a key: the operating system gave no random bytes: {source}")]
     Random {
-        /// Why.
+        /// What the operating system said.
         source: std::io::Error,
     },
-    /// Anything else the database said.
+    /// Any other error of the database.
     #[error("{place} failed while {doing}: {source}")]
     Database {
-        /// Where.
+        /// The database, without its password.
         place: String,
-        /// During what.
+        /// The store's current step.
         doing: &'static str,
-        /// The driver's words.
+        /// The driver's error.
         source: DbErr,
     },
 }

@@ -1,6 +1,6 @@
-//! One suite, instantiated for each engine: SQLite, and servers that the tests start themselves (`ringmon_tests::engine`).
+//! One suite, instantiated for each engine: SQLite, and servers that the tests start (`ringmon_tests::engine`).
 //!
-//! A plain `cargo test` runs those of SQLite and MariaDB, `cargo xtask test --engines LIST` those of others.
+//! A plain `cargo test` runs the tests of SQLite and MariaDB; `cargo xtask test --engines LIST` runs others.
 
 mod access;
 mod cluster;
@@ -25,7 +25,7 @@ mod upgrade;
 mod url;
 mod wire;
 
-/// Instantiates each test body, `async fn(TestDb)`, for each engine; those behind a semicolon for servers alone.
+/// Instantiates each test body, `async fn(TestDb)`, for each engine. Those after a semicolon are only for servers.
 macro_rules! on_engines {
     ($($name:ident),+ $(,)? $(; $($server:ident),+ $(,)?)?) => {
         mod on_sqlite {
@@ -39,7 +39,7 @@ macro_rules! on_engines {
 }
 use on_engines;
 
-/// The same for what only a server can show.
+/// The same, for what only a server can show.
 macro_rules! on_servers {
     ($($name:ident),+ $(,)?) => {
         mod on_mariadb {
@@ -66,7 +66,7 @@ macro_rules! on_servers {
 }
 use on_servers;
 
-/// For what needs servers of its own, because it breaks them: `async fn(Engine)`.
+/// For tests that need servers of their own because they break them: `async fn(Engine)`.
 macro_rules! on_own_servers {
     ($($name:ident),+ $(,)?) => {
         mod on_mariadb {

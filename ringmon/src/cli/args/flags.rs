@@ -1,4 +1,4 @@
-//! The flags that say what could also stand in a configuration file.
+//! The flags for everything that can also be in a configuration file.
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -8,16 +8,17 @@ use crate::config::{Key, Typed, parse};
 /// Where the tables are.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DatabaseFlags {
-    /// Where the tables are: mysql://USER@HOST/DATABASE or sqlite:///PATH [default: sqlite:///var/lib/ringmon/ringmon.db]
+    /// Where the tables are: mysql://USER@HOST/DATABASE or sqlite:///PATH [default:
+    /// sqlite:///var/lib/ringmon/ringmon.db]
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
-    /// A file with nothing but the database's password in it
+    /// A file that contains only the database's password
     #[arg(long, value_name = "FILE")]
     pub database_password_file: Option<String>,
 }
 
 impl DatabaseFlags {
-    /// Says what was given.
+    /// Adds what was given.
     pub fn put(&self, typed: &mut Typed) {
         typed.flag(Key::DatabaseUrl, self.database_url.clone());
         typed.flag(Key::DatabasePasswordFile, self.database_password_file.clone());
@@ -35,14 +36,14 @@ pub struct PoolFlags {
 }
 
 impl PoolFlags {
-    /// Says what was given.
+    /// Adds what was given.
     pub fn put(&self, typed: &mut Typed) {
         typed.flag(Key::Pool, self.pool.clone());
         self.database.put(typed);
     }
 }
 
-/// Everything an agent can be told.
+/// Everything that an agent can be told.
 #[derive(Clone, Debug, Default, Args)]
 pub struct AgentFlags {
     #[command(flatten)]
@@ -62,7 +63,7 @@ pub struct AgentFlags {
     /// Where probes are answered [default: auto]
     #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::DATAPATHS)))]
     pub datapath: Option<String>,
-    /// observe: vote, tell, but remove nobody [default: act]
+    /// observe: vote and report, but remove no server [default: act]
     #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::MODES)))]
     pub mode: Option<String>,
     /// Append one JSON line for each transition to this file; - is the standard output
@@ -71,7 +72,7 @@ pub struct AgentFlags {
     /// Record every input of the decision core into this folder, for `ringmon replay` [default: nothing is recorded]
     #[arg(long, value_name = "DIR")]
     pub record: Option<String>,
-    /// How much of it to keep; the oldest goes first [default: 64MiB]
+    /// How much of it to keep; the oldest is deleted first [default: 64MiB]
     #[arg(long, value_name = "SIZE")]
     pub record_limit: Option<String>,
     /// Where /metrics, /status, /healthz and /readyz are served; off: nowhere [default: 127.0.0.1:7464]
@@ -83,25 +84,27 @@ pub struct AgentFlags {
     /// On SIGTERM: leave the ring, or keep the place for a restart [default: leave]
     #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::ON_STOPS)))]
     pub on_stop: Option<String>,
-    /// A clean shutdown first has the routers send no new clients, and then waits until nobody is connected to the route port any more, but
-    /// at most so long; 0: no waiting. Only with --route-port and --on-stop leave; a second signal ends the wait [default: 5s]
+    /// A clean shutdown first tells the routers to send no new clients. Then it waits until nobody is connected to the
+    /// route port any more, but at most this long; 0: it does not wait. Only with --route-port and --on-stop leave; a
+    /// second signal ends the wait [default: 5s]
     #[arg(long, value_name = "SPAN")]
     pub drain: Option<String>,
-    /// Whether this server's service works; may be said several times. A server whose service fails stays on the ring and gets no clients.
-    /// tcp:127.0.0.1:80, http://127.0.0.1:80/healthz (with status=200-299 behind it, if 200-399 will not do), exec:/PROGRAM ARGUMENT...,
-    /// or systemd:UNIT
+    /// How to check whether this server's service works; may be given several times. A server whose service fails stays
+    /// on the ring and gets no clients. tcp:127.0.0.1:80, http://127.0.0.1:80/healthz (followed by status=200-299, if
+    /// 200-399 is not right), exec:/PROGRAM ARGUMENT..., or systemd:UNIT
     #[arg(long, value_name = "CHECK")]
     pub check: Vec<String>,
-    /// From one check to the next [default: 2s]
+    /// From the start of one check to the next [default: 2s]
     #[arg(long, value_name = "SPAN")]
     pub check_interval: Option<String>,
-    /// A check without a result by then has failed, and its program is killed [default: 1s]
+    /// A check without a result after this time has failed, and its program is killed [default: 1s]
     #[arg(long, value_name = "SPAN")]
     pub check_timeout: Option<String>,
-    /// A check that fails passes again after so many passes in a row; the first result of all counts at once [default: 2]
+    /// A failing check passes again after this many passes in a row; the first result of all counts at once [default:
+    /// 2]
     #[arg(long, value_name = "N")]
     pub check_rise: Option<String>,
-    /// A check that passes fails after so many failures in a row [default: 2]
+    /// A passing check fails after this many failures in a row [default: 2]
     #[arg(long, value_name = "N")]
     pub check_fall: Option<String>,
     /// The service works if all checks pass, or if any does [default: all]
@@ -110,17 +113,17 @@ pub struct AgentFlags {
     /// UDP port for notices between agents [default: 7464]
     #[arg(long, value_name = "PORT")]
     pub notice_port: Option<String>,
-    /// Where clients are to go, if not to the address
+    /// Where clients go, if not to the address
     #[arg(long, value_name = "IP")]
     pub route_address: Option<String>,
-    /// The port clients are to use
+    /// The port for clients
     #[arg(long, value_name = "PORT")]
     pub route_port: Option<String>,
-    /// Answer HAProxy's agent-checks at this port of the own address, or at this address and port: ready, drain, down or maint, and the
-    /// weight in per cent; for HAProxys that no router reaches [default: off]
+    /// Answer HAProxy's agent-checks at this port of the agent's own address, or at this address and port: ready,
+    /// drain, down or maint, and the weight in per cent; for HAProxys that no router reaches [default: off]
     #[arg(long, value_name = "PORT|ADDR")]
     pub agent_check: Option<String>,
-    /// Share of clients, relative to the other servers' [default: 100]
+    /// Share of clients, relative to the other servers [default: 100]
     #[arg(long, value_name = "N")]
     pub weight: Option<String>,
     /// Real-time priority for the sender [default: on]
@@ -135,7 +138,7 @@ pub struct AgentFlags {
 }
 
 impl AgentFlags {
-    /// Says what was given.
+    /// Adds what was given.
     pub fn put(&self, typed: &mut Typed) {
         self.pool.put(typed);
         typed.flag(Key::Check, (!self.check.is_empty()).then(|| self.check.join("; ")));

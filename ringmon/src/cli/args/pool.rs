@@ -42,9 +42,10 @@ pub enum PoolCommand {
     Show(TableArgs),
     /// Change rules: quorum=both|single agent_timeout=3s brake=0.5 alone=one|all mode=act|observe
     ///
-    /// quorum: witnesses a removal needs. agent_timeout: how long a lost agent has to come back. brake: the largest share of
-    /// the pool that is removed within ten minutes before it freezes; 1 is off. alone: who may remove all the others when it hears
-    /// nobody and the database answers: one, a server with one other; all, any. mode: observe tells and removes nobody.
+    /// quorum: how many witnesses a removal needs. agent_timeout: how long a lost agent has to come back. brake: the
+    /// largest share of the pool that may be removed within ten minutes before it freezes; 1 is off. alone: which
+    /// server may remove all the others when it hears nobody and the database answers: one, a server with one other;
+    /// all, any server. mode: observe reports, and removes no server.
     #[command(after_help = "Example:\n  ringmon pool set --pool web quorum=single agent_timeout=5s brake=0.3")]
     Set {
         /// What to change
@@ -53,25 +54,26 @@ pub enum PoolCommand {
         #[command(flatten)]
         table: TableArgs,
     },
-    /// Remove nobody until the pool is thawed
+    /// Remove no server until the pool is thawed
     Freeze {
-        /// Why; shown to everybody
+        /// Why; everybody sees it
         #[arg(long, value_name = "TEXT", default_value = "by an operator")]
         why: String,
         #[command(flatten)]
         pool: PoolFlags,
     },
-    /// Remove the dead again
+    /// Remove dead servers again
     Thaw {
         #[command(flatten)]
         pool: PoolFlags,
     },
     /// Give a running pool a new key for its probes and notices, and forget the old one
     ///
-    /// In three steps, each taken once every agent has shown that it is ready for it: all accept the new key (they acknowledge a
-    /// notice that only it tags), all use it (they answer a question under it), the old one is forgotten. No probe is lost. Run it
-    /// where agents can be reached by UDP. An agent that cannot be reached, or cannot read the table, stops it at that step with
-    /// exit code 69: both keys hold then, nobody is harmed, and running it again goes on from there.
+    /// It takes three steps. Each is taken once every agent has shown that it is ready for it: all accept the new key
+    /// (they acknowledge a notice that only this key tags), all use it (they answer a question under it), the old one
+    /// is forgotten. No probe is lost. Run it where agents can be reached by UDP. An agent that cannot be reached, or
+    /// cannot read the table, stops it at that step with exit code 69: then both keys work, nothing is harmed, and
+    /// running it again goes on from there.
     #[command(after_help = "Example:\n  ringmon pool rotate-key --pool web --within 5m")]
     RotateKey {
         /// How long to wait for the agents in each step
@@ -83,7 +85,7 @@ pub enum PoolCommand {
 }
 
 impl PoolCommand {
-    /// Says what was given.
+    /// Adds what was given.
     pub fn put(&self, typed: &mut Typed) {
         match self {
             Self::List { database, .. } => database.put(typed),

@@ -13,28 +13,29 @@ use crate::config::{Key, Typed};
 pub struct SightFlags {
     #[command(flatten)]
     pub pool: PoolFlags,
-    /// Databases with the same content, read when the first does not answer; commas in between. The password is that of the first
+    /// Databases with the same content, read when the first one does not answer; commas between them. The password is
+    /// the first one's
     #[arg(long, value_name = "URL,...")]
     pub replicas: Option<String>,
     /// How often to read the whole pool: the safety net below the agents' notices [default: 1s]
     #[arg(long, value_name = "SPAN")]
     pub poll: Option<String>,
-    /// Freeze the list if less than this share of the servers that were routed of late would be left; 0: never [default: 0.5]
+    /// Freeze the list if less than this share of the recently routed servers would be left; 0: never [default: 0.5]
     #[arg(long, value_name = "SHARE")]
     pub panic: Option<String>,
-    /// How long ago "of late" is [default: 15m]
+    /// How long ago "recently" is [default: 15m]
     #[arg(long, value_name = "SPAN")]
     pub panic_window: Option<String>,
-    /// A server that joins gets its share of clients in this time, beginning with a tenth [default: 0s, at once]
+    /// A server that joins gets its share of clients in this time, starting with a tenth [default: 0s, at once]
     #[arg(long, value_name = "SPAN")]
     pub slow_start: Option<String>,
-    /// UDP port at which agents tell of changes [default: 0, any]
+    /// UDP port for the agents' notices of changes [default: 0, any]
     #[arg(long, value_name = "PORT")]
     pub router_port: Option<String>,
 }
 
 impl SightFlags {
-    /// Says what was given.
+    /// Adds what was given.
     pub fn put(&self, typed: &mut Typed) {
         self.pool.put(typed);
         for (key, given) in [
@@ -50,22 +51,23 @@ impl SightFlags {
     }
 }
 
-/// Everything a router can be told.
+/// Everything that a router can be told.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RouterFlags {
     #[command(flatten)]
     pub sight: SightFlags,
-    /// Keep this backend in step through HAProxy's Runtime API; may be said several times
+    /// Keep this backend in step through HAProxy's Runtime API; may be given several times
     #[arg(long, value_name = "SOCKET:BACKEND")]
     pub haproxy: Vec<String>,
-    /// Add servers to HAProxy and delete them from it; off: only those of its configuration are set [default: on]
+    /// Add servers to HAProxy and delete them from it; off: only set those of its configuration [default: on]
     #[arg(long, value_name = "on|off")]
     pub haproxy_dynamic: Option<String>,
-    /// Further words for servers that are added to HAProxy, like "check inter 2s"
+    /// More words for servers that are added to HAProxy, like "check inter 2s"
     #[arg(long, value_name = "WORDS")]
     pub haproxy_server: Option<String>,
-    /// Shut down the sessions of a server that was found dead: whoever has sent it a request hears at once, and whoever is still connecting is not
-    /// sent to another server, as HAProxy's redispatch would [default: off]
+    /// Shut down the sessions of a server that was found dead: clients that have sent it a request get an error at
+    /// once, and clients that are still connecting are not sent to another server, as HAProxy's redispatch would do
+    /// [default: off]
     #[arg(long, value_name = "on|off")]
     pub haproxy_shutdown: Option<String>,
     /// Keep a file for Prometheus' file_sd_configs
@@ -74,16 +76,16 @@ pub struct RouterFlags {
     /// Make a file from a template whenever the list changes
     #[arg(long, value_name = "TEMPLATE:FILE")]
     pub template: Option<String>,
-    /// Ask this command first whether the file is good; {} is its path
+    /// First ask this command whether the file is good; {} is its path
     #[arg(long, value_name = "COMMAND")]
     pub template_check: Option<String>,
-    /// And this one to have it read
+    /// Then run this command to have the file read
     #[arg(long, value_name = "COMMAND")]
     pub template_reload: Option<String>,
-    /// Run this command whenever the list changes, with it as JSON on its standard input
+    /// Run this command whenever the list changes, with the list as JSON on its standard input
     #[arg(long, value_name = "COMMAND")]
     pub hook: Option<String>,
-    /// The port of servers that say none (--route-port of their agents)
+    /// The port of servers without one (--route-port of their agents)
     #[arg(long, value_name = "PORT")]
     pub default_port: Option<String>,
     /// Where /routes, /http_sd, /v3/discovery:endpoints and /metrics are served; off: nowhere [default: 127.0.0.1:7465]
@@ -95,7 +97,7 @@ pub struct RouterFlags {
 }
 
 impl RouterFlags {
-    /// Says what was given.
+    /// Adds what was given.
     pub fn put(&self, typed: &mut Typed) {
         self.sight.put(typed);
         typed.flag(Key::Haproxy, (!self.haproxy.is_empty()).then(|| self.haproxy.join(",")));
@@ -120,29 +122,29 @@ impl RouterFlags {
 /// `route ...`
 #[derive(Clone, Debug, Subcommand)]
 pub enum RouteCommand {
-    /// Every server, and whether clients are to be sent there; exit code 1 if nobody is routed
+    /// Every server, and whether clients are sent there; exit code 1 if no server is routed
     List {
         #[command(flatten)]
         sight: Box<SightFlags>,
-        /// Only ADDRESS:PORT of those that are routed, one a line
+        /// Only ADDRESS:PORT of the routed servers, one a line
         #[arg(long, conflicts_with = "json")]
         plain: bool,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// One server at random, by the weights: where a client may go; exit code 1 if nobody is routed
+    /// One server at random, by the weights, for a client to go to; exit code 1 if no server is routed
     Pick {
         #[command(flatten)]
         sight: Box<SightFlags>,
-        /// So many, one a line; the same one may come twice
+        /// This many, one a line; the same one may come twice
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         count: u32,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// The list now, and each change of it as it comes, until interrupted
+    /// The list now, and then each change of it, until interrupted
     Watch {
         #[command(flatten)]
         sight: Box<SightFlags>,
@@ -153,7 +155,7 @@ pub enum RouteCommand {
 }
 
 impl RouteCommand {
-    /// Says what was given.
+    /// Adds what was given.
     pub fn put(&self, typed: &mut Typed) {
         match self {
             Self::List { sight, .. } | Self::Pick { sight, .. } | Self::Watch { sight, .. } => sight.put(typed),
@@ -168,12 +170,13 @@ pub struct DrainArgs {
     pub name: String,
     #[command(flatten)]
     pub pool: PoolFlags,
-    /// Come back once nobody is connected to the server's route port any more (if this is the server), or after this time
+    /// Wait until nobody is connected to the server's route port any more (if this is the server), but at most this
+    /// long
     #[arg(long, value_name = "SPAN", num_args = 0..=1, default_missing_value = "30s", value_parser = span::parse)]
     pub wait: Option<Duration>,
 }
 
-/// What stands under `ringmon router --help`.
+/// The end of `ringmon router --help`.
 pub const ROUTER_EXAMPLES: &str = "\
 Examples:
   ringmon router --pool web --haproxy /run/haproxy/admin.sock:web
@@ -182,5 +185,6 @@ Examples:
       --template-check 'nginx -t' --template-reload 'systemctl reload nginx'
   ringmon router --pool web --replicas mysql://ringmon_reader@replica.example/ringmon
 
-A server is routed while it is on the ring, does not drain, and its service does not fail. A first vote takes it out for at most 30 s.
+A server is routed while it is on the ring, does not drain, and its service does not fail. A first vote takes it out
+for at most 30 s.
 docs/routing.md has what each consumer is told, and when.";

@@ -1,4 +1,4 @@
-//! `ringmon pool rotate-key`: a new key for a pool that runs, without losing a probe.
+//! `ringmon pool rotate-key`: a new key for a running pool, without losing a probe.
 //!
 //! ```text
 //!   keys in the pool's row       goes on when every agent
@@ -8,8 +8,8 @@
 //!   [new]
 //! ```
 //!
-//! Which step it is stands in the row, so whoever breaks off can go on. An agent learns of keys whenever it reads the table, which
-//! a notice makes it do; nothing is taken for granted of one that was told.
+//! The row shows the current step, so an interrupted rotation can go on. An agent learns of keys whenever it reads the
+//! table, and a notice makes it do so. But an agent that was told still has to show that it is ready.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -26,15 +26,15 @@ use crate::store::{Store, new_key};
 use ringmon_core::row::{Address, PoolKey};
 use ringmon_core::{NoticeBody, PoolRow, ServerId, ServerRow, Side};
 
-/// Between two rounds of asking.
+/// Between two rounds of questions.
 const ROUND: Duration = Duration::from_millis(500);
-/// Agents asked at a time.
+/// How many agents are asked at a time.
 const AT_A_TIME: usize = 64;
-/// How often it is said who is waited for.
+/// How often it prints which agents it waits for.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-/// A question is answered within the half second for which its subject is probed, or not at all.
+/// A question is answered within the half second in which its subject is probed, or not at all.
 const ANSWER: Duration = Duration::from_millis(1200);
-/// Names in a message.
+/// How many names a message has.
 const NAMED: usize = 5;
 
 /// What agents must have shown.
@@ -44,7 +44,7 @@ enum Readiness {
     Uses,
 }
 
-/// Takes the steps that are left.
+/// Takes the remaining steps.
 pub fn rotate_key(typed: &Typed, within: Duration) -> anyhow::Result<Verdict> {
     database::wait(async {
         let store = database::open(typed).await?;
@@ -84,7 +84,7 @@ async fn write(store: &Store, read: &PoolRow, used: PoolKey, accepted: Option<Po
     Err(Error::Unavailable("somebody else changed the pool under this command; run it again".to_owned()).into())
 }
 
-/// Ids go round; which of two keys is the newer one must be seen from them.
+/// Ids wrap around, and they must show which of two keys is the newer one.
 const fn after(id: u8) -> u8 {
     id % u8::MAX + 1
 }
@@ -101,7 +101,7 @@ async fn everybody(
     let (mut told, mut round) = (began, 0);
     let mut ready = BTreeSet::new();
     loop {
-        // Servers come and go meanwhile; who came has read the keys as they are, and shows it like the others.
+        // Servers join and leave meanwhile. A new one has read the current keys, and shows it like the others.
         let rows = store.servers().await?;
         let waiting: Vec<&ServerRow> = rows.iter().filter(|row| !ready.contains(&(row.id, row.incarnation))).collect();
         for some in waiting.chunks(AT_A_TIME) {
@@ -115,7 +115,7 @@ async fn everybody(
                     let shown = match (what, about) {
                         (Readiness::Accepts, _) => accepts(to, new).await,
                         (Readiness::Uses, Some(about)) => uses(to, about, new).await,
-                        // Alone on its ring: nobody has to understand it.
+                        // It is alone on its ring: no other has to understand it.
                         (Readiness::Uses, None) => true,
                     };
                     shown.then_some(life)
@@ -134,7 +134,8 @@ async fn everybody(
         let waits = waits_for(new, what, &left);
         if began.elapsed() >= within {
             let why = format!(
-                "{waits} after {within:?}. Both keys hold, nobody is harmed: run it again once they can be reached and read the table, \
+                "{waits} after {within:?}. Both keys hold, nobody is harmed: \
+                 run it again once they can be reached and read the table, \
                  or after `ringmon remove NAME`"
             );
             return Err(Error::Unavailable(why).into());
@@ -158,7 +159,7 @@ fn waits_for(new: PoolKey, what: Readiness, left: &[&str]) -> String {
     format!("{}{others} {verb} key {}", left[..left.len() - more].join(", "), new.id)
 }
 
-/// Somebody whom this server hears anyway, if all is well: its buddies in turn.
+/// A server that this one hears anyway, if all is well: its buddies in turn.
 fn subject(row: &ServerRow, rows: &[ServerRow], round: usize) -> Option<Address> {
     let buddy = row.buddy(Side::BOTH[round % 2]);
     rows.iter().find(|other| other.id == buddy && other.id != row.id).map(|other| other.address)
@@ -167,7 +168,7 @@ fn subject(row: &ServerRow, rows: &[ServerRow], round: usize) -> Option<Address>
 /// Whether the agent acknowledges a notice under this key.
 async fn accepts(to: SocketAddr, key: PoolKey) -> bool {
     let Some(notices) = bind(to, key) else { return false };
-    // It makes the agent read its row, and is harmless.
+    // This makes the agent read its row, and is harmless.
     notices.send(to, tell::from_an_operator(NoticeBody::Spliced { subject: ServerId::NEW }));
     notices.settle().await;
     notices.stats().acknowledged > 0

@@ -47,7 +47,7 @@ pub fn changes(settings: &[String]) -> Result<RuleChanges, Error> {
     Ok(changes)
 }
 
-/// Rules that are allowed and deserve a word.
+/// Warnings about rules that are allowed.
 pub fn warnings(rules: &Rules) -> Vec<&'static str> {
     let mut warnings = Vec::new();
     if rules.quorum == Quorum::Single {

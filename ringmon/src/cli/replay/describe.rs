@@ -10,7 +10,7 @@ use ringmon_core::notice::{Notice, NoticeBody};
 use ringmon_core::{Event, EventBody};
 use ringmon_sim::replay::{Decisions, What};
 
-/// A line in its parts.
+/// The parts of a line.
 #[derive(Debug)]
 pub struct Shown {
     pub word: String,
@@ -19,7 +19,7 @@ pub struct Shown {
     pub detail: Value,
 }
 
-/// The line; `None` if it is worth one only for those who want `all`.
+/// The line; `None` if it is shown only with `all`.
 pub fn describe(line: &Line, names: &Decisions, all: bool) -> Option<Shown> {
     let at = line.decision.at;
     let me = line.server.as_str();
@@ -107,7 +107,7 @@ fn noticed(notice: &Notice, names: &Decisions) -> String {
     }
 }
 
-/// An event in words. What these do not say comes behind them.
+/// An event in words. Fields that the words do not cover come after them.
 fn told(event: &Event) -> String {
     let words = |said: &str| (said.to_owned(), Rest::Shown);
     let (said, rest) = match &event.body {
@@ -156,7 +156,7 @@ fn told(event: &Event) -> String {
     if said.is_empty() || rest.is_empty() { said + &rest } else { format!("{said}; {rest}") }
 }
 
-/// Whether an event's words say all that it has.
+/// Whether the words of an event cover all of its fields.
 enum Rest {
     Said,
     /// Its fields follow.
@@ -168,7 +168,7 @@ pub fn needed(suspected: &Suspected) -> String {
     format!(" ({} were needed at a loss of {:.1} %)", suspected.needed, suspected.loss * 100.0)
 }
 
-/// Fields and their values.
+/// Fields with their values.
 fn fields(detail: &Map<String, Value>) -> String {
     let mut out = Vec::new();
     for (key, value) in detail.iter().filter(|(_, value)| !value.is_null()) {

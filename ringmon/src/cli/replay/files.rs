@@ -1,4 +1,4 @@
-//! The files that were named, in the order in which they were written, and the clock in them.
+//! The given files in the order in which they were written, and the clock in them.
 
 use std::path::{Path, PathBuf};
 
@@ -26,11 +26,11 @@ impl File {
     }
 }
 
-/// Reads them; a folder is all recordings in it. A file that ends within its header, as one does that was begun on a full disk, is
-/// only worth a note if there are others.
+/// Reads the files. A folder is all recordings in it. A file that ends within its header, because it was begun on a
+/// full disk, is only worth a note if there are other files.
 ///
 /// # Errors
-/// One cannot be read, is no recording, or is of another server than the first.
+/// A file cannot be read, is no recording, or belongs to another server than the first.
 pub fn read(named: &[PathBuf]) -> anyhow::Result<(Vec<File>, Vec<String>)> {
     let (mut files, mut notes) = (Vec::new(), Vec::new());
     for path in named {
@@ -77,7 +77,7 @@ fn below(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The file; what there is to say of one without a whole header.
+/// The file; or a note about a file without a whole header.
 fn open(path: PathBuf) -> anyhow::Result<Result<File, String>> {
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
@@ -97,18 +97,18 @@ fn open(path: PathBuf) -> anyhow::Result<Result<File, String>> {
     Ok(Ok(File { path, bytes, wall_us, first, pool: header.pool, server: header.server }))
 }
 
-/// A moment of the wall clock as RFC 3339 in UTC, with microseconds.
+/// A time of the wall clock as RFC 3339 in UTC, with microseconds.
 pub fn moment(wall_us: i64) -> String {
     Timestamp::from_microsecond(wall_us).map_or_else(|_| format!("{wall_us} us"), |at| format!("{at:.6}"))
 }
 
-/// The time of day alone.
+/// Only the time of day.
 pub fn clock(wall_us: i64) -> String {
     let whole = moment(wall_us);
     whole.split_once('T').map_or(whole.clone(), |(_, time)| time.trim_end_matches('Z').to_owned())
 }
 
-/// From the earlier to the later, in milliseconds.
+/// From the earlier to the later time, in milliseconds.
 pub fn ms_between(earlier: i64, later: i64) -> f64 {
     let us = later.saturating_sub(earlier);
     let span = std::time::Duration::from_micros(us.unsigned_abs()).as_secs_f64() * 1e3;

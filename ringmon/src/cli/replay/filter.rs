@@ -15,7 +15,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// What was asked for; a time of day is one of the day on which the recording begins.
+    /// The span that was asked for. A time of day is one of the day on which the recording begins.
     pub fn of(args: &ReplayArgs, begin_us: Option<i64>) -> Result<Self, Error> {
         let read = |flag: &str, text: &Option<String>, none: i64| match text {
             None => Ok(none),

@@ -1,4 +1,4 @@
-//! Operations on the table, and what they came to, in words.
+//! Operations on the table and their outcomes, in words.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use ringmon_core::op::{Accusation, Finding};
 use ringmon_core::{DbTime, ServerId, ServerRow, Side, Time, VoteKind};
 use ringmon_sim::replay::Decisions;
 
-/// Milliseconds with one digit.
+/// With one digit after the point.
 pub fn ms(span: Duration) -> String {
     format!("{:.1} ms", span.as_secs_f64() * 1e3)
 }
@@ -45,7 +45,7 @@ pub const fn accusation(op: &TableOp) -> Option<&Accusation> {
     }
 }
 
-/// Whom an operation is about.
+/// The servers that an operation is about.
 pub fn about(op: &TableOp) -> Vec<ServerId> {
     match op {
         TableOp::Accuse(a) | TableOp::RemoveAll(a) => a.findings.iter().map(|f| f.server).collect(),
@@ -76,7 +76,7 @@ pub const fn reads(op: &TableOp) -> bool {
     )
 }
 
-/// What is asked for.
+/// What the operation asks for.
 pub fn asked(op: &TableOp, at: Time, names: &Decisions) -> String {
     let listed_ids = |ids: &[ServerId]| listed(&ids.iter().map(|id| names.name(*id)).collect::<Vec<_>>());
     match op {
@@ -130,7 +130,7 @@ fn findings(a: &Accusation, at: Time, names: &Decisions) -> String {
     a.findings.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-/// What an operation saw and came to.
+/// What the operation saw, and its outcome.
 pub fn came(asked: Option<&TableOp>, done: &TableDone, names: &Decisions) -> String {
     let took = ms(done.took);
     let outcome = match &done.result {
@@ -183,12 +183,12 @@ fn seen(id: ServerId, snapshot: &TableSnapshot, names: &Decisions) -> Option<Str
     Some(format!("against {}: {votes}", row.name))
 }
 
-/// A vote as it stood when it was read.
+/// A vote at the moment when it was read.
 #[derive(Clone, Debug)]
 pub struct Standing {
     pub voter: String,
     pub kind: VoteKind,
-    /// `None`: from the future.
+    /// `None`: it is from the future.
     pub age: Option<Duration>,
     pub renewed: Option<Duration>,
 }
@@ -213,7 +213,7 @@ pub fn votes(row: &ServerRow, db_now: DbTime, names: &Decisions) -> Vec<Standing
         .collect()
 }
 
-/// The word of the table and the logs for it.
+/// Its word in the table and the logs.
 pub fn word(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }

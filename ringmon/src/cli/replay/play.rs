@@ -1,4 +1,4 @@
-//! Plays files one after the other.
+//! Replays files one after the other.
 
 use super::files::{File, moment};
 use ringmon_sim::recording::{Damage, Header, Reader, Record, Wrong};
@@ -8,7 +8,7 @@ use ringmon_sim::replay::{Decision, Decisions, Joint, Played, Replay};
 #[derive(Clone, Debug)]
 pub struct Line {
     pub wall_us: i64,
-    /// Whose agent decided.
+    /// The server whose agent decided.
     pub server: String,
     pub decision: Decision,
 }
@@ -19,25 +19,25 @@ pub struct Note {
     pub text: String,
 }
 
-/// How it ended.
+/// How the replay ended.
 #[derive(Debug, Default)]
 pub struct Ended {
-    /// Calls that were played.
+    /// How many calls were replayed.
     pub calls: u64,
-    /// The first call that said something else than it did then.
+    /// The first call whose result differs from the recorded one.
     pub parted: Option<String>,
-    /// What cannot be read, and whether that is because another version wrote it.
+    /// What cannot be read, and whether the reason is that another version wrote it.
     pub damage: Option<(String, bool)>,
-    /// What a person should know, and is no error.
+    /// What a person should know, but is no error.
     pub notes: Vec<String>,
 }
 
 type Take<'a> = dyn FnMut(&Decisions, Result<Line, Note>) -> anyhow::Result<()> + 'a;
 
-/// Plays them all.
+/// Replays all files.
 ///
 /// # Errors
-/// What `take` answers.
+/// The errors of `take`.
 pub fn play(files: &[File], decisions: &mut Decisions, take: &mut Take<'_>) -> anyhow::Result<Ended> {
     let mut ended = Ended::default();
     let mut replay: Option<Replay> = None;
@@ -93,7 +93,7 @@ fn about(file: &File, header: &Header) -> String {
     format!("{path}: {server} of pool {pool}, recorded by ringmon {ringmon} from {at} on, beginning with call {first}")
 }
 
-/// How this file follows the last one.
+/// How this file follows the one before it.
 fn joint(joint: Joint, file: &File, header: &Header, decisions: &mut Decisions, ended: &mut Ended) -> String {
     let about = about(file, header);
     match joint {
@@ -119,11 +119,11 @@ fn joint(joint: Joint, file: &File, header: &Header, decisions: &mut Decisions, 
 impl Ended {
     fn damage(&mut self, file: &File, damage: &Damage, last: bool) {
         let text = format!("{}: {damage}; everything before it was replayed", file.path.display());
-        // An agent that was killed leaves its last file so: that is no error.
+        // A killed agent leaves its last file like this: that is no error.
         if last && damage.wrong == Wrong::CutOff {
             self.notes.push(text);
         } else {
-            // Its checksum fits: it is as it was written.
+            // Its checksum fits, so it is as it was written.
             let foreign = matches!(damage.wrong, Wrong::Unreadable(_));
             self.damage.get_or_insert((text, foreign));
         }

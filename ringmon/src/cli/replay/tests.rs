@@ -1,4 +1,4 @@
-//! What is told of simulated removals.
+//! What the replay tells of simulated removals.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn pool(seed: u64) -> World {
     world
 }
 
-/// The recording of one server, as files in a folder that is thrown away.
+/// The recording of one server, as files in a temporary folder.
 fn recording(world: &mut World, host: usize) -> (tempfile::TempDir, Vec<File>) {
     let dir = tempfile::tempdir().unwrap();
     for (place, bytes) in world.tapes.get_mut(&host).unwrap().files().iter().enumerate() {
@@ -76,7 +76,7 @@ fn why_a_crashed_server_is_gone_is_told_by_all_who_know() {
 fn what_was_not_removed_is_said_so() {
     let mut world = pool(12);
     world.befall(2, Fault::Crash);
-    // Both suspect it; it is back long before the votes are old enough, however fast that was.
+    // Both suspect it. It is back long before the votes are old enough, however fast that was.
     let suspicions = |world: &World| world.log.iter().filter(|l| l.event.kind() == EventKind::Suspect).count();
     let before = suspicions(&world);
     assert!(world.run_until(Duration::from_secs(2), |world| suspicions(world) == before + 2));

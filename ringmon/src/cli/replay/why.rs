@@ -1,4 +1,4 @@
-//! Why was it removed? The chain of decisions that led to it, and the same in words.
+//! Why was it removed? The chain of decisions that led to it, and a summary in words.
 
 mod case;
 
@@ -19,7 +19,7 @@ pub struct Why {
     pub text: String,
 }
 
-/// What led to the last removal of this server among these, or, if there was none, to its last suspicion.
+/// What led to the last removal of this server in these lines; or, without one, to its last suspicion.
 pub fn why(name: &str, lines: &[Line], names: &Decisions) -> Result<Why, Error> {
     let Some(end) = last_end(name, lines) else {
         let known = names.names();
@@ -37,7 +37,7 @@ pub fn why(name: &str, lines: &[Line], names: &Decisions) -> Result<Why, Error> 
     Ok(Why { text: text(name, &case), chain })
 }
 
-/// The splice that follows a removal belongs to it.
+/// A splice this soon after a removal belongs to it.
 const AFTERWARDS_US: i64 = 100_000;
 
 fn is(line: &Line, name: &str, kinds: &[EventKind]) -> bool {
@@ -47,20 +47,21 @@ fn is(line: &Line, name: &str, kinds: &[EventKind]) -> bool {
 const GONE: [EventKind; 4] = [EventKind::Down, EventKind::AgentLost, EventKind::Left, EventKind::Removed];
 const DOUBTED: [EventKind; 2] = [EventKind::Suspect, EventKind::AgentSilent];
 
-/// The end of the story: the last time it went; or else the last that was said of it.
+/// The end of the story: the last time that it was removed, or else the last line about it.
 fn last_end(name: &str, lines: &[Line]) -> Option<usize> {
     let told = |line: &Line| matches!(&line.decision.what, What::Told(event) if event.subject == name);
     let gone = lines.iter().rposition(|line| is(line, name, &GONE));
     gone.or_else(|| lines.iter().rposition(|line| is(line, name, &DOUBTED)).and(lines.iter().rposition(told)))
 }
 
-/// Its begin: the first doubt after it was last known to be well; of a server that was found gone without one, a second before.
+/// The beginning of the story: the first doubt after it was last known to be well. For a server that was found removed
+/// without any doubt, it is a second before that.
 fn begin(name: &str, lines: &[Line], end: usize) -> usize {
     let well = [EventKind::Alive, EventKind::AgentBack];
     let ended = lines[..end].iter().rposition(|line| is(line, name, &GONE)).map_or(0, |at| at + 1);
     let before = &lines[ended..end];
     let doubt = before.iter().rposition(|line| is(line, name, &DOUBTED));
-    // A suspicion that healed just before is another one.
+    // A suspicion that healed just before is another story.
     let first = match doubt {
         Some(last) => {
             let healed = before[..last].iter().rposition(|line| is(line, name, &well)).map_or(0, |at| at + 1);
@@ -74,7 +75,7 @@ fn begin(name: &str, lines: &[Line], end: usize) -> usize {
     })
 }
 
-/// What may have to do with anybody.
+/// Events that may have to do with any server.
 const ALWAYS: [EventKind; 7] = [
     EventKind::Frozen,
     EventKind::Thawed,
@@ -85,7 +86,7 @@ const ALWAYS: [EventKind; 7] = [
     EventKind::Moving,
 ];
 
-/// Whether a decision is part of it.
+/// Whether a decision belongs to the story.
 fn belongs(name: &str, line: &Line, names: &Decisions) -> bool {
     let named = |id: &ServerId| names.name(*id) == name;
     match &line.decision.what {
@@ -94,7 +95,7 @@ fn belongs(name: &str, line: &Line, names: &Decisions) -> bool {
         What::Came { asked, done } => {
             let seen = &done.snapshot;
             let asked = asked.as_ref().is_some_and(|(op, _)| about(op).iter().any(named));
-            // What was only read is not shown, and says who voted, and who removed it.
+            // An operation that only read is not shown, but it says who voted, and who removed the server.
             let read = seen.rows.values().any(|row| row.name == name) || seen.events.keys().any(named);
             asked || read || done.result.is_err()
         }
@@ -112,7 +113,7 @@ fn belongs(name: &str, line: &Line, names: &Decisions) -> bool {
     }
 }
 
-/// Everything in plain words.
+/// The whole story in plain words.
 fn text(name: &str, case: &Case) -> String {
     let mut said = vec![outcome(name, case)];
     said.extend(suspicion(name, case));
@@ -200,7 +201,7 @@ fn waits(case: &Case) -> Option<String> {
     Some(format!("The removal was held {}.", each.join(", then ")))
 }
 
-/// What was true when it was written.
+/// What was true when the removal was written.
 fn at_last(name: &str, case: &Case) -> Option<String> {
     let end = case.removal.as_ref()?;
     let by = case.by.as_deref().unwrap_or("the remover");

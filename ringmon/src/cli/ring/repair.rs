@@ -17,7 +17,7 @@ use ringmon_core::{NoticeBody, Plan, RowWrite, ServerId, ServerRow};
 /// One row's new links.
 struct Change<'a> {
     row: &'a ServerRow,
-    /// As they were when this was written: somebody may have been there since the ring was first read.
+    /// As they were when this was written. Somebody may have changed them since the ring was first read.
     was: Guard,
     first: Option<ServerId>,
     second: Option<ServerId>,
@@ -37,7 +37,8 @@ pub fn run(typed: &Typed, dry_run: bool, as_json: bool) -> anyhow::Result<Verdic
         let left: Vec<String> = ring::check(&after).iter().map(ToString::to_string).collect();
         if as_json {
             out::json(&json!({
-                "pool": ring.pool, "damages": before, "changes": changes.iter().map(Change::as_json).collect::<Vec<_>>(),
+            "pool": ring.pool, "damages": before,
+                "changes": changes.iter().map(Change::as_json).collect::<Vec<_>>(),
                 "written": written.is_some() && !dry_run, "left": left,
             }))?;
         } else {
@@ -54,7 +55,7 @@ pub fn run(typed: &Typed, dry_run: bool, as_json: bool) -> anyhow::Result<Verdic
     })
 }
 
-/// What the plan changes, of rows that were there when the ring was first read: others are not shown.
+/// The changes of rows that existed when the ring was first read. Others are not shown.
 fn changes<'a>(ring: &'a Ring, plan: &Plan) -> Vec<Change<'a>> {
     let rows: BTreeMap<ServerId, &ServerRow> = ring.rows.iter().map(|row| (row.id, row)).collect();
     let each = plan.writes.iter().filter_map(|write| match write {

@@ -9,10 +9,10 @@ use super::Ring;
 use ringmon_core::row::Side;
 use ringmon_core::{Health, ServerId, ServerRow, VoteKind, ring};
 
-/// A larger ring gets no picture: the table says it better.
+/// A larger ring gets no picture: a table is clearer.
 const PICTURE_AT_MOST: usize = 32;
 
-/// The rows along the ring, beginning with the oldest; in a broken ring the rest behind, chain by chain.
+/// The rows along the ring, starting with the oldest. In a broken ring the rest follows, chain by chain.
 fn in_order(rows: &[ServerRow]) -> Vec<&ServerRow> {
     let by_id: BTreeMap<ServerId, ServerRow> = rows.iter().map(|row| (row.id, row.clone())).collect();
     let listed: BTreeMap<ServerId, &ServerRow> = rows.iter().map(|row| (row.id, row)).collect();

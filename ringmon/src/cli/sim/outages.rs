@@ -1,4 +1,4 @@
-//! `ringmon sim outages`: what a server that lives has to fear from outages, and from loss.
+//! `ringmon sim outages`: what outages and loss can do to a living server.
 
 use std::num::NonZero;
 use std::time::{Duration, Instant};
@@ -13,12 +13,13 @@ use crate::config::parse;
 use ringmon_core::Profile;
 use ringmon_sim::outage::{Chance, Reach, Trial, by_chance, suspects, trial, wilson};
 
-/// 20: by default some of those are seen and some not, which is where the model can be wrong.
+/// 20 ms is one of them because by default some of those are seen and some are not: that is where the model can be
+/// wrong.
 const LENGTHS_MS: [u64; 6] = [10, 20, 50, 100, 200, 500];
-/// Of round trips.
+/// The share of round trips that get lost.
 const LOSSES: [f64; 4] = [0.001, 0.01, 0.1, 0.36];
 
-/// All outages of a length and a reach.
+/// All outages of one length and reach.
 struct Cell {
     length: Duration,
     reach: Reach,
@@ -26,11 +27,11 @@ struct Cell {
     trials: u32,
     suspected: u32,
     removed: u32,
-    /// Second outages after a removal, and those that removed again.
+    /// Second outages after a removal, and how many of them removed again.
     again: (u32, u32),
 }
 
-/// Lives through all of them.
+/// Simulates all of them.
 pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
     let profile = args.profile.as_deref().and_then(|word| parse::one_of(parse::PROFILES, word).ok());
     let profile = profile.unwrap_or(Profile::Default);
@@ -61,13 +62,13 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
     Ok(Verdict::Ok)
 }
 
-/// One after the other by each of so many threads: what came of them all.
+/// Runs `many` pieces of work on `threads` threads, and returns all results.
 fn spread<T: Send>(threads: usize, many: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let (threads, work) = (threads.max(1) as u64, &work);
     std::thread::scope(|scope| {
         let each = |first| scope.spawn(move || (first..many).step_by(threads as usize).map(work).collect::<Vec<T>>());
         let all: Vec<_> = (0..threads).map(each).collect();
-        // A thread that panicked has told why; its share is missing from the count of trials.
+        // A thread that panicked has printed why. Its share is missing from the count of trials.
         all.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
     })
 }
@@ -88,7 +89,7 @@ fn cell(args: &SimArgs, profile: Profile, length: Duration, reach: Reach, thread
     }
 }
 
-/// So many watches share the probes, whatever the number of processors: one seed is one result.
+/// The probes are shared by this many watches, whatever the number of processors is: so one seed has one result.
 const WATCHES: u64 = 16;
 
 fn chance(args: &SimArgs, profile: Profile, share: f64, threads: usize) -> Chance {
@@ -180,7 +181,8 @@ fn as_json(args: &SimArgs, profile: Profile, cells: &[Cell], chances: &[(f64, Ch
             &json!({
                 "loss": share, "profile": profile, "seed": args.seed, "probes": chance.probes,
                 "watch_hours": chance.hours, "needed_mean": chance.needed.0, "needed_least": chance.needed.1,
-                "suspicions": chance.suspicions, "expected_an_hour": chance.hourly(), "at_alpha_an_hour": at_alpha(chance),
+            "suspicions": chance.suspicions, "expected_an_hour": chance.hourly(),
+                "at_alpha_an_hour": at_alpha(chance),
                 "removals_a_server_year": chance.removals_a_year(),
             })
             .to_string(),

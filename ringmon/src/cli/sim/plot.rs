@@ -1,4 +1,4 @@
-//! Pictures of what was simulated.
+//! Pictures of simulations.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ type Line = (String, Vec<(f64, f64)>);
 const SIZE: (u32, u32) = (800, 480);
 const COLOURS: [RGBColor; 6] = [BLUE, RED, GREEN, MAGENTA, CYAN, BLACK];
 
-/// Draws what there is to draw into this folder.
+/// Draws every possible picture into this folder.
 pub fn draw(folder: &Path, runs: &[Run]) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let mut scenarios: Vec<_> = runs.iter().map(|r| r.setup.scenario).collect();

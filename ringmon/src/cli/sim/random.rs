@@ -15,7 +15,7 @@ use crate::cli::out;
 use ringmon_core::Rule;
 use ringmon_sim::random::{Kind, Life, Options, live};
 
-/// What all of them came to.
+/// The results of all pools together.
 #[derive(Debug, Default)]
 struct Sum {
     pools: u64,
@@ -43,10 +43,10 @@ impl Sum {
     }
 }
 
-/// Failures that are told one by one.
+/// How many failures are printed one by one.
 const TOLD: usize = 20;
 
-/// Lives through all of them.
+/// Simulates all pools.
 pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
     let many = args.seeds.unwrap_or(if args.loud { 1 } else { 1000 });
     let options = Options { without: args.without.clone(), loud: args.loud };
@@ -94,7 +94,7 @@ fn all(first: u64, many: u64, threads: usize, options: &Options) -> Sum {
     sum
 }
 
-/// How one pool is lived through again, aloud.
+/// The command that simulates one pool again, in full.
 fn again(args: &SimArgs, seed: u64) -> String {
     let words: Vec<String> = args.without.iter().map(Rule::to_string).collect();
     let without = if words.is_empty() { String::new() } else { format!(" --without {}", words.join(",")) };
@@ -116,7 +116,8 @@ fn show(args: &SimArgs, sum: &Sum, wall: Duration) -> anyhow::Result<()> {
     let peak = peak_mb().map_or_else(String::new, |mb| format!(", {mb} MB"));
     let seeds = format!("seeds {} to {}", args.seed, args.seed.wrapping_add(sum.pools.saturating_sub(1)));
     out::line(&format!(
-        "\n{} pools ({seeds}), {} servers: {} removed, {} joined again, {} pools went wrong\n{:.0} s simulated in {:.1} s{peak}",
+        "\n{} pools ({seeds}), {} servers: {} removed, {} joined again, {} pools went wrong\n\
+         {:.0} s simulated in {:.1} s{peak}",
         sum.pools,
         sum.servers,
         sum.removals,

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use super::super::exit::Error;
 
-/// More than any answer of an agent; what is longer is no agent's.
+/// In bytes. A longer answer is not an agent's.
 const LARGEST: u64 = 8 << 20;
-/// An agent that is alive answers within this.
+/// A living agent answers within this time.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The body of the answer to `GET path`, if the answer is 200.
 ///
 /// # Errors
-/// [`Error::Unavailable`]: nobody answers, or not as an agent does.
+/// [`Error::Unavailable`]: nothing answers, or not as an agent does.
 pub fn get(addr: SocketAddr, path: &str) -> Result<Vec<u8>, Error> {
     let answer = exchange(addr, path).map_err(|error| {
         Error::Unavailable(format!("no agent answers on {addr} ({error}); is `ringmon agent` running on this server?"))
@@ -22,7 +22,7 @@ pub fn get(addr: SocketAddr, path: &str) -> Result<Vec<u8>, Error> {
     body(&answer).ok_or_else(|| Error::Unavailable(format!("what answers on {addr} is no ringmon agent")))
 }
 
-/// HTTP/1.0: one request a connection, the answer ends with it, and nothing is chunked.
+/// HTTP/1.0: one request for each connection, the answer ends with the connection, and there are no chunks.
 fn exchange(addr: SocketAddr, path: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;

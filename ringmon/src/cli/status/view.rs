@@ -1,4 +1,4 @@
-//! An agent's board as a person reads it.
+//! An agent's board for people.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use ringmon_core::{Incarnation, Purpose, ServerId, Time, WatchReading};
 
 use super::super::out;
 
-/// What of [`Board`](crate::show::Board) is shown. Fields that are added there do not disturb.
+/// The shown part of [`Board`](crate::show::Board). New fields there do no harm.
 #[derive(Debug, Deserialize)]
 pub struct Status {
     pub engine: Engine,
@@ -98,7 +98,7 @@ pub fn text(status: &Status) -> String {
     }
     if engine.lateness > 0 {
         let more = engine.lateness + 1;
-        lines.push(format!("late       this server was late of late: it asks for {more} times the evidence"));
+        lines.push(format!("late       this server was recently late: it asks for {more} times the evidence"));
     }
     if !engine.broken_links.is_empty() {
         let way = |link: &BrokenLink| if link.way == "out" { "out to it" } else { "back from it, or both ways" };
@@ -206,7 +206,7 @@ const fn purpose(purpose: Purpose) -> &'static str {
     }
 }
 
-/// A duration with three digits that matter.
+/// A duration with three significant digits.
 fn short(span: Duration) -> String {
     let us = span.as_secs_f64() * 1e6;
     match us {

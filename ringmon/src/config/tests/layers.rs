@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::{Key, Origin, Sources, Typed, load};
 
-/// Which layers say something for a key: file, environment, flag.
+/// Which layers have a value for a key: file, environment, flag.
 type Said = BTreeMap<Key, (bool, bool, bool)>;
 
 fn said() -> impl Strategy<Value = Said> {
@@ -13,7 +13,7 @@ fn said() -> impl Strategy<Value = Said> {
     proptest::collection::btree_map(key, any::<(bool, bool, bool)>(), 0..Key::ALL.len())
 }
 
-/// Sources in which every layer that says something says its own name.
+/// Sources in which the value of every layer is the layer's name.
 fn sources(said: &Said, file: PathBuf) -> Sources {
     let (mut text, mut env, mut flags) = (String::new(), BTreeMap::new(), Typed::default());
     for (&key, &(in_file, in_env, by_flag)) in said {

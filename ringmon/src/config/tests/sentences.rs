@@ -6,12 +6,12 @@ use super::super::url::redacted;
 use super::super::{Key, Origin, Typed, Word, agent};
 use super::{machine, typed};
 
-/// What is said about a file with this text.
+/// The error about a file with this text.
 fn about_file(text: &str) -> String {
     parse_file(Path::new("r.toml"), text).unwrap_err().to_string()
 }
 
-/// What is said about these values, the pool aside.
+/// The error about these values, in addition to a pool.
 fn about(pairs: &[(&str, &str)]) -> String {
     let mut pairs = pairs.to_vec();
     pairs.push(("pool", "p"));
@@ -56,8 +56,8 @@ fn values_that_mean_nothing_are_told_with_what_would() {
         (
             "check",
             "https://127.0.0.1/",
-            "https is not checked: let the service answer plain http on the loopback, or check with exec: and a program \
-             that knows TLS",
+            "https is not checked: let the service answer plain http on the loopback, \
+             or check with exec: and a program that knows TLS",
         ),
         (
             "check",
@@ -110,7 +110,8 @@ fn a_place_that_is_not_clear_is_asked_for() {
     assert_eq!(about(&[("address", "192.0.2.8")]), ask("interface", "no interface has the address 192.0.2.8"));
     assert_eq!(
         about(&[("interface", "eth0"), ("address", "192.0.2.8")]),
-        "address is \"192.0.2.8\" (environment RINGMON_ADDRESS): the interface eth0 does not have that address; it has 192.0.2.7"
+        "address is \"192.0.2.8\" (environment RINGMON_ADDRESS): \
+         the interface eth0 does not have that address; it has 192.0.2.7"
     );
 }
 

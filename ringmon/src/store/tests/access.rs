@@ -1,4 +1,4 @@
-//! The grants of `docs/database.md` suffice for what they are for, and for nothing more.
+//! The grants in `docs/database.md` are enough for their purpose, and for nothing more.
 
 use super::kit::{POOL, TestDb};
 use super::model::{accusation, steady};
@@ -22,11 +22,11 @@ fn sql_below(line: &str) -> &'static str {
     block.split_once("```").expect("its end").0
 }
 
-/// Makes the user that the document describes, for this database alone, and opens the pool as that one.
+/// Makes the user from the document, for this database alone, and opens the pool as this user.
 pub async fn as_documented(db: &TestDb, store: &Store, line: &str, user: &str) -> Store {
     let text = db.url.to_string();
     let (server, database) = text.rsplit_once('/').expect("a database");
-    // Users are the whole server's, which other tests share.
+    // Users belong to the whole server, which other tests share.
     let own = format!("{user}_{database}");
     let sql = sql_below(line).replace("ringmon.", &format!("{database}.")).replace(user, &own);
     for statement in sql.replace("'PASSWORD'", &format!("'{PASSWORD}'")).split(';').map(str::trim) {
@@ -92,7 +92,7 @@ async fn a_readers_grants_suffice_to_look_and_for_nothing_else(db: TestDb) {
     assert!(!store.history(Events::Newest(10)).await.is_empty());
     assert_eq!(store.pool().await.unwrap().name, POOL);
     let row = store.row("a").await;
-    // What a router reads: rows, and what became of those that are gone.
+    // What a router reads: rows, and what became of the rows that are gone.
     let view = TableOp::View { me: ServerId::NEW, known: vec![row.id, ServerId(999)] };
     assert_eq!(store.run_plain(&view).await, Outcome::Read);
     for op in [

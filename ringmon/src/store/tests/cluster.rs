@@ -1,5 +1,6 @@
-//! A Galera cluster whose nodes stop, part, lag, die and lose their quorum under writers on all of them: in the end one whole ring of exactly
-//! those that came and did not go; and meanwhile errors that say what it is.
+//! A Galera cluster whose nodes stop, part, lag, die and lose their quorum while writers work on all of them. In the
+//! end there is one whole ring of exactly the servers that joined and did not leave, and meanwhile the errors say what
+//! is wrong.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -34,11 +35,11 @@ fn is_cut_off(error: &Error) -> bool {
     error.is_transient() && ["1047", "cut off"].iter().any(|why| error.to_string().contains(why))
 }
 
-/// The cluster, and a way to the pool by each of its nodes.
+/// The cluster, and a store for the pool on each of its nodes.
 struct Cluster {
     nodes: Arc<Vec<Node>>,
     urls: Vec<DatabaseUrl>,
-    /// Operations that were done by each node.
+    /// How many operations each node has done.
     done: Arc<[AtomicU64; 3]>,
 }
 
@@ -71,7 +72,7 @@ async fn live() {
     cluster.without_quorum().await;
     stop.store(true, Relaxed);
     let writers = tasks.join_all().await;
-    // The one server that came outside of the crowd goes first.
+    // The one server that joined outside of the crowd leaves first.
     let leave = TableOp::Leave { id: lagged, incarnation: None, by: "test".into() };
     let (left, _) = store.run(&leave, mono, || true).await;
     assert!(matches!(left, Ok(Outcome::Left | Outcome::Stale)), "{left:?}");
@@ -82,7 +83,7 @@ async fn live() {
 }
 
 impl Cluster {
-    /// Until operations have been done by each of these nodes, from now on.
+    /// Waits until each of these nodes has done operations from now on.
     async fn goes_on(&self, nodes: &[usize]) {
         for node in nodes {
             let (before, begun) = (self.done[*node].load(Relaxed), Instant::now());
@@ -93,13 +94,13 @@ impl Cluster {
         }
     }
 
-    /// Something that blocks, elsewhere.
+    /// Runs something that blocks, on another thread.
     async fn on(&self, node: usize, work: impl FnOnce(&Node) -> anyhow::Result<()> + Send + 'static) {
         let nodes = Arc::clone(&self.nodes);
         tokio::task::spawn_blocking(move || work(&nodes[node])).await.unwrap().unwrap();
     }
 
-    /// All of them again: writes go on by each.
+    /// Waits until all nodes write again.
     async fn healed(&self, what: &str, begun: Instant) {
         for node in 0..3 {
             self.on(node, synced).await;
@@ -108,11 +109,11 @@ impl Cluster {
         println!("{what}: all again after {:.1} s", begun.elapsed().as_secs_f32());
     }
 
-    /// What a node says to somebody who asks it now, until it is what is waited for.
+    /// Asks a node until its error is the expected one.
     async fn says(&self, node: usize, what: impl Fn(&Error) -> bool) -> Error {
         let begun = Instant::now();
         loop {
-            // Within two seconds, whatever it is.
+            // It must answer within two seconds, whatever it says.
             let asked = Instant::now();
             let said = Store::open(&self.urls[node], POOL).await.err();
             assert!(asked.elapsed() < Duration::from_secs(10), "{:?} for {said:?}", asked.elapsed());
@@ -147,7 +148,7 @@ impl Cluster {
         self.healed("one node cut off", begun).await;
     }
 
-    /// A node that does not apply what others commit must not say that a server is not there. Answers that server.
+    /// A node that does not apply what others commit must not say that a server is missing. Returns that server.
     async fn lagging(&self) -> ringmon_core::ServerId {
         let begun = Instant::now();
         let (here, lags) =

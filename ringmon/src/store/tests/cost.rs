@@ -13,7 +13,7 @@ use ringmon_core::{DbTime, ServerId};
 
 super::on_servers!(reads_look_at_few_rows_in_a_large_pool);
 
-/// Rows and index entries that one lookup may look at; a quarter of what a scan of the pool would.
+/// Rows and index entries that one lookup may read: a quarter of what a scan of the pool would.
 const FEW: u64 = 1000;
 pub const MANY: i64 = 4000;
 
@@ -34,7 +34,7 @@ async fn reads_look_at_few_rows_in_a_large_pool(db: TestDb) {
         Lookup::Walk { from: ServerId(2000), side: Side::Second, count: 64 },
         Lookup::Removals(Duration::from_micros(20)),
         Lookup::LastEvent(ServerId(2000)),
-        // The only one that counts the pool: it shows that the counters see a scan.
+        // The only lookup that counts the pool. It shows that the counters notice a scan.
         Lookup::Members,
     ] {
         connection.execute_unprepared("FLUSH STATUS").await.unwrap();
@@ -45,7 +45,7 @@ async fn reads_look_at_few_rows_in_a_large_pool(db: TestDb) {
     }
 }
 
-/// Rows and index entries that this connection has looked at since `FLUSH STATUS`.
+/// Rows and index entries that this connection has read since `FLUSH STATUS`.
 async fn looked_at(connection: &impl ConnectionTrait) -> u64 {
     let sql = "SHOW SESSION STATUS WHERE Variable_name LIKE 'Handler_read%' OR Variable_name = 'Handler_icp_attempts'";
     let rows = connection.query_all_raw(Statement::from_string(DbBackend::MySql, sql)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Many writers at once: afterwards one ring, with exactly the servers that came and did not go.
+//! Many writers at once. Afterwards there is one ring, with exactly the servers that joined and did not leave.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -26,11 +26,12 @@ super::on_engines!(
 
 const WRITERS: usize = 64;
 const OPERATIONS: usize = 12;
-/// Nobody may have to try more often than this: three times as often as an operation tries before it gives up for the time being.
+/// No operation may need more attempts than this: three times as many as it makes before it gives up for the time
+/// being.
 const MOST_ATTEMPTS: u32 = 60;
-/// Each of so many rounds is as often as an operation tries before it gives up for the time being.
+/// How often a writer starts an operation again that gave up. Each round has as many attempts as an operation makes.
 const ROUNDS: u32 = 10;
-/// And so many places of a ring that changes all the time are tried for a join.
+/// How many places a join tries in a ring that changes all the time.
 const PLACES: u32 = 300;
 
 /// One agent: its server, its connections, and what it did.
@@ -38,17 +39,17 @@ pub struct Writer {
     store: Store,
     rng: StdRng,
     name: String,
-    /// How long it asks again whatever befalls the database; without, as often as [`ROUNDS`].
+    /// How long it asks again, whatever happens to the database; without this, [`ROUNDS`] times.
     patience: Option<Duration>,
     me: Option<(ServerId, Incarnation)>,
     joined: BTreeSet<ServerId>,
     ended: BTreeSet<ServerId>,
-    /// Whom it may have removed without ever hearing so: the answer was lost, and when it asked again it was itself no member any more, so that
-    /// what it asked was stale.
+    /// Servers that it may have removed without learning of it: the answer was lost, and when it asked again it was no
+    /// member itself any more, so its question was stale.
     in_doubt: BTreeSet<ServerId>,
-    /// The most attempts that one operation took.
+    /// The most attempts of one operation.
     attempts: u32,
-    /// And the most places that one join tried.
+    /// The most places that one join tried.
     places: u32,
 }
 
@@ -63,7 +64,7 @@ impl Writer {
         Self { store, rng, name, patience, me: None, joined, ended, in_doubt, attempts: 0, places: 0 }
     }
 
-    /// Until it is done: others may be faster for a while, and nothing is written then.
+    /// Runs until it is done: others may be faster for a while, and then nothing is written.
     async fn run(&mut self, op: &TableOp) -> (Outcome, TableSnapshot) {
         // Each attempt begins with a look at the clock.
         let attempts = AtomicU32::new(0);
@@ -90,7 +91,8 @@ impl Writer {
                     }
                     return (outcome, seen);
                 }
-                // Also a statement that took too long on a busy machine, COMMIT included: asked again, it says the same.
+                // This includes a statement that took too long on a busy machine, even COMMIT. Asked again, the
+                // operation gives the same answer.
                 Err(error) if error.is_transient() => {
                     eprintln!("{}: {error}", self.name);
                     lost = true;
@@ -104,7 +106,7 @@ impl Writer {
         panic!("{op:?} starved: {} attempts", attempts.load(Relaxed));
     }
 
-    /// Own row and up to four servers on a side.
+    /// The agent's own row and up to four servers on a side.
     async fn look(&mut self, me: ServerId, side: Side) -> Option<(ServerRow, Vec<ServerRow>)> {
         let (_, seen) = self.run(&TableOp::View { me, known: Vec::new() }).await;
         let own = seen.row(&Lookup::Id(me))?.clone();
@@ -129,7 +131,7 @@ impl Writer {
                 self.places = self.places.max(attempt);
                 return;
             }
-            // All begin with an empty pool, where there is one place for all of them. Agents wait longer than this.
+            // All start with an empty pool, where there is one place for all of them. Agents wait longer than this.
             tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..50))).await;
         }
         panic!("{} found no place in {PLACES} tries", self.name);
@@ -201,7 +203,6 @@ async fn a_crowd_leaves_one_ring_under_both(db: TestDb) {
     crowd.live(&db, &store, &mut seeded()).await.unwrap();
 }
 
-/// Many writers on one pool.
 struct Crowd {
     writers: usize,
     operations: usize,
@@ -238,7 +239,8 @@ impl Crowd {
     }
 }
 
-/// Whether the table is one whole ring of exactly those that came and did not go, and its history says so too.
+/// Whether the table is one whole ring of exactly the servers that joined and did not leave, and its history says so
+/// too.
 pub async fn settle(store: &Store, writers: &[Writer]) -> Result<(), String> {
     let joined: BTreeSet<ServerId> = writers.iter().flat_map(|writer| &writer.joined).copied().collect();
     let mut ended: BTreeSet<ServerId> = writers.iter().flat_map(|writer| &writer.ended).copied().collect();
@@ -252,7 +254,7 @@ pub async fn settle(store: &Store, writers: &[Writer]) -> Result<(), String> {
     }
     let members: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
     let history = store.history(Events::Newest(u32::MAX)).await;
-    // Of those in doubt the history knows whether they went, and on whose word.
+    // For servers in doubt, the history knows whether they were removed, and on whose word.
     for writer in writers {
         let removed = |event: &StoredEvent| matches!(event.kind(), EventKind::Down | EventKind::AgentLost);
         let its = |event: &&StoredEvent| event.by == writer.name && removed(event);
@@ -273,7 +275,7 @@ pub async fn settle(store: &Store, writers: &[Writer]) -> Result<(), String> {
     Ok(())
 }
 
-/// Every server's coming and going is in `event`, once.
+/// `event` has every server's coming and going, once.
 async fn assert_history(store: &Store, joined: &BTreeSet<ServerId>, ended: &BTreeSet<ServerId>) {
     let events = store.history(Events::Newest(u32::MAX)).await;
     for id in joined {
@@ -292,7 +294,7 @@ async fn runs_reported_from_both_ends_at_once_go_once(db: TestDb) {
     let names: Vec<String> = (0..18).map(|n| format!("s{n:02}")).collect();
     store.ring_of(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let rows = store.servers().await.unwrap();
-    // 0 .. 3 3 .. 6 and so on: every third one lives.
+    // 0 .. 3 3 .. 6 and so on: every third server lives.
     let mut tasks = Vec::new();
     for living in (0..rows.len()).step_by(3) {
         for side in Side::BOTH {
@@ -305,7 +307,7 @@ async fn runs_reported_from_both_ends_at_once_go_once(db: TestDb) {
             a.far_end = Some(at(3).id);
             let mut writer = Writer::new(&db, a.name.clone(), 0).await;
             tasks.push(tokio::spawn(async move {
-                // Until the run is gone, through whomever.
+                // Until the run is gone, whoever removed it.
                 for _ in 0..20 {
                     let (outcome, _) = writer.run(&TableOp::Accuse(a.clone())).await;
                     if matches!(outcome, Outcome::Removed { .. } | Outcome::Stale) {

@@ -1,4 +1,4 @@
-//! The sentences for what can be wrong with a database, and that no password is in any of them.
+//! The sentences for what can be wrong with a database, and that none of them contains a password.
 
 use ringmon_tests::engine::{PASSWORD, USER};
 
@@ -50,7 +50,7 @@ async fn a_refused_connection_is_no_pool_timeout() {
     assert!(error.is_transient());
 }
 
-/// The same from the pool of a store that was open when the server went away.
+/// The same, from the pool of a store that was open when the server went away.
 async fn a_server_that_went_away_is_said_truly_and_found_again(db: TestDb) {
     drop(db.store().await);
     let wire = Wire::start(db.port()).await;
@@ -81,7 +81,7 @@ async fn store_id(db: &TestDb) -> ringmon_core::ServerId {
     db.open().await.row("b").await.id
 }
 
-/// A server that accepts and never says a word.
+/// A server that accepts connections and never answers.
 #[tokio::test]
 async fn a_silent_server_is_noticed_within_seconds() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

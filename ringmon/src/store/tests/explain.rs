@@ -1,4 +1,5 @@
-//! Every statement of an agent's operations finds its rows by an index: asked of the engine itself, about the statement as it was sent.
+//! Every statement of an agent's operations finds its rows by an index. The engine itself explains each statement as it
+//! was sent.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,21 +17,21 @@ use ringmon_core::{Outcome, ServerId, VoteKind};
 
 super::on_engines!(every_lookup_uses_an_index, every_write_uses_an_index, history_is_read_and_forgotten_by_an_index);
 
-/// How much of the two large tables a statement may look at.
+/// How much of the two large tables a statement may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reads {
     /// A few rows, found by their values.
     Few,
-    /// Rows at one end of an index, however many there are behind them.
+    /// Rows at one end of an index, however many there are after them.
     End,
-    /// All of a pool: what counts or lists it.
+    /// All rows of a pool: for statements that count or list it.
     Pool,
 }
 
-/// A row estimate above this is no few: the tables have [`MANY`].
+/// A row estimate above this is not few: the tables have [`MANY`].
 const FEW: u64 = 1000;
 
-/// A store that is listened to, and another connection to the same database to ask about what was heard.
+/// A store whose statements are recorded, and another connection to the same database to explain them.
 struct Explained {
     store: Store,
     asker: Store,
@@ -51,7 +52,7 @@ impl Explained {
         Self { store, asker, heard, plans: 0 }
     }
 
-    /// What was sent since the last time, explained and judged.
+    /// Explains and judges what was sent since the last call.
     async fn judge(&mut self, what: &str, reads: Reads) {
         let heard = std::mem::take(&mut *self.heard.lock().unwrap());
         assert!(!heard.is_empty(), "{what}: nothing was sent");
@@ -84,15 +85,16 @@ impl Explained {
         outcome
     }
 
-    /// The row of this number in the large ring.
+    /// The row with this number in the large ring.
     async fn row(&self, number: i64) -> ringmon_core::ServerRow {
         self.asker.row(&format!("n{number}")).await
     }
 }
 
-/// As many servers and events of another pool, the newer ones, so that not everything is ours.
+/// As many servers and events in another pool, with the newer ones, so that this pool does not have everything.
 async fn another_pool(store: &Store) {
-    let columns = "name, address, notice_port, weight, first_buddy, second_buddy, incarnation, boot, pick, draining, health, version";
+    let columns = "name, address, notice_port, weight, first_buddy, second_buddy, incarnation, boot, pick, draining, \
+                   health, version";
     store
         .sql(&format!("INSERT INTO server (id, pool, {columns}) SELECT id + 10000, pool + 1, {columns} FROM server"))
         .await;
@@ -101,25 +103,26 @@ async fn another_pool(store: &Store) {
     analyze(store).await;
 }
 
-/// Whoever plans is to know how many rows there are.
+/// The planner must know how many rows there are.
 async fn analyze(store: &Store) {
     if db_backend(store) == DbBackend::MySql {
         store.sql("ANALYZE TABLE server, event").await;
     }
 }
 
-/// One line of a plan, in words that both engines share.
+/// One line of a plan, in words for both engines.
 struct Line {
     text: String,
-    /// Of the large tables.
+    /// It reads one of the large tables.
     table: bool,
-    /// Every row of the table, or of an index.
+    /// It reads every row of the table, or of an index.
     scan: bool,
-    /// As many rows as a pool has, as far as the engine says.
+    /// It reads as many rows as a pool has, as far as the engine says.
     pool: bool,
-    /// Along an index, in the order that is asked for: the LIMIT ends it. (An engine that has two such indexes takes either.)
+    /// It reads along an index in the wanted order, so that the LIMIT ends it. (An engine with two such indexes takes
+    /// either.)
     ordered: bool,
-    /// Sorted before the first row is there.
+    /// It sorts before it returns the first row.
     sorted: bool,
 }
 
@@ -156,7 +159,7 @@ fn sqlite_line(row: &QueryResult) -> Line {
     }
 }
 
-/// <https://mariadb.com/kb/en/explain/>. What an INSERT goes into is a line without an index.
+/// <https://mariadb.com/kb/en/explain/>. The target of an INSERT is a line without an index.
 fn mysql_line(row: &QueryResult) -> Line {
     let cell = |name: &str| {
         let text = row.try_get::<Option<String>>("", name).ok().flatten();
@@ -164,7 +167,7 @@ fn mysql_line(row: &QueryResult) -> Line {
         text.or_else(number).unwrap_or_default()
     };
     let [select, table, kind, key, rows, extra] = ["select_type", "table", "type", "key", "rows", "Extra"].map(cell);
-    // MariaDB: "55 (10%)" with a filter.
+    // MariaDB writes "55 (10%)" with a filter.
     let many = rows.split_whitespace().next().and_then(|rows| rows.parse::<u64>().ok()).is_some_and(|rows| rows > FEW);
     Line {
         table: is_large(&table) && select != "INSERT",
@@ -182,7 +185,7 @@ async fn every_lookup_uses_an_index(db: TestDb) {
     let session = explained.store.session().await.unwrap();
     explained.store.read_clock(&session, super::kit::mono(), &mut seen).await.unwrap();
     explained.judge("clock and pool", Reads::Few).await;
-    // Whom they find is of no concern; that nobody looks for them is.
+    // It does not matter which rows they find, but that they do not scan for them.
     seen.db_now = ringmon_core::DbTime::from_us(MANY);
     for (lookup, reads) in [
         (Lookup::Id(ServerId(2000)), Reads::Few),
@@ -208,7 +211,7 @@ async fn every_lookup_uses_an_index(db: TestDb) {
     explained.store.servers().await.unwrap();
     explained.judge("all servers", Reads::Pool).await;
 
-    // The judge sees what is wrong: a column without an index, and a pool that is read to find one row.
+    // The judge notices what is wrong: a column without an index, and a pool that is read to find one row.
     for (sql, complaint) in [
         ("SELECT * FROM server WHERE boot = 'x'", "reads a whole table"),
         ("DELETE FROM event WHERE detail = 'x'", "reads a whole table"),
@@ -216,7 +219,7 @@ async fn every_lookup_uses_an_index(db: TestDb) {
     ] {
         let plan = explained.plan(&Statement::from_string(db_backend(&explained.store), sql)).await;
         let complaints: Vec<_> = plan.iter().filter_map(|line| line.complaint(Reads::Few)).collect();
-        // MariaDB takes the pool's index for no help when all rows are of one pool.
+        // MariaDB does not use the pool's index when all rows belong to one pool.
         assert!(
             complaints.contains(&complaint) || complaints.contains(&"reads a whole table"),
             "{sql}: {complaints:?}"
@@ -250,7 +253,7 @@ async fn every_write_uses_an_index(db: TestDb) {
     let leave = TableOp::Leave { id: x.id, incarnation: None, by: "test".into() };
     assert_eq!(explained.op("leave", leave, Reads::Few).await, Outcome::Left);
 
-    // Two witnesses against 2001: a vote each, then the removal.
+    // Two witnesses against 2001: a vote from each, then the removal.
     let (first, subject, second) = (explained.row(2000).await, explained.row(2001).await, explained.row(2002).await);
     let mut outcomes = Vec::new();
     for (witness, side, far) in [(&first, Side::First, &second), (&second, Side::Second, &first)] {
@@ -276,11 +279,11 @@ async fn history_is_read_and_forgotten_by_an_index(db: TestDb) {
     explained.judge("rules", Reads::Few).await;
     assert!(matches!(explained.store.delete().await, Err(Error::PoolInUse { .. })));
     explained.judge("deleting a pool with servers", Reads::Pool).await;
-    // The one that is young is the first by number, and would end it.
+    // The young event is the first one by number, and would end the deletion.
     explained.asker.sql("UPDATE event SET at = 1 WHERE at > 1000000").await;
     let gone = explained.store.forget_events(Duration::from_secs(3600), &mut |_| {}).await.unwrap();
     assert!(gone > 2000, "{gone}");
-    // The pool's events are gone, and of no rows an engine takes any plan: there are as many again.
+    // The pool's events are gone, and an engine takes any plan for a table without rows. So as many are added again.
     let (columns, pool) = ("at, kind, subject, subject_name, said_by, detail", explained.store.inner.pool.0);
     explained
         .asker

@@ -1,5 +1,5 @@
-//! The server is killed at every statement of every operation, and once more after COMMIT, and started again. What it committed it has on its
-//! disk; nothing is lost then, and nothing is there twice.
+//! The server is killed at every statement of every operation, and once more after COMMIT, and started again. What it
+//! committed is on its disk. So nothing is lost, and nothing is there twice.
 
 use std::sync::Arc;
 

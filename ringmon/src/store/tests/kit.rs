@@ -15,17 +15,16 @@ use ringmon_core::ring;
 use ringmon_core::row::{Address, Health, Quorum, ServerRow};
 use ringmon_core::{BootToken, Incarnation, ServerId, Time};
 
-/// The pool of these tests.
 pub const POOL: &str = "lab";
 
-/// Longer than any server here takes for anything.
+/// Longer than any server here needs for anything.
 const LONG: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// An empty database, thrown away at the end.
+/// An empty database, deleted at the end.
 pub struct TestDb {
-    /// By the first node.
+    /// Over the first node.
     pub url: DatabaseUrl,
-    /// The same by each of the others.
+    /// Over each of the other nodes.
     others: Vec<DatabaseUrl>,
     turn: AtomicUsize,
     _dir: Option<tempfile::TempDir>,
@@ -51,7 +50,7 @@ impl TestDb {
     }
 
     async fn shared(engine: Engine) -> Self {
-        // The first one waits for the server to start.
+        // The first caller waits for the server to start.
         let nodes = tokio::task::spawn_blocking(move || engine.shared()).await.unwrap();
         Self::on(nodes.unwrap_or_else(|error| panic!("{error:#}"))).await
     }
@@ -63,14 +62,14 @@ impl TestDb {
         let database = crate::store::connect::Database::new(url_of(&nodes[0], "mysql"));
         let sql = format!("CREATE DATABASE IF NOT EXISTS {name}");
         let begun = Instant::now();
-        // The first connection of a busy machine may take longer than an agent would wait.
+        // The first connection on a busy machine may take longer than an agent would wait.
         while let Err(error) = database.connections().execute_unprepared(&sql).await {
             let busy = matches!(error, sea_orm::DbErr::ConnectionAcquire(_));
             assert!(busy && begun.elapsed() < LONG, "{error}");
         }
         let mut urls: Vec<DatabaseUrl> = nodes.iter().map(|node| url_of(node, &name)).collect();
         for url in &urls {
-            // Nodes follow each other a moment later.
+            // The other nodes follow a moment later.
             let there = crate::store::connect::Database::new(url.clone());
             while let Err(error) = there.probe(std::time::Duration::from_secs(10)).await {
                 let to_come = matches!(error, crate::store::Error::UnknownDatabase { .. });
@@ -82,36 +81,36 @@ impl TestDb {
         Self { url, others: urls, turn: AtomicUsize::default(), _dir: None }
     }
 
-    /// With the schema and the pool, by the first node.
+    /// With the schema and the pool, over the first node.
     pub async fn store(&self) -> Store {
         Store::init(&self.url, POOL, Quorum::Both).await.unwrap();
         self.beside().await
     }
 
-    /// Another agent's, by the next node.
+    /// Another agent's store, over the next node.
     pub async fn open(&self) -> Store {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % (self.others.len() + 1);
         opened(self.others.get(turn).unwrap_or(&self.url)).await
     }
 
-    /// By each node.
+    /// One for each node.
     pub fn urls(&self) -> Vec<DatabaseUrl> {
         std::iter::once(&self.url).chain(&self.others).cloned().collect()
     }
 
-    /// Another agent's, by the node of [`TestDb::store`]: where locks are seen.
+    /// Another agent's store over the same node as [`TestDb::store`], where its locks are visible.
     pub async fn beside(&self) -> Store {
         opened(&self.url).await
     }
 
-    /// Where the first node listens.
+    /// The port of the first node.
     pub fn port(&self) -> u16 {
         let text = self.url.to_string();
         let (server, _) = text.rsplit_once('/').unwrap();
         server.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap()
     }
 
-    /// The step and the offset by which the first node numbers rows.
+    /// The step and the offset with which the first node numbers rows.
     pub async fn ids(&self) -> (i64, i64) {
         if self.url.file().is_some() {
             return (1, 0);
@@ -120,17 +119,17 @@ impl TestDb {
         let sql = "SELECT @@auto_increment_increment, @@auto_increment_offset";
         let statement = Statement::from_string(DbBackend::MySql, sql);
         let row = database.connections().query_one_raw(statement).await.unwrap().unwrap();
-        // Unsigned in the one, signed in the other.
+        // One engine has it unsigned, the other signed.
         let number = |at| row.try_get_by_index(at).or_else(|_| row.try_get_by_index::<u64>(at).map(u64::cast_signed));
         (number(0).unwrap(), number(1).unwrap())
     }
 
-    /// Another database of the same server.
+    /// Another database on the same server.
     pub fn other(&self, database: &str) -> DatabaseUrl {
         url_at(self.port(), database)
     }
 
-    /// The same database, by this port of 127.0.0.1, without TLS: through a proxy that looks inside.
+    /// The same database over this port of 127.0.0.1, without TLS: for a proxy that reads the statements.
     pub fn by(&self, port: u16) -> DatabaseUrl {
         let text = self.url.to_string();
         let (_, database) = text.rsplit_once('/').unwrap();
@@ -138,7 +137,7 @@ impl TestDb {
     }
 }
 
-/// Sixty at once on a busy machine wait for each other longer than an agent at its start.
+/// Sixty stores that open at once on a busy machine wait for each other longer than an agent does at its start.
 async fn opened(url: &DatabaseUrl) -> Store {
     for _ in 0..20 {
         match Store::open(url, POOL).await {
@@ -159,7 +158,7 @@ fn url_at(port: u16, database: &str) -> DatabaseUrl {
 }
 
 impl Store {
-    /// An operator with SQL.
+    /// Runs SQL, as an operator would.
     pub(super) async fn sql(&self, sql: &str) -> u64 {
         let db: DatabaseConnection = self.inner.database.connections();
         db.execute_unprepared(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}")).rows_affected()
@@ -173,14 +172,14 @@ impl Store {
         for _ in 0..5 {
             match self.run(op, mono, || true).await {
                 (Ok(outcome), seen) => return (outcome, seen),
-                // A busy machine: whoever asks again hears the same.
+                // On a busy machine: asked again, the operation gives the same answer.
                 (Err(error), _) => assert!(error.is_transient(), "{op:?}: {error}"),
             }
         }
         panic!("{op:?} is never answered");
     }
 
-    /// Plans made by hand: `make` sees the rows of `lookups`.
+    /// For plans made by hand: `make` gets the rows of `lookups`.
     pub(super) async fn apply(
         &self,
         lookups: Vec<Lookup>,
@@ -204,12 +203,12 @@ impl Store {
         }
     }
 
-    /// What happened, as operations read it.
+    /// The events, as operations read them.
     pub(super) async fn history(&self, which: Events) -> Vec<StoredEvent> {
         self.events(which).await.unwrap().into_iter().map(|past| past.stored).collect()
     }
 
-    /// A ring of these servers in this order.
+    /// Makes a ring of these servers, in this order.
     pub(super) async fn ring_of(&self, names: &[&str]) {
         for (place, name) in names.iter().enumerate() {
             let rows = self.servers().await.unwrap();
@@ -223,7 +222,7 @@ impl Store {
         named(&self.servers().await.unwrap(), name).clone()
     }
 
-    /// The names along the ring, the lowest id first; fails if it is not one whole ring.
+    /// The names along the ring, starting with the lowest id. Fails if it is not one whole ring.
     pub(super) async fn whole(&self) -> Vec<String> {
         let rows = self.servers().await.unwrap();
         let damage: Vec<String> = ring::check(rows.iter()).iter().map(ToString::to_string).collect();
@@ -253,7 +252,7 @@ fn steps(
 pub fn mono() -> Time {
     static BEGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let begin = *BEGIN.get_or_init(Instant::now);
-    // It has run for a while: silences of an hour lie behind it.
+    // It has run for a while, so that silences of an hour are possible.
     Time::from_ns(1_000_000_000_000_000) + begin.elapsed()
 }
 

@@ -1,4 +1,5 @@
-//! Random operations, on a database and on the core's virtual table: the same outcomes, the same reads, the same rows.
+//! Random operations on a database and on the core's virtual table: they have the same outcomes, the same reads and the
+//! same rows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +23,7 @@ super::on_engines!(random_operations_do_what_the_model_does, removals_do_what_th
 
 const OPERATIONS: u32 = 300;
 
-/// A database, and the model of what it should hold.
+/// A database, and the model of what it should contain.
 struct Pair {
     store: Store,
     model: VirtualTable,
@@ -38,7 +39,7 @@ impl Pair {
         Self { store, model }
     }
 
-    /// Runs it on both, and fails unless they agree.
+    /// Runs the operation on both, and fails unless they agree.
     async fn run(&mut self, op: &TableOp, holds: bool) -> Outcome {
         let (outcome, seen) = self.store.run(op, mono, || holds).await;
         let outcome = outcome.unwrap_or_else(|e| panic!("{op:?}: {e}"));
@@ -87,7 +88,7 @@ async fn random_operations_do_what_the_model_does(db: TestDb) {
     }
 }
 
-/// The whole life of a run, of a pool that is frozen by the brake, and of two servers that do not hear each other.
+/// The whole life of a run, of a pool that the brake freezes, and of two servers that do not hear each other.
 async fn removals_do_what_the_model_does(db: TestDb) {
     let mut pair = Pair::new(&db, &RuleChanges::default()).await;
     for (place, name) in ["a", "b", "c", "d", "e", "f", "g"].into_iter().enumerate() {
@@ -113,7 +114,7 @@ async fn removals_do_what_the_model_does(db: TestDb) {
     assert_eq!(pair.store.whole().await, ["a", "d", "e", "f", "g"]);
     assert_eq!(removed(&pair.run(&second, true).await), ["c", "b"], "asked again after a lost answer");
 
-    // Half of five, at least three: the brake has room for one more.
+    // Half of five, and at least three: the brake allows one more.
     pair.run(&TableOp::Accuse(of(&pair, "e", Side::First, &["f"], Some("g"))), true).await;
     let f = TableOp::Accuse(of(&pair, "g", Side::Second, &["f"], Some("e")));
     assert_eq!(removed(&pair.run(&f, true).await), ["f"]);
@@ -156,8 +157,9 @@ fn assert_same_reads(seen: &TableSnapshot, expected: &TableSnapshot) {
     assert_eq!(seen.events, expected.events);
 }
 
-/// Fails unless the database holds what the model holds; a stamp of this very operation may be anything from its first look at
-/// the clock to its end. Afterwards the model has the database's stamps, so that ages are the same from then on.
+/// Fails unless the database contains what the model contains. A stamp of this very operation may be any moment from
+/// its first look at the clock to its end. Afterwards the model has the database's stamps, so that ages are the same
+/// from then on.
 async fn adopt(store: &Store, model: &mut VirtualTable, during: (DbTime, DbTime), what: &str) {
     let same = |model: DbTime, database: DbTime| {
         if model == during.0 && (during.0..=during.1).contains(&database) { database } else { model }
@@ -199,7 +201,7 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
         return TableOp::SetFrozen { frozen: None, by: "operator".into() };
     }
     let any = |rng: &mut StdRng| rows.choose(rng).map_or(ServerId(999), |row| row.id);
-    // Somebody who is not there, or not any more.
+    // A server that does not exist, or does not exist any more.
     let stranger = |rng: &mut StdRng| ServerId(rng.random_range(1..=i64::from(number) + 2));
     let life = |rng: &mut StdRng| Incarnation(me.incarnation.0 - i64::from(rng.random_bool(0.1)));
     match rng.random_range(0..27) {
@@ -259,14 +261,14 @@ fn random_join(rng: &mut StdRng, rows: &[ServerRow], after: &ServerRow, number: 
     op
 }
 
-/// What `me` holds against the next one, two or three servers on a side.
+/// An accusation by `me` against the next one, two or three servers on a side.
 fn random_accusation(rng: &mut StdRng, model: &VirtualTable, me: &ServerRow) -> Accusation {
     let side = *Side::BOTH.choose(rng).unwrap();
     let length = *[1, 1, 1, 2, 3].choose(rng).unwrap();
     accusation_of(rng, model, me, side, length)
 }
 
-/// The accusation from the far end of the last one, if there is still somebody.
+/// The accusation from the far end of the last one, if that end still exists.
 fn answered(rng: &mut StdRng, model: &VirtualTable, (far, side, length): (ServerId, Side, usize)) -> TableOp {
     match model.rows.get(&far) {
         Some(me) => TableOp::Accuse(accusation_of(rng, model, me, side, length)),
@@ -296,7 +298,7 @@ fn against_all(rng: &mut StdRng, model: &VirtualTable, me: &ServerRow) -> Accusa
     randomised(rng, a)
 }
 
-/// Everything is there that a removal needs; only votes may be missing.
+/// It has everything that a removal needs; only votes may be missing.
 pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusation {
     Accusation {
         me: me.id,
@@ -311,7 +313,7 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
     }
 }
 
-/// Now and then something is missing.
+/// Leaves something out now and then.
 fn randomised(rng: &mut StdRng, a: Accusation) -> Accusation {
     Accusation {
         far_end: a.far_end.filter(|_| rng.random_bool(0.95)),
@@ -321,7 +323,7 @@ fn randomised(rng: &mut StdRng, a: Accusation) -> Accusation {
     }
 }
 
-/// Silent for an hour, and that is enough.
+/// Silent for an hour, which is long enough.
 pub fn steady(row: &ServerRow, kind: VoteKind) -> Finding {
     let since = mono() - Duration::from_secs(3600);
     let watch = WatchId { slot: 0, generation: 1 };
@@ -336,7 +338,7 @@ fn random_finding(rng: &mut StdRng, row: &ServerRow) -> Finding {
     Finding { silence: Silence { since, ..finding.silence }, enough: rng.random_bool(0.95), ..finding }
 }
 
-/// What the model's `walk` does, a database does in pieces: a ring that is longer than one of them.
+/// A database does in pieces what the model's `walk` does: this ring is longer than one piece.
 async fn a_long_walk_is_one_walk(db: TestDb) {
     let store = db.store().await;
     store.ring_of(&["a"]).await;

@@ -1,5 +1,6 @@
-//! The connection is cut at every statement of every operation, once before the server gets it and once after it has done it. Whoever
-//! asked asks again, as agents do. Nothing is lost then, and nothing is there twice: the table and its history are as if nothing had happened.
+//! The connection is cut at every statement of every operation: once before the server gets the statement, and once
+//! after it has done it. The caller asks again, as agents do. Nothing is lost, and nothing is there twice: the table
+//! and its history are as if nothing had happened.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -17,7 +18,7 @@ use ringmon_core::{Outcome, ServerId, VoteKind};
 
 super::on_servers!(a_cut_at_any_statement_loses_nothing_and_doubles_nothing);
 
-/// What is done, each in a pool of its own that is made ready for it.
+/// The operations; each has a pool that is prepared for it.
 const CASES: [&str; 15] = [
     "first join",
     "join",
@@ -36,10 +37,11 @@ const CASES: [&str; 15] = [
     "thaw",
 ];
 
-/// How long an agent may have to ask: a broken connection shows once on each of them, and a killed server takes its time to start.
+/// How long an agent may have to ask. A broken connection shows once on each of them, and a killed server needs time to
+/// start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes the pool ready; says what is to be done.
+/// Prepares the pool, and returns the operation.
 async fn prepare(case: &str, store: &Store) -> TableOp {
     if case == "first join" {
         return join(&[], "a", None);
@@ -86,7 +88,8 @@ async fn prepare(case: &str, store: &Store) -> TableOp {
     }
 }
 
-/// What the server at one end of a run holds against it: `a` from the first side on, or the one beyond from the second.
+/// The accusation of the server at one end of a run: `a` accuses from the first side on, or the server beyond the run
+/// from the second.
 pub fn against(rows: &[ServerRow], side: Side, run: &[&str]) -> Accusation {
     let row = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
     let end = |name: &str, side| rows.iter().find(|other| other.id == row(name).buddy(side)).unwrap();
@@ -103,7 +106,7 @@ pub fn against(rows: &[ServerRow], side: Side, run: &[&str]) -> Accusation {
     Accusation { far_end: Some(far.id), ..accusation(me, side, findings) }
 }
 
-/// Both ends have voted, too lately to remove; now `a` may.
+/// Both ends have voted, too recently to remove. Now `a` may remove.
 pub async fn removal(store: &Store, rows: &[ServerRow], run: &[&str]) -> TableOp {
     for side in Side::BOTH {
         let vote = Accusation { hold: Duration::from_secs(3600), ..against(rows, side, run) };
@@ -113,7 +116,7 @@ pub async fn removal(store: &Store, rows: &[ServerRow], run: &[&str]) -> TableOp
     TableOp::Accuse(against(rows, Side::First, run))
 }
 
-/// Everything but numbers and times, which no two pools have in common.
+/// Everything except numbers and times, which differ between any two pools.
 async fn state(store: &Store) -> Vec<String> {
     let rows = store.servers().await.unwrap();
     let names: BTreeMap<ServerId, &str> = rows.iter().map(|row| (row.id, row.name.as_str())).collect();
@@ -133,34 +136,34 @@ async fn state(store: &Store) -> Vec<String> {
         .collect();
     state.sort();
     let events = store.history(Events::Newest(1000)).await;
-    // An event about the pool bears its name.
+    // An event about the pool has the pool's name.
     let subject = |name: &str| if name == store.pool_name() { "the pool".to_owned() } else { name.to_owned() };
     state.extend(events.iter().map(|e| format!("{:?} {} by {}", e.kind(), subject(&e.subject_name), e.by)));
     state.push(format!("frozen: {:?}", store.pool().await.unwrap().frozen));
     state
 }
 
-/// The word for an outcome, without what it was about.
+/// The word for an outcome, without what it is about.
 fn word(outcome: &impl Debug) -> String {
     format!("{outcome:?}").split([' ', '(', '{']).next().unwrap_or_default().to_owned()
 }
 
-/// A pool of its own; `cut` at that statement. What came of it, the state afterwards, how many statements it took, and how
-/// often it had to be asked.
+/// Runs the case in a pool of its own, cut at this statement. Returns the outcome, the state afterwards, how many
+/// statements it took, and how often it was asked.
 async fn live(db: &TestDb, wire: &Wire, pool: &str, case: &str, cut: Option<(usize, Moment)>) -> Lived {
     Store::create(&db.url, pool, Quorum::Both).await.unwrap();
     let direct = Store::open(&db.url, pool).await.unwrap();
     let op = prepare(case, &direct).await;
     wire.arm(None);
     let store = Store::open(&wire.way_to(db), pool).await.unwrap();
-    // Its connection is open, and nothing of opening it is counted.
+    // Its connection is open now, and the statements that opened it do not count.
     store.pool().await.unwrap();
     wire.arm(cut);
     let (mut tries, begun) = (0, Instant::now());
     let outcome = loop {
         tries += 1;
         match store.run(&op, mono, || true).await.0 {
-            // It took so long that the own vote or mark had to be renewed first: an agent looks again then.
+            // It took so long that its own vote or mark had to be renewed first. An agent then looks again.
             Ok(Outcome::Voted { .. } | Outcome::AloneMarked) if case.starts_with("remove") => {}
             Ok(outcome) => break outcome,
             Err(error) if error.is_transient() && begun.elapsed() < PATIENCE => {
@@ -172,7 +175,7 @@ async fn live(db: &TestDb, wire: &Wire, pool: &str, case: &str, cut: Option<(usi
         }
     };
     let (statements, to_come) = wire.seen();
-    // What was opened before may lead to a server that is no more.
+    // Connections that were opened before may lead to a server that is gone.
     let direct = Store::open(&db.url, pool).await.unwrap();
     Lived { outcome: word(&outcome), state: state(&direct).await, statements, cut: !to_come, tries }
 }
@@ -193,7 +196,7 @@ async fn a_cut_at_any_statement_loses_nothing_and_doubles_nothing(db: TestDb) {
     println!("| operation | outcome | statements | cuts | asked again |\n|---|---|---|---|---|\n{}", lines.join("\n"));
 }
 
-/// Every case, each in a pool of its own, at every statement and each of these moments; a line for each.
+/// Every case in a pool of its own, at every statement and at each of these moments. Returns a line for each.
 pub async fn at_every_statement(db: &TestDb, wire: &Wire, moments: [Moment; 2]) -> Vec<String> {
     let (mut pools, mut lines) = (0, Vec::new());
     for case in CASES {
@@ -207,14 +210,15 @@ pub async fn at_every_statement(db: &TestDb, wire: &Wire, moments: [Moment; 2]) 
         while more {
             number += 1;
             for moment in moments {
-                // Killed after one statement is killed before the next, but for the last.
+                // Killed after one statement is the same as killed before the next one, except for the last.
                 if moment == Moment::KilledAfter && number < whole.statements.len() {
                     continue;
                 }
                 let lived = live(db, wire, &next(), case, Some((number, moment))).await;
                 let what = format!("{case}, cut {moment:?} statement {number}");
                 assert_eq!(lived.state, whole.state, "{what}");
-                // A vote that stands is not cast again: then it says why nobody is removed. What is written already is only read.
+                // A vote that stands is not cast again: then the outcome says why no server is removed. What is written
+                // already is only read.
                 let again = [("Voted", "Held"), ("Written", "Read")];
                 let again = again.contains(&(whole.outcome.as_str(), lived.outcome.as_str()));
                 assert!(again || lived.outcome == whole.outcome, "{what}: {} is not {}", lived.outcome, whole.outcome);
@@ -223,7 +227,7 @@ pub async fn at_every_statement(db: &TestDb, wire: &Wire, moments: [Moment; 2]) 
                 more = lived.cut;
             }
         }
-        // With every statement cut at least once, the last of them was COMMIT: before it, and after it.
+        // Every statement was cut at least once. The last one was COMMIT: before it, and after it.
         assert!(number > whole.statements.len(), "{case}: {number} is not beyond {:?}", whole.statements);
         lines.push(format!("| {case} | {} | {} | {cuts} | {asked_again} |", whole.outcome, number - 1));
     }

@@ -1,4 +1,4 @@
-//! Random plans, on a database and on the core's virtual table: the same rows afterwards, column by column.
+//! Random plans on a database and on the core's virtual table: afterwards the rows are the same, column by column.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,8 @@ super::on_engines!(random_plans_do_what_the_model_does);
 
 const PLANS: u32 = 150;
 
-/// A stamp of the model stands for a span on the database's clock: from its reading before the operation to the one after it.
+/// A stamp of the model stands for a span on the database's clock: from the reading before the operation to the one
+/// after it.
 #[derive(Default)]
 pub struct Stamps(BTreeMap<DbTime, DbTime>);
 
@@ -31,7 +32,7 @@ impl Stamps {
         *end = to.max(*end);
     }
 
-    /// The model's stamp, if the database's is of the same operation; otherwise the database's.
+    /// The model's stamp, if the database's comes from the same operation; otherwise the database's.
     fn same(&self, model: DbTime, database: DbTime) -> DbTime {
         let fits = self.0.get(&model).is_some_and(|end| (model..=*end).contains(&database));
         if fits { model } else { database }
@@ -44,7 +45,7 @@ impl Stamps {
         }
     }
 
-    /// The database's row, with the model's stamps wherever they fit.
+    /// The database's row, with the model's stamps where they fit.
     pub fn row(&self, model: &ServerRow, mut row: ServerRow) -> ServerRow {
         self.vote(model.vote_first.as_ref(), &mut row.vote_first);
         self.vote(model.vote_second.as_ref(), &mut row.vote_second);
@@ -57,7 +58,7 @@ impl Stamps {
         row
     }
 
-    /// Fails unless the database holds what the model holds.
+    /// Fails unless the database contains what the model contains.
     pub async fn assert_same(&self, store: &Store, model: &VirtualTable, what: &str) {
         let mut rows = BTreeMap::new();
         for row in store.servers().await.unwrap() {
@@ -81,7 +82,7 @@ impl Stamps {
     }
 }
 
-/// From `RINGMON_SEED`, or random; printed, so that it can be given again.
+/// From `RINGMON_SEED`, or random. It is printed, so that it can be used again.
 pub fn seeded() -> StdRng {
     let seed =
         std::env::var("RINGMON_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random::<u64>);
@@ -139,7 +140,7 @@ async fn random_plans_do_what_the_model_does(db: TestDb) {
 
 fn random_plan(rng: &mut StdRng, model: &VirtualTable, number: u32, fate: Fate) -> Plan {
     let mut writes = Vec::new();
-    // An id that was given to a row that was then rolled back is lost in some engines and not in others.
+    // An id that was given to a row that was rolled back is lost in some engines and not in others.
     if (fate == Fate::Good || fate == Fate::Late) && (model.rows.len() < 8 || rng.random_bool(0.2)) {
         writes.push(RowWrite::Insert(random_row(rng, model, number)));
     }
@@ -170,7 +171,7 @@ fn random_plan(rng: &mut StdRng, model: &VirtualTable, number: u32, fate: Fate) 
     }
 }
 
-/// One of the writes no longer fits.
+/// Makes one of the writes stale.
 fn spoil(rng: &mut StdRng, writes: &mut [RowWrite]) {
     let Some(guard) = writes.iter_mut().rev().find_map(|write| match write {
         RowWrite::Insert { .. } => None,

@@ -33,7 +33,7 @@ async fn a_pool_is_made_once(db: TestDb) {
     let error = Store::create(&db.url, POOL, Quorum::Single).await.unwrap_err();
     assert!(matches!(&error, Error::PoolThere { pool, .. } if pool == POOL), "{error:?}");
     assert_eq!(db.open().await.pool().await.unwrap(), before, "it is left as it is");
-    // Of several at once one makes it.
+    // Of several at the same time, one makes it.
     let mut makers = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let url = db.url.clone();
@@ -91,7 +91,8 @@ async fn events_are_forgotten_by_age_in_batches(db: TestDb) {
     store.ring_of(&["a", "b"]).await;
     let young = store.history(Events::Newest(100)).await;
     let pool = store.pool().await.unwrap().id.0;
-    // Two and a half batches of long ago, before those in time but not in number; one of another pool.
+    // Two and a half batches from long ago (older by time than the others, but not by number), and one event of another
+    // pool.
     let now = young[0].at.as_us();
     let mut rows: Vec<String> =
         (0..2500).map(|n| format!("({pool}, {}, 'joined', NULL, 'x', 'x', '{{}}')", now - 7_200_000_000 + n)).collect();

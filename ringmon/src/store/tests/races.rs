@@ -21,10 +21,10 @@ use ringmon_core::{ServerId, ring};
 
 super::on_engines!(joins_into_runs_that_are_being_removed_leave_one_ring);
 
-/// So often everybody begins anew; a planted bug has more chances.
+/// How often all of them start again. A planted bug gets more chances.
 const ROUNDS: u32 = 3;
 const CHANCES: u32 = 40;
-/// Of two dead servers, each between two that live.
+/// Runs of two dead servers, each between two living ones.
 const RUNS: usize = 6;
 
 async fn joins_into_runs_that_are_being_removed_leave_one_ring(db: TestDb) {
@@ -34,7 +34,7 @@ async fn joins_into_runs_that_are_being_removed_leave_one_ring(db: TestDb) {
     }
 }
 
-/// A pool, and those who will want something at once.
+/// A pool, and the servers that will do something at the same moment.
 struct Race {
     store: Store,
     writers: Vec<Store>,
@@ -42,7 +42,7 @@ struct Race {
 }
 
 impl Race {
-    /// The writers come by `way`.
+    /// The writers connect over `way`.
     async fn new(db: &TestDb, way: &DatabaseUrl) -> Self {
         let store = db.store().await;
         store.set_rules(&RuleChanges { brake_permille: Some(1000), ..RuleChanges::default() }).await.unwrap();
@@ -53,7 +53,8 @@ impl Race {
         Self { store, writers, rng: seeded() }
     }
 
-    /// Every run is reported from both of its ends, while two servers want to join between its two dead ones. What is wrong afterwards.
+    /// Every run is reported from both of its ends, while two servers want to join between its two dead ones. Returns
+    /// what is wrong afterwards.
     async fn run(&mut self) -> Result<(), String> {
         let Self { store, writers, rng } = self;
         store.sql("DELETE FROM server").await;
@@ -63,11 +64,11 @@ impl Race {
         let rows = store.servers().await.unwrap();
         let mut ops = Vec::new();
         for run in names.chunks(3).map(|three| [three[1].as_str(), three[2].as_str()]) {
-            // Both ends have voted: whoever comes first removes.
+            // Both ends have voted: the first one to act removes the run.
             removal(store, &rows, &run).await;
             ops.extend(Side::BOTH.map(|side| TableOp::Accuse(against(&rows, side, &run))));
         }
-        // Votes changed the rows: a place is what whoever joins has read just now.
+        // Votes changed the rows. A joining server uses a place that it has just read.
         let rows = store.servers().await.unwrap();
         let guard = |name: &str| Guard::from(rows.iter().find(|row| row.name == name).unwrap());
         for run in names.chunks(3) {
@@ -76,7 +77,7 @@ impl Race {
         }
         let mut members: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
         let (mut tasks, together) = (tokio::task::JoinSet::new(), Arc::new(Barrier::new(ops.len())));
-        // As long as operations take, whatever that is here.
+        // About as long as operations take, however long that is here.
         let longest = *[10_000, 30_000, 100_000].choose(rng).unwrap();
         for (op, writer) in ops.into_iter().zip(writers) {
             let pause = Duration::from_micros(rng.random_range(0..longest));
@@ -84,11 +85,11 @@ impl Race {
             tasks.spawn(async move {
                 writer.pool().await.unwrap(); // its connection is open
                 together.wait().await;
-                // Not in the order in which they were told: each at some moment of the others' operations.
+                // Not in the order in which they were started: each acts at some moment of the others' operations.
                 tokio::time::sleep(pause).await;
                 for _ in 0..10 {
                     match writer.run(&op, mono, || true).await.0 {
-                        // A vote was renewed, or a place was taken: nothing is left to be done.
+                        // A vote was renewed, or a place was taken: nothing is left to do.
                         Ok(outcome) => return Ok(outcome),
                         Err(error) if error.is_transient() => {}
                         Err(error) => return Err(error.to_string()),
@@ -101,7 +102,7 @@ impl Race {
         while let Some(done) = tasks.join_next().await {
             ends.push(done.map_err(|panic| panic.to_string())?);
         }
-        // The table first: what a broken ring does to those who work on it comes of it.
+        // The table first: it explains what a broken ring does to the writers.
         let rows = store.servers().await.map_err(|error| error.to_string())?;
         whole(&rows)?;
         for end in ends {
@@ -122,21 +123,22 @@ fn whole(rows: &[ServerRow]) -> Result<(), String> {
 }
 
 mod planted {
+    use super::super::on_servers;
     use super::*;
 
-    super::super::on_servers!(a_splice_without_its_condition_is_found, a_run_splice_that_misses_an_inner_join_is_found,);
+    on_servers!(a_splice_without_its_condition_is_found, a_run_splice_that_misses_an_inner_join_is_found,);
 
-    /// Links are written whatever they have become since they were read.
+    /// Links are written even if they changed since they were read.
     async fn a_splice_without_its_condition_is_found(db: TestDb) {
         found(&db, |sql| unconditional(sql, "UPDATE `server`")).await;
     }
 
-    /// The servers of a run are deleted whoever joined between them since they were read.
+    /// The servers of a run are deleted even if one joined between them since they were read.
     async fn a_run_splice_that_misses_an_inner_join_is_found(db: TestDb) {
         found(&db, |sql| unconditional(sql, "DELETE FROM `server`")).await;
     }
 
-    /// The statement with conditions that say nothing any more, if it is one of these.
+    /// If it is one of these statements: the statement, with conditions that are always true.
     fn unconditional(sql: &str, verb: &str) -> Option<String> {
         let (head, condition) = sql.strip_prefix(verb)?.split_once(" WHERE ")?;
         let mut condition = condition.to_owned();
@@ -148,7 +150,7 @@ mod planted {
         Some(format!("{verb}{head} WHERE {condition}"))
     }
 
-    /// What the suite asks for fails with this bug on the wire.
+    /// With this bug on the wire, the suite's checks fail.
     async fn found(db: &TestDb, bug: fn(&str) -> Option<String>) {
         let wire = Wire::changing(db.port(), bug).await;
         let mut race = Race::new(db, &wire.way_to(db)).await;

@@ -1,5 +1,5 @@
-//! Databases that answer and do not write: read-only, held by somebody, without room. Nothing changes then, the error says what it is, and the same
-//! operation is done once that is over.
+//! Databases that answer and do not write: read-only, locked by somebody, or full. Nothing changes then, the error says
+//! what it is, and the same operation works once that is over.
 
 use std::process::Command;
 use std::time::Instant;
@@ -79,7 +79,8 @@ async fn a_disk_without_room_is_called_that_and_the_table_is_whole_afterwards() 
     };
     mount(&["mount", "-t", "tmpfs", "-o", "size=1m", "none"]);
     let gone = place.clone();
-    // At once, also when a file in it is still open: the driver closes its own in a thread of its own, and a failure waits for nobody.
+    // At once, also while a file in it is still open: the driver closes its files in a thread of its own, and a failing
+    // test does not wait for that.
     let _unmount = Undo::later(move || {
         let _ = Command::new("umount").arg("--lazy").arg(&gone).status();
     });
@@ -88,7 +89,7 @@ async fn a_disk_without_room_is_called_that_and_the_table_is_whole_afterwards() 
     let store = Store::open(&url, POOL).await.unwrap();
     store.ring_of(&["a", "b", "c"]).await;
     let before = store.servers().await.unwrap();
-    // Whatever is left of the disk is somebody else's.
+    // Fills the rest of the disk.
     let ballast = place.join("ballast");
     let full = std::fs::write(&ballast, vec![0; 2_000_000]).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);

@@ -1,4 +1,4 @@
-//! Making the schema and the pool, and refusing schemas of other versions.
+//! Makes the schema and the pool, and refuses schemas of other versions.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -52,7 +52,8 @@ async fn inits_at_the_same_time_agree(db: TestDb) {
     assert_eq!(db.open().await.servers().await.unwrap(), []);
 }
 
-/// SQLite says "locked" at once, and does not wait, to whoever changes a new file's journal while another one writes.
+/// SQLite says "locked" at once, without waiting, to a connection that changes a new file's journal while another one
+/// writes.
 #[tokio::test]
 async fn an_init_waits_for_whoever_is_making_the_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,7 +98,7 @@ async fn a_schema_of_another_version_is_refused(db: TestDb) {
         "{missing}"
     );
 
-    // The tables are there and their record is gone, as after a run that was cut short: init does the rest.
+    // The tables exist but their record is missing, as after an interrupted run: init does the rest.
     let report = Store::init(&db.url, POOL, Quorum::Both).await.unwrap();
     assert_eq!((report.schema_found, report.created_pool), (0, false));
 }

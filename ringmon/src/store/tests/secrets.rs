@@ -11,7 +11,7 @@ use ringmon_tests::engine::PASSWORD;
 
 super::on_engines!(no_log_line_has_a_secret);
 
-/// Where the log goes.
+/// Collects the log.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -34,7 +34,8 @@ async fn no_log_line_has_a_secret(db: TestDb) {
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(move || writer.clone())
         .finish();
-    // With one subscriber, tracing takes the word of whichever thread comes to a line first, and other tests' threads have none.
+    // With only one subscriber, tracing keeps the answer of the first thread that comes to a line. Threads of other
+    // tests have no subscriber, so their answer would be "no".
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let secret = async {
         tracing::callsite::rebuild_interest_cache();

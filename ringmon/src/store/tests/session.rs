@@ -1,4 +1,4 @@
-//! What every connection is set to, whichever server it leads to.
+//! The settings of every connection, to whichever server.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
@@ -8,7 +8,7 @@ super::on_servers!(a_new_connection_is_set_up_and_reads_the_latest_of_a_cluster)
 
 async fn a_new_connection_is_set_up_and_reads_the_latest_of_a_cluster(db: TestDb) {
     drop(db.store().await);
-    // By another node, where there is one.
+    // Over another node, where there is one.
     let store = db.open().await;
     store.disconnect();
     let sql = "SHOW VARIABLES WHERE Variable_name IN \
@@ -19,7 +19,7 @@ async fn a_new_connection_is_set_up_and_reads_the_latest_of_a_cluster(db: TestDb
     for row in rows {
         let (name, value): (String, String) = (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap());
         match name.as_str() {
-            // Only of those that can be in a cluster.
+            // Only servers that can be in a cluster have it.
             "wsrep_sync_wait" | "innodb_lock_wait_timeout" => assert_eq!(value, "1", "{name}"),
             _ => {
                 isolated = true;

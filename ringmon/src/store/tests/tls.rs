@@ -19,7 +19,7 @@ struct Authority {
 }
 
 impl Authority {
-    /// Its certificate goes to the file `name`.
+    /// Writes its certificate to the file `name`.
     fn new(dir: &Path, name: &str, subject: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, subject);
@@ -29,7 +29,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key) }
     }
 
-    /// A certificate for these hosts to `name.pem`, its key to `name.key`.
+    /// Writes a certificate for these hosts to `name.pem`, and its key to `name.key`.
     fn sign(&self, dir: &Path, name: &str, hosts: &[&str], until: i32) {
         let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(hosts).unwrap();
@@ -41,8 +41,9 @@ impl Authority {
     }
 }
 
-/// A server whose certificate is for these hosts until this year. Beside it lie: the CA's certificate (`ca.pem`); those of two that did
-/// not sign it (`stranger.pem`; `namesake.pem`, with the same name); a client's (`client.*`), and one from the stranger (`forged.*`).
+/// A server whose certificate is for these hosts, until this year. The same folder has: the CA's certificate
+/// (`ca.pem`); those of two CAs that did not sign it (`stranger.pem`, and `namesake.pem` with the same name); a
+/// client's (`client.*`), and one that the stranger signed (`forged.*`).
 fn secured(hosts: &[&str], until: i32) -> Node {
     let files = |dir: &Path| {
         let authority = Authority::new(dir, "ca.pem", "the right one");
@@ -57,7 +58,7 @@ fn secured(hosts: &[&str], until: i32) -> Node {
     mariadb_in(&files).unwrap()
 }
 
-/// The one that has everything right.
+/// The server on which everything is right.
 fn right() -> &'static Node {
     static SERVER: OnceLock<Node> = OnceLock::new();
     SERVER.get_or_init(|| secured(&["127.0.0.1", "localhost"], 4000))
@@ -74,7 +75,7 @@ async fn sql(url: &DatabaseUrl, sql: &str) {
     Database::new(url.clone()).connections().execute_unprepared(sql).await.unwrap();
 }
 
-/// A database of its own with the pool, reached with these options.
+/// A new database with the pool, opened with these options.
 async fn store(server: &Node, database: &str, options: &str) -> Store {
     sql(&url(server, USER, "mysql", "ssl-mode=required"), &format!("CREATE DATABASE {database}")).await;
     let url = url(server, USER, database, options);
@@ -121,7 +122,7 @@ async fn a_ca_that_did_not_sign_it_is_refused_and_said() {
             assert!(said.contains("ssl-ca in the database url has to name the CA that signed"), "{said}");
         }
     }
-    // Without any the public ones are asked, and know nothing of it.
+    // Without a CA the public ones are asked, and do not know it.
     refused(&url(right(), USER, "mysql", "ssl-mode=verify_identity")).await;
 }
 
@@ -185,7 +186,7 @@ async fn a_file_that_is_none_is_named() {
     }
 }
 
-/// The driver reads it at each new connection.
+/// The driver reads it for each new connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_goes_away_meanwhile_is_named_too() {
     let dir = tempfile::tempdir().unwrap();
@@ -219,7 +220,7 @@ async fn a_client_shows_its_certificate_where_the_server_wants_one() {
     assert!(said.contains("check ssl-cert and ssl-key in the database url"), "{said}");
 }
 
-/// The tests' usual server and no option at all: whether it is encrypted is the server's choice.
+/// The tests' usual server without any option: the server decides whether it is encrypted.
 #[tokio::test]
 async fn without_options_any_server_will_do() {
     sql(&TestDb::mariadb().await.other("mysql"), "DO 1").await;

@@ -1,4 +1,4 @@
-//! All of a plan, or nothing: deadlines, the caller's check, rows that changed in between.
+//! A plan is written as a whole or not at all: deadlines, the caller's check, rows that changed in between.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -28,7 +28,7 @@ super::on_engines!(
     dropping_an_operation_rolls_it_back,
 );
 
-/// Everything a plan could have changed.
+/// Everything that a plan could have changed.
 async fn state(store: &Store) -> (Vec<ServerRow>, i64, usize) {
     let events = store.history(Events::Newest(10_000)).await.len();
     (store.servers().await.unwrap(), store.pool().await.unwrap().version, events)
@@ -67,7 +67,7 @@ async fn two(db: &TestDb) -> (Store, Vec<Lookup>) {
 async fn a_deadline_that_has_passed_writes_nothing(db: TestDb) {
     let (store, lookups) = two(&db).await;
     let before = state(&store).await;
-    // Each kind of statement has to hold it by itself: the others are left out in turn.
+    // Each kind of statement must do it alone, so the others are left out in turn.
     for part in 0..5 {
         let late = |seen: &TableSnapshot| {
             let mut plan = everything(seen);
@@ -82,7 +82,7 @@ async fn a_deadline_that_has_passed_writes_nothing(db: TestDb) {
     }
 }
 
-/// R7's reason: the clock that counts is not that of the statement's start.
+/// R7's reason: the clock at the start of the statement is not the one that counts.
 async fn a_deadline_that_passes_during_a_lock_wait_writes_nothing(db: TestDb) {
     let (store, lookups) = two(&db).await;
     let id = store.row("a").await.id;
@@ -104,7 +104,7 @@ async fn a_deadline_that_passes_during_a_lock_wait_writes_nothing(db: TestDb) {
     };
     let (ended, ()) = tokio::join!(store.apply(lookups, hasty, || true), holder);
     assert_eq!(ended.unwrap(), Outcome::Written);
-    // The attempt that waited was too late; one that read the clock anew was not.
+    // The attempt that waited was too late. One that read the clock again was not.
     assert_ne!(store.row("a").await.weight, 0, "written by the attempt whose deadline had passed");
 }
 
@@ -134,7 +134,7 @@ async fn a_plan_without_recheck_asks_nobody(db: TestDb) {
     assert_eq!(store.pool().await.unwrap().frozen.as_deref(), Some("why"));
 }
 
-/// Each column a guard has must be compared: one of them is wrong, in turn, on an update and on a delete.
+/// Each column of a guard must be compared. So one of them is wrong, in turn, on an update and on a delete.
 async fn a_row_that_changed_in_between_is_a_conflict(db: TestDb) {
     let (store, lookups) = two(&db).await;
     let before = state(&store).await;
@@ -193,7 +193,7 @@ async fn a_name_address_or_pick_that_is_taken_is_a_conflict(db: TestDb) {
     }
 }
 
-/// Somebody else writes between this operation's read and its write, once.
+/// Another writer writes between this operation's read and its write, once.
 async fn a_conflict_starts_again_from_an_empty_snapshot(db: TestDb) {
     let (store, lookups) = two(&db).await;
     let id = store.row("a").await.id.0;
@@ -273,11 +273,11 @@ async fn dropping_an_operation_rolls_it_back(db: TestDb) {
     assert!(task.await.unwrap_err().is_cancelled());
     lock.rollback().await.unwrap();
     assert_eq!(state(&store).await, before);
-    // And nothing stays locked.
+    // No lock is left.
     assert_eq!(store.apply(lookups, everything, || true).await.unwrap(), Outcome::Written);
 }
 
-/// Somebody who has written this row and does not commit.
+/// A writer that has written this row and does not commit.
 pub async fn locked(store: &Store, id: ServerId) -> DatabaseTransaction {
     let lock = store.inner.database.connections().begin().await.unwrap();
     lock.execute_unprepared(&format!("UPDATE server SET weight = weight WHERE id = {}", id.0)).await.unwrap();

@@ -1,4 +1,4 @@
-//! From schema version 1 to 2: with data in it, under agents that go on, cut short, and by several at once.
+//! From schema version 1 to 2: with data, under running agents, interrupted, and several upgrades at once.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ super::on_engines!(
     an_upgrade_that_has_to_wait_keeps_no_agent_waiting,
 );
 
-/// A database of version 1, with something in every column of every table.
+/// A database of version 1, with a value in every column of every table.
 async fn version_1(db: &TestDb) -> Database {
     if let Some(file) = db.url.file() {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -39,13 +39,15 @@ async fn version_1(db: &TestDb) -> Database {
     }
     let ours = pool::Entity::find().order_by_asc(pool::Column::Id).one(&connections).await.unwrap().unwrap().id;
     let mut sql = vec![
-        "UPDATE pool SET frozen = 'a move', old_key_id = 3, old_key_secret = x'000102030405060708090a0b0c0d0e0f', version = 7".to_owned(),
+        "UPDATE pool SET frozen = 'a move', old_key_id = 3, \
+         old_key_secret = x'000102030405060708090a0b0c0d0e0f', version = 7"
+            .to_owned(),
     ];
     for (id, next, before) in [(1, 2, 3), (2, 3, 1), (3, 1, 2)] {
         let votes = "9, 8, 7, 6, 'host', 5, 4, 3, 2, 'agent'";
         sql.push(format!(
-            "INSERT INTO server VALUES ({id}, {ours}, 'n{id}', '10.0.0.{id}', 7464, '10.1.0.{id}', 80, 5, {next}, {before}, 11, \
-             'b{id}', {id}00, 1, 'passing', {votes}, 21, 22, 23)"
+            "INSERT INTO server VALUES ({id}, {ours}, 'n{id}', '10.0.0.{id}', 7464, '10.1.0.{id}', 80, 5, {next}, \
+             {before}, 11, 'b{id}', {id}00, 1, 'passing', {votes}, 21, 22, 23)"
         ));
         sql.push(format!(
             "INSERT INTO event VALUES ({id}, {ours}, 1{id}, 'down', {id}, 'n{id}', 'n{next}', '{{\"why\":\"{id}\"}}')"
@@ -69,7 +71,7 @@ async fn rows(database: &Database) -> Rows {
     )
 }
 
-/// That version 2 is there, whole.
+/// Checks that version 2 is complete.
 async fn is_version_2(database: &Database) {
     assert_eq!(database.schema_version().await.unwrap(), 2);
     let db = database.connections();
@@ -78,7 +80,7 @@ async fn is_version_2(database: &Database) {
     assert!(!manager.has_index("event", "event_pool").await.unwrap());
 }
 
-/// An operator with SQL, who makes a half of the way.
+/// An operator with SQL, who does half of the upgrade.
 async fn sql(database: &Database, statements: &[&str]) {
     let on = if database.url().file().is_some() { "" } else { " ON event" };
     for statement in statements {
@@ -119,11 +121,12 @@ async fn every_row_stays_as_it_was(db: TestDb) {
     assert_eq!(store.history(Events::Newest(2)).await.len(), 2);
 }
 
-/// What an agent does, until `done` changes: it joins, says how its service is, looks, and leaves.
+/// What an agent does until `done` changes: it joins, reports its service's health, looks, and leaves.
 async fn agent(store: Store, name: String, count: watch::Sender<u32>, done: watch::Receiver<bool>) {
     while !*done.borrow() {
         let rows = store.servers().await.unwrap();
-        // Somebody else may have come or gone where this one wants to stand or to leave: then it asks again, as agents do.
+        // Another server may have joined or left at the place where this one wants to join or leave. Then it asks
+        // again, as agents do.
         store.run_plain(&join(&rows, &name, Some("n1"))).await;
         let mut joined = false;
         while let Some(row) = store.servers().await.unwrap().into_iter().find(|row| row.name == name) {
@@ -140,7 +143,7 @@ async fn agent(store: Store, name: String, count: watch::Sender<u32>, done: watc
 
 async fn agents_go_on_before_while_and_after(db: TestDb) {
     let database = version_1(&db).await;
-    // So many events that the index takes a while.
+    // Enough events that the index takes a while.
     for _ in 0..13 {
         let columns = "pool, at, kind, subject, subject_name, said_by, detail";
         sql(&database, &[&format!("INSERT INTO event ({columns}) SELECT {columns} FROM event")]).await;
@@ -202,7 +205,7 @@ async fn an_upgrade_that_is_cut_at_any_statement_is_finished_by_the_next(db: Tes
             let (statements, to_come) = wire.seen();
             whole = to_come;
             eprintln!("cut {moment:?} statement {number} ({:?}): {cut:?}", statements.get(number - 1));
-            // A cut may not matter: who made an index and was not told so looks whether it is there.
+            // A cut may not matter: a program that made an index and did not hear so looks whether it exists.
             assert!(cut.is_ok() || !whole, "{cut:?}");
             assert_eq!(rows(&database).await, before);
             assert_eq!(db.open().await.whole().await, ["n1", "n2", "n3"]);
@@ -230,8 +233,8 @@ async fn several_upgrades_at_once_agree(db: TestDb) {
     }
 }
 
-/// Whoever reads `event` in a transaction, as a dump does, keeps its definition as it is. The upgrade waits for that; agents do not wait for the
-/// upgrade.
+/// A transaction that reads `event`, as a dump does, keeps its definition as it is. The upgrade waits for that
+/// transaction; agents do not wait for the upgrade.
 async fn an_upgrade_that_has_to_wait_keeps_no_agent_waiting(db: TestDb) {
     let database = version_1(&db).await;
     let store = db.open().await;
@@ -239,7 +242,8 @@ async fn an_upgrade_that_has_to_wait_keeps_no_agent_waiting(db: TestDb) {
     event::Entity::find().all(&dump).await.unwrap();
     let url = db.url.clone();
     let upgrade = tokio::spawn(async move { Store::init(&url, POOL, Quorum::Both).await });
-    // A cluster does what changes its schema everywhere at the same place of the order, and breaks off whoever is in the way.
+    // A cluster makes a change of its schema everywhere at the same place of the order, and breaks off what is in its
+    // way.
     if db.urls().len() > 1 {
         assert_eq!(upgrade.await.unwrap().unwrap().schema_found, 1);
         let broken_off = event::Entity::find().all(&dump).await.unwrap_err();
@@ -271,7 +275,8 @@ fn a_program_works_on_its_own_version_and_the_one_before() {
     assert!(said(0).unwrap_err().contains("no ringmon schema (this ringmon knows version 3): run `ringmon init`"));
     assert_eq!(
         said(1).unwrap_err(),
-        "here holds ringmon schema version 1, this ringmon works on versions 2 to 3: run `ringmon init` of this version to upgrade it"
+        "here holds ringmon schema version 1, this ringmon works on versions 2 to 3: \
+         run `ringmon init` of this version to upgrade it"
     );
     assert_eq!(
         said(4).unwrap_err(),

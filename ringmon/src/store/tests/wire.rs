@@ -1,9 +1,10 @@
-//! A proxy on the wire that counts statements, cuts the connection or kills the server at one of them, and changes what they say.
+//! A proxy on the wire. It counts statements, cuts the connection or kills the server at one of them, and changes their
+//! text.
 //!
-//! It reads what clients send by MySQL's own framing (MySQL Internals, "Protocol Basics"): 3 bytes length, little-endian; 1 byte
-//! sequence number, which is 0 in a command; the payload, whose first byte says which command. `COM_QUERY` (3: BEGIN, COMMIT) and
-//! `COM_STMT_EXECUTE` (23: everything with values) are statements, `COM_STMT_PREPARE` (22) has the text of the latter. Nothing in the
-//! code under test knows of it.
+//! It reads what clients send by MySQL's own framing (MySQL Internals, "Protocol Basics"): 3 bytes of length,
+//! little-endian; 1 byte of sequence number, which is 0 in a command; then the payload, whose first byte says which
+//! command it is. `COM_QUERY` (3: BEGIN, COMMIT) and `COM_STMT_EXECUTE` (23: everything with values) are statements;
+//! `COM_STMT_PREPARE` (22) has the text of the latter. The code under test knows nothing of it.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,23 +16,22 @@ use tokio::sync::watch;
 use super::kit::TestDb;
 use crate::store::DatabaseUrl;
 
-/// When a statement is cut off.
+/// At which moment a statement is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// It never reaches the server.
     Before,
-    /// The server has done it, and the answer is lost.
+    /// The server has done it, but the answer is lost.
     After,
     /// The server is killed before it gets the statement, and started again.
     Killed,
-    /// The server is killed once it has done it, before its answer is passed on, and started again.
+    /// The server is killed once it has done it and before its answer is passed on, and started again.
     KilledAfter,
 }
 
-/// What a statement is to say instead, if anything.
+/// The new text of a statement, if it is to change.
 pub type Change = fn(&str) -> Option<String>;
 
-/// See the module.
 pub struct Wire {
     port: u16,
     shared: Arc<Shared>,
@@ -39,14 +39,14 @@ pub struct Wire {
 
 struct Shared {
     server: u16,
-    /// Who can be killed.
+    /// The server that can be killed.
     node: Option<Arc<Node>>,
     change: Option<Change>,
     state: Mutex<State>,
     line: watch::Sender<Line>,
 }
 
-/// Whether anybody gets through; a new number breaks the connections there are.
+/// Whether anybody gets through. A new number breaks the existing connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Line {
     open: bool,
@@ -63,7 +63,7 @@ impl State {
     /// What is to happen at this packet of a client.
     fn pass(&mut self, packet: &[u8]) -> Option<Moment> {
         let (command, rest) = command(packet)?;
-        // A pool opens another connection when it likes: what sets one up belongs to no operation.
+        // A pool may open another connection at any time. What sets one up belongs to no operation.
         if rest.starts_with(b"SET ") {
             return None;
         }
@@ -77,7 +77,7 @@ impl State {
     }
 }
 
-/// Which one a packet is, and what is behind it.
+/// Which command a packet is, and the rest of it.
 fn command(packet: &[u8]) -> Option<(u8, &[u8])> {
     let (head, payload) = packet.split_at(4);
     let (command, rest) = payload.split_first().filter(|_| head[3] == 0)?;
@@ -110,7 +110,7 @@ impl Wire {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 let now = *each.line.borrow();
-                // Else it is closed at once.
+                // Otherwise it is closed at once.
                 if now.open {
                     tokio::spawn(carry(client, Arc::clone(&each), now));
                 }
@@ -119,7 +119,7 @@ impl Wire {
         Self { port, shared }
     }
 
-    /// The same database, by this way.
+    /// The same database, over this proxy.
     pub fn way_to(&self, db: &TestDb) -> DatabaseUrl {
         db.by(self.port)
     }
@@ -129,7 +129,7 @@ impl Wire {
         *self.shared.state.lock().unwrap() = State { statements: Vec::new(), cut };
     }
 
-    /// The statements since then; and whether the cut is still to come.
+    /// The statements since then, and whether the cut is still to come.
     pub fn seen(&self) -> (Vec<String>, bool) {
         let state = self.shared.state.lock().unwrap();
         (state.statements.clone(), state.cut.is_some())
@@ -140,12 +140,12 @@ impl Wire {
         self.shared.line.send_modify(|line| *line = Line { open: false, number: line.number + 1 });
     }
 
-    /// The end of [`Wire::away`].
+    /// Ends [`Wire::away`].
     pub fn back(&self) {
         self.shared.line.send_modify(|line| line.open = true);
     }
 
-    /// Breaks the connections there are.
+    /// Breaks the existing connections.
     pub fn cut(&self) {
         self.shared.line.send_modify(|line| line.number += 1);
     }
@@ -182,7 +182,7 @@ async fn carry(client: TcpStream, shared: Arc<Shared>, line: Line) {
         None
     };
     let mut watch = shared.line.subscribe();
-    // Whichever ends, both connections close.
+    // When either ends, both connections close.
     let moment = tokio::select! {
         moment = requests => moment,
         moment = answers => moment,
@@ -197,7 +197,7 @@ async fn carry(client: TcpStream, shared: Arc<Shared>, line: Line) {
 }
 
 impl Shared {
-    /// The packet, or what it is changed to.
+    /// The packet, or its changed form.
     fn changed(&self, packet: Vec<u8>) -> Vec<u8> {
         let Some((number @ (3 | 22), text)) = command(&packet) else { return packet };
         let Some(text) = self.change.and_then(|change| change(std::str::from_utf8(text).ok()?)) else { return packet };
@@ -206,7 +206,7 @@ impl Shared {
     }
 }
 
-/// The next one whole, header included; `None` at the end.
+/// The next whole packet, with its header; `None` at the end.
 async fn packet(from: &mut (impl AsyncReadExt + Unpin)) -> Option<Vec<u8>> {
     let mut packet = vec![0; 4];
     from.read_exact(&mut packet).await.ok()?;

@@ -1,4 +1,4 @@
-//! The facts of one removal, gathered from its chain.
+//! The facts of one removal, collected from its chain.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use ringmon_core::op::TableOp;
 use ringmon_core::{Event, EventBody, EventKind, Time, VoteKind};
 use ringmon_sim::replay::{Decisions, What};
 
-/// What is known of it. Times are of the wall clock, in microseconds since 1970.
+/// Times are of the wall clock, in microseconds since 1970.
 #[derive(Debug, Default)]
 pub struct Case {
-    /// Whose recording it is.
+    /// The server whose recording it is.
     pub me: String,
-    /// The first doubt.
+    /// The first suspicion.
     pub suspect: Option<Doubt>,
-    /// The own vote.
+    /// When this server voted.
     pub voted: Option<i64>,
     pub withdrawn: Option<i64>,
-    /// Who told of a vote.
+    /// The first server that told of its vote, and when.
     pub heard: Option<(i64, String)>,
-    /// Others' votes, when they were first seen, and how old they were then.
+    /// For each other server's vote: when it was first seen, and its age then.
     pub seen: BTreeMap<String, (i64, Duration)>,
     pub waits: Vec<Wait>,
     pub faults: Vec<String>,
-    /// When it went, and how.
+    /// When and how the server went.
     pub gone: Option<(i64, EventKind)>,
     pub by: Option<String>,
     pub voters: Vec<String>,
@@ -38,24 +38,24 @@ pub struct Case {
     silent: Option<(i64, VoteKind)>,
 }
 
-/// A suspicion as it was told.
+/// A suspicion, as its event tells it.
 #[derive(Debug)]
 pub struct Doubt {
     pub at: i64,
     pub kind: DoubtKind,
 }
 
-/// Of what.
+/// What was silent.
 #[derive(Debug)]
 pub enum DoubtKind {
     Host(Suspected),
-    /// The span without a pulse.
+    /// The time without a pulse.
     Agent {
         silence_ms: f64,
     },
 }
 
-/// A time during which a removal was held by one rule.
+/// A span in which one rule held the removal.
 #[derive(Debug, PartialEq)]
 pub struct Wait {
     pub held: Held,
@@ -64,12 +64,12 @@ pub struct Wait {
     pub times: u32,
 }
 
-/// What was true when it was written.
+/// What was true when the removal was written.
 #[derive(Debug, Default)]
 pub struct Removal {
-    /// The remover's silence, and its misses.
+    /// The silence and the misses of the server that removed.
     pub deaf: Option<(Duration, u64)>,
-    /// The recorded server's.
+    /// The recorded server's silence.
     pub own_silence: Option<Duration>,
     pub votes: Vec<Standing>,
     pub hold: Option<Duration>,
@@ -107,7 +107,7 @@ impl Case {
         self.silent.map(|(at, _)| at)
     }
 
-    /// Of what.
+    /// What that proof was of.
     pub fn heard_what(&self) -> &'static str {
         match self.silent {
             Some((_, VoteKind::Agent)) => "its agent's pulse",
@@ -158,7 +158,7 @@ impl Case {
 
     fn went(&mut self, at: i64, event: &Event) {
         self.gone = Some((at, event.kind()));
-        // A server that was removed itself is told so with the line of the event table.
+        // A server that was removed itself learns so from the line in the event table.
         let (body, by, is_stored) = match &event.body {
             EventBody::Removed { cause: Some(cause) } => (&cause.body, Some(cause.by.clone()), true),
             EventBody::Left(left) => (&event.body, left.by.clone(), false),
@@ -172,7 +172,7 @@ impl Case {
         }
     }
 
-    /// The newest word on since when it is silent: the pulse may have gone before the host did.
+    /// The newest statement about since when it is silent: the pulse may have stopped before the host did.
     fn asked(&mut self, name: &str, line: &Line, op: &TableOp, names: &Decisions) {
         let finding = accusation(op).and_then(|a| a.findings.iter().find(|f| names.name(f.server) == name));
         if let Some(finding) = finding {
@@ -198,7 +198,7 @@ impl Case {
         let Some((op, _)) = asked.filter(|(op, _)| about(op).iter().any(ours)) else { return };
         let Ok(outcome) = &done.result else { return };
         if let Some(last) = self.waits.last_mut() {
-            // Whatever was said next, until then that rule held it.
+            // Until the next statement, whatever it was, this rule held the removal.
             last.until = line.wall_us;
         }
         if let Outcome::Held(held) = outcome {
@@ -225,7 +225,7 @@ impl Case {
         }
     }
 
-    /// Somebody else removed it: what that one wrote down.
+    /// Another server removed it: this is what that server wrote down.
     fn stored(&mut self, line: &Line, event: &StoredEvent) {
         if self.removal.is_some() || !matches!(event.kind(), EventKind::Down | EventKind::AgentLost | EventKind::Left) {
             return;
@@ -239,7 +239,7 @@ impl Case {
 }
 
 impl Doubt {
-    /// How long the silence was by then, in milliseconds, and of what.
+    /// How long the silence was by then, in milliseconds, and what was silent.
     const fn silence(&self) -> (f64, VoteKind) {
         match &self.kind {
             DoubtKind::Host(suspected) => (suspected.silence_ms, VoteKind::Host),
@@ -247,7 +247,7 @@ impl Doubt {
         }
     }
 
-    /// The silence that a removal asked for (R6).
+    /// The silence that the removal needed (R6).
     pub const fn silence_asked_ms(&self) -> Option<f64> {
         match &self.kind {
             DoubtKind::Host(suspected) => Some(suspected.silence_asked_ms),
@@ -275,7 +275,7 @@ impl Removal {
     }
 }
 
-/// Whole microseconds.
+/// In whole microseconds.
 #[expect(clippy::cast_possible_truncation, reason = "a silence has far fewer microseconds than fit")]
 const fn whole(us: f64) -> i64 {
     us as i64
