@@ -17,6 +17,7 @@ pub mod agent;
 pub mod cli;
 pub mod config;
 pub mod datapath;
+pub mod disk;
 pub mod notice;
 pub mod observe;
 pub mod record;

@@ -11,7 +11,7 @@
 //! sight of a pool must not become losing it.
 //!
 //! What is known never goes back: ids are never used twice and versions only grow, so that a replica which lags behind
-//! another brings no dead server back.
+//! another brings no dead server back, and takes none away that it does not know yet.
 
 mod panic;
 mod votes;
@@ -26,7 +26,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::edit::{StoredEvent, TableSnapshot};
+use super::edit::TableSnapshot;
 use super::row::Address;
 use super::{DbTime, EventKind, Health, Incarnation, ServerId, ServerRow, Time};
 use panic::Sightings;
@@ -34,6 +34,9 @@ use votes::Votes;
 
 /// For how long a dead server is named.
 const MOURNED: Duration = Duration::from_secs(60);
+
+/// A replica may lag for so long: one that never catches up has lost what it does not have, and is the table now.
+const LAG: Duration = Duration::from_secs(10);
 
 /// What an operator may set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +163,10 @@ impl Routes {
 pub struct Routing {
     policy: Policy,
     rows: BTreeMap<ServerId, ServerRow>,
+    /// The newest version of the pool's row.
+    pool_version: i64,
+    /// Since when whole looks have been older than what is known.
+    behind: Option<Time>,
     /// Ids that are gone for good, and when that was seen.
     buried: BTreeMap<ServerId, Time>,
     /// Names of those who were found dead, and when that was seen.
@@ -181,6 +188,8 @@ impl Routing {
         Self {
             policy,
             rows: BTreeMap::new(),
+            pool_version: 0,
+            behind: None,
             buried: BTreeMap::new(),
             dead: BTreeMap::new(),
             came: BTreeMap::new(),
@@ -211,15 +220,30 @@ impl Routing {
         self.rows.keys().copied().chain(self.sightings.ids()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// The newest row that was read of each server that is there.
+    pub fn rows(&self) -> impl Iterator<Item = &ServerRow> {
+        self.rows.values()
+    }
+
+    /// Its version; `None`: there is no such server.
+    #[must_use]
+    pub fn version(&self, id: ServerId) -> Option<i64> {
+        self.rows.get(&id).map(|row| row.version)
+    }
+
     /// The whole pool was read: its rows, and the newest events about those of [`Self::known`] that are not there.
     pub fn see_all(&mut self, now: Time, rows: Vec<ServerRow>, seen: &TableSnapshot) {
         let first = self.clock.is_none();
         if first && !self.recalled_late {
             self.sightings = Sightings::default();
         }
+        let lags = self.lags(now, &rows, seen);
         let there: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
         for id in self.known().into_iter().filter(|id| !there.contains(id)) {
-            self.lose(now, id, seen.events.get(&id).and_then(Option::as_ref));
+            let end = end(seen, id);
+            if end.is_some() || !lags {
+                self.lose(now, id, end);
+            }
         }
         self.clock = Some((seen.db_now, seen.read_at));
         for row in rows {
@@ -235,9 +259,10 @@ impl Routing {
             return;
         }
         self.clock = Some((seen.db_now, seen.read_at));
-        for (id, event) in &seen.events {
-            if !seen.rows.contains_key(id) {
-                self.lose(now, *id, event.as_ref());
+        // If the table does not say how a server ended, a replica may not have it yet: the next look at everything decides.
+        for id in seen.events.keys().filter(|id| !seen.rows.contains_key(id)) {
+            if let Some(end) = end(seen, *id) {
+                self.lose(now, *id, Some(end));
             }
         }
         for row in seen.rows.values() {
@@ -246,44 +271,46 @@ impl Routing {
         self.votes.note(&self.rows, self.db_now(now));
     }
 
+    /// Whether this look at everything is older than what is known. Whoever joins changes its neighbours' rows, and the first server its
+    /// pool's: so a replica that does not have it yet shows that.
+    fn lags(&mut self, now: Time, rows: &[ServerRow], seen: &TableSnapshot) -> bool {
+        let version = seen.pool.as_ref().map_or(self.pool_version, |pool| pool.version);
+        let is_older = |row: &ServerRow| self.buried.contains_key(&row.id) || self.version(row.id) > Some(row.version);
+        let behind = version < self.pool_version || rows.iter().any(is_older);
+        self.pool_version = self.pool_version.max(version);
+        self.behind = behind.then(|| self.behind.unwrap_or(now));
+        self.behind.is_some_and(|since| now.since(since) < LAG)
+    }
+
     /// The database's clock, now.
     fn db_now(&self, now: Time) -> DbTime {
         self.clock.map_or(DbTime::default(), |(db, at)| db + now.since(at))
     }
 
     fn take(&mut self, now: Time, row: ServerRow, first: bool) {
-        if self.buried.contains_key(&row.id) {
+        if self.buried.contains_key(&row.id) || self.version(row.id) > Some(row.version) {
             return;
         }
-        match self.rows.get(&row.id) {
-            Some(known) if known.version > row.version => {}
-            Some(_) => drop(self.rows.insert(row.id, row)),
-            None => {
-                if !first {
-                    self.came.insert(row.id, now);
-                }
-                self.rows.insert(row.id, row);
-            }
+        if !first && !self.rows.contains_key(&row.id) {
+            self.came.insert(row.id, now);
         }
+        self.rows.insert(row.id, row);
     }
 
-    fn lose(&mut self, now: Time, id: ServerId, event: Option<&StoredEvent>) {
+    fn lose(&mut self, now: Time, id: ServerId, end: Option<EventKind>) {
         let row = self.rows.remove(&id);
         self.came.remove(&id);
         // Whoever is only in the list from before has its name there.
         let Some(name) = row.map(|row| row.card.name).or_else(|| self.sightings.name_of(id)) else { return };
-        match event.map(StoredEvent::kind) {
-            // It said so itself, or an operator did, or two witnesses found it dead: none of it is a loss of sight.
-            Some(kind @ (EventKind::Left | EventKind::Down)) => {
-                self.buried.insert(id, now);
-                self.sightings.departed(&name, id);
-                if kind == EventKind::Down {
-                    self.dead.insert(name, now);
-                }
-            }
-            Some(EventKind::AgentLost) => drop(self.buried.insert(id, now)),
-            // Nobody says why: a replica that lags, or a table that somebody emptied.
-            _ => {}
+        // Nobody says why: a table that somebody emptied.
+        let Some(end) = end else { return };
+        self.buried.insert(id, now);
+        // It said so itself, or an operator did, or two witnesses found it dead: none of it is a loss of sight.
+        if end != EventKind::AgentLost {
+            self.sightings.departed(&name, id);
+        }
+        if end == EventKind::Down {
+            self.dead.insert(name, now);
         }
     }
 
@@ -306,7 +333,9 @@ impl Routing {
         self.came.retain(|_, at| now.since(*at) < slow);
         self.votes.forget(db_now, &self.policy);
         let mut servers: Vec<Route> = self.rows.values().map(|row| self.route(now, db_now, row)).collect();
-        servers.sort_by(|a, b| a.name.cmp(&b.name));
+        // A name is one server's at a time, and ids grow: of two the lower one is gone.
+        servers.sort_by(|a, b| a.name.cmp(&b.name).then(b.id.cmp(&a.id)));
+        servers.dedup_by(|lower, route| lower.name == route.name);
         if self.clock.is_none() {
             return self.sightings.recalled();
         }
@@ -346,4 +375,10 @@ impl Routing {
         let weight = u32::from(row.card.clients.weight) * twentieths / 20;
         u16::try_from(weight).unwrap_or(u16::MAX).max(row.card.clients.weight.min(1))
     }
+}
+
+/// How a server ended that is not there; `None`: the table does not say.
+fn end(seen: &TableSnapshot, id: ServerId) -> Option<EventKind> {
+    let event = seen.events.get(&id)?.as_ref()?;
+    Some(event.kind()).filter(|kind| matches!(kind, EventKind::Left | EventKind::Down | EventKind::AgentLost))
 }

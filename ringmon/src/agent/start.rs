@@ -24,7 +24,7 @@ use crate::service::Service;
 use crate::show::Board;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity, Stopped};
-use ringmon_core::{Incarnation, PoolKey};
+use ringmon_core::{Incarnation, PoolKey, PoolKeys};
 
 /// For so long a start without anything kept waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,8 +48,8 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     let seed = rand::random();
     let events = config.events.as_ref().map(|t| EventLog::open(t, config.name.clone())).transpose()?;
     let recorder = recorder(&config)?;
-    let notices = Notices::bind(SocketAddr::new(config.address, config.notice_port), keys.clone())?;
-    let datapath = open_datapath(&config, &keys, seed)?;
+    let notices = Notices::bind(SocketAddr::new(config.address, config.notice_port), keys.list().to_vec())?;
+    let datapath = open_datapath(&config, keys.list(), seed)?;
     tracing::info!(mode = ?datapath.mode(), interface = %config.interface, address = %config.address, "the datapath is open");
     let (board, shown) = watch::channel(Arc::new(Board::default()));
     if let Some(addr) = config.http {
@@ -92,7 +92,7 @@ fn recorder(config: &AgentConfig) -> Result<Option<Recorder>, record::Error> {
 
 /// The pool's keys from the table or, while the database is away, from the last run. A definite no (no such pool, another
 /// schema, a wrong password) is an error at once: waiting would not help.
-async fn keys(table: &Table, worker: &Handle, kept: Option<&Kept>) -> anyhow::Result<Vec<PoolKey>> {
+async fn keys(table: &Table, worker: &Handle, kept: Option<&Kept>) -> anyhow::Result<PoolKeys> {
     let began = Instant::now();
     let asked = loop {
         let table = table.clone();
@@ -108,11 +108,11 @@ async fn keys(table: &Table, worker: &Handle, kept: Option<&Kept>) -> anyhow::Re
         }
     };
     match asked {
-        Ok(pool) => Ok(pool.keys),
+        Ok(pool) => Ok(PoolKeys::from(pool)),
         Err(error) if error.is_transient() => match kept {
             Some(kept) => {
                 tracing::warn!("{error}; starting with the buddy list of the last run");
-                Ok(kept.keys.clone())
+                Ok(PoolKeys::kept(kept.keys.clone()))
             }
             None => Err(anyhow::Error::new(error)
                 .context("nothing is kept of an earlier run, so there is nobody to watch without the database")),

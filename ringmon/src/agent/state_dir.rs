@@ -207,6 +207,7 @@ fn parse(text: &str) -> Option<Kept> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::tests::seen_in;
     use ringmon_core::buddy::Buddy;
     use ringmon_core::{Incarnation, ServerId};
 
@@ -238,6 +239,16 @@ mod tests {
         assert_eq!(state.kept(), Some(kept()));
         let mode = fs::metadata(state.dir.join("kept")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "the file has the pool's keys in it");
+    }
+
+    #[test]
+    fn the_names_of_what_was_kept_are_on_the_disk_too() {
+        let base = tempfile::tempdir().unwrap();
+        let open = || drop(StateDir::open(base.path(), "web", "n1").unwrap());
+        assert_eq!(seen_in(base.path(), open), ["web", "."]);
+        let state = StateDir::open(base.path(), "web", "n1").unwrap();
+        let seen = seen_in(&state.dir, || state.keep(&kept()).unwrap());
+        assert_eq!(seen[1..], ["kept", "."], "{seen:?}");
     }
 
     #[test]

@@ -36,7 +36,7 @@ use ringmon_core::buddy::BuddyList;
 use ringmon_core::engine::{Input, Output, Stopped, TableDone};
 use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchSpec};
 use ringmon_core::row::{Address, Health};
-use ringmon_core::{Event, EventBody, Notice, PoolKey, Time};
+use ringmon_core::{Event, EventBody, Notice, PoolKeys, Time};
 
 /// An agent that wakes this much after its time was not running: its evidence of that span counts for nothing.
 const LATE: Duration = Duration::from_millis(50);
@@ -64,7 +64,7 @@ pub struct Rooms {
     /// What is shown.
     pub board: watch::Sender<Arc<Board>>,
     /// The pool's keys in use.
-    pub keys: Vec<PoolKey>,
+    pub keys: PoolKeys,
     /// Whether the own service works.
     pub service: Service,
 }
@@ -287,13 +287,11 @@ impl Turn {
     }
 
     fn table_done(&mut self, now: Time, done: TableDone) {
-        if let Some(keys) =
-            done.snapshot.pool.as_ref().map(|p| &p.keys).filter(|k| !k.is_empty() && **k != self.rooms.keys)
-        {
+        if done.snapshot.pool.as_ref().is_some_and(|pool| self.rooms.keys.take(pool)) {
+            let keys = self.rooms.keys.list();
             tracing::info!("the pool's keys have changed: {} accepted from now on", keys.len());
-            self.rooms.keys.clone_from(keys);
             self.rooms.datapath.keys(keys);
-            self.rooms.notices.set_keys(keys.clone());
+            self.rooms.notices.set_keys(keys.to_vec());
             self.keep();
         }
         self.input(now, Input::Table(done));
@@ -348,7 +346,7 @@ impl Turn {
 
     fn keep(&self) {
         let Some(buddies) = self.buddies.clone() else { return };
-        if let Err(error) = self.rooms.state.keep(&Kept { buddies, keys: self.rooms.keys.clone() }) {
+        if let Err(error) = self.rooms.state.keep(&Kept { buddies, keys: self.rooms.keys.list().to_vec() }) {
             tracing::error!("{error}; a start without the database would use an older buddy list");
         }
     }
@@ -369,3 +367,6 @@ impl Turn {
 fn event_name(event: &Event) -> String {
     serde_json::to_value(event.kind()).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,6 +105,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::tests::seen_in;
     use crate::show::listed;
     use ringmon_core::route::Standing;
 
@@ -124,6 +125,16 @@ mod tests {
         assert_eq!(Kept::open(folder.path(), "other").unwrap().list(), None, "each pool has its own");
         let files = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(files, 1, "nothing half-written is left");
+    }
+
+    #[test]
+    fn the_name_of_what_was_kept_is_on_the_disk_too() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("state");
+        assert_eq!(seen_in(base.path(), || drop(Kept::open(&folder, "web").unwrap())), ["state", "."]);
+        let mut kept = Kept::open(&folder, "web").unwrap();
+        let seen = seen_in(&folder, || kept.keep(&listed(&[("a", Standing::Active)])));
+        assert_eq!(seen[1..], ["routes-web.json", "."], "{seen:?}");
     }
 
     #[test]

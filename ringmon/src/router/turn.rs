@@ -18,7 +18,7 @@ use super::follow::{Agents, Follow};
 use super::kept::Kept;
 use super::source::{Answer, Ask, Look};
 use ringmon_core::route::{Policy, Routing};
-use ringmon_core::{PoolKey, ServerId, ServerRow, Time};
+use ringmon_core::{PoolKeys, ServerId, Time};
 
 /// After a notice the row is read at once, and again after these if it looks as before: a replica may have heard of it later than we did.
 const AGAIN: [Duration; 4] =
@@ -70,10 +70,7 @@ pub struct Turn {
     kept: Option<Kept>,
     routes: watch::Sender<Shared>,
     sight: watch::Sender<Sight>,
-    /// Versions as they were last read.
-    versions: BTreeMap<ServerId, i64>,
-    rows: BTreeMap<ServerId, ServerRow>,
-    keys: Vec<PoolKey>,
+    keys: PoolKeys,
     hints: BTreeMap<ServerId, Hint>,
     asking: bool,
     look_at: Time,
@@ -116,9 +113,7 @@ impl Turn {
             kept,
             routes,
             sight,
-            versions: BTreeMap::new(),
-            rows: BTreeMap::new(),
-            keys: Vec::new(),
+            keys: PoolKeys::default(),
             hints: BTreeMap::new(),
             asking: false,
             look_at: now,
@@ -211,44 +206,33 @@ impl Turn {
     }
 
     fn saw(&mut self, now: Time, ask: &Ask, look: Look) {
-        if let Some(pool) = look.pool().filter(|pool| !pool.keys.is_empty()) {
-            self.keys.clone_from(&pool.keys);
+        if let Some(pool) = look.pool() {
+            self.keys.take(pool);
         }
+        let before = self.hints.keys().map(|id| (*id, self.routing.version(*id))).collect();
         match ask {
-            Ask::All(_) => {
-                self.rows = look.rows.iter().map(|row| (row.id, row.clone())).collect();
-                self.routing.see_all(now, look.rows, &look.seen);
-            }
-            Ask::Some(ids) => {
-                for id in ids {
-                    match look.seen.rows.get(id) {
-                        Some(row) => drop(self.rows.insert(*id, row.clone())),
-                        None => drop(self.rows.remove(id)),
-                    }
-                }
-                self.routing.see_some(now, &look.seen);
-            }
+            Ask::All(_) => self.routing.see_all(now, look.rows, &look.seen),
+            Ask::Some(_) => self.routing.see_some(now, &look.seen),
         }
-        self.settle_hints(now, ask);
-        self.versions = self.rows.values().map(|row| (row.id, row.version)).collect();
-        if self.follow.set(Agents::of(self.rows.values(), &self.keys)) {
+        self.settle_hints(now, ask, &before);
+        if self.follow.set(Agents::of(self.routing.rows(), self.keys.list())) {
             // What changes before they know whom to tell would be told to nobody.
             self.look_at = self.look_at.min(now + ASKED);
         }
     }
 
     /// What has changed since it was last read is what was meant; what has not may be on its way.
-    fn settle_hints(&mut self, now: Time, ask: &Ask) {
+    fn settle_hints(&mut self, now: Time, ask: &Ask, before: &BTreeMap<ServerId, Option<i64>>) {
         let read = |id: &ServerId| match ask {
             Ask::All(_) => true,
             Ask::Some(ids) => ids.contains(id),
         };
-        let (rows, versions) = (&self.rows, &self.versions);
+        let routing = &self.routing;
         self.hints.retain(|id, hint| {
             if !read(id) {
                 return true;
             }
-            let changed = rows.get(id).map(|row| row.version) != versions.get(id).copied();
+            let changed = before.get(id) != Some(&routing.version(*id));
             let Some(pause) = AGAIN.get(hint.tries).filter(|_| !changed) else { return false };
             *hint = Hint { due: now + *pause, tries: hint.tries + 1 };
             true
@@ -273,3 +257,6 @@ impl Turn {
         self.routes.send_replace(Arc::new(list));
     }
 }
+
+#[cfg(test)]
+mod tests;

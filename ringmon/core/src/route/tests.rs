@@ -199,7 +199,7 @@ fn whoever_was_routed_long_ago_does_not_count() {
 }
 
 #[test]
-fn a_replica_that_lags_brings_nobody_back() {
+fn a_replica_that_lags_brings_nobody_back_and_takes_nobody_away() {
     let mut kit = Kit::of(5);
     kit.change(2, |row| row.draining = true);
     kit.gone(&[1], Some(EventKind::Down));
@@ -207,10 +207,61 @@ fn a_replica_that_lags_brings_nobody_back() {
     let mut old: Vec<ServerRow> = (1..=5).map(row).collect();
     old.retain(|row| row.id != ServerId(5));
     let seen = kit.snapshot();
-    kit.routing.see_all(kit.now, old, &seen);
-    assert_eq!(kit.routed(), ["s3", "s4"], "5 is missing there, and 1 and 2 are as they were before");
+    kit.routing.see_all(kit.now, old.clone(), &seen);
+    assert_eq!(kit.routed(), ["s3", "s4", "s5"], "5 is not there yet, and 1 and 2 are as they were before");
     kit.look(&[]);
-    assert_eq!(kit.routed(), ["s3", "s4", "s5"], "and is no stranger when it is seen again");
+    assert_eq!(kit.routed(), ["s3", "s4", "s5"]);
+    // One that never catches up has lost what it does not have.
+    kit.routing.see_all(kit.now, old.clone(), &seen);
+    kit.pass(S * 9);
+    kit.routing.see_all(kit.now, old.clone(), &seen);
+    assert_eq!(kit.routed(), ["s3", "s4", "s5"]);
+    kit.pass(S);
+    kit.routing.see_all(kit.now, old, &seen);
+    assert_eq!(kit.routed(), ["s3", "s4"]);
+}
+
+#[test]
+fn the_pools_row_shows_that_a_replica_lags() {
+    let mut kit = Kit::with(0, Policy { panic_permille: 0, ..Policy::default() });
+    kit.pool_version = 2;
+    kit.rows.insert(1, row(1));
+    kit.look(&[]);
+    assert_eq!(kit.routed(), ["s1"]);
+    // Before the first server of the pool: there is no row that could be older.
+    kit.pool_version = 1;
+    let seen = kit.snapshot();
+    kit.routing.see_all(kit.now, Vec::new(), &seen);
+    assert_eq!(kit.routed(), ["s1"]);
+}
+
+#[test]
+fn one_row_that_is_not_there_is_no_departure_before_the_table_says_so() {
+    let mut kit = Kit::of(5);
+    let mut seen = kit.snapshot();
+    seen.events.insert(ServerId(3), None);
+    kit.routing.see_some(kit.now, &seen);
+    assert_eq!(kit.routed().len(), 5, "a replica may not have it yet");
+    seen.events.insert(ServerId(3), Some(kit.ended(3, EventKind::Joined)));
+    kit.routing.see_some(kit.now, &seen);
+    assert_eq!(kit.routed().len(), 5, "it came between the two reads");
+    kit.gone(&[3], None);
+    assert_eq!(kit.routed(), ["s1", "s2", "s4", "s5"], "somebody deleted it");
+}
+
+#[test]
+fn a_name_is_its_newest_rows() {
+    let mut kit = Kit::of(3);
+    let mut seen = kit.snapshot();
+    let again = ServerRow { name: "s2".into(), weight: 50, ..row(9) };
+    seen.rows.insert(again.id, again.clone());
+    kit.routing.see_some(kit.now, &seen);
+    let weights =
+        |kit: &mut Kit| kit.routes().servers.iter().map(|route| (route.id.0, route.weight)).collect::<Vec<_>>();
+    assert_eq!(weights(&mut kit), [(1, 100), (9, 50), (3, 100)]);
+    seen.rows = [(ServerId(2), ServerRow { version: 7, ..row(2) })].into();
+    kit.routing.see_some(kit.now, &seen);
+    assert_eq!(weights(&mut kit), [(1, 100), (9, 50), (3, 100)], "ids grow: 2 was before 9");
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! A pool as its table has it, and a router that looks at it.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::card::{Card, Clients};
 use crate::edit::{StoredEvent, TableSnapshot};
 use crate::route::{Policy, Routes, Routing};
 use crate::row::Address;
-use crate::{BootToken, DbTime, EventKind, Health, Incarnation, ServerId, ServerRow, Side, Time, Vote, VoteKind};
+use crate::{
+    BootToken, DbTime, EventKind, Health, Incarnation, PoolId, PoolRow, Rules, ServerId, ServerRow, Side, Time, Vote,
+    VoteKind,
+};
 
 pub(super) const S: Duration = Duration::from_secs(1);
 /// The database's clock at the tests' begin.
@@ -18,6 +22,8 @@ pub(super) struct Kit {
     pub(super) routing: Routing,
     pub(super) rows: BTreeMap<i64, ServerRow>,
     pub(super) now: Time,
+    /// Of the pool's row.
+    pub(super) pool_version: i64,
 }
 
 pub(super) fn row(id: i64) -> ServerRow {
@@ -51,7 +57,7 @@ impl Kit {
 
     pub(super) fn with(count: i64, policy: Policy) -> Self {
         let rows = (1..=count).map(|id| (id, row(id))).collect();
-        let mut kit = Self { routing: Routing::new(policy), rows, now: Time::from_ns(1_000_000_000) };
+        let mut kit = Self { routing: Routing::new(policy), rows, now: Time::from_ns(1_000_000_000), pool_version: 1 };
         kit.look(&[]);
         kit
     }
@@ -61,7 +67,9 @@ impl Kit {
     }
 
     pub(super) fn snapshot(&self) -> TableSnapshot {
-        TableSnapshot { read_at: self.now, db_now: self.db_now(), ..TableSnapshot::default() }
+        let (name, version) = ("web".into(), self.pool_version);
+        let pool = PoolRow { id: PoolId(1), name, rules: Rules::default(), frozen: None, keys: Vec::new(), version };
+        TableSnapshot { read_at: self.now, db_now: self.db_now(), pool: Some(pool), ..TableSnapshot::default() }
     }
 
     /// Reads the whole table; the ends of those that are gone are these.
