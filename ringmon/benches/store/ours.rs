@@ -213,7 +213,7 @@ fn accusation(me: &ServerRow, side: Side, suspect: &ServerRow, far_end: Option<S
     Accusation {
         me: me.id,
         incarnation: me.incarnation,
-        name: me.name.clone(),
+        name: me.card.name.clone(),
         side,
         findings: vec![finding],
         far_end,

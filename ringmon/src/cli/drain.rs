@@ -49,7 +49,7 @@ pub fn run(typed: &Typed, name: &str, draining: bool, wait: Option<Duration>) ->
 /// Waits until nobody is connected to the server's port. Where that cannot be seen, it waits for the whole time.
 async fn emptied(row: &ServerRow, wait: Duration) -> anyhow::Result<Verdict> {
     let begun = Instant::now();
-    let Some(port) = row.route_port.filter(|_| is_here(row)) else {
+    let Some(port) = row.card.clients.port.filter(|_| is_here(row)) else {
         tracing::info!(
             "waiting for {wait:?}: who is connected can only be seen on the server itself, and by its --route-port"
         );
@@ -72,6 +72,6 @@ async fn emptied(row: &ServerRow, wait: Duration) -> anyhow::Result<Verdict> {
 
 fn is_here(row: &ServerRow) -> bool {
     let Ok(machine) = Machine::this() else { return false };
-    let at: IpAddr = row.route_address.unwrap_or(row.address);
+    let at: IpAddr = row.card.clients.address.unwrap_or(row.card.address);
     machine.interfaces.values().any(|interface| interface.addresses.contains(&at))
 }

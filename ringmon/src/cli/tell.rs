@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub async fn tell(keys: &[PoolKey], letters: &[(&ServerRow, NoticeBody)]) {
     let mut sockets: BTreeMap<IpAddr, Notices> = BTreeMap::new();
     for &(row, body) in letters {
-        let to = SocketAddr::new(row.address, row.notice_port);
+        let to = SocketAddr::new(row.card.address, row.card.notice_port);
         let notice = from_an_operator(body);
         let Ok(own) = towards(to) else { continue };
         let notices = match sockets.entry(own) {

@@ -34,7 +34,7 @@ pub struct Agents {
 impl Agents {
     /// The agents of these rows.
     pub fn of<'a>(rows: impl Iterator<Item = &'a ServerRow>, keys: &[PoolKey]) -> Self {
-        let at = rows.map(|row| (SocketAddr::new(row.address, row.notice_port), row.incarnation)).collect();
+        let at = rows.map(|row| (SocketAddr::new(row.card.address, row.card.notice_port), row.incarnation)).collect();
         Self { at, keys: keys.to_vec() }
     }
 }

@@ -39,9 +39,9 @@ pub(super) enum Written {
 /// One statement of a plan.
 enum Work<'p> {
     Pool(&'p PoolWrite),
-    Insert(&'p NewRow),
+    Insert(&'p NewRow, [ServerId; 2]),
     /// The inserted row's links to itself.
-    OwnLinks(&'p NewRow),
+    OwnLinks(&'p NewRow, [ServerId; 2]),
     Row(&'p RowWrite),
     Events(&'p [EventDraft]),
 }
@@ -96,12 +96,12 @@ impl Store {
     async fn do_one(&self, txn: &DatabaseTransaction, writer: &mut Writer, part: &Work<'_>) -> Result<(), Fault> {
         let done = match part {
             Work::Pool(write) => self.in_time(WRITING, txn.execute(&writer.pool(write))).await?,
-            Work::Insert(row) => {
-                let done = self.in_time(WRITING, txn.execute(&writer.insert(row))).await?;
+            Work::Insert(row, links) => {
+                let done = self.in_time(WRITING, txn.execute(&writer.insert(row, *links))).await?;
                 writer.set_inserted(i64::try_from(done.last_insert_id()).unwrap_or_default());
                 done
             }
-            Work::OwnLinks(row) => self.in_time(WRITING, txn.execute(&writer.own_links(row))).await?,
+            Work::OwnLinks(_, links) => self.in_time(WRITING, txn.execute(&writer.own_links(*links))).await?,
             Work::Row(RowWrite::Insert { .. }) => unreachable!("inserts are Work::Insert"),
             Work::Row(RowWrite::Update { guard, set }) => {
                 self.in_time(WRITING, txn.execute(&writer.update(guard, set))).await?
@@ -142,8 +142,8 @@ impl Work<'_> {
     fn expects(&self) -> (u64, String) {
         match self {
             Self::Pool(_) => (1, "the pool".to_owned()),
-            Self::Insert(row) | Self::OwnLinks(row) => (1, format!("the new row of {}", row.name)),
-            Self::Row(RowWrite::Insert(row)) => (1, format!("the new row of {}", row.name)),
+            Self::Insert(new, _) | Self::OwnLinks(new, _) => (1, format!("the new row of {}", new.card.name)),
+            Self::Row(RowWrite::Insert { new, .. }) => (1, format!("the new row of {}", new.card.name)),
             Self::Row(RowWrite::Update { guard, .. } | RowWrite::Delete(guard)) => (1, format!("server {}", guard.id)),
             Self::Events(drafts) => (drafts.len() as u64, "the pool".to_owned()),
         }
@@ -156,10 +156,11 @@ fn in_order(plan: &Plan) -> Vec<Work<'_>> {
     let mut rows = Vec::new();
     for write in &plan.writes {
         match write {
-            RowWrite::Insert(row) => {
-                work.push(Work::Insert(row));
-                if row.first_buddy == ServerId::NEW || row.second_buddy == ServerId::NEW {
-                    work.push(Work::OwnLinks(row));
+            RowWrite::Insert { new, first_buddy, second_buddy } => {
+                let links = [*first_buddy, *second_buddy];
+                work.push(Work::Insert(new, links));
+                if links.contains(&ServerId::NEW) {
+                    work.push(Work::OwnLinks(new, links));
                 }
             }
             RowWrite::Update { guard, .. } | RowWrite::Delete(guard) => rows.push((guard.id, Work::Row(write))),

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use assert_cmd::Command;
 use ringmon::store::{DatabaseUrl, Store};
+use ringmon_core::card::{Card, Clients};
 use ringmon_core::edit::{Guard, NewRow};
 use ringmon_core::op::TableOp;
 use ringmon_core::row::{Health, Quorum};
-use ringmon_core::{BootToken, Incarnation, Outcome, ServerId, Time};
+use ringmon_core::{BootToken, Incarnation, Outcome, Time};
 use sea_orm::ConnectionTrait as _;
 
 pub const POOL: &str = "lab";
@@ -104,17 +105,15 @@ impl Lab {
             let at = rows.iter().max_by_key(|row| row.id);
             let next = at.and_then(|at| rows.iter().find(|row| row.id == at.first_buddy));
             let new = NewRow {
-                name: name.to_owned(),
-                // On loopback, because a command that sends a notice must not send it to the network.
-                address: format!("127.0.0.{}", place + 1).parse().unwrap(),
-                notice_port: 7464,
-                route_address: None,
-                route_port: None,
-                weight: 100,
-                first_buddy: ServerId::NEW,
-                second_buddy: ServerId::NEW,
+                card: Card {
+                    name: name.to_owned(),
+                    // On loopback, because a command that sends a notice must not send it to the network.
+                    address: format!("127.0.0.{}", place + 1).parse().unwrap(),
+                    notice_port: 7464,
+                    clients: Clients { address: None, port: None, weight: 100 },
+                    boot: BootToken(format!("boot of {name}")),
+                },
                 incarnation: Incarnation(1),
-                boot: BootToken(format!("boot of {name}")),
                 pick: i64::try_from(place).unwrap() * 1000,
                 health: Health::Unknown,
             };

@@ -253,7 +253,8 @@ fn one_row_that_is_not_there_is_no_departure_before_the_table_says_so() {
 fn a_name_is_its_newest_rows() {
     let mut kit = Kit::of(3);
     let mut seen = kit.snapshot();
-    let again = ServerRow { name: "s2".into(), weight: 50, ..row(9) };
+    let mut again = row(9);
+    (again.card.name, again.card.clients.weight) = ("s2".into(), 50);
     seen.rows.insert(again.id, again.clone());
     kit.routing.see_some(kit.now, &seen);
     let weights =

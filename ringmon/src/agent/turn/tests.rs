@@ -6,6 +6,7 @@ use super::*;
 use crate::config::DatabaseUrl;
 use crate::datapath::fake::{self, Fake};
 use crate::service;
+use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity};
 use ringmon_core::row::Mode;
 use ringmon_core::{BootToken, Outcome, PoolId, PoolKey, PoolRow, Profile, Rules, TableSnapshot};
@@ -15,13 +16,13 @@ const NEW: PoolKey = PoolKey { id: 2, secret: [2; 16] };
 
 fn identity() -> Identity {
     Identity {
-        name: "a".to_owned(),
-        address: [127, 0, 0, 1].into(),
-        notice_port: 0,
-        route_address: None,
-        route_port: None,
-        weight: 100,
-        boot: BootToken("boot".to_owned()),
+        card: Card {
+            name: "a".to_owned(),
+            address: [127, 0, 0, 1].into(),
+            notice_port: 0,
+            clients: Clients { address: None, port: None, weight: 100 },
+            boot: BootToken("boot".to_owned()),
+        },
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),
         seed: 1,

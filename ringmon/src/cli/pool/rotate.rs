@@ -109,7 +109,7 @@ async fn everybody(
             tell(keys, &nudge).await;
             let mut asked = JoinSet::new();
             for row in some {
-                let (life, to) = ((row.id, row.incarnation), SocketAddr::new(row.address, row.notice_port));
+                let (life, to) = ((row.id, row.incarnation), SocketAddr::new(row.card.address, row.card.notice_port));
                 let about = subject(row, &rows, round);
                 asked.spawn(async move {
                     let shown = match (what, about) {
@@ -126,7 +126,7 @@ async fn everybody(
         let left: Vec<&str> = waiting
             .iter()
             .filter(|row| !ready.contains(&(row.id, row.incarnation)))
-            .map(|row| row.name.as_str())
+            .map(|row| row.card.name.as_str())
             .collect();
         if left.is_empty() {
             return Ok(());
@@ -162,7 +162,7 @@ fn waits_for(new: PoolKey, what: Readiness, left: &[&str]) -> String {
 /// A server that this one hears anyway, if all is well: its buddies in turn.
 fn subject(row: &ServerRow, rows: &[ServerRow], round: usize) -> Option<Address> {
     let buddy = row.buddy(Side::BOTH[round % 2]);
-    rows.iter().find(|other| other.id == buddy && other.id != row.id).map(|other| other.address)
+    rows.iter().find(|other| other.id == buddy && other.id != row.id).map(|other| other.card.address)
 }
 
 /// Whether the agent acknowledges a notice under this key.

@@ -180,7 +180,7 @@ fn seen(id: ServerId, snapshot: &TableSnapshot, names: &Decisions) -> Option<Str
     };
     let votes: Vec<String> = votes(row, snapshot.db_now, names).into_iter().map(|v| v.text()).collect();
     let votes = if votes.is_empty() { "no votes".to_owned() } else { votes.join(" and ") };
-    Some(format!("against {}: {votes}", row.name))
+    Some(format!("against {}: {votes}", row.card.name))
 }
 
 /// A vote at the moment when it was read.
@@ -247,7 +247,7 @@ pub fn detail(asked: Option<&TableOp>, done: &TableDone, names: &Decisions) -> V
                 json!({ "voter": v.voter, "kind": v.kind, "age_ms": ms(v.age), "renewed_ms": ms(v.renewed) })
             })
             .collect();
-        (row.name.clone(), json!(votes))
+        (row.card.name.clone(), json!(votes))
     };
     json!({
         "outcome": done.result.as_ref().ok(),

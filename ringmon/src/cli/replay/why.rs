@@ -96,7 +96,7 @@ fn belongs(name: &str, line: &Line, names: &Decisions) -> bool {
             let seen = &done.snapshot;
             let asked = asked.as_ref().is_some_and(|(op, _)| about(op).iter().any(named));
             // An operation that only read is not shown, but it says who voted, and who removed the server.
-            let read = seen.rows.values().any(|row| row.name == name) || seen.events.keys().any(named);
+            let read = seen.rows.values().any(|row| row.card.name == name) || seen.events.keys().any(named);
             asked || read || done.result.is_err()
         }
         What::Sent(_, notice) | What::Heard(_, notice) => match notice.body {

@@ -85,7 +85,7 @@ impl Change<'_> {
     fn as_json(&self) -> Value {
         let link = |was: ServerId, is: Option<ServerId>| json!({ "was": was, "is": is.unwrap_or(was) });
         let (first, second) = (link(self.was.first_buddy, self.first), link(self.was.second_buddy, self.second));
-        json!({ "server": self.row.name, "id": self.row.id, "first_buddy": first, "second_buddy": second })
+        json!({ "server": self.row.card.name, "id": self.row.id, "first_buddy": first, "second_buddy": second })
     }
 
     fn as_text(&self, names: &BTreeMap<ServerId, String>) -> String {
@@ -107,7 +107,7 @@ fn report(ring: &Ring, before: &[String], changes: &[Change<'_>], left: &[String
         lines.push(format!("the ring of pool {pool} {} broken:", if dry_run { "is" } else { "was" }));
         lines.extend(before.iter().map(|damage| format!("  {damage}")));
     }
-    let names: BTreeMap<ServerId, String> = ring.rows.iter().map(|row| (row.id, row.name.clone())).collect();
+    let names: BTreeMap<ServerId, String> = ring.rows.iter().map(|row| (row.id, row.card.name.clone())).collect();
     let (many, all) = (changes.len(), ring.rows.len());
     match (changes.is_empty(), dry_run) {
         (true, _) if left.is_empty() => lines.push(format!("the ring of pool {pool} is whole: nothing to mend")),

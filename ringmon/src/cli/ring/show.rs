@@ -56,7 +56,7 @@ pub fn as_text(ring: &Ring) -> String {
 fn picture(rows: &[&ServerRow]) -> String {
     const WIDTH: usize = 76;
     let mut lines = vec![String::new()];
-    for name in rows.iter().map(|row| row.name.as_str()) {
+    for name in rows.iter().map(|row| row.card.name.as_str()) {
         let line = lines.last_mut().expect("it begins with one line");
         if line.len() + name.len() > WIDTH && !line.is_empty() {
             lines.push(String::new());
@@ -66,19 +66,19 @@ fn picture(rows: &[&ServerRow]) -> String {
         line.push_str(" -> ");
     }
     let line = lines.last_mut().expect("it begins with one line");
-    line.push_str(&rows[0].name);
+    line.push_str(&rows[0].card.name);
     lines.join("\n") + "\n"
 }
 
 fn table(ring: &Ring, rows: &[&ServerRow]) -> String {
-    let names: BTreeMap<ServerId, &str> = rows.iter().map(|row| (row.id, row.name.as_str())).collect();
+    let names: BTreeMap<ServerId, &str> = rows.iter().map(|row| (row.id, row.card.name.as_str())).collect();
     let name = |id: ServerId| names.get(&id).map_or_else(|| format!("{id}?"), |name| (*name).to_owned());
     let mut table = out::table(&["server", "id", "address", "first buddy", "second buddy", "votes", "notes"]);
     for row in rows {
         table.add_row([
-            row.name.clone(),
+            row.card.name.clone(),
             row.id.to_string(),
-            row.address.to_string(),
+            row.card.address.to_string(),
             name(row.first_buddy),
             name(row.second_buddy),
             votes(ring, row, &name),

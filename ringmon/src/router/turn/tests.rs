@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::notice::Notices;
+use ringmon_core::card::{Card, Clients};
 use ringmon_core::route::Standing;
 use ringmon_core::{
     BootToken, DbTime, Health, Incarnation, Notice, NoticeBody, PoolId, PoolKey, PoolRow, Rules, ServerRow,
@@ -42,16 +43,16 @@ fn agent(keys: &[PoolKey]) -> Notices {
 fn row(id: i64, version: i64, at: SocketAddr) -> ServerRow {
     ServerRow {
         id: ServerId(id),
-        name: format!("s{id}"),
-        address: at.ip(),
-        notice_port: at.port(),
-        route_address: None,
-        route_port: Some(80),
-        weight: 100,
+        card: Card {
+            name: format!("s{id}"),
+            address: at.ip(),
+            notice_port: at.port(),
+            clients: Clients { address: None, port: Some(80), weight: 100 },
+            boot: BootToken(id.to_string()),
+        },
         first_buddy: ServerId(id),
         second_buddy: ServerId(id),
         incarnation: Incarnation(1),
-        boot: BootToken(id.to_string()),
         pick: id,
         draining: false,
         health: Health::Passing,

@@ -159,7 +159,7 @@ impl Cluster {
         holder.execute("FLUSH TABLES WITH READ LOCK").await.unwrap();
         let id = loop {
             let rows = here.servers().await.unwrap();
-            let after = rows.first().map(|row| row.name.clone());
+            let after = rows.first().map(|row| row.card.name.clone());
             let (result, _) = here.run(&join(&rows, "lagged", after.as_deref()), mono, || true).await;
             match result {
                 Ok(Outcome::Joined { id, .. }) => break id,

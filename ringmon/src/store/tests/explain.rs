@@ -238,7 +238,7 @@ async fn every_write_uses_an_index(db: TestDb) {
     let joined = explained.op("join", TableOp::Join { new: new_row("x"), place }, Reads::End).await;
     assert!(matches!(joined, Outcome::Joined { .. }), "{joined:?}");
     let x = explained.asker.row("x").await;
-    let again = NewRow { boot: x.boot.clone(), ..new_row("x") };
+    let again = NewRow { card: x.card.clone(), ..new_row("x") };
     let taken = explained.op("take over", TableOp::TakeOver { row: Guard::from(&x), new: again }, Reads::Few).await;
     assert!(matches!(taken, Outcome::Joined { kept_place: true, .. }), "{taken:?}");
     let x = explained.asker.row("x").await;

@@ -13,7 +13,7 @@ use ringmon_core::edit::{Guard, Lookup, NewRow, Outcome, Plan, Step, StoredEvent
 use ringmon_core::op::TableOp;
 use ringmon_core::ring;
 use ringmon_core::row::{Address, Health, Quorum, ServerRow};
-use ringmon_core::{BootToken, Incarnation, ServerId, Time};
+use ringmon_core::{BootToken, Incarnation, Time};
 
 pub const POOL: &str = "lab";
 
@@ -231,7 +231,7 @@ impl Store {
         let Some(start) = rows.first() else { return Vec::new() };
         let order = ring::order(&by_id, start.id);
         assert_eq!(order.len(), rows.len(), "one ring");
-        order.iter().map(|id| by_id[id].name.clone()).collect()
+        order.iter().map(|id| by_id[id].card.name.clone()).collect()
     }
 }
 
@@ -257,7 +257,7 @@ pub fn mono() -> Time {
 }
 
 pub fn named<'r>(rows: &'r [ServerRow], name: &str) -> &'r ServerRow {
-    rows.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name} is not in the table"))
+    rows.iter().find(|row| row.card.name == name).unwrap_or_else(|| panic!("{name} is not in the table"))
 }
 
 pub fn address(number: u32) -> Address {

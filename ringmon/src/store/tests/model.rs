@@ -93,7 +93,7 @@ async fn removals_do_what_the_model_does(db: TestDb) {
     let mut pair = Pair::new(&db, &RuleChanges::default()).await;
     for (place, name) in ["a", "b", "c", "d", "e", "f", "g"].into_iter().enumerate() {
         let rows: Vec<ServerRow> = pair.model.rows.values().cloned().collect();
-        let after = rows.get(place.wrapping_sub(1)).map(|row| row.name.clone());
+        let after = rows.get(place.wrapping_sub(1)).map(|row| row.card.name.clone());
         pair.run(&join(&rows, name, after.as_deref()), true).await;
     }
     let of = |pair: &Pair, me: &str, side, run: &[&str], far: Option<&str>| {
@@ -207,12 +207,12 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
     match rng.random_range(0..27) {
         0..=3 if rows.len() < 6 => random_join(rng, &rows, me, number),
         4 => TableOp::Leave { id: stranger(rng), incarnation: None, by: "operator".into() },
-        5 => TableOp::Leave { id: me.id, incarnation: Some(life(rng)), by: me.name.clone() },
+        5 => TableOp::Leave { id: me.id, incarnation: Some(life(rng)), by: me.card.name.clone() },
         6..=7 => {
-            let mut new = new_row(&me.name);
-            new.address = me.address;
-            new.boot = BootToken(format!("boot {number}"));
-            new.weight = rng.random();
+            let mut new = new_row(&me.card.name);
+            new.card.address = me.card.address;
+            new.card.boot = BootToken(format!("boot {number}"));
+            new.card.clients.weight = rng.random();
             TableOp::TakeOver { row: Guard { incarnation: life(rng), ..Guard::from(me) }, new }
         }
         8..=16 => TableOp::Accuse(random_accusation(rng, model, me)),
@@ -225,12 +225,12 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
         }
         21 => TableOp::SetFrozen { frozen: rng.random_bool(0.5).then(|| "why".to_owned()), by: "operator".into() },
         22 => TableOp::View { me: any(rng), known: vec![stranger(rng), stranger(rng)] },
-        23 => TableOp::FindSelf { name: me.name.clone(), address: any_address(rng, &rows) },
+        23 => TableOp::FindSelf { name: me.card.name.clone(), address: any_address(rng, &rows) },
         25 => TableOp::SetDraining {
             id: stranger(rng),
             incarnation: rng.random_bool(0.5).then(|| life(rng)),
             draining: rng.random(),
-            by: me.name.clone(),
+            by: me.card.name.clone(),
         },
         24 => TableOp::PickPlace { pick: rng.random() },
         _ => TableOp::Ahead {
@@ -242,17 +242,17 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
 }
 
 fn any_address(rng: &mut StdRng, rows: &[ServerRow]) -> ringmon_core::row::Address {
-    rows.choose(rng).map_or_else(|| "fe80::1".parse().unwrap(), |row| row.address)
+    rows.choose(rng).map_or_else(|| "fe80::1".parse().unwrap(), |row| row.card.address)
 }
 
 fn random_join(rng: &mut StdRng, rows: &[ServerRow], after: &ServerRow, number: u32) -> TableOp {
-    let name = if rng.random_bool(0.1) { after.name.clone() } else { format!("s{number}") };
-    let mut op = join(rows, &name, Some(&after.name));
+    let name = if rng.random_bool(0.1) { after.card.name.clone() } else { format!("s{number}") };
+    let mut op = join(rows, &name, Some(&after.card.name));
     if let TableOp::Join { new, place } = &mut op {
         match rng.random_range(0..10) {
             0 => *place = None,
             1 => new.pick = after.pick,
-            2 => new.address = any_address(rng, rows),
+            2 => new.card.address = any_address(rng, rows),
             3 => new.incarnation = Incarnation(i64::MAX / 2),
             4 => place.as_mut().unwrap().1.incarnation.0 -= 1,
             _ => {}
@@ -272,7 +272,7 @@ fn random_accusation(rng: &mut StdRng, model: &VirtualTable, me: &ServerRow) -> 
 fn answered(rng: &mut StdRng, model: &VirtualTable, (far, side, length): (ServerId, Side, usize)) -> TableOp {
     match model.rows.get(&far) {
         Some(me) => TableOp::Accuse(accusation_of(rng, model, me, side, length)),
-        None => TableOp::FindSelf { name: "gone".into(), address: new_row("gone").address },
+        None => TableOp::FindSelf { name: "gone".into(), address: new_row("gone").card.address },
     }
 }
 
@@ -303,7 +303,7 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
     Accusation {
         me: me.id,
         incarnation: me.incarnation,
-        name: me.name.clone(),
+        name: me.card.name.clone(),
         side,
         findings,
         far_end: None,

@@ -49,10 +49,10 @@ async fn prepare(case: &str, store: &Store) -> TableOp {
     let names: &[&str] = if case == "remove all" { &["a", "b"] } else { &["a", "b", "c", "d", "e"] };
     store.ring_of(names).await;
     let rows = store.servers().await.unwrap();
-    let row = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
+    let row = |name: &str| rows.iter().find(|row| row.card.name == name).unwrap();
     let a = row("a");
     let leave =
-        |row: &ServerRow| TableOp::Leave { id: row.id, incarnation: Some(row.incarnation), by: row.name.clone() };
+        |row: &ServerRow| TableOp::Leave { id: row.id, incarnation: Some(row.incarnation), by: row.card.name.clone() };
     let frozen = |why: Option<&str>| TableOp::SetFrozen { frozen: why.map(str::to_owned), by: "operator".into() };
     match case {
         "join" => join(&rows, "x", Some("a")),
@@ -91,10 +91,10 @@ async fn prepare(case: &str, store: &Store) -> TableOp {
 /// The accusation of the server at one end of a run: `a` accuses from the first side on, or the server beyond the run
 /// from the second.
 pub fn against(rows: &[ServerRow], side: Side, run: &[&str]) -> Accusation {
-    let row = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
+    let row = |name: &str| rows.iter().find(|row| row.card.name == name).unwrap();
     let end = |name: &str, side| rows.iter().find(|other| other.id == row(name).buddy(side)).unwrap();
     let mut run: Vec<&ServerRow> = run.iter().map(|name| row(name)).collect();
-    let ends = [end(&run[0].name, Side::Second), end(&run[run.len() - 1].name, Side::First)];
+    let ends = [end(&run[0].card.name, Side::Second), end(&run[run.len() - 1].card.name, Side::First)];
     let [me, far] = match side {
         Side::First => ends,
         Side::Second => {
@@ -119,7 +119,7 @@ pub async fn removal(store: &Store, rows: &[ServerRow], run: &[&str]) -> TableOp
 /// Everything except numbers and times, which differ between any two pools.
 async fn state(store: &Store) -> Vec<String> {
     let rows = store.servers().await.unwrap();
-    let names: BTreeMap<ServerId, &str> = rows.iter().map(|row| (row.id, row.name.as_str())).collect();
+    let names: BTreeMap<ServerId, &str> = rows.iter().map(|row| (row.id, row.card.name.as_str())).collect();
     let name = |id: ServerId| names.get(&id).copied().unwrap_or("somebody who is gone");
     let mut state: Vec<String> = rows
         .iter()
@@ -130,7 +130,7 @@ async fn state(store: &Store) -> Vec<String> {
             let (health, draining) = (row.health, row.draining);
             format!(
                 "{}: between {second} and {first}, {health:?}, draining {draining}, votes {votes:?}, alone {alone}",
-                row.name
+                row.card.name
             )
         })
         .collect();

@@ -11,6 +11,7 @@ use super::kit::{TestDb, address, new_row};
 use crate::store::error::Fault;
 use crate::store::write::Written;
 use crate::store::{Events, Store};
+use ringmon_core::card::{Card, Clients};
 use ringmon_core::edit::{AloneSet, EventDraft, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, VoteSet};
 use ringmon_core::event::{Joined, Left, Removed};
 use ringmon_core::row::{Health, ServerRow, Vote};
@@ -142,7 +143,7 @@ fn random_plan(rng: &mut StdRng, model: &VirtualTable, number: u32, fate: Fate) 
     let mut writes = Vec::new();
     // An id that was given to a row that was rolled back is lost in some engines and not in others.
     if (fate == Fate::Good || fate == Fate::Late) && (model.rows.len() < 8 || rng.random_bool(0.2)) {
-        writes.push(RowWrite::Insert(random_row(rng, model, number)));
+        writes.push(random_row(rng, model, number));
     }
     let touched: Vec<&ServerRow> = model.rows.values().filter(|_| rng.random_bool(0.3)).collect();
     for (place, row) in touched.into_iter().enumerate() {
@@ -193,21 +194,23 @@ fn random_id(rng: &mut StdRng, model: &VirtualTable) -> ServerId {
     ids.choose(rng).copied().unwrap_or(ServerId(77))
 }
 
-fn random_row(rng: &mut StdRng, model: &VirtualTable, number: u32) -> NewRow {
+fn random_row(rng: &mut StdRng, model: &VirtualTable, number: u32) -> RowWrite {
     let name = format!("s{number} ñ'\"%_");
     let v6 = rng.random_bool(0.3);
-    NewRow {
+    let card = Card {
         address: if v6 { format!("2001:db8::{number:x}").parse().unwrap() } else { address(number) },
-        route_address: rng.random_bool(0.5).then(|| "fd00::1".parse().unwrap()),
-        route_port: rng.random_bool(0.5).then(|| rng.random()),
-        weight: rng.random(),
+        notice_port: rng.random(),
+        clients: Clients {
+            address: rng.random_bool(0.5).then(|| "fd00::1".parse().unwrap()),
+            port: rng.random_bool(0.5).then(|| rng.random()),
+            weight: rng.random(),
+        },
+        ..new_row(&name).card
+    };
+    RowWrite::Insert {
+        new: NewRow { card, incarnation: Incarnation(rng.random()), pick: rng.random(), health: random_health(rng) },
         first_buddy: if rng.random_bool(0.3) { ServerId::NEW } else { random_id(rng, model) },
         second_buddy: if rng.random_bool(0.3) { ServerId::NEW } else { random_id(rng, model) },
-        incarnation: Incarnation(rng.random()),
-        pick: rng.random(),
-        notice_port: rng.random(),
-        health: random_health(rng),
-        ..new_row(&name)
     }
 }
 
@@ -230,9 +233,13 @@ fn random_set(rng: &mut StdRng, model: &VirtualTable, number: u32) -> RowSet {
         first_buddy: rng.random_bool(0.5).then(|| random_id(rng, model)),
         second_buddy: rng.random_bool(0.5).then(|| random_id(rng, model)),
         incarnation: rng.random_bool(0.2).then(|| Incarnation(rng.random())),
-        boot: rng.random_bool(0.2).then(|| BootToken(format!("boot {number}"))),
-        address: rng.random_bool(0.1).then(|| (address(1_000_000 + number), rng.random())),
-        route: rng.random_bool(0.2).then(|| (None, Some(rng.random()), rng.random())),
+        card: rng.random_bool(0.2).then(|| Card {
+            name: "its name does not change".into(),
+            address: address(1_000_000 + number),
+            notice_port: rng.random(),
+            clients: Clients { address: None, port: Some(rng.random()), weight: rng.random() },
+            boot: BootToken(format!("boot {number}")),
+        }),
         vote_first: votes[0],
         vote_second: votes[1],
         alone: *[AloneSet::Keep, AloneSet::Clear, AloneSet::Mark, AloneSet::Renew].choose(rng).unwrap(),

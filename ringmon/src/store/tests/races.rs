@@ -70,7 +70,7 @@ impl Race {
         }
         // Votes changed the rows. A joining server uses a place that it has just read.
         let rows = store.servers().await.unwrap();
-        let guard = |name: &str| Guard::from(rows.iter().find(|row| row.name == name).unwrap());
+        let guard = |name: &str| Guard::from(rows.iter().find(|row| row.card.name == name).unwrap());
         for run in names.chunks(3) {
             let place = Some((guard(&run[1]), guard(&run[2])));
             ops.extend(["x", "y"].map(|new| TableOp::Join { new: new_row(&format!("{new} of {}", run[0])), place }));

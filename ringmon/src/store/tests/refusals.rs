@@ -94,7 +94,7 @@ async fn a_disk_without_room_is_called_that_and_the_table_is_whole_afterwards() 
     let full = std::fs::write(&ballast, vec![0; 2_000_000]).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
 
-    let after = before.first().map(|row| row.name.clone());
+    let after = before.first().map(|row| row.card.name.clone());
     let mut members = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
     // The log has some room left in its last page.
     let error = loop {

@@ -7,8 +7,9 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 
 use super::kit::{TestDb, new_row};
 use crate::store::{Error, Events, Store};
+use ringmon_core::card::Card;
 use ringmon_core::edit::{
-    EventDraft, Guard, Lookup, Outcome, Plan, PoolWrite, RowSet, RowWrite, TableSnapshot, VoteSet,
+    EventDraft, Guard, Lookup, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, TableSnapshot, VoteSet,
 };
 use ringmon_core::row::{Health, ServerRow};
 use ringmon_core::{EventBody, ServerId, VoteKind};
@@ -90,7 +91,9 @@ async fn a_deadline_that_passes_during_a_lock_wait_writes_nothing(db: TestDb) {
     let attempts = AtomicU32::new(0);
     let hasty = |seen: &TableSnapshot| {
         let attempt = attempts.fetch_add(1, Ordering::SeqCst);
-        let set = RowSet { route: Some((None, None, attempt as u16)), ..RowSet::default() };
+        let mut card = seen.rows[&id].card.clone();
+        card.clients.weight = attempt as u16;
+        let set = RowSet { card: Some(card), ..RowSet::default() };
         let write = RowWrite::Update { guard: Guard::from(&seen.rows[&id]), set };
         let deadline = seen.db_now + Duration::from_millis(300);
         Plan { deadline, writes: vec![write], pool: None, events: Vec::new(), ..everything(seen) }
@@ -105,7 +108,7 @@ async fn a_deadline_that_passes_during_a_lock_wait_writes_nothing(db: TestDb) {
     let (ended, ()) = tokio::join!(store.apply(lookups, hasty, || true), holder);
     assert_eq!(ended.unwrap(), Outcome::Written);
     // The attempt that waited was too late. One that read the clock again was not.
-    assert_ne!(store.row("a").await.weight, 0, "written by the attempt whose deadline had passed");
+    assert_ne!(store.row("a").await.card.clients.weight, 0, "written by the attempt whose deadline had passed");
 }
 
 async fn a_check_that_fails_before_the_last_statement_writes_nothing(db: TestDb) {
@@ -179,13 +182,14 @@ async fn a_name_address_or_pick_that_is_taken_is_a_conflict(db: TestDb) {
     let before = state(&store).await;
     let taken = new_row("a");
     for new in [
-        ringmon_core::edit::NewRow { name: taken.name, ..new_row("new") },
-        ringmon_core::edit::NewRow { address: taken.address, ..new_row("new") },
-        ringmon_core::edit::NewRow { pick: taken.pick, ..new_row("new") },
+        NewRow { card: Card { name: taken.card.name, ..new_row("new").card }, ..new_row("new") },
+        NewRow { card: Card { address: taken.card.address, ..new_row("new").card }, ..new_row("new") },
+        NewRow { pick: taken.pick, ..new_row("new") },
     ] {
         let twice = |seen: &TableSnapshot| {
             let mut plan = everything(seen);
-            plan.writes[2] = RowWrite::Insert(new.clone());
+            let (first_buddy, second_buddy) = (ServerId::NEW, ServerId::NEW);
+            plan.writes[2] = RowWrite::Insert { new: new.clone(), first_buddy, second_buddy };
             plan
         };
         assert_eq!(store.attempt_plan(&lookups, twice).await, None, "{new:?}");
@@ -205,7 +209,7 @@ async fn a_conflict_starts_again_from_an_empty_snapshot(db: TestDb) {
             let meddle = format!("UPDATE server SET weight = 7, version = version + 1 WHERE id = {id}");
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(meddler.sql(&meddle)));
         } else {
-            assert_eq!(seen.rows[&ServerId(id)].weight, 7, "read again");
+            assert_eq!(seen.rows[&ServerId(id)].card.clients.weight, 7, "read again");
         }
         everything(seen)
     };
@@ -214,7 +218,11 @@ async fn a_conflict_starts_again_from_an_empty_snapshot(db: TestDb) {
     let clocks = clocks.into_inner().unwrap();
     assert!(clocks[0] < clocks[1], "the clock is read again");
     let row = store.row("a").await;
-    assert_eq!((row.weight, row.health, row.version), (7, Health::Failing, 4), "joined, linked, meddled with, written");
+    assert_eq!(
+        (row.card.clients.weight, row.health, row.version),
+        (7, Health::Failing, 4),
+        "joined, linked, meddled with, written"
+    );
 }
 
 async fn the_clock_is_read_before_the_rows(db: TestDb) {

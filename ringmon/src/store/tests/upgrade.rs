@@ -129,7 +129,7 @@ async fn agent(store: Store, name: String, count: watch::Sender<u32>, done: watc
         // again, as agents do.
         store.run_plain(&join(&rows, &name, Some("n1"))).await;
         let mut joined = false;
-        while let Some(row) = store.servers().await.unwrap().into_iter().find(|row| row.name == name) {
+        while let Some(row) = store.servers().await.unwrap().into_iter().find(|row| row.card.name == name) {
             let health = TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health: Health::Passing };
             store.run_plain(&health).await;
             store.run_plain(&TableOp::View { me: row.id, known: Vec::new() }).await;

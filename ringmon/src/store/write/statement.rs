@@ -71,19 +71,19 @@ impl Writer {
             .take()
     }
 
-    pub(super) fn insert(&self, row: &NewRow) -> InsertStatement {
+    pub(super) fn insert(&self, row: &NewRow, [first, second]: [ServerId; 2]) -> InsertStatement {
         let columns: [(C, SimpleExpr); 15] = [
             (C::Pool, self.pool.0.into()),
-            (C::Name, row.name.as_str().into()),
-            (C::Address, row.address.to_string().into()),
-            (C::NoticePort, i32::from(row.notice_port).into()),
-            (C::RouteAddress, row.route_address.map(|a| a.to_string()).into()),
-            (C::RoutePort, row.route_port.map(i32::from).into()),
-            (C::Weight, i32::from(row.weight).into()),
-            (C::FirstBuddy, row.first_buddy.0.into()),
-            (C::SecondBuddy, row.second_buddy.0.into()),
+            (C::Name, row.card.name.as_str().into()),
+            (C::Address, row.card.address.to_string().into()),
+            (C::NoticePort, i32::from(row.card.notice_port).into()),
+            (C::RouteAddress, row.card.clients.address.map(|a| a.to_string()).into()),
+            (C::RoutePort, row.card.clients.port.map(i32::from).into()),
+            (C::Weight, i32::from(row.card.clients.weight).into()),
+            (C::FirstBuddy, first.0.into()),
+            (C::SecondBuddy, second.0.into()),
             (C::Incarnation, row.incarnation.0.into()),
-            (C::Boot, row.boot.0.as_str().into()),
+            (C::Boot, row.card.boot.0.as_str().into()),
             (C::Pick, row.pick.into()),
             (C::Draining, false.into()),
             (C::Health, word(&row.health).into()),
@@ -96,12 +96,12 @@ impl Writer {
         insert
     }
 
-    pub(super) fn own_links(&self, row: &NewRow) -> UpdateStatement {
+    pub(super) fn own_links(&self, [first, second]: [ServerId; 2]) -> UpdateStatement {
         let own = self.link(ServerId::NEW);
         Query::update()
             .table(server::Entity)
-            .value(C::FirstBuddy, self.link(row.first_buddy))
-            .value(C::SecondBuddy, self.link(row.second_buddy))
+            .value(C::FirstBuddy, self.link(first))
+            .value(C::SecondBuddy, self.link(second))
             .and_where(Expr::col(C::Id).eq(own))
             .and_where(self.in_time())
             .take()
@@ -150,17 +150,14 @@ impl Writer {
         if let Some(incarnation) = set.incarnation {
             update.value(C::Incarnation, incarnation.0);
         }
-        if let Some(boot) = &set.boot {
-            update.value(C::Boot, boot.0.as_str());
-        }
-        if let Some((address, port)) = set.address {
-            update.value(C::Address, address.to_string()).value(C::NoticePort, i32::from(port));
-        }
-        if let Some((address, port, weight)) = set.route {
+        if let Some(card) = &set.card {
             update
-                .value(C::RouteAddress, address.map(|a| a.to_string()))
-                .value(C::RoutePort, port.map(i32::from))
-                .value(C::Weight, i32::from(weight));
+                .value(C::Boot, card.boot.0.as_str())
+                .value(C::Address, card.address.to_string())
+                .value(C::NoticePort, i32::from(card.notice_port))
+                .value(C::RouteAddress, card.clients.address.map(|a| a.to_string()))
+                .value(C::RoutePort, card.clients.port.map(i32::from))
+                .value(C::Weight, i32::from(card.clients.weight));
         }
         if let Some(draining) = set.draining {
             update.value(C::Draining, draining);

@@ -184,7 +184,7 @@ impl Case {
 
     fn came(&mut self, name: &str, line: &Line, asked: Option<(&TableOp, Time)>, done: &TableDone, names: &Decisions) {
         let ours = |id: &ringmon_core::ServerId| names.name(*id) == name;
-        for row in done.snapshot.rows.values().filter(|row| row.name == name) {
+        for row in done.snapshot.rows.values().filter(|row| row.card.name == name) {
             for vote in votes(row, done.snapshot.db_now, names) {
                 let age = vote.age.unwrap_or_default();
                 self.seen.entry(vote.voter).or_insert((line.wall_us, age));
@@ -215,7 +215,7 @@ impl Case {
             self.by = Some(line.server.clone());
             let a = accusation(op);
             let finding = a.and_then(|a| a.findings.iter().find(|f| names.name(f.server) == name));
-            let row = done.snapshot.rows.values().find(|row| row.name == name);
+            let row = done.snapshot.rows.values().find(|row| row.card.name == name);
             self.removal = Some(Removal {
                 deaf: finding.map(|f| (done.snapshot.read_at.since(f.silence.since), f.misses.into())),
                 own_silence: None,
