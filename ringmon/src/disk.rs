@@ -42,7 +42,8 @@ pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A file that was synced can still lose its name in a power cut: names are in the folder, which is synced by itself (fsync(2)).
+/// A file that was synced can still lose its name in a power cut: names are in the folder, which is synced by itself
+/// (fsync(2)).
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

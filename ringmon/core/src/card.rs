@@ -1,4 +1,5 @@
-//! What a server says of itself: the same words in its configuration, in its row, and to those that route clients to it.
+//! What a server says of itself: the same words in its configuration, in its row, and to those that route clients to
+//! it.
 
 use alloc::string::String;
 

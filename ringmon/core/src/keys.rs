@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use super::row::{PoolKey, PoolRow};
 
-/// What probes and notices are tagged with. Taken from a row only if it is not older than the last one: operations end in another order than
-/// they read, and a replica may lag.
+/// What probes and notices are tagged with. Taken from a row only if it is not older than the last one: operations end
+/// in another order than they read, and a replica may lag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolKeys {
     list: Vec<PoolKey>,

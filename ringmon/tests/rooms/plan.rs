@@ -5,6 +5,7 @@
 /// The core is a crate of its own, and everyone may import it.
 pub const ARROWS: &[(&str, &[&str])] = &[
     ("show", &[]),
+    ("disk", &[]),
     ("datapath", &["show"]),
     ("store", &["show"]),
     ("notice", &["show"]),
@@ -13,8 +14,8 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("observe", &["show"]),
     ("service", &["show"]),
     ("config", &["show", "observe", "route", "service", "store"]),
-    ("router", &["show", "store", "notice", "route", "observe", "config"]),
-    ("agent", &["show", "datapath", "store", "notice", "route", "record", "observe", "service", "config"]),
+    ("router", &["show", "disk", "store", "notice", "route", "observe", "config"]),
+    ("agent", &["show", "disk", "datapath", "store", "notice", "route", "record", "observe", "service", "config"]),
     (
         "cli",
         &["show", "datapath", "store", "notice", "route", "record", "observe", "service", "config", "agent", "router"],

@@ -221,7 +221,8 @@ impl Asks {
         self.tables.busy(concern)
     }
 
-    /// Whether an operation of this concern may begin now; if the database must not be asked yet, asks to be called then.
+    /// Whether an operation of this concern may begin now; if the database must not be asked yet, asks to be called
+    /// then.
     pub fn ready(&mut self, concern: Concern) -> bool {
         !self.tables.busy(concern) && self.due(self.tables.quiet_until())
     }
@@ -233,7 +234,8 @@ impl Asks {
         }
     }
 
-    /// An operation ended: what it was for, if anybody still wants to know. The database is left alone for `most` at most.
+    /// An operation ended: what it was for, if anybody still wants to know. The database is left alone for `most` at
+    /// most.
     pub fn ended(&mut self, done: &TableDone, most: Duration) -> Option<Concern> {
         let (concern, turn) = self.tables.end(done, self.now, &mut self.rng, most);
         match turn {

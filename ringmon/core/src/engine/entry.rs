@@ -44,7 +44,8 @@ pub(super) enum NextPhase {
         at: crate::Time,
         rejoining: bool,
     },
-    /// The own row is gone, and not by an operator's word. For how long nobody had heard this server, if its removal says.
+    /// The own row is gone, and not by an operator's word. For how long nobody had heard this server, if its removal
+    /// says.
     Removed {
         outage: Option<core::time::Duration>,
     },

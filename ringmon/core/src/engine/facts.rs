@@ -65,7 +65,8 @@ impl Facts {
         self.watches.of(server)
     }
 
-    /// R6: the silence that a removal of this server asks for, by what was seen of it and how late this server is itself.
+    /// R6: the silence that a removal of this server asks for, by what was seen of it and how late this server is
+    /// itself.
     pub fn silence_asked(&self, address: Address) -> Duration {
         silence_asked(self.outages.asked(address, self.now), self.lateness.factor(self.now))
     }
@@ -190,7 +191,8 @@ impl Facts {
         }
     }
 
-    /// The interface went down or came up. A suspicion whose silence the link may have made is undone, however it came about.
+    /// The interface went down or came up. A suspicion whose silence the link may have made is undone, however it came
+    /// about.
     pub fn link(&mut self, asks: &mut Asks, up: bool) {
         let until = self.now + self.identity.tuning.grace();
         if !up || self.link_down {

@@ -98,7 +98,8 @@ pub struct WatchView {
 pub struct BrokenLink {
     /// Whom.
     pub server: String,
-    /// The way on which frames get lost: `out` to it, if its probes still arrive here; else `back` from it, and perhaps both.
+    /// The way on which frames get lost: `out` to it, if its probes still arrive here; else `back` from it, and perhaps
+    /// both.
     pub way: &'static str,
 }
 

@@ -145,7 +145,8 @@ fn tell(agent: &Notices, router: SocketAddr, id: i64) {
     agent.send(router, Notice { from: ServerId(1), incarnation: Incarnation(1), body });
 }
 
-/// A replica that is further behind than the last one answers a notice with what was there before: that is not what changed.
+/// A replica that is further behind than the last one answers a notice with what was there before: that is not what
+/// changed.
 #[tokio::test]
 async fn an_older_row_is_not_what_a_notice_meant() {
     let one = agent(&[OLD]);
@@ -158,7 +159,8 @@ async fn an_older_row_is_not_what_a_notice_meant() {
     soon("the row that was meant", world.routes.wait_for(drains)).await.unwrap();
 }
 
-/// A key that was rotated away comes back with the pool's row of a replica that lags: who is asked by it does not understand.
+/// A key that was rotated away comes back with the pool's row of a replica that lags: who is asked by it does not
+/// understand.
 #[tokio::test]
 async fn an_older_pool_row_brings_no_key_back() {
     let (one, two) = (agent(&[NEW]), agent(&[NEW]));

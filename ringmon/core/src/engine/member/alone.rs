@@ -1,8 +1,8 @@
 //! R2: no server on the whole ring is heard, and the database answers.
 //!
-//! A server that is reached by probes of those that it does not hear is not alone: they live. It is so at the end of every
-//! cut: one of two may have to ask for the other's hardware address again, and is deaf to it for up to a second longer than
-//! the other is to it.
+//! A server that is reached by probes of those that it does not hear is not alone: they live. It is so at the end of
+//! every cut: one of two may have to ask for the other's hardware address again, and is deaf to it for up to a second
+//! longer than the other is to it.
 
 use core::time::Duration;
 
@@ -30,7 +30,8 @@ pub(super) struct Alone {
     next: Time,
     /// The mark was renewed: now the removal.
     renewed: bool,
-    /// When the mark may be taken back: those that this server hears again may still be deaf to it, and it must go on to object.
+    /// When the mark may be taken back: those that this server hears again may still be deaf to it, and it must go on
+    /// to object.
     over: Option<Time>,
 }
 

@@ -1,4 +1,5 @@
-//! Whose probes were answered here. A probe proves its sender and the way here; it says nothing for an agent whose loop hangs.
+//! Whose probes were answered here. A probe proves its sender and the way here; it says nothing for an agent whose loop
+//! hangs.
 
 use alloc::collections::BTreeMap;
 use core::time::Duration;

@@ -43,7 +43,8 @@ impl Drain {
         }
     }
 
-    /// A failure is asked again when the database may be asked again. Another life's row is not this server's: nobody is told.
+    /// A failure is asked again when the database may be asked again. Another life's row is not this server's: nobody
+    /// is told.
     pub fn done(&mut self, facts: &Facts, asks: &mut Asks, done: &TableDone) {
         let Ok(outcome) = &done.result else { return };
         if *outcome != Outcome::Written {

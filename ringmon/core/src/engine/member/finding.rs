@@ -29,7 +29,8 @@ pub(super) fn finding(facts: &Facts, proofs: &Proofs, server: ServerId, kind: Vo
     Some(Finding { server, incarnation, silence, misses, enough, proved })
 }
 
-/// Whether a finding is old enough for a removal. An agent has its time to come back: asks to be called when that is over.
+/// Whether a finding is old enough for a removal. An agent has its time to come back: asks to be called when that is
+/// over.
 pub(super) fn ripe(facts: &Facts, asks: &mut Asks, finding: &Finding) -> bool {
     if finding.proved {
         return false;

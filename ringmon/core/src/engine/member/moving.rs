@@ -1,5 +1,5 @@
-//! R12: a server that hears neither buddy, and is told that both live, is the one whose links are broken. It leaves its place
-//! and joins again elsewhere, after the pause of a rejoin, which grows.
+//! R12: a server that hears neither buddy, and is told that both live, is the one whose links are broken. It leaves its
+//! place and joins again elsewhere, after the pause of a rejoin, which grows.
 
 use core::time::Duration;
 

@@ -1,4 +1,5 @@
-//! R12, asked: other servers' questions. Each is answered as soon as its subject is heard, and forgotten when it is not.
+//! R12, asked: other servers' questions. Each is answered as soon as its subject is heard, and forgotten when it is
+//! not.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

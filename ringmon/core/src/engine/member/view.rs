@@ -117,8 +117,8 @@ impl View {
         self.own_removals.contains(&id)
     }
 
-    /// Read the own row again when it is time: on a hint, while a buddy is silent (since this moment), and now and then.
-    /// `silent` are looked up too.
+    /// Read the own row again when it is time: on a hint, while a buddy is silent (since this moment), and now and
+    /// then. `silent` are looked up too.
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, suspects: Option<Time>, silent: &[ServerId]) {
         if suspects != self.suspects_since {
             self.suspects_since = suspects;
@@ -162,7 +162,8 @@ impl View {
         }
     }
 
-    /// Take over what was read, if it is about this server and not older than what is known. `moving`: it may have left by itself.
+    /// Take over what was read, if it is about this server and not older than what is known. `moving`: it may have left
+    /// by itself.
     pub fn adopt(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot, moving: bool) -> Read {
         let me = asks.me();
         let lookup = Lookup::Id(me.id);
@@ -173,7 +174,8 @@ impl View {
         let other_life = row.incarnation == me.incarnation && row.card.boot != facts.identity.card.boot;
         if row.incarnation > me.incarnation || other_life {
             return Read::Over(NextPhase::Stopped(Stopped::Refused(format!(
-                "name {} was taken over by another agent (incarnation {}, own {}); is a second one running with the same name?",
+                "name {} was taken over by another agent (incarnation {}, own {}); \
+                 is a second one running with the same name?",
                 row.card.name, row.incarnation.0, me.incarnation.0
             ))));
         }
@@ -311,7 +313,8 @@ impl View {
             if removed.iter().any(|r| r.server == *link) {
                 *link = next.as_ref().map_or(asks.me().id, |b| b.id);
                 *buddy = next;
-                // Only then: a read that is on its way may be the one that knows what others have changed here since (R10).
+                // Only then: a read that is on its way may be the one that knows what others have changed here since
+                // (R10).
                 self.known_at = facts.now;
             }
         }
@@ -329,8 +332,8 @@ fn has_strange_life(facts: &Facts) -> bool {
     })
 }
 
-/// For how long nobody heard a server that finds itself removed: what its removal says, and the time since. It may have been
-/// heard again a little earlier, so this is rather too long, which removes nobody.
+/// For how long nobody heard a server that finds itself removed: what its removal says, and the time since. It may have
+/// been heard again a little earlier, so this is rather too long, which removes nobody.
 fn outage(removal: &StoredEvent, seen: &TableSnapshot) -> Option<Duration> {
     let EventBody::Down(removed) = &removal.body else { return None };
     Some(Duration::from_millis(removed.silence_ms?) + seen.db_now.since(removal.at)?)

@@ -6,9 +6,10 @@
 //!     +----------------------- again after a second, while the silence lasts ----------------------+
 //! ```
 //!
-//! A proof counts only as the answer to a question of this server's own, so it is younger than the silence. While one is
-//! fresh this server takes its vote back, and so no two votes stand (a vote against a server that accuses this one stays as a
-//! counter-vote, R4, and never gets old enough to remove upon). Silence is no answer: no removal waits for one.
+//! A proof counts only as the answer to a question of this server's own, so it is younger than the silence. While one
+//! is fresh this server takes its vote back, and so no two votes stand (a vote against a server that accuses this one
+//! stays as a counter-vote, R4, and never gets old enough to remove upon). Silence is no answer: no removal waits for
+//! one.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -98,7 +99,8 @@ impl Witnesses {
         asks.begin(Concern::Witnesses, TableOp::PickWitnesses { picks });
     }
 
-    /// The random servers are known. Where the draw was poor (in a small pool it is), those further along the ring are asked too.
+    /// The random servers are known. Where the draw was poor (in a small pool it is), those further along the ring are
+    /// asked too.
     pub fn picked(&mut self, facts: &Facts, asks: &mut Asks, sides: &[SideWork; 2], seen: &TableSnapshot) {
         let me = asks.me().id;
         let silent = |id: ServerId| sides.iter().any(|w| w.run().silent.iter().any(|(other, _)| *other == id));

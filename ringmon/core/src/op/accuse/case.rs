@@ -64,8 +64,8 @@ impl<'a> Case<'a> {
         second.into_iter().chain(own).map(vote_seen).collect()
     }
 
-    /// The line in `event`. Its `removal` and `ends` say what the remover's outcome would have said, had the answer to its
-    /// COMMIT arrived ([`already_removed`](super::lost::already_removed)).
+    /// The line in `event`. Its `removal` and `ends` say what the remover's outcome would have said, had the answer to
+    /// its COMMIT arrived ([`already_removed`](super::lost::already_removed)).
     pub(in crate::op) fn event(
         &self,
         a: &Accusation,

@@ -28,9 +28,9 @@ impl SideWork {
     }
 
     /// R4, when a cut heals: its servers do not hear each other again at the same moment (one whose neighbour has to be
-    /// resolved first takes up to a second longer), and the first to hear takes back the counter-votes that protected its
-    /// whole side. So a server that saw both slots of a row beside the run held by others, one of them of the run, calls no
-    /// silence long enough until that is [`law::MUTUAL_LIMIT`] ago.
+    /// resolved first takes up to a second longer), and the first to hear takes back the counter-votes that protected
+    /// its whole side. So a server that saw both slots of a row beside the run held by others, one of them of the run,
+    /// calls no silence long enough until that is [`law::MUTUAL_LIMIT`] ago.
     pub(super) fn look_for_cut(&mut self, facts: &Facts, seen: &TableSnapshot) {
         let Some(suspicion) = &mut self.suspicion else { return };
         let in_run = |id: ServerId| self.run.silent.iter().any(|(silent, _)| *silent == id);
@@ -89,7 +89,8 @@ impl SideWork {
         false
     }
 
-    /// Take back the votes that are not true any more, or all of a server that is rather cut off itself. True: that is under way.
+    /// Take back the votes that are not true any more, or all of a server that is rather cut off itself. True: that is
+    /// under way.
     fn withdraw(&mut self, facts: &Facts, asks: &mut Asks, proofs: &Proofs, cut_off: bool) -> bool {
         self.votes.retain(|id, vote| facts.watch_of(*id).is_none_or(|w| w.target.incarnation == vote.incarnation));
         let spared = |id: &ServerId, vote: &OwnVote| proofs.spare(*id, vote.incarnation, facts.now);

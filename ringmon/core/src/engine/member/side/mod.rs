@@ -181,8 +181,8 @@ impl SideWork {
         }
     }
 
-    /// The buddy on this side is another one. If it was looked at already, because all before it were silent and are gone
-    /// now, what is known of it and of those beyond it goes on; the suspicion is a new one.
+    /// The buddy on this side is another one. If it was looked at already, because all before it were silent and are
+    /// gone now, what is known of it and of those beyond it goes on; the suspicion is a new one.
     fn turn_to(&mut self, buddy: &Buddy, of_two: bool, facts: &Facts) {
         match self.chain.members.iter().position(|m| m == buddy) {
             Some(at) => {

@@ -56,7 +56,8 @@ impl SideWork {
                 return After::Read;
             }
             Outcome::Overtaken => self.retry(facts, asks),
-            // Removed, it says again, of those whose removal was taken note of: what this side knew when it asked is old.
+            // Removed, it says again, of those whose removal was taken note of: what this side knew when it asked is
+            // old.
             Outcome::Removed { .. }
             | Outcome::Stale
             | Outcome::Read
@@ -132,8 +133,9 @@ impl SideWork {
         }
     }
 
-    /// R3: when the next of the votes against this run that are too young will have stood for H. To look again at 2H, as for
-    /// reasons that nobody can reckon, costs up to another H: both witnesses vote within a few milliseconds of each other.
+    /// R3: when the next of the votes against this run that are too young will have stood for H. To look again at 2H,
+    /// as for reasons that nobody can reckon, costs up to another H: both witnesses vote within a few milliseconds of
+    /// each other.
     fn old_enough_at(&self, asks: &Asks, seen: &TableSnapshot) -> Option<Time> {
         let hold = asks.tables().hold();
         let rows = self.run.silent.iter().filter_map(|(id, _)| seen.rows.get(id));
