@@ -134,7 +134,6 @@ impl Detect {
     }
 }
 
-///
 /// # Errors
 /// The build failed, or a file cannot be written. Exit code 1 when something could not be measured or was left behind.
 pub fn run(root: &Path, bench: &Bench) -> anyhow::Result<ExitCode> {

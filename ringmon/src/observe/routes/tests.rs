@@ -37,13 +37,13 @@ async fn server(first: RouteBoard) -> (SocketAddr, watch::Sender<Arc<RouteBoard>
     (addr, sender)
 }
 
-/// Status, headers and body.
+/// Returns status, headers and body.
 async fn ask(addr: SocketAddr, request: &str, body: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     let length = body.len();
     let head = format!("{request} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
-    // Whoever refuses a body need not read it to its end.
+    // A server that refuses a body need not read it to its end.
     let _ = stream.write_all(body.as_bytes()).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
@@ -137,7 +137,7 @@ async fn nothing_known_is_not_an_empty_list() {
     boards.send_replace(Arc::new(RouteBoard { database: None, ..nothing }));
     assert_eq!(get(addr, "/readyz").await.2, "no list yet: no server of pool web was seen\n");
     assert_eq!(get(addr, "/healthz").await.0, 200);
-    // Everybody is known, and nobody is routed: that is a list.
+    // All servers are known, and none is routed: that is a list, too.
     let nobody = Arc::new(listed(&[("a", Standing::Draining)]));
     boards.send_replace(Arc::new(RouteBoard { routes: nobody, ..board() }));
     assert_eq!(get(addr, "/readyz").await.0, 200);
