@@ -8,6 +8,7 @@
 //! `Stale` also comes of a harmless race: rows are read one statement at a time, and a splice may commit between two of
 //! them. Whoever wants it all the same reads again and asks again.
 
+mod accusation;
 mod accuse;
 mod alone;
 mod look;
@@ -21,14 +22,14 @@ mod tests;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
+pub use accusation::{Accusation, Finding};
 pub use repair::repair;
 
 use super::edit::{Guard, NewRow, Step, TableSnapshot};
 use super::evidence::Silence;
-use super::row::{Health, Mode, Side};
-use super::{Incarnation, Rule, ServerId, Tuning};
+use super::row::{Health, Side};
+use super::{Incarnation, Rule, ServerId};
 use crate::law;
 
 /// An operation.
@@ -139,46 +140,6 @@ pub enum TableOp {
         /// Who says so, for the event.
         by: String,
     },
-}
-
-/// What one server holds against the servers next to it on one side.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Accusation {
-    /// Own row.
-    pub me: ServerId,
-    /// Own incarnation.
-    pub incarnation: Incarnation,
-    /// Own name, for the event.
-    pub name: String,
-    /// Where the run is, seen from here: the first finding is the buddy on this side, and so on outwards.
-    pub side: Side,
-    /// The run, nearest first. Entries may be alive servers without a pulse that are only looked past (R9).
-    pub findings: Vec<Finding>,
-    /// The living server with a pulse beyond the run; `None`: not found yet (vote for the direct buddy only, R3).
-    pub far_end: Option<ServerId>,
-    /// R3: how old the oldest vote must be.
-    pub hold: Duration,
-    /// What this agent itself may do.
-    pub mode: Mode,
-    /// Its constants.
-    pub tuning: Tuning,
-}
-
-/// What one server found of another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Whom.
-    pub server: ServerId,
-    /// Which life of it was watched.
-    pub incarnation: Incarnation,
-    /// Of what, and since when: checked again at the last moment (R7).
-    pub silence: Silence,
-    /// Misses since then.
-    pub misses: u32,
-    /// R6: whether the silence is long enough for a removal by this server.
-    pub enough: bool,
-    /// R12: an asked witness heard it a moment ago. Nobody is removed against such a word.
-    pub proved: bool,
 }
 
 impl TableOp {

@@ -14,6 +14,7 @@
 //! another brings no dead server back, and takes none away that it does not know yet.
 
 mod panic;
+mod policy;
 mod votes;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ use super::edit::TableSnapshot;
 use super::row::Address;
 use super::{DbTime, EventKind, Health, Incarnation, ServerId, ServerRow, Time};
 use panic::Sightings;
+pub use policy::Policy;
 use votes::Votes;
 
 /// For how long a dead server is named.
@@ -37,33 +39,6 @@ const MOURNED: Duration = Duration::from_secs(60);
 
 /// A replica may lag for so long: one that never catches up has lost what it does not have, and is the table now.
 const LAG: Duration = Duration::from_secs(10);
-
-/// What an operator may set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// For how long a vote that nobody seconds keeps a server out; and how long a vote lives (R5).
-    pub vote_lifetime: Duration,
-    /// A voter whose vote nobody seconded keeps the same server out again only after it heard it for so long.
-    pub heard_again: Duration,
-    /// The list freezes if less than this share, in thousandths, of those routed within [`Self::panic_window`] would be left; 0: never.
-    pub panic_permille: u16,
-    /// See there.
-    pub panic_window: Duration,
-    /// A server that joins gets its share of clients in this time, from a tenth on; zero: at once.
-    pub slow_start: Duration,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            vote_lifetime: Duration::from_secs(30),
-            heard_again: Duration::from_secs(60),
-            panic_permille: 500,
-            panic_window: Duration::from_secs(900),
-            slow_start: Duration::ZERO,
-        }
-    }
-}
 
 /// Why a server is routed, or is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

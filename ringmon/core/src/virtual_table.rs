@@ -20,7 +20,6 @@ use alloc::collections::{BTreeMap, VecDeque};
 use core::time::Duration;
 
 use crate::edit::{Lookup, Outcome, Plan, StoredEvent, TableSnapshot};
-use crate::engine::TableFailure;
 use crate::row::{PoolRow, ServerRow, Side};
 use crate::{DbTime, EventKind, PoolId, Rules, ServerId, Time};
 
@@ -200,36 +199,6 @@ impl VirtualTable {
         };
         let commit = commit::commit(self, plan, check);
         if lost && matches!(commit, Commit::Done(_)) { Commit::Unanswered } else { commit }
-    }
-
-    /// A whole operation, with nobody else in between: what the store's executor does.
-    ///
-    /// # Errors
-    /// The database was away, or every attempt conflicted. After [`Mishap::LostAnswer`] it asks again, and so does not fail.
-    pub fn run(
-        &mut self,
-        op: &crate::op::TableOp,
-        read_at: Time,
-        check: &mut dyn FnMut() -> bool,
-    ) -> Result<(Outcome, TableSnapshot), TableFailure> {
-        let mut attempt = Attempt::new(op.clone(), read_at);
-        let began = self.now;
-        loop {
-            // The caller's clock goes as the database's does.
-            attempt.clock(read_at + self.now.since(began).unwrap_or_default());
-            match attempt.advance(self, check) {
-                Progress::Busy => {}
-                Progress::Ended(result) => return result.map(|outcome| (outcome, attempt.into_snapshot())),
-            }
-        }
-    }
-
-    /// [`Self::run`] for operations that rest on no silence.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub fn run_plain(&mut self, op: &crate::op::TableOp) -> Result<Outcome, TableFailure> {
-        self.run(op, Time::ZERO, &mut || true).map(|(outcome, _)| outcome)
     }
 
     fn picked(&self, pick: i64) -> Option<&ServerRow> {

@@ -36,7 +36,7 @@ use alloc::vec::Vec;
 use super::plan::{Draft, Halt, Next, apply, done, vote_set};
 use crate::edit::{Outcome, Plan, Step, TableSnapshot, VoteSet};
 use crate::law;
-use crate::op::Accusation;
+use crate::op::accusation::Accusation;
 use crate::row::ServerRow;
 use chain::Chain;
 

@@ -13,7 +13,7 @@ use super::accuse::{Case, already_removed, gate, is_recent};
 use super::plan::{Draft, Halt, Next, apply, done, must_row, need, unhurried};
 use crate::edit::{AloneSet, Held, Lookup, Outcome, Plan, Step, TableSnapshot, VoteSet};
 use crate::law;
-use crate::op::{Accusation, Finding};
+use crate::op::accusation::{Accusation, Finding};
 use crate::ring::is_chain;
 use crate::row::{Alone, PoolRow, ServerRow, Side, VoteKind};
 use crate::{Incarnation, Rule, ServerId};

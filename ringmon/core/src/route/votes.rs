@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Policy;
+use super::policy::Policy;
 use crate::{DbTime, ServerId, ServerRow, Side, Vote};
 
 /// A router knows the database's clock from its last look, so a vote may be stamped a little later.

@@ -119,3 +119,35 @@ impl Attempt {
 fn failed(cause: &str) -> Progress {
     Progress::Ended(Err(TableFailure { cause: cause.to_owned(), transient: true, readable: false }))
 }
+
+impl VirtualTable {
+    /// A whole operation, with nobody else in between: what the store's executor does.
+    ///
+    /// # Errors
+    /// The database was away, or every attempt conflicted. After [`Mishap::LostAnswer`] it asks again, and so does not fail.
+    pub fn run(
+        &mut self,
+        op: &TableOp,
+        read_at: Time,
+        check: &mut dyn FnMut() -> bool,
+    ) -> Result<(Outcome, TableSnapshot), TableFailure> {
+        let mut attempt = Attempt::new(op.clone(), read_at);
+        let began = self.now();
+        loop {
+            // The caller's clock goes as the database's does.
+            attempt.clock(read_at + self.now().since(began).unwrap_or_default());
+            match attempt.advance(self, check) {
+                Progress::Busy => {}
+                Progress::Ended(result) => return result.map(|outcome| (outcome, attempt.into_snapshot())),
+            }
+        }
+    }
+
+    /// [`Self::run`] for operations that rest on no silence.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_plain(&mut self, op: &TableOp) -> Result<Outcome, TableFailure> {
+        self.run(op, Time::ZERO, &mut || true).map(|(outcome, _)| outcome)
+    }
+}

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::chain::Suspect;
 use crate::edit::TableSnapshot;
 use crate::event::{Removed, VoteSeen};
-use crate::op::{Accusation, Finding};
+use crate::op::accusation::{Accusation, Finding};
 use crate::outcome::Removal;
 use crate::row::{PoolRow, ServerRow, Vote, VoteKind};
 use crate::{EventBody, EventDraft, ServerId};

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use super::lost::already_removed;
 use crate::Rule;
 use crate::edit::{Lookup, Outcome, Step, TableSnapshot};
+use crate::op::accusation::{Accusation, Finding};
 use crate::op::plan::{done, must_row, need, need_rows, row};
-use crate::op::{Accusation, Finding};
 use crate::ring::is_chain;
 use crate::row::{ServerRow, Side};
 

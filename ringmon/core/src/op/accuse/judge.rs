@@ -10,7 +10,7 @@ use super::votes::{is_outdated, is_recent, own, silence, stands};
 use crate::Rule;
 use crate::edit::{Held, Lookup, Step, TableSnapshot};
 use crate::law;
-use crate::op::Accusation;
+use crate::op::accusation::Accusation;
 use crate::op::plan::{Halt, need, need_rows, row};
 use crate::row::{Quorum, Rules, ServerRow, Vote, VoteKind};
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::ServerId;
 use crate::edit::{Lookup, Step, StoredEvent, TableSnapshot};
-use crate::op::Accusation;
+use crate::op::accusation::Accusation;
 use crate::op::plan::{need, row};
 use crate::outcome::{Outcome, Removal};
 

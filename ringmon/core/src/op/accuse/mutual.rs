@@ -25,7 +25,7 @@ use super::votes::{is_recent, silence, stands};
 use crate::ServerId;
 use crate::edit::{Step, TableSnapshot};
 use crate::law;
-use crate::op::Accusation;
+use crate::op::accusation::Accusation;
 use crate::op::plan::need_rows;
 use crate::row::{ServerRow, Side, Vote, VoteKind};
 

@@ -13,7 +13,7 @@ use super::mutual::is_mutual;
 use crate::edit::{Lookup, Plan, PoolWrite, Step, TableSnapshot};
 use crate::event::Frozen;
 use crate::law;
-use crate::op::Accusation;
+use crate::op::accusation::Accusation;
 use crate::op::plan::{Draft, Halt, apply, need};
 use crate::outcome::{Held, Outcome, effective_mode};
 use crate::ring::splice_out;

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::chain::{Chain, Suspect};
 use crate::edit::{TableSnapshot, VoteSet};
 use crate::law;
-use crate::op::Accusation;
+use crate::op::accusation::Accusation;
 use crate::op::plan::row;
 use crate::row::{ServerRow, Side, Vote};
 use crate::{DbTime, Rule, Tuning};
