@@ -37,7 +37,8 @@ impl Run {
         Self { silent: Vec::new(), far_end: None, all: false }
     }
 
-    /// In a simulation without R9: nobody looks past a server that answers, and one without a pulse is as good a witness.
+    /// In a simulation without R9: nobody looks past a server that answers, and one without a pulse is as good a
+    /// witness.
     pub(super) fn stop_at_agents(&mut self) {
         let Some(at) = self.silent.iter().position(|(_, kind)| *kind == VoteKind::Agent) else { return };
         // A direct buddy is still accused itself; whoever comes after it is believed to live.
@@ -83,12 +84,14 @@ impl Chain {
     }
 }
 
-/// How many servers are looked at beyond the buddy: 16, then 32 more, and so on up to what one server can watch at a time.
+/// How many servers are looked at beyond the buddy: 16, then 32 more, and so on up to what one server can watch at a
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window(u16);
 
 impl Window {
-    /// Watches that looking ahead may hold, both sides together: what the datapath has, less buddies, join proofs and others' questions (R12).
+    /// Watches that looking ahead may hold, both sides together: what the datapath has, less buddies, join proofs and
+    /// others' questions (R12).
     pub const MOST: u16 = 54;
 
     /// The first look.

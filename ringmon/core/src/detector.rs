@@ -1,6 +1,7 @@
 //! From the readings of one watch to an opinion of one server.
 //!
-//! What a watch has learned of its own loss ([`Loss`]) says how many misses in a row mean something; [`law`] and the profile have the constants.
+//! What a watch has learned of its own loss ([`Loss`]) says how many misses in a row mean something; [`law`] and the
+//! profile have the constants.
 
 use core::time::Duration;
 
@@ -107,20 +108,21 @@ pub enum Change {
     Void(LocalFault),
 }
 
-impl Detector {
+impl Default for Detector {
     /// Of a watch that has just begun.
-    #[must_use]
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             state: State::Waiting,
-            loss: Loss::new(),
+            loss: Loss::default(),
             clean: None,
             suspected: None,
             missed_at: None,
             void_told: false,
         }
     }
+}
 
+impl Detector {
     /// The state now.
     #[must_use]
     pub const fn state(&self) -> State {
@@ -148,8 +150,9 @@ impl Detector {
         }
     }
 
-    /// R2: somebody who answers after this moment proves that this server could have heard its suspect. Of a host that is
-    /// when its first miss was read: the probe that was missed left before, and so the own link works after it died, if it died.
+    /// R2: somebody who answers after this moment proves that this server could have heard its suspect. Of a host that
+    /// is when its first miss was read: the probe that was missed left before, and so the own link works after it died,
+    /// if it died.
     #[must_use]
     pub fn deaf_from(&self, kind: VoteKind, reading: &WatchReading, tuning: &Tuning) -> Time {
         let since = self.silent_since(kind, reading);
@@ -167,7 +170,8 @@ impl Detector {
         clean.map_or(reading.consecutive, |clean| clean.misses.map_or(0, since).min(reading.consecutive))
     }
 
-    /// Whether it pays to probe faster: something was missed, and it is not known yet what that means. Bounded, as the network may be what suffers.
+    /// Whether it pays to probe faster: something was missed, and it is not known yet what that means. Bounded, as the
+    /// network may be what suffers.
     #[must_use]
     pub fn wants_burst(&self, reading: &WatchReading, factor: u32) -> bool {
         let enough = self.needed(factor).max(law::REMOVAL_MISSES) + BURST_MORE;
@@ -222,8 +226,8 @@ impl Detector {
         Some(Change::Void(fault))
     }
 
-    /// A host that was heard and is not missed. The pulse is compared with the last proof and not with `now`: silence ages a
-    /// pulse too, and a probe a second must not make an agent look gone between two replies.
+    /// A host that was heard and is not missed. The pulse is compared with the last proof and not with `now`: silence
+    /// ages a pulse too, and a probe a second must not make an agent look gone between two replies.
     fn judge(state: State, reading: &WatchReading, tuning: &Tuning) -> State {
         let Some(proof) = reading.last_proof() else { return state };
         if proof.since(reading.pulseless_since()) > tuning.pulse_gone {

@@ -13,12 +13,12 @@
 //! The store executes this on a database; the simulator on a map. Both obey the same rules:
 //!
 //! 1. The database's clock is read first, then the rows, without locks (READ COMMITTED).
-//! 2. Inside one transaction every [`RowWrite`] is one statement whose WHERE clause has everything in its
-//!    [`Guard`]; the insert comes first, then updates and deletes in id order. Each must match exactly one row; otherwise everything is
-//!    rolled back and the operation starts again from an empty snapshot, after a jittered pause.
+//! 2. Inside one transaction every [`RowWrite`] is one statement whose WHERE clause has everything in its [`Guard`];
+//!    the insert comes first, then updates and deletes in id order. Each must match exactly one row; otherwise
+//!    everything is rolled back and the operation starts again from an empty snapshot, after a jittered pause.
 //! 3. Every statement also requires that the database's clock is not past [`Plan::deadline`] (R7).
-//! 4. With [`Plan::recheck`] set, the caller's check runs before the last statement and before COMMIT; if it says no, roll back,
-//!    and the operation ends as [`Outcome::Overtaken`].
+//! 4. With [`Plan::recheck`] set, the caller's check runs before the last statement and before COMMIT; if it says no,
+//!    roll back, and the operation ends as [`Outcome::Overtaken`].
 //! 5. Every update sets `version = version + 1`, whatever else it sets.
 
 use alloc::boxed::Box;
@@ -45,7 +45,8 @@ pub enum Lookup {
     Address(Address),
     /// The server with the smallest `pick` not below this one, wrapping around: a random server.
     Pick(i64),
-    /// Up to `count` servers along the ring, starting with the buddy of `from` on `side`, ending before `from` comes round again.
+    /// Up to `count` servers along the ring, starting with the buddy of `from` on `side`, ending before `from` comes
+    /// round again.
     Walk {
         /// Where the walk starts; not part of the answer.
         from: ServerId,
@@ -255,7 +256,8 @@ pub enum AloneSet {
 pub struct PoolWrite {
     /// The version it was read with.
     pub version: i64,
-    /// `Some(Some(why))` freezes, `Some(None)` thaws, `None` leaves it (the write serialises: the first server of an empty pool).
+    /// `Some(Some(why))` freezes, `Some(None)` thaws, `None` leaves it (the write serialises: the first server of an
+    /// empty pool).
     pub frozen: Option<Option<String>>,
 }
 

@@ -184,30 +184,12 @@ impl EventBody {
     /// What is known of a removal, and of which kind it was; `None`: this is another event.
     #[must_use]
     pub const fn removal(&self) -> Option<(VoteKind, &Removed)> {
-        match self {
-            Self::Down(removed) => Some((VoteKind::Host, removed)),
-            Self::AgentLost(removed) => Some((VoteKind::Agent, removed)),
-            Self::Joined(_)
-            | Self::Buddies { .. }
-            | Self::Alive { .. }
-            | Self::Suspect(_)
-            | Self::Vote { .. }
-            | Self::VoteWithdrawn { .. }
-            | Self::AgentSilent { .. }
-            | Self::AgentBack {}
-            | Self::Left(_)
-            | Self::Rejoined(_)
-            | Self::Removed { .. }
-            | Self::Frozen(_)
-            | Self::Thawed { .. }
-            | Self::Repaired(_)
-            | Self::Void { .. }
-            | Self::Held { .. }
-            | Self::BrokenLink { .. }
-            | Self::Moving { .. }
-            | Self::DatabaseAway { .. }
-            | Self::DatabaseBack { .. }
-            | Self::Service(_) => None,
+        if let Self::Down(removed) = self {
+            Some((VoteKind::Host, removed))
+        } else if let Self::AgentLost(removed) = self {
+            Some((VoteKind::Agent, removed))
+        } else {
+            None
         }
     }
 }

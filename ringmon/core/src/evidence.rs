@@ -47,7 +47,8 @@ pub struct WatchSpec {
     pub address: Address,
     /// Why.
     pub purpose: Purpose,
-    /// Time between probes. When it is changed to a shorter one, the next probe leaves at once, unless one has just left.
+    /// Time between probes. When it is changed to a shorter one, the next probe leaves at once, unless one has just
+    /// left.
     pub interval: Duration,
     /// A probe is a miss this long after it left, at least; later, where round trips take longer (RFC 6298).
     pub deadline: Duration,
@@ -77,7 +78,8 @@ pub struct WatchReading {
     pub last_reply: Option<Time>,
     /// When the last plain echo with our own tag arrived: the host lives, its agent does not.
     pub last_plain: Option<Time>,
-    /// The latest moment at which the other agent's pulse is known to have beaten, on our clock (arrival less pulse age).
+    /// The latest moment at which the other agent's pulse is known to have beaten, on our clock (arrival less pulse
+    /// age).
     pub last_pulse: Option<Time>,
     /// Round trip of the last reply without the time the buddy kept it.
     pub last_rtt: Option<Duration>,

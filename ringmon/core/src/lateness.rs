@@ -1,8 +1,9 @@
 //! How well this server itself is: one that is often late asks for more evidence before it says a word against others.
 //!
-//! After Lifeguard's local health multiplier (Dadgar, Phillips, Currey: "Lifeguard: Local Health Awareness for More Accurate Failure Detection",
-//! DSN-W 2018, section III-A): a score from 0 to 8 that grows with each sign of trouble here and shrinks with each second without. Where
-//! Lifeguard stretches its timeouts by it, ringmon asks for so many times the misses and the silence.
+//! After Lifeguard's local health multiplier (Dadgar, Phillips, Currey: "Lifeguard: Local Health Awareness for More
+//! Accurate Failure Detection", DSN-W 2018, section III-A): a score from 0 to 8 that grows with each sign of trouble
+//! here and shrinks with each second without. Where Lifeguard stretches its timeouts by it, ringmon asks for so many
+//! times the misses and the silence.
 
 use core::time::Duration;
 

@@ -1,8 +1,8 @@
 //! How much a watch loses by itself, and how many misses in a row are therefore needed before they mean anything.
 //!
-//! The model: each probe gets lost, or its reply does, independently with probability p. Then n misses in a row happen by
-//! themselves with probability p^n from any one probe on, and n = ceil(ln alpha / ln p) keeps that below alpha. `docs/detector.md` says
-//! where the model is wrong and what stands behind it there.
+//! The model: each probe gets lost, or its reply does, independently with probability p. Then n misses in a row happen
+//! by themselves with probability p^n from any one probe on, and n = ceil(ln alpha / ln p) keeps that below alpha.
+//! `docs/detector.md` says where the model is wrong and what stands behind it there.
 
 use alloc::collections::VecDeque;
 
@@ -44,25 +44,27 @@ pub struct Loss {
     needed: u32,
 }
 
-impl Loss {
+impl Default for Loss {
     /// Of a watch that has just begun: it is as if 64 probes had left, and one of them had been lost.
-    #[must_use]
-    pub fn new() -> Self {
+    fn default() -> Self {
         let now = Mark { sent: SHORT, lost: 1 };
         let marks = VecDeque::from([Mark::default()]);
         let mut loss = Self { marks, now, misses: 0, run: 0, needed: 0 };
         loss.needed = needed(loss.share());
         loss
     }
+}
 
-    /// Consecutive misses that make a suspicion. Frozen while a run of misses lasts: a run is not evidence against itself.
+impl Loss {
+    /// Consecutive misses that make a suspicion. Frozen while a run of misses lasts: a run is not evidence against
+    /// itself.
     #[must_use]
     pub const fn needed(&self) -> u32 {
         self.needed
     }
 
-    /// A reading. What a run lost counts when it is over. One that was long enough for a suspicion was an outage, which says next to nothing
-    /// of chance: it counts as one miss.
+    /// A reading. What a run lost counts when it is over. One that was long enough for a suspicion was an outage, which
+    /// says next to nothing of chance: it counts as one miss.
     pub fn observe(&mut self, reading: &WatchReading) {
         if reading.consecutive > 0 {
             self.run = self.run.max(reading.consecutive);

@@ -1,9 +1,10 @@
 //! The operations on the server table: pure functions from what was read to what is written.
 //!
 //! See [`edit`](super::edit) for how they are executed. Each operation is idempotent: asked again after a COMMIT whose
-//! answer was lost, it finds its own work done and says the same as it would have said then (only votes and alone marks look the same
-//! whenever they were written: asked again, `Accuse` and `RemoveAll` end as what else keeps the suspect in the table). No content of the table,
-//! however damaged, makes one panic: what cannot be right ends as [`Outcome::Stale`](super::Outcome::Stale).
+//! answer was lost, it finds its own work done and says the same as it would have said then (only votes and alone marks
+//! look the same whenever they were written: asked again, `Accuse` and `RemoveAll` end as what else keeps the suspect
+//! in the table). No content of the table, however damaged, makes one panic: what cannot be right ends as
+//! [`Outcome::Stale`](super::Outcome::Stale).
 //!
 //! `Stale` also comes of a harmless race: rows are read one statement at a time, and a splice may commit between two of
 //! them. Whoever wants it all the same reads again and asks again.
@@ -36,8 +37,8 @@ use crate::law;
 #[derive(Clone, Debug, PartialEq)]
 pub enum TableOp {
     /// Read own row and both buddies' rows, and what became of those who are gone: the newest event
-    /// ([`Lookup::LastEvent`](super::Lookup::LastEvent)) about `me` if the own row is not there, and, for each of `known` that the
-    /// own row does not link to, its row and, where that is not there, the newest event about it.
+    /// ([`Lookup::LastEvent`](super::Lookup::LastEvent)) about `me` if the own row is not there, and, for each of
+    /// `known` that the own row does not link to, its row and, where that is not there, the newest event about it.
     View {
         /// Own row.
         me: ServerId,

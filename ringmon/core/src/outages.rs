@@ -1,7 +1,8 @@
 //! How long silences last that heal, and how much silence a removal therefore asks for (R6).
 //!
-//! Independent loss is beaten by counting ([`loss`](super::loss)); an outage that both witnesses share only by waiting for longer
-//! than outages last. If their lengths are exponential with mean m, one in e^15 (3 million) is longer than 15 m.
+//! Independent loss is beaten by counting ([`loss`](super::loss)); an outage that both witnesses share only by waiting
+//! for longer than outages last. If their lengths are exponential with mean m, one in e^15 (3 million) is longer than
+//! 15 m.
 
 use alloc::collections::BTreeMap;
 use core::time::Duration;

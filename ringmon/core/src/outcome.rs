@@ -31,7 +31,8 @@ pub struct Removal {
 pub enum Outcome {
     /// Only read.
     Read,
-    /// The own row is there, with this incarnation. [`ServerId::NEW`]: see the snapshot by name; executors fill in the id of an inserted row.
+    /// The own row is there, with this incarnation. [`ServerId::NEW`]: see the snapshot by name; executors fill in the
+    /// id of an inserted row.
     Joined {
         /// Own id.
         id: ServerId,

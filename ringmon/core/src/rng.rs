@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014): one word of state, every
-/// seed is good. For jitter and places on the ring, never for secrets.
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014): one word of state,
+/// every seed is good. For jitter and places on the ring, never for secrets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rng(u64);
 

@@ -6,9 +6,9 @@
 //!   time -------------------------------------------- poll_timeout +
 //! ```
 //!
-//! A server is routed while it has a row, is not draining, and its service does not fail. A vote takes it out for at most the vote's lifetime,
-//! two for as long as both stand. If too many go at once without having left or having been found dead by two witnesses, none goes: losing
-//! sight of a pool must not become losing it.
+//! A server is routed while it has a row, is not draining, and its service does not fail. A vote takes it out for at
+//! most the vote's lifetime, two for as long as both stand. If too many go at once without having left or having been
+//! found dead by two witnesses, none goes: losing sight of a pool must not become losing it.
 //!
 //! What is known never goes back: ids are never used twice and versions only grow, so that a replica which lags behind
 //! another brings no dead server back, and takes none away that it does not know yet.
@@ -99,7 +99,8 @@ pub struct Routes {
     pub servers: Vec<Route>,
     /// The list is frozen, and why.
     pub panic: Option<Panic>,
-    /// Names of those whom two witnesses found dead in the last minute, and who are not back: whoever waits for one waits in vain.
+    /// Names of those whom two witnesses found dead in the last minute, and who are not back: whoever waits for one
+    /// waits in vain.
     #[serde(default)]
     pub dead: Vec<String>,
 }
@@ -175,7 +176,8 @@ impl Routing {
         }
     }
 
-    /// A list from before, written so long ago: what it routed stays routed until the table is read. If that was of late, it counts as seen.
+    /// A list from before, written so long ago: what it routed stays routed until the table is read. If that was of
+    /// late, it counts as seen.
     pub fn recall(&mut self, now: Time, routes: &Routes, age: Duration) {
         if self.clock.is_none() {
             self.sightings.recall(now, routes);
@@ -227,14 +229,16 @@ impl Routing {
         self.votes.note(&self.rows, self.db_now(now));
     }
 
-    /// Some rows were read: those that are there, and, for each that was asked for and is not, the newest event about it.
+    /// Some rows were read: those that are there, and, for each that was asked for and is not, the newest event about
+    /// it.
     pub fn see_some(&mut self, now: Time, seen: &TableSnapshot) {
         if self.clock.is_none() {
             // Whoever knows a part only would take the others for gone.
             return;
         }
         self.clock = Some((seen.db_now, seen.read_at));
-        // If the table does not say how a server ended, a replica may not have it yet: the next look at everything decides.
+        // If the table does not say how a server ended, a replica may not have it yet: the next look at everything
+        // decides.
         for id in seen.events.keys().filter(|id| !seen.rows.contains_key(id)) {
             if let Some(end) = end(seen, *id) {
                 self.lose(now, *id, Some(end));
@@ -246,8 +250,8 @@ impl Routing {
         self.votes.note(&self.rows, self.db_now(now));
     }
 
-    /// Whether this look at everything is older than what is known. Whoever joins changes its neighbours' rows, and the first server its
-    /// pool's: so a replica that does not have it yet shows that.
+    /// Whether this look at everything is older than what is known. Whoever joins changes its neighbours' rows, and the
+    /// first server its pool's: so a replica that does not have it yet shows that.
     fn lags(&mut self, now: Time, rows: &[ServerRow], seen: &TableSnapshot) -> bool {
         let version = seen.pool.as_ref().map_or(self.pool_version, |pool| pool.version);
         let is_older = |row: &ServerRow| self.buried.contains_key(&row.id) || self.version(row.id) > Some(row.version);

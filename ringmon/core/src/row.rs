@@ -60,8 +60,8 @@ pub struct Vote {
 }
 
 impl Vote {
-    /// Whether it counts: cast by this life of its voter (R5, R8), renewed within `lifetime`, and not stamped later than now
-    /// (R7), but for what the reader's clock may be `behind`. `None`: the voter is not in the table.
+    /// Whether it counts: cast by this life of its voter (R5, R8), renewed within `lifetime`, and not stamped later
+    /// than now (R7), but for what the reader's clock may be `behind`. `None`: the voter is not in the table.
     #[must_use]
     pub fn stands(&self, voter: Option<&ServerRow>, now: DbTime, lifetime: Duration, behind: Duration) -> bool {
         let lives = voter.is_some_and(|row| row.id == self.voter && row.incarnation == self.voter_incarnation);
@@ -226,7 +226,8 @@ pub struct PoolRow {
     pub rules: Rules,
     /// Why nobody is removed just now; `None`: not frozen.
     pub frozen: Option<String>,
-    /// The key in use, first; then the one it replaced, while both are accepted. Never serialised: no recording has them.
+    /// The key in use, first; then the one it replaced, while both are accepted. Never serialised: no recording has
+    /// them.
     #[serde(skip)]
     pub keys: Vec<PoolKey>,
     /// Grows with every change of the row.

@@ -123,7 +123,8 @@ impl VirtualTable {
         self.now = self.now + by;
     }
 
-    /// From now on ids are `offset` and every `step`-th after it, as those of one of several nodes that all number rows.
+    /// From now on ids are `offset` and every `step`-th after it, as those of one of several nodes that all number
+    /// rows.
     pub fn number_ids(&mut self, step: i64, offset: i64) {
         (self.id_step, self.id_offset) = (step, offset);
     }

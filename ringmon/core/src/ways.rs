@@ -1,8 +1,8 @@
 //! Loss of each direction.
 //!
-//! The other server counts the probes of ours that it answers, and says so in each reply. What left and was not answered was lost on the way
-//! out; what was answered and did not arrive, on the way back. The counts are compared as they were when the last reply came:
-//! a probe that is on its way at that moment looks lost until the next one.
+//! The other server counts the probes of ours that it answers, and says so in each reply. What left and was not
+//! answered was lost on the way out; what was answered and did not arrive, on the way back. The counts are compared as
+//! they were when the last reply came: a probe that is on its way at that moment looks lost until the next one.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,8 @@ use super::evidence::WatchReading;
 /// What of a watch's probes was lost, by direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ways {
-    /// Where the counts stood when counting began: at the first reply, and again when the other one began to count anew.
+    /// Where the counts stood when counting began: at the first reply, and again when the other one began to count
+    /// anew.
     from: Option<Counts>,
     /// What was lost before that.
     before: Lost,
@@ -67,7 +68,8 @@ mod tests {
     use crate::Time;
     use crate::rng::Rng;
 
-    /// Sends probes that get lost on either way with these chances (thousandths): what was lost, and what was made out of it.
+    /// Sends probes that get lost on either way with these chances (thousandths): what was lost, and what was made out
+    /// of it.
     fn lose(seed: u64, probes: u64, out: u64, back: u64, forgets: bool) -> (Lost, Lost) {
         println!("seed {seed}");
         let mut rng = Rng::new(seed);

@@ -1,8 +1,9 @@
 //! The rules R1 to R12, and the switch that takes one of them out: in a simulation, and nowhere else.
 //!
-//! A rule is worth its cost only if something goes wrong without it. [`Without`] travels in [`Tuning`](super::Tuning), is read
-//! where each rule is enforced, and is empty in every agent: only the core can make one that is not, only its simulator does, and it
-//! is left out of everything that is serialised, so that neither a configuration nor a recording can bring one in.
+//! A rule is worth its cost only if something goes wrong without it. [`Without`] travels in [`Tuning`](super::Tuning),
+//! is read where each rule is enforced, and is empty in every agent: only the core can make one that is not, only its
+//! simulator does, and it is left out of everything that is serialised, so that neither a configuration nor a recording
+//! can bring one in.
 
 use alloc::format;
 use alloc::string::{String, ToString};

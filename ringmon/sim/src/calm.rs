@@ -1,10 +1,10 @@
 //! Watches and loops that need no event, because nothing can go wrong in them.
 //!
-//! Between two servers that are each other's buddies, are up, and have heard each other, every probe of a watch is answered until
-//! something is changed: a server, a link, the network, or a frame that gets lost. What such a **calm** watch counts follows from
-//! when it began, and is computed when somebody looks; the next lost frame is drawn when it begins. A server all of whose
-//! watches are calm **sleeps**: its loop turns without being simulated. Every change ends the calm of all it
-//! concerns first, with the probes that are on their way at that moment.
+//! Between two servers that are each other's buddies, are up, and have heard each other, every probe of a watch is
+//! answered until something is changed: a server, a link, the network, or a frame that gets lost. What such a **calm**
+//! watch counts follows from when it began, and is computed when somebody looks; the next lost frame is drawn when it
+//! begins. A server all of whose watches are calm **sleeps**: its loop turns without being simulated. Every change ends
+//! the calm of all it concerns first, with the probes that are on their way at that moment.
 
 use std::time::Duration;
 
@@ -81,7 +81,8 @@ impl World {
         true
     }
 
-    /// The index of the first probe that gets lost, either way; `None` if it is the one that is due now. Drawn a while ahead at a time.
+    /// The index of the first probe that gets lost, either way; `None` if it is the one that is due now. Drawn a while
+    /// ahead at a time.
     fn first_loss(&mut self, a: usize, b: usize) -> Option<Option<(u64, bool)>> {
         let (there, back) = (self.network.loss(a, b), self.network.loss(b, a));
         if there == 0 && back == 0 {

@@ -52,7 +52,8 @@ impl World {
         }
     }
 
-    /// A small ring whole each time; of a large one the rows that were written and their buddies, and the whole of it now and then.
+    /// A small ring whole each time; of a large one the rows that were written and their buddies, and the whole of it
+    /// now and then.
     fn check_links(&mut self, touched: &[(ServerId, Option<ServerRow>)]) {
         let ids: Vec<ServerId> = touched.iter().map(|(id, _)| *id).collect();
         self.check_lives(&ids);

@@ -62,7 +62,8 @@ impl Network {
         }
     }
 
-    /// From now on no frame passes between this group and all others; or, of a group that was cut off before, frames do again.
+    /// From now on no frame passes between this group and all others; or, of a group that was cut off before, frames do
+    /// again.
     pub fn partition(&mut self, group: &[usize], cut: bool, now: Time) {
         let group: BTreeSet<usize> = group.iter().copied().collect();
         match self.partitions.iter_mut().find(|p| p.group == group) {

@@ -1,6 +1,8 @@
-//! What outages and independent loss do to a server that lives: the numbers behind "what it promises" in `docs/detector.md`.
+//! What outages and independent loss do to a server that lives: the numbers behind "what it promises" in
+//! `docs/detector.md`.
 //!
-//! Outages are lived through in whole pools; loss is fed to one [`Detector`] probe by probe, because what is looked for is too rare for a pool.
+//! Outages are lived through in whole pools; loss is fed to one [`Detector`] probe by probe, because what is looked for
+//! is too rare for a pool.
 
 use std::time::Duration;
 
@@ -94,8 +96,9 @@ fn outage(world: &mut World, victim: usize, buddy: usize, length: Duration, reac
     (world.log.iter().any(told), downs(world) > before)
 }
 
-/// The chance that one watch with a clean history suspects in an outage of this length: the silence must last from the first lost
-/// probe past its deadline and that of the last one of the burst, and a reply to any probe of the burst that leaves meanwhile ends it.
+/// The chance that one watch with a clean history suspects in an outage of this length: the silence must last from the
+/// first lost probe past its deadline and that of the last one of the burst, and a reply to any probe of the burst that
+/// leaves meanwhile ends it.
 #[must_use]
 pub fn suspects(tuning: &Tuning, length: Duration) -> f64 {
     let burst = tuning.burst.min(tuning.interval).as_secs_f64();
@@ -128,8 +131,9 @@ impl Chance {
         self.expected / self.hours
     }
 
-    /// A removal needs a run long enough to suspect on one watch and one of R6's misses on the other at the same time: how many of a server in a
-    /// year, at most, if the two are independent. They overlap if they begin within one removal's silence of each other.
+    /// A removal needs a run long enough to suspect on one watch and one of R6's misses on the other at the same time:
+    /// how many of a server in a year, at most, if the two are independent. They overlap if they begin within one
+    /// removal's silence of each other.
     #[must_use]
     pub fn removals_a_year(&self) -> f64 {
         let window = 2.0 * law::REMOVAL_SILENCE.as_secs_f64() / 3600.0;
@@ -153,12 +157,13 @@ impl Chance {
     }
 }
 
-/// A watch that loses this share of its round trips, each independently, for so many probes; what comes before its windows are full does not count.
+/// A watch that loses this share of its round trips, each independently, for so many probes; what comes before its
+/// windows are full does not count.
 #[must_use]
 pub fn by_chance(profile: Profile, seed: u64, share: f64, probes: u64) -> Chance {
     const COLD: u64 = 1024;
     let tuning = profile.tuning();
-    let (mut detector, mut rng) = (Detector::new(), Rng::new(seed));
+    let (mut detector, mut rng) = (Detector::default(), Rng::new(seed));
     let mut now = Time::from_ns(1_000_000_000);
     let mut reading = WatchReading { began: now, patience: tuning.deadline, ..WatchReading::default() };
     let lost_below = (share * u64::MAX as f64) as u64;
@@ -200,7 +205,8 @@ pub fn by_chance(profile: Profile, seed: u64, share: f64, probes: u64) -> Chance
     chance
 }
 
-/// Between which shares the true one lies with 95 % (Wilson, "Probable inference", JASA 1927), where it was so `of` many times.
+/// Between which shares the true one lies with 95 % (Wilson, "Probable inference", JASA 1927), where it was so `of`
+/// many times.
 #[must_use]
 pub fn wilson(times: u32, of: u32) -> (f64, f64) {
     if of == 0 {

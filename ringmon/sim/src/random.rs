@@ -3,7 +3,7 @@
 //! ```text
 //!  come together --> faults, each with its end --> everything heals --> some die for good --> the end
 //!                                                        |                                     |
-//!                        everybody is on one ring, nobody is accused          so is everybody who lives, and nobody else
+//!              everybody is on one ring, nobody is accused    so is everybody who lives, and nobody else
 //! ```
 //!
 //! Meanwhile [`World::violations`] has what must never happen: see `check`.

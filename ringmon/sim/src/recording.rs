@@ -44,7 +44,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// The wall clock at a moment of the monotonic one, in microseconds since 1970, as far as the two ran alike since the file began.
+    /// The wall clock at a moment of the monotonic one, in microseconds since 1970, as far as the two ran alike since
+    /// the file began.
     #[must_use]
     pub fn wall_us_at(&self, at: Time) -> i64 {
         let ns = i128::from(at.as_ns()) - i128::from(self.mono.as_ns());

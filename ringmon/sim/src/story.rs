@@ -1,7 +1,8 @@
-//! What each rule is for: a schedule that is harmless with it and does harm without it (DESIGN section 6 tells them in words).
+//! What each rule is for: a schedule that is harmless with it and does harm without it (DESIGN section 6 tells them in
+//! words).
 //!
-//! A story takes place in many worlds, one a seed: the moment of a fault, or the database's pace, is another in each. It is
-//! **proved** by a world in which the rule alone makes the difference.
+//! A story takes place in many worlds, one a seed: the moment of a fault, or the database's pace, is another in each.
+//! It is **proved** by a world in which the rule alone makes the difference.
 
 mod schedules;
 

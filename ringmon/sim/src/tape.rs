@@ -5,7 +5,8 @@ use crate::recording::{Encoder, Header, Said};
 use ringmon_core::Time;
 use ringmon_core::engine::{Engine, Input, Output};
 
-/// What one simulated agent was told and said, as a real one's flight recorder would have it: one file for each of its lives.
+/// What one simulated agent was told and said, as a real one's flight recorder would have it: one file for each of its
+/// lives.
 #[derive(Debug)]
 pub struct Tape {
     server: String,
@@ -57,7 +58,8 @@ impl Tape {
 }
 
 impl World {
-    /// From now on, everything this server's agent is told is recorded. Not in a lazy world, where agents are told less than they would be.
+    /// From now on, everything this server's agent is told is recorded. Not in a lazy world, where agents are told less
+    /// than they would be.
     pub fn record(&mut self, host: usize) {
         debug_assert!(!self.settings.lazy);
         self.tapes.insert(host, Tape::new(self.hosts[host].name.clone()));

@@ -50,7 +50,8 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     let recorder = recorder(&config)?;
     let notices = Notices::bind(SocketAddr::new(config.address, config.notice_port), keys.list().to_vec())?;
     let datapath = open_datapath(&config, keys.list(), seed)?;
-    tracing::info!(mode = ?datapath.mode(), interface = %config.interface, address = %config.address, "the datapath is open");
+    let mode = datapath.mode();
+    tracing::info!(?mode, interface = %config.interface, address = %config.address, "the datapath is open");
     let (board, shown) = watch::channel(Arc::new(Board::default()));
     if let Some(addr) = config.http {
         serve_http(addr, shown.clone(), &worker).await?;
@@ -90,8 +91,8 @@ fn recorder(config: &AgentConfig) -> Result<Option<Recorder>, record::Error> {
     Recorder::open(&record::Options { dir, limit: config.record_limit, server, pool }).map(Some)
 }
 
-/// The pool's keys from the table or, while the database is away, from the last run. A definite no (no such pool, another
-/// schema, a wrong password) is an error at once: waiting would not help.
+/// The pool's keys from the table or, while the database is away, from the last run. A definite no (no such pool,
+/// another schema, a wrong password) is an error at once: waiting would not help.
 async fn keys(table: &Table, worker: &Handle, kept: Option<&Kept>) -> anyhow::Result<PoolKeys> {
     let began = Instant::now();
     let asked = loop {

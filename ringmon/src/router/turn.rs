@@ -20,7 +20,8 @@ use super::source::{Answer, Ask, Look};
 use ringmon_core::route::{Policy, Routing};
 use ringmon_core::{PoolKeys, ServerId, Time};
 
-/// After a notice the row is read at once, and again after these if it looks as before: a replica may have heard of it later than we did.
+/// After a notice the row is read at once, and again after these if it looks as before: a replica may have heard of it
+/// later than we did.
 const AGAIN: [Duration; 4] =
     [Duration::from_millis(10), Duration::from_millis(40), Duration::from_millis(150), Duration::from_millis(500)];
 

@@ -20,7 +20,7 @@ const WELL: u32 = 1;
 
 /// A watch that needs so many misses, and its last reading is long ago.
 fn new() -> (Detector, u32) {
-    let detector = Detector::new();
+    let detector = Detector::default();
     let needed = detector.needed(WELL);
     (detector, needed)
 }
@@ -146,7 +146,7 @@ fn a_suspect_that_was_never_heard_and_answers_with_a_plain_echo_is_waited_for() 
 fn silence_alone_does_not_make_an_agent_look_gone() {
     // One probe a second: between two replies the pulse grows older than the limit.
     let tuning = Profile::Gentle.tuning();
-    let mut detector = Detector::new();
+    let mut detector = Detector::default();
     let reading = WatchReading { last_reply: Some(NOW), last_pulse: Some(NOW - ms(90)), ..WatchReading::default() };
     detector.observe(NOW, &reading, &tuning, WELL);
     assert_eq!(detector.observe(NOW + ms(1100), &reading, &tuning, WELL), None);

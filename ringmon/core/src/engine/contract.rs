@@ -36,7 +36,8 @@ pub enum Input {
         kept: Option<BuddyList>,
     },
     /// The state of a watch, now. Fed on every change a datapath reports, and at least every 50 ms. In one turn of the
-    /// loop, faults and the link come first, then the readings of every watch, then [`Engine::handle_timeout`](super::Engine::handle_timeout).
+    /// loop, faults and the link come first, then the readings of every watch, then
+    /// [`Engine::handle_timeout`](super::Engine::handle_timeout).
     Watch(WatchId, WatchReading),
     /// A well-tagged probe for a buddy came from an address that is not in this view (R10).
     Stranger(Address),
@@ -64,7 +65,8 @@ pub enum Input {
         /// `--on-stop leave`.
         leave: bool,
     },
-    /// A clean shutdown is near: no new clients from now on. A member has its row say so, and goes on as it was; [`Self::Stop`] comes later.
+    /// A clean shutdown is near: no new clients from now on. A member has its row say so, and goes on as it was;
+    /// [`Self::Stop`] comes later.
     Drain,
 }
 
@@ -95,9 +97,9 @@ pub struct TableFailure {
 
 /// What an engine asks for.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "outputs are handed over one at a time, a few in a second")]
 pub enum Output {
-    /// Begin this watch; of one that runs (same slot and generation): change its interval and its purpose, and keep its evidence.
+    /// Begin this watch; of one that runs (same slot and generation): change its interval and its purpose, and keep its
+    /// evidence.
     Watch(WatchSpec),
     /// End this watch.
     Unwatch(WatchId),

@@ -64,7 +64,8 @@ pub struct Engine {
     asks: Asks,
     phase: Phase,
     rejoin: Rejoin,
-    /// The last time that this server itself was removed while it lived: for how long it was not heard, and when that was found.
+    /// The last time that this server itself was removed while it lived: for how long it was not heard, and when that
+    /// was found.
     outage: Option<(Duration, Time)>,
     /// The call that is asked for only so that standing still shows.
     beat: Option<Time>,
@@ -82,8 +83,8 @@ enum Phase {
 }
 
 impl Engine {
-    /// A call that comes this much later than asked for was the machine's or the loop's fault. A server that stands still for
-    /// longer than a removal takes must notice, or it would not know that it may have been removed meanwhile.
+    /// A call that comes this much later than asked for was the machine's or the loop's fault. A server that stands
+    /// still for longer than a removal takes must notice, or it would not know that it may have been removed meanwhile.
     const LATE: Duration = Duration::from_millis(50);
     /// While a server is watched, a call is asked for at least this often, so that standing still shows.
     const BEAT: Duration = Duration::from_millis(50);
@@ -124,13 +125,15 @@ impl Engine {
         }
     }
 
-    /// When there will be something to do if no reading changes: [`Self::poll_timeout`] without the beat. For a simulator.
+    /// When there will be something to do if no reading changes: [`Self::poll_timeout`] without the beat. For a
+    /// simulator.
     #[must_use]
     pub fn poll_errand(&self) -> Option<Time> {
         self.asks.wake()
     }
 
-    /// The caller answers for it that this loop was called as it asked until `now`, and that nothing came of it. For a simulator.
+    /// The caller answers for it that this loop was called as it asked until `now`, and that nothing came of it. For a
+    /// simulator.
     pub fn rest_until(&mut self, now: Time) {
         self.clock(now);
         self.beat = self.beat.map(|beat| beat.max(now));
@@ -185,7 +188,8 @@ impl Engine {
         }
     }
 
-    /// Own evidence of a span counts for nothing. A server that stood still for long may also have been removed meanwhile.
+    /// Own evidence of a span counts for nothing. A server that stood still for long may also have been removed
+    /// meanwhile.
     fn fault(&mut self, fault: LocalFault, from: Time, until: Time) {
         self.facts.fault(&mut self.asks, fault, from, until);
         if until.since(from) >= Self::LATE

@@ -82,7 +82,8 @@ impl Starting {
         if proof.is_some() {
             let (name, address) = (&rival.row.card.name, rival.row.card.address);
             return Some(NextPhase::Stopped(Stopped::Refused(format!(
-                "name {name} is taken by a server at {address} that still answers; give this one another name, or stop that one"
+                "name {name} is taken by a server at {address} that still answers; \
+                 give this one another name, or stop that one"
             ))));
         }
         if asks.due(rival.since + Self::RIVAL) {

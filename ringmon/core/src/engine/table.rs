@@ -31,7 +31,8 @@ pub(super) enum Concern {
 }
 
 impl Concern {
-    /// Whether it takes as long as a vote takes. The way in does not: it opens the connection, and waits for others who join.
+    /// Whether it takes as long as a vote takes. The way in does not: it opens the connection, and waits for others who
+    /// join.
     const fn is_like_a_vote(self) -> bool {
         match self {
             Self::Find | Self::Place | Self::Join | Self::Leave => false,
@@ -86,12 +87,13 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// A refusal to write stands until something is written, or until nobody was refused for so long: what is read says nothing of it.
+    /// A refusal to write stands until something is written, or until nobody was refused for so long: what is read says
+    /// nothing of it.
     const REFUSED: Duration = Duration::from_secs(15);
     /// Durations kept for the percentile.
     const KEPT: usize = 100;
-    /// And for how long. At rest a row is read every 30 s: a hundred of them would remember a hiccup for most of an hour, and
-    /// every removal would wait for it. A vote's own duration counts before the removal that rests on it.
+    /// And for how long. At rest a row is read every 30 s: a hundred of them would remember a hiccup for most of an
+    /// hour, and every removal would wait for it. A vote's own duration counts before the removal that rests on it.
     const FRESH: Duration = Duration::from_secs(60);
 
     pub fn new() -> Self {
@@ -194,8 +196,8 @@ impl Tables {
         sorted.get(at).copied().unwrap_or_default()
     }
 
-    /// R3: how old the oldest vote of a removal must be: both sides of a cut vote at the same moment, and each must have had
-    /// the time to see the other's vote.
+    /// R3: how old the oldest vote of a removal must be: both sides of a cut vote at the same moment, and each must
+    /// have had the time to see the other's vote.
     pub fn hold(&self) -> Duration {
         let ms = Duration::from_millis;
         (ms(40) + 2 * self.p99()).clamp(ms(60), ms(2000))

@@ -123,7 +123,8 @@ impl Watches {
         self.iter().any(|w| w.detector.state() == State::Alive && w.reading.last_reply >= Some(deaf_from))
     }
 
-    /// Probe faster those who are missed, and for a moment those whose answer proves this server's own ears; and no longer those who need it no more.
+    /// Probe faster those who are missed, and for a moment those whose answer proves this server's own ears; and no
+    /// longer those who need it no more.
     pub fn set_pace(&mut self, factor: u32, tuning: &Tuning, out: &mut impl FnMut(Output)) {
         let looked = |w: &&Watch| matches!(w.purpose, Purpose::Buddy | Purpose::Ahead);
         let missed_at = self.iter().filter(looked).filter_map(|w| w.detector.missed_at()).max();
@@ -136,8 +137,8 @@ impl Watches {
         }
     }
 
-    /// Make it so that exactly these are watched. A watch goes on if it is of the same life of the same server at the same address,
-    /// with a new purpose if need be; all others begin with no evidence.
+    /// Make it so that exactly these are watched. A watch goes on if it is of the same life of the same server at the
+    /// same address, with a new purpose if need be; all others begin with no evidence.
     pub fn set(&mut self, wanted: &[(Buddy, Purpose)], now: Time, tuning: &Tuning, out: &mut impl FnMut(Output)) {
         let gone: Vec<u16> =
             self.slots.iter().filter(|(_, w)| !wanted.iter().any(|(t, _)| w.is_of(t))).map(|(slot, _)| *slot).collect();
@@ -168,7 +169,7 @@ impl Watches {
             target: target.clone(),
             purpose,
             reading: WatchReading { began: now, ..WatchReading::default() },
-            detector: Detector::new(),
+            detector: Detector::default(),
             told_alive: None,
             told_suspect: false,
             burst: false,

@@ -239,47 +239,26 @@ impl EventBody {
         serde_json::from_value(Value::Object(whole))
     }
 
-    /// The same in a few kilobytes: lists are dropped and texts cut, what an operation reads back stays.
+    /// The same in a few kilobytes: lists are dropped and texts cut, what an operation reads back stays. Only events of
+    /// the table get long: those with names, which a hand may have written there, and with lists of them.
     #[must_use]
     pub fn brief(mut self) -> Self {
-        match &mut self {
-            Self::Down(removed) | Self::AgentLost(removed) => {
-                removed.votes = None;
-                removed.voters.truncate(2);
-                removed.voters.iter_mut().for_each(cut);
-                if let Some(removal) = &mut removed.removal {
-                    cut(&mut removal.name);
-                    removal.voters.clone_from(&removed.voters);
-                }
+        if let Self::Down(removed) | Self::AgentLost(removed) = &mut self {
+            removed.votes = None;
+            removed.voters.truncate(2);
+            removed.voters.iter_mut().for_each(cut);
+            if let Some(removal) = &mut removed.removal {
+                cut(&mut removal.name);
+                removal.voters.clone_from(&removed.voters);
             }
-            Self::Frozen(frozen) => {
-                frozen.due = None;
-                cut(&mut frozen.why);
-            }
-            Self::Thawed { why: Some(why) } => cut(why),
-            Self::Repaired(repaired) => {
-                repaired.changed.clear();
-                repaired.damages.clear();
-            }
-            Self::DatabaseAway { cause } => cut(cause),
-            Self::Left(left) => left.by.iter_mut().for_each(cut),
-            Self::Joined(_)
-            | Self::Buddies { .. }
-            | Self::Alive { .. }
-            | Self::Suspect(_)
-            | Self::Vote { .. }
-            | Self::VoteWithdrawn { .. }
-            | Self::AgentSilent { .. }
-            | Self::AgentBack {}
-            | Self::Rejoined(_)
-            | Self::Removed { .. }
-            | Self::Thawed { why: None }
-            | Self::Void { .. }
-            | Self::Held { .. }
-            | Self::BrokenLink { .. }
-            | Self::Moving { .. }
-            | Self::DatabaseBack { .. }
-            | Self::Service(_) => {}
+        } else if let Self::Frozen(frozen) = &mut self {
+            frozen.due = None;
+            cut(&mut frozen.why);
+        } else if let Self::Thawed { why: Some(why) } = &mut self {
+            cut(why);
+        } else if let Self::Repaired(repaired) = &mut self {
+            repaired.changed.clear();
+            repaired.damages.clear();
         }
         self
     }

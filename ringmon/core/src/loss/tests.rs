@@ -15,7 +15,7 @@ struct Lossy {
 impl Lossy {
     fn new(seed: u64) -> Self {
         println!("seed {seed}");
-        Self { rng: Rng::new(seed), loss: Loss::new(), reading: WatchReading::default(), false_runs: 0 }
+        Self { rng: Rng::new(seed), loss: Loss::default(), reading: WatchReading::default(), false_runs: 0 }
     }
 
     fn probe(&mut self, lost: bool) {
@@ -110,7 +110,7 @@ fn an_outage_counts_as_one_miss() {
 
 #[test]
 fn readings_that_come_seldom_lose_nothing() {
-    let (mut often, mut seldom) = (Lossy::new(4), Loss::new());
+    let (mut often, mut seldom) = (Lossy::new(4), Loss::default());
     for at in 0..5000 {
         let lost = at % 10 == 3;
         often.probe(lost);

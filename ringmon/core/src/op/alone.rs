@@ -1,9 +1,10 @@
 //! R2 for a server that hears nobody while the database answers.
 //!
-//! It says so in its *own* row, and renews that while it is true. A mark in the others' rows would cost a write for each of
-//! them, and a pool full of lone servers (a switch is gone, the database is behind another) would write n rows each; this way a
-//! lone server costs one small write every half second, and whoever wants to remove all the others reads, in their rows, whether
-//! one of them is alone too. The mark seconds no vote and holds up nothing but another server's removal of everybody.
+//! It says so in its *own* row, and renews that while it is true. A mark in the others' rows would cost a write for
+//! each of them, and a pool full of lone servers (a switch is gone, the database is behind another) would write n rows
+//! each; this way a lone server costs one small write every half second, and whoever wants to remove all the others
+//! reads, in their rows, whether one of them is alone too. The mark seconds no vote and holds up nothing but another
+//! server's removal of everybody.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -41,9 +42,9 @@ pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: bool, seen: &T
     Ok(apply(unhurried(seen.db_now, draft.writes(), Vec::new(), Outcome::AloneMarked)))
 }
 
-/// Removes everybody else: the only way out where there is no second witness, because there is no second server that hears
-/// anything. Every other server must have been silent for long enough, and none of them may say anything against it: no
-/// vote against this one, no alone mark of its own.
+/// Removes everybody else: the only way out where there is no second witness, because there is no second server that
+/// hears anything. Every other server must have been silent for long enough, and none of them may say anything against
+/// it: no vote against this one, no alone mark of its own.
 pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
     // If there are more than expected, the walk does not come round.
     let count = u16::try_from(a.findings.len()).unwrap_or(u16::MAX);
@@ -130,8 +131,8 @@ fn blocked(
     run.iter().any(|(_, finding)| early(finding)).then_some(Held::AgentTimeout)
 }
 
-/// A mark that is missing, was not renewed, or is older than the youngest silence (and so was meant for another one) is made
-/// now: the others shall have their time to object, counted from the moment at which all of this was true.
+/// A mark that is missing, was not renewed, or is older than the youngest silence (and so was meant for another one) is
+/// made now: the others shall have their time to object, counted from the moment at which all of this was true.
 fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &[(&ServerRow, &Finding)]) -> Option<Step> {
     let youngest: Duration = run.iter().map(|(_, f)| seen.read_at.since(f.silence.since)).min().unwrap_or_default();
     let renewed = me.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::REVOTE * 3));

@@ -28,8 +28,8 @@ pub(super) fn join(new: &NewRow, place: Option<&(Guard, Guard)>, seen: &TableSna
 }
 
 /// Ends the operation if the name or the address is in the table. A row of this very server's, in a life not older than
-/// the one asked for, is a join whose COMMIT went unanswered; an older one is there to be taken over. (That COMMIT may still come
-/// between the two reads, so the own row may be found by its address alone.)
+/// the one asked for, is a join whose COMMIT went unanswered; an older one is there to be taken over. (That COMMIT may
+/// still come between the two reads, so the own row may be found by its address alone.)
 fn already_there(new: &NewRow, seen: &TableSnapshot) -> Result<(), Step> {
     let by_name = seen.row(&Lookup::Name(new.card.name.clone()));
     let Some(row) = by_name.or_else(|| seen.row(&Lookup::Address(new.card.address))) else { return Ok(()) };
@@ -152,8 +152,8 @@ pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Ne
     Ok(apply(unhurried(seen.db_now, writes, vec![joined(own.id, new, incarnation, true)], outcome)))
 }
 
-/// Whether the last that was told of a server is that it drains, by its own word: it was about to leave, and was killed on the way. An
-/// operator's word is another, and stands until an operator takes it back.
+/// Whether the last that was told of a server is that it drains, by its own word: it was about to leave, and was killed
+/// on the way. An operator's word is another, and stands until an operator takes it back.
 fn drained_itself(own: &ServerRow, seen: &TableSnapshot) -> bool {
     let told = seen.events.get(&own.id).and_then(Option::as_ref);
     own.draining && told.is_some_and(|event| event.kind() == EventKind::Service && event.by == own.card.name)

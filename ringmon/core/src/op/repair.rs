@@ -20,8 +20,9 @@ const NAMED: usize = 50;
 
 /// What makes one ring of these rows, which are all rows of the pool; `None`: they are one.
 ///
-/// Every row that changes is compared with what was read, so a server that joins or leaves meanwhile is a conflict where it
-/// touches them, and of no consequence elsewhere. Votes in a row that gets another neighbour are cleared: they were cast from places that are gone.
+/// Every row that changes is compared with what was read, so a server that joins or leaves meanwhile is a conflict
+/// where it touches them, and of no consequence elsewhere. Votes in a row that gets another neighbour are cleared: they
+/// were cast from places that are gone.
 #[must_use]
 pub fn repair(pool: &str, rows: &[ServerRow], now: DbTime, by: &str) -> Option<Plan> {
     let rows: BTreeMap<ServerId, ServerRow> = rows.iter().map(|row| (row.id, row.clone())).collect();

@@ -9,9 +9,9 @@ use crate::row::{ServerRow, Side};
 
 /// The links to change so that these rows, all rows of one pool, are one ring; none, if they are one.
 ///
-/// Nobody is dropped, and no more is changed than need be: servers that link to each other both ways stay neighbours, except
-/// where that closes a ring that is not the whole. A piece is followed by the one that its last link leads to, or that links back to it, or else by
-/// the one that begins with the smallest id.
+/// Nobody is dropped, and no more is changed than need be: servers that link to each other both ways stay neighbours,
+/// except where that closes a ring that is not the whole. A piece is followed by the one that its last link leads to,
+/// or that links back to it, or else by the one that begins with the smallest id.
 #[must_use]
 pub fn mend(rows: &BTreeMap<ServerId, ServerRow>) -> Edit {
     let order = line_up(rows, pieces(rows));

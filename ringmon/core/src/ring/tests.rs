@@ -204,7 +204,8 @@ proptest! {
     /// Splicing out any set of servers, from any chain of any ring, either way round, is removing them from a list.
     #[test]
     fn splicing_out_is_removing_from_a_list(
-        size in 1_usize..12, start in 0_usize..12, length in 0_usize..12, mask in any::<u16>(), backwards in any::<bool>(),
+        size in 1_usize..12, start in 0_usize..12, length in 0_usize..12,
+        mask in any::<u16>(), backwards in any::<bool>(),
     ) {
         let ids: Vec<i64> = (1..=i64::try_from(size).unwrap()).collect();
         let side = if backwards { Side::Second } else { Side::First };

@@ -1,7 +1,8 @@
 //! The panic threshold: who was routed of late, and whether too many of them would go at once.
 //!
-//! Real departures are no loss of sight: whoever left, is drained, or was found dead by two witnesses does not count (of those the pool itself
-//! removes no more than its brake allows). Counted are agents that vanished, votes, failing services, and rows that are gone without a word.
+//! Real departures are no loss of sight: whoever left, is drained, or was found dead by two witnesses does not count
+//! (of those the pool itself removes no more than its brake allows). Counted are agents that vanished, votes, failing
+//! services, and rows that are gone without a word.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

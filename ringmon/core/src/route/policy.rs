@@ -9,7 +9,8 @@ pub struct Policy {
     pub vote_lifetime: Duration,
     /// A voter whose vote nobody seconded keeps the same server out again only after it heard it for so long.
     pub heard_again: Duration,
-    /// The list freezes if less than this share, in thousandths, of those routed within [`Self::panic_window`] would be left; 0: never.
+    /// The list freezes if less than this share, in thousandths, of those routed within [`Self::panic_window`] would be
+    /// left; 0: never.
     pub panic_permille: u16,
     /// See there.
     pub panic_window: Duration,

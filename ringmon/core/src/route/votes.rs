@@ -1,7 +1,8 @@
 //! What votes do to the routes: much for a moment, and little for long.
 //!
-//! The first vote is there tens of milliseconds after a server died, and a second one a few later. One that stays alone is a broken link
-//! more likely than a dead server: it counts for its lifetime, once, and not at all while its voter is accused by the same server.
+//! The first vote is there tens of milliseconds after a server died, and a second one a few later. One that stays alone
+//! is a broken link more likely than a dead server: it counts for its lifetime, once, and not at all while its voter is
+//! accused by the same server.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

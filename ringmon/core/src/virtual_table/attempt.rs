@@ -124,7 +124,8 @@ impl VirtualTable {
     /// A whole operation, with nobody else in between: what the store's executor does.
     ///
     /// # Errors
-    /// The database was away, or every attempt conflicted. After [`Mishap::LostAnswer`] it asks again, and so does not fail.
+    /// The database was away, or every attempt conflicted. After [`Mishap::LostAnswer`] it asks again, and so does not
+    /// fail.
     pub fn run(
         &mut self,
         op: &TableOp,

@@ -31,7 +31,8 @@ impl Index {
         }
     }
 
-    /// The row with the smallest pick not below this one, or the smallest of all. Where rows were written by hand, all are read.
+    /// The row with the smallest pick not below this one, or the smallest of all. Where rows were written by hand, all
+    /// are read.
     pub fn picked<'a>(&self, rows: &'a BTreeMap<ServerId, ServerRow>, pick: i64) -> Option<&'a ServerRow> {
         if self.picks.len() != rows.len() {
             let above = rows.values().filter(|row| row.pick >= pick).min_by_key(|row| row.pick);

@@ -123,7 +123,7 @@ fn names_addresses_and_picks_are_unique() {
         same(&mut new, new_row(2));
         assert_eq!(
             table.commit(
-                &plan(vec![RowWrite::Insert { new: new, first_buddy: ServerId::NEW, second_buddy: ServerId::NEW }]),
+                &plan(vec![RowWrite::Insert { new, first_buddy: ServerId::NEW, second_buddy: ServerId::NEW }]),
                 &mut || true
             ),
             Commit::Conflict

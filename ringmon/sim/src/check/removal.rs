@@ -93,10 +93,11 @@ impl World {
 
     /// Who heard it, where nobody may be removed whom somebody hears.
     ///
-    /// R12 asks three servers, so it promises this only where any three would do: of those that a voter may ask, all but two at the
-    /// most are well, hear the suspect, and are heard by the voter. A server that is **alone** asks nobody: there the others
-    /// themselves object (R2), so that any well one which hears another well one is enough. Neither is promised while the database
-    /// is slow or away, notices or frames get lost, or when all this is younger than [`STEADY`]; nor with `quorum = "single"`.
+    /// R12 asks three servers, so it promises this only where any three would do: of those that a voter may ask, all
+    /// but two at the most are well, hear the suspect, and are heard by the voter. A server that is **alone** asks
+    /// nobody: there the others themselves object (R2), so that any well one which hears another well one is enough.
+    /// Neither is promised while the database is slow or away, notices or frames get lost, or when all this is younger
+    /// than [`STEADY`]; nor with `quorum = "single"`.
     fn spoken_for(&self, gone: usize, voters: &[usize], before: &[ServerRow]) -> Option<String> {
         let rough = self.rough.database.max(self.rough.notices);
         let smooth = self.network.loss_permille == 0 && self.now.since(rough) > STEADY;
@@ -131,8 +132,9 @@ impl World {
         None
     }
 
-    /// R4: the members are two groups, each of at least two, within which everybody hears everybody, and across which nobody hears
-    /// anybody. Both accuse each other, so nobody is removed. Promised while the database answers and all are well.
+    /// R4: the members are two groups, each of at least two, within which everybody hears everybody, and across which
+    /// nobody hears anybody. Both accuse each other, so nobody is removed. Promised while the database answers and all
+    /// are well.
     fn across_a_cut(&self, gone: usize, before: &[ServerRow]) -> Option<String> {
         let smooth = self.network.loss_permille == 0 && self.now.since(self.rough.database) > STEADY;
         if !smooth || self.table.rows.len() > Self::SMALL || self.table.pool.rules.quorum == Quorum::Single {
@@ -180,8 +182,8 @@ impl World {
         }
     }
 
-    /// R11: with these removals, no more than the share. Of removals that were under way together each has counted without
-    /// the others, so those within [`write_within`](ringmon_core::law::WRITE_WITHIN) may come on top.
+    /// R11: with these removals, no more than the share. Of removals that were under way together each has counted
+    /// without the others, so those within [`write_within`](ringmon_core::law::WRITE_WITHIN) may come on top.
     pub(super) fn check_brake(&mut self, new: &[StoredEvent]) {
         let is_removal = |e: &&StoredEvent| matches!(e.kind(), EventKind::Down | EventKind::AgentLost);
         let run = new.iter().filter(is_removal).count();
@@ -202,7 +204,8 @@ impl World {
         }
     }
 
-    /// R10: whoever has been well for long knows its buddies, once they know it and one of them is new to it. For whoever drives a world to ask now and then.
+    /// R10: whoever has been well for long knows its buddies, once they know it and one of them is new to it. For
+    /// whoever drives a world to ask now and then.
     pub fn check_buddies(&mut self) {
         let mut wrong = Vec::new();
         let smooth = !self.database_away && self.now.since(self.rough.database) > Self::QUIET;

@@ -8,8 +8,8 @@ use super::{Engine, FORMAT, Header, MAGIC, Said, frame, kind, layout};
 use ringmon_core::engine::Input;
 use ringmon_core::{Time, WatchId, WatchReading};
 
-/// Writes a recording into memory. A call is written in two steps, [`Self::begin`] before it and [`Self::end`] after it: what was handed over
-/// belongs to the engine in between.
+/// Writes a recording into memory. A call is written in two steps, [`Self::begin`] before it and [`Self::end`] after
+/// it: what was handed over belongs to the engine in between.
 #[derive(Debug, Default)]
 pub struct Encoder {
     out: Vec<u8>,

@@ -49,7 +49,8 @@ pub enum Foreign {
     Newer(u16),
     /// Another version wrote it.
     #[error(
-        "ringmon {recorded} recorded it, whose readings have other fields than those of this version; replay it with that one"
+        "ringmon {recorded} recorded it, whose readings have other fields than those of this version; \
+         replay it with that one"
     )]
     Layout {
         /// That version.

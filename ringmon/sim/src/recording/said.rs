@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use ringmon_core::engine::Output;
 
-/// What an engine said: the kinds of its outputs, and a hash of all that stands in them. Equal ones are, but for a chance of one in 2^64,
-/// the same outputs.
+/// What an engine said: the kinds of its outputs, and a hash of all that stands in them. Equal ones are, but for a
+/// chance of one in 2^64, the same outputs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
-    /// A letter for each output, in order: `w`atch, `u`nwatch, `t`able, `s`end, `e`vent, `k`eep, `i`dentity, `x` stopped.
+    /// A letter for each output, in order: `w`atch, `u`nwatch, `t`able, `s`end, `e`vent, `k`eep, `i`dentity, `x`
+    /// stopped.
     pub kinds: String,
     /// FNV-1a, 64 bits, of what `Debug` writes for them.
     pub hash: u64,

@@ -176,7 +176,8 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), sound in any::<bool>()) {
-        let mut file = if sound { small()[..ends(small())[1]].to_vec() } else { [&MAGIC[..], &FORMAT.to_be_bytes()].concat() };
+        let magic = || [&MAGIC[..], &FORMAT.to_be_bytes()].concat();
+        let mut file = if sound { small()[..ends(small())[1]].to_vec() } else { magic() };
         file.extend(&bytes);
         if let Ok(reader) = Reader::open(&file) {
             reader.for_each(drop);

@@ -30,7 +30,8 @@ pub struct Report {
     pub dead: usize,
     /// From each death until somebody was suspicious, the shortest first.
     pub detection: Vec<Duration>,
-    /// From the last fault's end (of deaths: from the first death) until the ring was whole and known to all; `None`: never.
+    /// From the last fault's end (of deaths: from the first death) until the ring was whole and known to all; `None`:
+    /// never.
     pub healed: Option<Duration>,
     /// Removals by votes, right or wrong.
     pub removals: usize,

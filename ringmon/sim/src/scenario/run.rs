@@ -52,7 +52,8 @@ const CUT: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Lives through it. `progress` is told now and then: a word, how much of the world's time has passed, and the ring's size.
+/// Lives through it. `progress` is told now and then: a word, how much of the world's time has passed, and the ring's
+/// size.
 pub fn run(setup: &Setup, progress: &mut dyn FnMut(&str, Duration, usize)) -> Report {
     let settings = Settings {
         profile: setup.profile,

@@ -111,7 +111,8 @@ fn halves(stage: &mut Stage) -> Vec<String> {
     kept(world)
 }
 
-/// The first one to vote loses the database before it can take its vote back. Notices are lost, or R12 would save the day.
+/// The first one to vote loses the database before it can take its vote back. Notices are lost, or R12 would save the
+/// day.
 fn two_blips(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(5, QUICK);
     world.notices_lost = true;

@@ -7,7 +7,8 @@ use super::kit::{assert_sound, ms, rule, secs, seed};
 use crate::{Fault, Settings, World};
 use ringmon_core::EventKind;
 
-/// A third dies at once: the sum and number of all times until a suspicion, who was removed, and how many happenings it took.
+/// A third dies at once: the sum and number of all times until a suspicion, who was removed, and how many happenings it
+/// took.
 fn third_dies(servers: usize, seed: u64, lazy: bool) -> (Duration, u32, BTreeSet<String>, World) {
     let (mut world, order) = World::established(Settings { lazy, ..Settings::new(seed, servers) }, ms(200));
     rule(&mut world, |pool| pool.rules.brake_permille = 1000);

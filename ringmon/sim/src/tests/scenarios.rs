@@ -32,8 +32,8 @@ fn every_scenario_ends_as_it_should() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Where the three are on the ring decides: two that find each other past those between them took those for a rack that died, in 57 of 60
-/// pools. This is the worst of them: 34.
+/// Where the three are on the ring decides: two that find each other past those between them took those for a rack that
+/// died, in 57 of 60 pools. This is the worst of them: 34.
 #[test]
 fn three_servers_that_alone_reach_the_table_remove_nobody() {
     assert_eq!(live(Scenario::ThreeTableThree, 53).false_removals, [""; 0]);

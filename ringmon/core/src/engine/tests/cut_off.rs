@@ -22,8 +22,8 @@ fn next_to(along: &[String], first: usize, second: usize) -> BTreeSet<&str> {
     along[..first].iter().chain(&along[along.len() - second..]).map(String::as_str).collect()
 }
 
-/// For half a second these are silent, as they have been since then, and everybody else answers. What is asked of the table is carried
-/// out, and told.
+/// For half a second these are silent, as they have been since then, and everybody else answers. What is asked of the
+/// table is carried out, and told.
 fn hush(bench: &mut Bench, since: Time, silent: &BTreeSet<&str>) -> Vec<TableOp> {
     let mut asked = Vec::new();
     for _ in 0..25 {
@@ -117,7 +117,8 @@ fn with_one_buddy_alive_as_many_are_a_rack_that_died() {
     assert_eq!(accused(&hush(&mut bench, since, &next_to(&along, 17, 0))), [Side::First].into());
 }
 
-/// It voted while its other buddy still seemed alive, as it must (R3). The other witness may be about to remove upon that vote.
+/// It voted while its other buddy still seemed alive, as it must (R3). The other witness may be about to remove upon
+/// that vote.
 #[test]
 fn who_finds_itself_cut_off_takes_its_votes_back() {
     let (mut bench, along) = member();

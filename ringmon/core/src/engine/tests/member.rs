@@ -199,7 +199,8 @@ fn who_hears_nobody_does_not_vote() {
     assert_eq!(bench.told(EventKind::Vote), 0);
 }
 
-/// R2: the own link died between the two buddies' replies. One of them "was heard since the other fell silent", and it means nothing.
+/// R2: the own link died between the two buddies' replies. One of them "was heard since the other fell silent", and it
+/// means nothing.
 #[test]
 fn a_reply_that_came_less_than_two_intervals_later_proves_no_ears() {
     let mut bench = Bench::member(6);

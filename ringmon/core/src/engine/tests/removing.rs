@@ -34,7 +34,8 @@ fn view(op: &TableOp) -> bool {
     matches!(op, TableOp::View { .. })
 }
 
-/// A member with a silent first buddy, a vote and a look at its own row under way; and a server that is neither it nor a buddy.
+/// A member with a silent first buddy, a vote and a look at its own row under way; and a server that is neither it nor
+/// a buddy.
 fn suspecting() -> (Bench, u8) {
     let mut bench = Bench::member(6);
     let (first, second) = buddies(&bench);

@@ -152,7 +152,8 @@ fn a_voter_asks_three_and_a_proof_makes_it_take_its_vote_back() {
     assert_eq!(votes_against(&bench, suspect), 1, "three seconds later the word is old");
 }
 
-/// R4 goes before: a suspect that accuses this server back keeps the vote against it, which says that the link is mutual.
+/// R4 goes before: a suspect that accuses this server back keeps the vote against it, which says that the link is
+/// mutual.
 #[test]
 fn a_proof_leaves_a_counter_vote_standing_and_young() {
     let (mut bench, suspect) = suspecting();

@@ -14,8 +14,8 @@ use crate::op::accusation::Accusation;
 use crate::op::plan::{Halt, need, need_rows, row};
 use crate::row::{Quorum, Rules, ServerRow, Vote, VoteKind};
 
-/// An agent whose pulse is gone is accused after this long at the earliest, whatever its accuser's profile: that much of the
-/// silence lies before an `agent` vote.
+/// An agent whose pulse is gone is accused after this long at the earliest, whatever its accuser's profile: that much
+/// of the silence lies before an `agent` vote.
 const SILENT_BEFORE_VOTE: Duration = Duration::from_millis(500);
 
 /// Judges the suspect at this place of the chain.

@@ -1,21 +1,23 @@
 //! R4: a suspect that accuses its accusers is, perhaps, only out of their hearing.
 //!
-//! Nobody is removed while a member of the run has a *fresh* vote against one of the run's ends or one of its accusers. The run is everybody
-//! whom this server does not hear, and not only those whose removal is due: in a cut the servers in the middle of the other side hear both
-//! their buddies and accuse nobody, and those at its edges speak for them.
+//! Nobody is removed while a member of the run has a *fresh* vote against one of the run's ends or one of its accusers.
+//! The run is everybody whom this server does not hear, and not only those whose removal is due: in a cut the servers
+//! in the middle of the other side hear both their buddies and accuse nobody, and those at its edges speak for them.
 //!
-//! *Fresh*: renewed within [`mutual_fresh`](crate::law::MUTUAL_FRESH); or, where the other witness was not heard of for that
-//! long either, at most that much before that one's last word: the database stood still for everybody. Without the second half, the first one to reach a database that comes back after a
-//! pause (Galera stops for seconds when a node goes) would find all counter-votes stale, and remove the other side of a cut.
+//! *Fresh*: renewed within [`mutual_fresh`](crate::law::MUTUAL_FRESH); or, where the other witness was not heard of for
+//! that long either, at most that much before that one's last word: the database stood still for everybody. Without the
+//! second half, the first one to reach a database that comes back after a pause (Galera stops for seconds when a node
+//! goes) would find all counter-votes stale, and remove the other side of a cut.
 //!
 //! *Not for ever*: once all of it (the accuser's silence, the other witness's vote, the counter-vote) has lasted for
-//! [`mutual_limit`](crate::law::MUTUAL_LIMIT), a counter-vote that nobody seconded in the accused row's other slot protects no
-//! longer. A victim that is isolated but reaches the database has usually heard one buddy a moment longer than the other, and
-//! may hold on to its vote against the latter; nobody else accuses that one, so the victim goes after that time. Both sides of a cut second
-//! each other's votes, from either end of the run, so a cut removes nobody however long it lasts. One broken link
-//! removes nobody either: there is no second witness. Nor does a short blip at the other buddy, as the time
-//! counts from the youngest of the three. What is left is a healthy server both of whose links are broken for longer: R12's
-//! asked witnesses speak for it, and where nobody can be asked it is removed, and joins again where its links work.
+//! [`mutual_limit`](crate::law::MUTUAL_LIMIT), a counter-vote that nobody seconded in the accused row's other slot
+//! protects no longer. A victim that is isolated but reaches the database has usually heard one buddy a moment longer
+//! than the other, and may hold on to its vote against the latter; nobody else accuses that one, so the victim goes
+//! after that time. Both sides of a cut second each other's votes, from either end of the run, so a cut removes nobody
+//! however long it lasts. One broken link removes nobody either: there is no second witness. Nor does a short blip at
+//! the other buddy, as the time counts from the youngest of the three. What is left is a healthy server both of whose
+//! links are broken for longer: R12's asked witnesses speak for it, and where nobody can be asked it is removed, and
+//! joins again where its links work.
 
 use alloc::collections::BTreeMap;
 
@@ -47,7 +49,8 @@ pub(super) fn is_mutual(
             // The other witness's word against the same suspect, if it is one of those that are about to go.
             let case = run.iter().find(|case| case.suspect.row.id == vote.voter);
             let second = case.and_then(|case| case.second).map(|(_, vote)| vote);
-            // Whoever accuses this server, and those about to go as well, is the other witness: it does not protect them.
+            // Whoever accuses this server, and those about to go as well, is the other witness: it does not protect
+            // them.
             let seconds = |c: &Case<'_>| c.second.is_some_and(|(voter, _)| voter.id == vote.voter);
             if case.is_none() && run.iter().all(seconds) {
                 continue;
@@ -68,8 +71,8 @@ pub(super) fn is_mutual(
     Ok(false)
 }
 
-/// Whether the counter-vote says of an end what this server says of it too: that it answers, and its agent does not beat (R9).
-/// That is no word against the accusers, as long as none of them is meant.
+/// Whether the counter-vote says of an end what this server says of it too: that it answers, and its agent does not
+/// beat (R9). That is no word against the accusers, as long as none of them is meant.
 fn agrees(a: &Accusation, counter: &Vote, accused: ServerId) -> bool {
     let pulseless = a.findings.iter().any(|f| f.server == accused && f.silence.kind == VoteKind::Agent);
     pulseless && counter.kind == VoteKind::Agent

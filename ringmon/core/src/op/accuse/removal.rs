@@ -144,7 +144,8 @@ impl<'a> Splice<'a> {
         Self { run, gone, accusers, ends }
     }
 
-    /// Everything it relies on is written, and so compared: the whole chain, both witnesses, and those they look past (R4).
+    /// Everything it relies on is written, and so compared: the whole chain, both witnesses, and those they look past
+    /// (R4).
     fn plan(self, a: &Accusation, seen: &'a TableSnapshot, chain: &Chain<'a>, pool: &PoolRow) -> Step {
         let rows = chain.rows();
         let ids: Vec<ServerId> = rows.iter().map(|row| row.id).collect();

@@ -19,7 +19,8 @@ pub(super) fn stands(seen: &TableSnapshot, vote: &Vote, tuning: &Tuning, lifetim
 }
 
 /// Whether a stamp that *protects* somebody is young enough. It may be a little later than the clock that was read: the
-/// clock comes first, and the row may have been written just before it was read. Far in the future it does not count (R7).
+/// clock comes first, and the row may have been written just before it was read. Far in the future it does not count
+/// (R7).
 pub(in crate::op) fn is_recent(now: DbTime, stamp: DbTime, within: Duration) -> bool {
     match now.since(stamp) {
         Some(age) => age <= within,
@@ -53,7 +54,8 @@ pub(super) fn silence(seen: &TableSnapshot, suspect: &Suspect<'_>) -> Duration {
 /// The own votes that are missing, say something else, or are due for renewal, nearest suspect first.
 ///
 /// A vote that was not renewed for [`mutual_fresh`](crate::law::MUTUAL_FRESH) is cast anew: the database was out of
-/// reach, perhaps for the suspect too, whose counter-vote is then as old (R4). The new one has to stand for H, and so gives it time.
+/// reach, perhaps for the suspect too, whose counter-vote is then as old (R4). The new one has to stand for H, and so
+/// gives it time.
 pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -> Vec<(&'a ServerRow, VoteSet)> {
     let mut due = Vec::new();
     for (place, suspect) in chain.suspects.iter().enumerate() {
@@ -83,8 +85,8 @@ pub(crate) fn accuses(one: &ServerRow, other: &ServerRow) -> bool {
     Side::BOTH.into_iter().any(|side| other.vote(side).filter(by_one).is_some())
 }
 
-/// Whether the slot is held by a server nearer to the suspect, which renews its vote: this server hears nothing of it, but it
-/// lives, and both would otherwise overwrite each other for ever.
+/// Whether the slot is held by a server nearer to the suspect, which renews its vote: this server hears nothing of it,
+/// but it lives, and both would otherwise overwrite each other for ever.
 fn nearer_votes(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize) -> bool {
     let Some(vote) = chain.suspects[place].row.vote(a.side.opposite()) else { return false };
     chain.suspects[..place].iter().any(|s| s.row.id == vote.voter) && stands(seen, vote, &a.tuning, law::MUTUAL_FRESH)

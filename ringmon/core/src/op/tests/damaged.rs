@@ -1,5 +1,5 @@
-//! Tables as nobody should have made them: no operation panics, asks for ever, or reads twice; and what is damaged is not made
-//! worse by those who only want to be right.
+//! Tables as nobody should have made them: no operation panics, asks for ever, or reads twice; and what is damaged is
+//! not made worse by those who only want to be right.
 
 use proptest::prelude::*;
 
@@ -184,7 +184,8 @@ fn op() -> impl Strategy<Value = TableOp> {
         }),
         6 => accusation().prop_map(TableOp::Accuse),
         3 => accusation().prop_map(TableOp::RemoveAll),
-        1 => (server(), prop::collection::vec(server(), 0..4)).prop_map(|(me, subjects)| TableOp::Withdraw { me, subjects }),
+        1 => (server(), prop::collection::vec(server(), 0..4))
+            .prop_map(|(me, subjects)| TableOp::Withdraw { me, subjects }),
         1 => (server(), life(), any::<bool>()).prop_map(|(me, incarnation, alone)| TableOp::Alone {
             me,
             incarnation,

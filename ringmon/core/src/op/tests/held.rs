@@ -21,7 +21,8 @@ fn ripe() -> (VirtualTable, Accusation) {
     (table, second)
 }
 
-/// What is said with the reason in place, once the own vote is written and has stood for H, if that is what comes first.
+/// What is said with the reason in place, once the own vote is written and has stood for H, if that is what comes
+/// first.
 fn held(table: &mut VirtualTable, a: &Accusation) -> Held {
     match accuse_again(table, a) {
         Outcome::Held(held) => held,
@@ -211,8 +212,8 @@ fn the_brake_counts_ten_minutes_and_can_be_off() {
     assert_eq!(after_removals(&mut table, 3, ms(1), &a), Outcome::Braked);
 }
 
-/// Taken one by one, the second voter's reasons; whatever else is missing, nothing is removed. Every pair of reasons at once is held
-/// back too: none of them hides another.
+/// Taken one by one, the second voter's reasons; whatever else is missing, nothing is removed. Every pair of reasons at
+/// once is held back too: none of them hides another.
 #[test]
 fn no_reason_hides_another() {
     type Spoil = (&'static str, fn(&mut VirtualTable, &mut Accusation));

@@ -54,8 +54,8 @@ impl World {
         }
     }
 
-    /// Lets everybody from `other` on but `next` get any distance ahead, short of a transaction; then lets `next` go on up to
-    /// and with its transaction, or its end.
+    /// Lets everybody from `other` on but `next` get any distance ahead, short of a transaction; then lets `next` go on
+    /// up to and with its transaction, or its end.
     fn others_first(&self, next: usize, other: usize, at_end: &mut dyn FnMut(&World)) {
         if other == self.running.len() {
             let mut world = self.clone();

@@ -121,7 +121,8 @@ fn remove_run(table: &mut VirtualTable, a: &str, dead: &[String], b: &str, secon
     let mut outcome = super::kit::run(table, second.clone());
     for _ in 0..6 {
         if let Outcome::Voted { .. } | Outcome::Held(Held::TooYoung) = outcome {
-            // The first vote is old by then, so the second voter's own one has to stand for H; more than once, if it was delayed.
+            // The first vote is old by then, so the second voter's own one has to stand for H; more than once, if it
+            // was delayed.
             table.advance(ms(60));
             outcome = super::kit::run(table, second.clone());
         }

@@ -90,8 +90,8 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
     shorter.iter().flat_map(|order| (0..n).map(move |at| [&order[..at], &[n - 1], &order[at..]].concat())).collect()
 }
 
-/// Whoever got its vote in before the table stopped answering, for however long it did, and in whatever order they get through
-/// afterwards; some of them not at first.
+/// Whoever got its vote in before the table stopped answering, for however long it did, and in whatever order they get
+/// through afterwards; some of them not at first.
 #[test]
 fn a_pause_of_the_database_does_not_decide_a_cut() {
     let cut = Quarrel::new(&["a", "b", "c", "d", "e", "f"], &HALVES);
@@ -276,8 +276,8 @@ fn a_counter_vote_that_comes_while_the_removal_is_on_its_way_stops_it() {
     assert!(steps >= 4, "only {steps} moments");
 }
 
-/// a x p b c: `x` is dead, `p` has a pulse for `a` and none for `b`, which votes in its place. So the ends are `a` and `p`, and the
-/// witnesses `a` and `b`.
+/// a x p b c: `x` is dead, `p` has a pulse for `a` and none for `b`, which votes in its place. So the ends are `a` and
+/// `p`, and the witnesses `a` and `b`.
 fn looking_past() -> (VirtualTable, Accusation) {
     let mut table = ring_of(&["a", "x", "p", "b", "c"]);
     let run = vec![pulseless(&table, "p", ms(900)), silent(&table, "x", ms(400))];

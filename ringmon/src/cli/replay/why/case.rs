@@ -120,29 +120,16 @@ impl Case {
         if event.subject != name {
             return;
         }
-        match &event.body {
-            EventBody::Suspect(suspected) => self.doubted(at, DoubtKind::Host(suspected.clone())),
-            EventBody::AgentSilent { silence_ms } => self.doubted(at, DoubtKind::Agent { silence_ms: *silence_ms }),
-            EventBody::Vote { .. } => self.voted = self.voted.or(Some(at)),
-            EventBody::VoteWithdrawn { .. } => self.withdrawn = Some(at),
-            EventBody::Down(_) | EventBody::AgentLost(_) | EventBody::Left(_) | EventBody::Removed { .. } => {
-                self.went(at, event);
-            }
-            EventBody::Joined(_)
-            | EventBody::Buddies { .. }
-            | EventBody::Alive { .. }
-            | EventBody::AgentBack {}
-            | EventBody::Rejoined(_)
-            | EventBody::Frozen(_)
-            | EventBody::Thawed { .. }
-            | EventBody::Repaired(_)
-            | EventBody::Void { .. }
-            | EventBody::Held { .. }
-            | EventBody::BrokenLink { .. }
-            | EventBody::Moving { .. }
-            | EventBody::DatabaseAway { .. }
-            | EventBody::DatabaseBack { .. }
-            | EventBody::Service(_) => {}
+        if let EventBody::Suspect(suspected) = &event.body {
+            self.doubted(at, DoubtKind::Host(suspected.clone()));
+        } else if let EventBody::AgentSilent { silence_ms } = event.body {
+            self.doubted(at, DoubtKind::Agent { silence_ms });
+        } else if let EventBody::Vote { .. } = event.body {
+            self.voted = self.voted.or(Some(at));
+        } else if let EventBody::VoteWithdrawn { .. } = event.body {
+            self.withdrawn = Some(at);
+        } else if super::GONE.contains(&event.kind()) {
+            self.went(at, event);
         }
     }
 
