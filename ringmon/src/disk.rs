@@ -1,4 +1,4 @@
-//! Files that are replaced as a whole: whoever reads one finds the old content or the new one, after a power cut too.
+//! Replaces files as a whole: a reader finds the old content or the new one, also after a power cut.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Puts this into the file, for its owner alone to read.
+/// Puts this content into the file, which only its owner may read.
 ///
 /// # Errors
-/// As open(2), write(2), fsync(2) and rename(2): the file is as it was, unless only its folder could not be synced.
+/// As open(2), write(2), fsync(2) and rename(2): the file is unchanged, unless only its folder could not be synced.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = NamedTempFile::new_in(folder(path))?;
     file.write_all(content)?;
@@ -17,7 +17,7 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     replace(file, path)
 }
 
-/// Gives a file that is on the disk the place of another.
+/// Puts a file that is on disk already in the place of another.
 ///
 /// # Errors
 /// As [`write`].
@@ -26,23 +26,23 @@ pub fn replace(file: NamedTempFile, path: &Path) -> io::Result<()> {
     sync(folder(path))
 }
 
-/// Makes a folder and all above it that are not there.
+/// Makes a folder, and all missing folders above it.
 ///
 /// # Errors
-/// As mkdir(2) and fsync(2): some of them may be there.
+/// As mkdir(2) and fsync(2): some of the folders may exist then.
 pub fn make(path: &Path) -> io::Result<()> {
     let new: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
     fs::create_dir_all(path)?;
     new.into_iter().try_for_each(|made| sync(folder(made)))
 }
 
-/// The folder of a file; of a bare name: here.
+/// The folder of a file; for a bare name `.`.
 #[must_use]
 pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A file that was synced can still lose its name in a power cut: names are in the folder, which is synced by itself
+/// A synced file can still lose its name in a power cut: names are in the folder, which is synced separately
 /// (fsync(2)).
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()

@@ -4,8 +4,8 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::*;
 
-/// The names that appear in a folder, and `.` whenever the folder itself is opened, which is how it is synced; in their
-/// order.
+/// The names that appear in a folder, in their order. A `.` means that the folder itself was opened, which is how it is
+/// synced.
 pub fn seen_in(folder: &Path, run: impl FnOnce()) -> Vec<String> {
     let inotify = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
     let flags = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_OPEN;

@@ -132,7 +132,7 @@ impl Turn {
                 biased;
                 answer = self.answers.recv() => match answer {
                     Some(answer) => self.answered(answer),
-                    // The looker panicked. Whoever waits for this loop sees its channels close.
+                    // The looker panicked. The users of this loop see its channels close.
                     None => return,
                 },
                 id = self.follow.changed() => {
@@ -217,12 +217,12 @@ impl Turn {
         }
         self.settle_hints(now, ask, &before);
         if self.follow.set(Agents::of(self.routing.rows(), self.keys.list())) {
-            // What changes before they know whom to tell would be told to nobody.
+            // A change before the agents know this router would be told to nobody.
             self.look_at = self.look_at.min(now + ASKED);
         }
     }
 
-    /// What has changed since it was last read is what was meant; what has not may be on its way.
+    /// A row that changed since it was last read is what the notice meant. A row that did not may be on its way.
     fn settle_hints(&mut self, now: Time, ask: &Ask, before: &BTreeMap<ServerId, Option<i64>>) {
         let read = |id: &ServerId| match ask {
             Ask::All(_) => true,

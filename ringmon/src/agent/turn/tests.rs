@@ -29,7 +29,7 @@ fn identity() -> Identity {
     }
 }
 
-/// A loop whose rooms are real, but for the datapath; nothing asks for its database.
+/// A loop with real rooms, except for the datapath. Nothing asks for its database.
 fn turn(folder: &std::path::Path) -> (Turn, fake::Handle) {
     let (datapath, seen) = Fake::new();
     let (table, ends) = Table::new(DatabaseUrl::sqlite(folder.join("none")), "web".to_owned(), Handle::current());
@@ -56,7 +56,7 @@ fn ended(version: i64, keys: &[PoolKey]) -> TableDone {
     TableDone { ticket: 0, result: Ok(Outcome::Read), snapshot, took: Duration::ZERO }
 }
 
-/// A write that had read the pool before a key was rotated, and ends behind a look that came after it.
+/// A write that had read the pool before a key was rotated, and ends after a look that came later.
 #[tokio::test]
 async fn keys_of_an_older_row_do_not_come_back() {
     let folder = tempfile::tempdir().unwrap();
