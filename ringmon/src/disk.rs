@@ -1,4 +1,4 @@
-//! Files that are replaced as a whole: whoever reads one finds the old content or the new one, after a power cut too.
+//! Files that are replaced as a whole: a reader finds the old content or the new one, also after a power cut.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Puts this into the file, for its owner alone to read.
+/// Replaces the content of a file. Only its owner may read it.
 ///
 /// # Errors
-/// As open(2), write(2), fsync(2) and rename(2): the file is as it was, unless only its folder could not be synced.
+/// As open(2), write(2), fsync(2) and rename(2). The file is unchanged, unless only its folder could not be synced.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = NamedTempFile::new_in(folder(path))?;
     file.write_all(content)?;
@@ -17,7 +17,7 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     replace(file, path)
 }
 
-/// Gives a file that is on the disk the place of another.
+/// Puts a file that is synced already in the place of another one.
 ///
 /// # Errors
 /// As [`write`].
@@ -26,27 +26,26 @@ pub fn replace(file: NamedTempFile, path: &Path) -> io::Result<()> {
     sync(folder(path))
 }
 
-/// Makes a folder and all above it that are not there.
+/// Makes a folder, and those above it that do not exist.
 ///
 /// # Errors
-/// As mkdir(2) and fsync(2): some of them may be there.
+/// As mkdir(2) and fsync(2). Some of the folders may be made.
 pub fn make(path: &Path) -> io::Result<()> {
     let new: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
     fs::create_dir_all(path)?;
     new.into_iter().try_for_each(|made| sync(folder(made)))
 }
 
-/// The folder of a file; of a bare name: here.
+/// The folder of a file; for a bare name `.`.
 #[must_use]
 pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A file that was synced can still lose its name in a power cut: names are in the folder, which is synced by itself
-/// (fsync(2)).
+/// The name of a synced file can still be lost in a power cut: it is in the folder, which has its own sync (fsync(2)).
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
-pub mod tests;
+pub(crate) mod tests;

@@ -1,4 +1,4 @@
-//! A table that the test writes, and agents that are sockets.
+//! The table is written by the test, and agents are sockets.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,14 +15,14 @@ use ringmon_core::{
 
 const OLD: PoolKey = PoolKey { id: 1, secret: [1; 16] };
 const NEW: PoolKey = PoolKey { id: 2, secret: [2; 16] };
-/// Nothing is read again by itself in a test.
+/// No test waits for the regular look.
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// What a database says: the version of the pool's row, its keys, and servers.
 #[derive(Clone)]
 struct Content(i64, Vec<PoolKey>, Vec<ServerRow>);
 
-/// What the next look finds, and the next; the last one stays.
+/// What the next looks find, one after the other. The last one stays.
 type Script = Arc<Mutex<VecDeque<Content>>>;
 
 struct World {
@@ -87,7 +87,7 @@ fn answer(ask: Ask, content: Content) -> Answer {
 }
 
 impl World {
-    /// A router of which every agent knows: it has looked once more since it asked them.
+    /// A router that follows these agents, after its second look.
     async fn new(first: Content, agents: &[&Notices]) -> (Self, Vec<SocketAddr>) {
         let script: Script = Arc::new(Mutex::new([first].into()));
         let (asks, mut asked) = mpsc::channel::<Ask>(1);
@@ -131,7 +131,7 @@ impl World {
     }
 }
 
-/// Waits until a router follows this agent; says where it is.
+/// Waits until a router follows this agent, and returns the router's address.
 async fn follower(agent: &Notices) -> SocketAddr {
     loop {
         if let (from, Notice { body: NoticeBody::Follow { .. }, .. }) = agent.recv().await {
@@ -145,8 +145,7 @@ fn tell(agent: &Notices, router: SocketAddr, id: i64) {
     agent.send(router, Notice { from: ServerId(1), incarnation: Incarnation(1), body });
 }
 
-/// A replica that is further behind than the last one answers a notice with what was there before: that is not what
-/// changed.
+/// After a notice, a replica that lags still has the row from before. The router must go on asking.
 #[tokio::test]
 async fn an_older_row_is_not_what_a_notice_meant() {
     let one = agent(&[OLD]);
@@ -159,8 +158,7 @@ async fn an_older_row_is_not_what_a_notice_meant() {
     soon("the row that was meant", world.routes.wait_for(drains)).await.unwrap();
 }
 
-/// A key that was rotated away comes back with the pool's row of a replica that lags: who is asked by it does not
-/// understand.
+/// A replica that lags still has the old key. An agent that was started since does not know it.
 #[tokio::test]
 async fn an_older_pool_row_brings_no_key_back() {
     let (one, two) = (agent(&[NEW]), agent(&[NEW]));
@@ -171,7 +169,7 @@ async fn an_older_pool_row_brings_no_key_back() {
     soon("an agent that only knows the new key", follower(&two)).await;
 }
 
-/// An agent that has moved is followed where its newest row has it, and not where a replica that lags does.
+/// An agent has moved. A replica that lags still has the old address.
 #[tokio::test]
 async fn an_older_row_does_not_say_whom_to_follow() {
     let (here, before, third) = (agent(&[OLD]), agent(&[OLD]), agent(&[OLD]));
