@@ -14,7 +14,6 @@
 //! then on the kernel itself answers probes, which proves the host and not the agent.
 
 mod attach;
-mod clock;
 mod lane;
 mod link;
 mod log;
@@ -47,6 +46,7 @@ pub use options::{CS6, Choice, Options};
 pub use realtime::{Role, ask as ask_realtime};
 
 use super::{Datapath, Error, Prober, Readings};
+use crate::clock;
 use crate::show::{Count, DatapathMode, DatapathStats};
 use attach::Interface;
 use lane::{Lane, Pace, Sign};
@@ -103,7 +103,7 @@ pub fn open(options: Options) -> Result<XdpDatapath, Error> {
     // SAFETY: the ring buffer owns its file descriptor, keeps it while it lives, and never changes it.
     let events = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE) };
     let events = events.map_err(|error| Error::System { what: "wait for BPF events", source: error.into() })?;
-    let sign = Sign { own: interface.address, key: TagKey::new(&first.secret), key_id: first.id, incarnation: 0 };
+    let sign = Sign { own: interface.address, key: TagKey::new(&first.secret), key_id: first.id };
     let (seed, realtime, index) = (options.seed, options.realtime, interface.index);
     let parts = Parts { index, link, netlink, seed, sign, shared: Arc::clone(&shared), realtime };
     let sender = Sender::start(parts).map_err(system("start the sender"))?;
@@ -122,7 +122,6 @@ pub fn open(options: Options) -> Result<XdpDatapath, Error> {
         _ebpf: ebpf,
     };
     datapath.keys(&options.keys);
-    datapath.identity(options.incarnation, Health::Unknown);
     tracing::info!(interface = datapath.interface.name, mode = ?mode, "probes are answered by XDP");
     Ok(datapath)
 }
