@@ -14,6 +14,8 @@ pub const PROBER_WAYS: usize = 4;
 /// Sets of such places. A server has few probers: its two buddies, and servers that look past a silent one. The agent
 /// reads all sets twenty times a second, with cold caches, so there are no more than necessary.
 pub const PROBER_SETS: u32 = 32;
+/// Places in all sets.
+pub const PROBERS: u32 = PROBER_SETS * PROBER_WAYS as u32;
 /// Size of the ring buffer of events, in bytes. Only changes go into it.
 pub const EVENT_BYTES: u32 = 1 << 16;
 
@@ -121,30 +123,16 @@ pub struct Watch {
     pub void_until_ns: u64,
 }
 
-/// The states of a probe in the window.
-pub mod state {
-    /// The place is empty.
-    pub const FREE: u64 = 0;
-    /// It left, and has no reply yet.
-    pub const WAITING: u64 = 1;
-    /// It has its reply.
-    pub const ANSWERED: u64 = 2;
-    /// Its deadline passed without a reply.
-    pub const MISSED: u64 = 3;
-}
-
 /// `WINDOW`: one probe, at `slot * WINDOW + seq % WINDOW`. It is memory-mapped, so that the sender sees what left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Outstanding {
-    /// The probe's sequence number.
-    pub seq: u64,
+    /// The probe's sequence number and state: a [`crate::window::mark`].
+    pub mark: u64,
     /// When it left.
     pub sent_ns: u64,
     /// When it becomes a miss.
     pub deadline_ns: u64,
-    /// One of [`state`]. It changes only by compare-and-swap, so that a reply and a timer cannot both take the probe.
-    pub state: u64,
 }
 
 /// The index of a probe in `WINDOW`.

@@ -8,12 +8,14 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod cell;
 pub mod count;
 pub mod frame;
 pub mod layout;
 pub mod rtt;
 pub mod siphash;
 pub mod tag;
+pub mod window;
 pub mod wire;
 
 pub use count::{Action, Incident, Verdict};

@@ -1,11 +1,12 @@
 //! Turns a probe into its reply, in place.
 
+use ringmon_common::cell::{Cell, hand_over};
 use ringmon_common::layout::{PROBER_WAYS, Prober, prober_set};
 use ringmon_common::tag::{Tagger, mapped_word};
 use ringmon_common::wire::{Direction, PULSE_NEVER, Payload};
 use ringmon_common::{Frame, Verdict, frame};
 
-use crate::atomic::{get, set as set_word};
+use crate::atomic::{Word, get, set as set_word};
 use crate::maps;
 
 /// Writes the reply over a probe whose tag is right. `tagger` is the state after what both have in common.
@@ -52,18 +53,25 @@ fn remember(payload: &Payload, from: [u8; 4], now: u64) -> u64 {
     let (place, known) = find(set.cast(), address);
     // SAFETY: a map value. Two CPUs may answer the same prober; then one count gets lost.
     unsafe {
-        if !known {
+        let last = Word::new(&raw mut (*place).last_ns);
+        let answered = if known { get(&raw const (*place).answered) + 1 } else { 1 };
+        let note = || {
+            set_word(&raw mut (*place).answered, answered);
+            set_word(&raw mut (*place).incarnation, u64::from_be_bytes(payload.prober_incarnation));
+            set_word(&raw mut (*place).purpose, u64::from(payload.purpose));
+        };
+        if known {
+            // A reader may see the time first. The rest is then one probe old, which is harmless.
+            note();
+            last.set(now);
+        } else {
             // The old prober's time must not pass for the new one's.
-            set_word(&raw mut (*place).last_ns, 0);
-            set_word(&raw mut (*place).address[0], address[0]);
-            set_word(&raw mut (*place).address[1], address[1]);
-            set_word(&raw mut (*place).answered, 0);
+            hand_over(&last, now, || {
+                set_word(&raw mut (*place).address[0], address[0]);
+                set_word(&raw mut (*place).address[1], address[1]);
+                note();
+            });
         }
-        let answered = get(&raw const (*place).answered) + 1;
-        set_word(&raw mut (*place).answered, answered);
-        set_word(&raw mut (*place).incarnation, u64::from_be_bytes(payload.prober_incarnation));
-        set_word(&raw mut (*place).purpose, u64::from(payload.purpose));
-        set_word(&raw mut (*place).last_ns, now);
         answered
     }
 }

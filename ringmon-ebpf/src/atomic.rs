@@ -3,6 +3,8 @@
 
 use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd, atomic_xchg};
 
+use ringmon_common::cell::Cell;
+
 /// Adds, and says what was there before.
 ///
 /// # Safety
@@ -51,4 +53,45 @@ pub unsafe fn get(at: *const u64) -> u64 {
 pub unsafe fn set(at: *mut u64, value: u64) {
     // SAFETY: as above.
     unsafe { at.write_volatile(value) }
+}
+
+/// A word of a map value, as a [`Cell`].
+///
+/// The intrinsics above become instructions that return the old value, and those are full barriers.
+#[derive(Clone, Copy)]
+pub struct Word(*mut u64);
+
+impl Word {
+    /// # Safety
+    /// `at` points into a map value.
+    #[inline(always)]
+    pub const unsafe fn new(at: *mut u64) -> Self {
+        Self(at)
+    }
+}
+
+impl Cell for Word {
+    #[inline(always)]
+    fn get(&self) -> u64 {
+        // SAFETY: as `new` asks for, here and below.
+        unsafe { get(self.0) }
+    }
+
+    #[inline(always)]
+    fn set(&self, value: u64) {
+        // SAFETY: as above.
+        unsafe { set(self.0, value) }
+    }
+
+    #[inline(always)]
+    fn swap(&self, value: u64) -> u64 {
+        // SAFETY: as above.
+        unsafe { swap(self.0, value) }
+    }
+
+    #[inline(always)]
+    fn change(&self, old: u64, new: u64) -> bool {
+        // SAFETY: as above.
+        unsafe { change(self.0, old, new) }
+    }
 }

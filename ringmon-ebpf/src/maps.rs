@@ -6,6 +6,9 @@ use aya_ebpf::maps::{Array, RingBuf};
 use ringmon_common::TagKey;
 use ringmon_common::count::{COUNTERS as COUNTER_COUNT, Incident};
 use ringmon_common::layout::{self, Config, Event, EventKind, Histogram, KeySlot, Outstanding, ProberSet, Watch};
+use ringmon_common::window::{Place, SEQ_END, Span};
+
+use crate::atomic::{Word, add, get};
 
 /// The agent reads and writes the map as memory (bpf(2), `BPF_F_MMAPABLE`).
 const MMAPABLE: u32 = 1 << 10;
@@ -55,15 +58,36 @@ pub fn key(id: u8) -> Option<&'static TagKey> {
 pub fn watch(slot: u16, generation: u16) -> Option<*mut Watch> {
     let watch = WATCHES.get_ptr_mut(u32::from(slot))?;
     // SAFETY: a map value.
-    let current = unsafe { crate::atomic::get(&raw const (*watch).generation) };
+    let current = unsafe { get(&raw const (*watch).generation) };
     (current == u64::from(generation) && generation != 0).then_some(watch)
+}
+
+/// The place of this probe in the window of this slot. Another probe may be in it.
+#[inline(always)]
+pub fn place(slot: u32, seq: u64) -> Option<Place<Word>> {
+    let place = WINDOW.get_ptr_mut(layout::window_index(slot, seq)).filter(|_| seq < SEQ_END)?;
+    // SAFETY: a map value.
+    unsafe {
+        Some(Place {
+            mark: Word::new(&raw mut (*place).mark),
+            sent_ns: Word::new(&raw mut (*place).sent_ns),
+            deadline_ns: Word::new(&raw mut (*place).deadline_ns),
+        })
+    }
+}
+
+/// Which probes of this watch may be outstanding.
+#[inline(always)]
+pub fn span(watch: *mut Watch) -> Span<Word> {
+    // SAFETY: a map value.
+    unsafe { Span { cursor: Word::new(&raw mut (*watch).cursor), last_sent: Word::new(&raw mut (*watch).last_sent) } }
 }
 
 #[inline(always)]
 pub fn count(index: u32) {
     if let Some(counter) = COUNTERS.get_ptr_mut(index) {
         // SAFETY: a map value.
-        unsafe { crate::atomic::add(counter, 1) };
+        unsafe { add(counter, 1) };
     }
 }
 

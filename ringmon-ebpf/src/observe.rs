@@ -1,7 +1,8 @@
 //! Takes a reply that comes home.
 
-use ringmon_common::layout::{EventKind, LATE_NS, Outstanding, PULSE_OLD_US, Watch, state, window_index};
+use ringmon_common::layout::{EventKind, PULSE_OLD_US, Watch};
 use ringmon_common::rtt::Smooth;
+use ringmon_common::window::{Times, Unasked};
 use ringmon_common::wire::{Direction, PULSE_NEVER, Payload};
 use ringmon_common::{Verdict, rtt};
 
@@ -15,58 +16,32 @@ pub fn observe(payload: &Payload, peer: [u8; 4], direction: Direction) -> Verdic
     let (slot, generation) = (u16::from_be_bytes(payload.slot), u16::from_be_bytes(payload.generation));
     let seq = u64::from_be_bytes(payload.seq);
     let Some(watch) = maps::watch(slot, generation) else { return Verdict::StaleReply };
-    let Some(place) = maps::WINDOW.get_ptr_mut(window_index(u32::from(slot), seq)) else { return Verdict::StaleReply };
-    // SAFETY: map values, here and below.
-    let (is_peers, is_here) = unsafe {
-        (get(&raw const (*watch).peer) == u64::from(u32::from_ne_bytes(peer)), get(&raw const (*place).seq) == seq)
-    };
-    if !is_peers || !is_here {
+    let Some(place) = maps::place(u32::from(slot), seq) else { return Verdict::StaleReply };
+    // SAFETY: a map value, here and below.
+    if unsafe { get(&raw const (*watch).peer) } != u64::from(u32::from_ne_bytes(peer)) {
         return Verdict::StaleReply;
     }
-    match take(place, now) {
-        Ok(late) => {
+    match place.answer(seq, now) {
+        Ok(times) => {
             // The next probe's timer need not look at this one again.
             // SAFETY: as above.
             unsafe { change(&raw mut (*watch).cursor, seq, seq + 1) };
-            record(watch, place, payload, direction, late, now)
+            record(watch, times, payload, direction, now)
         }
-        Err(Verdict::DuplicateReply) => {
+        Err(Unasked::Duplicate) => {
             // SAFETY: as above.
             unsafe { add(&raw mut (*watch).duplicates, 1) };
             Verdict::DuplicateReply
         }
-        Err(verdict) => verdict,
-    }
-}
-
-/// Takes the probe out of the window, once, and returns whether its deadline had passed.
-#[inline(always)]
-fn take(place: *mut Outstanding, now: u64) -> Result<bool, Verdict> {
-    // SAFETY: a map value.
-    unsafe {
-        let deadline = get(&raw const (*place).deadline_ns);
-        let state = &raw mut (*place).state;
-        if change(state, state::WAITING, state::ANSWERED) {
-            return Ok(now > deadline);
-        }
-        if now > deadline + LATE_NS {
-            return Err(Verdict::StaleReply);
-        }
-        if change(state, state::MISSED, state::ANSWERED) { Ok(true) } else { Err(Verdict::DuplicateReply) }
+        Err(Unasked::Stale) => Verdict::StaleReply,
     }
 }
 
 /// Stores what a reply says, and wakes the agent if it is news.
 #[inline(always)]
-fn record(
-    watch: *mut Watch,
-    place: *mut Outstanding,
-    payload: &Payload,
-    direction: Direction,
-    late: bool,
-    now: u64,
-) -> Verdict {
-    // SAFETY: map values. Only replies of this one watch write these fields. They come one after the other, except
+fn record(watch: *mut Watch, times: Times, payload: &Payload, direction: Direction, now: u64) -> Verdict {
+    let late = now > times.deadline_ns;
+    // SAFETY: a map value. Only replies of this one watch write these fields. They come one after the other, except
     // through several queues, where the later of two may lose a count.
     unsafe {
         let was_silent = swap(&raw mut (*watch).consecutive, 0) != 0;
@@ -78,7 +53,7 @@ fn record(
                 (None, Verdict::PlainReply)
             }
             Direction::Reply => {
-                measure(watch, place, payload, now);
+                measure(watch, times.sent_ns, payload, now);
                 if late {
                     add(&raw mut (*watch).late, 1);
                 }
@@ -102,12 +77,12 @@ fn record(
 /// Round trip, counter and histogram.
 ///
 /// # Safety
-/// Both are map values.
+/// `watch` is a map value.
 #[inline(always)]
-unsafe fn measure(watch: *mut Watch, place: *const Outstanding, payload: &Payload, now: u64) {
+unsafe fn measure(watch: *mut Watch, sent_ns: u64, payload: &Payload, now: u64) {
     // SAFETY: by the caller.
     unsafe {
-        let round_trip = now.saturating_sub(get(&raw const (*place).sent_ns));
+        let round_trip = now.saturating_sub(sent_ns);
         let rtt = round_trip.saturating_sub(u64::from(u32::from_be_bytes(payload.residence_ns)));
         add(&raw mut (*watch).replies, 1);
         set(&raw mut (*watch).last_reply_ns, now);

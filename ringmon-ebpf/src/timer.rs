@@ -10,9 +10,8 @@ use aya_ebpf::cty::c_void;
 use aya_ebpf::helpers::generated::{bpf_timer_init, bpf_timer_set_callback, bpf_timer_start};
 use aya_ebpf::macros::btf_map;
 use ringmon_common::count::Incident;
-use ringmon_common::layout::{
-    EventKind, MISS_EVENTS, Outstanding, TIMER_SLACK_NS, WATCHES, WINDOW, Watch, state, window_index,
-};
+use ringmon_common::layout::{EventKind, MISS_EVENTS, TIMER_SLACK_NS, WATCHES, Watch};
+use ringmon_common::window::Due;
 
 use crate::atomic::{add, change, get, set};
 use crate::maps;
@@ -88,48 +87,35 @@ enum Next {
 /// Looks at the probe at the cursor.
 #[inline(always)]
 fn step(watch: *mut Watch, slot: u32, now: u64) -> Next {
-    // SAFETY: map values, here and below.
-    let (generation, cursor, last) = unsafe {
-        (get(&raw const (*watch).generation), get(&raw const (*watch).cursor), get(&raw const (*watch).last_sent))
-    };
-    if generation == 0 || cursor > last {
-        return Next::Rest;
-    }
-    if last - cursor >= u64::from(WINDOW) {
+    // SAFETY: a map value.
+    let generation = unsafe { get(&raw const (*watch).generation) };
+    let span = maps::span(watch);
+    let Some(seq) = span.first().filter(|_| generation != 0) else { return Next::Rest };
+    let Some(place) = maps::place(slot, seq) else { return Next::Rest };
+    match place.expire(seq, now) {
+        Due::Later(deadline) => return Next::At(deadline),
         // SAFETY: as above.
-        unsafe { set(&raw mut (*watch).cursor, last - u64::from(WINDOW) + 1) };
-        return Next::Again;
+        Due::Missed(deadline) => unsafe { missed(watch, slot as u16, generation as u16, deadline, now) },
+        Due::Gone => (),
     }
-    let Some(place) = maps::WINDOW.get_ptr_mut(window_index(slot, cursor)) else { return Next::Rest };
-    // SAFETY: as above.
-    unsafe {
-        let waits = get(&raw const (*place).seq) == cursor && get(&raw const (*place).state) == state::WAITING;
-        let deadline = get(&raw const (*place).deadline_ns);
-        if waits && deadline > now {
-            return Next::At(deadline);
-        }
-        if waits && change(&raw mut (*place).state, state::WAITING, state::MISSED) {
-            missed(watch, place, slot as u16, generation as u16, now);
-        }
-        change(&raw mut (*watch).cursor, cursor, cursor + 1);
-    }
+    span.pass(seq, &place);
     Next::Again
 }
 
-/// Counts a miss, or why it is none.
+/// Counts a miss, or why it is none. Its deadline is not after `now`.
 ///
 /// # Safety
-/// Both are map values.
+/// `watch` is a map value.
 #[inline(always)]
-unsafe fn missed(watch: *mut Watch, place: *const Outstanding, slot: u16, generation: u16, now: u64) {
+unsafe fn missed(watch: *mut Watch, slot: u16, generation: u16, deadline: u64, now: u64) {
     // SAFETY: by the caller.
     unsafe {
-        let deadline = get(&raw const (*place).deadline_ns);
         if now - deadline > TIMER_SLACK_NS {
             maps::count(Incident::MissVoid.index());
             // The agent zeroes it when it has read the span; until then the span grows.
             change(&raw mut (*watch).void_from_ns, 0, deadline);
             set(&raw mut (*watch).void_until_ns, now);
+            // Last, and a barrier: an agent that sees this count sees the span too.
             add(&raw mut (*watch).void, 1);
             maps::tell(EventKind::Void, slot, generation, now);
             return;

@@ -1,4 +1,4 @@
-//! Replaces files as a whole: a reader finds the old content or the new one, also after a power cut.
+//! Files that are replaced as a whole: a reader finds the old content or the new one, also after a power cut.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Puts this content into the file, which only its owner may read.
+/// Replaces the content of a file. Only its owner may read it.
 ///
 /// # Errors
-/// As open(2), write(2), fsync(2) and rename(2): the file is unchanged, unless only its folder could not be synced.
+/// As open(2), write(2), fsync(2) and rename(2). The file is unchanged, unless only its folder could not be synced.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = NamedTempFile::new_in(folder(path))?;
     file.write_all(content)?;
@@ -17,7 +17,7 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     replace(file, path)
 }
 
-/// Puts a file that is on disk already in the place of another.
+/// Puts a file that is synced already in the place of another one.
 ///
 /// # Errors
 /// As [`write`].
@@ -26,10 +26,10 @@ pub fn replace(file: NamedTempFile, path: &Path) -> io::Result<()> {
     sync(folder(path))
 }
 
-/// Makes a folder, and all missing folders above it.
+/// Makes a folder, and those above it that do not exist.
 ///
 /// # Errors
-/// As mkdir(2) and fsync(2): some of the folders may exist then.
+/// As mkdir(2) and fsync(2). Some of the folders may be made.
 pub fn make(path: &Path) -> io::Result<()> {
     let new: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
     fs::create_dir_all(path)?;
@@ -42,11 +42,10 @@ pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A synced file can still lose its name in a power cut: names are in the folder, which is synced separately
-/// (fsync(2)).
+/// The name of a synced file can still be lost in a power cut: it is in the folder, which has its own sync (fsync(2)).
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
-pub mod tests;
+pub(crate) mod tests;

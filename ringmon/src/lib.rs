@@ -15,6 +15,7 @@
 
 pub mod agent;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod datapath;
 pub mod disk;

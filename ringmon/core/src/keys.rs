@@ -1,11 +1,12 @@
-//! The pool's keys, as last read.
+//! The pool's keys.
 
 use alloc::vec::Vec;
 
 use super::row::{PoolKey, PoolRow};
 
-/// What probes and notices are tagged with. Taken from a row only if it is not older than the last one: operations end
-/// in another order than they read, and a replica may lag.
+/// The keys of the newest pool row that was read. Probes and notices are tagged with them.
+///
+/// An older row changes nothing: a slow operation can end after one that read later, and a replica can lag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolKeys {
     list: Vec<PoolKey>,
@@ -13,19 +14,19 @@ pub struct PoolKeys {
 }
 
 impl PoolKeys {
-    /// Keys of an earlier run: any row is newer.
+    /// Keys of an earlier run. Every row counts as newer.
     #[must_use]
     pub const fn kept(list: Vec<PoolKey>) -> Self {
         Self { list, version: 0 }
     }
 
-    /// The key in use, first; then the one it replaced, while both are accepted.
+    /// First the key in use, then the one that it replaces while both are accepted.
     #[must_use]
     pub fn list(&self) -> &[PoolKey] {
         &self.list
     }
 
-    /// The pool's row was read; whether the keys are others now.
+    /// Takes the keys of a row that was read, and returns whether they are others than before.
     pub fn take(&mut self, row: &PoolRow) -> bool {
         if row.version < self.version || row.keys.is_empty() {
             return false;

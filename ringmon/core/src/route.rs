@@ -37,7 +37,7 @@ use votes::Votes;
 /// For how long a dead server is named.
 const MOURNED: Duration = Duration::from_secs(60);
 
-/// A replica may lag for so long: one that never catches up has lost what it does not have, and is the table now.
+/// How long a replica may lag. If it is behind for longer, it has lost the rows that it does not have.
 const LAG: Duration = Duration::from_secs(10);
 
 /// Why a server is routed, or is not.
@@ -139,9 +139,9 @@ impl Routes {
 pub struct Routing {
     policy: Policy,
     rows: BTreeMap<ServerId, ServerRow>,
-    /// The newest version of the pool's row.
+    /// The newest that was read.
     pool_version: i64,
-    /// Since when whole looks have been older than what is known.
+    /// Since when whole looks are older than what is known.
     behind: Option<Time>,
     /// Ids that are gone for good, and when that was seen.
     buried: BTreeMap<ServerId, Time>,
@@ -197,12 +197,12 @@ impl Routing {
         self.rows.keys().copied().chain(self.sightings.ids()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The newest row that was read of each server that is there.
+    /// The newest row of each server in the table.
     pub fn rows(&self) -> impl Iterator<Item = &ServerRow> {
         self.rows.values()
     }
 
-    /// Its version; `None`: there is no such server.
+    /// The version of its newest row; `None`: no such server.
     #[must_use]
     pub fn version(&self, id: ServerId) -> Option<i64> {
         self.rows.get(&id).map(|row| row.version)
@@ -237,8 +237,7 @@ impl Routing {
             return;
         }
         self.clock = Some((seen.db_now, seen.read_at));
-        // If the table does not say how a server ended, a replica may not have it yet: the next look at everything
-        // decides.
+        // A replica may not have the row yet, so only an event counts here. The next look at the whole pool decides.
         for id in seen.events.keys().filter(|id| !seen.rows.contains_key(id)) {
             if let Some(end) = end(seen, *id) {
                 self.lose(now, *id, Some(end));
@@ -250,8 +249,10 @@ impl Routing {
         self.votes.note(&self.rows, self.db_now(now));
     }
 
-    /// Whether this look at everything is older than what is known. Whoever joins changes its neighbours' rows, and the
-    /// first server its pool's: so a replica that does not have it yet shows that.
+    /// Whether this look at the whole pool is older than what is known.
+    ///
+    /// A join changes the rows of both neighbours, and that of a pool's first server the pool's row. So a replica that
+    /// does not have the new row yet has an older version of one of these.
     fn lags(&mut self, now: Time, rows: &[ServerRow], seen: &TableSnapshot) -> bool {
         let version = seen.pool.as_ref().map_or(self.pool_version, |pool| pool.version);
         let is_older = |row: &ServerRow| self.buried.contains_key(&row.id) || self.version(row.id) > Some(row.version);
@@ -312,7 +313,7 @@ impl Routing {
         self.came.retain(|_, at| now.since(*at) < slow);
         self.votes.forget(db_now, &self.policy);
         let mut servers: Vec<Route> = self.rows.values().map(|row| self.route(now, db_now, row)).collect();
-        // A name is one server's at a time, and ids grow: of two the lower one is gone.
+        // Only one server can have a name, and ids grow: of two with the same name the lower id is gone.
         servers.sort_by(|a, b| a.name.cmp(&b.name).then(b.id.cmp(&a.id)));
         servers.dedup_by(|lower, route| lower.name == route.name);
         if self.clock.is_none() {
@@ -356,7 +357,7 @@ impl Routing {
     }
 }
 
-/// How a server ended that is not there; `None`: the table does not say.
+/// How a server that is not there ended; `None`: the table does not say.
 fn end(seen: &TableSnapshot, id: ServerId) -> Option<EventKind> {
     let event = seen.events.get(&id)?.as_ref()?;
     Some(event.kind()).filter(|kind| matches!(kind, EventKind::Left | EventKind::Down | EventKind::AgentLost))

@@ -13,7 +13,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::clock;
+use crate::clock;
 use ringmon_core::Time;
 
 #[derive(Debug)]

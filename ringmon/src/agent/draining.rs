@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::clock;
+use crate::clock;
 use crate::observe::{self, Askers};
 use ringmon_core::{Snapshot, Time};
 

@@ -8,13 +8,13 @@ use anyhow::Context;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::clock;
 use super::draining::Plan;
 use super::recorded::Recorded;
 use super::signals::Signals;
 use super::state_dir::{Kept, StateDir};
 use super::table::Table;
 use super::turn::{Rooms, Turn};
+use crate::clock;
 use crate::config::{AgentConfig, BpfLog, DatapathChoice, OnStop};
 use crate::datapath::{Datapath, xdp};
 use crate::notice::Notices;
@@ -24,7 +24,7 @@ use crate::service::Service;
 use crate::show::Board;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity, Stopped};
-use ringmon_core::{Incarnation, PoolKey, PoolKeys};
+use ringmon_core::{PoolKey, PoolKeys};
 
 /// For so long a start without anything kept waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -133,7 +133,6 @@ fn open_datapath(config: &AgentConfig, keys: &[PoolKey], seed: u64) -> anyhow::R
         address: config.address,
         choice,
         keys: keys.to_vec(),
-        incarnation: Incarnation::default(),
         bpf_log: config.bpf_log.map(bpf_level),
         seed,
         dscp: config.dscp,

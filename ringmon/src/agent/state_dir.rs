@@ -10,7 +10,7 @@
 //! finds the old one or the new one, and notices and ignores a torn or edited one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use nix::fcntl::{Flock, FlockArg};
 use ringmon_common::siphash::SipHash24;
 use serde::{Deserialize, Serialize};
 
+use crate::disk;
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::{BootToken, PoolKey};
 
@@ -90,7 +91,7 @@ impl StateDir {
     pub fn open(base: &Path, pool: &str, name: &str) -> Result<Self, Error> {
         let dir = base.join(file_name(pool)).join(file_name(name));
         let make = |source| Error::Make { path: dir.clone(), source };
-        fs::create_dir_all(&dir).map_err(make)?;
+        disk::make(&dir).map_err(make)?;
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).map_err(make)?;
         let path = dir.join("lock");
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
@@ -130,7 +131,7 @@ impl StateDir {
     /// # Errors
     /// [`Error::Write`]: what was kept before is still there.
     pub fn keep(&self, kept: &Kept) -> Result<(), Error> {
-        write_whole(&self.dir, "kept", &format(kept))
+        write(self.dir.join("kept"), &format(kept))
     }
 }
 
@@ -151,24 +152,14 @@ fn boot_token(dir: &Path) -> Result<BootToken, Error> {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Read { path, source }),
         Ok(_) | Err(_) => {
             let token = format!("{:032x}", rand::random::<u128>());
-            write_whole(dir, "boot", &format!("{token}\n"))?;
+            write(path, &format!("{token}\n"))?;
             Ok(BootToken(token))
         }
     }
 }
 
-fn write_whole(dir: &Path, name: &str, text: &str) -> Result<(), Error> {
-    let path = dir.join(name);
-    let write = || -> io::Result<()> {
-        // tempfile makes it with mode 0600, which is right for the keys.
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map_err(|e| e.error)?;
-        // The rename itself is safe only once the directory is (fsync(2)).
-        File::open(dir)?.sync_all()
-    };
-    write().map_err(|source| Error::Write { path: path.clone(), source })
+fn write(path: PathBuf, text: &str) -> Result<(), Error> {
+    disk::write(&path, text.as_bytes()).map_err(|source| Error::Write { path, source })
 }
 
 /// A checksum against torn and hand-edited files, not against an attacker: who can write here owns the agent.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 
-use super::clock;
+use crate::clock;
 use crate::datapath::Readings;
 use crate::store::{self, DatabaseUrl, Store};
 use ringmon_core::TableSnapshot;

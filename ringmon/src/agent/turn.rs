@@ -21,12 +21,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::alarm::Alarm;
-use super::clock::{self, SleepWatch};
 use super::draining::{Draining, Plan};
 use super::recorded::Recorded;
 use super::signals::Signals;
+use super::sleep::SleepWatch;
 use super::state_dir::{Kept, StateDir};
 use super::table::Table;
+use crate::clock;
 use crate::datapath::{Datapath, Readings};
 use crate::notice::Notices;
 use crate::observe::EventLog;
@@ -38,8 +39,6 @@ use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchSpec};
 use ringmon_core::row::{Address, Health};
 use ringmon_core::{Event, EventBody, Notice, PoolKeys, Time};
 
-/// An agent that wakes this much after its time was not running: its evidence of that span counts for nothing.
-const LATE: Duration = Duration::from_millis(50);
 /// A clean shutdown ends after this time, whatever the database does.
 const STOP_WITHIN: Duration = Duration::from_millis(1800);
 /// The last notices have this long to be acknowledged. A server that gets none finds out by itself.
@@ -139,7 +138,6 @@ impl Turn {
             let due = self.due();
             let woke = self.wait(due, signals).await;
             let now = clock::now();
-            self.notice_lateness(due, now);
             match woke {
                 Woke::Changed(watches) => {
                     // A miss that is this machine's own fault must not be judged before the fault is known.
@@ -181,13 +179,13 @@ impl Turn {
     /// Feeds the engine and does what it says.
     fn input(&mut self, now: Time, input: Input) {
         self.engine.handle(now, input);
-        self.carry_out(now);
+        self.carry_out();
     }
 
     fn timers(&mut self, now: Time) {
         if self.engine.poll_timeout().is_some_and(|at| at <= now) {
             self.engine.handle_timeout(now);
-            self.carry_out(now);
+            self.carry_out();
         }
         if self.stop_by.is_some_and(|at| at <= now) && self.stopped.is_none() {
             let cause = "the database did not answer in time".to_owned();
@@ -250,12 +248,6 @@ impl Turn {
         }
     }
 
-    fn notice_lateness(&mut self, due: Time, now: Time) {
-        if now.since(due) > LATE {
-            self.input(now, Input::Fault { fault: LocalFault::LoopLate, from: due, until: now });
-        }
-    }
-
     /// The first signal takes this server out of the routes, if it is in any. The next one does not wait for that.
     fn signalled(&mut self, now: Time, plan: &Plan) {
         let Some((port, limit)) = plan.drain.filter(|_| self.draining.is_none() && self.stop_by.is_none()) else {
@@ -297,10 +289,10 @@ impl Turn {
         self.input(now, Input::Table(done));
     }
 
-    fn carry_out(&mut self, now: Time) {
+    fn carry_out(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Watch(spec) => self.watch(now, spec),
+                Output::Watch(spec) => self.watch(spec),
                 Output::Unwatch(watch) => {
                     self.rooms.datapath.unwatch(watch);
                     self.specs.remove(&watch);
@@ -319,7 +311,7 @@ impl Turn {
     }
 
     /// A watch that cannot begin is like no watch: it has no reading, so nothing follows from it, and it is logged.
-    fn watch(&mut self, _now: Time, spec: WatchSpec) {
+    fn watch(&mut self, spec: WatchSpec) {
         match self.rooms.datapath.watch(&spec) {
             Ok(()) => {
                 self.specs.insert(spec.id, spec);

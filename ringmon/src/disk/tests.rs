@@ -4,16 +4,18 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::*;
 
-/// The names that appear in a folder, in their order. A `.` means that the folder itself was opened, which is how it is
-/// synced.
+/// The names that appear in a folder, in order, and `.` each time the folder itself is opened, which is to sync it.
 pub fn seen_in(folder: &Path, run: impl FnOnce()) -> Vec<String> {
     let inotify = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
     let flags = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_OPEN;
     inotify.add_watch(folder, flags).unwrap();
     run();
-    let events = inotify.read_events().unwrap().into_iter();
+    let events = match inotify.read_events() {
+        Err(nix::Error::EAGAIN) => Vec::new(),
+        events => events.unwrap(),
+    };
     let appears = |mask: AddWatchFlags| mask.intersects(AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO);
-    let seen = events.filter_map(|event| match event.name {
+    let seen = events.into_iter().filter_map(|event| match event.name {
         Some(name) => appears(event.mask).then(|| name.to_string_lossy().into_owned()),
         None => Some(".".to_owned()),
     });

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::Error;
+use crate::disk::{self, folder};
 
 /// The mode of a new file.
 const MODE: u32 = 0o644;
@@ -81,15 +82,8 @@ impl Candidate {
     /// [`Error::File`]: the file is unchanged, unless only its folder could not be synced.
     pub(super) fn commit(self) -> Result<(), Error> {
         let failed = |source| Error::File { step: "replace", path: self.real.clone(), source };
-        self.file.persist(&self.real).map_err(|error| failed(error.error))?;
-        // Without this the old name could come back after a power cut.
-        File::open(folder(&self.real)).and_then(|folder| folder.sync_all()).map_err(failed)
+        disk::replace(self.file, &self.real).map_err(failed)
     }
-}
-
-/// The folder of a file; for a bare name `.`.
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The file at the end of all links, even if it does not exist yet. (For a circle of links canonicalize returns an

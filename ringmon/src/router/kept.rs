@@ -1,9 +1,10 @@
 //! The last list on disk: a router starts with it while no database answers.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::disk;
 use ringmon_core::route::Routes;
 
 /// Why the list cannot be kept.
@@ -22,7 +23,6 @@ pub enum Error {
 /// See the module.
 #[derive(Debug)]
 pub struct Kept {
-    folder: PathBuf,
     file: PathBuf,
     list: Option<(Routes, Duration)>,
     written: Option<Instant>,
@@ -40,7 +40,7 @@ impl Kept {
     /// [`Error::Folder`]
     pub fn open(folder: &Path, pool: &str) -> Result<Self, Error> {
         let wrong = |source| Error::Folder { path: folder.to_owned(), source };
-        std::fs::create_dir_all(folder).map_err(wrong)?;
+        disk::make(folder).map_err(wrong)?;
         // Before anything relies on it: if the folder takes no files, this says so now, and not when the database is
         // away.
         tempfile::NamedTempFile::new_in(folder).map_err(wrong)?;
@@ -61,7 +61,7 @@ impl Kept {
         let age = std::fs::metadata(&file).and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
         // The age of a file from the future is unknown.
         let list = list.map(|list| (list, age.unwrap_or(Duration::MAX)));
-        Ok(Self { folder: folder.to_owned(), file, list, written: None, failing: false })
+        Ok(Self { file, list, written: None, failing: false })
     }
 
     /// The list that was there, and how long ago it was written.
@@ -79,8 +79,8 @@ impl Kept {
     /// Replaces the list, as a whole or not at all.
     pub fn keep(&mut self, list: &Routes) {
         self.written = Some(Instant::now());
-        let written = self.write(list);
-        match written {
+        let written = serde_json::to_vec_pretty(list).map_err(io::Error::from);
+        match written.and_then(|text| disk::write(&self.file, &text)) {
             Ok(()) => self.failing = false,
             Err(error) if !self.failing => {
                 self.failing = true;
@@ -91,14 +91,6 @@ impl Kept {
             }
             Err(_) => {}
         }
-    }
-
-    fn write(&self, list: &Routes) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(&serde_json::to_vec_pretty(list)?)?;
-        file.as_file().sync_data()?;
-        file.persist(&self.file).map_err(|error| error.error)?;
-        Ok(())
     }
 }
 

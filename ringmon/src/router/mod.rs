@@ -4,7 +4,6 @@
 //! It only reads the table, from any database with its content, and needs no privileges.
 //! [`core::route`](ringmon_core::route) decides, and the room [`route`](crate::route) carries the list further.
 
-mod clock;
 mod follow;
 mod kept;
 mod run;
@@ -18,6 +17,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::clock;
 use crate::config::SightConfig;
 use follow::Follow;
 use ringmon_core::TableSnapshot;
@@ -25,7 +25,7 @@ use ringmon_core::route::{Routes, Routing};
 use source::{Ask, Source, looker};
 use turn::{Parts, Turn};
 
-pub use clock::now;
+pub use crate::clock::now;
 pub use kept::{Error as KeptError, Kept};
 pub use run::run;
 pub use say::{place, word};

@@ -32,8 +32,6 @@ const ASKED: Duration = Duration::from_millis(150);
 /// How the table can be reached.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sight {
-    /// The database that answered last.
-    pub place: String,
     /// Since when no database answers, and why.
     pub away: Option<(Time, String)>,
     /// The list is an old one: no table was read yet.
@@ -188,7 +186,6 @@ impl Turn {
                         tracing::info!("{place} answers again, after {:.1} s", now.since(since).as_secs_f64());
                     }
                     sight.stale = false;
-                    sight.place = place;
                 });
             }
             Err(cause) => {

@@ -29,7 +29,7 @@ fn identity() -> Identity {
     }
 }
 
-/// A loop with real rooms, except for the datapath. Nothing asks for its database.
+/// A loop with real rooms, except the datapath. The database is never asked for.
 fn turn(folder: &std::path::Path) -> (Turn, fake::Handle) {
     let (datapath, seen) = Fake::new();
     let (table, ends) = Table::new(DatabaseUrl::sqlite(folder.join("none")), "web".to_owned(), Handle::current());
@@ -48,7 +48,7 @@ fn turn(folder: &std::path::Path) -> (Turn, fake::Handle) {
     (Turn::new(engine, rooms, Duration::from_millis(50)).unwrap(), seen)
 }
 
-/// An operation that read the pool's row in this version.
+/// An operation that read this version of the pool's row.
 fn ended(version: i64, keys: &[PoolKey]) -> TableDone {
     let name = "web".to_owned();
     let pool = PoolRow { id: PoolId(1), name, rules: Rules::default(), frozen: None, keys: keys.to_vec(), version };
@@ -56,7 +56,7 @@ fn ended(version: i64, keys: &[PoolKey]) -> TableDone {
     TableDone { ticket: 0, result: Ok(Outcome::Read), snapshot, took: Duration::ZERO }
 }
 
-/// A write that had read the pool before a key was rotated, and ends after a look that came later.
+/// A write reads the pool before a key is rotated, and ends after a later look.
 #[tokio::test]
 async fn keys_of_an_older_row_do_not_come_back() {
     let folder = tempfile::tempdir().unwrap();

@@ -26,7 +26,6 @@ pub struct Sign {
     pub own: Ipv4Addr,
     pub key: TagKey,
     pub key_id: u8,
-    pub incarnation: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +105,7 @@ impl Lane {
     pub fn send(&mut self, sign: &Sign, shared: &Shared, now: Time) {
         self.seq += 1;
         self.last = now;
-        let probe = self.probe(sign);
+        let probe = self.probe(sign, shared.incarnation());
         let to = SocketAddrV4::new(self.peer, 0).into();
         // The next call reports an ICMP error about an earlier probe, and then sends nothing. So call again.
         let sent = self.socket.send_to(&probe, &to).or_else(|_| self.socket.send_to(&probe, &to));
@@ -120,9 +119,9 @@ impl Lane {
         }
     }
 
-    fn probe(&self, sign: &Sign) -> [u8; 8 + PAYLOAD_LEN] {
+    fn probe(&self, sign: &Sign, incarnation: u64) -> [u8; 8 + PAYLOAD_LEN] {
         let Self { id, seq, pace, .. } = self;
-        let mut payload = Payload::probe(pace.purpose, id.slot, id.generation, *seq, sign.incarnation, sign.key_id);
+        let mut payload = Payload::probe(pace.purpose, id.slot, id.generation, *seq, incarnation, sign.key_id);
         payload.tag = sign.key.v4(sign.own.octets(), self.peer.octets(), &payload).probe(&payload);
         let seq = [payload.seq[6], payload.seq[7]];
         let mut echo = Echo { kind: ECHO_REQUEST, code: 0, checksum: [0; 2], id: ICMP_ID.to_be_bytes(), seq };

@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
-use ringmon_common::layout::{Histogram, Identity, Outstanding, ProberSet, Watch};
+use ringmon_common::layout::{Histogram, Identity, Outstanding, Prober, Watch};
 
 /// Values that consist only of `u64`s.
 ///
@@ -27,8 +27,8 @@ unsafe impl Words for Outstanding {}
 unsafe impl Words for Identity {}
 // SAFETY: an array of u64.
 unsafe impl Words for Histogram {}
-// SAFETY: an array of what is repr(C) with u64 fields only.
-unsafe impl Words for ProberSet {}
+// SAFETY: repr(C), and all fields are u64, or arrays of them.
+unsafe impl Words for Prober {}
 // SAFETY: a u64.
 unsafe impl Words for u64 {}
 

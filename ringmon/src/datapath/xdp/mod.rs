@@ -14,7 +14,6 @@
 //! then on the kernel itself answers probes, which proves the host and not the agent.
 
 mod attach;
-mod clock;
 mod lane;
 mod link;
 mod log;
@@ -38,7 +37,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use aya::maps::{Array, MapData, RingBuf};
-use ringmon_common::layout::{self, Config, Event, Identity, KeySlot, Watch};
+use ringmon_common::layout::{self, Config, Event, Identity, KeySlot};
 use ringmon_common::{Incident, TagKey, Verdict, tag, wire};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -47,6 +46,7 @@ pub use options::{CS6, Choice, Options};
 pub use realtime::{Role, ask as ask_realtime};
 
 use super::{Datapath, Error, Prober, Readings};
+use crate::clock;
 use crate::show::{Count, DatapathMode, DatapathStats};
 use attach::Interface;
 use lane::{Lane, Pace, Sign};
@@ -103,7 +103,7 @@ pub fn open(options: Options) -> Result<XdpDatapath, Error> {
     // SAFETY: the ring buffer owns its file descriptor, keeps it while it lives, and never changes it.
     let events = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE) };
     let events = events.map_err(|error| Error::System { what: "wait for BPF events", source: error.into() })?;
-    let sign = Sign { own: interface.address, key: TagKey::new(&first.secret), key_id: first.id, incarnation: 0 };
+    let sign = Sign { own: interface.address, key: TagKey::new(&first.secret), key_id: first.id };
     let (seed, realtime, index) = (options.seed, options.realtime, interface.index);
     let parts = Parts { index, link, netlink, seed, sign, shared: Arc::clone(&shared), realtime };
     let sender = Sender::start(parts).map_err(system("start the sender"))?;
@@ -122,7 +122,6 @@ pub fn open(options: Options) -> Result<XdpDatapath, Error> {
         _ebpf: ebpf,
     };
     datapath.keys(&options.keys);
-    datapath.identity(options.incarnation, Health::Unknown);
     tracing::info!(interface = datapath.interface.name, mode = ?mode, "probes are answered by XDP");
     Ok(datapath)
 }
@@ -197,7 +196,8 @@ impl Datapath for XdpDatapath {
         let now = clock::now();
         // Random, so that replies that somebody kept from an earlier life of this agent do not fit when their number
         // comes up again.
-        let first = (rand::random::<u64>() >> 2).max(1);
+        // A mark in the window has room for 62 bits of the number (`SEQ_END`), so there are many left to count with.
+        let first = (rand::random::<u64>() >> 3).max(1);
         self.shared.begin(spec.id, peer.octets(), first, deadline, now);
         self.voids.insert(slot, 0);
         self.sender.tell(Command::Begin(Box::new(Lane::new(spec.id, peer, first, pace, socket, now))));
@@ -250,8 +250,8 @@ impl Datapath for XdpDatapath {
 
     fn probers(&self) -> Vec<Prober> {
         let oldest = (clock::now() - PROBERS_FRESH).as_ns();
-        let sets = (0..layout::PROBER_SETS).filter_map(|set| self.shared.probers.load(set));
-        let fresh = sets.flatten().filter(|prober| prober.last_ns != 0 && prober.last_ns >= oldest);
+        let known = (0..layout::PROBERS).filter_map(|at| self.shared.prober(at));
+        let fresh = known.filter(|prober| prober.last_ns >= oldest);
         let probers = fresh.map(|prober| Prober {
             address: std::net::Ipv6Addr::from(tag::from_words(prober.address)).to_canonical(),
             last: Time::from_ns(prober.last_ns),
@@ -278,7 +278,7 @@ impl Datapath for XdpDatapath {
         let mut faults = self.shared.take_faults();
         for (slot, seen) in &mut self.voids {
             let slot = u32::from(*slot);
-            let void = self.shared.watches.word(slot, offset_of!(Watch, void)).map_or(0, |word| word.load(Relaxed));
+            let void = self.shared.voids(slot);
             if void > *seen {
                 *seen = void;
                 faults.extend(self.shared.take_void(slot).map(|(from, until)| (LocalFault::TimerLate, from, until)));

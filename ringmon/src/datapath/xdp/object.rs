@@ -6,13 +6,13 @@ use std::io;
 use aya::maps::{Array, Map, MapData, RingBuf};
 use aya::programs::{SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use ringmon_common::layout::{self, Config, Histogram, Identity, KeySlot, Outstanding, ProberSet, Watch};
+use ringmon_common::layout::{self, Config, Histogram, Identity, KeySlot, Outstanding, Prober, Watch};
 
 use super::memory::Mapped;
 use crate::datapath::Error;
 
 /// `build.rs` copied it; it is empty without `cargo xtask build`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ringmon.bpf.o"));
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ringmon.bpf.o"));
 /// The log level that the programs start with (the name is aya-log-ebpf's).
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 
@@ -41,7 +41,7 @@ pub struct Object {
     pub window: Mapped<Outstanding>,
     /// Round trips of each watch.
     pub histogram: Mapped<Histogram>,
-    pub probers: Mapped<ProberSet>,
+    pub probers: Mapped<Prober>,
     /// Verdicts and incidents.
     pub counters: Mapped<u64>,
 }
@@ -68,7 +68,7 @@ impl Object {
             watches: mapped(&mut ebpf, "WATCHES", layout::WATCHES)?,
             window: mapped(&mut ebpf, "WINDOW", layout::WATCHES * layout::WINDOW)?,
             histogram: mapped(&mut ebpf, "HISTOGRAM", layout::WATCHES)?,
-            probers: mapped(&mut ebpf, "PROBERS", layout::PROBER_SETS)?,
+            probers: mapped(&mut ebpf, "PROBERS", layout::PROBERS)?,
             counters: mapped(&mut ebpf, "COUNTERS", ringmon_common::count::COUNTERS)?,
             ebpf,
         })

@@ -1,6 +1,5 @@
 //! Options of a datapath.
 
-use ringmon_core::Incarnation;
 use ringmon_core::row::{Address, PoolKey};
 
 /// Where the XDP program is to run.
@@ -26,8 +25,6 @@ pub struct Options {
     pub choice: Choice,
     /// The pool's keys: probes are tagged with the first one, all are accepted.
     pub keys: Vec<PoolKey>,
-    /// 0 before the server has one.
-    pub incarnation: Incarnation,
     /// How much the BPF programs log; `None`: nothing, at no cost.
     pub bpf_log: Option<tracing::Level>,
     /// Decides this server's phase, so that the servers of a pool do not all probe at the same moment.

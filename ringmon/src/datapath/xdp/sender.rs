@@ -207,7 +207,6 @@ impl Loop {
 
     fn send_due(&mut self, now: Time) {
         let Self { parts, lanes, down_since, faults, .. } = self;
-        parts.sign.incarnation = parts.shared.incarnation();
         let mut late: Option<Time> = None;
         for lane in lanes.iter_mut().flatten().filter(|lane| lane.due <= now) {
             if now.since(lane.due) > LATE.max(lane.pace.interval / 4) {

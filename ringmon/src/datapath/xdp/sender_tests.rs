@@ -31,7 +31,7 @@ fn bench() -> Bench {
     interface.attach(&mut object, Choice::Generic).expect("attach");
     let Object { ebpf, identity, watches, window, histogram, probers, counters, .. } = object;
     let shared = Arc::new(Shared::new((watches, window, histogram), (identity, probers, counters)));
-    let sign = Sign { own, key: TagKey::new(&[7; 16]), key_id: 1, incarnation: 0 };
+    let sign = Sign { own, key: TagKey::new(&[7; 16]), key_id: 1 };
     let link = LinkFlags::open(INTERFACE).expect("a socket");
     let parts =
         Parts { index: interface.index, link, netlink, seed: SEED, sign, shared: Arc::clone(&shared), realtime: false };

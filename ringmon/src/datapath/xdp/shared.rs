@@ -2,10 +2,12 @@
 
 use std::mem::offset_of;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, fence};
 use std::time::Duration;
 
-use ringmon_common::layout::{self, Histogram, Identity, Outstanding, ProberSet, Watch, window_index};
+use ringmon_common::cell::{hand_over, steady};
+use ringmon_common::layout::{self, Histogram, Identity, Outstanding, Prober, Watch, window_index};
+use ringmon_common::window::seq_of;
 use ringmon_common::{rtt, wire};
 use tokio::sync::Notify;
 
@@ -33,7 +35,7 @@ pub struct Shared {
     pub histogram: Mapped<Histogram>,
     /// What goes into replies.
     pub identity: Mapped<Identity>,
-    pub probers: Mapped<ProberSet>,
+    pub probers: Mapped<Prober>,
     /// Verdicts and incidents.
     pub counters: Mapped<u64>,
     /// What the kernel does not know.
@@ -63,7 +65,7 @@ impl Shared {
     #[must_use]
     pub fn new(
         (watches, window, histogram): (Mapped<Watch>, Mapped<Outstanding>, Mapped<Histogram>),
-        (identity, probers, counters): (Mapped<Identity>, Mapped<ProberSet>, Mapped<u64>),
+        (identity, probers, counters): (Mapped<Identity>, Mapped<Prober>, Mapped<u64>),
     ) -> Self {
         let own = std::array::from_fn(|_| Own::default());
         let (link_up, dirty, bell, faults) =
@@ -74,37 +76,39 @@ impl Shared {
     /// The generation in this slot; 0: no watch.
     #[must_use]
     pub fn generation(&self, slot: u16) -> u16 {
-        let word = self.watches.word(u32::from(slot), offset_of!(Watch, generation));
-        word.map_or(0, |word| word.load(Relaxed) as u16)
+        self.key(slot).map_or(0, |word| word.load(Relaxed) as u16)
     }
 
     /// Gives a slot to a watch whose first probe will be `first`. Everything about the watch before it is erased.
     pub fn begin(&self, id: WatchId, peer: [u8; 4], first: u64, deadline: (Duration, Duration), now: Time) {
         let slot = u32::from(id.slot);
-        self.end(id.slot);
-        self.watches.clear(slot);
-        self.histogram.clear(slot);
-        for seq in 0..u64::from(layout::WINDOW) {
-            self.window.clear(window_index(slot, seq));
-        }
-        if let Some(own) = self.own.get(usize::from(id.slot)) {
-            for word in [&own.unresolved, &own.unsent, &own.run, &own.last] {
-                word.store(0, Relaxed);
+        let Some(generation) = self.key(id.slot) else { return };
+        // Programs and other threads know no watch in this slot until all of it is written.
+        hand_over(&generation, u64::from(id.generation), || {
+            self.watches.clear(slot);
+            self.histogram.clear(slot);
+            for seq in 0..u64::from(layout::WINDOW) {
+                self.window.clear(window_index(slot, seq));
             }
-            own.began.store(now.as_ns(), Relaxed);
-        }
-        self.put(slot, offset_of!(Watch, peer), u64::from(u32::from_ne_bytes(peer)));
-        self.put(slot, offset_of!(Watch, cursor), first);
-        self.put(slot, offset_of!(Watch, last_sent), first - 1);
-        self.deadline(id.slot, deadline);
-        // After everything else: from here on the programs and other threads know the watch.
-        if let Some(word) = self.watches.word(slot, offset_of!(Watch, generation)) {
-            word.store(u64::from(id.generation), Release);
-        }
+            if let Some(own) = self.own.get(usize::from(id.slot)) {
+                for word in [&own.unresolved, &own.unsent, &own.run, &own.last] {
+                    word.store(0, Relaxed);
+                }
+                own.began.store(now.as_ns(), Relaxed);
+            }
+            self.put(slot, offset_of!(Watch, peer), u64::from(u32::from_ne_bytes(peer)));
+            self.put(slot, offset_of!(Watch, cursor), first);
+            self.put(slot, offset_of!(Watch, last_sent), first - 1);
+            self.deadline(id.slot, deadline);
+        });
     }
 
     pub fn end(&self, slot: u16) {
         self.put(u32::from(slot), offset_of!(Watch, generation), 0);
+    }
+
+    fn key(&self, slot: u16) -> Option<&AtomicU64> {
+        self.watches.word(u32::from(slot), offset_of!(Watch, generation))
     }
 
     /// Changes the deadline of later probes: the least and the most that it may be.
@@ -129,8 +133,8 @@ impl Shared {
     /// Whether the egress program has seen this probe.
     #[must_use]
     pub fn has_left(&self, slot: u16, seq: u64) -> bool {
-        let word = self.window.word(window_index(u32::from(slot), seq), offset_of!(Outstanding, seq));
-        word.is_some_and(|word| word.load(Relaxed) == seq)
+        let word = self.window.word(window_index(u32::from(slot), seq), offset_of!(Outstanding, mark));
+        word.is_some_and(|word| seq_of(word.load(Relaxed)) == seq)
     }
 
     /// When the slot's server was last heard, by any kind of reply.
@@ -189,12 +193,26 @@ impl Shared {
         )
     }
 
+    /// How many misses of this slot were void. The timer counts them last, so their span can be read by then.
+    #[must_use]
+    pub fn voids(&self, slot: u32) -> u64 {
+        self.watches.word(slot, offset_of!(Watch, void)).map_or(0, |word| word.load(Acquire))
+    }
+
     /// The span of this slot's void misses since the last call.
     #[must_use]
     pub fn take_void(&self, slot: u32) -> Option<(Time, Time)> {
-        let from = self.watches.word(slot, offset_of!(Watch, void_from_ns))?.swap(0, Relaxed);
+        let from = self.watches.word(slot, offset_of!(Watch, void_from_ns))?.swap(0, AcqRel);
         let until = self.watches.word(slot, offset_of!(Watch, void_until_ns))?.load(Relaxed);
         (from != 0).then(|| (Time::from_ns(from), Time::from_ns(until)))
+    }
+
+    /// The prober in this place; `None`: nobody, or somebody who is being written down just now.
+    #[must_use]
+    pub fn prober(&self, at: u32) -> Option<Prober> {
+        let last = self.probers.word(at, offset_of!(Prober, last_ns))?;
+        let (_, prober) = steady(&last, || fence(Acquire), || self.probers.load(at))?;
+        prober
     }
 
     /// Upper bounds and counts of a watch's round trips, without gaps up to the longest: each bound is also the lower
@@ -209,17 +227,13 @@ impl Shared {
 
 impl Readings for Shared {
     fn read(&self, id: WatchId) -> Option<WatchReading> {
-        let own = self.own.get(usize::from(id.slot))?;
-        let watch = self.watches.load(u32::from(id.slot))?;
-        let (unresolved, unsent) = (own.unresolved.load(Relaxed), own.unsent.load(Relaxed));
-        let (run, last, began) = (own.run.load(Relaxed), own.last.load(Relaxed), own.began.load(Relaxed));
-        // The slot may have changed to another watch during the reading.
-        if id.generation == 0
-            || watch.generation != u64::from(id.generation)
-            || self.generation(id.slot) != id.generation
-        {
-            return None;
-        }
+        let (own, key) = (self.own.get(usize::from(id.slot))?, self.key(id.slot)?);
+        let copy = || {
+            let user = [&own.unresolved, &own.unsent, &own.run, &own.last, &own.began].map(|word| word.load(Relaxed));
+            (self.watches.load(u32::from(id.slot)), user)
+        };
+        let (generation, (watch, [unresolved, unsent, run, last, began])) = steady(&key, || fence(Acquire), copy)?;
+        let watch = watch.filter(|_| generation == u64::from(id.generation))?;
         let proof = watch.last_reply_ns.max(watch.last_plain_ns);
         let run = if proof > last { 0 } else { run };
         let time = |ns: u64| (ns != 0).then(|| Time::from_ns(ns));

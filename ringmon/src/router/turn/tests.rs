@@ -1,4 +1,4 @@
-//! A table that the test writes, and agents that are sockets.
+//! The table is written by the test, and agents are sockets.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,14 +15,14 @@ use ringmon_core::{
 
 const OLD: PoolKey = PoolKey { id: 1, secret: [1; 16] };
 const NEW: PoolKey = PoolKey { id: 2, secret: [2; 16] };
-/// In a test, nothing is read again by itself.
+/// No test waits for the regular look.
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// What a database answers: the version of the pool's row, its keys, and servers.
 #[derive(Clone)]
 struct Content(i64, Vec<PoolKey>, Vec<ServerRow>);
 
-/// What the next reads find, one after the other; the last one stays.
+/// What the next looks find, one after the other. The last one stays.
 type Script = Arc<Mutex<VecDeque<Content>>>;
 
 struct World {
@@ -87,7 +87,7 @@ fn answer(ask: Ask, content: Content) -> Answer {
 }
 
 impl World {
-    /// A router that every agent knows: it has looked once more since it asked them.
+    /// A router that follows these agents, after its second look.
     async fn new(first: Content, agents: &[&Notices]) -> (Self, Vec<SocketAddr>) {
         let script: Script = Arc::new(Mutex::new([first].into()));
         let (asks, mut asked) = mpsc::channel::<Ask>(1);
@@ -145,7 +145,7 @@ fn tell(agent: &Notices, router: SocketAddr, id: i64) {
     agent.send(router, Notice { from: ServerId(1), incarnation: Incarnation(1), body });
 }
 
-/// A replica that lags behind the last one answers a notice with the old row. That is not the change.
+/// After a notice, a replica that lags still has the row from before. The router must go on asking.
 #[tokio::test]
 async fn an_older_row_is_not_what_a_notice_meant() {
     let one = agent(&[OLD]);
@@ -158,8 +158,7 @@ async fn an_older_row_is_not_what_a_notice_meant() {
     soon("the row that was meant", world.routes.wait_for(drains)).await.unwrap();
 }
 
-/// A replica that lags brings back the pool's row with a key that was rotated away. Agents do not understand questions
-/// under that key.
+/// A replica that lags still has the old key. An agent that was started since does not know it.
 #[tokio::test]
 async fn an_older_pool_row_brings_no_key_back() {
     let (one, two) = (agent(&[NEW]), agent(&[NEW]));
@@ -170,7 +169,7 @@ async fn an_older_pool_row_brings_no_key_back() {
     soon("an agent that only knows the new key", follower(&two)).await;
 }
 
-/// An agent that has moved is followed at the address in its newest row, and not at the one in a replica that lags.
+/// An agent has moved. A replica that lags still has the old address.
 #[tokio::test]
 async fn an_older_row_does_not_say_whom_to_follow() {
     let (here, before, third) = (agent(&[OLD]), agent(&[OLD]), agent(&[OLD]));

@@ -73,8 +73,8 @@ fn answers_are_counted_by_prober_and_purpose() {
     }
     let ahead = Frame::new(third, US, frame::ECHO_REQUEST, payload);
     assert_eq!(answered(&mut kit, &ahead).payload.answered, 1_u64.to_be_bytes());
-    let sets = (0..ringmon_common::layout::PROBER_SETS).filter_map(|set| kit.shared.probers.load(set));
-    let mut known: Vec<_> = sets.flatten().filter(|p| p.last_ns != 0).map(|p| (p.answered, p.purpose)).collect();
+    let probers = (0..ringmon_common::layout::PROBERS).filter_map(|at| kit.shared.prober(at));
+    let mut known: Vec<_> = probers.map(|p| (p.answered, p.purpose)).collect();
     known.sort_unstable();
     assert_eq!(known, [(1, Purpose::Ahead as u64), (3, Purpose::Buddy as u64)]);
 }

@@ -1,6 +1,7 @@
 //! These tests need root and BPF, and fail where they cannot run.
 
 mod answers;
+mod barriers;
 mod contract;
 pub mod kit;
 pub mod netns;

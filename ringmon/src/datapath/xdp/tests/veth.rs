@@ -27,7 +27,6 @@ pub fn options(end: usize, choice: Choice) -> Options {
         address: ADDRESSES[end].into(),
         choice,
         keys: vec![KEY],
-        incarnation: Incarnation(1000 + end as i64),
         bpf_log: None,
         seed: 12345 * end as u64,
         dscp: CS6,
@@ -45,7 +44,11 @@ pub fn opened(runtime: &Runtime, namespace: &Namespace, options: Options) -> Res
 /// A pair of namespaces with a datapath at each end.
 fn both(runtime: &Runtime, choice: Choice) -> ([Namespace; 2], [XdpDatapath; 2]) {
     let ends = pair();
-    let datapaths = [0, 1].map(|end| opened(runtime, &ends[end], options(end, choice)).expect("open the datapath"));
+    let datapaths = [0, 1].map(|end| {
+        let mut datapath = opened(runtime, &ends[end], options(end, choice)).expect("open the datapath");
+        datapath.identity(Incarnation(1000 + end as i64), Health::Unknown);
+        datapath
+    });
     (ends, datapaths)
 }
 
