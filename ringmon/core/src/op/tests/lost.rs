@@ -52,6 +52,22 @@ fn after_a_lost_answer_nothing_is_done_twice_and_the_answer_is_the_same() {
     }
 }
 
+/// What a database keeps of an event is bounded; a name may be as long as whoever wrote it by hand liked.
+#[test]
+fn a_removal_whose_event_was_cut_short_is_found_by_its_remover() {
+    let (mut table, ops) = everything();
+    let removal = ops.into_iter().find(|op| matches!(op, TableOp::Accuse(_))).unwrap();
+    let x = id(&table, "x");
+    table.rows.get_mut(&x).unwrap().card.name = "x".repeat(100_000);
+    let Outcome::Removed { removed, ends } = run(&mut table, removal.clone()) else { panic!("removed") };
+    let event = table.events.last_mut().unwrap();
+    event.body = event.body.clone().brief();
+    assert!(event.body.detail().to_string().len() < 10_000);
+    let again = run(&mut table, removal);
+    let Outcome::Removed { removed: found, ends: same } = again else { panic!("its own COMMIT: {again:?}") };
+    assert_eq!((found[0].server, found[0].address, same), (removed[0].server, removed[0].address, ends));
+}
+
 #[test]
 fn a_lost_vote_and_a_lost_removal_of_all_end_as_they_would_have() {
     let mut table = ring_of(&["a", "x", "b"]);
