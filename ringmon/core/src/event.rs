@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 pub use self::detail::{
     Cause, Evidence, Frozen, Joined, Left, LinkPair, Relinked, Removed, Repaired, Service, Suspected, VoteSeen,
 };
-use super::edit::Held;
 use super::evidence::LocalFault;
+use super::outcome::Held;
 use super::row::{Side, VoteKind};
 use super::{Incarnation, ServerId, Time};
 
