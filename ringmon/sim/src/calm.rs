@@ -1,10 +1,10 @@
 //! Watches and loops that need no event, because nothing can go wrong in them.
 //!
-//! Between two servers that are each other's buddies, are up, and have heard each other, every probe of a watch is
-//! answered until something is changed: a server, a link, the network, or a frame that gets lost. What such a **calm**
-//! watch counts follows from when it began, and is computed when somebody looks; the next lost frame is drawn when it
-//! begins. A server all of whose watches are calm **sleeps**: its loop turns without being simulated. Every change ends
-//! the calm of all it concerns first, with the probes that are on their way at that moment.
+//! Take two servers that are each other's buddies, are up, and have heard each other. Every probe of their watches is
+//! answered until something changes: a server, a link or the network, or until a frame gets lost. Such a watch is
+//! **calm**. Its counts follow from when it began, and are computed when they are read. The next lost frame is drawn
+//! when the calm begins. A server **sleeps** while all its watches are calm: its loop turns without being simulated.
+//! Every change first ends the calm of all watches it concerns, and of the probes on their way at that moment.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use ringmon_core::evidence::{Purpose, WatchId};
 use ringmon_core::rng::Rng;
 use ringmon_core::{Time, row::Address};
 
-/// A watch that is left to itself. Times are on the common clock.
+/// A calm watch. Times are on the common clock.
 #[derive(Clone, Debug)]
 pub(super) struct Calm {
-    /// When the probe of index 0 left.
+    /// When the probe with index 0 left.
     from: Time,
     interval: Duration,
     seed: u64,
     target: usize,
-    /// How many were counted as sent, and as answered.
+    /// How many probes were counted as sent, and as answered.
     counted: (u64, u64),
-    /// The index of the probe that ends it, and whether because that one gets lost.
+    /// The index of the probe that ends the calm, and whether that probe gets lost.
     doomed: Option<(u64, bool)>,
 }
 
@@ -35,7 +35,7 @@ impl Calm {
         self.from + Duration::from_nanos(ns)
     }
 
-    /// How many left until then.
+    /// How many probes left up to this time.
     fn sent_by(&self, at: Time) -> u64 {
         if at < self.from {
             return 0;
@@ -52,7 +52,7 @@ impl Calm {
 }
 
 impl World {
-    /// Leaves a watch to itself from the probe on that is due now, if nothing can go wrong.
+    /// Makes a watch calm, starting with the probe that is due now, if nothing can go wrong.
     pub(super) fn begin_calm(&mut self, host: usize, id: WatchId) -> bool {
         if !self.settings.lazy {
             return false;
@@ -81,8 +81,8 @@ impl World {
         true
     }
 
-    /// The index of the first probe that gets lost, either way; `None` if it is the one that is due now. Drawn a while
-    /// ahead at a time.
+    /// The index of the first probe that gets lost, in either direction; `None` if that is the probe that is due now.
+    /// Looks only [`Self::FORESIGHT`] probes ahead.
     fn first_loss(&mut self, a: usize, b: usize) -> Option<Option<(u64, bool)>> {
         let (there, back) = (self.network.loss(a, b), self.network.loss(b, a));
         if there == 0 && back == 0 {
@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    /// Counts what a calm watch did until now.
+    /// Brings the counts of a calm watch up to now.
     fn catch_up_watch(&mut self, host: usize, id: WatchId) {
         let Some(mut calm) = self.hosts[host].datapath.calm(id).cloned() else { return };
         let sent = calm.sent_by(self.now);
@@ -121,7 +121,7 @@ impl World {
         datapath.set_calm(id, Some(calm));
     }
 
-    /// Counts what all calm watches of a server did until now.
+    /// Brings the counts of all calm watches of a server up to now.
     pub(super) fn catch_up(&mut self, host: usize) {
         if self.settings.lazy {
             for (id, _) in self.hosts[host].datapath.ids() {
@@ -130,12 +130,12 @@ impl World {
         }
     }
 
-    /// Counts what all calm watches of all servers did until now.
+    /// Brings the counts of all calm watches of all servers up to now.
     pub fn count_calm(&mut self) {
         (0..self.hosts.len()).for_each(|host| self.catch_up(host));
     }
 
-    /// From now on each probe of this watch is simulated. True: the one that is due now gets lost.
+    /// Simulates each probe of this watch from now on. Returns true if the probe that is due now gets lost.
     pub(super) fn end_calm(&mut self, host: usize, id: WatchId) -> bool {
         self.catch_up_watch(host, id);
         let Some(calm) = self.hosts[host].datapath.set_calm(id, None) else { return false };
@@ -151,7 +151,7 @@ impl World {
         false
     }
 
-    /// The probe that is on its way: its reply will come.
+    /// Simulates the probe that is on its way: its reply will come.
     fn let_fly(&mut self, host: usize, id: WatchId, calm: &Calm, index: u64) {
         let left = calm.sent_at(index);
         let Some((incarnation, health)) = self.hosts[calm.target].answers else { return };
@@ -167,7 +167,7 @@ impl World {
         self.later(host, left + calm.rtt(index, self.weather.1), Happening::Reply(id, probe, reply));
     }
 
-    /// Ends the calm of a watch, and of the one that comes back.
+    /// Ends the calm of a watch, and of the target's watch in the other direction.
     pub(super) fn stir_watch(&mut self, host: usize, id: WatchId) {
         if !self.settings.lazy {
             return;
@@ -184,13 +184,13 @@ impl World {
 
     fn calm_over(&mut self, host: usize, id: WatchId) {
         if self.hosts[host].datapath.calm(id).is_some() && self.end_calm(host, id) {
-            // Its probe is due at this very moment: whether it gets lost is drawn again.
+            // The probe of this watch is due right now. Whether it gets lost is drawn again.
             let round = self.hosts[host].datapath.round(id).unwrap_or_default();
             self.later(host, self.now, Happening::Send(id, round));
         }
     }
 
-    /// Something is about to change with this server.
+    /// Ends the calm of all watches of this server, which is about to change.
     pub(super) fn stir(&mut self, host: usize) {
         if self.settings.lazy {
             self.rouse(host);
@@ -200,7 +200,7 @@ impl World {
         }
     }
 
-    /// The network was changed between two steps.
+    /// Ends the calm of the watches concerned if the network was changed between two steps.
     pub(super) fn notice_weather(&mut self) {
         let (pairs, all) = self.network.take_news();
         let weather = (self.network.loss_permille, self.network.latency);
@@ -227,7 +227,7 @@ impl World {
         }
     }
 
-    /// Whose calm probes were answered here.
+    /// Notes the servers whose calm probes were answered here.
     pub(super) fn visits(&mut self, host: usize) {
         if !self.settings.lazy {
             return;
@@ -243,7 +243,7 @@ impl World {
         }
     }
 
-    /// Whether this server's loop needs no turns until its engine wants something: then it sleeps.
+    /// Puts this server to sleep if its loop needs no turns until its engine wants something. Returns whether it did.
     pub(super) fn sleep(&mut self, host: usize) -> bool {
         let h = &mut self.hosts[host];
         let busy = !self.settings.lazy || h.frozen || !h.flights.is_empty() || !h.datapath.is_calm();
@@ -260,7 +260,7 @@ impl World {
         true
     }
 
-    /// Ends a server's sleep, as if it had turned all the time.
+    /// Ends a server's sleep, as if its loop had turned all the time.
     pub(super) fn rouse(&mut self, host: usize) {
         if !self.hosts[host].asleep {
             return;
@@ -284,12 +284,12 @@ impl World {
         debug_assert!(self.hosts[host].engine.as_ref().is_none_or(|engine| engine.poll_timeout().is_some()));
     }
 
-    /// Probes that were missed, of all watches there are now.
+    /// The number of missed probes, over all watches that exist now.
     #[must_use]
     pub fn misses(&self) -> u64 {
         self.hosts.iter().flat_map(|h| h.datapath.readings()).map(|(_, reading)| reading.misses).sum()
     }
 
-    /// Losses are drawn this many probes ahead.
+    /// Losses are drawn at most this many probes ahead.
     const FORESIGHT: u64 = 3000;
 }

@@ -1,4 +1,4 @@
-//! What must never happen, looked for while it could.
+//! Checks for what must never happen, at the moments when it could.
 
 mod removal;
 
@@ -11,14 +11,15 @@ use ringmon_core::row::{Address, ServerRow, Side};
 use ringmon_core::{EventKind, ServerId, Time, ring};
 
 impl World {
-    /// A server that was well for this long may not be removed: longer than any silence takes to be noticed as over.
+    /// A server that was well for this long may not be removed. This is longer than it takes to notice the end of any
+    /// silence.
     pub(super) const WELL: Duration = Duration::from_millis(150);
-    /// A ring of at most this many is checked whole after each operation.
+    /// A ring of at most this many servers is checked as a whole after each operation.
     pub(super) const SMALL: usize = 64;
-    /// A larger one this often.
+    /// A larger ring is checked as a whole this often.
     const WHOLE: Duration = Duration::from_secs(1);
 
-    /// After each operation: the table is one ring, and nobody was removed who could be heard.
+    /// Checks after each operation that the table is one ring, and that no server was removed that could be heard.
     pub(super) fn check_table(&mut self) {
         let touched = std::mem::take(&mut self.table.touched);
         if touched.is_empty() && self.events_checked == self.table.events.len() {
@@ -52,8 +53,8 @@ impl World {
         }
     }
 
-    /// A small ring whole each time; of a large one the rows that were written and their buddies, and the whole of it
-    /// now and then.
+    /// Checks the links: of a small ring all of them each time; of a large one the rows that were written and their
+    /// buddies, and all links every [`Self::WHOLE`].
     fn check_links(&mut self, touched: &[(ServerId, Option<ServerRow>)]) {
         let ids: Vec<ServerId> = touched.iter().map(|(id, _)| *id).collect();
         self.check_lives(&ids);
@@ -86,7 +87,7 @@ impl World {
         }
     }
 
-    /// Each life of a server has a greater incarnation than all before it.
+    /// Checks that no life of a server has a smaller incarnation than an earlier life.
     fn check_lives(&mut self, touched: &[ServerId]) {
         for row in touched.iter().filter_map(|id| self.table.rows.get(id)) {
             let before = self.lives.insert(row.card.name.clone(), row.incarnation);
@@ -98,7 +99,7 @@ impl World {
         }
     }
 
-    /// The whole table is one ring.
+    /// Checks that the whole table is one ring.
     pub fn check_whole(&mut self) {
         self.checked_at = self.now;
         for damage in ring::check(self.table.rows.values()) {
@@ -112,7 +113,7 @@ impl World {
         self.violations.push(format!("at {:.1} ms: {what}", at.as_secs_f64() * 1e3));
     }
 
-    /// The server of this name.
+    /// The index of the server with this name.
     #[must_use]
     pub fn host(&self, name: &str) -> Option<usize> {
         let index = name.strip_prefix('s').and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
@@ -120,7 +121,7 @@ impl World {
         likely.or_else(|| self.hosts.iter().position(|h| h.name == name))
     }
 
-    /// The server at this address.
+    /// The index of the server at this address.
     #[must_use]
     pub fn host_at(&self, address: Address) -> Option<usize> {
         let Address::V4(v4) = address else { return None };
@@ -129,7 +130,7 @@ impl World {
         likely.or_else(|| self.hosts.iter().position(|h| h.address == address))
     }
 
-    /// The names on the ring, in its order, beginning with the smallest id.
+    /// The names on the ring, in its order, starting with the smallest id.
     #[must_use]
     pub fn ring(&self) -> Vec<String> {
         let name = |id: &ServerId| self.table.rows.get(id).map_or_else(|| id.to_string(), |r| r.card.name.clone());
@@ -137,7 +138,7 @@ impl World {
         ring::order(&self.table.rows, *least).iter().map(name).collect()
     }
 
-    /// Everybody who is well is on the ring, nobody else is, and every agent knows its buddies.
+    /// Whether exactly the servers that are well are on the ring, and every agent knows its buddies.
     #[must_use]
     pub fn settled(&self) -> bool {
         let well: Vec<&Host> = self.hosts.iter().filter(|h| h.is_well()).collect();

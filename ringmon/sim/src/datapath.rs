@@ -15,16 +15,16 @@ use ringmon_core::{Incarnation, Time};
 pub enum Reply {
     /// Ringmon's programs answered.
     Tagged {
-        /// When the agent there last beat, on the clock of whoever asks.
+        /// When the agent there last completed a turn of its loop, on the clock of the server that asks.
         pulse: Option<Time>,
-        /// Its incarnation.
+        /// The incarnation of the agent there.
         incarnation: Incarnation,
-        /// Its service.
+        /// The health of the service there.
         health: Health,
-        /// How many probes from here it has answered.
+        /// How many probes from the asking server it has answered.
         answered: u64,
     },
-    /// The kernel answered: no agent.
+    /// The kernel answered with a plain echo: no agent runs there.
     Plain,
 }
 
@@ -33,33 +33,34 @@ struct Watch {
     spec: WatchSpec,
     reading: WatchReading,
     next: u64,
-    /// Probes on their way: when they left, and whether they were counted as missed.
+    /// Probes on their way: when each left, and whether it was counted as missed.
     flying: BTreeMap<u64, (Time, bool)>,
-    /// Left to itself: see `calm`.
+    /// Set while the watch is calm: see the module `calm`.
     calm: Option<Calm>,
-    /// How often it began or ceased to be, or its pace changed: what was planned in another round is void.
+    /// How often the calm began or ended, or the pace changed. What was planned in another round is void.
     round: u32,
-    /// When its last probe left.
+    /// When the last probe of this watch left.
     last: Time,
     rtt: Smooth,
 }
 
-/// One server's watches, and who probed it. All times are that server's own.
+/// One server's watches, and the servers that probed it. All times are on that server's own clock.
 #[derive(Debug, Default)]
 pub struct Datapath {
     watches: BTreeMap<WatchId, Watch>,
     probers: BTreeMap<Address, (Time, bool)>,
-    /// How many probes of each were answered here.
+    /// How many probes from each address were answered here.
     answered: BTreeMap<Address, u64>,
 }
 
 impl Datapath {
-    /// A reply this long after its deadline proves nothing any more.
+    /// A reply this long after its probe left proves nothing any more.
     const LATE: Duration = Duration::from_secs(1);
-    /// The kernel's window, and some room.
+    /// The size of the kernel's window, and some room.
     const MOST_OUTSTANDING: u32 = 96;
 
-    /// Begins a watch, or changes one that runs: when the next probe is to leave, and in which round, if that is new.
+    /// Begins a watch, or changes one that runs. Returns when the next probe is to leave, and in which round, if that
+    /// is new.
     pub fn watch(&mut self, spec: WatchSpec, now: Time) -> Option<(Time, u32)> {
         if let Some(watch) = self.watches.get_mut(&spec.id) {
             let before = std::mem::replace(&mut watch.spec, spec).interval;
@@ -75,7 +76,7 @@ impl Datapath {
         Some((now, 0))
     }
 
-    /// How long a probe that leaves now may take.
+    /// How long the reply to a probe that leaves now may take.
     pub fn patience(&self, id: WatchId) -> Option<Duration> {
         let watch = self.watches.get(&id)?;
         let ns = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
@@ -83,31 +84,31 @@ impl Datapath {
         Some(Duration::from_nanos(watch.rtt.deadline(least, most.max(least))))
     }
 
-    /// Ends a watch.
+    /// Ends a watch. Replies that are still on their way are then ignored.
     pub fn unwatch(&mut self, id: WatchId) {
         self.watches.remove(&id);
     }
 
-    /// Every watch's reading.
+    /// The readings of all watches.
     #[must_use]
     pub fn readings(&self) -> Vec<(WatchId, WatchReading)> {
         self.watches.iter().map(|(id, w)| (*id, w.reading.clone())).collect()
     }
 
-    /// One watch's reading.
+    /// The reading of one watch; `None` if there is no such watch.
     #[must_use]
     pub fn read(&self, id: WatchId) -> Option<&WatchReading> {
         self.watches.get(&id).map(|w| &w.reading)
     }
 
-    /// The reading of the watch of this address that has heard nothing for longest.
+    /// Of the watches of this address, the reading of the one that has heard nothing for longest.
     #[must_use]
     pub fn of(&self, address: Address) -> Option<(WatchId, &WatchReading)> {
         let its = self.watches.iter().filter(|(_, w)| w.spec.address == address);
         its.map(|(id, w)| (*id, &w.reading)).min_by_key(|(_, reading)| reading.silent_since())
     }
 
-    /// What a watch was asked to do.
+    /// What a watch was asked to do; `None` if there is no such watch.
     #[must_use]
     pub fn spec(&self, id: WatchId) -> Option<&WatchSpec> {
         self.watches.get(&id).map(|w| &w.spec)
@@ -119,7 +120,7 @@ impl Datapath {
         silences.iter().all(|w| w.holds(self.read(w.watch)))
     }
 
-    /// A probe leaves (or, unresolved, cannot): its number.
+    /// Counts a probe that leaves, or that cannot leave because its neighbour is unresolved. Returns its number.
     pub fn send(&mut self, id: WatchId, now: Time, resolved: bool) -> Option<u64> {
         let watch = self.watches.get_mut(&id)?;
         watch.next += 1;
@@ -133,7 +134,7 @@ impl Datapath {
         Some(watch.next)
     }
 
-    /// The deadline of a probe is over. True: it is a miss.
+    /// Handles the end of a probe's deadline. Returns true if it is a miss.
     pub fn deadline(&mut self, id: WatchId, probe: u64, now: Time) -> bool {
         let Some(watch) = self.watches.get_mut(&id) else { return false };
         watch.flying.retain(|_, (left, missed)| !*missed || now.since(*left) < Self::LATE);
@@ -144,7 +145,7 @@ impl Datapath {
         true
     }
 
-    /// A reply arrived. True: worth waking somebody up for.
+    /// Handles a reply. Returns true if it is a reason to wake the agent.
     pub fn reply(&mut self, id: WatchId, probe: u64, reply: Reply, now: Time) -> bool {
         let Some(watch) = self.watches.get_mut(&id) else { return false };
         let Some((left, missed)) = watch.flying.remove(&probe) else { return false };
@@ -171,17 +172,17 @@ impl Datapath {
         news
     }
 
-    /// Which round of its life a watch is in.
+    /// The current round of a watch; see the field `round`.
     pub(super) fn round(&self, id: WatchId) -> Option<u32> {
         self.watches.get(&id).map(|w| w.round)
     }
 
-    /// Whom the watches are of.
+    /// The addresses of the servers that are watched.
     pub(super) fn targets(&self) -> impl Iterator<Item = Address> {
         self.watches.values().map(|w| w.spec.address)
     }
 
-    /// The watches, by the addresses of their targets.
+    /// The watches, with the addresses of their targets.
     pub(super) fn ids(&self) -> Vec<(WatchId, Address)> {
         self.watches.iter().map(|(id, w)| (*id, w.spec.address)).collect()
     }
@@ -192,17 +193,17 @@ impl Datapath {
         self.watches.values().find(of).map(|w| w.spec.id)
     }
 
-    /// Whether every watch is left to itself, and there is one.
+    /// Whether every watch is calm, and there is at least one.
     pub(super) fn is_calm(&self) -> bool {
         !self.watches.is_empty() && self.watches.values().all(|w| w.calm.is_some())
     }
 
-    /// How a watch that is left to itself goes on.
+    /// How a calm watch goes on.
     pub(super) fn calm(&self, id: WatchId) -> Option<&Calm> {
         self.watches.get(&id)?.calm.as_ref()
     }
 
-    /// Whether a watch heard its buddy's last probes as they should be heard, in this life and health.
+    /// Whether the target answered the last probes of this watch properly, in this life and with this health.
     pub(super) fn is_healthy(&self, id: WatchId, life: (Incarnation, Health)) -> bool {
         self.watches.get(&id).is_some_and(|w| {
             let r = &w.reading;
@@ -211,7 +212,7 @@ impl Datapath {
         })
     }
 
-    /// From now on this watch is left to itself; or no more.
+    /// Makes this watch calm, or ends its calm. Returns what was set before.
     pub(super) fn set_calm(&mut self, id: WatchId, calm: Option<Calm>) -> Option<Calm> {
         let watch = self.watches.get_mut(&id)?;
         if watch.calm.is_some() != calm.is_some() {
@@ -220,8 +221,8 @@ impl Datapath {
         std::mem::replace(&mut watch.calm, calm)
     }
 
-    /// Counts what a calm watch sent and heard since it was last looked at.
-    /// `answered` is what the other one says that it answered, all together.
+    /// Counts what a calm watch sent and heard since the last count.
+    /// `answered` is the total that the other server says it has answered.
     pub(super) fn count(
         &mut self,
         id: WatchId,
@@ -240,32 +241,32 @@ impl Datapath {
         }
     }
 
-    /// A probe that a calm watch sent is still on its way: its number.
+    /// Puts a probe that a calm watch sent on its way. Returns its number.
     pub(super) fn fly(&mut self, id: WatchId, left: Time) -> u64 {
         let Some(watch) = self.watches.get_mut(&id) else { return 0 };
         watch.flying.insert(watch.next, (left, false));
         watch.next
     }
 
-    /// A probe from `address` was answered here: how many that makes.
+    /// Counts a probe from `address` that was answered here. Returns the new total for that address.
     pub fn probed(&mut self, address: Address, purpose: Purpose, now: Time) -> u64 {
         self.visited(address, purpose, now);
         self.count_answered(address, 1)
     }
 
-    /// The same, where the probes are counted by themselves.
+    /// Notes that `address` was answered, without counting a probe: calm probes are counted apart.
     pub(super) fn visited(&mut self, address: Address, purpose: Purpose, now: Time) {
         self.probers.insert(address, (now, purpose == Purpose::Buddy));
     }
 
-    /// So many more probes from there were answered: how many that makes.
+    /// Adds to the number of answered probes from `address`. Returns the new total.
     pub(super) fn count_answered(&mut self, address: Address, more: u64) -> u64 {
         let answered = self.answered.entry(address).or_default();
         *answered += more;
         *answered
     }
 
-    /// Everybody who was answered since the last call: when last, and whether as a buddy.
+    /// The addresses that were answered since the last call: when last, and whether as a buddy.
     pub fn take_probers(&mut self) -> BTreeMap<Address, (Time, bool)> {
         std::mem::take(&mut self.probers)
     }

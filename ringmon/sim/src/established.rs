@@ -1,4 +1,4 @@
-//! A pool that has been there for long: nobody has to join it.
+//! A pool that has existed for long: no server has to join it.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use ringmon_core::row::{Health, ServerRow};
 use ringmon_core::{Incarnation, ServerId, Time};
 
 impl World {
-    /// Every server has its row, on one ring in an order drawn at random, and its agent is started again within `ramp`:
-    /// it takes its place over, and reads it. The servers' indexes in the ring's order come with it.
+    /// Every server has its row, on one ring in an order drawn at random. Its agent is started again within `ramp`,
+    /// takes over its place, and reads it. Also returns the servers' indexes in the ring's order.
     #[must_use]
     pub fn established(settings: Settings, ramp: Duration) -> (Self, Vec<usize>) {
         let mut world = Self::new(settings);

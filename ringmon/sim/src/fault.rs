@@ -1,4 +1,4 @@
-//! What can befall a server.
+//! Faults that can happen to a server.
 
 use super::world::World;
 use ringmon_core::engine::Input;
@@ -8,28 +8,28 @@ use ringmon_core::engine::Input;
 pub enum Fault {
     /// Frames are dropped and the processes stand still.
     Crash,
-    /// The end of [`Self::Crash`] or [`Self::Isolate`]: frames pass, processes go on where they were.
+    /// The end of [`Self::Crash`] or [`Self::Isolate`]: frames pass, and processes go on where they were.
     Return,
-    /// Frames are dropped; the database is still reached.
+    /// Frames are dropped; the database can still be reached.
     Isolate,
-    /// The agent is killed: the kernel's own ICMP answers from now on.
+    /// The agent is killed: from now on the kernel's own ICMP answers.
     Kill,
-    /// The agent stands still; its programs answer.
+    /// The agent stands still; its programs go on answering.
     Stop,
-    /// The agent goes on.
+    /// The end of [`Self::Stop`]: the agent goes on.
     Continue,
     /// A new agent process begins (also on a server that never had one).
     Start,
-    /// A clean shutdown.
+    /// The agent is told to leave the pool and to stop.
     Leave,
-    /// The database cannot be reached from here.
+    /// This server cannot reach the database.
     LoseDatabase,
-    /// It can again.
+    /// The end of [`Self::LoseDatabase`].
     FindDatabase,
 }
 
 impl World {
-    /// This befalls that server now.
+    /// Makes a fault happen to a server now.
     pub fn befall(&mut self, host: usize, fault: Fault) {
         let now = self.now;
         self.note(host, &format!("--- {fault:?}"));
@@ -53,7 +53,7 @@ impl World {
         }
     }
 
-    /// Everything that befell anybody is over: cuts, freezes, outages; agents that are gone are started again.
+    /// Ends every fault: cuts, freezes and outages. Agents that are gone are started again.
     pub fn heal(&mut self) {
         self.network.mend(self.now);
         for a in 0..self.hosts.len() {
@@ -70,12 +70,12 @@ impl World {
         self.hosts.iter_mut().for_each(|h| h.slow = None);
     }
 
-    /// This server has no neighbour entries: a probe to a silent server cannot even leave.
+    /// Deletes this server's neighbour entries: a probe to a silent server cannot even leave.
     pub fn forget_neighbours(&mut self, host: usize) {
         self.hosts[host].resolved.clear();
     }
 
-    /// Frames pass between the two groups no more, or do again.
+    /// Stops all frames between this group and the other servers; with `cut` false, lets them pass again.
     pub fn partition(&mut self, group: &[usize], cut: bool) {
         self.network.partition(group, cut, self.now);
     }

@@ -20,43 +20,43 @@ pub(super) struct Flight {
     pub began: Time,
 }
 
-/// See the module.
+/// A simulated server.
 #[derive(Debug)]
 pub struct Host {
-    /// Its name: `s1`, `s2`, ...
+    /// The name: `s1`, `s2`, ...
     pub name: String,
-    /// Its address.
+    /// The address at which it is probed.
     pub address: Address,
-    /// The agent; `None`: no such process.
+    /// The agent; `None`: the process does not run.
     pub engine: Option<Engine>,
-    /// How its last agent ended.
+    /// How the last agent ended.
     pub stopped: Option<Stopped>,
-    /// The agent's process gets no time.
+    /// The agent's process gets no CPU time.
     pub frozen: bool,
     /// No frame passes.
     pub cut: bool,
-    /// The database cannot be reached from here.
+    /// This server cannot reach the database.
     pub database_cut: bool,
-    /// While the database is slow from here: least and most time of one statement.
+    /// While the database is slow for this server: least and most time of one statement.
     pub slow: Option<(Duration, Duration)>,
     /// When any of these, or the process itself, last changed.
     pub changed: Time,
-    /// What its agent may do, from its next start on.
+    /// What the agent may do, from its next start on.
     pub mode: Mode,
-    /// Its state directory.
+    /// The state directory: the kept buddy list.
     pub disk: Option<BuddyList>,
     pub(super) offset: Duration,
     pub(super) life: u32,
     pub(super) datapath: Datapath,
-    /// As whom the kernel answers probes; `None`: with plain echoes.
+    /// The identity with which the kernel answers probes; `None`: it answers with plain echoes.
     pub(super) answers: Option<(Incarnation, Health)>,
     pub(super) pulse: Option<Time>,
     pub(super) flights: BTreeMap<u64, Flight>,
     pub(super) deferred: Vec<Happening>,
     pub(super) wake: Option<Time>,
-    /// Whose frames came here since the machine began: their neighbour entries exist.
+    /// The servers from which a frame arrived since this machine booted: their neighbour entries exist.
     pub(super) resolved: BTreeMap<usize, ()>,
-    /// No event is in the queue for its healthy watches and its idle turns: see `calm`.
+    /// The queue holds no event for its healthy watches and its idle turns: see the module `calm`.
     pub(super) asleep: bool,
     /// When its loop last turned, on the common clock.
     pub(super) beat: Time,
@@ -97,13 +97,13 @@ impl Host {
         }
     }
 
-    /// This server's own clock.
+    /// The common clock's `now` on this server's own clock.
     #[must_use]
     pub fn clock(&self, now: Time) -> Time {
         now + self.offset
     }
 
-    /// When its pulse had last beaten by that moment, on the common clock; a sleeper's loop turns all the same.
+    /// When its pulse had last beaten by that moment, on the common clock. The loop of a sleeping server turns too.
     pub(super) fn pulse_at(&self, at: Time) -> Option<Time> {
         self.pulse?;
         if at < self.beat || !self.asleep {
@@ -114,7 +114,7 @@ impl Host {
         Some(self.beat + World::TURN * u32::try_from(turns).unwrap_or(u32::MAX))
     }
 
-    /// The common clock, of a moment on this server's own.
+    /// A moment of this server's own clock on the common clock.
     pub(super) fn world(&self, local: Time) -> Time {
         local - self.offset
     }
@@ -134,13 +134,13 @@ impl Host {
         }
     }
 
-    /// Its agent runs and can do its work.
+    /// Whether its agent runs and can do its work.
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.engine.is_some() && !self.frozen && !self.cut && !self.database_cut
     }
 
-    /// The engine's buddies, by id; `None` if it is no member.
+    /// The engine's buddies, by id; `None` if it is not a member.
     #[must_use]
     pub fn buddies(&self) -> Option<(ServerId, ServerId)> {
         let list = self.engine.as_ref()?.member()?;

@@ -7,7 +7,7 @@
 //!    +------- VirtualTable: the database, one statement at a time
 //! ```
 //!
-//! [`Fault`] says what can befall a server; [`World::violations`] what must never happen and did.
+//! [`Fault`] lists what can happen to a server. [`World::violations`] lists what must never happen and did.
 
 #![cfg_attr(
     test,

@@ -1,4 +1,4 @@
-//! Who reaches whom: cuts, loss, latency.
+//! Which server reaches which: cuts, loss, latency.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use ringmon_core::Time;
 use ringmon_core::rng::Rng;
 
-/// The network between hosts, by their index. Everything has a direction.
+/// The network between hosts, which are named by their index. Every setting has a direction.
 #[derive(Debug)]
 pub struct Network {
     rng: Rng,
-    /// Least and most time of a frame on its way.
+    /// Least and most time that a frame takes.
     pub latency: (Duration, Duration),
     /// Loss of every frame, in thousandths.
     pub loss_permille: u64,
     cut: BTreeSet<(usize, usize)>,
     lossy: BTreeMap<(usize, usize), u64>,
-    /// When a pair was last changed.
+    /// When each pair was last changed.
     changed: BTreeMap<(usize, usize), Time>,
     partitions: Vec<Partition>,
-    /// Pairs that changed, and whether everything did, since this was last asked for.
+    /// The pairs that changed since the last [`Self::take_news`], and whether everything did.
     news: (Vec<(usize, usize)>, bool),
 }
 
@@ -53,7 +53,7 @@ impl Network {
         }
     }
 
-    /// From now on no frame goes `from` one `to` the other; or frames do again.
+    /// Stops all frames in the direction `from` to `to`; with `cut` false, lets them pass again.
     pub fn set_cut(&mut self, from: usize, to: usize, cut: bool, now: Time) {
         let is_new = if cut { self.cut.insert((from, to)) } else { self.cut.remove(&(from, to)) };
         if is_new {
@@ -62,8 +62,8 @@ impl Network {
         }
     }
 
-    /// From now on no frame passes between this group and all others; or, of a group that was cut off before, frames do
-    /// again.
+    /// Stops all frames between this group and the other servers. With `cut` false, lets them pass again for a group
+    /// that was cut off before.
     pub fn partition(&mut self, group: &[usize], cut: bool, now: Time) {
         let group: BTreeSet<usize> = group.iter().copied().collect();
         match self.partitions.iter_mut().find(|p| p.group == group) {
@@ -75,7 +75,7 @@ impl Network {
         self.news.1 = true;
     }
 
-    /// Every cut and every partition is over.
+    /// Ends every cut and every partition.
     pub fn mend(&mut self, now: Time) {
         for pair in std::mem::take(&mut self.cut) {
             self.changed.insert(pair, now);
@@ -86,12 +86,12 @@ impl Network {
         self.news.1 = true;
     }
 
-    /// What changed since the last call: pairs, and whether it may be everything.
+    /// What changed since the last call: pairs, and whether everything may have changed.
     pub(super) fn take_news(&mut self) -> (Vec<(usize, usize)>, bool) {
         std::mem::take(&mut self.news)
     }
 
-    /// The share of frames lost on the way, in thousandths.
+    /// The share of frames lost in this direction, in thousandths.
     pub(super) fn loss(&self, from: usize, to: usize) -> u64 {
         self.lossy.get(&(from, to)).copied().unwrap_or(0).max(self.loss_permille)
     }
@@ -100,7 +100,7 @@ impl Network {
         !self.cut.contains(&(from, to)) && !self.partitions.iter().any(|p| p.cut && p.parts(from, to))
     }
 
-    /// From now on this share of frames is lost on the way.
+    /// Sets the share of frames lost in this direction, in thousandths.
     pub fn set_loss(&mut self, from: usize, to: usize, permille: u64, now: Time) {
         self.lossy.insert((from, to), permille);
         self.changed.insert((from, to), now);
@@ -122,7 +122,7 @@ impl Network {
         self.passes(a, b) && self.passes(b, a)
     }
 
-    /// Since when nothing was changed between the two.
+    /// Since when nothing has changed between the two.
     #[must_use]
     pub fn steady_since(&self, a: usize, b: usize) -> Time {
         let at = |pair| self.changed.get(&pair).copied().unwrap_or(Time::ZERO);

@@ -1,8 +1,8 @@
-//! What outages and independent loss do to a server that lives: the numbers behind "what it promises" in
+//! What outages and independent loss do to a server that is alive: the numbers behind "what it promises" in
 //! `docs/detector.md`.
 //!
-//! Outages are lived through in whole pools; loss is fed to one [`Detector`] probe by probe, because what is looked for
-//! is too rare for a pool.
+//! Outages are simulated in whole pools. Loss is fed to one [`Detector`], probe by probe: the events in question are
+//! too rare for a pool.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use ringmon_core::law;
 use ringmon_core::rng::Rng;
 use ringmon_core::{EventKind, Profile, Time, Tuning};
 
-/// Who does not hear the victim while it lasts.
+/// Which servers do not hear the victim during the outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
     /// One buddy: the link between the two is cut both ways.
     Private,
-    /// Everybody: its last hop is cut.
+    /// All other servers: the victim's last hop is cut.
     Shared,
 }
 
 impl Reach {
-    /// The word for people.
+    /// The word that is printed.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -33,31 +33,32 @@ impl Reach {
     }
 }
 
-/// What one outage did, to a server that lived all the time.
+/// What one outage did to a server that was alive all the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trial {
-    /// Somebody suspected it.
+    /// Whether the victim was suspected.
     pub suspected: bool,
-    /// Somebody was removed.
+    /// Whether any server was removed.
     pub removed: bool,
-    /// Where it was the victim, and it joined again: whether a second outage as long removed anybody.
+    /// If the victim was removed and joined again: whether a second outage of the same length removed any server.
     pub again: Option<bool>,
 }
 
-/// Servers of a pool.
+/// The number of servers in a pool.
 const SERVERS: usize = 6;
-/// After an outage: time for whatever comes of it.
+/// The time after an outage in which its effects are awaited.
 const AFTER: Duration = Duration::from_secs(5);
-/// Most time until a removed server is back.
+/// The most time until a removed server is back.
 const BACK: Duration = Duration::from_secs(120);
 
-/// So long all is quiet before an outage: the windows of `core/loss.rs` are clean then, cold start included.
+/// How long a pool runs undisturbed before an outage. After that the windows of `core/loss.rs` are clean, cold start
+/// included.
 #[must_use]
 pub fn calm(tuning: &Tuning) -> Duration {
     (tuning.interval * 600).max(Duration::from_secs(12))
 }
 
-/// One outage of this length in a pool of this seed, at a random phase of the probes.
+/// Simulates one outage of this length in a pool of this seed, at a random phase of the probes.
 #[must_use]
 pub fn trial(profile: Profile, seed: u64, length: Duration, reach: Reach) -> Trial {
     let settings = Settings { profile, lazy: true, ..Settings::new(seed, SERVERS) };
@@ -75,7 +76,7 @@ pub fn trial(profile: Profile, seed: u64, length: Duration, reach: Reach) -> Tri
     Trial { suspected, removed, again }
 }
 
-/// One outage and its end: whether the victim was suspected, and whether anybody was removed.
+/// Simulates one outage and its end. Returns whether the victim was suspected, and whether any server was removed.
 fn outage(world: &mut World, victim: usize, buddy: usize, length: Duration, reach: Reach) -> (bool, bool) {
     let (from, name) = (world.now, world.hosts[victim].name.clone());
     let downs = |world: &World| world.table.events.iter().filter(|e| e.kind() == EventKind::Down).count();
@@ -96,9 +97,9 @@ fn outage(world: &mut World, victim: usize, buddy: usize, length: Duration, reac
     (world.log.iter().any(told), downs(world) > before)
 }
 
-/// The chance that one watch with a clean history suspects in an outage of this length: the silence must last from the
-/// first lost probe past its deadline and that of the last one of the burst, and a reply to any probe of the burst that
-/// leaves meanwhile ends it.
+/// The chance that one watch with a clean history suspects in an outage of this length. The silence must last from the
+/// first lost probe until that probe's deadline and the deadline of the last probe of the burst are over. A reply to
+/// any probe of the burst that leaves in the meantime ends it.
 #[must_use]
 pub fn suspects(tuning: &Tuning, length: Duration) -> f64 {
     let burst = tuning.burst.min(tuning.interval).as_secs_f64();
@@ -110,37 +111,37 @@ pub fn suspects(tuning: &Tuning, length: Duration) -> f64 {
 /// What independent loss did to one watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Chance {
-    /// Probes that were counted.
+    /// The number of probes that were counted.
     pub probes: u64,
-    /// How long they took, in hours.
+    /// The time that these probes took, in hours.
     pub hours: f64,
-    /// Suspicions, all of them false.
+    /// The number of suspicions, all of them false.
     pub suspicions: u64,
-    /// As many are expected with the thresholds as they stood at each first miss.
+    /// The number of suspicions expected from the thresholds at each first miss.
     pub expected: f64,
-    /// Of runs long enough for a removal's misses (R6) as well.
+    /// The expected number of runs of misses that are long enough for a removal (R6) as well.
     pub removers: f64,
-    /// The mean of the thresholds at first misses, and the least.
+    /// The mean of the thresholds at first misses, and the least of them.
     pub needed: (f64, u32),
 }
 
 impl Chance {
-    /// Suspicions expected in an hour.
+    /// The expected number of suspicions in an hour.
     #[must_use]
     pub fn hourly(&self) -> f64 {
         self.expected / self.hours
     }
 
-    /// A removal needs a run long enough to suspect on one watch and one of R6's misses on the other at the same time:
-    /// how many of a server in a year, at most, if the two are independent. They overlap if they begin within one
-    /// removal's silence of each other.
+    /// The most removals of a server expected in a year, if its two watches are independent. A removal needs two runs
+    /// at the same time: one long enough to suspect on one watch, and one of R6's misses on the other. They overlap if
+    /// they begin within one removal's silence of each other.
     #[must_use]
     pub fn removals_a_year(&self) -> f64 {
         let window = 2.0 * law::REMOVAL_SILENCE.as_secs_f64() / 3600.0;
         2.0 * self.hourly() * (self.removers / self.hours) * window * 24.0 * 365.25
     }
 
-    /// Of two watches.
+    /// The two watches' results together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let firsts = self.probes + other.probes;
@@ -157,8 +158,8 @@ impl Chance {
     }
 }
 
-/// A watch that loses this share of its round trips, each independently, for so many probes; what comes before its
-/// windows are full does not count.
+/// Runs a watch for this many probes and loses this share of its round trips, each independently. Probes that come
+/// before the watch's windows are full do not count.
 #[must_use]
 pub fn by_chance(profile: Profile, seed: u64, share: f64, probes: u64) -> Chance {
     const COLD: u64 = 1024;
@@ -193,7 +194,7 @@ pub fn by_chance(profile: Profile, seed: u64, share: f64, probes: u64) -> Chance
             let needed = detector.needed(1);
             (firsts, sum) = (firsts + 1, sum + u64::from(needed));
             chance.needed.1 = chance.needed.1.min(needed);
-            // The first miss is there: so likely are the others that are needed.
+            // The first miss is certain here. This is the chance of the other misses that are needed.
             let all = |many: u32| share.powf(f64::from(many.saturating_sub(1)));
             chance.expected += all(needed);
             chance.removers += all(needed.max(law::REMOVAL_MISSES));
@@ -205,8 +206,8 @@ pub fn by_chance(profile: Profile, seed: u64, share: f64, probes: u64) -> Chance
     chance
 }
 
-/// Between which shares the true one lies with 95 % (Wilson, "Probable inference", JASA 1927), where it was so `of`
-/// many times.
+/// The limits between which the true share lies with 95 % confidence, for something that happened `times` out of `of`
+/// times (Wilson, "Probable inference", JASA 1927).
 #[must_use]
 pub fn wilson(times: u32, of: u32) -> (f64, f64) {
     if of == 0 {

@@ -1,4 +1,4 @@
-//! Small pools, each with up to seven faults at random: one seed is one pool and its history.
+//! Small pools, each with up to seven random faults. One seed is one pool and its history.
 //!
 //! ```text
 //!  come together --> faults, each with its end --> everything heals --> some die for good --> the end
@@ -6,7 +6,7 @@
 //!              everybody is on one ring, nobody is accused    so is everybody who lives, and nobody else
 //! ```
 //!
-//! Meanwhile [`World::violations`] has what must never happen: see `check`.
+//! All the while, [`World::violations`] collects what must never happen: see `check`.
 
 mod faults;
 
@@ -22,25 +22,25 @@ use ringmon_core::rng::Rng;
 use ringmon_core::row::{Alone, Quorum, Vote};
 use ringmon_core::{EventKind, Rule, Time, Without};
 
-/// What is asked for, besides the seed.
+/// The settings of a run, besides the seed.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Rules that are taken out.
+    /// The rules that are taken out.
     pub without: Vec<Rule>,
-    /// Tell everything on standard error.
+    /// Whether to print everything that happens to standard error.
     pub loud: bool,
 }
 
-/// What one pool lived through.
+/// What happened in one pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Life {
-    /// Servers there were.
+    /// The number of servers in the pool.
     pub servers: usize,
-    /// Faults, by kind.
+    /// The number of faults, by kind.
     pub faults: BTreeMap<Kind, u64>,
-    /// Servers removed by votes or alone.
+    /// The number of servers removed by votes or alone.
     pub removals: u64,
-    /// Servers that joined again after a removal.
+    /// The number of servers that joined again after a removal.
     pub rejoins: u64,
     /// How much of the world's time it took.
     pub span: Duration,
@@ -48,18 +48,18 @@ pub struct Life {
     pub wrong: Vec<String>,
 }
 
-/// Servers of a pool: from 2 to 12.
+/// The least and most servers of a pool.
 const SERVERS: (u64, u64) = (2, 12);
 const FAULTS: u64 = 7;
 const STEP: Duration = Duration::from_millis(100);
 
-/// Lives through the pool of this seed.
+/// Simulates the pool of this seed.
 #[must_use]
 pub fn live(seed: u64, options: &Options) -> Life {
     live_in(seed, options).0
 }
 
-/// The same, and the world at its end.
+/// The same as [`live`]; also returns the world at its end.
 pub(crate) fn live_in(seed: u64, options: &Options) -> (Life, World) {
     let mut rng = Rng::new(seed);
     let mut life = Life::default();
@@ -76,7 +76,7 @@ pub(crate) fn live_in(seed: u64, options: &Options) -> (Life, World) {
     (life, world)
 }
 
-/// A pool with rules, a network and a database at random; not all of its servers have started yet.
+/// A pool with random rules, network and database. Not all of its servers have started yet.
 fn found(seed: u64, options: &Options, rng: &mut Rng, life: &mut Life) -> World {
     let ms = Duration::from_millis;
     let servers = SERVERS.0 + rng.below(SERVERS.1 - SERVERS.0 + 1);
@@ -97,7 +97,7 @@ fn found(seed: u64, options: &Options, rng: &mut Rng, life: &mut Life) -> World 
     world
 }
 
-/// Comes together, suffers, heals.
+/// Lets the pool come together, go through its faults, and heal.
 fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), String> {
     let ms = Duration::from_millis;
     let mut absent: Vec<usize> = (1..life.servers).filter(|_| rng.chance(100)).collect();
@@ -122,7 +122,7 @@ fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), Strin
     }
     pass(world, ms(500));
     world.heal();
-    // The pause between two tries of the database is five seconds at most.
+    // The pause between two tries of the database is at most five seconds.
     let settled = pass_until(world, ms(120_000)) && {
         pass(world, ms(6000));
         world.settled()
@@ -130,7 +130,7 @@ fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), Strin
     judge(world, settled)
 }
 
-/// Then some of them die for good, in ways at random: the others remove them, if the pool lets them.
+/// Lets some servers die for good, in random ways. The others must remove them; the pool's limits are lifted first.
 fn die_for_good(world: &mut World, rng: &mut Rng) -> Result<(), String> {
     let ms = Duration::from_millis;
     let rules = &mut world.table.pool.rules;
@@ -158,7 +158,7 @@ fn die_for_good(world: &mut World, rng: &mut Rng) -> Result<(), String> {
     judge(world, settled)
 }
 
-/// Lets time pass, and asks now and then who knows its buddies.
+/// Lets time pass, and checks every [`STEP`] which servers know their buddies.
 fn pass(world: &mut World, span: Duration) {
     let until = world.now + span;
     while world.now < until {
@@ -167,7 +167,8 @@ fn pass(world: &mut World, span: Duration) {
     }
 }
 
-/// Until everybody who is well is on one ring and nobody else, at most for so long: whether it came to that.
+/// Waits until exactly the servers that are well are on one ring, but no longer than `most`. Returns whether that
+/// happened.
 fn pass_until(world: &mut World, most: Duration) -> bool {
     let until = world.now + most;
     while !world.settled() {
@@ -186,7 +187,7 @@ fn judge(world: &World, settled: bool) -> Result<(), String> {
     if !settled {
         return Err(format!("after everything healed the ring is {:?}", world.ring()));
     }
-    // A vote of a life that is over may lie about; it counts for nothing.
+    // A vote from a life that is over may be left in a row. It counts for nothing.
     let lives = |v: &&Vote| world.table.rows.get(&v.voter).is_some_and(|r| r.incarnation == v.voter_incarnation);
     for row in world.table.rows.values() {
         let votes: Vec<&Vote> = row.vote_first.iter().chain(&row.vote_second).filter(lives).collect();

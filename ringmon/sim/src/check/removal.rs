@@ -1,11 +1,12 @@
-//! What is promised of every removal, held against what is true in the world and not against what anybody believes.
+//! What is promised of every removal, checked against what is true in the world and not against what any server
+//! believes.
 //!
-//! Of a removal for silence (`down`):
+//! For a removal because of silence (`down`):
 //!
-//! - who spoke for it could not reach the removed server, nor could both its buddies on the ring;
-//! - the remover's own silence was long enough (R6), by what its kernel counted;
-//! - with `quorum = "both"` another server's vote stood in the removed row, of a life that goes on, for H at least;
-//!   or it was an alone removal (R2), whose mark had stood for its time;
+//! - no server that voted for it could reach the removed server, and not both of its buddies on the ring could;
+//! - the remover's own silence was long enough (R6), as counted by its kernel;
+//! - with `quorum = "both"`, the removed row held another server's vote, cast in a life that goes on, for at least H;
+//!   or it was an alone removal (R2), and its mark had stood for its time;
 //! - no well member heard it (R12), **where that is promised**: see [`World::spoken_for`];
 //! - it was not on the other side of a cut in two (R4): see [`World::across_a_cut`].
 
@@ -21,7 +22,8 @@ use ringmon_core::{EventKind, ServerId};
 /// H is never shorter than this (R3).
 const LEAST_HOLD: Duration = Duration::from_millis(60);
 
-/// What has been so for this long, everybody had the time to find out, to be asked about and to say.
+/// After something has been true for this long, every server had the time to learn it, to be asked about it and to say
+/// it.
 const STEADY: Duration = Duration::from_secs(2);
 
 impl World {
@@ -44,7 +46,7 @@ impl World {
         }
     }
 
-    /// Each server that spoke for this removal must have been unable to reach the removed one.
+    /// Checks that no server that voted for this removal could reach the removed one.
     fn reached_by_voters(&self, gone: usize, voters: &[usize]) -> Option<String> {
         let reach = voters.iter().filter(|voter| self.reaches_for(**voter, gone, Self::WELL));
         let names: Vec<&str> = reach.map(|voter| self.hosts[*voter].name.as_str()).collect();
@@ -60,7 +62,7 @@ impl World {
         (well(Side::First).is_some() && well(Side::Second).is_some()).then(|| "both its buddies reach it".to_owned())
     }
 
-    /// R6, by what the remover's kernel counted.
+    /// Checks R6, with the counts of the remover's kernel.
     fn too_hasty(&self, by: &str, gone: usize) -> Option<String> {
         let host = &self.hosts[self.host(by)?];
         let (_, reading) = host.datapath.of(self.hosts[gone].address)?;
@@ -70,7 +72,7 @@ impl World {
         short.then(|| format!("{by}, who removed it, had missed {misses} of its probes in {ms} ms and no more (R6)"))
     }
 
-    /// Two witnesses, or one that is alone and has said so for long enough.
+    /// Checks that there were two witnesses, or one that is alone and has said so for long enough.
     fn without_witness(&self, event: &StoredEvent, row: &ServerRow, before: &[ServerRow]) -> Option<String> {
         if self.table.pool.rules.quorum == Quorum::Single {
             return None;
@@ -91,13 +93,13 @@ impl World {
         (!seconded && !alone).then(|| format!("besides {} nobody said so in time (two witnesses, or R2)", event.by))
     }
 
-    /// Who heard it, where nobody may be removed whom somebody hears.
+    /// A server that heard the removed one, where a server that is heard may not be removed.
     ///
-    /// R12 asks three servers, so it promises this only where any three would do: of those that a voter may ask, all
-    /// but two at the most are well, hear the suspect, and are heard by the voter. A server that is **alone** asks
-    /// nobody: there the others themselves object (R2), so that any well one which hears another well one is enough.
-    /// Neither is promised while the database is slow or away, notices or frames get lost, or when all this is younger
-    /// than [`STEADY`]; nor with `quorum = "single"`.
+    /// R12 asks three servers, so it promises this only where any three would do: of the servers that a voter may ask,
+    /// all but at most two are well, hear the suspect, and are heard by the voter. A server that is **alone** asks no
+    /// server. There the others object themselves (R2), so one well server that hears another well one is enough.
+    /// Neither is promised while the database is slow or away, while notices or frames get lost, or when all this is
+    /// younger than [`STEADY`]; nor with `quorum = "single"`.
     fn spoken_for(&self, gone: usize, voters: &[usize], before: &[ServerRow]) -> Option<String> {
         let rough = self.rough.database.max(self.rough.notices);
         let smooth = self.network.loss_permille == 0 && self.now.since(rough) > STEADY;
@@ -132,9 +134,9 @@ impl World {
         None
     }
 
-    /// R4: the members are two groups, each of at least two, within which everybody hears everybody, and across which
-    /// nobody hears anybody. Both accuse each other, so nobody is removed. Promised while the database answers and all
-    /// are well.
+    /// R4: the members are two groups of at least two each. Within a group all servers hear each other; across the
+    /// groups no server hears another. Both groups accuse each other, so no server is removed. This is promised while
+    /// the database answers and all servers are well.
     fn across_a_cut(&self, gone: usize, before: &[ServerRow]) -> Option<String> {
         let smooth = self.network.loss_permille == 0 && self.now.since(self.rough.database) > STEADY;
         if !smooth || self.table.rows.len() > Self::SMALL || self.table.pool.rules.quorum == Quorum::Single {
@@ -152,7 +154,7 @@ impl World {
         (whole(&near) && whole(&far) && parted).then(|| "it lives on the other side of a cut (R4)".to_owned())
     }
 
-    /// A member that has been well, and in its place in the table, for long.
+    /// Whether this member has been well, and in its place in the table, for longer than [`STEADY`].
     fn is_fit(&self, host: usize) -> bool {
         let h = &self.hosts[host];
         let known = h.engine.as_ref().and_then(|e| e.member()).and_then(|list| self.placed.get(&list.id));
@@ -165,7 +167,7 @@ impl World {
         h.engine.is_some() && !h.frozen && !h.cut && self.now.since(h.changed) > span
     }
 
-    /// Frames pass both ways between the two, and have for this long.
+    /// Whether frames pass both ways between the two, and have done so for this long.
     pub(super) fn reaches_for(&self, a: usize, b: usize, span: Duration) -> bool {
         let (x, y) = (&self.hosts[a], &self.hosts[b]);
         let since = x.changed.max(y.changed).max(self.network.steady_since(a, b));
@@ -182,8 +184,9 @@ impl World {
         }
     }
 
-    /// R11: with these removals, no more than the share. Of removals that were under way together each has counted
-    /// without the others, so those within [`write_within`](ringmon_core::law::WRITE_WITHIN) may come on top.
+    /// R11: counting these removals, no more than the brake's share were removed. Removals that were under way at the
+    /// same time did not count each other, so those within [`write_within`](ringmon_core::law::WRITE_WITHIN) may come
+    /// on top.
     pub(super) fn check_brake(&mut self, new: &[StoredEvent]) {
         let is_removal = |e: &&StoredEvent| matches!(e.kind(), EventKind::Down | EventKind::AgentLost);
         let run = new.iter().filter(is_removal).count();
@@ -204,8 +207,8 @@ impl World {
         }
     }
 
-    /// R10: whoever has been well for long knows its buddies, once they know it and one of them is new to it. For
-    /// whoever drives a world to ask now and then.
+    /// R10: a server that has been well for long knows its buddies if they know it and one of them is new to it. Called
+    /// now and then by the code that drives a world.
     pub fn check_buddies(&mut self) {
         let mut wrong = Vec::new();
         let smooth = !self.database_away && self.now.since(self.rough.database) > Self::QUIET;

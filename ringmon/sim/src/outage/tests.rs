@@ -32,7 +32,7 @@ fn an_outage_that_both_share_and_that_outlasts_their_patience_removes_once() {
 
 #[test]
 fn what_is_counted_is_what_is_expected() {
-    // A threshold that is too low for the loss: suspicions are many enough to be counted.
+    // A threshold that is too low for the loss, so that there are enough suspicions to count.
     let chance = by_chance(Profile::Default, 1, 0.86, 2_000_000);
     assert!(chance.expected > 1.0, "{chance:?}");
     let off = (chance.suspicions as f64 - chance.expected).abs();
