@@ -1,4 +1,4 @@
-//! Runs the core on a recording, and holds what it says against what was said then.
+//! Runs the core on a recording, and compares what it says with what it said then.
 
 mod decision;
 #[cfg(test)]
@@ -10,7 +10,7 @@ use ringmon_core::engine::{Engine, Output};
 
 pub use decision::{Decision, Decisions, What};
 
-/// Runs recorded calls.
+/// Runs recorded calls on an engine.
 #[derive(Debug)]
 pub struct Replay {
     header: Header,
@@ -22,34 +22,34 @@ pub struct Replay {
 /// A call that was made again.
 #[derive(Debug)]
 pub struct Played {
-    /// Its number.
+    /// The number of the call, counted from 1 since the agent began.
     pub number: u64,
-    /// As recorded.
+    /// The call as it was recorded.
     pub call: Call,
     /// What the engine says now.
     pub outputs: Vec<Output>,
-    /// The same in short.
+    /// What the engine says now, in short.
     pub said: Option<Said>,
 }
 
 impl Played {
-    /// Whether it said the same then.
+    /// Whether the engine said the same when the call was recorded.
     #[must_use]
     pub fn agrees(&self) -> bool {
         self.said == self.call.said
     }
 }
 
-/// How a file stands to the one before it.
+/// How a file relates to the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joint {
-    /// It goes on where that one ended, in the state to which the replay has come too.
+    /// It continues where that one ended, in the same state that the replay has reached.
     Seamless,
-    /// It goes on there, in another state: the replay of the file before it went astray.
+    /// It continues there, but in another state: the replay of the file before went astray.
     Astray,
-    /// So many calls between the two were not recorded.
+    /// This many calls between the two were not recorded.
     Gap(u64),
-    /// Another run of an agent began, or another server's file, or an earlier one.
+    /// It is from another run of an agent, from another server, or from an earlier time.
     Afresh,
 }
 
@@ -61,7 +61,7 @@ impl Replay {
         Self { header, engine, next }
     }
 
-    /// The next file.
+    /// Goes on with the next file.
     pub fn go_on(&mut self, header: Header, engine: Engine) -> Joint {
         let of_one_run = (&header.server, &header.pool) == (&self.header.server, &self.header.pool)
             && header.first >= self.next
@@ -89,26 +89,26 @@ impl Replay {
         Played { number, call, said: Said::of(&outputs), outputs }
     }
 
-    /// Who recorded what is played.
+    /// Which agent recorded the calls that are played.
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The engine, as it is after the last call.
+    /// The engine as it is after the last call.
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// What the engine shows of itself, at a moment.
+    /// What the engine shows of itself at this moment.
     #[must_use]
     pub fn snapshot(&self, at: Time) -> ringmon_core::Snapshot {
         self.engine.snapshot(at)
     }
 }
 
-/// All of an engine's state, to be compared. (A state that cannot be written, which none is, equals no other.)
+/// An engine's whole state, to be compared. (A state that cannot be written would equal no other; there is none.)
 fn state(engine: &Engine) -> Option<Vec<u8>> {
     rmp_serde::to_vec(engine).ok()
 }

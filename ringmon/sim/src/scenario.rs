@@ -1,4 +1,4 @@
-//! What befalls a large pool, by name, and what is right then. `docs/detector.md` has the outcomes in words.
+//! Faults of a large pool, by name, each with the right outcome. `docs/detector.md` has the outcomes in words.
 
 mod report;
 mod run;
@@ -6,7 +6,7 @@ mod run;
 pub use report::Report;
 pub use run::{Setup, run};
 
-/// A story with a right outcome.
+/// Faults with a right outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scenario {
     /// 30 % of the servers die at once.
@@ -15,28 +15,28 @@ pub enum Scenario {
     Rack,
     /// Half of the servers do not hear the other half; all reach the table.
     Halves,
-    /// The same, and one half does not reach the table.
+    /// Like [`Self::Halves`], but one half does not reach the table.
     HalvesOneTable,
     /// Three servers and the rest do not hear each other; all reach the table.
     Three,
-    /// The same, and only the rest reaches the table.
+    /// Like [`Self::Three`], but only the rest reaches the table.
     ThreeTableRest,
-    /// The same, and only the three reach the table.
+    /// Like [`Self::Three`], but only the three reach the table.
     ThreeTableThree,
-    /// Between two neighbours frames pass one way only.
+    /// Between two neighbours frames pass in one direction only.
     OneWay,
-    /// The database answers nobody, and one server dies meanwhile.
+    /// The database answers no server, and one server dies in the meantime.
     DatabasePaused,
     /// Every agent is killed and started again half a second later, one after the other.
     RollingRestart,
     /// One link in a hundred breaks for 50 to 400 ms, again and again.
     Flapping,
-    /// One server in a hundred is heard by nobody for 80 ms.
+    /// For 80 ms, no server hears one server in a hundred.
     SharedOutage,
 }
 
 impl Scenario {
-    /// All of them.
+    /// All scenarios, in the order of the enum.
     pub const ALL: [Self; 12] = [
         Self::MassDeath,
         Self::Rack,
@@ -71,7 +71,7 @@ impl Scenario {
         }
     }
 
-    /// What befalls the pool, and what is right then, in a sentence.
+    /// What happens to the pool, and what the right outcome is, in a sentence.
     #[must_use]
     pub const fn about(self) -> &'static str {
         match self {
@@ -92,7 +92,7 @@ impl Scenario {
         }
     }
 
-    /// The one of this name.
+    /// The scenario with this name; `None` if there is none.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|s| s.name() == name)

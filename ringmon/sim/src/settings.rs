@@ -1,30 +1,30 @@
-//! What a world is like, and what went on in it.
+//! The settings of a world, and the counts of what its agents sent.
 
 use std::time::Duration;
 
 use ringmon_core::{Profile, Without};
 
-/// What the world is like.
+/// The settings of a world.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Everything random follows from it.
+    /// The seed from which everything random follows.
     pub seed: u64,
-    /// Servers there are; none has an agent at first.
+    /// The number of servers; none has an agent at first.
     pub servers: usize,
-    /// How fast they probe.
+    /// The profile of all servers: how fast they probe.
     pub profile: Profile,
     /// Least and most time of one statement.
     pub statement: (Duration, Duration),
-    /// Tell everything on standard error.
+    /// Whether to print everything that happens to standard error.
     pub loud: bool,
-    /// Whatever cannot go wrong is computed when it is asked for, and not simulated probe by probe.
+    /// Whether what cannot go wrong is computed when it is needed, and not simulated probe by probe.
     pub lazy: bool,
-    /// Rules that are taken out, to see what goes wrong then.
+    /// The rules that are taken out, to see what goes wrong then.
     pub without: Without,
 }
 
 impl Settings {
-    /// So many servers, the default profile, a quick database.
+    /// This many servers, the default profile, a quick database.
     #[must_use]
     pub fn new(seed: u64, servers: usize) -> Self {
         let us = Duration::from_micros;
@@ -43,10 +43,10 @@ impl Settings {
 /// What the agents sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Echo requests.
+    /// The number of echo requests.
     pub probes: u64,
-    /// Notices, without the retries.
+    /// The number of notices, without the retries.
     pub notices: u64,
-    /// Table statements; a transaction counts as one.
+    /// The number of table statements; a transaction counts as one.
     pub statements: u64,
 }

@@ -1,8 +1,8 @@
-//! What each rule is for: a schedule that is harmless with it and does harm without it (DESIGN section 6 tells them in
-//! words).
+//! What each rule is for: a schedule that is harmless with the rule and does harm without it (DESIGN section 6 tells
+//! them in words).
 //!
-//! A story takes place in many worlds, one a seed: the moment of a fault, or the database's pace, is another in each.
-//! It is **proved** by a world in which the rule alone makes the difference.
+//! A story is played in many worlds, one for each seed. The moment of a fault, or the database's pace, differs from
+//! world to world. A story is **proved** by a world in which the rule alone makes the difference.
 
 mod schedules;
 
@@ -14,11 +14,11 @@ use ringmon_core::{Rule, Without};
 /// A schedule that shows what a rule is for.
 #[derive(Clone, Copy, Debug)]
 pub struct Story {
-    /// The rule.
+    /// The rule that the story is about.
     pub rule: Rule,
     /// What happens, and what goes wrong without the rule.
     pub about: &'static str,
-    /// In how many worlds it is looked for at most.
+    /// The most worlds in which a proof is looked for.
     pub worlds: u64,
     live: fn(&mut Stage) -> Vec<String>,
 }
@@ -26,7 +26,7 @@ pub struct Story {
 /// A world in which the rule makes the difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
-    /// Which world.
+    /// The seed of that world.
     pub seed: u64,
     /// What went wrong there without the rule.
     pub without: Vec<String>,
@@ -41,7 +41,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// A pool that has been there for a while, without a brake; its servers' indexes in the ring's order.
+    /// A pool that has existed for a while, without a brake. Also returns its servers' indexes in the ring's order.
     fn pool(&self, servers: usize, statement: (Duration, Duration)) -> (World, Vec<usize>) {
         let settings = Settings {
             statement,
@@ -62,20 +62,21 @@ impl Stage {
 }
 
 impl Story {
-    /// All of them, one a rule.
+    /// All stories, one for each rule.
     #[must_use]
     pub fn all() -> [Self; 12] {
         schedules::all()
     }
 
-    /// What goes wrong in this world, with the rule or without it. `loud`: told on standard error.
+    /// What goes wrong in this world, with the rule or without it. `loud`: print everything that happens to standard
+    /// error.
     #[must_use]
     pub fn live(&self, seed: u64, with_rule: bool, loud: bool) -> Vec<String> {
         let without = if with_rule { Without::NOTHING } else { Without::rules(&[self.rule]) };
         (self.live)(&mut Stage { seed, without, loud })
     }
 
-    /// Looks for a world, from this seed on, in which something goes wrong without the rule and nothing with it.
+    /// Looks for a world, starting with this seed, in which something goes wrong without the rule and nothing with it.
     #[must_use]
     pub fn prove(&self, first: u64) -> Option<Proof> {
         (first..first.saturating_add(self.worlds)).find_map(|seed| {

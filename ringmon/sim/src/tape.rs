@@ -5,8 +5,8 @@ use crate::recording::{Encoder, Header, Said};
 use ringmon_core::Time;
 use ringmon_core::engine::{Engine, Input, Output};
 
-/// What one simulated agent was told and said, as a real one's flight recorder would have it: one file for each of its
-/// lives.
+/// What one simulated agent was told and said, as a real agent's flight recorder would keep it: one file for each of
+/// its lives.
 #[derive(Debug)]
 pub struct Tape {
     server: String,
@@ -36,7 +36,7 @@ impl Tape {
             };
             self.blank = self.encoder.file(&header, engine).is_err();
         }
-        // What does not fit into a frame is missing when it is looked for.
+        // A call that does not fit into a frame is missed later, when it is looked for.
         let _ = self.encoder.begin(now, input);
         self.said = Said::default();
     }
@@ -58,8 +58,8 @@ impl Tape {
 }
 
 impl World {
-    /// From now on, everything this server's agent is told is recorded. Not in a lazy world, where agents are told less
-    /// than they would be.
+    /// Records everything that this server's agent is told from now on. This does not work in a lazy world, where
+    /// agents are told less than they would be.
     pub fn record(&mut self, host: usize) {
         debug_assert!(!self.settings.lazy);
         self.tapes.insert(host, Tape::new(self.hosts[host].name.clone()));
@@ -68,7 +68,7 @@ impl World {
     /// Calls the engine of this server.
     pub(super) fn call(&mut self, host: usize, input: Option<Input>) {
         let now = self.hosts[host].clock(self.now);
-        // All wall clocks show the same; monotonic ones begin at boot.
+        // All wall clocks show the same time; monotonic clocks begin at boot.
         let apart = self.hosts[host].offset.as_micros();
         let offset_us = Self::EPOCH.as_us().saturating_sub(i64::try_from(apart).unwrap_or(0));
         let Some(engine) = &mut self.hosts[host].engine else { return };
@@ -81,7 +81,7 @@ impl World {
         }
     }
 
-    /// What came of that call.
+    /// Adds what the engine said in that call.
     pub(super) fn tape<'a>(&mut self, host: usize, outputs: impl IntoIterator<Item = &'a Output>) {
         if let Some(tape) = self.tapes.get_mut(&host) {
             outputs.into_iter().for_each(|output| tape.said.add(output));
@@ -90,7 +90,7 @@ impl World {
         }
     }
 
-    /// A new agent: a new file.
+    /// Begins a new file for a new agent.
     pub(super) fn cut_tape(&mut self, host: usize) {
         if let Some(tape) = self.tapes.get_mut(&host) {
             tape.cut();

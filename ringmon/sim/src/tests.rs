@@ -1,4 +1,4 @@
-//! Pools that live through faults.
+//! Pools that go through faults.
 
 mod corners;
 mod faults;

@@ -1,4 +1,4 @@
-//! What moves between servers: probes and notices, and between servers and the database: statements.
+//! What moves between servers (probes and notices), and between servers and the database (statements).
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use ringmon_core::virtual_table::Progress;
 use ringmon_core::{Notice, Purpose, Time, WatchId};
 
 impl World {
-    /// A database whose statements take no longer is quick.
+    /// A database is quick if its statements take no longer than this.
     const QUICK: Duration = Duration::from_millis(20);
 
-    /// A probe is due, if its watch is still in that round.
+    /// Sends the probe that is due, if its watch is still in that round.
     pub(super) fn send(&mut self, host: usize, id: WatchId, round: u32) {
         if self.hosts[host].datapath.round(id) != Some(round) {
             return;
         }
         let was_calm = self.hosts[host].datapath.calm(id).is_some();
         let doomed = self.end_calm(host, id);
-        // A calm that ended without a loss has planned this probe anew.
+        // The end of a calm without a loss has planned this probe again.
         if was_calm && !doomed {
             return;
         }
@@ -30,14 +30,14 @@ impl World {
         }
     }
 
-    /// A probe leaves, and whatever comes of it is settled at once: nothing changes within a round trip.
+    /// Sends a probe and settles its whole outcome at once: nothing changes within a round trip.
     fn probe(&mut self, host: usize, id: WatchId, doomed: bool) {
         let h = &self.hosts[host];
         let Some(spec) = h.datapath.spec(id).cloned() else { return };
         let round = h.datapath.round(id).unwrap_or_default();
         let local = h.clock(self.now);
         let to = self.host_at(spec.address);
-        // Of a doomed probe it is known that it, or its reply, gets lost, but not which.
+        // A doomed probe or its reply gets lost; which of the two is drawn here.
         let there = to.and_then(|to| self.frame(host, to)).filter(|_| !doomed || self.rng.chance(500));
         let back = to.filter(|_| there.is_some() && !doomed).and_then(|to| self.frame(to, host));
         self.traffic.probes += 1;
@@ -55,7 +55,7 @@ impl World {
         }
     }
 
-    /// What the other end says to a probe.
+    /// What the other end replies to a probe.
     fn answer(&mut self, to: usize, from: Address, asker: usize, purpose: Purpose) -> Reply {
         let now = self.now;
         let asker = self.hosts[asker].clock(now);
@@ -79,7 +79,7 @@ impl World {
         self.network.carry(from, to)
     }
 
-    /// The notice room tries three times.
+    /// Sends a notice with up to three tries, as the notice room does.
     pub(super) fn send_notice(&mut self, host: usize, to: Address, notice: &Notice) {
         let Some(to) = self.host_at(to) else { return };
         self.traffic.notices += 1;

@@ -14,18 +14,18 @@ use ringmon_core::row::Address;
 use ringmon_core::virtual_table::{Attempt, VirtualTable};
 use ringmon_core::{DbTime, Event, Incarnation, Notice, Rule, ServerId, Time, Tuning, WatchId};
 
-/// What an agent told.
+/// An event that an agent reported.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// When, on the common clock.
+    /// When it was reported, on the common clock.
     pub at: Time,
-    /// Who, by index.
+    /// The index of the server whose agent reported it.
     pub host: usize,
-    /// What; its own time is the host's.
+    /// The event; its own time is on that server's clock.
     pub event: Event,
 }
 
-/// Something that will be.
+/// Something that is going to happen.
 #[derive(Debug)]
 pub(super) enum Happening {
     Send(WatchId, u32),
@@ -38,7 +38,7 @@ pub(super) enum Happening {
 }
 
 impl Happening {
-    /// Things that the agent's process does itself, and not the kernel below it.
+    /// Whether the agent's process does this itself, and not the kernel below it.
     const fn is_of_process(&self) -> bool {
         match self {
             Self::Send(..) | Self::Turn | Self::Wake | Self::Statement(_) | Self::Notice(..) => true,
@@ -47,26 +47,26 @@ impl Happening {
     }
 }
 
-/// See the module.
+/// A pool under a virtual clock, with its network and its database.
 #[derive(Debug)]
 pub struct World {
-    /// The common clock, which no server has.
+    /// The common clock, which no server can read.
     pub now: Time,
-    /// All servers.
+    /// All servers, whether their agents run or not.
     pub hosts: Vec<Host>,
-    /// What is between them.
+    /// The network between the servers.
     pub network: Network,
-    /// The database.
+    /// The database with the pool's table.
     pub table: VirtualTable,
-    /// The database does not answer anybody.
+    /// The database answers no server.
     pub database_away: bool,
-    /// While the database is slow for everybody: least and most time of one statement.
+    /// While the database is slow for all servers: least and most time of one statement.
     pub slow: Option<(Duration, Duration)>,
     /// No notice arrives.
     pub notices_lost: bool,
-    /// What those agents were told that are recorded ([`World::record`]).
+    /// The recordings of the agents that are recorded ([`World::record`]), by the server's index.
     pub tapes: BTreeMap<usize, Tape>,
-    /// What the agents told.
+    /// All events that the agents reported.
     pub log: Vec<Line>,
     /// What must never happen, and did.
     pub violations: Vec<String>,
@@ -81,30 +81,30 @@ pub struct World {
     /// Each row's links, and since when they are so; of small pools only.
     pub(super) placed: BTreeMap<ServerId, (ServerId, ServerId, Time)>,
     pub(super) rough: Rough,
-    /// Loss and latency, as they were when watches were last left to themselves.
+    /// Loss and latency as they were when watches last became calm.
     pub(super) weather: (u64, (Duration, Duration)),
-    /// Probes and notices that were sent.
+    /// What the agents sent.
     pub traffic: Traffic,
-    /// Happenings that were lived through, one by one.
+    /// The number of happenings that were simulated one by one.
     pub steps: u64,
 }
 
-/// When something last was not as it should be that a promise rests on.
+/// When the last disturbance happened of anything that a promise depends on.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rough {
-    /// The database did not answer somebody, or was slow.
+    /// The database did not answer a server, or was slow.
     pub database: Time,
-    /// A notice was lost that a frame would have carried.
+    /// A notice was lost although frames would have carried it.
     pub notices: Time,
 }
 
 impl World {
     /// The agent's loop turns at least this often.
     pub(super) const TURN: Duration = Duration::from_millis(50);
-    /// The database's clock at the world's beginning.
+    /// The database's clock when the world begins.
     pub(super) const EPOCH: DbTime = DbTime::from_us(1_700_000_000_000_000);
 
-    /// Servers without agents.
+    /// A world whose servers have no agents yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let mut rng = Rng::new(settings.seed);
@@ -153,7 +153,7 @@ impl World {
         self.now = until;
     }
 
-    /// Lets time pass until it is so, at most this much: whether it is.
+    /// Lets time pass until the condition holds, but no more than `most`. Returns whether it holds.
     pub fn run_until(&mut self, most: Duration, so: impl Fn(&Self) -> bool) -> bool {
         let until = self.now + most;
         while !so(self) {
@@ -196,7 +196,7 @@ impl World {
             }
             Happening::Turn => self.turn(host),
             Happening::Wake => {
-                // A sleeper may have been roused and have gone to sleep again since this was planned.
+                // A sleeping server may have been woken and have gone to sleep again since this was planned.
                 if self.settings.lazy && self.hosts[host].wake != Some(self.now) {
                     return;
                 }
@@ -328,7 +328,7 @@ impl World {
                 let (id, interval) = (spec.id, spec.interval);
                 self.stir_watch(host, id);
                 if let Some((at, round)) = self.hosts[host].datapath.watch(spec, now) {
-                    // Between the decision and the sender some time passes.
+                    // Some time passes between the decision and the sender.
                     let phase = self.rng.between(Duration::ZERO, interval / 10);
                     let at = self.hosts[host].world(at).max(self.now);
                     self.later(host, at + phase, Happening::Send(id, round));
@@ -361,7 +361,7 @@ impl World {
         }
     }
 
-    /// Told on standard error, if asked for.
+    /// Prints this to standard error if the settings say so.
     pub(super) fn note(&self, host: usize, what: &str) {
         if self.settings.loud {
             let ms = self.now.since(Time::ZERO).as_secs_f64() * 1e3;

@@ -1,4 +1,4 @@
-//! What can befall a random pool, each with its end.
+//! Faults of a random pool, each with its end.
 
 use std::time::Duration;
 
@@ -9,31 +9,31 @@ use ringmon_core::rng::Rng;
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// The machine is gone: no frames, no processes; it comes back as it was.
+    /// The machine is gone: no frames, no processes. It comes back as it was.
     Crash,
     /// The agent stands still; its kernel answers.
     AgentPaused,
     /// The whole machine stands still for a moment.
     HostPaused,
-    /// A link between two servers carries nothing, either way.
+    /// A link between two servers carries nothing in either direction.
     LinkCut,
-    /// A link carries frames one way only.
+    /// A link carries frames in one direction only.
     OneWayCut,
     /// Some servers and the others do not hear each other.
     Partition,
-    /// A server is heard by nobody for less than half a second.
+    /// No server hears this one for less than half a second.
     Blip,
-    /// A server is heard by nobody; it reaches the database.
+    /// No server hears this one; it reaches the database.
     Isolated,
     /// Statements take tens or hundreds of milliseconds, for one server or for all.
     DatabaseSlow,
     /// The database does not answer one server.
     DatabaseAwayForOne,
-    /// The database answers nobody.
+    /// The database answers no server.
     DatabaseAway,
     /// Notices do not arrive.
     NoticesLost,
-    /// A server that was never there joins.
+    /// A server joins that was never there.
     Join,
     /// A server leaves, and joins again.
     Leave,
@@ -42,7 +42,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds, in the order of the enum.
     pub const ALL: [Self; 15] = [
         Self::Crash,
         Self::AgentPaused,
@@ -61,7 +61,7 @@ impl Kind {
         Self::Restart,
     ];
 
-    /// Its name for people.
+    /// The name that is printed.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl Kind {
     }
 }
 
-/// One fault of one pool: what, whom, from when to when.
+/// One fault of one pool: its kind, its servers, its begin and its end.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub kind: Kind,
@@ -97,7 +97,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Any fault, beginning within six seconds of `begin`. `absent`: servers that were not started yet.
+    /// Draws any fault that begins within six seconds of `begin`. `absent`: servers that were not started yet.
     pub fn draw(rng: &mut Rng, servers: usize, absent: &mut Vec<usize>, begin: Time) -> Self {
         let ms = Duration::from_millis;
         let mut kind = Kind::ALL[index(rng, Kind::ALL.len())];
@@ -136,7 +136,7 @@ impl Plan {
         let (one, other, now) = (self.one, self.other, world.now);
         let befall = |world: &mut World, from, to| {
             let fault = if on { from } else { to };
-            // Perhaps it was started again by another fault's end.
+            // The end of another fault may have started it again.
             if fault != Fault::Start || world.hosts[one].engine.is_none() {
                 world.befall(one, fault);
             }
@@ -164,7 +164,7 @@ impl Plan {
     }
 }
 
-/// A number below `end`.
+/// A random number below `end`.
 pub(super) fn index(rng: &mut Rng, end: usize) -> usize {
     usize::try_from(rng.below(end as u64)).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! From calls to bytes.
+//! Turns calls into bytes.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use ringmon_core::engine::Input;
 use ringmon_core::{Time, WatchId, WatchReading};
 
 /// Writes a recording into memory. A call is written in two steps, [`Self::begin`] before it and [`Self::end`] after
-/// it: what was handed over belongs to the engine in between.
+/// it, because the input belongs to the engine in between.
 #[derive(Debug, Default)]
 pub struct Encoder {
     out: Vec<u8>,
-    /// The frame that is begun.
+    /// Where the open frame begins in `out`.
     open: Option<usize>,
     /// The last reading of each slot that this file has.
     last: BTreeMap<u16, (WatchId, WatchReading)>,
 }
 
-/// A record that could not be written; what was written before is whole.
+/// A record is too large to be written. What was written before is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMuch;
 
@@ -42,10 +42,10 @@ impl Encoder {
         written
     }
 
-    /// A call is about to be made; `None`: `handle_timeout`.
+    /// Writes the call that is about to be made; `None`: `handle_timeout`.
     ///
     /// # Errors
-    /// [`TooMuch`]: it is not written, and its [`Self::end`] does nothing.
+    /// [`TooMuch`]: the call is not written, and its [`Self::end`] does nothing.
     pub fn begin(&mut self, at: Time, input: Option<&Input>) -> Result<(), TooMuch> {
         self.drop_open();
         let (kind, parts) = match input {
@@ -57,7 +57,7 @@ impl Encoder {
             Some(_) => (kind::INPUT, 3),
         };
         let open = frame::begin(&mut self.out, kind);
-        // An array of this many: MessagePack, "fixarray".
+        // An array with this many elements: MessagePack, "fixarray".
         self.out.push(0x90 | parts);
         let written = put(&mut self.out, &at).and_then(|()| match input {
             None => Ok(()),
@@ -75,10 +75,10 @@ impl Encoder {
         written
     }
 
-    /// The call that was begun is over.
+    /// Ends the record of the call that was begun.
     ///
     /// # Errors
-    /// [`TooMuch`]: it is not written.
+    /// [`TooMuch`]: the call is not written.
     pub fn end(&mut self, said: Option<&Said>) -> Result<(), TooMuch> {
         let Some(open) = self.open else { return Err(TooMuch) };
         let written = put(&mut self.out, &said);
@@ -90,19 +90,19 @@ impl Encoder {
         if frame::end(&mut self.out, open) { Ok(()) } else { Err(TooMuch) }
     }
 
-    /// How much is written and not taken.
+    /// How many bytes are written and not taken yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.open.unwrap_or(self.out.len())
     }
 
-    /// Whether nothing is.
+    /// Whether no bytes are waiting to be taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Takes what is written: whole records.
+    /// Takes the bytes written so far: whole records only.
     pub fn take(&mut self) -> Vec<u8> {
         self.drop_open();
         let capacity = self.out.capacity().min(64 << 10);
@@ -112,7 +112,7 @@ impl Encoder {
     fn drop_open(&mut self) {
         if let Some(open) = self.open.take() {
             self.out.truncate(open);
-            // Its reading may be among those that the file is believed to have.
+            // The dropped frame's reading may be among those that the file is believed to have.
             self.last.clear();
         }
     }
@@ -130,12 +130,12 @@ impl Encoder {
     }
 }
 
-/// Without the names of fields.
+/// Writes a value without the names of its fields.
 fn put(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), TooMuch> {
     rmp_serde::encode::write(out, value).map_err(|_| TooMuch)
 }
 
-/// With the names of fields.
+/// Writes a value with the names of its fields.
 fn put_named(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), TooMuch> {
     rmp_serde::encode::write_named(out, value).map_err(|_| TooMuch)
 }

@@ -1,4 +1,4 @@
-//! Frames: a length, a checksum, a kind and a body each, so that a torn or damaged one is noticed, and where.
+//! Frames: each has a length, a checksum, a kind and a body, so that a torn or damaged frame is noticed, and where.
 //!
 //! ```text
 //!  0        4        8      9
@@ -7,12 +7,13 @@
 
 use super::read::Wrong;
 
-/// Length and checksum.
+/// The bytes of length and checksum.
 pub const HEAD: usize = 8;
-/// A frame that says it is longer is damaged. (A checkpoint of an engine with all its watches has about 50 kB.)
+/// A frame that says it is longer than this is damaged. (A checkpoint of an engine with all its watches has about 50
+/// kB.)
 const LONGEST: u32 = 16 << 20;
 
-/// Begins a frame at the end of `out`: where it begins.
+/// Begins a frame at the end of `out`. Returns where it begins.
 pub fn begin(out: &mut Vec<u8>, kind: u8) -> usize {
     let at = out.len();
     out.extend_from_slice(&[0; HEAD]);
@@ -20,7 +21,7 @@ pub fn begin(out: &mut Vec<u8>, kind: u8) -> usize {
     at
 }
 
-/// Ends the frame that begins at `at`: false, and `out` as it was before, if it got too long.
+/// Ends the frame that begins at `at`. If it is too long, returns false and leaves `out` as it was before the frame.
 pub fn end(out: &mut Vec<u8>, at: usize) -> bool {
     let length = u32::try_from(out.len() - at - HEAD).ok().filter(|length| *length <= LONGEST);
     let Some(length) = length else {
@@ -36,10 +37,10 @@ pub fn end(out: &mut Vec<u8>, at: usize) -> bool {
 /// Kind, body and whole length.
 pub type Frame<'a> = (u8, &'a [u8], usize);
 
-/// The frame at the begin of `data`, as kind, body and whole length; `None` at the end.
+/// The frame at the begin of `data`; `None` at the end.
 ///
 /// # Errors
-/// It is cut off or damaged.
+/// The frame is cut off or damaged.
 pub fn read(data: &[u8]) -> Result<Option<Frame<'_>>, Wrong> {
     if data.is_empty() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! From bytes to calls; what is damaged is said, with its place, and never guessed at.
+//! Turns bytes into calls. Damage is reported with its place, and never guessed at.
 
 use std::collections::BTreeMap;
 
@@ -11,57 +11,57 @@ use ringmon_core::{Time, WatchId, WatchReading};
 /// What is wrong with a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
-    /// The file ends within it, as it does when the agent was killed or the disk was full.
+    /// The file ends within the record, as it does when the agent was killed or the disk was full.
     #[error("it is cut off")]
     CutOff,
-    /// Its length cannot be one.
+    /// The length is not possible.
     #[error("its length, {0}, cannot be right")]
     Length(u32),
-    /// Its bytes are not those that were written.
+    /// The bytes are not those that were written.
     #[error("its checksum does not fit")]
     Checksum,
-    /// It is whole, and means nothing to this version.
+    /// The record is whole, but means nothing to this version.
     #[error("this version of ringmon cannot read it: {0}")]
     Unreadable(String),
-    /// It is whole, and not where it belongs.
+    /// The record is whole, but not where it belongs.
     #[error("it does not belong there ({0})")]
     Misplaced(&'static str),
 }
 
-/// A record that cannot be read; all before it are sound.
+/// A record that cannot be read. All records before it are sound.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record at byte {offset} cannot be read: {wrong}")]
 pub struct Damage {
-    /// Where in the file it begins.
+    /// The byte of the file at which the record begins.
     pub offset: usize,
-    /// What is wrong with it.
+    /// Why the record cannot be read.
     pub wrong: Wrong,
 }
 
-/// A file of which nothing can be read.
+/// Why nothing of a file can be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Foreign {
-    /// It does not begin as a recording does.
+    /// The file does not begin as a recording does.
     #[error("this is no recording of ringmon")]
     Magic,
-    /// A newer version wrote it.
+    /// A newer version of ringmon wrote it.
     #[error("it is of format {0}, and this version reads up to {FORMAT}; replay it with the ringmon that recorded it")]
     Newer(u16),
-    /// Another version wrote it.
+    /// Another version of ringmon wrote it.
     #[error(
         "ringmon {recorded} recorded it, whose readings have other fields than those of this version; \
          replay it with that one"
     )]
     Layout {
-        /// That version.
+        /// The version that wrote it.
         recorded: String,
     },
-    /// Its header or what comes with it.
+    /// The header, or a frame that belongs to it, is damaged.
     #[error(transparent)]
     Damaged(Damage),
 }
 
-/// Reads one file's records. Ends behind the first [`Damage`].
+/// Reads one file's records. Stops after the first [`Damage`].
 #[derive(Debug)]
 pub struct Reader<'a> {
     data: &'a [u8],
@@ -104,19 +104,19 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
-    /// Who recorded.
+    /// Which agent recorded, and how its clocks relate.
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Where the next record begins.
+    /// The byte at which the next record begins.
     #[must_use]
     pub const fn offset(&self) -> usize {
         self.at
     }
 
-    /// A frame of the file's begin.
+    /// Reads a frame of the file's begin, which must be of this kind.
     fn expect(&mut self, wanted: u8) -> Result<&'a [u8], Foreign> {
         let offset = self.at;
         let foreign = |wrong| Foreign::Damaged(Damage { offset, wrong });

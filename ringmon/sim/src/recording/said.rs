@@ -1,4 +1,4 @@
-//! What an engine said in one call, short enough to be kept with each.
+//! What an engine said in one call, short enough to be kept with each call.
 
 use std::fmt::Write as _;
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use ringmon_core::engine::Output;
 
-/// What an engine said: the kinds of its outputs, and a hash of all that stands in them. Equal ones are, but for a
-/// chance of one in 2^64, the same outputs.
+/// What an engine said: the kinds of its outputs, and a hash of everything in them. Two equal values stand for the same
+/// outputs, but for a chance of one in 2^64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
     /// A letter for each output, in order: `w`atch, `u`nwatch, `t`able, `s`end, `e`vent, `k`eep, `i`dentity, `x`
     /// stopped.
     pub kinds: String,
-    /// FNV-1a, 64 bits, of what `Debug` writes for them.
+    /// FNV-1a, 64 bits, of the `Debug` text of the outputs.
     pub hash: u64,
 }
 
@@ -39,7 +39,7 @@ impl std::fmt::Write for Fnv {
 }
 
 impl Said {
-    /// One output more.
+    /// Adds one more output.
     pub fn add(&mut self, output: &Output) {
         self.kinds.push(letter(output));
         let mut hash = Fnv(self.hash);
@@ -48,7 +48,7 @@ impl Said {
         self.hash = hash.0;
     }
 
-    /// What these are in short; `None` for none.
+    /// These outputs in short; `None` if there are none.
     #[must_use]
     pub fn of(outputs: &[Output]) -> Option<Self> {
         let mut said = Self::default();
@@ -56,7 +56,7 @@ impl Said {
         said.some()
     }
 
-    /// `None` if nothing was said.
+    /// `None` if the engine said nothing.
     #[must_use]
     pub fn some(self) -> Option<Self> {
         (!self.kinds.is_empty()).then_some(self)

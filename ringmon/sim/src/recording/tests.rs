@@ -1,4 +1,4 @@
-//! What is written is read again; what is damaged is said so, at its place, and nothing before it is lost.
+//! What is written can be read again. Damage is reported at its place, and no record before it is lost.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use ringmon_core::{PoolKey, Time, WatchId, WatchReading};
 
 const SECRET: [u8; 16] = *b"\xf1\x02\xe3\x14\xd5\x26\xc7\x38\xb9\x4a\xab\x5c\x9d\x6e\x8f\x70";
 
-/// Everything the first of three servers was told for a while, in one file; the pool has a key.
+/// Everything that the first of three servers was told during `span`, in one file. The pool has a key.
 fn recorded(span: Duration) -> Vec<u8> {
     let mut world = World::new(Settings::new(7, 3));
     world.table.pool.keys = vec![PoolKey { id: 1, secret: SECRET }];
@@ -23,12 +23,12 @@ fn recorded(span: Duration) -> Vec<u8> {
     files.into_iter().next().unwrap()
 }
 
-/// A record, to be compared.
+/// A record as text, to be compared.
 fn text(record: &Record) -> String {
     format!("{record:?}")
 }
 
-/// What can be read, and what ends it.
+/// The records that can be read, and the damage that ends them.
 fn read(bytes: &[u8]) -> (Vec<String>, Option<Damage>) {
     let mut records = Vec::new();
     for record in Reader::open(bytes).unwrap() {
@@ -91,7 +91,7 @@ fn what_is_written_is_read_again() {
         let Record::Call(call) = record else { panic!("{record:?}") };
         assert_eq!((call.at, format!("{:?}", call.input)), (Time::from_ns(at), format!("{input:?}")));
     }
-    // The same reading again takes a few bytes.
+    // The same reading again takes only a few bytes.
     let ends = ends(&bytes);
     assert!(ends[3] - ends[2] < 30 && ends[2] - ends[1] > 30, "{ends:?}");
 }
@@ -140,7 +140,7 @@ fn other_files_are_told_apart() {
     let newer = [&MAGIC[..], &(FORMAT + 1).to_be_bytes()].concat();
     assert_eq!(open(&newer), Foreign::Newer(FORMAT + 1));
     let mut bytes = recorded(Duration::from_millis(100));
-    // A whole file of a version whose readings have a field of another name.
+    // A whole file of a version whose readings have a field with another name.
     let at = bytes.windows(5).position(|part| part == b"began").unwrap();
     bytes[at..at + 5].copy_from_slice(b"begun");
     let frame = (0..at).rev().find(|i| super::frame::read(&bytes[*i..]).is_err_and(|e| e == Wrong::Checksum)).unwrap();

@@ -1,4 +1,4 @@
-//! What of a replay is worth telling: what the engine concluded, and what it concluded it from.
+//! The parts of a replay that are worth telling: what the engine concluded, and from what.
 
 use std::collections::BTreeMap;
 
@@ -14,56 +14,56 @@ use ringmon_core::{Event, ServerId, Time};
 /// Something worth telling.
 #[derive(Clone, Debug)]
 pub struct Decision {
-    /// When.
+    /// The time of the call, on the monotonic clock of the agent.
     pub at: Time,
     /// The number of the call in which it happened.
     pub number: u64,
-    /// What.
+    /// What happened.
     pub what: What,
 }
 
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum What {
-    /// The engine told of a transition.
+    /// The engine reported a transition.
     Told(Event),
-    /// It asked for an operation on the table.
+    /// The engine asked for an operation on the table.
     Asked(TableOp),
-    /// That operation ended; what was asked is unknown if that was before the recording.
+    /// That operation ended.
     Came {
-        /// What was asked, and when.
+        /// The operation, and when it was asked for; `None` if that was before the recording.
         asked: Option<(TableOp, Time)>,
-        /// What it saw and came to.
+        /// What the operation saw and its result.
         done: Box<TableDone>,
     },
-    /// A notice was sent there.
+    /// A notice was sent to this address.
     Sent(Address, Notice),
-    /// A notice came from there.
+    /// A notice came from this address.
     Heard(Address, Notice),
-    /// Own evidence of a span was declared void.
+    /// The server's own evidence from a span of time was declared void.
     Fault {
-        /// Why.
+        /// Why the evidence is void.
         fault: LocalFault,
-        /// Begin.
+        /// The begin of that span.
         from: Time,
-        /// End.
+        /// The end of that span.
         until: Time,
     },
-    /// The interface went down, or came up.
+    /// The interface came up (true) or went down.
     Link(bool),
-    /// The service check changed.
+    /// The service check's result changed.
     Service(Health),
     /// The agent began, with this buddy list.
     Began(Option<BuddyList>),
-    /// It was told to stop, and to leave or not.
+    /// The agent was told to stop, and whether to leave the pool (true).
     Stop(bool),
-    /// It was told that it will stop soon.
+    /// The agent was told that it will stop soon.
     Drain,
-    /// It ended.
+    /// The agent ended.
     Ended(Stopped),
 }
 
-/// Finds them in a replay, and learns who is who on the way.
+/// Finds the decisions in a replay, and learns the servers' names on the way.
 #[derive(Debug, Default)]
 pub struct Decisions {
     names: BTreeMap<ServerId, String>,
@@ -73,10 +73,10 @@ pub struct Decisions {
 }
 
 impl Decisions {
-    /// A fault that goes on is told once in this many nanoseconds.
+    /// A fault that goes on is told only once in this many nanoseconds.
     const FAULT_AGAIN_NS: u64 = 1_000_000_000;
 
-    /// What is known at a checkpoint.
+    /// Learns the names that are known at a checkpoint.
     pub fn begin(&mut self, snapshot: &Snapshot) {
         if let Some(id) = snapshot.id {
             self.names.insert(id, snapshot.server.clone());
@@ -89,7 +89,7 @@ impl Decisions {
         }
     }
 
-    /// What was under way is not known any more: what follows does not go on from what was seen.
+    /// Forgets what was under way. Called where the calls that follow do not continue the calls seen so far.
     pub fn forget(&mut self) {
         self.asked.clear();
         self.faults.clear();
@@ -106,19 +106,19 @@ impl Decisions {
         found.into_iter().map(|what| Decision { at, number, what }).collect()
     }
 
-    /// The name of a server, as far as the recording tells it.
+    /// The name of a server if the recording tells it, else its id.
     #[must_use]
     pub fn name(&self, id: ServerId) -> String {
         self.names.get(&id).cloned().unwrap_or_else(|| id.to_string())
     }
 
-    /// The name of the server at an address.
+    /// The name of the server at an address if the recording tells it, else the address.
     #[must_use]
     pub fn name_at(&self, address: Address) -> String {
         self.addresses.get(&address).cloned().unwrap_or_else(|| address.to_string())
     }
 
-    /// Everybody the recording tells of.
+    /// The names of all servers that the recording tells of, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.names.values().cloned().collect();
@@ -142,7 +142,7 @@ impl Decisions {
 
     fn input(&mut self, input: &Input, at: Time) -> Option<What> {
         Some(match input {
-            // Evidence: what it came to is told by what the engine says of it.
+            // Evidence: the engine's outputs tell what it led to.
             Input::Watch(..) | Input::Stranger(_) | Input::Answered(..) => return None,
             Input::Start { kept } => {
                 kept.iter().for_each(|list| self.meet_all(list));

@@ -1,4 +1,4 @@
-//! A simulated agent's recording says again what the agent said.
+//! The replay of a simulated agent's recording says again what the agent said.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn seed() -> u64 {
     seed
 }
 
-/// A pool in which the third of five servers dies, recorded by all; and the files of each.
+/// A pool of five in which the third server dies, recorded by all; and the files of each server.
 fn crash() -> (World, Vec<Vec<Vec<u8>>>) {
     let mut world = World::new(Settings::new(seed(), 5));
     for host in 0..5 {
@@ -31,7 +31,7 @@ fn crash() -> (World, Vec<Vec<Vec<u8>>>) {
     (world, files)
 }
 
-/// Plays files one after the other: all that was said, and whether it was the same then.
+/// Plays files one after the other. Returns everything that was said, and whether it was the same then.
 fn play(files: &[Vec<u8>]) -> (Vec<Output>, Vec<Joint>, bool) {
     let mut replay: Option<Replay> = None;
     let (mut said, mut joints, mut agrees) = (Vec::new(), Vec::new(), true);
@@ -84,7 +84,7 @@ fn what_is_missing_and_what_went_astray_is_noticed() {
     assert_eq!(play(&[of_first[1].clone(), of_first[0].clone()]).1, [Joint::Afresh]);
     assert_eq!(play(&[of_first[0].clone(), files[1][1].clone()]).1, [Joint::Afresh]);
 
-    // Without one of its calls, the first file ends in another state than the second begins with.
+    // Without one of its calls, the first file ends in another state than the second file begins with.
     let mut reader = Reader::open(&of_first[0]).unwrap();
     let header = reader.header().clone();
     let Some(Ok(Record::Checkpoint(engine))) = reader.next() else { panic!("no checkpoint") };

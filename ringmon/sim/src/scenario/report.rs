@@ -1,4 +1,4 @@
-//! What came of a scenario.
+//! The result of a scenario.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,25 +23,25 @@ impl Began {
     }
 }
 
-/// See the module.
+/// The result of a scenario, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Servers that died.
+    /// The number of servers that died.
     pub dead: usize,
-    /// From each death until somebody was suspicious, the shortest first.
+    /// For each death, the time until a server suspected it, the shortest first.
     pub detection: Vec<Duration>,
     /// From the last fault's end (of deaths: from the first death) until the ring was whole and known to all; `None`:
-    /// never.
+    /// this did not happen.
     pub healed: Option<Duration>,
-    /// Removals by votes, right or wrong.
+    /// The number of removals by votes, right or wrong.
     pub removals: usize,
-    /// Names of those whose removal was not in the right outcome.
+    /// The names of removed servers whose removal is not part of the right outcome.
     pub false_removals: Vec<String>,
-    /// Names of the dead who are still in the table.
+    /// The names of dead servers that are still in the table.
     pub left_over: Vec<String>,
-    /// Transactions that were committed.
+    /// The number of transactions that were committed.
     pub commits: u64,
-    /// What was sent.
+    /// What the agents sent.
     pub traffic: Traffic,
     /// The world's time from the scenario's begin to its end.
     pub span: Duration,
@@ -99,7 +99,7 @@ impl Report {
         }
     }
 
-    /// The value below which this share (in per cent) of the detections lies; `None` without any.
+    /// The value below which this share (in per cent) of the detections lies; `None` if there are none.
     #[must_use]
     pub fn detected(&self, percent: usize) -> Option<Duration> {
         let at = (self.detection.len() * percent).div_ceil(100).checked_sub(1)?;

@@ -1,4 +1,4 @@
-//! Lives through a scenario.
+//! Runs a scenario.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,22 +8,22 @@ use super::report::{Began, Report};
 use crate::{Fault, Settings, World};
 use ringmon_core::{Profile, Time};
 
-/// What to live through, and in which world.
+/// The scenario to run, and its world.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// What befalls the pool.
+    /// What happens to the pool.
     pub scenario: Scenario,
-    /// Servers, at least 8.
+    /// The number of servers, at least 8.
     pub servers: usize,
-    /// Everything random follows from it.
+    /// The seed from which everything random follows.
     pub seed: u64,
-    /// How fast they probe.
+    /// The profile of all servers: how fast they probe.
     pub profile: Profile,
     /// Loss of each frame, in thousandths.
     pub loss_permille: u64,
-    /// Least and most time of a frame on its way.
+    /// Least and most time that a frame takes.
     pub latency: (Duration, Duration),
-    /// Least and most time of one statement; a transaction, COMMIT included, counts as one.
+    /// Least and most time of one statement. A transaction, COMMIT included, counts as one.
     pub statement: (Duration, Duration),
 }
 
@@ -36,13 +36,13 @@ enum Act {
     Database(bool),
 }
 
-/// A scenario, cast: who does what when, and what is right.
+/// A scenario with its servers chosen: what happens to which server and when, and what the right outcome is.
 #[derive(Debug, Default)]
 struct Script {
     acts: Vec<(Duration, Act)>,
     group: Vec<usize>,
     dead: BTreeSet<usize>,
-    /// Who may be removed besides the dead.
+    /// The servers that may be removed besides the dead ones.
     may: BTreeSet<usize>,
     /// When everything that ends has ended.
     over: Duration,
@@ -52,8 +52,8 @@ const CUT: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Lives through it. `progress` is told now and then: a word, how much of the world's time has passed, and the ring's
-/// size.
+/// Runs the scenario. `progress` is called now and then with a word, how much of the world's time has passed, and the
+/// ring's size.
 pub fn run(setup: &Setup, progress: &mut dyn FnMut(&str, Duration, usize)) -> Report {
     let settings = Settings {
         profile: setup.profile,
@@ -82,7 +82,7 @@ pub fn run(setup: &Setup, progress: &mut dyn FnMut(&str, Duration, usize)) -> Re
         watch_for(&mut world, Duration::from_millis(10), began.at, &mut sizes, progress);
         healed = world.settled().then(|| world.now.since(end));
     }
-    // What was decided on the way may still come to pass.
+    // Decisions made on the way may still take effect.
     watch_for(&mut world, Duration::from_secs(2), began.at, &mut sizes, progress);
     world.check_whole();
     world.count_calm();
@@ -114,7 +114,7 @@ fn play(
     watch_for(world, rest, began, sizes, progress);
 }
 
-/// Lets time pass, and notes how large the ring is.
+/// Lets time pass, and notes the ring's size.
 fn watch_for(
     world: &mut World,
     span: Duration,
@@ -196,7 +196,7 @@ fn write(scenario: Scenario, world: &mut World, order: &[usize]) -> Script {
         script.may.extend(without);
     }
     if scenario == Scenario::Three {
-        // Three that hear nobody cannot accuse back.
+        // Three servers that hear no other server cannot accuse back.
         script.may.extend(script.group.iter().copied());
     }
     script.acts.sort_by_key(|(at, _)| *at);

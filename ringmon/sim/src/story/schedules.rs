@@ -1,4 +1,4 @@
-//! The schedules.
+//! The schedules of the stories, one for each rule.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ pub(super) fn all() -> [Story; 12] {
     ]
 }
 
-/// What went wrong, and whether dead ones are left.
+/// What went wrong in a world, including dead servers that are left in the table.
 fn ended(mut world: World, dead: &[usize]) -> Vec<String> {
     world.check_whole();
     let left = dead.iter().map(|host| world.hosts[*host].name.clone()).filter(|name| world.table.named(name).is_some());
@@ -64,7 +64,7 @@ fn ended(mut world: World, dead: &[usize]) -> Vec<String> {
     wrong
 }
 
-/// The same, where nobody may be removed: of a pool in which everybody lives.
+/// The same as [`ended`], for a pool in which all servers are alive: every removal is wrong.
 fn kept(world: World) -> Vec<String> {
     let down = world.table.events.iter().filter(|e| e.kind() == EventKind::Down);
     let mut wrong: Vec<String> = down.map(|e| format!("{} lives, and was removed", e.subject_name)).collect();
@@ -111,8 +111,8 @@ fn halves(stage: &mut Stage) -> Vec<String> {
     kept(world)
 }
 
-/// The first one to vote loses the database before it can take its vote back. Notices are lost, or R12 would save the
-/// day.
+/// The first server that votes loses the database before it can take its vote back. Notices are lost, because otherwise
+/// R12 would prevent the harm.
 fn two_blips(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(5, QUICK);
     world.notices_lost = true;
@@ -131,7 +131,7 @@ fn two_blips(stage: &mut Stage) -> Vec<String> {
     ended(world, &[])
 }
 
-/// Outages of one length heal; then comes one that is up to six times as long, a little longer in each world.
+/// Outages of one length heal. Then comes an outage that is up to six times as long, a little longer in each world.
 fn short(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(5, QUICK);
     let outage = |world: &mut World, span| {
@@ -147,7 +147,8 @@ fn short(stage: &mut Stage) -> Vec<String> {
     kept(world)
 }
 
-/// In each world at another moment, 3 ms apart. The other witness loses the database, so that its vote stays.
+/// The fault comes at another moment in each world, 3 ms apart. The other witness loses the database, so that its vote
+/// stays.
 fn suspended(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(3, (ms(3), ms(6)));
     world.befall(ring[1], Fault::Crash);
@@ -164,7 +165,7 @@ fn suspended(stage: &mut Stage) -> Vec<String> {
     Vec::new()
 }
 
-/// Notices are lost, or R12 would save the day.
+/// Notices are lost, because otherwise R12 would prevent the harm.
 fn old_word(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(3, QUICK);
     let [a, gone, b] = [ring[0], ring[1], ring[2]];

@@ -5,7 +5,7 @@ use crate::{Fault, World};
 use ringmon_core::EventKind;
 use ringmon_core::row::Mode;
 
-/// The links between the second server of the ring and both its buddies carry nothing, either way. Its name.
+/// Breaks the links between the second server of the ring and both its buddies, in both directions. Returns its name.
 fn break_both_links(world: &mut World) -> String {
     let ring: Vec<usize> = world.ring().iter().filter_map(|n| world.host(n)).collect();
     for buddy in [ring[0], ring[2]] {
@@ -38,7 +38,7 @@ fn a_server_whose_buddies_cannot_hear_it_moves_and_is_not_removed() {
 #[test]
 fn a_server_that_dies_after_its_links_broke_is_removed_when_the_last_proof_is_old() {
     let mut world = pool(6);
-    // It cannot move: whoever is observed does not.
+    // It cannot move: a server that is observed does not.
     let name = break_both_links(&mut world);
     let host = world.host(&name).expect("known");
     world.run_for(ms(1500));
@@ -91,7 +91,7 @@ fn a_crash_is_removed_at_once_with_and_without_notices() {
     }
 }
 
-/// R6: an outage that both witnesses share and that outlasts their patience removes a living server, once.
+/// R6: an outage that both witnesses share, and that outlasts their patience, removes a living server once.
 #[test]
 fn the_second_outage_of_a_length_removes_nobody() {
     let mut world = pool(6);
@@ -111,7 +111,7 @@ fn the_second_outage_of_a_length_removes_nobody() {
         assert_eq!(removed(&world), 1, "{again}");
     }
     assert_sound(&world);
-    // It is as mortal as before, a little later.
+    // It can still be removed, only a little later.
     let from = world.now;
     befall(&mut world, &ring[2], Fault::Crash);
     assert!(world.run_until(secs(5), World::settled), "{:?}", world.ring());

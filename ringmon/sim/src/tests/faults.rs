@@ -1,4 +1,4 @@
-//! One fault at a time, on rings of one to eight: what the demo shows, without a kernel.
+//! One fault at a time, on rings of one to eight servers: what the demo shows, without a kernel.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn servers_that_start_together_come_together() {
     }
 }
 
-/// This befalls `s2` of so many; the ring is whole again without it.
+/// Makes this fault happen to `s2` in a pool of `servers`, and waits until the ring is whole again without `s2`.
 fn lose_s2(servers: usize, fault: Fault) -> (World, Time) {
     let mut world = pool(servers);
     let from = world.now;
@@ -183,7 +183,7 @@ fn a_server_that_was_dead_before_anyone_probed_it_is_found() {
 fn a_server_that_returns_after_its_removal_joins_again() {
     for (servers, fault) in (2..=8).flat_map(|n| [(n, Fault::Crash), (n, Fault::Isolate)]) {
         if servers == 2 && fault == Fault::Isolate {
-            // Both hear nobody, both reach the database: neither may remove the other.
+            // Both hear no other server, and both reach the database: neither may remove the other.
             continue;
         }
         let (mut world, _) = lose_s2(servers, fault);

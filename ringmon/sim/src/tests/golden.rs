@@ -1,6 +1,7 @@
-//! What came of a few seeds is kept as digests: a change that is meant to change nothing leaves them as they are.
+//! The outcomes of a few seeds are kept as digests. A change that is meant to change nothing leaves them as they are.
 //!
-//! Only values are digested, and events as the JSON that others script against: names of types and fields may change.
+//! Only values are digested, and events as the JSON that others script against, so names of types and fields may
+//! change.
 
 use std::hash::Hasher as _;
 use std::time::Duration;
@@ -14,10 +15,10 @@ use crate::{Line, World};
 use ringmon_core::Profile;
 use ringmon_core::edit::StoredEvent;
 
-/// A line each: what was lived through, its seed, and the digest of what came of it.
+/// One line each: what was run, its seed, and the digest of the outcome.
 const GOLDEN: &str = include_str!("golden.txt");
 
-/// Holds these against the lines that begin with this word.
+/// Compares these with the lines of the file that begin with this word.
 fn hold(word: &str, found: &[String]) {
     let kept: Vec<&str> = GOLDEN.lines().filter(|line| line.split(' ').next() == Some(word)).collect();
     let changed = found.iter().filter(|line| !kept.contains(&line.as_str())).filter_map(|line| line.rsplit_once(' '));
@@ -30,7 +31,7 @@ fn hold(word: &str, found: &[String]) {
     );
 }
 
-/// A line of the file.
+/// A line of the file: `what`, and the digest of these lines.
 fn line(what: &str, lines: impl IntoIterator<Item = String>) -> String {
     let mut digest = SipHasher24::new();
     for line in lines {

@@ -13,14 +13,14 @@ pub const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// The seed of the runs with one: another with RINGMON_SEED.
+/// The seed of the runs that use a single one. RINGMON_SEED sets another.
 pub fn seed() -> u64 {
     let seed = std::env::var("RINGMON_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
     println!("RINGMON_SEED={seed}");
     seed
 }
 
-/// A pool of so many servers, all of them on the ring and heard.
+/// A pool of this many servers, all of them on the ring and heard.
 pub fn pool(servers: usize) -> World {
     let mut world = World::new(Settings { loud: loud(), ..Settings::new(seed(), servers) });
     for host in 0..servers {
@@ -32,7 +32,7 @@ pub fn pool(servers: usize) -> World {
     world
 }
 
-/// The first time since `from` that such an event was told of this server, by anybody.
+/// The time from `from` until any agent first reported such an event about this server.
 pub fn told(world: &World, from: Time, kind: EventKind, subject: &str) -> Option<Duration> {
     let line = world.log.iter().find(|l| l.at >= from && l.event.kind() == kind && l.event.subject == subject)?;
     Some(line.at.since(from))
@@ -42,12 +42,12 @@ pub fn assert_sound(world: &World) {
     assert_eq!(world.violations, Vec::<String>::new());
 }
 
-/// How often it was told since `from`.
+/// How often such an event was reported about this server since `from`.
 pub fn count(world: &World, from: Time, kind: EventKind, subject: &str) -> usize {
     world.log.iter().filter(|l| l.at >= from && l.event.kind() == kind && l.event.subject == subject).count()
 }
 
-/// This befalls the server of that name.
+/// Makes a fault happen to the server with this name.
 pub fn befall(world: &mut World, name: &str, fault: Fault) {
     let host = world.host(name).expect("known");
     world.befall(host, fault);
@@ -59,12 +59,12 @@ pub fn rule(world: &mut World, change: impl FnOnce(&mut PoolRow)) {
     world.table.pool.version += 1;
 }
 
-/// Whether anybody was removed, ever.
+/// Whether any server was ever removed.
 pub fn anybody_removed(world: &World) -> bool {
     world.table.events.iter().any(|e| matches!(e.kind(), EventKind::Down | EventKind::AgentLost))
 }
 
-/// With RINGMON_SIM_LOG set, a world tells everything.
+/// With RINGMON_SIM_LOG set, a world prints everything that happens.
 pub fn loud() -> bool {
     std::env::var_os("RINGMON_SIM_LOG").is_some()
 }

@@ -1,4 +1,4 @@
-//! Many pools with many faults at random. `RINGMON_SEED=n` runs that one alone, `RINGMON_SEEDS=n` the first n.
+//! Many pools with many random faults. `RINGMON_SEED=n` runs only that one, `RINGMON_SEEDS=n` runs the first n.
 
 use super::kit::loud;
 use crate::random::{Options, live};

@@ -1,4 +1,4 @@
-//! The rules of section 6, each where it matters.
+//! The rules of section 6, each in a case where it matters.
 
 use super::kit::{anybody_removed, assert_sound, befall, count, ms, pool, rule, secs, told};
 use crate::{Fault, Line, Settings, World};
@@ -35,7 +35,7 @@ fn a_third_of_forty_servers_dying_at_once_heals_in_about_a_detection_period() {
     assert_sound(&world);
 }
 
-/// R9: the server next to one without a pulse is watched by the one beyond.
+/// R9: the server next to one without a pulse is watched by the server beyond that one.
 #[test]
 fn a_crash_next_to_a_lost_agent_is_seen_past_it() {
     for fault in [Fault::Kill, Fault::Stop] {
@@ -60,7 +60,7 @@ fn with_one_witness_enough_one_report_removes() {
     let mut world = pool(5);
     rule(&mut world, |pool| pool.rules.quorum = Quorum::Single);
     let ring = world.ring();
-    // The other neighbour cannot reach the table: its word is not needed.
+    // The other neighbour cannot reach the table, and its vote is not needed.
     befall(&mut world, &ring[2], Fault::LoseDatabase);
     let from = world.now;
     befall(&mut world, &ring[1], Fault::Crash);
@@ -127,7 +127,7 @@ fn an_observing_agent_votes_and_leaves_the_removal_to_the_other_witness() {
     assert_sound(&world);
 }
 
-/// R11: more than the share at once freezes the pool, loudly.
+/// R11: more removals at once than the brake's share freeze the pool, and an event says so.
 #[test]
 fn the_brake_freezes_a_pool_that_loses_too_many() {
     let mut world = pool(8);
@@ -143,7 +143,8 @@ fn the_brake_freezes_a_pool_that_loses_too_many() {
     assert!(told(&world, from, EventKind::Frozen, "pool").is_some());
 }
 
-/// R7: a voter that stands still between reading and writing does not remove a server that is back meanwhile.
+/// R7: a voter that stands still between reading and writing does not remove a server that has come back in the
+/// meantime.
 #[test]
 fn a_voter_that_was_suspended_in_the_middle_removes_nobody_who_is_back() {
     for (quorum, after) in
@@ -170,7 +171,7 @@ fn a_voter_that_was_suspended_in_the_middle_removes_nobody_who_is_back() {
 
 fn pool_of_three_once(quorum: Quorum) -> World {
     let mut settings = Settings::new(7, 3);
-    // A slow database: there are many moments to stand still in.
+    // With a slow database, there are many moments at which to stand still.
     settings.statement = (ms(5), ms(10));
     let mut world = World::new(settings);
     for host in 0..3 {
@@ -192,7 +193,7 @@ fn who_stood_still_or_lost_its_link_suspects_nobody_for_it() {
     let unplugged = world.now;
     world.befall(2, Fault::Isolate);
     world.feed(2, Input::Link(false));
-    // Shorter than a removal takes: the others do suspect it, rightly.
+    // Shorter than a removal takes. The others do suspect it, rightly.
     world.run_for(ms(80));
     world.befall(2, Fault::Return);
     world.feed(2, Input::Link(true));

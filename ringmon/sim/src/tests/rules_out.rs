@@ -1,4 +1,4 @@
-//! Each rule taken out in turn does harm: a story whose outcome is right with the rule and wrong without it.
+//! Taking out any rule does harm: each story has the right outcome with its rule and a wrong one without it.
 
 use super::kit::seed;
 use crate::story::Story;

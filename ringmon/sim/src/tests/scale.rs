@@ -1,4 +1,5 @@
-//! What is computed when asked for comes out as what is simulated probe by probe; and rings of hundreds.
+//! What is computed when it is needed has the same outcome as what is simulated probe by probe. Also: rings of hundreds
+//! of servers.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use super::kit::{assert_sound, ms, rule, secs, seed};
 use crate::{Fault, Settings, World};
 use ringmon_core::EventKind;
 
-/// A third dies at once: the sum and number of all times until a suspicion, who was removed, and how many happenings it
-/// took.
+/// Lets a third of the servers die at once. Returns the sum and the number of all times until a suspicion, the removed
+/// servers, and the world, which has counted its happenings.
 fn third_dies(servers: usize, seed: u64, lazy: bool) -> (Duration, u32, BTreeSet<String>, World) {
     let (mut world, order) = World::established(Settings { lazy, ..Settings::new(seed, servers) }, ms(200));
     rule(&mut world, |pool| pool.rules.brake_permille = 1000);
@@ -33,7 +34,7 @@ fn lazy_probing_comes_to_the_same_as_probe_by_probe() {
     let (sum, many, down, exact) = third_dies(90, seed, false);
     let (lazy_sum, lazy_many, lazy_down, lazy) = third_dies(90, seed, true);
     assert_eq!((down.len(), &down), (30, &lazy_down));
-    // The same law, not the same draws: the means of 60 delays are alike within a probe interval.
+    // The distribution is the same, the draws are not: the means of 60 delays differ by less than a probe interval.
     let (mean, lazy_mean) = (sum / many, lazy_sum / lazy_many);
     assert!(mean.abs_diff(lazy_mean) < ms(20), "{mean:?} and {lazy_mean:?}");
     let (a, b) = (exact.traffic.probes, lazy.traffic.probes);

@@ -1,4 +1,4 @@
-//! Whose is the name, whose is the address, and starts without a database.
+//! Which server owns a name, which owns an address, and starts without a database.
 
 use super::kit::{anybody_removed, assert_sound, ms, pool, secs, told};
 use crate::{Fault, World};
@@ -12,7 +12,7 @@ fn refusal(world: &World, host: usize) -> String {
     }
 }
 
-/// A pool of four of which `s4` left; it comes back in another guise.
+/// A pool of four that `s4` has left. `change` alters it before it comes back.
 fn fourth_comes_as(change: impl FnOnce(&mut World)) -> World {
     let mut world = pool(4);
     world.befall(3, Fault::Leave);
@@ -38,7 +38,7 @@ fn a_name_whose_server_is_silent_is_taken_over_with_its_place() {
     world.befall(3, Fault::Leave);
     assert!(world.run_until(secs(2), World::settled));
     let before = world.table.named("s2").expect("there").id;
-    // Nobody may remove it first.
+    // Freezes the pool, so that no server is removed first.
     world.table.pool.frozen = Some("test".into());
     world.befall(1, Fault::Crash);
     world.hosts[3].name = "s2".into();
