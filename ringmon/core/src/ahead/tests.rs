@@ -11,7 +11,7 @@ fn chain(ids: core::ops::RangeInclusive<i64>, whole: bool) -> Chain {
     Chain { members: ids.map(buddy).collect(), whole }
 }
 
-/// `h`: silent, `a`: without a pulse, `l`: living, anything else: unknown; by place, from id 1.
+/// The states by place, starting with id 1. `h`: silent, `a`: without a pulse, `l`: alive, any other letter: unknown.
 fn judged(word: &str) -> impl Fn(ServerId) -> State {
     move |id| match word.as_bytes().get(usize::try_from(id.0 - 1).unwrap()) {
         Some(b'h') => State::Suspect,

@@ -1,10 +1,10 @@
-//! Every state with everything that can happen in it, and what must never follow from a fault of one's own.
+//! Every state with every input, and what must never follow from a fault of this server.
 
 use super::*;
 use crate::Profile;
 use crate::rng::Rng;
 
-/// When everything happens; long after anything the states were made of.
+/// The time of all inputs, long after everything that the states were made of.
 const NOW: Time = Time::from_ns(100_000_000_000);
 
 fn ms(n: u64) -> Duration {
@@ -15,17 +15,17 @@ fn tuning() -> Tuning {
     Profile::Default.tuning()
 }
 
-/// Of a server that is never late.
+/// The lateness of a server that is never late.
 const WELL: u32 = 1;
 
-/// A watch that needs so many misses, and its last reading is long ago.
+/// A new watch, and how many misses it needs to suspect.
 fn new() -> (Detector, u32) {
     let detector = Detector::default();
     let needed = detector.needed(WELL);
     (detector, needed)
 }
 
-/// A watch that is in this state for a while, and its last reading.
+/// A watch that has been in this state for 10 s, and its last reading.
 fn watch_in(state: State) -> (Detector, WatchReading) {
     let then = NOW - ms(10_000);
     let silent = WatchReading { began: NOW - ms(20_000), ..WatchReading::default() };
@@ -50,13 +50,13 @@ enum Happens {
     Pulseless,
     /// A plain echo, long after the last pulse.
     Plain,
-    /// A plain echo, shortly after a pulse that was heard, if any was.
+    /// A plain echo, shortly after the last pulse, if there was one.
     PlainSoon,
-    /// One miss less than is needed.
+    /// One miss less than needed.
     FewMisses,
-    /// As many misses as are needed.
+    /// As many misses as needed.
     Misses,
-    /// As many, in a silence that this server may have made itself.
+    /// As many misses as needed, in a silence that this server may have caused itself.
     OwnFault,
     /// A fault that was over before the silence began.
     OldFault,
@@ -144,7 +144,7 @@ fn a_suspect_that_was_never_heard_and_answers_with_a_plain_echo_is_waited_for() 
 
 #[test]
 fn silence_alone_does_not_make_an_agent_look_gone() {
-    // One probe a second: between two replies the pulse grows older than the limit.
+    // At one probe a second, the pulse grows older than the limit between two replies.
     let tuning = Profile::Gentle.tuning();
     let mut detector = Detector::default();
     let reading = WatchReading { last_reply: Some(NOW), last_pulse: Some(NOW - ms(90)), ..WatchReading::default() };
@@ -248,7 +248,7 @@ fn a_removal_asks_for_what_outages_taught_and_for_more_from_a_late_server() {
     assert_eq!(silence_asked(ms(5000), 9), ms(2000), "and has an end");
 }
 
-/// Whatever happens, a suspicion rests on enough misses, and none is formed within its own time after a fault.
+/// In every history, a suspicion rests on enough misses, and none is formed within its own time after a fault.
 #[test]
 fn no_history_makes_a_suspicion_too_early() {
     for seed in 0..500 {

@@ -29,7 +29,7 @@ fn what_users_script_against_is_read_and_written_as_it_stands() {
 #[test]
 fn the_golden_file_has_every_kind() {
     let there: BTreeSet<EventKind> = GOLDEN.lines().map(|line| parts(line).0).collect();
-    // The last one, and as many as stand before it.
+    // The last kind, and as many as stand before it.
     assert_eq!(there.len(), EventKind::Service as usize + 1, "{there:?}");
 }
 
@@ -52,7 +52,7 @@ fn what_is_not_what_an_event_of_its_kind_says_is_refused() {
     }
 }
 
-/// A row's name may be anything, if somebody writes it by hand.
+/// A row's name can be anything if it is written by hand.
 fn huge() -> Removed {
     let name = "ä".repeat(50_000);
     let votes =

@@ -3,12 +3,12 @@
 use super::*;
 use crate::rng::Rng;
 
-/// A watch whose probes get lost with this chance, in thousandths; readings after each probe.
+/// A watch whose probes get lost with a chance in thousandths, and its readings after each probe.
 struct Lossy {
     rng: Rng,
     loss: Loss,
     reading: WatchReading,
-    /// Runs that were long enough for a suspicion.
+    /// The number of runs that were long enough for a suspicion.
     false_runs: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The algebra against a plain list, and what is said of damaged rings.
+//! The algebra against a plain list, and what is reported of damaged rings.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
@@ -34,7 +34,7 @@ fn row(id: i64, first: i64, second: i64) -> ServerRow {
     }
 }
 
-/// Rows of the ring that visits these ids in this order.
+/// The rows of a ring that passes through these ids in this order.
 fn ring_of(ids: &[i64]) -> BTreeMap<ServerId, ServerRow> {
     let at = |place: usize| ids[place % ids.len()];
     (0..ids.len())
@@ -175,7 +175,7 @@ fn votes_that_do_not_count_are_remarks_and_no_damage() {
     );
 }
 
-/// A damage of any two links of a ring of up to six is seen: there is no second way to link the same rows into one ring
+/// Damage to any two links of a ring of up to six is seen: no second way exists to link the same rows into one ring
 /// with so few changes.
 #[test]
 fn every_single_wrong_link_is_seen() {
@@ -201,7 +201,8 @@ fn every_single_wrong_link_is_seen() {
 }
 
 proptest! {
-    /// Splicing out any set of servers, from any chain of any ring, either way round, is removing them from a list.
+    /// Splicing any set of servers out of any chain of any ring, in either direction, is the same as removing them from
+    /// a list.
     #[test]
     fn splicing_out_is_removing_from_a_list(
         size in 1_usize..12, start in 0_usize..12, length in 0_usize..12,
@@ -210,7 +211,8 @@ proptest! {
         let ids: Vec<i64> = (1..=i64::try_from(size).unwrap()).collect();
         let side = if backwards { Side::Second } else { Side::First };
         let mut rows = ring_of(&ids);
-        // The chain: a survivor, `length` servers of which some go, and a survivor, which may be the same one.
+        // The chain: a survivor, then `length` servers of which some go, then a survivor, which may be the first one
+        // again.
         let length = length.min(size - 1);
         let step = |place: usize| if backwards { (start + 2 * size - place) % size } else { (start + place) % size };
         let chain: Vec<ServerId> = (0..=length + 1).map(|n| ServerId(ids[step(n)])).collect();
@@ -226,7 +228,7 @@ proptest! {
         prop_assert_eq!(order(&rows, left[0]), left);
     }
 
-    /// Splicing in anywhere is inserting into a list.
+    /// Splicing in at any place is the same as inserting into a list.
     #[test]
     fn splicing_in_is_inserting_into_a_list(size in 1_usize..12, place in 0_usize..12) {
         let mut ids: Vec<i64> = (1..=i64::try_from(size).unwrap()).collect();
@@ -242,7 +244,7 @@ proptest! {
     }
 }
 
-/// Every link anywhere, as bad SQL could have it.
+/// Rows whose links point anywhere, as bad SQL could write them.
 fn damaged() -> impl Strategy<Value = BTreeMap<ServerId, ServerRow>> {
     (1_i64..12).prop_flat_map(|size| {
         proptest::collection::vec((0..=size, 0..=size), usize::try_from(size).unwrap()).prop_map(|links| {
@@ -251,7 +253,7 @@ fn damaged() -> impl Strategy<Value = BTreeMap<ServerId, ServerRow>> {
     })
 }
 
-/// Two servers that link to each other both ways.
+/// The pairs of servers that link to each other both ways.
 fn pairs(rows: &BTreeMap<ServerId, ServerRow>) -> BTreeSet<(ServerId, ServerId)> {
     let is_pair = |row: &&ServerRow| rows.get(&row.first_buddy).is_some_and(|next| next.second_buddy == row.id);
     rows.values().filter(is_pair).map(|row| (row.id, row.first_buddy)).collect()

@@ -211,7 +211,7 @@ fn a_replica_that_lags_brings_nobody_back_and_takes_nobody_away() {
     assert_eq!(kit.routed(), ["s3", "s4", "s5"], "5 is not there yet, and 1 and 2 are as they were before");
     kit.look(&[]);
     assert_eq!(kit.routed(), ["s3", "s4", "s5"]);
-    // One that never catches up has lost what it does not have.
+    // A replica that never catches up has lost the rows that it does not have.
     kit.routing.see_all(kit.now, old.clone(), &seen);
     kit.pass(S * 9);
     kit.routing.see_all(kit.now, old.clone(), &seen);
@@ -228,7 +228,7 @@ fn the_pools_row_shows_that_a_replica_lags() {
     kit.rows.insert(1, row(1));
     kit.look(&[]);
     assert_eq!(kit.routed(), ["s1"]);
-    // Before the first server of the pool: there is no row that could be older.
+    // A read from before the first server of the pool: there is no row that could be older.
     kit.pool_version = 1;
     let seen = kit.snapshot();
     kit.routing.see_all(kit.now, Vec::new(), &seen);

@@ -70,7 +70,7 @@ fn an_inserted_row_is_itself_where_its_links_say_new() {
     let row = &table.rows[&id];
     assert_eq!((row.first_buddy, row.second_buddy, row.version), (id, id, 1));
     assert_eq!((table.events[0].subject, table.events[0].at), (Some(id), NOW));
-    // The links of others to the new row are filled in too, whatever comes first in the plan.
+    // The links of other rows to the new row are filled in too, whatever comes first in the plan.
     let set = RowSet { first_buddy: Some(ServerId::NEW), ..RowSet::default() };
     let writes = vec![
         update(&table, 1, set),

@@ -1,11 +1,12 @@
-//! Alone on the ring, and not quite.
+//! A server that is alone on the ring, or almost alone.
 
 use super::kit::{Bench, address, ms};
 use crate::engine::Input;
 use crate::op::TableOp;
 use crate::{EventKind, Incarnation, WatchReading};
 
-/// A member of a ring of two, deaf to the other for this long, whose probes come or do not.
+/// A member of a ring of two that does not hear the other server for `span` ms. `probed`: the other server's probes
+/// still arrive.
 fn deaf(bench: &mut Bench, span: u64, probed: bool) {
     let since = *bench.silent.get_or_insert(bench.now);
     for _ in 0..span / 20 {

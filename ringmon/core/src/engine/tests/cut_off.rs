@@ -1,4 +1,4 @@
-//! R2 with both buddies silent: did they die, or is it this server that is cut off?
+//! R2 with both buddies silent: did they die, or is this server cut off?
 
 use alloc::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::op::TableOp;
 use crate::row::Vote;
 use crate::{NoticeBody, ServerId, Side, Time, VoteKind};
 
-/// A member of a ring of 41, and the others along it, beginning with the first buddy.
+/// A member of a ring of 41, and the other servers along the ring, starting with the first buddy.
 fn member() -> (Bench, Vec<String>) {
     let bench = Bench::joined(99, 40);
     let me = bench.table.named("s99").expect("its row").id;
@@ -17,13 +17,13 @@ fn member() -> (Bench, Vec<String>) {
     (bench, along)
 }
 
-/// Those silent from now on, so many on each side.
+/// The servers that are silent from now on: `first` on one side and `second` on the other.
 fn next_to(along: &[String], first: usize, second: usize) -> BTreeSet<&str> {
     along[..first].iter().chain(&along[along.len() - second..]).map(String::as_str).collect()
 }
 
-/// For half a second these are silent, as they have been since then, and everybody else answers. What is asked of the
-/// table is carried out, and told.
+/// Lets half a second pass. These servers are silent, as they have been since `since`; all others answer. What is asked
+/// of the table is carried out, and returned.
 fn hush(bench: &mut Bench, since: Time, silent: &BTreeSet<&str>) -> Vec<TableOp> {
     let mut asked = Vec::new();
     for _ in 0..25 {
@@ -34,7 +34,7 @@ fn hush(bench: &mut Bench, since: Time, silent: &BTreeSet<&str>) -> Vec<TableOp>
     asked
 }
 
-/// Every watch is read once.
+/// Hands over one reading of every watch.
 fn read(bench: &mut Bench, since: Time, silent: &BTreeSet<&str>) {
     let silence = bench.now.since(since);
     for watch in bench.watches.clone() {
@@ -44,7 +44,7 @@ fn read(bench: &mut Bench, since: Time, silent: &BTreeSet<&str>) {
     }
 }
 
-/// On which sides it asked for more than a vote: without a far end nothing is removed (R3).
+/// The sides on which the engine asked for more than a vote: without a far end, no server is removed (R3).
 fn accused(asked: &[TableOp]) -> BTreeSet<Side> {
     let side = |op: &TableOp| if let TableOp::Accuse(a) = op { a.far_end.map(|_| a.side) } else { None };
     asked.iter().filter_map(side).collect()
@@ -70,7 +70,8 @@ fn past_more_servers_than_the_first_look_goes_it_is_rather_this_one_that_is_cut_
     }
 }
 
-/// Somebody lives on one side, and of the other one nothing is known yet: it is too early to remove, and not to vote.
+/// On one side a server is alive, and about the other side nothing is known yet. It is too early to remove, but not to
+/// vote.
 #[test]
 fn who_is_still_looking_votes_and_removes_nobody() {
     let (mut bench, along) = member();
@@ -79,7 +80,7 @@ fn who_is_still_looking_votes_and_removes_nobody() {
     for _ in 0..25 {
         bench.pass(ms(20));
         read(&mut bench, since, &silent);
-        // Only the looks on that side are not answered.
+        // Only the looks ahead on that side get no answer.
         let (looks, others): (Vec<_>, Vec<_>) =
             bench.asked.drain(..).partition(|(_, op)| matches!(op, TableOp::Ahead { side: Side::Second, .. }));
         assert_eq!(accused(&others.iter().map(|(_, op)| op.clone()).collect::<Vec<_>>()), BTreeSet::new());
@@ -91,7 +92,7 @@ fn who_is_still_looking_votes_and_removes_nobody() {
     assert!(voted(&along[0], Side::Second) && voted(&along[39], Side::First));
 }
 
-/// On one side of a cut that both sides can write across, its votes are what protects it (R4).
+/// Both sides of this cut can write to the table. The votes of a server on one side are what protects it (R4).
 #[test]
 fn who_is_accused_by_the_silent_keeps_its_votes_and_removes_nobody() {
     let (mut bench, along) = member();
@@ -117,8 +118,8 @@ fn with_one_buddy_alive_as_many_are_a_rack_that_died() {
     assert_eq!(accused(&hush(&mut bench, since, &next_to(&along, 17, 0))), [Side::First].into());
 }
 
-/// It voted while its other buddy still seemed alive, as it must (R3). The other witness may be about to remove upon
-/// that vote.
+/// It voted while its other buddy still seemed alive, as it must (R3). The other witness may be about to remove a
+/// server because of that vote.
 #[test]
 fn who_finds_itself_cut_off_takes_its_votes_back() {
     let (mut bench, along) = member();

@@ -1,4 +1,4 @@
-//! Routers that follow: told of what this server writes, and of what operators and newcomers tell it.
+//! Routers that follow an agent are told what this server writes, and what operators and newcomers tell it.
 
 use super::kit::{Bench, address, ms};
 use super::member::{buddies, silence_of};
@@ -6,7 +6,7 @@ use crate::engine::Input;
 use crate::row::{Address, Health};
 use crate::{Incarnation, Notice, NoticeBody, ServerId};
 
-/// The router's address.
+/// The address of a router.
 fn router(number: u8) -> Address {
     [192, 0, 2, number].into()
 }
@@ -19,7 +19,7 @@ fn follow(bench: &mut Bench, number: u8, seconds: u32) {
     bench.feed(from(router(number), ServerId::NEW, NoticeBody::Follow { seconds }));
 }
 
-/// Whose rows this router was told of; what was sent before is forgotten.
+/// The servers whose changes this router was told of. Forgets everything sent so far.
 fn told(bench: &mut Bench, number: u8) -> Vec<ServerId> {
     let sent = core::mem::take(&mut bench.sent);
     let changed = |(to, notice): &(Address, Notice)| match notice.body {
@@ -66,7 +66,7 @@ fn whoever_comes_and_whatever_an_operator_does_is_passed_on() {
         bench.feed(from(address(3), sender, body));
         assert_eq!(told(&mut bench, 1), [ServerId(77)], "{body:?}");
     }
-    // Agents tell routers themselves.
+    // Agents tell the routers themselves.
     bench.feed(from(address(3), ServerId(3), NoticeBody::Removed { subject: ServerId(77) }));
     bench.feed(from(address(3), ServerId(3), NoticeBody::Changed { subject: ServerId(77) }));
     assert_eq!(told(&mut bench, 1), []);
@@ -102,7 +102,7 @@ fn there_is_room_for_sixteen_and_the_oldest_makes_room() {
     for number in 1..=17 {
         follow(&mut bench, number, 60);
     }
-    // One that asks again has its place already.
+    // A router that asks again already has its place.
     follow(&mut bench, 17, 60);
     bench.feed(from(address(3), ServerId(3), NoticeBody::Spliced { subject: ServerId(77) }));
     let sent = bench.sent.clone();

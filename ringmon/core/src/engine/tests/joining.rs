@@ -1,11 +1,11 @@
-//! Joins are proved; names and addresses are looked at first.
+//! Joins are proved. Names and addresses are checked first.
 
 use super::kit::{Bench, address, ms, ring};
 use crate::engine::{Input, Stopped};
 use crate::op::TableOp;
 use crate::{EventKind, NoticeBody, Outcome, Purpose};
 
-/// Up to where a place was picked and both ends are probed.
+/// A join, up to where a place is picked and both ends are probed.
 fn probing(servers: u8) -> Bench {
     let mut bench = Bench::new(9, ring(servers));
     bench.feed(Input::Start { kept: None });
@@ -33,7 +33,7 @@ fn both_ends_are_probed_and_asked_to_probe() {
     assert_eq!(asked, bench.watches.iter().map(|w| (w.address, ask)).collect::<Vec<_>>());
 }
 
-/// Every half of the proof is needed.
+/// Every part of the proof is needed.
 #[test]
 fn a_join_waits_for_each_quarter_of_its_proof() {
     for missing in 0..4 {

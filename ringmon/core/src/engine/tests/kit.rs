@@ -36,7 +36,7 @@ pub fn identity(number: u8) -> Identity {
     }
 }
 
-/// See the module.
+/// An engine, its table, and what it has said so far.
 pub struct Bench {
     pub engine: Engine,
     pub now: Time,
@@ -49,7 +49,7 @@ pub struct Bench {
     pub kept: Option<BuddyList>,
     pub answers_as: Option<(Incarnation, Health)>,
     pub stopped: Option<Stopped>,
-    /// Since when the silent one is.
+    /// Since when the silent server has been silent.
     pub silent: Option<Time>,
 }
 
@@ -70,12 +70,12 @@ impl Bench {
         }
     }
 
-    /// A member of a ring of so many; it is `s9`.
+    /// A member of a ring, with this many others; it is `s9`.
     pub fn member(others: u8) -> Self {
         Self::joined(9, others)
     }
 
-    /// A member with this number, beside so many others.
+    /// A member with this number, beside this many others.
     pub fn joined(number: u8, others: u8) -> Self {
         let mut bench = Self::new(number, ring(others));
         bench.feed(Input::Start { kept: None });
@@ -92,7 +92,7 @@ impl Bench {
         self.drain();
     }
 
-    /// Time passes; the engine is called when it asked for it.
+    /// Lets time pass; the engine is called when it asked for it.
     pub fn pass(&mut self, span: Duration) {
         self.table.advance(span);
         let until = self.now + span;
@@ -124,7 +124,7 @@ impl Bench {
         }
     }
 
-    /// Carries out what was asked for, until nothing is: what that was.
+    /// Carries out the operations that were asked for, until there are none left. Returns them.
     pub fn settle(&mut self) -> Vec<TableOp> {
         let mut done = Vec::new();
         while let Some((ticket, op)) = self.asked.pop_front() {
@@ -145,7 +145,7 @@ impl Bench {
         op
     }
 
-    /// Answers the oldest operation with this, and with what a look at the table brings.
+    /// Answers the oldest operation with this outcome, and with what a read of the table returns.
     pub fn answer(&mut self, outcome: Outcome) -> TableOp {
         let (ticket, op) = self.asked.pop_front().expect("something was asked for");
         let snapshot = self.table.begin(self.now);
@@ -153,12 +153,12 @@ impl Bench {
         op
     }
 
-    /// A reading of this watch: so long since the last reply, so many misses since.
+    /// Hands over a reading of this watch: the time since the last reply, and the misses since then.
     pub fn read(&mut self, watch: WatchId, silence: Duration, consecutive: u32) {
         self.edit(watch, silence, consecutive, |_| {});
     }
 
-    /// The same, with something more to it.
+    /// Like [`Self::read`], with further changes to the reading.
     pub fn edit(&mut self, watch: WatchId, silence: Duration, consecutive: u32, more: impl FnOnce(&mut WatchReading)) {
         let heard = self.now - silence;
         let mut reading = WatchReading {
@@ -173,7 +173,7 @@ impl Bench {
         self.feed(Input::Watch(watch, reading));
     }
 
-    /// Both ends of a join hear it and are heard.
+    /// Both ends of a join hear it, and it hears them.
     pub fn prove(&mut self) {
         self.now = self.now + ms(5);
         for watch in self.watches.clone() {
@@ -195,7 +195,7 @@ impl Bench {
     }
 }
 
-/// A ring of so many servers: `s1`, `s2`, ...
+/// A ring of this many servers: `s1`, `s2`, ...
 pub fn ring(servers: u8) -> VirtualTable {
     use crate::edit::{Guard, Lookup, NewRow};
     let mut table = VirtualTable::new(DbTime::from_us(1_000_000));

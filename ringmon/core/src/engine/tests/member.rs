@@ -15,14 +15,14 @@ fn views(bench: &Bench) -> usize {
     bench.asked.iter().filter(|(_, op)| matches!(op, TableOp::View { .. })).count()
 }
 
-/// Both buddies' numbers: first, second.
+/// The numbers of both buddies: first, second.
 pub(super) fn buddies(bench: &Bench) -> (u8, u8) {
     let kept = bench.kept.as_ref().expect("kept");
     let number = |b: &Option<crate::buddy::Buddy>| b.as_ref().and_then(|b| b.name[1..].parse().ok()).expect("a buddy");
     (number(&kept.first), number(&kept.second))
 }
 
-/// All watches answer, but this one, which is silent for as much longer.
+/// Lets another `span` ms pass, in which this watch is silent and all others answer.
 pub(super) fn silence_of(bench: &mut Bench, number: u8, span: u64) {
     let since = *bench.silent.get_or_insert(bench.now);
     for _ in 0..span / 20 {
@@ -184,7 +184,7 @@ fn a_vote_that_may_have_been_written_is_taken_back_too() {
     assert!(bench.asked.iter().any(|(_, op)| matches!(op, TableOp::Withdraw { .. })), "{:?}", bench.asked);
 }
 
-/// R2: who hears nobody says nothing of anybody.
+/// R2: a server that hears no other server says nothing about any of them.
 #[test]
 fn who_hears_nobody_does_not_vote() {
     let mut bench = Bench::member(6);
@@ -199,8 +199,8 @@ fn who_hears_nobody_does_not_vote() {
     assert_eq!(bench.told(EventKind::Vote), 0);
 }
 
-/// R2: the own link died between the two buddies' replies. One of them "was heard since the other fell silent", and it
-/// means nothing.
+/// R2: the server's own link failed between the two buddies' replies. One of them "was heard since the other fell
+/// silent", which proves nothing here.
 #[test]
 fn a_reply_that_came_less_than_two_intervals_later_proves_no_ears() {
     let mut bench = Bench::member(6);
@@ -233,7 +233,7 @@ fn an_older_answer_that_comes_later_changes_nothing() {
     bench.feed(notice(NoticeBody::Spliced { subject: ServerId(1) }));
     let (late, view) = bench.asked.pop_front().expect("a view");
     let (_, old) = look(&mut bench, view.clone());
-    // Meanwhile the first buddy leaves, which another operation sees.
+    // In the meantime the first buddy leaves, and another operation sees it.
     let (first, _) = buddies(&bench);
     let id = bench.table.named(&format!("s{first}")).expect("there").id;
     bench.table.run_plain(&TableOp::Leave { id, incarnation: None, by: "test".into() }).expect("left");
@@ -333,7 +333,7 @@ fn a_row_in_another_life_is_another_agents() {
 fn an_answer_from_before_a_splice_does_not_bring_the_removed_one_back() {
     let mut bench = Bench::member(6);
     let (first, _) = buddies(&bench);
-    // A look at the table that began before the removal, and ends after it.
+    // A read of the table that began before the removal, and ends after it.
     bench.feed(notice(NoticeBody::Spliced { subject: ServerId(1) }));
     let (ticket, op) = bench.asked.pop_front().expect("a view");
     let (outcome, old) = bench.table.run(&op, bench.now, &mut || true).expect("read");

@@ -1,4 +1,4 @@
-//! How fast who is probed, and when somebody else's answer counts.
+//! How fast each server is probed, and when another server's answer counts.
 
 use core::time::Duration;
 
@@ -68,7 +68,8 @@ fn a_burst_is_never_faster_than_the_window_can_hold() {
     assert_eq!(Profile::Default.tuning().burst, BURST);
 }
 
-/// R2: the other buddy's answer counts if it came after the first miss, however soon; before it, it proves nothing.
+/// R2: the other buddy's answer counts if it came after the first miss, however soon. An answer from before the miss
+/// proves nothing.
 #[test]
 fn the_vote_waits_for_an_answer_of_the_other_buddy_after_the_first_miss() {
     let mut bench = Bench::member(6);
@@ -87,7 +88,7 @@ fn the_vote_waits_for_an_answer_of_the_other_buddy_after_the_first_miss() {
     assert_eq!(bench.watch_of(first).map(|w| w.address), Some(address(first)));
 }
 
-/// R6: a silence that healed is remembered, and the next removal waits for longer.
+/// R6: a silence that healed is remembered, and makes the next removal wait for longer.
 #[test]
 fn an_outage_that_healed_makes_the_next_removal_wait() {
     let mut bench = Bench::member(6);

@@ -1,4 +1,4 @@
-//! What an accusation comes to: when it is made again, and what a removal makes known.
+//! What follows from an accusation: when it is made again, and what a removal announces.
 
 use super::kit::{Bench, address, ms};
 use super::member::{buddies, notice, silence_of};
@@ -20,7 +20,7 @@ fn removed(number: u8, ends: (ServerId, ServerId)) -> Outcome {
     Outcome::Removed { removed: vec![removal], ends }
 }
 
-/// Takes an operation out of those that were asked for.
+/// Takes an operation from those that were asked for.
 fn ticket(bench: &mut Bench, wanted: impl Fn(&TableOp) -> bool) -> (u64, TableOp) {
     let at = bench.asked.iter().position(|(_, op)| wanted(op)).expect("it is under way");
     bench.asked.remove(at).expect("it is there")
@@ -34,8 +34,8 @@ fn view(op: &TableOp) -> bool {
     matches!(op, TableOp::View { .. })
 }
 
-/// A member with a silent first buddy, a vote and a look at its own row under way; and a server that is neither it nor
-/// a buddy.
+/// A member whose first buddy is silent, with a vote and a read of its own row under way. Also returns a server that is
+/// neither the member nor a buddy.
 fn suspecting() -> (Bench, u8) {
     let mut bench = Bench::member(6);
     let (first, second) = buddies(&bench);

@@ -1,4 +1,4 @@
-//! A clean end.
+//! A clean end of the agent.
 
 use core::time::Duration;
 
@@ -59,7 +59,7 @@ fn a_stopped_engine_does_nothing_more() {
     assert_eq!(bench.phase(), "stopped");
 }
 
-/// Where a router is that follows.
+/// The number of a router that follows.
 const ROUTER: u8 = 200;
 
 fn follow() -> Input {
@@ -68,7 +68,7 @@ fn follow() -> Input {
     Input::Notice(notice, (address(ROUTER), 9000))
 }
 
-/// What was asked for that is no reading.
+/// The operations that were asked for, without the reads.
 fn asked(bench: &mut Bench) -> Vec<TableOp> {
     bench.settle().into_iter().filter(|op| !matches!(op, TableOp::View { .. })).collect()
 }
@@ -133,7 +133,7 @@ fn who_is_no_member_has_nothing_to_drain() {
     assert!(bench.asked.iter().all(|(_, op)| matches!(op, TableOp::FindSelf { .. })));
 }
 
-/// A start after this end: the place is still there.
+/// Whether a start after this end finds its place still there.
 fn started_again(bench: &Bench) -> bool {
     let mut again = Bench::new(9, bench.table.clone());
     again.engine = Engine::new(identity(9));

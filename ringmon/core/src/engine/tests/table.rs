@@ -1,4 +1,4 @@
-//! Operations under way and the database's absence.
+//! Operations under way, and the absence of the database.
 
 use super::super::table::{Concern, Tables, Turn};
 use super::kit::ms;
@@ -80,11 +80,11 @@ fn a_database_that_answers_and_does_not_write_is_away_until_it_writes() {
     assert_eq!(end(&mut tables, Concern::View, 1000, Ok(Outcome::Read)), None, "what is read says nothing of it");
     assert_eq!(end(&mut tables, vote, 2000, locked()), None);
     assert_eq!(end(&mut tables, vote, 4000, Ok(Outcome::Written)), Some(Turn::Back(ms(4000))));
-    // Nobody wants to write any more.
+    // No operation that writes is left.
     assert_eq!(end(&mut tables, vote, 5000, locked()), Some(Turn::Away("locked".into())));
     assert_eq!(end(&mut tables, Concern::View, 19_999, Ok(Outcome::Read)), None);
     assert_eq!(end(&mut tables, Concern::View, 20_000, Ok(Outcome::Read)), Some(Turn::Back(ms(15_000))));
-    // It does not answer at all: whatever it answers next, it is back.
+    // The database does not answer at all. Whatever it answers next, it is back.
     assert_eq!(end(&mut tables, vote, 30_000, locked()), Some(Turn::Away("locked".into())));
     assert_eq!(end(&mut tables, vote, 30_001, Err(failure("refused", false))), None);
     assert_eq!(end(&mut tables, Concern::View, 30_002, Ok(Outcome::Read)), Some(Turn::Back(ms(2))));

@@ -21,7 +21,7 @@ fn proofs(bench: &Bench) -> Vec<(Address, Incarnation)> {
     bench.sent.iter().filter_map(proof).collect()
 }
 
-/// A reading of a server that answers now, in its fifth life.
+/// Hands over a reading of a server that answers now, in its fifth life.
 fn answers(bench: &mut Bench, number: u8) {
     let watch = bench.watch_of(number).expect("watched").id;
     let now = Some(bench.now);
@@ -55,7 +55,7 @@ fn a_witness_that_hears_nothing_says_nothing_and_stops_after_half_a_second() {
     assert_eq!(asked(&bench), 0, "not itself");
 }
 
-/// What its buddy said before the question is no answer to it.
+/// A buddy's reply from before the question is no answer to the question.
 #[test]
 fn a_reply_from_before_the_question_is_no_proof() {
     let mut bench = Bench::member(4);
@@ -68,7 +68,7 @@ fn a_reply_from_before_the_question_is_no_proof() {
     assert_eq!(proofs(&bench).len(), 1);
 }
 
-/// However many ask, at most four are probed at a time, and no more than twenty questions a second are taken.
+/// However many servers ask, at most four are probed at a time, and at most twenty questions a second are accepted.
 #[test]
 fn many_questions_make_few_probes() {
     let mut bench = Bench::member(4);
@@ -89,7 +89,7 @@ fn many_questions_make_few_probes() {
     assert!((20..=40).contains(&taken), "{taken} in a second");
 }
 
-/// A member whose first buddy falls silent, and has cast its vote. The suspect.
+/// A member whose first buddy falls silent, and which has cast its vote. Also returns the suspect.
 fn suspecting() -> (Bench, u8) {
     let mut bench = Bench::member(5);
     let (first, second) = buddies(&bench);
@@ -152,8 +152,8 @@ fn a_voter_asks_three_and_a_proof_makes_it_take_its_vote_back() {
     assert_eq!(votes_against(&bench, suspect), 1, "three seconds later the word is old");
 }
 
-/// R4 goes before: a suspect that accuses this server back keeps the vote against it, which says that the link is
-/// mutual.
+/// R4 comes first: a suspect that accuses this server back keeps the vote against it, because the vote says that the
+/// link fails both ways.
 #[test]
 fn a_proof_leaves_a_counter_vote_standing_and_young() {
     let (mut bench, suspect) = suspecting();

@@ -1,4 +1,4 @@
-//! A server that hears nobody.
+//! A server that hears no other server.
 
 use core::time::Duration;
 
@@ -18,14 +18,14 @@ fn run_op(table: &mut VirtualTable, op: TableOp) -> Outcome {
     run(table, op)
 }
 
-/// What `me` holds against everybody else.
+/// An accusation by `me` of all other servers.
 fn all(table: &VirtualTable, me: &str, silence: Duration) -> Accusation {
     let others =
         table.rows.values().filter(|r| r.card.name != me).map(|r| silent(table, &r.card.name, silence)).collect();
     against(table, me, Side::First, others, None)
 }
 
-/// Marks and renews every half second, for this long.
+/// Sets the mark and renews it every half second, for this long.
 fn stay_alone(table: &mut VirtualTable, who: &str, span: Duration) {
     let until = table.now() + span;
     mark(table, who, true);
@@ -103,7 +103,7 @@ fn the_brake_holds_a_lone_server_too() {
     assert_eq!(whole(&table).len(), 5);
 }
 
-/// Both sides of a broken link of two: neither removes the other, whoever is first.
+/// Both servers of a broken link of two: neither removes the other, whichever is first.
 #[test]
 fn two_lone_servers_block_each_other() {
     let mut table = ring_of(&["a", "b"]);
@@ -128,7 +128,7 @@ fn two_lone_servers_block_each_other() {
     assert_eq!(removed(&run(&mut table, ops[0].clone())), ["b"]);
 }
 
-/// The database pauses for both: whoever gets through first must begin again, and the other has its second to object.
+/// The database pauses for both. The first one to get through must begin again, and the other has its second to object.
 #[test]
 fn a_pause_of_the_database_does_not_decide_between_two() {
     for pause in [1000, 1600, 3000, 20_000] {

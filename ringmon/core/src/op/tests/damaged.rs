@@ -1,5 +1,5 @@
-//! Tables as nobody should have made them: no operation panics, asks for ever, or reads twice; and what is damaged is
-//! not made worse by those who only want to be right.
+//! Tables in states that should never occur. No operation panics, asks for ever, or reads twice. Damage is not made
+//! worse by operations that only want to be right.
 
 use proptest::prelude::*;
 
@@ -40,7 +40,7 @@ fn vote() -> impl Strategy<Value = Option<Vote>> {
     proptest::option::of(cast)
 }
 
-/// Rows that are a ring, but for a few links; with votes and marks anyhow.
+/// Rows that form a ring, except for a few links, with random votes and marks.
 fn table() -> impl Strategy<Value = VirtualTable> {
     let marks = || (vote(), vote(), proptest::option::of(stamp()), proptest::option::of(stamp()), life());
     let wrong = prop::collection::vec((0_usize..6, side(), server()), 0..3);
@@ -122,7 +122,7 @@ fn accusation() -> impl Strategy<Value = Accusation> {
     })
 }
 
-/// Makes the accusation one of this table: its findings follow the links there are, in the lives there are.
+/// Fits the accusation to this table: its findings follow the existing links, in the existing lives.
 fn fit(table: &mut VirtualTable, a: &mut Accusation, whole_ring: bool) {
     let Some(me) = table.rows.values().nth(usize::try_from(a.me.0.rem_euclid(6)).unwrap()) else { return };
     (a.me, a.incarnation) = (me.id, me.incarnation);
@@ -209,7 +209,8 @@ fn op() -> impl Strategy<Value = TableOp> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
-    /// Ends after a few statements, without a panic (the attempt itself panics if a lookup is asked for twice).
+    /// Every operation ends after a few statements, without a panic (the attempt itself panics if a lookup is asked for
+    /// twice).
     #[test]
     fn no_table_makes_an_operation_panic_or_go_on_for_ever(
         mut table in table(), mut op in op(), fitting in 0_u8..4,

@@ -1,5 +1,4 @@
-//! Every reason for which a removal is held back: one test a reason, each with the same removal going through once the
-//! reason is taken away.
+//! Every reason that holds a removal back, with one test each. The same removal goes through once the reason is gone.
 
 use core::time::Duration;
 
@@ -11,7 +10,8 @@ use crate::row::{Mode, Quorum, Rules, Side};
 use crate::virtual_table::VirtualTable;
 use crate::{DbTime, EventBody, EventKind, Incarnation, VoteKind};
 
-/// `a` has voted against `x` and its vote has stood for 100 ms; what `b` holds against `x` makes the removal complete.
+/// `a` has voted against `x`, and its vote has stood for 100 ms. The accusation of `x` by `b` makes the removal
+/// complete.
 fn ripe() -> (VirtualTable, Accusation) {
     let mut table = ring_of(&["a", "x", "b", "c", "d"]);
     let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], Some("b"));
@@ -21,8 +21,7 @@ fn ripe() -> (VirtualTable, Accusation) {
     (table, second)
 }
 
-/// What is said with the reason in place, once the own vote is written and has stood for H, if that is what comes
-/// first.
+/// The reason that is reported. If the accuser's own vote must be written first and stand for H, this happens first.
 fn held(table: &mut VirtualTable, a: &Accusation) -> Held {
     match accuse_again(table, a) {
         Outcome::Held(held) => held,
@@ -62,7 +61,7 @@ fn other_silence() {
     // b's silence began a millisecond after a's vote: they may be two blips.
     a.findings[0].silence.since = a.findings[0].silence.since + ms(102);
     assert_eq!(held(&mut table, &a), Held::OtherSilence);
-    // Then a can act, whose silence began before b's vote.
+    // Then a can act: its silence began before b's vote.
     let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(260))], Some("b"));
     assert_eq!(removed(&accuse(&mut table, &first)), ["x"]);
 }
@@ -100,7 +99,7 @@ fn mutual() {
     }
 }
 
-/// Like [`accuse`], but lets votes that were not renewed be cast anew, and stand, first.
+/// Like [`accuse`], but first lets votes that were not renewed be cast again and stand for H.
 fn accuse_again(table: &mut VirtualTable, a: &Accusation) -> Outcome {
     let outcome = accuse(table, a);
     if !matches!(outcome, Outcome::Voted { .. }) {
@@ -116,7 +115,7 @@ fn agent_timeout() {
     let first = against(&table, "a", Side::First, vec![pulseless(&table, "x", ms(500))], Some("b"));
     accuse(&mut table, &first);
     table.advance(ms(2400));
-    // Own silence: 2.9 s. The other's vote is 2.4 s old, and its silence at least 0.5 s older.
+    // The accuser's own silence: 2.9 s. The other vote is 2.4 s old, and its silence at least 0.5 s older.
     let second = against(&table, "b", Side::Second, vec![pulseless(&table, "x", ms(2900))], Some("a"));
     assert_eq!(held(&mut table, &second), Held::AgentTimeout);
     table.advance(ms(99) - second.hold);
@@ -130,7 +129,7 @@ fn agent_timeout() {
 fn agent_timeout_is_the_pools_and_counts_for_the_weaker_word() {
     let mut table = ring_of(&["a", "x", "b", "c"]);
     table.pool.rules.agent_timeout = Duration::from_secs(1);
-    // a hears nothing at all, b hears echoes without a pulse: they agree on the agent.
+    // a hears nothing at all, b hears echoes without a pulse: they agree that the agent is gone.
     let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(600))], Some("b"));
     accuse(&mut table, &first);
     table.advance(ms(939));
@@ -163,7 +162,7 @@ fn observing() {
     }
 }
 
-/// Removes `x` and then brakes or not, with this many removals in the window.
+/// Asks for the removal of `x`, with this many removals already in the window: it is braked or not.
 fn after_removals(table: &mut VirtualTable, count: usize, ago: Duration, a: &Accusation) -> Outcome {
     let template = table.events[0].clone();
     let at = table.now() - ago;
@@ -178,7 +177,7 @@ fn after_removals(table: &mut VirtualTable, count: usize, ago: Duration, a: &Acc
 #[test]
 fn braked() {
     let just = ms(1);
-    // Five members: three are always allowed; half of 5 + 3 is four.
+    // Five members: three removals are always allowed; half of 5 + 3 is four.
     for (before, braked) in [(0, false), (2, false), (3, false), (4, true), (9, true)] {
         let (mut table, a) = ripe();
         let outcome = after_removals(&mut table, before, just, &a);
@@ -212,8 +211,8 @@ fn the_brake_counts_ten_minutes_and_can_be_off() {
     assert_eq!(after_removals(&mut table, 3, ms(1), &a), Outcome::Braked);
 }
 
-/// Taken one by one, the second voter's reasons; whatever else is missing, nothing is removed. Every pair of reasons at
-/// once is held back too: none of them hides another.
+/// The second voter's reasons, one by one: whatever else is missing, no server is removed. Every pair of reasons also
+/// holds the removal back: no reason hides another.
 #[test]
 fn no_reason_hides_another() {
     type Spoil = (&'static str, fn(&mut VirtualTable, &mut Accusation));
@@ -256,7 +255,7 @@ fn edit(table: &mut VirtualTable, name: &str, how: impl FnOnce(&mut crate::Serve
     how(table.rows.get_mut(&id).unwrap());
 }
 
-/// With one witness, R6, R7, R11 still hold, and H counts for the own vote.
+/// With one witness, R6, R7 and R11 still hold, and H applies to the accuser's own vote.
 #[test]
 fn with_one_witness_the_other_rules_hold() {
     let single = Rules { quorum: Quorum::Single, ..Rules::default() };

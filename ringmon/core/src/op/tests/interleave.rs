@@ -1,8 +1,8 @@
 //! Two and three operations at once on rings of one to four, in every order.
 //!
-//! Reads change nothing, so two orders differ only in how much each operation had read when another one's transaction
-//! came. The search therefore chooses who ends next and how far everybody else got before; that covers every
-//! interleaving of single statements, and an operation that conflicts begins again and is interleaved again.
+//! Reads change nothing, so two orders differ only in how much each operation had read when another operation's
+//! transaction came. The search therefore chooses which operation ends next, and how far all others got before. That
+//! covers every interleaving of single statements. An operation that conflicts begins again and is interleaved again.
 
 use alloc::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{EventKind, ServerId};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Where a search stands: operations that go on, and what the others came to.
+/// The state of a search: operations that go on, and the outcomes of those that ended.
 #[derive(Clone)]
 struct World {
     table: VirtualTable,
@@ -32,7 +32,7 @@ impl World {
         Self { table: table.clone(), running, ended: Vec::new() }
     }
 
-    /// One statement of one operation; `true` if it ended.
+    /// Runs one statement of one operation; `true` if the operation ended.
     fn advance(&mut self, which: usize) -> bool {
         match self.running[which].1.advance(&mut self.table, &mut || true) {
             Progress::Busy => false,
@@ -54,8 +54,8 @@ impl World {
         }
     }
 
-    /// Lets everybody from `other` on but `next` get any distance ahead, short of a transaction; then lets `next` go on
-    /// up to and with its transaction, or its end.
+    /// Lets every operation from `other` on, except `next`, get any distance ahead, but not through a transaction. Then
+    /// lets `next` go on to the end of its transaction, or to its own end.
     fn others_first(&self, next: usize, other: usize, at_end: &mut dyn FnMut(&World)) {
         if other == self.running.len() {
             let mut world = self.clone();
@@ -74,7 +74,7 @@ impl World {
         let mut world = self.clone();
         while !world.running[other].1.is_writing() {
             if world.advance(other) {
-                // Ended by reading alone: that is `other` ending first, which is explored by itself.
+                // It ended by reading alone: that is `other` ending first, which is explored by itself.
                 return;
             }
             world.others_first(next, other + 1, at_end);
@@ -82,7 +82,7 @@ impl World {
     }
 }
 
-/// Who is in the table after these outcomes.
+/// The names in the table that these outcomes lead to.
 fn expected(start: &VirtualTable, ended: &[(Arc<TableOp>, Outcome)]) -> BTreeSet<String> {
     let mut members: BTreeSet<String> = start.rows.values().map(|r| r.card.name.clone()).collect();
     for (op, outcome) in ended {
@@ -110,7 +110,7 @@ fn expected(start: &VirtualTable, ended: &[(Arc<TableOp>, Outcome)]) -> BTreeSet
     members
 }
 
-/// Who is in the table by its own history.
+/// The servers in the table according to its own history.
 fn by_history(start: &VirtualTable, table: &VirtualTable) -> BTreeSet<ServerId> {
     let mut members: BTreeSet<ServerId> = start.rows.keys().copied().collect();
     for event in &table.events[start.events.len()..] {
@@ -128,7 +128,7 @@ fn by_history(start: &VirtualTable, table: &VirtualTable) -> BTreeSet<ServerId> 
     members
 }
 
-/// All interleavings of these; returns how many ends there were.
+/// Tries all interleavings of these operations. Returns how many ends there were.
 fn try_all(start: &VirtualTable, ops: &[&TableOp]) -> u64 {
     let mut ends = 0;
     World::new(start, ops).explore(&mut |world| {
@@ -141,7 +141,7 @@ fn try_all(start: &VirtualTable, ops: &[&TableOp]) -> u64 {
         let same: BTreeSet<ServerId> = world.table.rows.keys().copied().collect();
         assert_eq!(same, by_history(start, &world.table), "{:#?}", world.ended);
         let expected = expected(start, &world.ended);
-        // Leaving and taking over the same row: whoever came first decides, so either is right.
+        // Two operations leave and take over the same row. The one that came first decides, so either is right.
         let undecided = |name: &String| {
             reborn
                 && world.ended.iter().any(
@@ -169,7 +169,7 @@ fn ring_with_dead(size: usize, dead: &[usize]) -> (VirtualTable, Vec<TableOp>) {
         let all = TableOp::RemoveAll(against(&table, before, Side::First, run(&table), None));
         super::kit::run(&mut table, all.clone());
         table.advance(ms(2500));
-        // Renewed every half second, as an agent does.
+        // The vote is renewed every half second, as an agent does.
         let own = row(&table, before).id;
         let now = table.now();
         table.rows.get_mut(&own).expect("it is there").alone_at = Some(now);
@@ -191,7 +191,7 @@ fn take_over(table: &VirtualTable, name: &str) -> TableOp {
     TableOp::TakeOver { row: row(table, name).into(), new: new_row(name) }
 }
 
-/// Everything that may happen to this ring.
+/// Every operation that may happen to this ring.
 fn everything(table: &VirtualTable, size: usize) -> Vec<TableOp> {
     let mut ops = Vec::new();
     for name in &NAMES[..size] {
@@ -263,7 +263,7 @@ fn three_operations_in_every_order_leave_one_ring() {
     assert!(ends > 20_000, "only {ends} ends: the search is broken");
 }
 
-/// The two first servers of a pool, and a third that comes while they do.
+/// The first two servers of a pool, and a third that joins at the same time.
 #[test]
 fn of_two_first_servers_one_finds_the_other() {
     let empty = ring_of(&[]);

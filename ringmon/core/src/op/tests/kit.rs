@@ -34,7 +34,7 @@ pub fn new_row(name: &str) -> NewRow {
     }
 }
 
-/// A ring of these servers in this order, `first` after `first`.
+/// A ring of these servers in this order: each is the `first` buddy of the one before.
 pub fn ring_of(names: &[&str]) -> VirtualTable {
     let mut table = VirtualTable::new(NOON);
     for (place, name) in names.iter().enumerate() {
@@ -66,7 +66,7 @@ pub fn id(table: &VirtualTable, name: &str) -> ServerId {
     row(table, name).id
 }
 
-/// The names along the ring, beginning with the lowest id; fails if it is not one whole ring.
+/// The names along the ring, starting with the lowest id. Fails if the table is not one whole ring.
 pub fn whole(table: &VirtualTable) -> Vec<String> {
     let damage = ring::check(table.rows.values());
     assert!(damage.is_empty(), "{}", damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
@@ -76,7 +76,7 @@ pub fn whole(table: &VirtualTable) -> Vec<String> {
     order.iter().map(|id| table.rows[id].card.name.clone()).collect()
 }
 
-/// The accusers' own clock: it runs with the database's, and shows a thousand seconds at noon.
+/// The accusers' own clock. It runs with the database's clock, and shows a thousand seconds at noon.
 pub fn mono(table: &VirtualTable) -> Time {
     let since_noon = table.now().as_us() - NOON.as_us();
     Time::from_ns(u64::try_from(1_000_000_000_000 + since_noon * 1000).unwrap())
@@ -91,7 +91,7 @@ pub fn silent(table: &VirtualTable, whom: &str, silent: Duration) -> Finding {
     finding(table, whom, VoteKind::Host, silent)
 }
 
-/// `whom` answers, but its pulse is gone for `silent`.
+/// `whom` answers, but has had no pulse for `silent`.
 pub fn pulseless(table: &VirtualTable, whom: &str, silent: Duration) -> Finding {
     finding(table, whom, VoteKind::Agent, silent)
 }
@@ -110,7 +110,7 @@ fn finding(table: &VirtualTable, whom: &str, kind: VoteKind, silent: Duration) -
     }
 }
 
-/// What `me` holds against its neighbours on `side`.
+/// The accusation by `me` of its neighbours on `side`.
 pub fn against(
     table: &VirtualTable,
     me: &str,
@@ -132,18 +132,18 @@ pub fn against(
     }
 }
 
-/// Runs it with nobody in between, all witnesses silent.
+/// Runs the operation with no other operation in between. Every silence goes on.
 pub fn run(table: &mut VirtualTable, op: TableOp) -> Outcome {
     let now = mono(table);
     table.run(&op, now, &mut || true).unwrap().0
 }
 
-/// Accuses, with nobody in between.
+/// Accuses, with no other operation in between.
 pub fn accuse(table: &mut VirtualTable, a: &Accusation) -> Outcome {
     run(table, TableOp::Accuse(a.clone()))
 }
 
-/// The names of those who were removed; fails if it came to anything else.
+/// The names of the removed servers. Fails if there was any other outcome.
 pub fn removed(outcome: &Outcome) -> Vec<&str> {
     let Outcome::Removed { removed, .. } = outcome else { panic!("nobody was removed: {outcome:?}") };
     removed.iter().map(|r| r.name.as_str()).collect()

@@ -19,14 +19,14 @@ enum Act {
     TakeOver {
         who: usize,
     },
-    /// A run dies, and its two neighbours see to it; which of them comes first, and of which kind the deaths are.
+    /// A run dies, and its two neighbours remove it: which of them comes first, and of which kind the deaths are.
     Die {
         from: usize,
         length: usize,
         second_first: bool,
         agents: bool,
     },
-    /// One hears nobody, and is right.
+    /// One server hears no other server, and is right: all others are dead.
     Alone {
         who: usize,
     },
@@ -54,14 +54,14 @@ fn mishap() -> impl Strategy<Value = Option<Mishap>> {
     ]
 }
 
-/// The list, beginning where the table's lowest id is.
+/// The list, starting at the server with the table's lowest id.
 fn rotated(list: &[String], table: &VirtualTable) -> Vec<String> {
     let Some(start) = table.rows.values().next() else { return Vec::new() };
     let at = list.iter().position(|name| *name == start.card.name).expect("the list has everybody");
     [&list[at..], &list[..at]].concat()
 }
 
-/// Does it in both worlds.
+/// Does the act in both worlds.
 fn perform(act: &Act, table: &mut VirtualTable, list: &mut Vec<String>, fresh: &str) {
     let size = list.len();
     match *act {
@@ -121,7 +121,7 @@ fn remove_run(table: &mut VirtualTable, a: &str, dead: &[String], b: &str, secon
     let mut outcome = super::kit::run(table, second.clone());
     for _ in 0..6 {
         if let Outcome::Voted { .. } | Outcome::Held(Held::TooYoung) = outcome {
-            // The first vote is old by then, so the second voter's own one has to stand for H; more than once, if it
+            // The first vote is old by then, so the second voter's own vote has to stand for H; more than once, if it
             // was delayed.
             table.advance(ms(60));
             outcome = super::kit::run(table, second.clone());
@@ -134,8 +134,7 @@ fn remove_run(table: &mut VirtualTable, a: &str, dead: &[String], b: &str, secon
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// Whatever happens, in whatever order, with whatever mishaps: one ring, and on it the servers of the list in the
-    /// list's order.
+    /// Any acts in any order with any mishaps leave one ring, and on it the servers of the list in the list's order.
     #[test]
     fn any_history_keeps_one_ring(history in prop::collection::vec((act(), mishap()), 1..40)) {
         let mut table = ring_of(&[]);

@@ -1,4 +1,4 @@
-//! COMMITs whose answer is lost, conflicts, deadlines: every operation asked again finds its own work done.
+//! COMMITs whose answer is lost, conflicts, deadlines: an operation that is asked for again finds its own work done.
 
 use super::kit::{against, id, join, leave, ms, new_row, ring_of, row, run, silent, whole};
 use crate::edit::{Lookup, Outcome};
@@ -149,7 +149,7 @@ fn freezing_and_thawing_are_told_once() {
     }
 }
 
-/// What a view reads: everything an agent has to know of its surroundings, and nothing twice.
+/// What a view reads: everything that an agent must know about its neighbours, and nothing twice.
 #[test]
 fn a_view_reads_buddies_voters_and_the_end_of_those_who_are_gone() {
     let mut table = ring_of(&["a", "x", "b", "c", "d"]);

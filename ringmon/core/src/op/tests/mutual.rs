@@ -8,14 +8,14 @@ use crate::op::{Accusation, TableOp};
 use crate::row::{Side, Vote, VoteKind};
 use crate::virtual_table::{Attempt, Progress, VirtualTable};
 
-/// Everybody's accusations, made again and again as agents do; who is accused never answers.
+/// The accusations of all accusers, made again and again as agents do. The accused servers never answer.
 struct Quarrel {
     table: VirtualTable,
     accusations: Vec<Accusation>,
 }
 
 impl Quarrel {
-    /// From now on these do not hear those: voter, side, run, far end.
+    /// From now on each voter does not hear its run: voter, side, run, far end.
     fn new(names: &[&str], deaf: &[(&str, Side, &[&str], Option<&str>)]) -> Self {
         let table = ring_of(names);
         let accusation = |(me, side, run, far): &(&str, Side, &[&str], Option<&str>)| {
@@ -25,8 +25,8 @@ impl Quarrel {
         Self { table, accusations }
     }
 
-    /// Everybody accuses, every 60 ms, for this long; the order turns, so that nobody is always first. The reasons
-    /// for which nobody was removed, and the first removal.
+    /// All accuse every 60 ms, for this long. The order rotates, so that no accuser is always first. Returns the
+    /// reasons for which no server was removed, and the first removal.
     fn go_on(&mut self, span: Duration) -> (Vec<Held>, Option<Outcome>) {
         let until = self.table.now() + span;
         let mut held = Vec::new();
@@ -90,8 +90,8 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
     shorter.iter().flat_map(|order| (0..n).map(move |at| [&order[..at], &[n - 1], &order[at..]].concat())).collect()
 }
 
-/// Whoever got its vote in before the table stopped answering, for however long it did, and in whatever order they get
-/// through afterwards; some of them not at first.
+/// Every set of accusers gets its votes in before the table stops answering, for pauses of two lengths. Afterwards they
+/// get through in every order, some of them late.
 #[test]
 fn a_pause_of_the_database_does_not_decide_a_cut() {
     let cut = Quarrel::new(&["a", "b", "c", "d", "e", "f"], &HALVES);
@@ -109,7 +109,7 @@ fn a_pause_of_the_database_does_not_decide_a_cut() {
                     let mut after = Quarrel { table, accusations };
                     let what =
                         || format!("{voted:b} voted, a pause of {pause} ms, then {order:?}, {late} of them late");
-                    // The late ones get through within H.
+                    // The late accusers get through within H.
                     let early = after.accusations[..4 - late].to_vec();
                     early.iter().for_each(|a| assert!(!is_removal(&accuse(&mut after.table, a)), "{}", what()));
                     after.table.advance(ms(59));
@@ -121,7 +121,7 @@ fn a_pause_of_the_database_does_not_decide_a_cut() {
     }
 }
 
-/// The pause is over for one of them only, or never began for it.
+/// The pause is over for only one of them, or never began for that one.
 #[test]
 fn nor_does_a_pause_for_all_but_one() {
     for lucky in 0..4 {
@@ -154,8 +154,8 @@ fn one_broken_link_removes_nobody() {
     assert_eq!((held, removed), (vec![Held::NoSecondVote], None));
 }
 
-/// A second witness that comes much later, and for two seconds only: x's vote against a is old by then, but the
-/// three-sided quarrel is young.
+/// A second witness comes much later, and for two seconds only. By then x's vote against a is old, but the quarrel of
+/// the three is young.
 #[test]
 fn a_blip_beside_a_broken_link_removes_nobody() {
     let deaf: [Deaf<'_>; 2] = [("a", Side::First, &["x"], Some("b")), ("x", Side::Second, &["a"], Some("c"))];
@@ -168,7 +168,7 @@ fn a_blip_beside_a_broken_link_removes_nobody() {
     assert!(held.contains(&Held::Mutual), "{held:?}");
 }
 
-/// x hears nobody, but heard a a moment longer than b, and so goes on accusing b for ever.
+/// x hears no other server. It heard a for a moment longer than b, and so goes on accusing b for ever.
 #[test]
 fn an_isolated_victim_protects_itself_for_three_seconds_and_no_longer() {
     let deaf: [Deaf<'_>; 3] = [
@@ -186,7 +186,7 @@ fn an_isolated_victim_protects_itself_for_three_seconds_and_no_longer() {
     assert_eq!(whole(&isolated.table), ["a", "b", "c"]);
 }
 
-/// Both links of x are broken, and it hears c: it accuses both buddies, and nobody seconds that.
+/// Both links of x are broken, and it hears c. It accuses both buddies, and no server seconds that.
 #[test]
 fn a_server_with_both_links_broken_goes_after_three_seconds() {
     let deaf: [Deaf<'_>; 4] = [
@@ -200,7 +200,7 @@ fn a_server_with_both_links_broken_goes_after_three_seconds() {
     assert_eq!(removed(&pair.go_on(ms(400)).1.expect("now")), ["x"]);
 }
 
-/// x dies in the middle of a quarrel: its counter-vote is not renewed, and 1.5 s later it goes.
+/// x dies in the middle of a quarrel. Its counter-vote is not renewed, and 1.5 s later x is removed.
 #[test]
 fn the_dead_stop_protecting_themselves() {
     let deaf: [Deaf<'_>; 2] = [("x", Side::Second, &["a"], Some("c")), ("a", Side::First, &["x"], Some("b"))];
@@ -216,7 +216,7 @@ fn the_dead_stop_protecting_themselves() {
     assert!(took < ms(1700), "{took:?}");
 }
 
-/// Every member of the run counts, and every end and witness.
+/// Every member of the run counts, and so does every end and witness.
 #[test]
 fn any_member_of_the_run_protects_all_of_it() {
     for (member, accused, side) in
@@ -240,7 +240,7 @@ fn any_member_of_the_run_protects_all_of_it() {
     }
 }
 
-/// The counter-vote is written after the removal read the row, and before it commits; for every moment in between.
+/// The counter-vote is written after the removal read the row and before it commits, at every moment in between.
 #[test]
 fn a_counter_vote_that_comes_while_the_removal_is_on_its_way_stops_it() {
     let mut steps = 0;
@@ -257,7 +257,7 @@ fn a_counter_vote_that_comes_while_the_removal_is_on_its_way_stops_it() {
             assert_eq!(attempt.advance(&mut table, &mut || true), Progress::Busy);
         }
         let last = attempt.is_writing();
-        // The counter-vote is stamped later than the clock that the removal read: it protects all the same.
+        // The counter-vote's stamp is later than the clock that the removal read. It still protects.
         table.advance(ms(5));
         assert!(matches!(accuse(&mut table, &counter), Outcome::Voted { .. }));
         let outcome = loop {
@@ -276,8 +276,8 @@ fn a_counter_vote_that_comes_while_the_removal_is_on_its_way_stops_it() {
     assert!(steps >= 4, "only {steps} moments");
 }
 
-/// a x p b c: `x` is dead, `p` has a pulse for `a` and none for `b`, which votes in its place. So the ends are `a` and
-/// `p`, and the witnesses `a` and `b`.
+/// a x p b c: `x` is dead. `p` has a pulse for `a` and none for `b`, so `b` votes in its place. The ends are `a` and
+/// `p`, and the witnesses are `a` and `b`.
 fn looking_past() -> (VirtualTable, Accusation) {
     let mut table = ring_of(&["a", "x", "p", "b", "c"]);
     let run = vec![pulseless(&table, "p", ms(900)), silent(&table, "x", ms(400))];
@@ -303,7 +303,7 @@ fn both_ends_and_both_witnesses_are_looked_at() {
             let id = id(&table, accused);
             let row = table.rows.get_mut(&id).unwrap();
             match side {
-                // That slot of p is where b's word is, on which b's standing rests.
+                // That slot of p holds b's vote, on which b's right to vote rests.
                 Side::First if accused == "p" => continue,
                 Side::First => row.vote_first = Some(vote),
                 Side::Second => row.vote_second = Some(vote),
@@ -320,7 +320,8 @@ fn both_ends_and_both_witnesses_are_looked_at() {
     }
 }
 
-/// R4: all that the removal rests on is written, and so compared: any change in between makes it look again.
+/// R4: everything that the removal rests on is written, and therefore compared. Any change in between makes it look
+/// again.
 #[test]
 fn ends_witnesses_and_those_looked_past_are_compared() {
     for name in ["a", "x", "p", "b"] {
@@ -337,7 +338,7 @@ fn ends_witnesses_and_those_looked_past_are_compared() {
     }
 }
 
-/// One server in both slots of the accused is still one.
+/// One server in both slots of the accused server is still one server.
 #[test]
 fn nobody_seconds_itself() {
     for seconded in [false, true] {

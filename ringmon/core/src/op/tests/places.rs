@@ -1,4 +1,4 @@
-//! Joining, taking over, leaving.
+//! Joining, taking over a place, leaving.
 
 use super::kit::{address, id, join, leave, new_row, ring_of, row, whole};
 use crate::edit::{Guard, Outcome};

@@ -77,7 +77,7 @@ fn a_server_without_a_pulse_keeps_its_place_while_the_dead_behind_it_goes() {
     table.advance(ms(60));
     assert_eq!(removed(&accuse(&mut table, &second)), ["x"]);
     assert_eq!(whole(&table), ["a", "p", "b"]);
-    // The run is another now; both go on accusing p until it has had its time.
+    // The run has changed. Both go on accusing p until it has had its time.
     let first = against(&table, "a", Side::First, vec![pulseless(&table, "p", ms(660))], Some("b"));
     let second = against(&table, "b", Side::Second, vec![pulseless(&table, "p", ms(660))], Some("a"));
     accuse(&mut table, &second);

@@ -1,4 +1,4 @@
-//! Votes: which are written, which count, and what two ends make of each other's.
+//! Votes: which ones are written, which ones count, and how two ends judge each other's votes.
 
 use super::kit::{accuse, against, id, ms, pulseless, removed, ring_of, row, run, silent, whole};
 use crate::edit::{Held, Outcome};
@@ -64,7 +64,7 @@ fn a_vote_for_another_silence_kind_or_life_is_cast_anew() {
     recast(table, a);
 }
 
-/// The vote of `a` made unusable in every way there is; `b` asks for the removal.
+/// The vote of `a` is made unusable in every possible way; `b` asks for the removal.
 #[test]
 fn a_vote_that_does_not_count_is_no_second_vote() {
     type Spoil = (&'static str, fn(&mut VirtualTable));
@@ -107,7 +107,7 @@ fn a_vote_that_does_not_count_is_no_second_vote() {
         accuse(&mut table, &second);
         table.advance(ms(61));
         let outcome = accuse(&mut table, &second);
-        // A stamp a millisecond ahead is of the past by then; that is all that may change.
+        // A stamp a millisecond in the future is in the past by then. Nothing else may change.
         if what.contains("later") {
             assert_eq!(removed(&outcome), ["x"], "{what}");
         } else {
@@ -157,7 +157,7 @@ fn the_own_vote_in_the_other_slot_is_no_second_witness() {
 
 #[test]
 fn overlapping_runs_lose_what_both_ends_agree_on() {
-    // a hears neither x nor y; b hears x and not y.
+    // a hears neither x nor y; b hears x but not y.
     let mut table = ring_of(&["a", "x", "y", "b", "c"]);
     let both = vec![silent(&table, "x", ms(100)), silent(&table, "y", ms(100))];
     let first = against(&table, "a", Side::First, both, Some("b"));
@@ -201,7 +201,7 @@ fn the_same_report_twice_is_one_vote() {
     for _ in 0..3 {
         assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::NoSecondVote), "it seconds itself never");
     }
-    // Nor from its other side.
+    // Nor does it second itself from its other side.
     let other =
         against(&table, "a", Side::Second, vec![silent(&table, "b", ms(500)), silent(&table, "x", ms(500))], None);
     accuse(&mut table, &other);
@@ -227,7 +227,7 @@ fn in_a_ring_of_two_nobody_is_a_second_witness() {
     assert_eq!(whole(&table), ["a", "x"]);
 }
 
-/// R9: `p` has no pulse, so `b` beyond it votes against `x` in its place; but only while it accuses `p` as well.
+/// R9: `p` has no pulse, so `b` beyond it votes against `x` in its place, but only while `b` accuses `p` as well.
 #[test]
 fn a_voter_that_looks_past_others_must_accuse_them() {
     let setup = || {
@@ -254,7 +254,7 @@ fn a_voter_that_looks_past_others_must_accuse_them() {
     assert_eq!(accuse(&mut table, &second), Outcome::Held(Held::NoSecondVote), "b does not hear p and a does");
 }
 
-/// `d` is dead, and the link between `a` and `x` is broken: `x` is in a's run, and yet it is the witness for `d`.
+/// `d` is dead, and the link between `a` and `x` is broken. `x` is in a's run, and is still the witness for `d`.
 #[test]
 fn a_server_in_the_run_is_a_witness_while_it_renews_its_vote() {
     let setup = |wait: u64| {

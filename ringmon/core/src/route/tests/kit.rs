@@ -1,4 +1,4 @@
-//! A pool as its table has it, and a router that looks at it.
+//! A pool as its table has it, and a router that reads it.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -14,15 +14,15 @@ use crate::{
 };
 
 pub(super) const S: Duration = Duration::from_secs(1);
-/// The database's clock at the tests' begin.
+/// The database's clock when the tests begin.
 pub(super) const BEGIN: DbTime = DbTime::from_us(1_700_000_000_000_000);
 
-/// A pool as its table has it, and a router that looks at it.
+/// A pool as its table has it, and a router that reads it.
 pub(super) struct Kit {
     pub(super) routing: Routing,
     pub(super) rows: BTreeMap<i64, ServerRow>,
     pub(super) now: Time,
-    /// Of the pool's row.
+    /// The version of the pool's row.
     pub(super) pool_version: i64,
 }
 
@@ -72,7 +72,7 @@ impl Kit {
         TableSnapshot { read_at: self.now, db_now: self.db_now(), pool: Some(pool), ..TableSnapshot::default() }
     }
 
-    /// Reads the whole table; the ends of those that are gone are these.
+    /// Reads the whole table. `ends` are the ends of the servers that are gone.
     pub(super) fn look(&mut self, ends: &[(i64, EventKind)]) {
         let mut seen = self.snapshot();
         for (id, kind) in ends {
