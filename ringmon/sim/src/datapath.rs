@@ -84,7 +84,7 @@ impl Datapath {
         Some(Duration::from_nanos(watch.rtt.deadline(least, most.max(least))))
     }
 
-    /// Ends a watch. Replies that are still on their way are then ignored.
+    /// Ends a watch and drops its reading.
     pub fn unwatch(&mut self, id: WatchId) {
         self.watches.remove(&id);
     }

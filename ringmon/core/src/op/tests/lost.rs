@@ -52,7 +52,7 @@ fn after_a_lost_answer_nothing_is_done_twice_and_the_answer_is_the_same() {
     }
 }
 
-/// What a database keeps of an event is bounded; a name may be as long as whoever wrote it by hand liked.
+/// The database keeps a bounded part of an event. A name that was written by hand can be of any length.
 #[test]
 fn a_removal_whose_event_was_cut_short_is_found_by_its_remover() {
     let (mut table, ops) = everything();
