@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{Address, Health};
 use super::{Incarnation, ServerId, Time, VoteKind};
+use crate::words;
 
 /// One watch: one server probing one other. The generation tells apart the watches that a slot had one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub enum Purpose {
     /// An asked witness (R12).
     Asked,
 }
+
+words!(Purpose: Buddy = "buddy", Ahead = "ahead", Join = "join", Asked = "asked");
 
 /// What to probe, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,4 +156,13 @@ pub enum LocalFault {
     TimerLate,
     /// Everybody whom this server watches is silent at once (R2): it may be its own ears.
     Deaf,
+}
+
+words! { LocalFault:
+    SenderLate = "sender_late",
+    LoopLate = "loop_late",
+    Suspended = "suspended",
+    LinkDown = "link_down",
+    TimerLate = "timer_late",
+    Deaf = "deaf",
 }

@@ -7,14 +7,13 @@ mod route;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::span;
 use crate::config::{Key, Typed, parse};
-use flags::{AgentFlags, PoolFlags};
+use flags::{AgentFlags, PoolFlags, words};
 pub use pool::PoolCommand;
-use ringmon_core::Rule;
+use ringmon_core::{Profile, Rule};
 use ringmon_core::row::Quorum;
 pub use route::RouteCommand;
 use route::{DrainArgs, ROUTER_EXAMPLES, RouterFlags};
@@ -211,7 +210,7 @@ pub struct SimArgs {
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
     /// How fast they probe [default: default]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::PROFILES)))]
+    #[arg(long, value_parser = words::<Profile>())]
     pub profile: Option<String>,
     /// Loss of every frame, each way, in per cent, down to a tenth
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
@@ -260,14 +259,14 @@ pub struct InitArgs {
     #[command(flatten)]
     pub pool: PoolFlags,
     /// How many witnesses a removal needs: both buddies, or a single one [default: both]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::QUORUMS)))]
+    #[arg(long, value_parser = words::<Quorum>())]
     pub quorum: Option<String>,
 }
 
 /// The quorum that was asked for.
 pub fn quorum(word: Option<&str>) -> Quorum {
     // clap lets no other word through.
-    word.and_then(|word| parse::one_of(parse::QUORUMS, word).ok()).unwrap_or_default()
+    word.and_then(|word| parse::one_of(word).ok()).unwrap_or_default()
 }
 
 /// `events`

@@ -14,7 +14,7 @@ use super::args::SimArgs;
 use super::exit::{Error, Verdict};
 use super::out;
 use crate::config::parse;
-use ringmon_core::Profile;
+use ringmon_core::{Profile, Word as _};
 use ringmon_sim::scenario::{self, Report, Scenario, Setup};
 
 /// One run, and what this machine gave for it.
@@ -57,7 +57,7 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
 fn list() -> anyhow::Result<Verdict> {
     let mut table = out::table(&["SCENARIO", "WHAT HAPPENS, AND WHAT IS RIGHT"]);
     for scenario in Scenario::ALL {
-        table.add_row([scenario.name(), scenario.about()]);
+        table.add_row([scenario.word(), scenario.about()]);
     }
     out::line(&table.to_string())?;
     Ok(Verdict::Ok)
@@ -67,10 +67,10 @@ fn setups(args: &SimArgs) -> anyhow::Result<Vec<Setup>> {
     let scenarios = match args.scenario.as_str() {
         "all" => Scenario::ALL.to_vec(),
         name => vec![
-            Scenario::of(name).ok_or_else(|| usage(format!("there is no scenario {name}; see ringmon sim list")))?,
+            Scenario::read(name).ok_or_else(|| usage(format!("there is no scenario {name}; see ringmon sim list")))?,
         ],
     };
-    let profile = args.profile.as_deref().and_then(|word| parse::one_of(parse::PROFILES, word).ok());
+    let profile = args.profile.as_deref().and_then(|word| parse::one_of(word).ok());
     let permille = (0..=1000_u16).find(|n| (f64::from(*n) / 10.0 - args.loss).abs() < 0.05);
     let loss_permille = permille.ok_or_else(|| usage("--loss is from 0 to 100".into()))?;
     let [least, most] = args.statement_us[..] else {
@@ -97,7 +97,7 @@ fn live(setup: Setup) -> Run {
     forget_peak();
     let began = Instant::now();
     let mut bar = Bar::default();
-    let name = format!("{} {}", setup.scenario.name(), setup.servers);
+    let name = format!("{} {}", setup.scenario.word(), setup.servers);
     let report = scenario::run(&setup, &mut |word, at, ring| {
         bar.say(|| format!("{name}: {word}, {:.2} s simulated, ring of {ring}", at.as_secs_f64()));
     });
@@ -162,7 +162,7 @@ fn as_json(run: &Run) -> Value {
     let Run { setup, report, .. } = run;
     let at = |percent| report.detected(percent).map(ms);
     json!({
-        "scenario": setup.scenario.name(), "servers": setup.servers, "seed": setup.seed, "profile": setup.profile,
+        "scenario": setup.scenario.word(), "servers": setup.servers, "seed": setup.seed, "profile": setup.profile,
         "loss_permille": setup.loss_permille,
         "latency_us": [setup.latency.0.as_micros(), setup.latency.1.as_micros()],
         "statement_us": [setup.statement.0.as_micros(), setup.statement.1.as_micros()],
@@ -198,7 +198,7 @@ fn show(runs: &[Run], markdown: bool) -> anyhow::Result<()> {
         let report = &run.report;
         let seen = [50, 99, 100].map(|p| or_dash(report.detected(p).map(ms)));
         table.add_row([
-            run.setup.scenario.name().to_owned(),
+            run.setup.scenario.word().to_owned(),
             run.setup.servers.to_string(),
             report.dead.to_string(),
             seen.join(" / "),
@@ -229,7 +229,7 @@ fn show(runs: &[Run], markdown: bool) -> anyhow::Result<()> {
     }
     for run in runs {
         for wrong in &run.report.wrong {
-            out::line(&format!("{} {}: {wrong}", run.setup.scenario.name(), run.setup.servers))?;
+            out::line(&format!("{} {}: {wrong}", run.setup.scenario.word(), run.setup.servers))?;
         }
     }
     Ok(())

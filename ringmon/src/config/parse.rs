@@ -4,74 +4,30 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::DatabaseUrl;
 use super::error::{Error, Problem};
-use super::keys::{Key, Word};
+use super::keys::{Entry, Key};
 use super::near::nearest;
-use super::{BpfLog, DatabaseUrl, DatapathChoice, OnStop};
-use crate::service::Need;
-use ringmon_core::Profile;
-use ringmon_core::row::{Address, Alone, Mode, Quorum};
+use ringmon_core::Word;
+use ringmon_core::row::Address;
 
-/// Words and what they mean.
-pub type Words<T> = &'static [(&'static str, T)];
-
-/// The words for [`Profile`].
-pub const PROFILES: Words<Profile> =
-    &[("gentle", Profile::Gentle), ("default", Profile::Default), ("fast", Profile::Fast), ("turbo", Profile::Turbo)];
-/// The words for [`DatapathChoice`].
-pub const DATAPATHS: Words<DatapathChoice> = &[
-    ("auto", DatapathChoice::Auto),
-    ("xdp-native", DatapathChoice::XdpNative),
-    ("xdp-generic", DatapathChoice::XdpGeneric),
-];
-/// The words for [`Mode`].
-pub const MODES: Words<Mode> = &[("act", Mode::Act), ("observe", Mode::Observe)];
-/// The words for [`Quorum`].
-pub const QUORUMS: Words<Quorum> = &[("both", Quorum::Both), ("single", Quorum::Single)];
-/// The words for [`Alone`].
-pub const ALONES: Words<Alone> = &[("one", Alone::One), ("all", Alone::All)];
-/// The words for [`OnStop`].
-pub const ON_STOPS: Words<OnStop> = &[("leave", OnStop::Leave), ("stay", OnStop::Stay)];
-/// The words for [`Need`].
-pub const NEEDS: Words<Need> = &[("all", Need::All), ("any", Need::Any)];
-/// The words for [`BpfLog`].
-pub const BPF_LOGS: Words<Option<BpfLog>> = &[
-    ("off", None),
-    ("error", Some(BpfLog::Error)),
-    ("warn", Some(BpfLog::Warn)),
-    ("info", Some(BpfLog::Info)),
-    ("debug", Some(BpfLog::Debug)),
-    ("trace", Some(BpfLog::Trace)),
-];
-/// The words for yes and no; the first two are shown.
-const SWITCHES: Words<bool> = &[("on", true), ("off", false), ("true", true), ("false", false)];
-
-/// The words alone.
-pub fn words<T>(table: Words<T>) -> Vec<&'static str> {
-    table.iter().map(|&(word, _)| word).collect()
-}
-
-/// The word for a value.
-pub fn word_for<T: PartialEq>(table: Words<T>, value: &T) -> &'static str {
-    table.iter().find(|(_, meaning)| meaning == value).map_or("?", |&(word, _)| word)
+/// The words of an enum.
+pub fn words<T: Word>() -> Vec<&'static str> {
+    T::ALL.iter().map(|value| value.word()).collect()
 }
 
 /// What a word means, or what it may be.
 ///
 /// # Errors
 /// [`Problem::NotOneOf`]
-pub fn one_of<T: Copy>(table: Words<T>, text: &str) -> Result<T, Problem> {
-    table
-        .iter()
-        .find(|&&(word, _)| word == text)
-        .map(|&(_, meaning)| meaning)
-        .ok_or_else(|| Problem::NotOneOf { allowed: words(table), near: nearest(text, words(table)) })
+pub fn one_of<T: Word>(text: &str) -> Result<T, Problem> {
+    T::read(text).ok_or_else(|| Problem::NotOneOf { allowed: words::<T>(), near: nearest(text, words::<T>()) })
 }
 
-/// The error for a word with this problem.
-pub fn bad(key: Key, word: &Word, problem: Problem) -> Error {
-    let text = word.shown(key);
-    Error::Bad { key, text, origin: word.origin.clone(), problem }
+/// The error for an entry with this problem.
+pub fn bad(key: Key, entry: &Entry, problem: Problem) -> Error {
+    let text = entry.shown(key);
+    Error::Bad { key, text, origin: entry.origin.clone(), problem }
 }
 
 /// A whole number in a range.
@@ -126,9 +82,13 @@ pub fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
-/// Yes or no.
+/// Yes or no; TOML has words of its own for that.
 pub fn switch(text: &str) -> Result<bool, Problem> {
-    one_of(SWITCHES, text).map_err(|_| Problem::NotOneOf { allowed: vec!["on", "off"], near: None })
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err(Problem::NotOneOf { allowed: vec!["on", "off"], near: None }),
+    }
 }
 
 /// Where the tables are.

@@ -9,7 +9,7 @@ pub mod envoy;
 mod kit;
 pub mod prometheus;
 
-pub use board::{Board, CheckView, Count, DatapathMode, DatapathStats};
+pub use board::{Board, CheckView, Count, DatapathChoice, DatapathMode, DatapathStats};
 
 #[cfg(test)]
 pub use kit::listed;

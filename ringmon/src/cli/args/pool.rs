@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use clap::builder::PossibleValuesParser;
 
 use super::TableArgs;
-use super::flags::{DatabaseFlags, PoolFlags};
+use super::flags::{DatabaseFlags, PoolFlags, words};
 use crate::cli::span;
-use crate::config::{Key, Typed, parse};
+use crate::config::{Key, Typed};
+use ringmon_core::row::Quorum;
 
 /// `pool ...`
 #[derive(Clone, Debug, Subcommand)]
@@ -26,7 +26,7 @@ pub enum PoolCommand {
         /// Its name
         name: String,
         /// How many witnesses a removal needs: both buddies, or a single one [default: both]
-        #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::QUORUMS)))]
+        #[arg(long, value_parser = words::<Quorum>())]
         quorum: Option<String>,
         #[command(flatten)]
         database: DatabaseFlags,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::exit::Error;
-use crate::config::parse::{ALONES, MODES, QUORUMS, one_of};
+use crate::config::parse::one_of;
 use crate::config::{Problem, nearest};
 use crate::store::RuleChanges;
 use ringmon_core::Rules;
@@ -33,11 +33,11 @@ pub fn changes(settings: &[String]) -> Result<RuleChanges, Error> {
         said.push(key);
         let problem = |problem: Problem| Error::Usage(format!("{key} is {value:?}: {problem}"));
         match key {
-            "quorum" => changes.quorum = Some(one_of(QUORUMS, value).map_err(problem)?),
+            "quorum" => changes.quorum = Some(one_of(value).map_err(problem)?),
             "agent_timeout" => changes.agent_timeout = Some(timeout(value).map_err(problem)?),
             "brake" => changes.brake_permille = Some(permille(value).map_err(problem)?),
-            "alone" => changes.alone = Some(one_of(ALONES, value).map_err(problem)?),
-            "mode" => changes.mode = Some(one_of(MODES, value).map_err(problem)?),
+            "alone" => changes.alone = Some(one_of(value).map_err(problem)?),
+            "mode" => changes.mode = Some(one_of(value).map_err(problem)?),
             _ => {
                 let near = nearest(key, RULES).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 return Err(Error::Usage(format!("there is no rule {key:?}; rules are {}{near}", RULES.join(", "))));

@@ -42,7 +42,7 @@ use ringmon_common::{Incident, TagKey, Verdict, tag, wire};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-pub use options::{CS6, Choice, Options};
+pub use options::{CS6, Options};
 pub use realtime::{Role, ask as ask_realtime};
 
 use super::{Datapath, Error, Prober, Readings};
