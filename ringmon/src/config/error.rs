@@ -151,6 +151,8 @@ impl fmt::Display for Problem {
     }
 }
 
+impl std::error::Error for Problem {}
+
 /// "; did you mean ...?", or nothing.
 struct Near(Option<&'static str>);
 

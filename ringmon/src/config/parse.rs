@@ -1,6 +1,7 @@
 //! From one word to one value.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ pub fn number<T: FromStr + PartialOrd + Copy + Into<u64>>(text: &str, min: T, ma
 }
 
 /// The smallest and the largest size: below, a file would hold minutes; above, one file would not fit into memory when it is replayed.
-const SIZES: std::ops::RangeInclusive<u64> = (1 << 20)..=(8 << 30);
+const SIZES: RangeInclusive<u64> = (1 << 20)..=(8 << 30);
 
 /// A size in bytes: a whole number with KiB, MiB or GiB (powers of 1024).
 pub fn size(text: &str) -> Result<u64, Problem> {
@@ -53,11 +54,12 @@ pub fn size(text: &str) -> Result<u64, Problem> {
         .ok_or(Problem::NotA("a size from 1MiB to 8GiB, in KiB, MiB or GiB, like 64MiB"))
 }
 
-/// What a span looks like.
-pub const A_SPAN: &str = "a length of time like 90s, 15m, 12h or 30d";
+/// A length of time in a range; a day has 24 hours, a month is no number of them.
+pub fn span_in(text: &str, range: RangeInclusive<Duration>, what: &'static str) -> Result<Duration, Problem> {
+    span(text).filter(|span| range.contains(span)).ok_or(Problem::NotA(what))
+}
 
-/// A length of time, maybe none; a day has 24 hours, a month is no number of them.
-pub fn span(text: &str) -> Option<Duration> {
+fn span(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }
@@ -65,16 +67,20 @@ pub fn span(text: &str) -> Option<Duration> {
     Duration::try_from(span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?).ok()
 }
 
-/// A length of time in a range.
-pub fn span_in(text: &str, range: std::ops::RangeInclusive<Duration>, what: &'static str) -> Result<Duration, Problem> {
-    span(text).filter(|span| range.contains(span)).ok_or(Problem::NotA(what))
+/// A share in thousandths, from 0 to 1.
+pub fn share(text: &str, what: &'static str) -> Result<u16, Problem> {
+    thousandths_of(1.0, text, what)
 }
 
-/// A share in thousandths, from 0 to 1.
-pub fn share(text: &str) -> Result<u16, Problem> {
-    let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+/// A share in thousandths, said in per cent.
+pub fn percent(text: &str) -> Result<u16, Problem> {
+    thousandths_of(100.0, text, "from 0 to 100")
+}
+
+fn thousandths_of(whole: f64, text: &str, what: &'static str) -> Result<u16, Problem> {
+    let part = text.parse::<f64>().ok().filter(|part| (0.0..=whole).contains(part));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1000")]
-    share.map(|share| (share * 1000.0).round() as u16).ok_or(Problem::NotA("a share from 0 to 1, like 0.5"))
+    part.map(|part| (part / whole * 1000.0).round() as u16).ok_or(Problem::NotA(what))
 }
 
 /// Several words, with commas in between.

@@ -1,7 +1,7 @@
 //! The flags for everything that can also be in a configuration file.
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::config::{DatapathChoice, Key, LogLevel, OnStop, Typed, parse};
 use crate::service::Need;
@@ -11,6 +11,11 @@ use ringmon_core::{Profile, Word};
 /// The words of an enum, still as text: what a key means is read when all layers are together.
 pub fn words<T: Word>() -> PossibleValuesParser {
     PossibleValuesParser::new(parse::words::<T>())
+}
+
+/// The value with one of those words.
+pub fn word<T: Word + Send + Sync>() -> impl TypedValueParser<Value = T> {
+    words::<T>().try_map(|word| parse::one_of(&word))
 }
 
 /// Where the tables are.

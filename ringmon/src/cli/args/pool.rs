@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::TableArgs;
-use super::flags::{DatabaseFlags, PoolFlags, words};
+use super::flags::{DatabaseFlags, PoolFlags, word};
 use crate::cli::span;
 use crate::config::{Key, Typed};
 use ringmon_core::row::Quorum;
@@ -25,9 +25,9 @@ pub enum PoolCommand {
     Create {
         /// Its name
         name: String,
-        /// How many witnesses a removal needs: both buddies, or a single one [default: both]
-        #[arg(long, value_parser = words::<Quorum>())]
-        quorum: Option<String>,
+        /// How many witnesses a removal needs: both buddies, or a single one
+        #[arg(long, value_parser = word::<Quorum>(), default_value = "both")]
+        quorum: Quorum,
         #[command(flatten)]
         database: DatabaseFlags,
     },

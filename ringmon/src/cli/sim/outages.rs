@@ -9,7 +9,6 @@ use super::{Bar, ms};
 use crate::cli::args::SimArgs;
 use crate::cli::exit::Verdict;
 use crate::cli::out;
-use crate::config::parse;
 use ringmon_core::{Profile, Word as _};
 use ringmon_sim::outage::{Chance, Reach, Trial, by_chance, suspects, trial, wilson};
 
@@ -33,8 +32,7 @@ struct Cell {
 
 /// Simulates all of them.
 pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
-    let profile = args.profile.as_deref().and_then(|word| parse::one_of(word).ok());
-    let profile = profile.unwrap_or(Profile::Default);
+    let profile = args.profile;
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = args.threads.map_or(processors, usize::from);
     let began = Instant::now();
