@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::time::Duration;
 
+pub use ringmon_common::wire::Purpose;
 use serde::{Deserialize, Serialize};
 
 use super::row::{Address, Health};
@@ -19,21 +20,7 @@ pub struct WatchId {
 }
 
 /// Watches one server can hold at a time: two buddies, and the rest for looking ahead.
-pub const MAX_WATCHES: u16 = 64;
-
-/// Why a server probes another; travels in the probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Purpose {
-    /// It is a buddy. A server that gets such a probe from somebody it does not know reads its row again (R10).
-    Buddy,
-    /// Looking past a suspect (R1) or a server without a pulse (R9).
-    Ahead,
-    /// A proof before a join, from either end of it.
-    Join,
-    /// An asked witness (R12).
-    Asked,
-}
+pub const MAX_WATCHES: u16 = ringmon_common::layout::WATCHES as u16;
 
 words!(Purpose: Buddy = "buddy", Ahead = "ahead", Join = "join", Asked = "asked");
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+pub use ringmon_common::wire::Health;
 use serde::{Deserialize, Serialize};
 
 use super::{DbTime, Incarnation, PoolId, ServerId};
@@ -79,19 +80,6 @@ impl Vote {
         let latest = now + behind;
         self.since <= latest && self.at <= latest && now.since(self.at).unwrap_or_default() < lifetime
     }
-}
-
-/// What the server says of its own service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Health {
-    /// No check is configured, or none has finished yet.
-    #[default]
-    Unknown,
-    /// The service check passes.
-    Passing,
-    /// The service check fails.
-    Failing,
 }
 
 words!(Health: Unknown = "unknown", Passing = "passing", Failing = "failing");
