@@ -19,6 +19,7 @@ use ringmon_common::siphash::SipHash24;
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
+use crate::show::{ErrorKind, HasKind};
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::{BootToken, PoolKey};
 
@@ -55,6 +56,18 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+}
+
+impl HasKind for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Make { source, .. } | Self::Write { source, .. } | Self::Read { source, .. } => {
+                ErrorKind::of_named(source)
+            }
+            // The other agent may be one that is just ending: asking again can help.
+            Self::Locked { .. } => ErrorKind::Unavailable,
+        }
+    }
 }
 
 /// What is kept for a start without a database.

@@ -11,8 +11,8 @@ use super::super::object::{self, Object};
 use super::super::{Options, open};
 use super::netns::{ADDRESSES, INTERFACE, Namespace, pair};
 use super::veth::{opened, options, runtime, spec};
-use crate::datapath::{Datapath, Error, ErrorKind};
-use crate::show::{DatapathChoice, DatapathMode};
+use crate::datapath::{Datapath, Error};
+use crate::show::{DatapathChoice, DatapathMode, ErrorKind, HasKind as _};
 
 fn refused(namespace: &Namespace, options: Options) -> Error {
     let runtime = runtime();
