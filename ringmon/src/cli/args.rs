@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::span;
 use crate::config::{Key, Typed};
-use flags::{AgentFlags, PoolFlags, word};
+use flags::{AgentFlags, KEYS, PoolFlags, word};
 pub use pool::PoolCommand;
 use ringmon_core::row::Quorum;
 pub use route::RouteCommand;
@@ -30,8 +30,9 @@ Examples:
   ringmon pool set --pool web quorum=single agent_timeout=5s
   ringmon pool rotate-key --pool web
 
-Every option can also be given in the configuration file (as pool, database_url, ...) and in the
-environment (RINGMON_POOL, RINGMON_DATABASE_URL). Flags win over the environment, the environment over the file.
+Options under \"Configuration\" can also be given in the configuration file (as pool, database_url, ...)
+and in the environment (RINGMON_POOL, RINGMON_DATABASE_URL). Flags win over the environment, the
+environment over the file.
 Passwords come from a file (--database-password-file) or from RINGMON_DATABASE_PASSWORD.
 
 Exit codes: 0 ok, 1 not healthy, 2 usage, 65 damaged data, 69 unavailable, 70 unexpected, 77 no permission,
@@ -47,7 +48,7 @@ pub struct Cli {
     pub config: Option<PathBuf>,
     /// Log to stderr from this level on: error, warn, info, debug, trace, or a filter like ringmon=debug [default:
     /// info]
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = KEYS)]
     pub log: Option<String>,
     #[command(subcommand)]
     pub command: Command,
@@ -187,18 +188,16 @@ pub struct ReplayArgs {
 /// `init`
 #[derive(Clone, Debug, Args)]
 pub struct InitArgs {
-    #[command(flatten)]
-    pub pool: PoolFlags,
     /// How many witnesses a removal needs: both buddies, or a single one
     #[arg(long, value_parser = word::<Quorum>(), default_value = "both")]
     pub quorum: Quorum,
+    #[command(flatten)]
+    pub pool: PoolFlags,
 }
 
 /// `events`
 #[derive(Clone, Debug, Args)]
 pub struct EventsArgs {
-    #[command(flatten)]
-    pub pool: PoolFlags,
     /// How many of the newest events
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: u32,
@@ -213,6 +212,8 @@ pub struct EventsArgs {
     /// One JSON line each
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub pool: PoolFlags,
 }
 
 /// `ring ...`
@@ -239,18 +240,18 @@ pub enum RingCommand {
 /// A command that prints something of the table.
 #[derive(Clone, Debug, Args)]
 pub struct TableArgs {
-    #[command(flatten)]
-    pub pool: PoolFlags,
     /// As JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub pool: PoolFlags,
 }
 
 /// `status`
 #[derive(Clone, Debug, Args)]
 pub struct StatusArgs {
     /// Where the agent's HTTP is [default: 127.0.0.1:7464]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", help_heading = KEYS)]
     pub http: Option<String>,
     /// Print what the agent answers, as JSON
     #[arg(long)]
@@ -264,14 +265,14 @@ pub enum ConfigCommand {
     Check(Box<AgentFlags>),
     /// Print it; passwords are hidden
     Show {
-        #[command(flatten)]
-        flags: Box<AgentFlags>,
         /// And who said each value
         #[arg(long)]
         origin: bool,
         /// As JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        flags: Box<AgentFlags>,
     },
 }
 
@@ -302,3 +303,6 @@ impl Cli {
         typed
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,10 @@ use crate::service::Need;
 use ringmon_core::row::Mode;
 use ringmon_core::{Profile, Word};
 
+/// What stands in the help above the flags that are keys of the configuration. Structs of such flags come last in what they are part
+/// of, because a heading goes on until the next.
+pub const KEYS: &str = "Configuration (also in a file, or as RINGMON_*)";
+
 /// The words of an enum, still as text: what a key means is read when all layers are together.
 pub fn words<T: Word>() -> PossibleValuesParser {
     PossibleValuesParser::new(parse::words::<T>())
@@ -20,6 +24,7 @@ pub fn word<T: Word + Send + Sync>() -> impl TypedValueParser<Value = T> {
 
 /// Where the tables are.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = KEYS)]
 pub struct DatabaseFlags {
     /// Where the tables are: mysql://USER@HOST/DATABASE or sqlite:///PATH [default:
     /// sqlite:///var/lib/ringmon/ringmon.db]
@@ -40,6 +45,7 @@ impl DatabaseFlags {
 
 /// Which pool, and where its tables are.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = KEYS)]
 pub struct PoolFlags {
     /// The pool
     #[arg(long, value_name = "POOL")]
@@ -58,6 +64,7 @@ impl PoolFlags {
 
 /// Everything that an agent can be told.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = KEYS)]
 pub struct AgentFlags {
     #[command(flatten)]
     pub pool: PoolFlags,

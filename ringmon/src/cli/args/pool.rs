@@ -15,11 +15,11 @@ use ringmon_core::row::Quorum;
 pub enum PoolCommand {
     /// The pools of a database, with their servers and rules
     List {
-        #[command(flatten)]
-        database: DatabaseFlags,
         /// As JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        database: DatabaseFlags,
     },
     /// Make another pool in a database that `ringmon init` has prepared; one that is there is an error
     Create {
