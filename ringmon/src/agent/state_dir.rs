@@ -177,17 +177,7 @@ fn write(path: PathBuf, text: &str) -> Result<(), Error> {
 
 /// A checksum against torn and hand-edited files, not against an attacker: who can write here owns the agent.
 fn checksum(line: &str) -> String {
-    let mut hash = SipHash24::new(&[0; 16]);
-    let words = line.as_bytes().chunks_exact(8);
-    let mut tail = [0; 8];
-    tail[..words.remainder().len()].copy_from_slice(words.remainder());
-    for word in words {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(word);
-        hash = hash.word(u64::from_le_bytes(bytes));
-    }
-    // SipHash takes the length modulo 256.
-    format!("{:016x}", hash.finish(u64::from_le_bytes(tail), (line.len() & 0xff) as u8))
+    format!("{:016x}", SipHash24::of(&[0; 16], line.as_bytes()))
 }
 
 fn format(kept: &Kept) -> String {
