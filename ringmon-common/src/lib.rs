@@ -1,7 +1,8 @@
 //! What ringmon's BPF programs and its agent must agree on, byte for byte: the wire format of a probe, the layouts of
 //! the maps, the keyed tag, and the names of everything that is counted.
 //!
-//! The same code runs on both sides. So it has no `std`, no allocation, no dependency, and no panic on any input.
+//! The same code runs on both sides. So it has no `std`, no allocation, no dependency, and no panic on any input. Only
+//! the agent's side asks for the feature `serde`, which gives words to the enums that both sides share.
 
 #![no_std]
 

@@ -1,8 +1,8 @@
 //! SipHash-2-4, after Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012), section 2.
 //!
 //! It is our own, so that the same code runs in the kernel and in the agent. Tests compare it with the `siphasher`
-//! crate. Input comes in words of eight bytes (little-endian), because everything that is tagged here consists of such
-//! words.
+//! crate. The BPF programs feed it words of eight bytes (little-endian), because everything that they tag consists of
+//! such words.
 
 /// The state after some words of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,15 @@ impl SipHash24 {
             v2: k0 ^ 0x6c79_6765_6e65_7261,
             v3: k1 ^ 0x7465_6462_7974_6573,
         }
+    }
+
+    /// The hash of these bytes.
+    #[must_use]
+    pub fn of(key: &[u8; 16], bytes: &[u8]) -> u64 {
+        let little = |part: &[u8]| part.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let words = bytes.chunks_exact(8);
+        let tail = little(words.remainder());
+        words.fold(Self::new(key), |state, word| state.word(little(word))).finish(tail, bytes.len() as u8)
     }
 
     /// Adds the next eight bytes: two rounds.

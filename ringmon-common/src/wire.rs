@@ -29,16 +29,17 @@ pub enum Direction {
 }
 
 /// Why a server probes another. The numbers are those on the wire; zero is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 #[repr(u8)]
 pub enum Purpose {
-    /// The other one is its buddy.
+    /// The other one is its buddy. A server that gets such a probe from an unknown one reads its row again (R10).
     Buddy = 1,
-    /// It looks past a silent server.
+    /// It looks past a silent server (R1), or past one without a pulse (R9).
     Ahead = 2,
     /// It proves a future buddy before a join.
     Join = 3,
-    /// Another server asked it as a witness.
+    /// Another server asked it as a witness (R12).
     Asked = 4,
 }
 
@@ -58,10 +59,12 @@ impl Purpose {
 }
 
 /// What a server says of its service. The numbers are those on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 #[repr(u8)]
 pub enum Health {
     /// The service was not checked, or not yet.
+    #[default]
     Unknown = 0,
     /// The service works.
     Passing = 1,

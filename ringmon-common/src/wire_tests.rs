@@ -105,6 +105,12 @@ fn the_documents_numbers_are_the_codes() {
     }
     assert_eq!((VERSION, PAYLOAD_LEN, crate::frame::PACKET_LEN, ICMP_ID), (1, 72, 100, 0x524d));
     assert_eq!((MAGIC, REPLY_TTL), ([0x72, 0x6d], 64));
+    let purposes = [Purpose::Buddy, Purpose::Ahead, Purpose::Join, Purpose::Asked];
+    assert_eq!([1, 2, 3, 4].map(Purpose::from_wire), purposes.map(Some));
+    assert_eq!(purposes.map(|purpose| purpose as u8), [1, 2, 3, 4]);
+    let healths = [Health::Unknown, Health::Passing, Health::Failing];
+    assert_eq!([0, 1, 2, 3, 255].map(Health::from_wire), [healths[0], healths[1], healths[2], healths[0], healths[0]]);
+    assert_eq!(healths.map(|health| health as u8), [0, 1, 2]);
 }
 
 proptest! {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::{LocalFault, WatchReading};
 use super::loss::Loss;
 use super::{Time, Tuning, VoteKind, law};
+use crate::words;
 
 /// What a server is to the one that watches it.
 ///
@@ -42,18 +43,9 @@ pub enum State {
     Suspect,
 }
 
-impl State {
-    /// The word for people.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Alive => "alive",
-            Self::AgentSilent => "agent_silent",
-            Self::Suspect => "suspect",
-        }
-    }
+words!(State: Waiting = "waiting", Alive = "alive", AgentSilent = "agent_silent", Suspect = "suspect");
 
+impl State {
     /// What a voter would say.
     #[must_use]
     pub const fn finding(self) -> Option<VoteKind> {

@@ -20,6 +20,7 @@ use super::evidence::LocalFault;
 use super::outcome::Held;
 use super::row::{Side, VoteKind};
 use super::{Incarnation, ServerId, Time};
+use crate::words;
 
 /// What happened. The names are a contract: others script against them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,6 +72,32 @@ pub enum EventKind {
     DatabaseBack,
     /// A service check changed, or clients are no longer, or again, to be sent there (`draining`).
     Service,
+}
+
+words! { EventKind:
+    Joined = "joined",
+    Buddies = "buddies",
+    Alive = "alive",
+    Suspect = "suspect",
+    Vote = "vote",
+    VoteWithdrawn = "vote_withdrawn",
+    Down = "down",
+    AgentSilent = "agent_silent",
+    AgentBack = "agent_back",
+    AgentLost = "agent_lost",
+    Left = "left",
+    Rejoined = "rejoined",
+    Removed = "removed",
+    Frozen = "frozen",
+    Thawed = "thawed",
+    Repaired = "repaired",
+    Void = "void",
+    Held = "held",
+    BrokenLink = "broken_link",
+    Moving = "moving",
+    DatabaseAway = "database_away",
+    DatabaseBack = "database_back",
+    Service = "service",
 }
 
 /// What happened, and how: `{"kind": ..., "detail": {...}}`.

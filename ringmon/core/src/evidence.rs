@@ -3,10 +3,12 @@
 use alloc::string::String;
 use core::time::Duration;
 
+pub use ringmon_common::wire::Purpose;
 use serde::{Deserialize, Serialize};
 
 use super::row::{Address, Health};
 use super::{Incarnation, ServerId, Time, VoteKind};
+use crate::words;
 
 /// One watch: one server probing one other. The generation tells apart the watches that a slot had one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,21 +20,9 @@ pub struct WatchId {
 }
 
 /// Watches one server can hold at a time: two buddies, and the rest for looking ahead.
-pub const MAX_WATCHES: u16 = 64;
+pub const MAX_WATCHES: u16 = ringmon_common::layout::WATCHES as u16;
 
-/// Why a server probes another; travels in the probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Purpose {
-    /// It is a buddy. A server that gets such a probe from somebody it does not know reads its row again (R10).
-    Buddy,
-    /// Looking past a suspect (R1) or a server without a pulse (R9).
-    Ahead,
-    /// A proof before a join, from either end of it.
-    Join,
-    /// An asked witness (R12).
-    Asked,
-}
+words!(Purpose: Buddy = "buddy", Ahead = "ahead", Join = "join", Asked = "asked");
 
 /// What to probe, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,4 +143,13 @@ pub enum LocalFault {
     TimerLate,
     /// Everybody whom this server watches is silent at once (R2): it may be its own ears.
     Deaf,
+}
+
+words! { LocalFault:
+    SenderLate = "sender_late",
+    LoopLate = "loop_late",
+    Suspended = "suspended",
+    LinkDown = "link_down",
+    TimerLate = "timer_late",
+    Deaf = "deaf",
 }

@@ -43,6 +43,7 @@ pub mod tuning;
 pub mod virtual_table;
 pub mod ways;
 pub mod without;
+pub mod word;
 
 pub use edit::{EventDraft, Lookup, Outcome, Plan, RowWrite, Step, TableSnapshot};
 pub use engine::{Engine, Input, Output, Snapshot};
@@ -55,3 +56,4 @@ pub use row::{Health, PoolKey, PoolRow, Rules, ServerRow, Side, Vote, VoteKind};
 pub use time::{DbTime, Time};
 pub use tuning::{Profile, Tuning};
 pub use without::{Rule, Without};
+pub use word::Word;

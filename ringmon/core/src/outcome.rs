@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{Address, Mode, VoteKind};
 use super::{Incarnation, ServerId};
+use crate::words;
 
 /// Who was removed, and on whose word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +108,20 @@ pub enum Held {
     Frozen,
     /// R11: the pool, or this agent, only observes.
     Observing,
+}
+
+words! { Held:
+    NoSecondVote = "no_second_vote",
+    TooYoung = "too_young",
+    Mutual = "mutual",
+    OtherSilence = "other_silence",
+    TooShort = "too_short",
+    AgentTimeout = "agent_timeout",
+    UnhealthyVoter = "unhealthy_voter",
+    AloneBlocked = "alone_blocked",
+    Proved = "proved",
+    Frozen = "frozen",
+    Observing = "observing",
 }
 
 /// Whether this agent may write removals: the pool's word and its own, the stricter of the two.

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use super::edit::TableSnapshot;
 use super::row::Address;
 use super::{DbTime, EventKind, Health, Incarnation, ServerId, ServerRow, Time};
+use crate::words;
 use panic::Sightings;
 pub use policy::Policy;
 use votes::Votes;
@@ -54,6 +55,14 @@ pub enum Standing {
     Suspect,
     /// Routed, although there is no reason to: the list is frozen, and it was routed before.
     Kept,
+}
+
+words! { Standing:
+    Active = "active",
+    Draining = "draining",
+    Failing = "failing",
+    Suspect = "suspect",
+    Kept = "kept",
 }
 
 impl Standing {

@@ -5,10 +5,12 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+pub use ringmon_common::wire::Health;
 use serde::{Deserialize, Serialize};
 
 use super::{DbTime, Incarnation, PoolId, ServerId};
 pub use crate::card::{Address, Card, Clients};
+use crate::words;
 
 /// The two directions around the ring. Of a vote: the side of the suspect on which its voter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,6 +21,8 @@ pub enum Side {
     /// Towards the second buddy, the previous server on the ring.
     Second,
 }
+
+words!(Side: First = "first", Second = "second");
 
 impl Side {
     /// Both sides, in the order of the table's columns.
@@ -43,6 +47,8 @@ pub enum VoteKind {
     /// Replies, but no fresh pulse.
     Agent,
 }
+
+words!(VoteKind: Host = "host", Agent = "agent");
 
 /// A suspicion written into the suspected server's row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,18 +82,7 @@ impl Vote {
     }
 }
 
-/// What the server says of its own service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Health {
-    /// No check is configured, or none has finished yet.
-    #[default]
-    Unknown,
-    /// The service check passes.
-    Passing,
-    /// The service check fails.
-    Failing,
-}
+words!(Health: Unknown = "unknown", Passing = "passing", Failing = "failing");
 
 /// One row of `server`: every row is on the ring.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +146,8 @@ pub enum Quorum {
     Both,
 }
 
+words!(Quorum: Both = "both", Single = "single");
+
 /// Who may remove all the others when it hears nobody and the database answers (R2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -162,6 +159,8 @@ pub enum Alone {
     All,
 }
 
+words!(Alone: One = "one", All = "all");
+
 /// Whether removals are made or only shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -172,6 +171,8 @@ pub enum Mode {
     /// Everything but votes' last consequence: nobody is removed.
     Observe,
 }
+
+words!(Mode: Act = "act", Observe = "observe");
 
 /// The pool's rules (R11): they live in the pool's row, and an agent's own file cannot weaken them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Rule, Without, law};
+use crate::words;
 
 /// How fast an agent probes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub enum Profile {
     /// 300 probes a second.
     Turbo,
 }
+
+words!(Profile: Gentle = "gentle", Default = "default", Fast = "fast", Turbo = "turbo");
 
 /// What a profile means. Everything else is [`law`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

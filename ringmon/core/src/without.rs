@@ -6,9 +6,11 @@
 //! can bring one in.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
+
+use crate::{Word, words};
 
 /// A rule of removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,23 +41,22 @@ pub enum Rule {
     R12,
 }
 
-impl Rule {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::R1,
-        Self::R2,
-        Self::R3,
-        Self::R4,
-        Self::R5,
-        Self::R6,
-        Self::R7,
-        Self::R8,
-        Self::R9,
-        Self::R10,
-        Self::R11,
-        Self::R12,
-    ];
+words! { Rule:
+    R1 = "R1",
+    R2 = "R2",
+    R3 = "R3",
+    R4 = "R4",
+    R5 = "R5",
+    R6 = "R6",
+    R7 = "R7",
+    R8 = "R8",
+    R9 = "R9",
+    R10 = "R10",
+    R11 = "R11",
+    R12 = "R12",
+}
 
+impl Rule {
     const fn bit(self) -> u16 {
         1 << self as u16
     }
@@ -63,7 +64,7 @@ impl Rule {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+        f.write_str(self.word())
     }
 }
 
@@ -71,8 +72,7 @@ impl FromStr for Rule {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        let is_named = |rule: &Self| rule.to_string().eq_ignore_ascii_case(word);
-        Self::ALL.into_iter().find(is_named).ok_or_else(|| format!("there is no rule {word}; they are R1 to R12"))
+        Self::read(&word.to_ascii_uppercase()).ok_or_else(|| format!("there is no rule {word}; they are R1 to R12"))
     }
 }
 
@@ -106,14 +106,14 @@ mod tests {
     #[test]
     fn a_set_has_the_rules_it_was_made_of_and_no_others() {
         let set = Without::rules(&[Rule::R4, Rule::R12]);
-        let out: Vec<Rule> = Rule::ALL.into_iter().filter(|rule| set.takes_out(*rule)).collect();
+        let out: Vec<Rule> = Rule::ALL.iter().copied().filter(|rule| set.takes_out(*rule)).collect();
         assert_eq!(out, [Rule::R4, Rule::R12]);
         assert!(Rule::ALL.iter().all(|rule| !Without::NOTHING.takes_out(*rule)));
     }
 
     #[test]
     fn rules_are_known_by_their_names() {
-        for rule in Rule::ALL {
+        for &rule in Rule::ALL {
             assert_eq!(rule.to_string().parse(), Ok(rule));
             assert_eq!(rule.to_string().to_lowercase().parse(), Ok(rule));
         }
@@ -123,9 +123,9 @@ mod tests {
     /// What is written down (a recording, a checkpoint) and read again has every rule in force.
     #[test]
     fn nothing_serialised_takes_a_rule_out() {
-        for profile in [Profile::Gentle, Profile::Default, Profile::Fast, Profile::Turbo] {
+        for profile in Profile::ALL {
             assert_eq!(profile.tuning().without, Without::NOTHING);
-            let tuning = Tuning { without: Without::rules(&Rule::ALL), ..profile.tuning() };
+            let tuning = Tuning { without: Without::rules(Rule::ALL), ..profile.tuning() };
             let written = serde_json::to_value(&tuning).expect("serialisable");
             assert!(written.get("without").is_none(), "{written}");
             let read: Tuning = serde_json::from_value(written).expect("deserialisable");

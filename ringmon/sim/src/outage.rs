@@ -11,7 +11,7 @@ use ringmon_core::detector::{Change, Detector, State};
 use ringmon_core::evidence::WatchReading;
 use ringmon_core::law;
 use ringmon_core::rng::Rng;
-use ringmon_core::{EventKind, Profile, Time, Tuning};
+use ringmon_core::{EventKind, Profile, Time, Tuning, words};
 
 /// Which servers do not hear the victim during the outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,16 +22,7 @@ pub enum Reach {
     Shared,
 }
 
-impl Reach {
-    /// The word that is printed.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Private => "private",
-            Self::Shared => "shared",
-        }
-    }
-}
+words!(Reach: Private = "private", Shared = "shared");
 
 /// What one outage did to a server that was alive all the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,9 @@ mod run;
 pub use report::Report;
 pub use run::{Setup, run};
 
-/// Faults with a right outcome.
+use ringmon_core::words;
+
+/// A story with a right outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scenario {
     /// 30 % of the servers die at once.
@@ -35,43 +37,23 @@ pub enum Scenario {
     SharedOutage,
 }
 
+words! { Scenario:
+    MassDeath = "mass-death",
+    Rack = "rack",
+    Halves = "halves",
+    HalvesOneTable = "halves-one-table",
+    Three = "three",
+    ThreeTableRest = "three-table-rest",
+    ThreeTableThree = "three-table-three",
+    OneWay = "one-way",
+    DatabasePaused = "database-paused",
+    RollingRestart = "rolling-restart",
+    Flapping = "flapping",
+    SharedOutage = "shared-outage",
+}
+
 impl Scenario {
-    /// All scenarios, in the order of the enum.
-    pub const ALL: [Self; 12] = [
-        Self::MassDeath,
-        Self::Rack,
-        Self::Halves,
-        Self::HalvesOneTable,
-        Self::Three,
-        Self::ThreeTableRest,
-        Self::ThreeTableThree,
-        Self::OneWay,
-        Self::DatabasePaused,
-        Self::RollingRestart,
-        Self::Flapping,
-        Self::SharedOutage,
-    ];
-
-    /// Its name on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::MassDeath => "mass-death",
-            Self::Rack => "rack",
-            Self::Halves => "halves",
-            Self::HalvesOneTable => "halves-one-table",
-            Self::Three => "three",
-            Self::ThreeTableRest => "three-table-rest",
-            Self::ThreeTableThree => "three-table-three",
-            Self::OneWay => "one-way",
-            Self::DatabasePaused => "database-paused",
-            Self::RollingRestart => "rolling-restart",
-            Self::Flapping => "flapping",
-            Self::SharedOutage => "shared-outage",
-        }
-    }
-
-    /// What happens to the pool, and what the right outcome is, in a sentence.
+    /// What befalls the pool, and what is right then, in a sentence.
     #[must_use]
     pub const fn about(self) -> &'static str {
         match self {
@@ -90,11 +72,5 @@ impl Scenario {
             Self::Flapping => "1 % of the links flap for 20 s: nobody is removed",
             Self::SharedOutage => "1 % of the servers silent for 80 ms: nobody is removed",
         }
-    }
-
-    /// The scenario with this name; `None` if there is none.
-    #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.name() == name)
     }
 }

@@ -12,7 +12,7 @@ use ringmon_core::engine::{Engine, Input, Output, Stopped};
 use ringmon_core::rng::Rng;
 use ringmon_core::row::Address;
 use ringmon_core::virtual_table::{Attempt, VirtualTable};
-use ringmon_core::{DbTime, Event, Incarnation, Notice, Rule, ServerId, Time, Tuning, WatchId};
+use ringmon_core::{DbTime, Event, Incarnation, Notice, Rule, ServerId, Time, Tuning, WatchId, Word as _};
 
 /// An event that an agent reported.
 #[derive(Clone, Debug)]
@@ -346,7 +346,7 @@ impl World {
             }
             Output::Send { to, notice, .. } => self.send_notice(host, to, &notice),
             Output::Event(event) => {
-                self.note(host, &format!("{} {} {}", serde_word(event.kind()), event.subject, event.body.detail()));
+                self.note(host, &format!("{} {} {}", event.kind().word(), event.subject, event.body.detail()));
                 self.log.push(Line { at: self.now, host, event });
             }
             Output::Keep(list) => self.hosts[host].disk = Some(list),
@@ -371,8 +371,4 @@ impl World {
             }
         }
     }
-}
-
-fn serde_word(kind: ringmon_core::EventKind) -> String {
-    serde_json::to_value(kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -15,7 +15,7 @@ use super::state_dir::{Kept, StateDir};
 use super::table::Table;
 use super::turn::{Rooms, Turn};
 use crate::clock;
-use crate::config::{AgentConfig, BpfLog, DatapathChoice, OnStop};
+use crate::config::{AgentConfig, LogLevel, OnStop};
 use crate::datapath::{Datapath, xdp};
 use crate::notice::Notices;
 use crate::observe::{self, AgentCheck, Askers, EventLog};
@@ -123,17 +123,12 @@ async fn keys(table: &Table, worker: &Handle, kept: Option<&Kept>) -> anyhow::Re
 }
 
 fn open_datapath(config: &AgentConfig, keys: &[PoolKey], seed: u64) -> anyhow::Result<Box<dyn Datapath>> {
-    let choice = match config.datapath {
-        DatapathChoice::Auto => xdp::Choice::Auto,
-        DatapathChoice::XdpNative => xdp::Choice::Native,
-        DatapathChoice::XdpGeneric => xdp::Choice::Generic,
-    };
     let options = xdp::Options {
         interface: config.interface.clone(),
         address: config.address,
-        choice,
+        choice: config.datapath,
         keys: keys.to_vec(),
-        bpf_log: config.bpf_log.map(bpf_level),
+        bpf_log: bpf_level(config.bpf_log),
         seed,
         dscp: config.dscp,
         realtime: config.realtime,
@@ -141,13 +136,14 @@ fn open_datapath(config: &AgentConfig, keys: &[PoolKey], seed: u64) -> anyhow::R
     Ok(Box::new(xdp::open(options)?))
 }
 
-const fn bpf_level(level: BpfLog) -> tracing::Level {
+const fn bpf_level(level: LogLevel) -> Option<tracing::Level> {
     match level {
-        BpfLog::Error => tracing::Level::ERROR,
-        BpfLog::Warn => tracing::Level::WARN,
-        BpfLog::Info => tracing::Level::INFO,
-        BpfLog::Debug => tracing::Level::DEBUG,
-        BpfLog::Trace => tracing::Level::TRACE,
+        LogLevel::Off => None,
+        LogLevel::Error => Some(tracing::Level::ERROR),
+        LogLevel::Warn => Some(tracing::Level::WARN),
+        LogLevel::Info => Some(tracing::Level::INFO),
+        LogLevel::Debug => Some(tracing::Level::DEBUG),
+        LogLevel::Trace => Some(tracing::Level::TRACE),
     }
 }
 

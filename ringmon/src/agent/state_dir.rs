@@ -19,6 +19,7 @@ use ringmon_common::siphash::SipHash24;
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
+use crate::show::{ErrorKind, HasKind};
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::{BootToken, PoolKey};
 
@@ -55,6 +56,18 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+}
+
+impl HasKind for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Make { source, .. } | Self::Write { source, .. } | Self::Read { source, .. } => {
+                ErrorKind::of_named(source)
+            }
+            // The other agent may be one that is just ending: asking again can help.
+            Self::Locked { .. } => ErrorKind::Unavailable,
+        }
+    }
 }
 
 /// What is kept for a start without a database.
@@ -164,17 +177,7 @@ fn write(path: PathBuf, text: &str) -> Result<(), Error> {
 
 /// A checksum against torn and hand-edited files, not against an attacker: who can write here owns the agent.
 fn checksum(line: &str) -> String {
-    let mut hash = SipHash24::new(&[0; 16]);
-    let words = line.as_bytes().chunks_exact(8);
-    let mut tail = [0; 8];
-    tail[..words.remainder().len()].copy_from_slice(words.remainder());
-    for word in words {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(word);
-        hash = hash.word(u64::from_le_bytes(bytes));
-    }
-    // SipHash takes the length modulo 256.
-    format!("{:016x}", hash.finish(u64::from_le_bytes(tail), (line.len() & 0xff) as u8))
+    format!("{:016x}", SipHash24::of(&[0; 16], line.as_bytes()))
 }
 
 fn format(kept: &Kept) -> String {

@@ -37,7 +37,7 @@ use ringmon_core::buddy::BuddyList;
 use ringmon_core::engine::{Input, Output, Stopped, TableDone};
 use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchSpec};
 use ringmon_core::row::{Address, Health};
-use ringmon_core::{Event, EventBody, Notice, PoolKeys, Time};
+use ringmon_core::{Event, EventBody, Notice, PoolKeys, Time, Word as _};
 
 /// A clean shutdown ends after this time, whatever the database does.
 const STOP_WITHIN: Duration = Duration::from_millis(1800);
@@ -330,7 +330,7 @@ impl Turn {
             (service.check, service.why) = (Some(check), Some(why));
         }
         let event = &event;
-        tracing::info!(subject = %event.subject, detail = %event.body.detail(), "{}", event_name(event));
+        tracing::info!(subject = %event.subject, detail = %event.body.detail(), "{}", event.kind().word());
         if let Some(log) = &mut self.rooms.events {
             log.write(event);
         }
@@ -354,10 +354,6 @@ impl Turn {
         let board = Board { engine, datapath, counts, checks };
         self.rooms.board.send_replace(Arc::new(board));
     }
-}
-
-fn event_name(event: &Event) -> String {
-    serde_json::to_value(event.kind()).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,21 +3,22 @@
 mod flags;
 mod pool;
 mod route;
+mod sim;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::span;
-use crate::config::{Key, Typed, parse};
-use flags::{AgentFlags, PoolFlags};
+use crate::config::{Key, Typed};
+use flags::{AgentFlags, KEYS, PoolFlags, word};
 pub use pool::PoolCommand;
-use ringmon_core::Rule;
 use ringmon_core::row::Quorum;
 pub use route::RouteCommand;
 use route::{DrainArgs, ROUTER_EXAMPLES, RouterFlags};
+use sim::SIM_EXAMPLES;
+pub use sim::{Play, SimArgs};
 
 /// The end of `ringmon --help`.
 const EXAMPLES: &str = "\
@@ -29,8 +30,9 @@ Examples:
   ringmon pool set --pool web quorum=single agent_timeout=5s
   ringmon pool rotate-key --pool web
 
-Every option can also be given in the configuration file (as pool, database_url, ...) and in the
-environment (RINGMON_POOL, RINGMON_DATABASE_URL). Flags win over the environment, the environment over the file.
+Options under \"Configuration\" can also be given in the configuration file (as pool, database_url, ...)
+and in the environment (RINGMON_POOL, RINGMON_DATABASE_URL). Flags win over the environment, the
+environment over the file.
 Passwords come from a file (--database-password-file) or from RINGMON_DATABASE_PASSWORD.
 
 Exit codes: 0 ok, 1 not healthy, 2 usage, 65 damaged data, 69 unavailable, 70 unexpected, 77 no permission,
@@ -46,7 +48,7 @@ pub struct Cli {
     pub config: Option<PathBuf>,
     /// Log to stderr from this level on: error, warn, info, debug, trace, or a filter like ringmon=debug [default:
     /// info]
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = KEYS)]
     pub log: Option<String>,
     #[command(subcommand)]
     pub command: Command,
@@ -141,19 +143,6 @@ Examples:
   ringmon agent --pool web --route-port 80 --check http://127.0.0.1/healthz --drain 30s
   RINGMON_MODE=observe ringmon agent --pool web      watch and report, remove no server";
 
-const SIM_EXAMPLES: &str = "\
-Examples:
-  ringmon sim                                        the scenarios there are
-  ringmon sim mass-death --servers 1000 --seed 7     30 % of a thousand servers die at once
-  ringmon sim all --servers 100 --json               every scenario, one JSON line each
-  ringmon sim mass-death --servers 100,1000,10000 --svg plots
-  ringmon sim rack --profile fast --loss 1           1 % of all frames are lost
-  ringmon sim random --seeds 10000                   ten thousand small pools, each with up to seven faults
-  ringmon sim random --seed 7 --loud                 one of them, told in full
-  ringmon sim random --without R4                    what goes wrong without a rule
-  ringmon sim rules                                  what each rule is for: a story, with and without it
-  ringmon sim outages --profile fast                 what outages, and loss, do to a server that lives";
-
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   ringmon agent --pool web --record /var/lib/ringmon/flight      record, at most 64 MiB of it (--record-limit)
@@ -196,85 +185,19 @@ pub struct ReplayArgs {
     pub json: bool,
 }
 
-/// `sim`
-#[derive(Clone, Debug, Args)]
-pub struct SimArgs {
-    /// Which scenario; `all` of them; `list` what there is; `random` small pools with random faults;
-    /// `rules`: what each rule is for; or `outages`: what they do to a server that lives
-    #[arg(default_value = "list")]
-    pub scenario: String,
-    /// How many servers; several numbers are several runs
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "100",
-        value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
-    pub servers: Vec<u32>,
-    /// Everything random follows from it
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    pub seed: u64,
-    /// How fast they probe [default: default]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::PROFILES)))]
-    pub profile: Option<String>,
-    /// Loss of every frame, each way, in per cent, down to a tenth
-    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
-    pub loss: f64,
-    /// Least time of a frame on its way, in microseconds
-    #[arg(long, value_name = "US", default_value_t = 50)]
-    pub delay_us: u64,
-    /// And at most this much more
-    #[arg(long, value_name = "US", default_value_t = 450)]
-    pub jitter_us: u64,
-    /// Least and most time of a statement, in microseconds; a transaction, COMMIT included, counts as one
-    #[arg(long, value_name = "LEAST,MOST", value_delimiter = ',', num_args = 1, default_value = "100,800")]
-    pub statement_us: Vec<u64>,
-    /// `random`: how many pools, of this seed and those after it [default: 1000, or 1 with --loud]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
-    pub seeds: Option<u64>,
-    /// `outages`: how many of each length
-    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
-    pub trials: u32,
-    /// `outages`: how many probes at each loss
-    #[arg(long, value_name = "N", default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub probes: u64,
-    /// `random`, `outages`: how many at a time [default: as many as there are processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub threads: Option<u16>,
-    /// `random`: rules that are taken out, to see what they are for
-    #[arg(long, value_name = "RULE,...", value_delimiter = ',')]
-    pub without: Vec<Rule>,
-    /// `random`: tell everything on standard error
-    #[arg(long)]
-    pub loud: bool,
-    /// The table as Markdown
-    #[arg(long, conflicts_with = "json")]
-    pub markdown: bool,
-    /// One JSON line a run
-    #[arg(long)]
-    pub json: bool,
-    /// Draw detection time against pool size, and ring size over time, into this folder
-    #[arg(long, value_name = "DIR")]
-    pub svg: Option<PathBuf>,
-}
-
 /// `init`
 #[derive(Clone, Debug, Args)]
 pub struct InitArgs {
+    /// How many witnesses a removal needs: both buddies, or a single one
+    #[arg(long, value_parser = word::<Quorum>(), default_value = "both")]
+    pub quorum: Quorum,
     #[command(flatten)]
     pub pool: PoolFlags,
-    /// How many witnesses a removal needs: both buddies, or a single one [default: both]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::QUORUMS)))]
-    pub quorum: Option<String>,
-}
-
-/// The quorum that was asked for.
-pub fn quorum(word: Option<&str>) -> Quorum {
-    // clap lets no other word through.
-    word.and_then(|word| parse::one_of(parse::QUORUMS, word).ok()).unwrap_or_default()
 }
 
 /// `events`
 #[derive(Clone, Debug, Args)]
 pub struct EventsArgs {
-    #[command(flatten)]
-    pub pool: PoolFlags,
     /// How many of the newest events
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: u32,
@@ -289,6 +212,8 @@ pub struct EventsArgs {
     /// One JSON line each
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub pool: PoolFlags,
 }
 
 /// `ring ...`
@@ -315,18 +240,18 @@ pub enum RingCommand {
 /// A command that prints something of the table.
 #[derive(Clone, Debug, Args)]
 pub struct TableArgs {
-    #[command(flatten)]
-    pub pool: PoolFlags,
     /// As JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub pool: PoolFlags,
 }
 
 /// `status`
 #[derive(Clone, Debug, Args)]
 pub struct StatusArgs {
     /// Where the agent's HTTP is [default: 127.0.0.1:7464]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", help_heading = KEYS)]
     pub http: Option<String>,
     /// Print what the agent answers, as JSON
     #[arg(long)]
@@ -340,14 +265,14 @@ pub enum ConfigCommand {
     Check(Box<AgentFlags>),
     /// Print it; passwords are hidden
     Show {
-        #[command(flatten)]
-        flags: Box<AgentFlags>,
         /// And who said each value
         #[arg(long)]
         origin: bool,
         /// As JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        flags: Box<AgentFlags>,
     },
 }
 
@@ -378,3 +303,6 @@ impl Cli {
         typed
     }
 }
+
+#[cfg(test)]
+mod tests;

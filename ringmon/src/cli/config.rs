@@ -27,10 +27,10 @@ fn check(typed: &Typed) -> anyhow::Result<()> {
 
 fn as_json(typed: &Typed, origin: bool) -> Value {
     let entry = |key: Key| {
-        let word = typed.get(key);
-        let value = word.map(|word| word.shown(key));
+        let entry = typed.get(key);
+        let value = entry.map(|entry| entry.shown(key));
         if origin {
-            json!({ "value": value, "origin": word.map(|word| word.origin.to_string()) })
+            json!({ "value": value, "origin": entry.map(|entry| entry.origin.to_string()) })
         } else {
             json!(value)
         }
@@ -43,12 +43,12 @@ fn as_text(typed: &Typed, origin: bool) -> String {
     let mut text = String::new();
     for &key in Key::ALL.iter() {
         let line = match typed.get(key) {
-            Some(word) if key.in_file() => format!("{key} = {:?}", word.shown(key)),
-            Some(word) => format!("# {key} = {:?}", word.shown(key)),
+            Some(entry) if key.in_file() => format!("{key} = {:?}", entry.shown(key)),
+            Some(entry) => format!("# {key} = {:?}", entry.shown(key)),
             None => format!("# {key} is not set"),
         };
         match typed.get(key) {
-            Some(word) if origin => text.push_str(&format!("{line:<60} # {}\n", word.origin)),
+            Some(entry) if origin => text.push_str(&format!("{line:<60} # {}\n", entry.origin)),
             Some(_) | None => text.push_str(&format!("{line}\n")),
         }
     }

@@ -9,7 +9,7 @@ use super::exit::Verdict;
 use super::{database, out};
 use crate::config::Typed;
 use crate::store::{Events, PastEvent};
-use ringmon_core::DbTime;
+use ringmon_core::{DbTime, Word as _};
 
 /// How often `--follow` looks.
 const EVERY: Duration = Duration::from_millis(500);
@@ -88,8 +88,7 @@ fn as_json(past: &PastEvent) -> Value {
 
 fn as_text(past: &PastEvent) -> String {
     let event = &past.stored;
-    let kind = json!(event.kind());
-    let kind = kind.as_str().unwrap_or_default();
+    let kind = event.kind().word();
     let subject = if event.subject_name.is_empty() { "pool" } else { &event.subject_name };
     format!("{}  {kind:<12} {subject:<16} by {}  {}", moment(event.at), event.by, past.detail)
 }

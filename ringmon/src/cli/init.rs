@@ -4,6 +4,7 @@ use super::exit::Verdict;
 use super::{database, out};
 use crate::config::{Typed, pool_access};
 use crate::store::Store;
+use ringmon_core::Word as _;
 use ringmon_core::row::Quorum;
 
 /// Makes what is missing, says what it did, and what to do next.
@@ -13,8 +14,7 @@ pub fn run(typed: &Typed, quorum: Quorum) -> anyhow::Result<Verdict> {
     out::line(&report.to_string())?;
     let pool = &access.pool;
     if !report.created_pool && report.quorum != quorum {
-        let asked = crate::config::parse::word_for(crate::config::parse::QUORUMS, &quorum);
-        out::line(&format!("to change its quorum: ringmon pool set --pool {pool} quorum={asked}"))?;
+        out::line(&format!("to change its quorum: ringmon pool set --pool {pool} quorum={}", quorum.word()))?;
     }
     let next = match access.database.file() {
         Some(_) => "next, for each server of this machine (an embedded database is shared with nobody else)",

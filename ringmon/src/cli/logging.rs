@@ -4,7 +4,8 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Error, Key, Problem, Typed};
+use crate::config::{Error, Key, LogLevel, Problem, Typed};
+use ringmon_core::Word as _;
 
 /// The target under which the datapath logs the lines of the BPF programs.
 const TARGET: &str = "ringmon::bpf";
@@ -14,12 +15,12 @@ const TARGET: &str = "ringmon::bpf";
 /// # Errors
 /// The level is unknown.
 pub fn start(typed: &Typed) -> anyhow::Result<()> {
-    let Some(word) = typed.get(Key::Log) else { return Ok(()) };
-    let programs = typed.get(Key::BpfLog).map_or("off", |word| word.text.as_str());
-    let filter = filter(&word.text, programs).ok_or_else(|| Error::Bad {
+    let Some(entry) = typed.get(Key::Log) else { return Ok(()) };
+    let programs = typed.get(Key::BpfLog).map_or("off", |entry| entry.text.as_str());
+    let filter = filter(&entry.text, programs).ok_or_else(|| Error::Bad {
         key: Key::Log,
-        text: word.text.clone(),
-        origin: word.origin.clone(),
+        text: entry.text.clone(),
+        origin: entry.origin.clone(),
         problem: Problem::NotA("error, warn, info, debug, trace, off, or a filter like ringmon=debug"),
     })?;
     tracing_subscriber::fmt()
@@ -34,18 +35,17 @@ pub fn start(typed: &Typed) -> anyhow::Result<()> {
 /// A level is meant for ringmon. Other crates log only warnings and errors, except for the crate that warns of every
 /// kernel that is newer than itself. Lines of the BPF programs that were asked for are shown, whatever the level is.
 fn filter(text: &str, programs: &str) -> Option<EnvFilter> {
-    let levels = ["error", "warn", "info", "debug", "trace", "off"];
-    let known = levels.contains(&text);
-    if !known && !text.contains('=') {
-        return None;
-    }
-    let mut wanted = if known && text != "error" && text != "off" {
-        format!("warn,netlink_packet_route=error,ringmon={text}")
-    } else {
-        text.to_owned()
+    let level = LogLevel::read(text);
+    let mut wanted = match level {
+        None if !text.contains('=') => return None,
+        None | Some(LogLevel::Off | LogLevel::Error) => text.to_owned(),
+        Some(LogLevel::Warn | LogLevel::Info | LogLevel::Debug | LogLevel::Trace) => {
+            format!("warn,netlink_packet_route=error,ringmon={text}")
+        }
     };
     // An unknown level is reported where the configuration is read.
-    if levels.contains(&programs) && programs != "off" && text != "off" {
+    let asked = LogLevel::read(programs).is_some_and(|programs| programs != LogLevel::Off);
+    if asked && level != Some(LogLevel::Off) {
         wanted = format!("{wanted},{TARGET}={programs}");
     }
     EnvFilter::try_new(wanted).ok()

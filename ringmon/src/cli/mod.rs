@@ -59,7 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         tracing::warn!("{warning}");
     }
     match cli.command {
-        Command::Init(args) => init::run(&typed, args::quorum(args.quorum.as_deref())),
+        Command::Init(args) => init::run(&typed, args.quorum),
         Command::Agent(_) => agent::run(&typed),
         Command::Status(args) => status::run(&typed, args.json),
         Command::Ring(RingCommand::Show(args)) => ring::show(&typed, args.json),
@@ -79,7 +79,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Pool(PoolCommand::Freeze { why, .. }) => pool::freeze(&typed, Some(why)),
         Command::Pool(PoolCommand::Thaw { .. }) => pool::freeze(&typed, None),
         Command::Pool(PoolCommand::List { json, .. }) => pool::list(&typed, json),
-        Command::Pool(PoolCommand::Create { quorum, .. }) => pool::create(&typed, args::quorum(quorum.as_deref())),
+        Command::Pool(PoolCommand::Create { quorum, .. }) => pool::create(&typed, quorum),
         Command::Pool(PoolCommand::Delete { .. }) => pool::delete(&typed),
         Command::Pool(PoolCommand::RotateKey { within, .. }) => pool::rotate_key(&typed, within),
         Command::Sim(args) => sim::run(&args),

@@ -2,17 +2,17 @@
 
 use std::io::{ErrorKind, Write as _};
 
-use super::exit::Error;
+use super::exit::OutputClosed;
 
 /// Prints a line and flushes it.
 ///
 /// # Errors
-/// [`Error::OutputClosed`] if nobody reads any more (`| head`); otherwise the operating system's error.
+/// [`OutputClosed`] if nobody reads any more (`| head`); otherwise the operating system's error.
 pub fn line(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Error::OutputClosed.into()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(OutputClosed.into()),
         Err(error) => Err(anyhow::Error::new(error).context("cannot write to the standard output")),
     }
 }

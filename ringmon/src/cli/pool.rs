@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 
 use super::exit::Verdict;
 use super::{database, out};
-use crate::config::parse::{ALONES, MODES, QUORUMS, word_for};
 use crate::config::{Typed, database_access, pool_access};
 use crate::store::{PoolSummary, Store};
 use ringmon_core::op::TableOp;
 use ringmon_core::row::Quorum;
-use ringmon_core::{Outcome, PoolRow};
+use ringmon_core::{Outcome, PoolRow, Word as _};
 
 pub use rotate::rotate_key;
 
@@ -35,8 +34,7 @@ pub fn list(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
 pub fn create(typed: &Typed, quorum: Quorum) -> anyhow::Result<Verdict> {
     let access = pool_access(typed)?;
     database::wait(async { Ok(Store::create(&access.database, &access.pool, quorum).await?) })?;
-    let quorum = word_for(QUORUMS, &quorum);
-    out::line(&format!("created pool {} with a new key, quorum {quorum}", access.pool))?;
+    out::line(&format!("created pool {} with a new key, quorum {}", access.pool, quorum.word()))?;
     Ok(Verdict::Ok)
 }
 
@@ -62,8 +60,8 @@ fn summaries_as_text(pools: &[PoolSummary]) -> String {
         table.add_row([
             pool.name.clone(),
             servers.to_string(),
-            word_for(QUORUMS, &pool.rules.quorum).to_owned(),
-            word_for(MODES, &pool.rules.mode).to_owned(),
+            pool.rules.quorum.word().to_owned(),
+            pool.rules.mode.word().to_owned(),
             brake(pool).to_string(),
             pool.frozen.clone().unwrap_or_else(|| "no".to_owned()),
         ]);
@@ -138,11 +136,11 @@ fn as_text(pool: &PoolRow) -> String {
     let keys: Vec<String> = pool.keys.iter().map(|key| key.id.to_string()).collect();
     [
         format!("pool           {}", pool.name),
-        format!("quorum         {}", word_for(QUORUMS, &rules.quorum)),
+        format!("quorum         {}", rules.quorum.word()),
         format!("agent_timeout  {:?}", rules.agent_timeout),
         format!("brake          {}{}", brake(pool), if rules.brake_permille >= 1000 { " (off)" } else { "" }),
-        format!("alone          {}", word_for(ALONES, &rules.alone)),
-        format!("mode           {}", word_for(MODES, &rules.mode)),
+        format!("alone          {}", rules.alone.word()),
+        format!("mode           {}", rules.mode.word()),
         format!("frozen         {}", pool.frozen.as_deref().unwrap_or("no")),
         format!("keys           {} (never shown)", keys.join(", ")),
     ]

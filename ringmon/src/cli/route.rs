@@ -5,7 +5,8 @@ use serde_json::json;
 use super::exit::Verdict;
 use super::{database, out};
 use crate::config::{self, Typed};
-use crate::router::{self, place, word};
+use crate::router::{self, place};
+use ringmon_core::Word as _;
 use ringmon_core::route::{Route, Routes};
 
 /// Every server, and whether it is routed.
@@ -70,7 +71,7 @@ fn tell(routes: &Routes, before: Option<&Routes>, json: bool) -> anyhow::Result<
     }
     let known = |name: &str| before.and_then(|before| before.servers.iter().find(|route| route.name == name));
     for route in routes.servers.iter().filter(|route| known(&route.name) != Some(*route)) {
-        out::line(&format!("{}  {:<10} {}  weight {}", route.name, word(route.standing), place(route), route.weight))?;
+        out::line(&format!("{}  {:<10} {}  weight {}", route.name, route.standing.word(), place(route), route.weight))?;
     }
     for gone in before.iter().flat_map(|before| &before.servers) {
         if !routes.servers.iter().any(|route| route.name == gone.name) {
@@ -100,7 +101,7 @@ fn as_text(routes: &Routes) -> String {
     for route in &routes.servers {
         let routed = if route.standing.is_routed() { "yes" } else { "no" };
         let weight = route.weight.to_string();
-        table.add_row([&route.name, &place(route), &weight, routed, word(route.standing)]);
+        table.add_row([&route.name, &place(route), &weight, routed, route.standing.word()]);
     }
     let mut text = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
     if routes.servers.is_empty() {

@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::args::SimArgs;
-use super::exit::{Error, Verdict};
+use super::args::{Play, SimArgs};
+use super::exit::Verdict;
 use super::out;
-use crate::config::parse;
-use ringmon_core::Profile;
+use ringmon_core::Word as _;
 use ringmon_sim::scenario::{self, Report, Scenario, Setup};
 
 /// One run, and what this machine gave for it.
@@ -27,17 +26,19 @@ pub(super) struct Run {
 
 /// Lives through what was asked for.
 pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
-    if args.scenario == "list" {
-        return list();
+    match args.play {
+        Play::List => list(),
+        Play::All => scenarios(args, Scenario::ALL),
+        Play::One(scenario) => scenarios(args, &[scenario]),
+        Play::Random => random::run(args),
+        Play::Rules => rules::run(args),
+        Play::Outages => outages::run(args),
     }
-    match args.scenario.as_str() {
-        "random" => return random::run(args),
-        "rules" => return rules::run(args),
-        "outages" => return outages::run(args),
-        _ => {}
-    }
+}
+
+fn scenarios(args: &SimArgs, scenarios: &[Scenario]) -> anyhow::Result<Verdict> {
     let mut runs = Vec::new();
-    for setup in setups(args)? {
+    for setup in scenarios.iter().flat_map(|scenario| setups(args, *scenario)) {
         let done = live(setup);
         if args.json {
             out::line(&as_json(&done).to_string())?;
@@ -56,48 +57,32 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
 
 fn list() -> anyhow::Result<Verdict> {
     let mut table = out::table(&["SCENARIO", "WHAT HAPPENS, AND WHAT IS RIGHT"]);
-    for scenario in Scenario::ALL {
-        table.add_row([scenario.name(), scenario.about()]);
+    for &scenario in Scenario::ALL {
+        table.add_row([scenario.word(), scenario.about()]);
     }
     out::line(&table.to_string())?;
     Ok(Verdict::Ok)
 }
 
-fn setups(args: &SimArgs) -> anyhow::Result<Vec<Setup>> {
-    let scenarios = match args.scenario.as_str() {
-        "all" => Scenario::ALL.to_vec(),
-        name => vec![
-            Scenario::of(name).ok_or_else(|| usage(format!("there is no scenario {name}; see ringmon sim list")))?,
-        ],
-    };
-    let profile = args.profile.as_deref().and_then(|word| parse::one_of(parse::PROFILES, word).ok());
-    let permille = (0..=1000_u16).find(|n| (f64::from(*n) / 10.0 - args.loss).abs() < 0.05);
-    let loss_permille = permille.ok_or_else(|| usage("--loss is from 0 to 100".into()))?;
-    let [least, most] = args.statement_us[..] else {
-        return Err(usage("--statement-us takes two numbers, as in 100,800".into()));
-    };
+fn setups(args: &SimArgs, scenario: Scenario) -> impl Iterator<Item = Setup> {
     let us = Duration::from_micros;
-    let setup = |scenario, servers: u32| Setup {
+    let (least, most) = args.statement_us;
+    args.servers.iter().map(move |servers| Setup {
         scenario,
-        servers: usize::try_from(servers).unwrap_or(usize::MAX),
+        servers: usize::try_from(*servers).unwrap_or(usize::MAX),
         seed: args.seed,
-        profile: profile.unwrap_or(Profile::Default),
-        loss_permille: loss_permille.into(),
+        profile: args.profile,
+        loss_permille: args.loss.into(),
         latency: (us(args.delay_us), us(args.delay_us.saturating_add(args.jitter_us))),
-        statement: (us(least), us(most.max(least))),
-    };
-    Ok(scenarios.into_iter().flat_map(|s| args.servers.iter().map(move |n| setup(s, *n))).collect())
-}
-
-fn usage(what: String) -> anyhow::Error {
-    Error::Usage(what).into()
+        statement: (us(least), us(most)),
+    })
 }
 
 fn live(setup: Setup) -> Run {
     forget_peak();
     let began = Instant::now();
     let mut bar = Bar::default();
-    let name = format!("{} {}", setup.scenario.name(), setup.servers);
+    let name = format!("{} {}", setup.scenario.word(), setup.servers);
     let report = scenario::run(&setup, &mut |word, at, ring| {
         bar.say(|| format!("{name}: {word}, {:.2} s simulated, ring of {ring}", at.as_secs_f64()));
     });
@@ -162,7 +147,7 @@ fn as_json(run: &Run) -> Value {
     let Run { setup, report, .. } = run;
     let at = |percent| report.detected(percent).map(ms);
     json!({
-        "scenario": setup.scenario.name(), "servers": setup.servers, "seed": setup.seed, "profile": setup.profile,
+        "scenario": setup.scenario.word(), "servers": setup.servers, "seed": setup.seed, "profile": setup.profile,
         "loss_permille": setup.loss_permille,
         "latency_us": [setup.latency.0.as_micros(), setup.latency.1.as_micros()],
         "statement_us": [setup.statement.0.as_micros(), setup.statement.1.as_micros()],
@@ -198,7 +183,7 @@ fn show(runs: &[Run], markdown: bool) -> anyhow::Result<()> {
         let report = &run.report;
         let seen = [50, 99, 100].map(|p| or_dash(report.detected(p).map(ms)));
         table.add_row([
-            run.setup.scenario.name().to_owned(),
+            run.setup.scenario.word().to_owned(),
             run.setup.servers.to_string(),
             report.dead.to_string(),
             seen.join(" / "),
@@ -229,7 +214,7 @@ fn show(runs: &[Run], markdown: bool) -> anyhow::Result<()> {
     }
     for run in runs {
         for wrong in &run.report.wrong {
-            out::line(&format!("{} {}: {wrong}", run.setup.scenario.name(), run.setup.servers))?;
+            out::line(&format!("{} {}: {wrong}", run.setup.scenario.word(), run.setup.servers))?;
         }
     }
     Ok(())

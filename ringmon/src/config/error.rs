@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::keys::{Key, Origin};
+use crate::show::{ErrorKind, HasKind};
 
 /// What is wrong with a configuration. Nothing was changed anywhere.
 #[derive(Debug, thiserror::Error)]
@@ -85,21 +86,23 @@ pub enum Error {
     Interfaces(#[source] std::io::Error),
 }
 
-impl Error {
-    /// Whether the mistake is on the command line, where it is one of usage.
-    #[must_use]
-    pub fn is_usage(&self) -> bool {
+impl HasKind for Error {
+    /// A mistake on the command line is one of usage.
+    fn kind(&self) -> ErrorKind {
         match self {
-            Self::Bad { origin, problem, .. } => {
-                matches!(origin, Origin::Flag(_)) && !matches!(problem, Problem::ReadFile(_) | Problem::Machine(_))
+            Self::Bad { origin: Origin::Flag(_), problem, .. }
+                if !matches!(problem, Problem::ReadFile(_) | Problem::Machine(_)) =>
+            {
+                ErrorKind::Usage
             }
-            Self::Read { .. }
+            Self::Bad { .. }
+            | Self::Read { .. }
             | Self::Syntax { .. }
             | Self::UnknownKey { .. }
             | Self::PasswordInFile { .. }
             | Self::NotAValue { .. }
             | Self::Missing { .. }
-            | Self::Interfaces(_) => false,
+            | Self::Interfaces(_) => ErrorKind::Configuration,
         }
     }
 }
@@ -150,6 +153,8 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+impl std::error::Error for Problem {}
 
 /// "; did you mean ...?", or nothing.
 struct Near(Option<&'static str>);

@@ -204,14 +204,14 @@ impl fmt::Display for Origin {
 
 /// A value as it was typed, and where. `Debug` shows only where: the text may contain a password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Word {
+pub struct Entry {
     /// As it was typed.
     pub text: String,
     /// Where it was typed.
     pub origin: Origin,
 }
 
-impl Word {
+impl Entry {
     /// What may be shown of it, as the value of `key`.
     #[must_use]
     pub fn shown(&self, key: Key) -> String {
@@ -227,39 +227,39 @@ impl Word {
     }
 }
 
-impl fmt::Debug for Word {
+impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Word(<hidden>, {})", self.origin)
+        write!(f, "Entry(<hidden>, {})", self.origin)
     }
 }
 
 /// What was typed: any key may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Typed(BTreeMap<Key, Word>);
+pub struct Typed(BTreeMap<Key, Entry>);
 
 impl Typed {
     /// The lowest layer: all defaults.
     #[must_use]
     pub fn defaults() -> Self {
-        let word = |text: &str| Word { text: text.to_owned(), origin: Origin::Default };
-        Self(Key::ALL.iter().filter_map(|&key| Some((key, word(key.default_text()?)))).collect())
+        let entry = |text: &str| Entry { text: text.to_owned(), origin: Origin::Default };
+        Self(Key::ALL.iter().filter_map(|&key| Some((key, entry(key.default_text()?)))).collect())
     }
 
     /// Sets a value.
-    pub fn set(&mut self, key: Key, word: Word) {
-        self.0.insert(key, word);
+    pub fn set(&mut self, key: Key, entry: Entry) {
+        self.0.insert(key, entry);
     }
 
     /// Sets a value from a flag, if it was given.
     pub fn flag(&mut self, key: Key, given: Option<String>) {
         if let Some(text) = given {
-            self.set(key, Word { text, origin: Origin::Flag(key.flag()) });
+            self.set(key, Entry { text, origin: Origin::Flag(key.flag()) });
         }
     }
 
     /// The value of a key, if there is one.
     #[must_use]
-    pub fn get(&self, key: Key) -> Option<&Word> {
+    pub fn get(&self, key: Key) -> Option<&Entry> {
         self.0.get(&key)
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::error::Error;
-use super::keys::{Key, Origin, Typed, Word};
+use super::keys::{Entry, Key, Origin, Typed};
 use super::near::nearest;
 
 /// Read if no other file is named; it need not exist.
@@ -100,7 +100,7 @@ pub(super) fn parse_file(path: &Path, text: &str) -> Result<Typed, Error> {
             return Err(Error::PasswordInFile { origin });
         }
         match scalar(value.get_ref()) {
-            Ok(text) => typed.set(key, Word { text, origin }),
+            Ok(text) => typed.set(key, Entry { text, origin }),
             Err(found) => return Err(Error::NotAValue { origin, key, found }),
         }
     }
@@ -134,7 +134,7 @@ fn from_env(env: &BTreeMap<String, String>, warnings: &mut Vec<String>) -> Typed
         let lower = rest.to_ascii_lowercase();
         match Key::from_name(&lower).filter(|key| key.env() == *name) {
             Some(_) if text.is_empty() => {}
-            Some(key) => typed.set(key, Word { text: text.clone(), origin: Origin::Env(name.clone()) }),
+            Some(key) => typed.set(key, Entry { text: text.clone(), origin: Origin::Env(name.clone()) }),
             None if OTHER_VARIABLES.contains(&name.as_str()) => {}
             None => {
                 if let Some(near) = nearest(&lower, Key::ALL.iter().map(|key| key.name())) {

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::error::{Error, Problem};
-use super::keys::{Key, Origin, Typed, Word};
+use super::keys::{Entry, Key, Origin, Typed};
 use super::machine::Machine;
 use super::parse::{self, bad};
 use super::service;
@@ -17,8 +17,8 @@ pub(super) fn maybe<T>(
     key: Key,
     parse: impl FnOnce(&str) -> Result<T, Problem>,
 ) -> Result<Option<T>, Error> {
-    let Some(word) = typed.get(key) else { return Ok(None) };
-    parse(&word.text).map(Some).map_err(|problem| bad(key, word, problem))
+    let Some(entry) = typed.get(key) else { return Ok(None) };
+    parse(&entry.text).map(Some).map_err(|problem| bad(key, entry, problem))
 }
 
 /// The value of a key that has a default or must be given; `hint` says why it could not be found out.
@@ -65,18 +65,18 @@ pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
         route_port: maybe(typed, Key::RoutePort, |text| parse::number(text, 1u16, u16::MAX))?,
         agent_check: must(typed, Key::AgentCheck, "", |text| parse::listen_at(text, address))?,
         weight: must(typed, Key::Weight, "", |text| parse::number(text, 0u16, u16::MAX))?,
-        profile: must(typed, Key::Profile, "", |text| parse::one_of(parse::PROFILES, text))?,
-        datapath: must(typed, Key::Datapath, "", |text| parse::one_of(parse::DATAPATHS, text))?,
-        mode: must(typed, Key::Mode, "", |text| parse::one_of(parse::MODES, text))?,
+        profile: must(typed, Key::Profile, "", parse::one_of)?,
+        datapath: must(typed, Key::Datapath, "", parse::one_of)?,
+        mode: must(typed, Key::Mode, "", parse::one_of)?,
         events: maybe(typed, Key::Events, events)?,
         record: maybe(typed, Key::Record, path)?,
         record_limit: must(typed, Key::RecordLimit, "", parse::size)?,
         http: http(typed)?,
         state_dir: must(typed, Key::StateDir, "", path)?,
-        on_stop: must(typed, Key::OnStop, "", |text| parse::one_of(parse::ON_STOPS, text))?,
+        on_stop: must(typed, Key::OnStop, "", parse::one_of)?,
         drain: service::drain(typed)?,
         service: service::checks(typed)?,
-        bpf_log: must(typed, Key::BpfLog, "", |text| parse::one_of(parse::BPF_LOGS, text))?,
+        bpf_log: must(typed, Key::BpfLog, "", parse::one_of)?,
         realtime: must(typed, Key::Realtime, "", parse::switch)?,
         dscp: must(typed, Key::Dscp, "", |text| parse::number(text, 0u8, 63))?,
     })
@@ -87,7 +87,7 @@ pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
 pub fn warnings(typed: &Typed) -> Vec<String> {
     let mut warnings = Vec::new();
     for key in [Key::DatabaseUrl, Key::Replicas] {
-        let Some(Word { text, origin: Origin::Flag(flag) }) = typed.get(key) else { continue };
+        let Some(Entry { text, origin: Origin::Flag(flag) }) = typed.get(key) else { continue };
         if !text.split(',').any(url::has_password) {
             continue;
         }
@@ -96,7 +96,7 @@ pub fn warnings(typed: &Typed) -> Vec<String> {
              database_password_file or RINGMON_DATABASE_PASSWORD instead"
         ));
     }
-    if let Some(Word { text: path, .. }) = typed.get(Key::DatabasePasswordFile)
+    if let Some(Entry { text: path, .. }) = typed.get(Key::DatabasePasswordFile)
         && std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
     {
         warnings.push(format!("every user of this machine can read the password in {path}; chmod 600 it"));
@@ -132,7 +132,7 @@ pub(super) fn password(typed: &Typed) -> Result<Option<String>, Error> {
             .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
             .map_err(Problem::ReadFile)
     })?;
-    Ok(typed.get(Key::DatabasePassword).map(|word| word.text.clone()).or(from_file))
+    Ok(typed.get(Key::DatabasePassword).map(|entry| entry.text.clone()).or(from_file))
 }
 
 /// This server's name: as given, or the host's.
@@ -150,11 +150,11 @@ fn own_name(typed: &Typed, machine: &Machine) -> Result<String, Error> {
 fn place(typed: &Typed, machine: &Machine) -> Result<(String, Address), Error> {
     let said_address = maybe(typed, Key::Address, parse::address)?;
     let interface = match typed.get(Key::Interface) {
-        Some(word) if machine.interfaces.contains_key(&word.text) => word.text.clone(),
-        Some(word) => {
+        Some(entry) if machine.interfaces.contains_key(&entry.text) => entry.text.clone(),
+        Some(entry) => {
             let there = machine.interfaces.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             let problem = Problem::Machine(format!("this machine has no such interface; it has {there}"));
-            return Err(bad(Key::Interface, word, problem));
+            return Err(bad(Key::Interface, entry, problem));
         }
         None => likely_interface(machine, said_address)?,
     };

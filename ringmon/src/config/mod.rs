@@ -21,13 +21,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ringmon_core::Profile;
 use ringmon_core::row::{Address, Mode};
+use ringmon_core::{Profile, words};
 
 pub use crate::observe::EventTarget;
+pub use crate::show::DatapathChoice;
 pub use crate::store::DatabaseUrl;
 pub use error::{Error, Problem};
-pub use keys::{Key, Origin, Typed, Word};
+pub use keys::{Entry, Key, Origin, Typed};
 pub use layers::{DEFAULT_FILE, Loaded, Sources, load};
 pub use machine::{Interface, Machine};
 pub use meaning::{agent, database_access, http, pool_access, warnings};
@@ -88,24 +89,12 @@ pub struct AgentConfig {
     pub drain: Option<Duration>,
     /// The service checks.
     pub service: crate::service::Options,
-    /// Debug lines of the BPF programs; `None`: off, and free.
-    pub bpf_log: Option<BpfLog>,
+    /// Debug lines of the BPF programs; off, they cost nothing.
+    pub bpf_log: LogLevel,
     /// Ask for real-time priority.
     pub realtime: bool,
     /// Differentiated services code point of probes, 0 to 63 (RFC 2474).
     pub dscp: u8,
-}
-
-/// Which datapath to use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DatapathChoice {
-    /// The best that works.
-    #[default]
-    Auto,
-    /// In the driver, or not at all.
-    XdpNative,
-    /// In the kernel's generic receive path.
-    XdpGeneric,
 }
 
 /// What a clean shutdown does.
@@ -118,9 +107,13 @@ pub enum OnStop {
     Stay,
 }
 
-/// The most verbose lines of the BPF programs that reach the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum BpfLog {
+words!(OnStop: Leave = "leave", Stay = "stay");
+
+/// The most verbose lines that reach the log. The words are those of `tracing`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// None at all.
+    Off,
     /// Errors.
     Error,
     /// And warnings.
@@ -131,4 +124,13 @@ pub enum BpfLog {
     Debug,
     /// Everything.
     Trace,
+}
+
+words! { LogLevel:
+    Off = "off",
+    Error = "error",
+    Warn = "warn",
+    Info = "info",
+    Debug = "debug",
+    Trace = "trace",
 }

@@ -74,7 +74,7 @@ pub fn sight(typed: &Typed) -> Result<SightConfig, Error> {
     let databases = std::iter::once(database).chain(replicas.unwrap_or_default()).collect();
     let (ms, s) = (Duration::from_millis, Duration::from_secs);
     let policy = Policy {
-        panic_permille: must(typed, Key::Panic, "", parse::share)?,
+        panic_permille: must(typed, Key::Panic, "", |text| parse::share(text, "a share from 0 to 1, like 0.5"))?,
         panic_window: must(typed, Key::PanicWindow, "", |text| {
             parse::span_in(text, s(1)..=s(86_400), "a length of time from 1s to 1d")
         })?,

@@ -30,10 +30,10 @@ pub(super) fn checks(typed: &Typed) -> Result<Options, Error> {
     })?;
     if timeout > interval {
         // Perhaps only one of the two was typed. The error names the timeout, because that is the one to change.
-        let said = |key| typed.get(key).map_or("", |word| word.text.as_str());
+        let said = |key| typed.get(key).map_or("", |entry| entry.text.as_str());
         let why = format!("it must not be longer than check_interval, which is {}", said(Key::CheckInterval));
         return Err(match typed.get(Key::CheckTimeout) {
-            Some(word) => bad(Key::CheckTimeout, word, Problem::Unfit(why)),
+            Some(entry) => bad(Key::CheckTimeout, entry, Problem::Unfit(why)),
             None => Error::Missing { key: Key::CheckTimeout, hint: why },
         });
     }
@@ -42,7 +42,7 @@ pub(super) fn checks(typed: &Typed) -> Result<Options, Error> {
         interval,
         timeout,
         steps: Steps { rise: in_a_row(typed, Key::CheckRise)?, fall: in_a_row(typed, Key::CheckFall)? },
-        need: must(typed, Key::CheckNeed, "", |text| parse::one_of(parse::NEEDS, text))?,
+        need: must(typed, Key::CheckNeed, "", parse::one_of)?,
     })
 }
 

@@ -6,7 +6,7 @@ mod sentences;
 
 use std::collections::BTreeMap;
 
-use super::{Interface, Machine, Origin, Typed, Word};
+use super::{Entry, Interface, Machine, Origin, Typed};
 
 /// It has two interfaces besides the loopback, one of them with two addresses.
 fn machine() -> Machine {
@@ -28,7 +28,7 @@ fn typed(pairs: &[(&str, &str)]) -> Typed {
     let mut typed = Typed::default();
     for (name, text) in pairs {
         let key = super::Key::from_name(name).unwrap();
-        typed.set(key, Word { text: (*text).to_owned(), origin: Origin::Env(key.env()) });
+        typed.set(key, Entry { text: (*text).to_owned(), origin: Origin::Env(key.env()) });
     }
     typed.over(Typed::defaults())
 }

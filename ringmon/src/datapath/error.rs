@@ -2,18 +2,8 @@
 
 use std::io;
 
+use crate::show::{ErrorKind, HasKind};
 use ringmon_core::row::Address;
-
-/// The kind of a failure. The command line has an exit code for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// This process may not do it (exit code 77).
-    Permission,
-    /// This machine or kernel cannot do it, or something is in the way (exit code 69).
-    Unavailable,
-    /// The configuration makes no sense here (exit code 78).
-    Configuration,
-}
 
 /// Why a datapath cannot run, or cannot watch. Nothing that it began is left behind, unless the variant says so.
 #[derive(Debug, thiserror::Error)]
@@ -110,10 +100,8 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The kind, which decides the exit code.
-    #[must_use]
-    pub const fn kind(&self) -> ErrorKind {
+impl HasKind for Error {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Permission { .. } => ErrorKind::Permission,
             Self::NoObject

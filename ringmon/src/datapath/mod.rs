@@ -13,7 +13,7 @@ use ringmon_core::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::{Address, Health, PoolKey};
 use ringmon_core::{Incarnation, Time};
 
-pub use error::{Error, ErrorKind};
+pub use error::Error;
 
 /// Readings without system calls, from any thread.
 pub trait Readings: Send + Sync {

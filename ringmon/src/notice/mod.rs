@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 
+use crate::show::{ErrorKind, HasKind};
 use outbox::Outbox;
 use ringmon_core::Notice;
 use ringmon_core::row::PoolKey;
@@ -154,4 +155,13 @@ pub enum Error {
         /// What the kernel said.
         source: std::io::Error,
     },
+}
+
+impl HasKind for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Wildcard(_) => ErrorKind::Unexpected,
+            Self::Listen { source, .. } => ErrorKind::of_named(source),
+        }
+    }
 }

@@ -47,7 +47,7 @@ impl Keys {
         let derived = pool.iter().map(|key| {
             let mut secret = [0; 16];
             for (half, label) in secret.chunks_exact_mut(8).zip(DERIVE) {
-                half.copy_from_slice(&siphash(&key.secret, &[label]).to_be_bytes());
+                half.copy_from_slice(&SipHash24::of(&key.secret, label).to_be_bytes());
             }
             PoolKey { id: key.id, secret }
         });
@@ -64,17 +64,6 @@ impl Keys {
     #[must_use]
     pub fn tag(&self, id: u8, route: Route, covered: &[u8]) -> Option<u64> {
         let key = self.0.iter().find(|key| key.id == id)?;
-        Some(siphash(&key.secret, &[&route.bytes(), covered]))
+        Some(SipHash24::of(&key.secret, &[&route.bytes()[..], covered].concat()))
     }
-}
-
-/// SipHash-2-4 of several parts, each of whole words.
-fn siphash(secret: &[u8; 16], parts: &[&[u8]]) -> u64 {
-    let mut state = SipHash24::new(secret);
-    let mut length = 0_u8;
-    for word in parts.iter().flat_map(|part| part.chunks_exact(8)) {
-        state = state.word(u64::from_le_bytes(word.try_into().expect("chunks of eight bytes have eight bytes")));
-        length = length.wrapping_add(8);
-    }
-    state.finish(0, length)
 }

@@ -17,7 +17,8 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::show::Board;
-use page::{Page, labels, word};
+use page::{Page, labels};
+use ringmon_core::Word as _;
 use ringmon_core::row::Mode;
 
 /// The content type of `/metrics`.
@@ -84,9 +85,9 @@ fn decisions(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     page.counter("votes", "Votes written", engine.votes)?;
     page.counter("removals", "Removals made by this agent", engine.removals)?;
     page.counter("rejoins", "Joins after a removal", engine.rejoins)?;
-    let voids = engine.voids.iter().map(|(reason, &n)| (labels([("reason", &word(reason))]), n));
+    let voids = engine.voids.iter().map(|(reason, &n)| (labels([("reason", reason.word())]), n));
     page.counters("voids", "Suspicions that did not count, by the local fault", voids)?;
-    let held = engine.held.iter().map(|(rule, &n)| (labels([("rule", &word(rule))]), n));
+    let held = engine.held.iter().map(|(rule, &n)| (labels([("rule", rule.word())]), n));
     page.counters("held", "Removals that were due and not made, by the rule that held them", held)
 }
 

@@ -18,6 +18,8 @@ pub use http::{listen, serve};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::show::{ErrorKind, HasKind};
+
 /// Why something cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -48,4 +50,15 @@ pub enum Error {
     /// The listener failed for good.
     #[error("HTTP ended: {0}")]
     Serve(#[source] std::io::Error),
+}
+
+impl HasKind for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::OpenEvents { source, .. }
+            | Self::Listen { source, .. }
+            | Self::ListenAgentCheck { source, .. }
+            | Self::Serve(source) => ErrorKind::of_named(source),
+        }
+    }
 }

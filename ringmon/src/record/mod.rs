@@ -21,6 +21,7 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 
+use crate::show::{ErrorKind, HasKind};
 pub use recorder::Recorder;
 
 /// What an agent records, and into which folder.
@@ -61,4 +62,13 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+}
+
+impl HasKind for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Make { source, .. } | Self::Write { source, .. } => ErrorKind::of_named(source),
+            Self::Thread { .. } => ErrorKind::Unexpected,
+        }
+    }
 }

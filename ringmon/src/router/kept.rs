@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::disk;
+use crate::show::{ErrorKind, HasKind};
 use ringmon_core::route::Routes;
 
 /// Why the list cannot be kept.
@@ -18,6 +19,13 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+}
+
+impl HasKind for Error {
+    fn kind(&self) -> ErrorKind {
+        let Self::Folder { source, .. } = self;
+        ErrorKind::of_named(source)
+    }
 }
 
 /// See the module.

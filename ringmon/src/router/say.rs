@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ringmon_core::Word as _;
 use ringmon_core::route::{Route, Routes, Standing};
 
 /// Logs each server whose standing changed, and warns while the list is frozen.
@@ -13,8 +14,8 @@ pub fn changes(before: &Routes, after: &Routes) {
     for route in &after.servers {
         match was.get(&route.name) {
             Some(standing) if *standing == route.standing => {}
-            Some(standing) => tracing::info!("{}: {} -> {}", route.name, word(*standing), word(route.standing)),
-            None => tracing::info!("{}: {} at {}", route.name, word(route.standing), place(route)),
+            Some(standing) => tracing::info!("{}: {} -> {}", route.name, standing.word(), route.standing.word()),
+            None => tracing::info!("{}: {} at {}", route.name, route.standing.word(), place(route)),
         }
     }
     for name in was.keys().filter(|name| !is.contains_key(*name)) {
@@ -29,18 +30,6 @@ pub fn changes(before: &Routes, after: &Routes) {
         ),
         (Some(_), None) => tracing::warn!("the routes are no longer frozen"),
         (None, None) | (Some(_), Some(_)) => {}
-    }
-}
-
-/// The word for a standing, as JSON has it.
-#[must_use]
-pub const fn word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Active => "active",
-        Standing::Draining => "draining",
-        Standing::Failing => "failing",
-        Standing::Suspect => "suspect",
-        Standing::Kept => "kept",
     }
 }
 

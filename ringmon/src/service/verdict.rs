@@ -11,8 +11,8 @@
 
 use std::num::NonZeroU32;
 
-use ringmon_core::Time;
 use ringmon_core::row::Health;
+use ringmon_core::{Time, words};
 
 /// How many results in a row change a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Need {
     /// One is enough.
     Any,
 }
+
+words!(Need: All = "all", Any = "any");
 
 /// The state of one check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

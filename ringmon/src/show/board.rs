@@ -2,8 +2,22 @@
 
 use std::time::Duration;
 
-use ringmon_core::{Snapshot, Time, WatchId};
+use ringmon_core::{Snapshot, Time, WatchId, words};
 use serde::{Deserialize, Serialize};
+
+/// How probes are to be answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatapathChoice {
+    /// In the driver where that works, otherwise in the generic receive path, with one warning.
+    #[default]
+    Auto,
+    /// In the driver, or not at all.
+    XdpNative,
+    /// In the generic receive path, or not at all.
+    XdpGeneric,
+}
+
+words!(DatapathChoice: Auto = "auto", XdpNative = "xdp-native", XdpGeneric = "xdp-generic");
 
 /// How probes are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -16,6 +30,8 @@ pub enum DatapathMode {
     /// By a datapath in memory, for tests.
     Fake,
 }
+
+words!(DatapathMode: XdpNative = "xdp-native", XdpGeneric = "xdp-generic", Fake = "fake");
 
 /// A number for the metrics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

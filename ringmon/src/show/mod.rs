@@ -5,11 +5,13 @@
 
 mod board;
 pub mod envoy;
+mod error_kind;
 #[cfg(test)]
 mod kit;
 pub mod prometheus;
 
-pub use board::{Board, CheckView, Count, DatapathMode, DatapathStats};
+pub use board::{Board, CheckView, Count, DatapathChoice, DatapathMode, DatapathStats};
+pub use error_kind::{ErrorKind, HasKind};
 
 #[cfg(test)]
 pub use kit::listed;

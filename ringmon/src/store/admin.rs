@@ -12,12 +12,12 @@ use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::connect::{CONNECT, Database};
-use super::convert::{PastEvent, micros, past_event, pool_row, server_row, word};
+use super::convert::{PastEvent, micros, past_event, pool_row, server_row};
 use super::entity::{event, pool, server};
 use super::schema::SCHEMA_VERSION;
 use super::{DatabaseUrl, Error, Inner, Store};
 use ringmon_core::row::{Alone, Mode, Quorum};
-use ringmon_core::{PoolId, PoolRow, Rules, ServerRow};
+use ringmon_core::{PoolId, PoolRow, Rules, ServerRow, Word as _};
 
 /// What [`Store::init`] found, and what it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl fmt::Display for InitReport {
             }
             _ => writeln!(f, "the schema in {} is up to date, version {}", self.place, self.schema_now)?,
         }
-        let quorum = word(&self.quorum);
+        let quorum = self.quorum.word();
         if self.created_pool {
             write!(f, "created pool '{}' with a new key, quorum {quorum}", self.pool)
         } else {
@@ -201,11 +201,11 @@ impl Store {
     async fn write_rules(&self, row: &PoolRow, rules: &Rules) -> Result<bool, Error> {
         let update = Query::update()
             .table(pool::Entity)
-            .value(pool::Column::Quorum, word(&rules.quorum))
+            .value(pool::Column::Quorum, rules.quorum.word())
             .value(pool::Column::AgentTimeoutUs, micros(rules.agent_timeout))
             .value(pool::Column::BrakePermille, i32::from(rules.brake_permille))
-            .value(pool::Column::Alone, word(&rules.alone))
-            .value(pool::Column::Mode, word(&rules.mode))
+            .value(pool::Column::Alone, rules.alone.word())
+            .value(pool::Column::Mode, rules.mode.word())
             .value(pool::Column::Version, row.version + 1)
             .and_where(Expr::col(pool::Column::Id).eq(row.id.0))
             .and_where(Expr::col(pool::Column::Version).eq(row.version))

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Error;
@@ -13,15 +11,8 @@ use ringmon_core::edit::StoredEvent;
 use ringmon_core::row::Address;
 use ringmon_core::{
     BootToken, DbTime, EventBody, EventKind, Incarnation, PoolId, PoolKey, PoolRow, Rules, ServerId, ServerRow, Vote,
+    Word,
 };
-
-/// The word for a value: the core's own (serde) name of the variant.
-pub(super) fn word<T: Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(word)) => word,
-        Ok(_) | Err(_) => unreachable!("unit variants are strings in JSON"),
-    }
-}
 
 /// Where a value is, for the message when it is unknown.
 struct Cell {
@@ -34,8 +25,8 @@ impl Cell {
         Error::Damaged { table: self.table, id: self.id, column, value: value.to_string() }
     }
 
-    fn word<T: DeserializeOwned>(&self, column: &'static str, word: &str) -> Result<T, Error> {
-        serde_json::from_value(Value::from(word)).map_err(|_| self.damaged(column, word))
+    fn word<T: Word>(&self, column: &'static str, word: &str) -> Result<T, Error> {
+        T::read(word).ok_or_else(|| self.damaged(column, word))
     }
 
     fn number<N: TryFrom<V>, V: Copy + ToString>(&self, column: &'static str, value: V) -> Result<N, Error> {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sea_orm::DbErr;
 
+use crate::show::{ErrorKind, HasKind};
+
 mod classify;
 
 pub(super) use classify::{Fault, classify, classify_sqlx};
@@ -250,73 +252,66 @@ pub enum Error {
     },
 }
 
+/// What more follows from an error than its kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    /// It may pass without anybody's doing anything to ringmon.
+    MayPass,
+    /// The database answers, and only refuses to write just now.
+    ReadsGoOn,
+    /// The connections behind it are of no more use.
+    NewConnections,
+}
+
 impl Error {
-    /// Whether asking again later may help without anybody's doing anything to ringmon.
-    #[must_use]
-    pub const fn is_transient(&self) -> bool {
+    /// The one table of what follows from each.
+    fn row(&self) -> (ErrorKind, &'static [Follows]) {
+        use ErrorKind as K;
+        use Follows::{MayPass, NewConnections, ReadsGoOn};
         match self {
-            Self::Unreachable { .. }
-            | Self::Lost { .. }
-            | Self::TimedOut { .. }
-            | Self::Busy { .. }
-            | Self::ReadOnly { .. }
-            | Self::DiskFull { .. }
-            | Self::Unavailable { .. }
-            | Self::Contended { .. } => true,
+            Self::Unreachable { .. } | Self::Lost { .. } | Self::TimedOut { .. } | Self::Unavailable { .. } => {
+                (K::Unavailable, &[MayPass, NewConnections])
+            }
+            Self::ReadOnly { .. } => (K::Unavailable, &[MayPass, ReadsGoOn, NewConnections]),
+            Self::DiskFull { .. } | Self::Contended { .. } => (K::Unavailable, &[MayPass, ReadsGoOn]),
+            Self::Busy { .. } => (K::Unavailable, &[MayPass]),
+            Self::Corrupt { .. } | Self::Damaged { .. } | Self::Database { .. } => (K::Unavailable, &[]),
+            Self::AccessDenied { .. } => (K::Permission, &[NewConnections]),
+            Self::Privilege { .. } => (K::Permission, &[]),
+            Self::Unreadable { source, .. } | Self::Certificate { source, .. } => (K::of_named(source), &[]),
             Self::Url { .. }
-            | Self::AccessDenied { .. }
-            | Self::Privilege { .. }
             | Self::UnknownDatabase { .. }
             | Self::Tls { .. }
-            | Self::Certificate { .. }
-            | Self::Unreadable { .. }
-            | Self::Corrupt { .. }
             | Self::SchemaMissing { .. }
             | Self::SchemaTooOld { .. }
             | Self::SchemaTooNew { .. }
             | Self::NoSuchPool { .. }
             | Self::PoolThere { .. }
-            | Self::PoolInUse { .. }
-            | Self::Damaged { .. }
-            | Self::Random { .. }
-            | Self::Database { .. } => false,
+            | Self::PoolInUse { .. } => (K::Configuration, &[]),
+            Self::Random { .. } => (K::Unexpected, &[]),
         }
+    }
+
+    /// Whether asking again later may help without anybody's doing anything to ringmon.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.row().1.contains(&Follows::MayPass)
     }
 
     /// Whether the database answers, and only refuses to write just now.
     #[must_use]
-    pub const fn only_writing_failed(&self) -> bool {
-        matches!(self, Self::Contended { .. } | Self::ReadOnly { .. } | Self::DiskFull { .. })
+    pub fn only_writing_failed(&self) -> bool {
+        self.row().1.contains(&Follows::ReadsGoOn)
     }
 
     /// Whether the connections behind this error are of no more use: they are forgotten, and new ones opened on demand.
-    pub(super) const fn breaks_connections(&self) -> bool {
-        match self {
-            Self::Unreachable { .. }
-            | Self::Lost { .. }
-            | Self::TimedOut { .. }
-            | Self::ReadOnly { .. }
-            | Self::Unavailable { .. }
-            | Self::AccessDenied { .. } => true,
-            Self::Url { .. }
-            | Self::Busy { .. }
-            | Self::Privilege { .. }
-            | Self::UnknownDatabase { .. }
-            | Self::Tls { .. }
-            | Self::Certificate { .. }
-            | Self::Unreadable { .. }
-            | Self::Corrupt { .. }
-            | Self::DiskFull { .. }
-            | Self::SchemaMissing { .. }
-            | Self::SchemaTooOld { .. }
-            | Self::SchemaTooNew { .. }
-            | Self::NoSuchPool { .. }
-            | Self::PoolThere { .. }
-            | Self::PoolInUse { .. }
-            | Self::Contended { .. }
-            | Self::Damaged { .. }
-            | Self::Random { .. }
-            | Self::Database { .. } => false,
-        }
+    pub(super) fn breaks_connections(&self) -> bool {
+        self.row().1.contains(&Follows::NewConnections)
+    }
+}
+
+impl HasKind for Error {
+    fn kind(&self) -> ErrorKind {
+        self.row().0
     }
 }

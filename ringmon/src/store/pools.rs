@@ -8,12 +8,12 @@ use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::connect::Database;
-use super::convert::{micros, pool_row, word};
+use super::convert::{micros, pool_row};
 use super::entity::{event, pool, server};
 use super::error::Fault;
 use super::{DatabaseUrl, Error, Store, clock};
 use ringmon_core::row::{PoolKey, Quorum};
-use ringmon_core::{PoolRow, Rules, TableSnapshot, Time};
+use ringmon_core::{PoolRow, Rules, TableSnapshot, Time, Word as _};
 
 /// Events in one DELETE: few enough that nobody waits for it, and that a cluster replicates it in one piece.
 const BATCH: u64 = 1000;
@@ -204,11 +204,11 @@ impl Database {
             ])
             .values_panic([
                 name.into(),
-                word(&rules.quorum).into(),
+                rules.quorum.word().into(),
                 micros(rules.agent_timeout).into(),
                 i32::from(rules.brake_permille).into(),
-                word(&rules.alone).into(),
-                word(&rules.mode).into(),
+                rules.alone.word().into(),
+                rules.mode.word().into(),
                 i32::from(key.id).into(),
                 key.secret.to_vec().into(),
                 1_i64.into(),

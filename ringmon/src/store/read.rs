@@ -8,13 +8,13 @@ use sea_orm::{
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
 use super::connect::STATEMENT;
-use super::convert::{micros, past_event, pool_row, server_row, word};
+use super::convert::{micros, past_event, pool_row, server_row};
 use super::entity::{event, pool, server};
 use super::error::Fault;
 use super::session::Session;
 use super::{Store, clock};
 use ringmon_core::edit::Lookup;
-use ringmon_core::{DbTime, EventKind, PoolId, ServerId, Side, TableSnapshot, Time};
+use ringmon_core::{DbTime, EventKind, PoolId, ServerId, Side, TableSnapshot, Time, Word as _};
 
 /// The result of one lookup.
 pub(super) enum Found {
@@ -137,7 +137,7 @@ pub(super) async fn find(
         Lookup::Walk { from, side, count } => walk(db, pool, *from, *side, *count).await?,
         Lookup::Members => return servers(pool).count(db).await.map(Found::Count),
         Lookup::Removals(window) => {
-            let removed = [word(&EventKind::Down), word(&EventKind::AgentLost)];
+            let removed = [EventKind::Down.word(), EventKind::AgentLost.word()];
             let count = event::Entity::find()
                 .filter(event::Column::Pool.eq(pool.0))
                 .filter(event::Column::Kind.is_in(removed))

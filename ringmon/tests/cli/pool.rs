@@ -38,8 +38,13 @@ fn rules_are_set_and_what_they_cost_is_said() {
     let pool = shown(&lab);
     assert_eq!((&pool["quorum"], &pool["agent_timeout_seconds"]), (&json!("single"), &json!(1.5)));
     assert_eq!((&pool["brake"], &pool["alone"], &pool["mode"]), (&json!(1.0), &json!("all"), &json!("observe")));
-    assert_eq!(lab.says(&["pool", "set", "quorum=both"]).code, 0);
-    assert_eq!(shown(&lab)["alone"], "all", "what is not said stays");
+    assert_eq!(lab.says(&["pool", "set", "quorum=both", "agent_timeout=1h"]).code, 0);
+    let pool = shown(&lab);
+    assert_eq!(
+        (&pool["alone"], &pool["agent_timeout_seconds"]),
+        (&json!("all"), &json!(3600.0)),
+        "what is not said stays"
+    );
 }
 
 #[test]
@@ -59,11 +64,11 @@ fn settings_that_mean_nothing_change_nothing() {
         ),
         (
             "agent_timeout=5",
-            "agent_timeout is \"5\": it must be a time from 100ms to 60m, like 500ms, 5s or 2m".to_owned(),
+            "agent_timeout is \"5\": it must be a length of time from 100ms to 1h, like 500ms, 5s or 2m".to_owned(),
         ),
         (
-            "agent_timeout=99h",
-            "agent_timeout is \"99h\": it must be a time from 100ms to 60m, like 500ms, 5s or 2m".to_owned(),
+            "agent_timeout=2h",
+            "agent_timeout is \"2h\": it must be a length of time from 100ms to 1h, like 500ms, 5s or 2m".to_owned(),
         ),
     ] {
         let answer = lab.says(&["pool", "set", "mode=observe", setting]);

@@ -15,7 +15,7 @@ use crate::edit::Held;
 use crate::evidence::{LocalFault, WatchId, WatchReading};
 use crate::row::{Address, Health, Mode};
 use crate::ways::Lost;
-use crate::{Incarnation, Purpose, ServerId, Time};
+use crate::{Incarnation, Purpose, ServerId, Time, Word as _};
 
 /// What an agent shows of itself: status, metrics and the dashboard read this and never the engine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{EventBody, EventKind};
 use crate::outcome::Removal;
 use crate::row::{Address, Health, Quorum, VoteKind};
-use crate::{Incarnation, ServerId};
+use crate::{Incarnation, ServerId, Word as _};
 
 /// Spliced in, or in its place again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,7 +234,7 @@ impl EventBody {
     /// What an event of this kind must say is missing, or is something else.
     pub fn read(kind: EventKind, detail: Value) -> Result<Self, serde_json::Error> {
         let mut whole = serde_json::Map::new();
-        whole.insert("kind".to_string(), serde_json::to_value(kind)?);
+        whole.insert("kind".to_string(), kind.word().into());
         whole.insert("detail".to_string(), detail);
         serde_json::from_value(Value::Object(whole))
     }

@@ -8,7 +8,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::row::{Address, ServerRow, Side};
-use crate::{DbTime, ServerId};
+use crate::{DbTime, ServerId, Word as _};
 
 /// A row, for people.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -251,13 +251,6 @@ fn doubles(rows: &[&ServerRow]) -> Vec<Damage> {
         .collect()
 }
 
-fn side_name(side: Side) -> &'static str {
-    match side {
-        Side::First => "first",
-        Side::Second => "second",
-    }
-}
-
 fn list<T: fmt::Display>(items: &[T], between: &str) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
 }
@@ -266,13 +259,13 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dangling { server, side, buddy } => {
-                write!(f, "the {} buddy of {server} is {buddy}, which is not in the table", side_name(*side))
+                write!(f, "the {} buddy of {server} is {buddy}, which is not in the table", side.word())
             }
             Self::OneWay { server, side, buddy, back } => write!(
                 f,
                 "the {} buddy of {server} is {buddy}, whose {} buddy is {back}",
-                side_name(*side),
-                side_name(side.opposite())
+                side.word(),
+                side.opposite().word()
             ),
             Self::Orphan { server } => write!(f, "{server} is nobody's buddy"),
             Self::Split { rings } => {
@@ -301,7 +294,7 @@ impl fmt::Display for Remark {
                     VoteFlaw::Expired => "it was not renewed",
                     VoteFlaw::Future => "it is stamped later than now",
                 };
-                write!(f, "the vote of {voter} on the {} side of {server} does not count: {why}", side_name(*side))
+                write!(f, "the vote of {voter} on the {} side of {server} does not count: {why}", side.word())
             }
             Self::Alone { server } => write!(f, "{server} says that it hears nobody"),
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{Fault, World};
-use ringmon_core::Time;
 use ringmon_core::rng::Rng;
+use ringmon_core::{Time, Word as _, words};
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,47 +41,22 @@ pub enum Kind {
     Restart,
 }
 
-impl Kind {
-    /// All kinds, in the order of the enum.
-    pub const ALL: [Self; 15] = [
-        Self::Crash,
-        Self::AgentPaused,
-        Self::HostPaused,
-        Self::LinkCut,
-        Self::OneWayCut,
-        Self::Partition,
-        Self::Blip,
-        Self::Isolated,
-        Self::DatabaseSlow,
-        Self::DatabaseAwayForOne,
-        Self::DatabaseAway,
-        Self::NoticesLost,
-        Self::Join,
-        Self::Leave,
-        Self::Restart,
-    ];
-
-    /// The name that is printed.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Crash => "crash",
-            Self::AgentPaused => "agent paused",
-            Self::HostPaused => "host paused",
-            Self::LinkCut => "link cut",
-            Self::OneWayCut => "one-way cut",
-            Self::Partition => "partition",
-            Self::Blip => "blip",
-            Self::Isolated => "isolated",
-            Self::DatabaseSlow => "database slow",
-            Self::DatabaseAwayForOne => "database away for one",
-            Self::DatabaseAway => "database away",
-            Self::NoticesLost => "notices lost",
-            Self::Join => "join",
-            Self::Leave => "leave",
-            Self::Restart => "restart",
-        }
-    }
+words! { Kind:
+    Crash = "crash",
+    AgentPaused = "agent paused",
+    HostPaused = "host paused",
+    LinkCut = "link cut",
+    OneWayCut = "one-way cut",
+    Partition = "partition",
+    Blip = "blip",
+    Isolated = "isolated",
+    DatabaseSlow = "database slow",
+    DatabaseAwayForOne = "database away for one",
+    DatabaseAway = "database away",
+    NoticesLost = "notices lost",
+    Join = "join",
+    Leave = "leave",
+    Restart = "restart",
 }
 
 /// One fault of one pool: its kind, its servers, its begin and its end.

@@ -2,7 +2,7 @@
 
 use super::kit::seed;
 use crate::story::Story;
-use ringmon_core::Rule;
+use ringmon_core::{Rule, Word as _};
 
 #[test]
 fn every_rule_has_its_story() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::kit::seed;
 use crate::scenario::{Report, Scenario, Setup, run};
-use ringmon_core::Profile;
+use ringmon_core::{Profile, Word as _};
 
 fn live(scenario: Scenario, seed: u64) -> Report {
     let us = Duration::from_micros;
@@ -24,10 +24,10 @@ fn live(scenario: Scenario, seed: u64) -> Report {
 fn every_scenario_ends_as_it_should() {
     let seed = seed();
     let wrong: Vec<String> = Scenario::ALL
-        .into_iter()
-        .map(|scenario| (scenario, live(scenario, seed)))
+        .iter()
+        .map(|&scenario| (scenario, live(scenario, seed)))
         .filter(|(_, report)| !report.wrong.is_empty())
-        .map(|(scenario, report)| format!("{}: {}", scenario.name(), report.wrong.join("; ")))
+        .map(|(scenario, report)| format!("{}: {}", scenario.word(), report.wrong.join("; ")))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -42,7 +42,7 @@ fn three_servers_that_alone_reach_the_table_remove_nobody() {
 #[test]
 fn one_seed_is_one_outcome() {
     for scenario in [Scenario::MassDeath, Scenario::Flapping] {
-        assert_eq!(live(scenario, 3), live(scenario, 3), "{}", scenario.name());
+        assert_eq!(live(scenario, 3), live(scenario, 3), "{}", scenario.word());
     }
     assert_ne!(live(Scenario::MassDeath, 3), live(Scenario::MassDeath, 4), "the seed changes something");
 }

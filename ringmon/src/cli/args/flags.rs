@@ -1,12 +1,30 @@
 //! The flags for everything that can also be in a configuration file.
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::config::{Key, Typed, parse};
+use crate::config::{DatapathChoice, Key, LogLevel, OnStop, Typed, parse};
+use crate::service::Need;
+use ringmon_core::row::Mode;
+use ringmon_core::{Profile, Word};
+
+/// What stands in the help above the flags that are keys of the configuration. Structs of such flags come last in what
+/// they are part of, because a heading goes on until the next.
+pub const KEYS: &str = "Configuration (also in a file, or as RINGMON_*)";
+
+/// The words of an enum, still as text: what a key means is read when all layers are together.
+pub fn words<T: Word>() -> PossibleValuesParser {
+    PossibleValuesParser::new(parse::words::<T>())
+}
+
+/// The value with one of those words.
+pub fn word<T: Word + Send + Sync>() -> impl TypedValueParser<Value = T> {
+    words::<T>().try_map(|word| parse::one_of(&word))
+}
 
 /// Where the tables are.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = KEYS)]
 pub struct DatabaseFlags {
     /// Where the tables are: mysql://USER@HOST/DATABASE or sqlite:///PATH [default:
     /// sqlite:///var/lib/ringmon/ringmon.db]
@@ -27,6 +45,7 @@ impl DatabaseFlags {
 
 /// Which pool, and where its tables are.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = KEYS)]
 pub struct PoolFlags {
     /// The pool
     #[arg(long, value_name = "POOL")]
@@ -45,6 +64,7 @@ impl PoolFlags {
 
 /// Everything that an agent can be told.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = KEYS)]
 pub struct AgentFlags {
     #[command(flatten)]
     pub pool: PoolFlags,
@@ -58,13 +78,13 @@ pub struct AgentFlags {
     #[arg(long, value_name = "IP")]
     pub address: Option<String>,
     /// How fast to probe: every second, 20 ms, 10 ms or 3.3 ms [default: default]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::PROFILES)))]
+    #[arg(long, value_parser = words::<Profile>())]
     pub profile: Option<String>,
     /// Where probes are answered [default: auto]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::DATAPATHS)))]
+    #[arg(long, value_parser = words::<DatapathChoice>())]
     pub datapath: Option<String>,
     /// observe: vote and report, but remove no server [default: act]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::MODES)))]
+    #[arg(long, value_parser = words::<Mode>())]
     pub mode: Option<String>,
     /// Append one JSON line for each transition to this file; - is the standard output
     #[arg(long, value_name = "FILE|-")]
@@ -82,7 +102,7 @@ pub struct AgentFlags {
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<String>,
     /// On SIGTERM: leave the ring, or keep the place for a restart [default: leave]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::ON_STOPS)))]
+    #[arg(long, value_parser = words::<OnStop>())]
     pub on_stop: Option<String>,
     /// A clean shutdown first tells the routers to send no new clients. Then it waits until nobody is connected to the
     /// route port any more, but at most this long; 0: it does not wait. Only with --route-port and --on-stop leave; a
@@ -108,7 +128,7 @@ pub struct AgentFlags {
     #[arg(long, value_name = "N")]
     pub check_fall: Option<String>,
     /// The service works if all checks pass, or if any does [default: all]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::NEEDS)))]
+    #[arg(long, value_parser = words::<Need>())]
     pub check_need: Option<String>,
     /// UDP port for notices between agents [default: 7464]
     #[arg(long, value_name = "PORT")]
@@ -133,7 +153,7 @@ pub struct AgentFlags {
     #[arg(long, value_name = "0-63")]
     pub dscp: Option<String>,
     /// Debug lines of the BPF programs in the log [default: off, which costs nothing]
-    #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::BPF_LOGS)))]
+    #[arg(long, value_parser = words::<LogLevel>())]
     pub bpf_log: Option<String>,
 }
 

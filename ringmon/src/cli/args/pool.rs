@@ -3,31 +3,31 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use clap::builder::PossibleValuesParser;
 
 use super::TableArgs;
-use super::flags::{DatabaseFlags, PoolFlags};
+use super::flags::{DatabaseFlags, PoolFlags, word};
 use crate::cli::span;
-use crate::config::{Key, Typed, parse};
+use crate::config::{Key, Typed};
+use ringmon_core::row::Quorum;
 
 /// `pool ...`
 #[derive(Clone, Debug, Subcommand)]
 pub enum PoolCommand {
     /// The pools of a database, with their servers and rules
     List {
-        #[command(flatten)]
-        database: DatabaseFlags,
         /// As JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        database: DatabaseFlags,
     },
     /// Make another pool in a database that `ringmon init` has prepared; one that is there is an error
     Create {
         /// Its name
         name: String,
-        /// How many witnesses a removal needs: both buddies, or a single one [default: both]
-        #[arg(long, value_parser = PossibleValuesParser::new(parse::words(parse::QUORUMS)))]
-        quorum: Option<String>,
+        /// How many witnesses a removal needs: both buddies, or a single one
+        #[arg(long, value_parser = word::<Quorum>(), default_value = "both")]
+        quorum: Quorum,
         #[command(flatten)]
         database: DatabaseFlags,
     },

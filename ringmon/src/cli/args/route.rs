@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::flags::PoolFlags;
+use super::flags::{KEYS, PoolFlags};
 use crate::cli::span;
 use crate::config::{Key, Typed};
 
 /// How a pool's routes are read.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = KEYS)]
 pub struct SightFlags {
     #[command(flatten)]
     pub pool: PoolFlags,
@@ -53,6 +54,7 @@ impl SightFlags {
 
 /// Everything that a router can be told.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = KEYS)]
 pub struct RouterFlags {
     #[command(flatten)]
     pub sight: SightFlags,
@@ -124,33 +126,33 @@ impl RouterFlags {
 pub enum RouteCommand {
     /// Every server, and whether clients are sent there; exit code 1 if no server is routed
     List {
-        #[command(flatten)]
-        sight: Box<SightFlags>,
         /// Only ADDRESS:PORT of the routed servers, one a line
         #[arg(long, conflicts_with = "json")]
         plain: bool,
         /// As JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        sight: Box<SightFlags>,
     },
     /// One server at random, by the weights, for a client to go to; exit code 1 if no server is routed
     Pick {
-        #[command(flatten)]
-        sight: Box<SightFlags>,
         /// This many, one a line; the same one may come twice
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         count: u32,
         /// As JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        sight: Box<SightFlags>,
     },
     /// The list now, and then each change of it, until interrupted
     Watch {
-        #[command(flatten)]
-        sight: Box<SightFlags>,
         /// One JSON line each: the whole list
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        sight: Box<SightFlags>,
     },
 }
 
@@ -168,12 +170,12 @@ impl RouteCommand {
 pub struct DrainArgs {
     /// Which server
     pub name: String,
-    #[command(flatten)]
-    pub pool: PoolFlags,
     /// Wait until nobody is connected to the server's route port any more (if this is the server), but at most this
     /// long
     #[arg(long, value_name = "SPAN", num_args = 0..=1, default_missing_value = "30s", value_parser = span::parse)]
     pub wait: Option<Duration>,
+    #[command(flatten)]
+    pub pool: PoolFlags,
 }
 
 /// The end of `ringmon router --help`.

@@ -4,7 +4,7 @@ use std::io;
 
 use anyhow::Context as _;
 
-use super::{Error, code, sentence};
+use super::{Error, code, kind, sentence};
 use crate::agent::StateError;
 use crate::{config, datapath, notice, observe, record, store};
 
@@ -19,9 +19,9 @@ fn broken() -> io::Error {
 /// The code, without and with context around the error.
 fn codes(error: impl Into<anyhow::Error>) -> u8 {
     let error = error.into();
-    let alone = code(&error);
-    let below = code(&Err::<(), _>(error).context("while starting").context("the agent").unwrap_err());
-    assert_eq!(alone, below);
+    let alone = code(kind(&error));
+    let below = kind(&Err::<(), _>(error).context("while starting").context("the agent").unwrap_err());
+    assert_eq!(alone, code(below));
     alone
 }
 

@@ -1,9 +1,10 @@
 //! `KEY=VALUE...` of `ringmon pool set`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::cli::exit::Error;
-use crate::config::parse::{ALONES, MODES, QUORUMS, one_of};
+use crate::config::parse::{one_of, share, span_in};
 use crate::config::{Problem, nearest};
 use crate::store::RuleChanges;
 use ringmon_core::Rules;
@@ -11,10 +12,10 @@ use ringmon_core::row::{Alone, Mode, Quorum};
 
 /// The rules there are.
 const RULES: [&str; 5] = ["quorum", "agent_timeout", "brake", "alone", "mode"];
-/// A shorter time for a lost agent would be shorter than a pulse may be late.
-const TIMEOUT_LEAST: Duration = Duration::from_millis(100);
-/// A longer one is no rule any more.
-const TIMEOUT_MOST: Duration = Duration::from_secs(3600);
+/// A shorter time for a lost agent would be shorter than a pulse may be late; a longer one is no rule any more.
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+const A_TIMEOUT: &str = "a length of time from 100ms to 1h, like 500ms, 5s or 2m";
+const A_BRAKE: &str = "a share of the pool from 0 to 1, like 0.5; 1 is no brake";
 
 /// What the settings change.
 ///
@@ -33,11 +34,11 @@ pub fn changes(settings: &[String]) -> Result<RuleChanges, Error> {
         said.push(key);
         let problem = |problem: Problem| Error::Usage(format!("{key} is {value:?}: {problem}"));
         match key {
-            "quorum" => changes.quorum = Some(one_of(QUORUMS, value).map_err(problem)?),
-            "agent_timeout" => changes.agent_timeout = Some(timeout(value).map_err(problem)?),
-            "brake" => changes.brake_permille = Some(permille(value).map_err(problem)?),
-            "alone" => changes.alone = Some(one_of(ALONES, value).map_err(problem)?),
-            "mode" => changes.mode = Some(one_of(MODES, value).map_err(problem)?),
+            "quorum" => changes.quorum = Some(one_of(value).map_err(problem)?),
+            "agent_timeout" => changes.agent_timeout = Some(span_in(value, TIMEOUTS, A_TIMEOUT).map_err(problem)?),
+            "brake" => changes.brake_permille = Some(share(value, A_BRAKE).map_err(problem)?),
+            "alone" => changes.alone = Some(one_of(value).map_err(problem)?),
+            "mode" => changes.mode = Some(one_of(value).map_err(problem)?),
             _ => {
                 let near = nearest(key, RULES).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 return Err(Error::Usage(format!("there is no rule {key:?}; rules are {}{near}", RULES.join(", "))));
@@ -63,31 +64,4 @@ pub fn warnings(rules: &Rules) -> Vec<&'static str> {
         warnings.push("mode=observe: nobody is removed");
     }
     warnings
-}
-
-/// `500ms`, `5s`, `2m`; at least 100 ms and at most an hour.
-fn timeout(text: &str) -> Result<Duration, Problem> {
-    let wrong = || Problem::NotA("a time from 100ms to 60m, like 500ms, 5s or 2m");
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let ms = match unit {
-        "ms" => Some(number),
-        "s" => number.checked_mul(1000),
-        "m" => number.checked_mul(60_000),
-        _ => None,
-    };
-    let span = ms.map(Duration::from_millis).ok_or_else(wrong)?;
-    if (TIMEOUT_LEAST..=TIMEOUT_MOST).contains(&span) { Ok(span) } else { Err(wrong()) }
-}
-
-/// A share of the pool, in thousandths.
-fn permille(text: &str) -> Result<u16, Problem> {
-    let wrong = || Problem::NotA("a share of the pool from 0 to 1, like 0.5; 1 is no brake");
-    let share: f64 = text.parse().map_err(|_| wrong())?;
-    if !(0.0..=1.0).contains(&share) {
-        return Err(wrong());
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 0 and 1000")]
-    Ok((share * 1000.0).round() as u16)
 }

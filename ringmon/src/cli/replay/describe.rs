@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::op::{self, accusation, listed, ms, reason, word};
+use super::op::{self, accusation, listed, ms, reason};
 use super::play::Line;
 use ringmon_core::engine::Stopped;
 use ringmon_core::event::Suspected;
 use ringmon_core::notice::{Notice, NoticeBody};
-use ringmon_core::{Event, EventBody};
+use ringmon_core::{Event, EventBody, Word as _};
 use ringmon_sim::replay::{Decisions, What};
 
 /// The parts of a line.
@@ -27,7 +27,7 @@ pub fn describe(line: &Line, names: &Decisions, all: bool) -> Option<Shown> {
         Some(Shown { word: word.to_owned(), subject: subject.to_owned(), text, detail })
     };
     match &line.decision.what {
-        What::Told(event) => shown(&word(&event.kind()), &event.subject, told(event), event.body.detail()),
+        What::Told(event) => shown(event.kind().word(), &event.subject, told(event), event.body.detail()),
         What::Asked(op) if op::reads(op) && !all => None,
         What::Asked(op) => {
             let hold = accusation(op).map(|a| a.hold.as_secs_f64() * 1e3);
@@ -54,14 +54,14 @@ pub fn describe(line: &Line, names: &Decisions, all: bool) -> Option<Shown> {
         What::Fault { fault, from, until } => {
             let (length, ago) = (ms(until.since(*from)), ms(at.since(*from)));
             let text = if from.as_ns() == 0 {
-                format!("own evidence counts for nothing: {}", word(fault))
+                format!("own evidence counts for nothing: {}", fault.word())
             } else {
-                format!("own evidence of {length}, which began {ago} ago, counts for nothing: {}", word(fault))
+                format!("own evidence of {length}, which began {ago} ago, counts for nothing: {}", fault.word())
             };
             shown("fault", me, text, json!({ "fault": fault, "from_ns": from.as_ns(), "until_ns": until.as_ns() }))
         }
         What::Link(up) => shown("link", me, if *up { "up" } else { "down" }.to_owned(), json!({ "up": up })),
-        What::Service(health) => shown("service", me, word(health), json!({ "health": health })),
+        What::Service(health) => shown("service", me, health.word().to_owned(), json!({ "health": health })),
         What::Began(kept) => {
             let buddies = kept.iter().flat_map(|list| list.first.iter().chain(&list.second)).map(|b| b.name.clone());
             let text = match kept {
@@ -118,11 +118,11 @@ fn told(event: &Event) -> String {
             (format!("answers, but without a pulse for {silence_ms:?} ms"), Rest::Said)
         }
         EventBody::Vote { kind, side } => {
-            let (kind, side) = (word(kind), word(side));
+            let (kind, side) = (kind.word(), side.word());
             (format!("the vote is in the table: {kind}, as its neighbour on the ring's {side} side"), Rest::Said)
         }
-        EventBody::VoteWithdrawn { kind } => (format!("the vote ({}) is taken back", word(kind)), Rest::Said),
-        EventBody::Held { why } => (format!("not removed ({}): {}", word(why), reason(*why)), Rest::Said),
+        EventBody::VoteWithdrawn { kind } => (format!("the vote ({}) is taken back", kind.word()), Rest::Said),
+        EventBody::Held { why } => (format!("not removed ({}): {}", why.word(), reason(*why)), Rest::Said),
         EventBody::Buddies { first, second } => {
             let [first, second] = [first, second].map(|name| name.as_deref().unwrap_or("nobody"));
             (format!("the buddies are {first} and {second} now"), Rest::Said)
@@ -132,7 +132,7 @@ fn told(event: &Event) -> String {
             (format!("the database answers again, after {away_ms:?} ms"), Rest::Said)
         }
         EventBody::Void { fault, suspicions } => {
-            (format!("{suspicions} suspicions do not count: {}", word(fault)), Rest::Said)
+            (format!("{suspicions} suspicions do not count: {}", fault.word()), Rest::Said)
         }
         EventBody::Down(_) => words("is out of the table"),
         EventBody::AgentLost(_) => words("is out of the table: its agent did not come back"),

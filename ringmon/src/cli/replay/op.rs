@@ -8,7 +8,7 @@ use ringmon_core::edit::{Held, Outcome, TableSnapshot};
 use ringmon_core::engine::TableDone;
 use ringmon_core::op::TableOp;
 use ringmon_core::op::{Accusation, Finding};
-use ringmon_core::{DbTime, ServerId, ServerRow, Side, Time, VoteKind};
+use ringmon_core::{DbTime, ServerId, ServerRow, Side, Time, VoteKind, Word as _};
 use ringmon_sim::replay::Decisions;
 
 /// With one digit after the point.
@@ -96,14 +96,14 @@ pub fn asked(op: &TableOp, at: Time, names: &Decisions) -> String {
         TableOp::TakeOver { row, .. } => format!("take the own row {} again", row.id),
         TableOp::Alone { alone: true, .. } => "mark the own row: nobody is heard".to_owned(),
         TableOp::Alone { alone: false, .. } => "take the mark back: somebody is heard".to_owned(),
-        TableOp::SetHealth { health, .. } => format!("write the service's health: {}", word(health)),
+        TableOp::SetHealth { health, .. } => format!("write the service's health: {}", health.word()),
         TableOp::SetDraining { id, draining: true, .. } => format!("send no new clients to {id}"),
         TableOp::SetDraining { id, draining: false, .. } => format!("send clients to {id} again"),
         TableOp::SetFrozen { frozen: Some(why), .. } => format!("freeze the pool: {why}"),
         TableOp::SetFrozen { frozen: None, .. } => "thaw the pool".to_owned(),
         TableOp::View { known, .. } => format!("read the own row, and of {}", listed_ids(known)),
         TableOp::FindSelf { name, address } => format!("who is {name}, and who has {address}"),
-        TableOp::Ahead { side, count, .. } => format!("read {count} servers along the {} side", word(side)),
+        TableOp::Ahead { side, count, .. } => format!("read {count} servers along the {} side", side.word()),
         TableOp::PickPlace { .. } => "pick a place to join".to_owned(),
         TableOp::PickWitnesses { picks } => format!("pick {} witnesses to be asked", picks.len()),
     }
@@ -161,7 +161,7 @@ pub fn came(asked: Option<&TableOp>, done: &TableDone, names: &Decisions) -> Str
         ),
         Outcome::Written => "written".to_owned(),
         Outcome::Braked => "the brake froze the pool, nobody was removed (R11)".to_owned(),
-        Outcome::Held(held) => format!("held ({}): {}", word(held), reason(*held)),
+        Outcome::Held(held) => format!("held ({}): {}", held.word(), reason(*held)),
         Outcome::Stale => "the table is not as it was believed, nothing was written".to_owned(),
         Outcome::Overtaken => "a reply came at the last moment, nothing was written (R7)".to_owned(),
         Outcome::NameTaken { address } => format!("the name is that of a server at {address}"),
@@ -196,7 +196,7 @@ pub struct Standing {
 impl Standing {
     fn text(&self) -> String {
         let age = self.age.map_or_else(|| "from the future".to_owned(), |age| format!("{} old", ms(age)));
-        format!("{}'s vote ({}), {age}", self.voter, word(&self.kind))
+        format!("{}'s vote ({}), {age}", self.voter, self.kind.word())
     }
 }
 
@@ -211,11 +211,6 @@ pub fn votes(row: &ServerRow, db_now: DbTime, names: &Decisions) -> Vec<Standing
             renewed: db_now.since(vote.at),
         })
         .collect()
-}
-
-/// Its word in the table and the logs.
-pub fn word(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Why a removal was not made, for people.

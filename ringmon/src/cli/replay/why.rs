@@ -9,7 +9,7 @@ use super::op::{self, about, listed, ms, reason};
 use super::play::Line;
 use case::{Case, Doubt, DoubtKind};
 use ringmon_core::notice::NoticeBody;
-use ringmon_core::{EventKind, ServerId};
+use ringmon_core::{EventKind, ServerId, Word as _};
 use ringmon_sim::replay::{Decisions, What};
 
 /// The answer.
@@ -195,7 +195,7 @@ fn waits(case: &Case) -> Option<String> {
         .map(|wait| {
             let span = super::files::ms_between(wait.from, wait.until);
             let times = if wait.times == 1 { "asked once".to_owned() } else { format!("asked {} times", wait.times) };
-            format!("for {span:.1} ms ({times}) because {} [{}]", reason(wait.held), op::word(&wait.held))
+            format!("for {span:.1} ms ({times}) because {} [{}]", reason(wait.held), wait.held.word())
         })
         .collect();
     Some(format!("The removal was held {}.", each.join(", then ")))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::out;
 use super::Ring;
 use ringmon_core::row::Side;
-use ringmon_core::{Health, ServerId, ServerRow, VoteKind, ring};
+use ringmon_core::{Health, ServerId, ServerRow, Word as _, ring};
 
 /// A larger ring gets no picture: a table is clearer.
 const PICTURE_AT_MOST: usize = 32;
@@ -90,12 +90,8 @@ fn table(ring: &Ring, rows: &[&ServerRow]) -> String {
 
 fn votes(ring: &Ring, row: &ServerRow, name: &impl Fn(ServerId) -> String) -> String {
     let votes = Side::BOTH.iter().filter_map(|&side| row.vote(side)).map(|vote| {
-        let what = match vote.kind {
-            VoteKind::Host => "host",
-            VoteKind::Agent => "agent",
-        };
         let age = ring.now.since(vote.since).unwrap_or_default().as_secs_f64();
-        format!("{} ({what}, {age:.1} s)", name(vote.voter))
+        format!("{} ({}, {age:.1} s)", name(vote.voter), vote.kind.word())
     });
     votes.collect::<Vec<_>>().join(", ")
 }

@@ -9,8 +9,7 @@ use super::{Bar, ms};
 use crate::cli::args::SimArgs;
 use crate::cli::exit::Verdict;
 use crate::cli::out;
-use crate::config::parse;
-use ringmon_core::Profile;
+use ringmon_core::{Profile, Word as _};
 use ringmon_sim::outage::{Chance, Reach, Trial, by_chance, suspects, trial, wilson};
 
 /// 20 ms is one of them because by default some of those are seen and some are not: that is where the model can be
@@ -33,14 +32,13 @@ struct Cell {
 
 /// Simulates all of them.
 pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
-    let profile = args.profile.as_deref().and_then(|word| parse::one_of(parse::PROFILES, word).ok());
-    let profile = profile.unwrap_or(Profile::Default);
+    let profile = args.profile;
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = args.threads.map_or(processors, usize::from);
     let began = Instant::now();
     let mut bar = Bar::default();
     let mut cells = Vec::new();
-    for reach in [Reach::Private, Reach::Shared] {
+    for &reach in Reach::ALL {
         for length in LENGTHS_MS.map(Duration::from_millis) {
             bar.say(|| format!("{} outages of {} ms", reach.word(), length.as_millis()));
             cells.push(cell(args, profile, length, reach, threads));
@@ -57,8 +55,7 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
     }
     show_outages(args, &cells)?;
     show_chances(args, &chances)?;
-    let word = parse::PROFILES.iter().find(|(_, p)| *p == profile).map_or("default", |(word, _)| *word);
-    out::line(&format!("\nprofile {word}, seed {}; {:.0} s", args.seed, began.elapsed().as_secs_f64()))?;
+    out::line(&format!("\nprofile {}, seed {}; {:.0} s", profile.word(), args.seed, began.elapsed().as_secs_f64()))?;
     Ok(Verdict::Ok)
 }
 

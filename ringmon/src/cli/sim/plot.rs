@@ -8,6 +8,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::Run;
+use ringmon_core::Word as _;
 
 /// One line of a picture.
 type Line = (String, Vec<(f64, f64)>);
@@ -27,12 +28,12 @@ pub fn draw(folder: &Path, runs: &[Run]) -> anyhow::Result<()> {
             let at = |r: &&Run| r.report.detected(percent).map(|d| (count(r.setup.servers).log10(), ms(d)));
             let points: Vec<(f64, f64)> = its.iter().filter_map(at).collect();
             if !points.is_empty() {
-                detection.push((format!("{} {name}", scenario.name()), points));
+                detection.push((format!("{} {name}", scenario.word()), points));
             }
         }
         let rings: Vec<Line> = its.iter().map(|r| (format!("{} servers", r.setup.servers), ring(r))).collect();
-        let name = format!("ring-{}.svg", scenario.name());
-        let title = format!("{}: ring size over time", scenario.name());
+        let name = format!("ring-{}.svg", scenario.word());
+        let title = format!("{}: ring size over time", scenario.word());
         picture(&folder.join(name), &title, ["ms since it began", "per cent of the servers"], &rings)?;
     }
     if !detection.is_empty() {

@@ -12,7 +12,7 @@ use super::{Bar, forget_peak, peak_mb};
 use crate::cli::args::SimArgs;
 use crate::cli::exit::Verdict;
 use crate::cli::out;
-use ringmon_core::Rule;
+use ringmon_core::{Rule, Word as _};
 use ringmon_sim::random::{Kind, Life, Options, live};
 
 /// The results of all pools together.
@@ -110,7 +110,7 @@ fn show(args: &SimArgs, sum: &Sum, wall: Duration) -> anyhow::Result<()> {
     }
     let mut table = out::table(&["FAULT", "TIMES"]);
     for (kind, many) in &sum.faults {
-        table.add_row([kind.name(), &many.to_string()]);
+        table.add_row([kind.word(), &many.to_string()]);
     }
     out::line(&table.to_string())?;
     let peak = peak_mb().map_or_else(String::new, |mb| format!(", {mb} MB"));
@@ -130,7 +130,7 @@ fn show(args: &SimArgs, sum: &Sum, wall: Duration) -> anyhow::Result<()> {
 
 fn as_json(args: &SimArgs, sum: &Sum, wall: Duration) -> serde_json::Value {
     let faults: serde_json::Map<String, serde_json::Value> =
-        sum.faults.iter().map(|(kind, many)| (kind.name().to_owned(), json!(many))).collect();
+        sum.faults.iter().map(|(kind, many)| (kind.word().to_owned(), json!(many))).collect();
     let failed: Vec<serde_json::Value> = sum
         .failed
         .iter()

@@ -8,7 +8,7 @@ use crate::show::CheckView;
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::row::{Address, Health, Mode};
 use ringmon_core::ways::Lost;
-use ringmon_core::{Incarnation, Purpose, ServerId, Time, WatchReading};
+use ringmon_core::{Incarnation, Purpose, ServerId, Time, WatchReading, Word as _};
 
 use super::super::out;
 
@@ -183,7 +183,7 @@ fn watches(engine: &Engine) -> String {
         table.add_row([
             watch.name.clone(),
             watch.address.to_string(),
-            purpose(watch.purpose).to_owned(),
+            watch.purpose.word().to_owned(),
             watch.state.clone(),
             reading.last_rtt.map_or_else(|| "-".to_owned(), short),
             reading.sent.to_string(),
@@ -195,15 +195,6 @@ fn watches(engine: &Engine) -> String {
         ]);
     }
     table.trim_fmt()
-}
-
-const fn purpose(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Buddy => "buddy",
-        Purpose::Ahead => "ahead",
-        Purpose::Join => "join",
-        Purpose::Asked => "asked",
-    }
 }
 
 /// A duration with three significant digits.

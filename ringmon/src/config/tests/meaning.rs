@@ -2,8 +2,8 @@ use std::io::Write as _;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::super::{DatapathChoice, EventTarget, OnStop, agent, warnings};
-use super::super::{Key, Origin, Word};
+use super::super::{DatapathChoice, EventTarget, LogLevel, OnStop, agent, warnings};
+use super::super::{Entry, Key, Origin};
 use super::{machine, typed};
 use crate::service::{Need, Options, Steps};
 use ringmon_core::Profile;
@@ -16,7 +16,7 @@ fn the_least_that_must_be_said_is_the_pool_and_the_place() {
     assert_eq!(config.address.to_string(), "192.0.2.7");
     assert_eq!(config.database.to_string(), "sqlite:///var/lib/ringmon/ringmon.db");
     assert_eq!((config.profile, config.datapath, config.mode), (Profile::Default, DatapathChoice::Auto, Mode::Act));
-    assert_eq!((config.events, config.on_stop, config.bpf_log), (None, OnStop::Leave, None));
+    assert_eq!((config.events, config.on_stop, config.bpf_log), (None, OnStop::Leave, LogLevel::Off));
     assert_eq!(config.http.map(|addr| addr.to_string()).as_deref(), Some("127.0.0.1:7464"));
     assert_eq!((config.notice_port, config.dscp, config.realtime, config.weight), (7464, 48, true, 100));
     assert_eq!((config.route_address, config.route_port, config.agent_check), (None, None, None));
@@ -123,7 +123,7 @@ fn a_password_on_the_command_line_is_warned_of() {
     let mut typed = typed(&[]);
     assert_eq!(warnings(&typed), Vec::<String>::new());
     let origin = Origin::Flag(Key::DatabaseUrl.flag());
-    typed.set(Key::DatabaseUrl, Word { text: "mysql://u:pw@h/d".to_owned(), origin });
+    typed.set(Key::DatabaseUrl, Entry { text: "mysql://u:pw@h/d".to_owned(), origin });
     let warned = warnings(&typed);
     assert!(warned.len() == 1 && warned[0].contains("--database-url") && !warned[0].contains("pw@"), "{warned:?}");
 }

@@ -3,8 +3,9 @@ use std::path::Path;
 use super::super::layers::parse_file;
 use super::super::near::nearest;
 use super::super::url::redacted;
-use super::super::{Key, Origin, Typed, Word, agent};
+use super::super::{Entry, Key, Origin, Typed, agent};
 use super::{machine, typed};
+use crate::show::{ErrorKind, HasKind as _};
 
 /// The error about a file with this text.
 fn about_file(text: &str) -> String {
@@ -128,8 +129,9 @@ fn the_pool_must_be_said() {
 fn a_mistake_on_the_command_line_is_one_of_usage_and_elsewhere_one_of_configuration() {
     let by = |key: Key, text: &str, origin: Origin| {
         let mut said = Typed::default();
-        said.set(key, Word { text: text.to_owned(), origin });
-        agent(&said.over(typed(&[("pool", "p"), ("interface", "eth0")])), &machine()).unwrap_err().is_usage()
+        said.set(key, Entry { text: text.to_owned(), origin });
+        agent(&said.over(typed(&[("pool", "p"), ("interface", "eth0")])), &machine()).unwrap_err().kind()
+            == ErrorKind::Usage
     };
     assert!(by(Key::Dscp, "64", Origin::Flag("--dscp".to_owned())));
     assert!(!by(Key::Dscp, "64", Origin::Env("RINGMON_DSCP".to_owned())));

@@ -10,10 +10,9 @@ use nix::libc;
 
 use super::netlink::Netlink;
 use super::object::{self, Object, errno, refused};
-use super::options::Choice;
 use super::socket;
 use crate::datapath::Error;
-use crate::show::DatapathMode;
+use crate::show::{DatapathChoice, DatapathMode};
 use ringmon_core::row::Address;
 
 /// An interface that can be used.
@@ -63,20 +62,20 @@ impl Interface {
     ///
     /// # Errors
     /// [`Error::Busy`], [`Error::Permission`], [`Error::Refused`]; nothing stays attached once `object` is dropped.
-    pub fn attach(&self, object: &mut Object, choice: Choice) -> Result<DatapathMode, Error> {
+    pub fn attach(&self, object: &mut Object, choice: DatapathChoice) -> Result<DatapathMode, Error> {
         let mode = match (choice, self.against_native) {
-            (Choice::Native, against) => {
+            (DatapathChoice::XdpNative, against) => {
                 if let Some(why) = against {
                     tracing::warn!(interface = self.name, "native XDP, as asked for, but {why}");
                 }
                 self.xdp(object, XdpMode::Driver)?
             }
-            (Choice::Generic, _) => self.xdp(object, XdpMode::Skb)?,
-            (Choice::Auto, Some(why)) => {
+            (DatapathChoice::XdpGeneric, _) => self.xdp(object, XdpMode::Skb)?,
+            (DatapathChoice::Auto, Some(why)) => {
                 tracing::warn!(interface = self.name, "generic XDP instead of native: {why}");
                 self.xdp(object, XdpMode::Skb)?
             }
-            (Choice::Auto, None) => match self.xdp(object, XdpMode::Driver) {
+            (DatapathChoice::Auto, None) => match self.xdp(object, XdpMode::Driver) {
                 Err(Error::Refused { cause, .. }) => {
                     tracing::warn!(
                         interface = self.name,

@@ -38,11 +38,11 @@ use std::time::Duration;
 
 use aya::maps::{Array, MapData, RingBuf};
 use ringmon_common::layout::{self, Config, Event, Identity, KeySlot};
-use ringmon_common::{Incident, TagKey, Verdict, tag, wire};
+use ringmon_common::{Incident, TagKey, Verdict, tag};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-pub use options::{CS6, Choice, Options};
+pub use options::{CS6, Options};
 pub use realtime::{Role, ask as ask_realtime};
 
 use super::{Datapath, Error, Prober, Readings};
@@ -154,23 +154,6 @@ fn watch_of(event: &[u8]) -> Option<WatchId> {
     Some(WatchId { slot: number(offset_of!(Event, slot))?, generation: number(offset_of!(Event, generation))? })
 }
 
-const fn purpose(purpose: Purpose) -> wire::Purpose {
-    match purpose {
-        Purpose::Buddy => wire::Purpose::Buddy,
-        Purpose::Ahead => wire::Purpose::Ahead,
-        Purpose::Join => wire::Purpose::Join,
-        Purpose::Asked => wire::Purpose::Asked,
-    }
-}
-
-const fn health(health: Health) -> wire::Health {
-    match health {
-        Health::Unknown => wire::Health::Unknown,
-        Health::Passing => wire::Health::Passing,
-        Health::Failing => wire::Health::Failing,
-    }
-}
-
 impl Datapath for XdpDatapath {
     fn mode(&self) -> DatapathMode {
         self.mode
@@ -185,7 +168,7 @@ impl Datapath for XdpDatapath {
         let interval = spec.interval.max(LEAST_INTERVAL);
         let most = interval * MOST_OUTSTANDING;
         let deadline = (spec.deadline.min(most), most);
-        let pace = Pace { interval, deadline: deadline.0, purpose: purpose(spec.purpose) };
+        let pace = Pace { interval, deadline: deadline.0, purpose: spec.purpose };
         if self.shared.generation(slot) == generation {
             self.shared.deadline(slot, deadline);
             self.sender.tell(Command::Change(spec.id, pace));
@@ -216,12 +199,10 @@ impl Datapath for XdpDatapath {
         Arc::clone(&self.shared) as Arc<dyn Readings>
     }
 
-    fn identity(&mut self, incarnation: Incarnation, of_service: Health) {
+    fn identity(&mut self, incarnation: Incarnation, health: Health) {
         let identity = &self.shared.identity;
-        let words = [
-            (offset_of!(Identity, incarnation), incarnation.0 as u64),
-            (offset_of!(Identity, health), health(of_service) as u64),
-        ];
+        let words =
+            [(offset_of!(Identity, incarnation), incarnation.0 as u64), (offset_of!(Identity, health), health as u64)];
         for (offset, value) in words {
             identity.word(0, offset).into_iter().for_each(|word| word.store(value, Relaxed));
         }
@@ -255,7 +236,7 @@ impl Datapath for XdpDatapath {
         let probers = fresh.map(|prober| Prober {
             address: std::net::Ipv6Addr::from(tag::from_words(prober.address)).to_canonical(),
             last: Time::from_ns(prober.last_ns),
-            as_buddy: prober.purpose == wire::Purpose::Buddy as u64,
+            as_buddy: prober.purpose == Purpose::Buddy as u64,
         });
         probers.collect()
     }

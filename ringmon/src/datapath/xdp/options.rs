@@ -1,18 +1,7 @@
 //! Options of a datapath.
 
+use crate::show::DatapathChoice;
 use ringmon_core::row::{Address, PoolKey};
-
-/// Where the XDP program is to run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Choice {
-    /// In the driver where that works, otherwise in the generic receive path, with one warning.
-    #[default]
-    Auto,
-    /// In the driver, or not at all.
-    Native,
-    /// In the generic receive path, or not at all.
-    Generic,
-}
 
 /// What [`super::open`] needs to know.
 #[derive(Clone, Debug)]
@@ -22,7 +11,7 @@ pub struct Options {
     /// This server's address on that interface.
     pub address: Address,
     /// In the driver or not.
-    pub choice: Choice,
+    pub choice: DatapathChoice,
     /// The pool's keys: probes are tagged with the first one, all are accepted.
     pub keys: Vec<PoolKey>,
     /// How much the BPF programs log; `None`: nothing, at no cost.

@@ -10,7 +10,8 @@ use super::*;
 use crate::datapath::xdp::attach::Interface;
 use crate::datapath::xdp::object::{Object, Plain};
 use crate::datapath::xdp::tests::netns::{ADDRESSES, INTERFACE, Namespace, pair};
-use crate::datapath::xdp::{CS6, Choice, socket};
+use crate::datapath::xdp::{CS6, socket};
+use crate::show::DatapathChoice;
 
 const INTERVAL: Duration = Duration::from_millis(20);
 const SEED: u64 = 7_000_000;
@@ -28,7 +29,7 @@ fn bench() -> Bench {
     let interface = Interface::examine(INTERFACE, own.into(), &mut netlink).expect("the interface");
     let mut object = Object::load(0).expect("load the programs: run cargo xtask test");
     object.config.set(0, Plain(Config { address: tag::mapped(own.octets()) }), 0).expect("config");
-    interface.attach(&mut object, Choice::Generic).expect("attach");
+    interface.attach(&mut object, DatapathChoice::XdpGeneric).expect("attach");
     let Object { ebpf, identity, watches, window, histogram, probers, counters, .. } = object;
     let shared = Arc::new(Shared::new((watches, window, histogram), (identity, probers, counters)));
     let sign = Sign { own, key: TagKey::new(&[7; 16]), key_id: 1 };

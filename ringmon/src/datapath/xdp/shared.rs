@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ringmon_common::cell::{hand_over, steady};
 use ringmon_common::layout::{self, Histogram, Identity, Outstanding, Prober, Watch, window_index};
+use ringmon_common::rtt;
 use ringmon_common::window::seq_of;
-use ringmon_common::{rtt, wire};
 use tokio::sync::Notify;
 
 use super::memory::Mapped;
@@ -16,8 +16,6 @@ use crate::datapath::Readings;
 use ringmon_core::evidence::{LocalFault, MAX_WATCHES, WatchId, WatchReading};
 use ringmon_core::row::Health;
 use ringmon_core::{Incarnation, Time};
-
-const _: () = assert!(MAX_WATCHES as u32 == layout::WATCHES);
 
 /// A span of time in which this machine's own evidence counts for nothing.
 pub type Fault = (LocalFault, Time, Time);
@@ -254,7 +252,7 @@ impl Readings for Shared {
             answered: watch.answered,
             answered_of: watch.answered_of,
             incarnation: Incarnation(watch.incarnation as i64),
-            health: health(watch.health),
+            health: Health::from_wire(u8::try_from(watch.health).unwrap_or(0)),
         })
     }
 }
@@ -267,12 +265,4 @@ fn patience(watch: &Watch) -> Duration {
     }
     let smooth = rtt::Smooth { mean_ns: watch.mean_ns, deviation_ns: watch.deviation_ns };
     Duration::from_nanos(smooth.deadline(watch.deadline_ns, u64::MAX))
-}
-
-fn health(number: u64) -> Health {
-    match wire::Health::from_wire(u8::try_from(number).unwrap_or(0)) {
-        wire::Health::Unknown => Health::Unknown,
-        wire::Health::Passing => Health::Passing,
-        wire::Health::Failing => Health::Failing,
-    }
 }

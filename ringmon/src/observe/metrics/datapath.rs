@@ -6,19 +6,14 @@ use std::fmt;
 use super::page::{Histogram, Labels, Page, labels};
 use super::watches;
 use crate::show::{Board, Count, DatapathMode};
-use ringmon_core::WatchId;
+use ringmon_core::{WatchId, Word as _};
 
 /// Bounds of the round-trip histogram: each power of two from 2^12 ns (4 us) to 2^32 ns (4.3 s). The datapath's own
 /// buckets are finer, and their bounds include these.
 const RTT_BITS: std::ops::RangeInclusive<u32> = 12..=32;
 
 pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
-    let mode = match board.datapath.mode {
-        Some(DatapathMode::XdpNative) => "xdp-native",
-        Some(DatapathMode::XdpGeneric) => "xdp-generic",
-        Some(DatapathMode::Fake) => "fake",
-        None => "none",
-    };
+    let mode = board.datapath.mode.map_or("none", DatapathMode::word);
     page.info("datapath", "Where probes are answered", labels([("mode", mode)]))?;
     let help = "Round trips without the time the buddy kept the probe; the sum is estimated from fine buckets";
     page.histograms("rtt", help, round_trips(board))?;
@@ -59,8 +54,7 @@ fn round_trips(board: &Board) -> impl Iterator<Item = (Labels, Histogram)> {
     let mut watched = BTreeMap::new();
     for watch in &board.engine.watches {
         if let Some(buckets) = rtt.get(&watch.id) {
-            let [(server, name), (purpose, why)] = watches::of(watch);
-            watched.insert(labels([(server, &name), (purpose, &why)]), histogram(buckets));
+            watched.insert(labels(watches::of(watch)), histogram(buckets));
         }
     }
     watched.into_iter()

@@ -5,7 +5,6 @@ use std::fmt;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
-use serde::Serialize;
 
 /// Their values are escaped.
 pub type Labels = Vec<(&'static str, String)>;
@@ -17,11 +16,6 @@ pub fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
 
 fn escaped(value: &str) -> String {
     value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
-}
-
-/// The name that a unit variant has in JSON, which is the one that people read everywhere else.
-pub fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|json| json.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Sum, count, and buckets of upper bound and own count.

@@ -7,13 +7,11 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Unit;
 
-use super::page::{Page, labels, word};
+use super::page::{Page, labels};
 use super::{datapath, flag, text_of};
 use crate::observe::routes::{RouteBoard, TargetView};
+use ringmon_core::Word as _;
 use ringmon_core::route::Standing;
-
-const STANDINGS: [Standing; 5] =
-    [Standing::Active, Standing::Draining, Standing::Failing, Standing::Suspect, Standing::Kept];
 
 /// # Errors
 /// Only if the page's memory cannot be written to.
@@ -40,8 +38,8 @@ fn list(page: &mut Page<'_>, board: &RouteBoard) -> fmt::Result {
     let about = labels([("version", env!("CARGO_PKG_VERSION")), ("pool", &board.pool)]);
     page.info("router", "The routing server that says all this", about)?;
     let samples = board.routes.servers.iter().flat_map(|route| {
-        STANDINGS.map(|standing| {
-            let labels = labels([("server", &route.name), ("standing", &word(&standing))]);
+        Standing::ALL.iter().map(|&standing| {
+            let labels = labels([("server", &route.name), ("standing", standing.word())]);
             (labels, flag(route.standing == standing))
         })
     });

@@ -5,13 +5,11 @@ use std::fmt;
 
 use prometheus_client::registry::Unit;
 
-use super::page::{Labels, Page, labels, word};
+use super::page::{Labels, Page, labels};
 use crate::show::Board;
-use ringmon_core::WatchReading;
+use ringmon_core::detector::State;
 use ringmon_core::engine::WatchView;
-
-/// The states of [`WatchView::state`].
-const STATES: [&str; 4] = ["waiting", "alive", "agent_silent", "suspect"];
+use ringmon_core::{WatchReading, Word as _};
 
 /// A counter of a watch: its name, its help, and where it is read.
 type Counted = (&'static str, &'static str, fn(&WatchReading) -> u64);
@@ -28,13 +26,12 @@ const COUNTERS: [Counted; 6] = [
 ];
 
 /// The labels of a watch: which server, and why it is watched. Each has its own set of samples.
-pub fn of(watch: &WatchView) -> [(&'static str, String); 2] {
-    [("server", watch.name.clone()), ("purpose", word(&watch.purpose))]
+pub fn of(watch: &WatchView) -> [(&'static str, &str); 2] {
+    [("server", &watch.name), ("purpose", watch.purpose.word())]
 }
 
 fn label(watch: &WatchView) -> Labels {
-    let [(server, name), (purpose, why)] = of(watch);
-    labels([(server, &name), (purpose, &why)])
+    labels(of(watch))
 }
 
 fn and(base: &Labels, name: &'static str, value: &str) -> Labels {
@@ -76,7 +73,8 @@ pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
         .map(|(labels, watch)| (labels.clone(), board.engine.at.since(watch.reading.silent_since()).as_secs_f64()));
     page.gauges("silence", "Time since the last proof of life", Some(&Unit::Seconds), silences)?;
     let states = watches.iter().flat_map(|(base, watch)| {
-        STATES.map(|state| (and(base, "state", state), f64::from(u8::from(state == watch.state))))
+        let states = State::ALL.iter().map(|state| state.word());
+        states.map(|state| (and(base, "state", state), f64::from(u8::from(state == watch.state))))
     });
     page.gauges("watch_state", "1 for the state a watch is in", None, states)
 }

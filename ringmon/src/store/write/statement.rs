@@ -7,10 +7,9 @@ use sea_orm::sea_query::{
 };
 
 use crate::store::clock;
-use crate::store::convert::word;
 use crate::store::entity::{event, pool, server};
 use ringmon_core::edit::{AloneSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, VoteSet};
-use ringmon_core::{DbTime, PoolId, ServerId, Side};
+use ringmon_core::{DbTime, PoolId, ServerId, Side, Word as _};
 use server::Column as C;
 
 /// In MySQL `text` holds 65,535 bytes. A longer detail would keep a removal from being written.
@@ -86,7 +85,7 @@ impl Writer {
             (C::Boot, row.card.boot.0.as_str().into()),
             (C::Pick, row.pick.into()),
             (C::Draining, false.into()),
-            (C::Health, word(&row.health).into()),
+            (C::Health, row.health.word().into()),
             (C::Version, 1_i64.into()),
         ];
         let (columns, values): (Vec<C>, Vec<SimpleExpr>) = columns.into_iter().unzip();
@@ -163,7 +162,7 @@ impl Writer {
             update.value(C::Draining, draining);
         }
         if let Some(health) = set.health {
-            update.value(C::Health, word(&health));
+            update.value(C::Health, health.word());
         }
     }
 
@@ -191,7 +190,7 @@ impl Writer {
                     .value(of, incarnation.0)
                     .value(since, now())
                     .value(at, now())
-                    .value(kind, word(&what));
+                    .value(kind, what.word());
             }
             VoteSet::Renew => {
                 // An empty slot stays empty: there is no half vote.
@@ -224,7 +223,7 @@ impl Writer {
             self.row(vec![
                 self.pool.0.into(),
                 clock::now(self.backend),
-                word(&draft.body.kind()).into(),
+                draft.body.kind().word().into(),
                 draft.subject.map(|id| self.link(id)).into(),
                 draft.subject_name.as_str().into(),
                 draft.by.as_str().into(),

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::op::{Standing, about, accusation, votes, word};
+use super::super::op::{Standing, about, accusation, votes};
 use super::super::play::Line;
 use ringmon_core::edit::{Held, Outcome, StoredEvent};
 use ringmon_core::engine::TableDone;
 use ringmon_core::event::{Removed, Suspected, VoteSeen};
 use ringmon_core::notice::NoticeBody;
 use ringmon_core::op::TableOp;
-use ringmon_core::{Event, EventBody, EventKind, Time, VoteKind};
+use ringmon_core::{Event, EventBody, EventKind, Time, VoteKind, Word as _};
 use ringmon_sim::replay::{Decisions, What};
 
 /// Times are of the wall clock, in microseconds since 1970.
@@ -93,7 +93,7 @@ impl Case {
                     }
                 }
                 What::Fault { fault, from, until } => {
-                    case.faults.push(format!("{} ({:.1} ms)", word(fault), until.since(*from).as_secs_f64() * 1e3));
+                    case.faults.push(format!("{} ({:.1} ms)", fault.word(), until.since(*from).as_secs_f64() * 1e3));
                 }
                 What::Link(up) => case.faults.push(format!("link {}", if *up { "up" } else { "down" })),
                 What::Sent(..) | What::Service(_) | What::Began(_) | What::Stop(_) | What::Drain | What::Ended(_) => {}

@@ -4,24 +4,25 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::super::{Choice, XdpDatapath};
+use super::super::XdpDatapath;
 use super::netns::{ADDRESSES, Namespace, pair};
 use super::veth::{opened, options, runtime};
 use crate::datapath::Datapath;
 use crate::datapath::contract::{self, Answers, World};
+use crate::show::DatapathChoice;
 use ringmon_core::Incarnation;
 use ringmon_core::evidence::WatchId;
 use ringmon_core::row::{Address, Health};
 
 struct Veth {
-    choice: Choice,
+    choice: DatapathChoice,
     datapath: XdpDatapath,
     other: Option<XdpDatapath>,
     runtime: Runtime,
     ends: [Namespace; 2],
 }
 
-fn world(choice: Choice) -> Veth {
+fn world(choice: DatapathChoice) -> Veth {
     let (runtime, ends) = (runtime(), pair());
     let datapath = opened(&runtime, &ends[0], options(0, choice)).expect("open the datapath");
     let mut world = Veth { choice, datapath, other: None, runtime, ends };
@@ -69,11 +70,11 @@ macro_rules! in_both_modes {
     ($($law:ident,)+) => {
         mod native {
             use super::*;
-            $(#[test] fn $law() { contract::$law(world(Choice::Native)); })+
+            $(#[test] fn $law() { contract::$law(world(DatapathChoice::XdpNative)); })+
         }
         mod generic {
             use super::*;
-            $(#[test] fn $law() { contract::$law(world(Choice::Generic)); })+
+            $(#[test] fn $law() { contract::$law(world(DatapathChoice::XdpGeneric)); })+
         }
     };
 }

@@ -8,11 +8,11 @@ use nix::libc;
 use super::super::attach;
 use super::super::netlink::Netlink;
 use super::super::object::{self, Object};
-use super::super::{Choice, Options, open};
+use super::super::{Options, open};
 use super::netns::{ADDRESSES, INTERFACE, Namespace, pair};
 use super::veth::{opened, options, runtime, spec};
-use crate::datapath::{Datapath, Error, ErrorKind};
-use crate::show::DatapathMode;
+use crate::datapath::{Datapath, Error};
+use crate::show::{DatapathChoice, DatapathMode, ErrorKind, HasKind as _};
 
 fn refused(namespace: &Namespace, options: Options) -> Error {
     let runtime = runtime();
@@ -31,20 +31,20 @@ fn native_program(namespace: &Namespace) -> bool {
 fn auto_takes_native_only_where_answers_arrive() {
     let (runtime, ends) = (runtime(), pair());
     // The far end has no program: answers would vanish.
-    let careful = opened(&runtime, &ends[0], options(0, Choice::Auto)).expect("open");
+    let careful = opened(&runtime, &ends[0], options(0, DatapathChoice::Auto)).expect("open");
     assert_eq!(careful.mode(), DatapathMode::XdpGeneric);
     drop(careful);
-    let far = opened(&runtime, &ends[1], options(1, Choice::Native)).expect("open");
-    let native = opened(&runtime, &ends[0], options(0, Choice::Auto)).expect("open");
+    let far = opened(&runtime, &ends[1], options(1, DatapathChoice::XdpNative)).expect("open");
+    let native = opened(&runtime, &ends[0], options(0, DatapathChoice::Auto)).expect("open");
     assert_eq!((far.mode(), native.mode()), (DatapathMode::XdpNative, DatapathMode::XdpNative));
 }
 
 #[test]
 fn a_busy_slot_is_named() {
     let (runtime, ends) = (runtime(), pair());
-    for first in [Choice::Native, Choice::Generic] {
+    for first in [DatapathChoice::XdpNative, DatapathChoice::XdpGeneric] {
         let _holder = opened(&runtime, &ends[0], options(0, first)).expect("open");
-        for second in [Choice::Native, Choice::Generic, Choice::Auto] {
+        for second in [DatapathChoice::XdpNative, DatapathChoice::XdpGeneric, DatapathChoice::Auto] {
             let error = refused(&ends[0], options(0, second));
             assert!(matches!(&error, Error::Busy { interface, .. } if interface == INTERFACE), "{error:?}");
             assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -58,7 +58,8 @@ fn a_busy_slot_is_named() {
 fn closing_leaves_nothing_attached() {
     let (runtime, ends) = (runtime(), pair());
     for _ in 0..3 {
-        let mut datapath = opened(&runtime, &ends[0], options(0, Choice::Native)).expect("open, again and again");
+        let mut datapath =
+            opened(&runtime, &ends[0], options(0, DatapathChoice::XdpNative)).expect("open, again and again");
         ends[0].run(|| datapath.watch(&spec(ADDRESSES[1])).expect("watch"));
         assert!(native_program(&ends[0]));
         let readings = datapath.readings();
@@ -73,7 +74,7 @@ fn closing_leaves_nothing_attached() {
 fn what_is_not_there_is_named() {
     let [a, _b] = pair();
     let refused = |change: fn(&mut Options)| {
-        let mut options = options(0, Choice::Auto);
+        let mut options = options(0, DatapathChoice::Auto);
         change(&mut options);
         let error = refused(&a, options);
         (error.kind(), error.to_string())
@@ -107,7 +108,7 @@ fn missing_privileges_are_named() {
     let error = a.run(|| {
         be_nobody();
         let _guard = runtime.enter();
-        open(options(0, Choice::Auto)).err().expect("nobody may not")
+        open(options(0, DatapathChoice::Auto)).err().expect("nobody may not")
     });
     assert_eq!(error.kind(), ErrorKind::Permission);
     assert!(error.to_string().contains("CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW and CAP_PERFMON"), "{error}");
@@ -177,7 +178,7 @@ fn the_programs_log_lines_reach_the_agents_log() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let _guard = runtime.enter();
         let log = Some(tracing::Level::DEBUG);
-        let mut datapath = open(Options { bpf_log: log, ..options(0, Choice::Generic) }).expect("open");
+        let mut datapath = open(Options { bpf_log: log, ..options(0, DatapathChoice::XdpGeneric) }).expect("open");
         datapath.watch(&spec(ADDRESSES[1])).expect("watch");
         let begin = Instant::now();
         let text = || String::from_utf8(page.0.lock().expect("the page").clone()).expect("text");

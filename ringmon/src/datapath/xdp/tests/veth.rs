@@ -3,13 +3,12 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use ringmon_common::wire;
 use tokio::runtime::Runtime;
 
-use super::super::{CS6, Choice, Options, XdpDatapath, clock, open};
+use super::super::{CS6, Options, XdpDatapath, clock, open};
 use super::netns::{ADDRESSES, INTERFACE, Namespace, pair};
 use crate::datapath::{Datapath, Error};
-use crate::show::DatapathMode;
+use crate::show::{DatapathChoice, DatapathMode};
 use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::{Health, PoolKey};
 use ringmon_core::{Incarnation, ServerId};
@@ -21,7 +20,7 @@ pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 }
 
-pub fn options(end: usize, choice: Choice) -> Options {
+pub fn options(end: usize, choice: DatapathChoice) -> Options {
     Options {
         interface: INTERFACE.to_owned(),
         address: ADDRESSES[end].into(),
@@ -42,7 +41,7 @@ pub fn opened(runtime: &Runtime, namespace: &Namespace, options: Options) -> Res
 }
 
 /// A pair of namespaces with a datapath at each end.
-fn both(runtime: &Runtime, choice: Choice) -> ([Namespace; 2], [XdpDatapath; 2]) {
+fn both(runtime: &Runtime, choice: DatapathChoice) -> ([Namespace; 2], [XdpDatapath; 2]) {
     let ends = pair();
     let datapaths = [0, 1].map(|end| {
         let mut datapath = opened(runtime, &ends[end], options(end, choice)).expect("open the datapath");
@@ -81,7 +80,7 @@ fn count(datapath: &XdpDatapath, label: &str) -> u64 {
     datapath.stats().verdicts.iter().find(|count| count.label == label).expect("such a count").value
 }
 
-fn the_kernels_own_icmp_stands_still(choice: Choice, mode: DatapathMode) {
+fn the_kernels_own_icmp_stands_still(choice: DatapathChoice, mode: DatapathMode) {
     let runtime = runtime();
     let (ends, [mut a, mut b]) = both(&runtime, choice);
     assert_eq!((a.mode(), b.mode()), (mode, mode));
@@ -97,18 +96,18 @@ fn the_kernels_own_icmp_stands_still(choice: Choice, mode: DatapathMode) {
 
 #[test]
 fn native_answers_while_the_kernels_own_icmp_stands_still() {
-    the_kernels_own_icmp_stands_still(Choice::Native, DatapathMode::XdpNative);
+    the_kernels_own_icmp_stands_still(DatapathChoice::XdpNative, DatapathMode::XdpNative);
 }
 
 #[test]
 fn generic_answers_while_the_kernels_own_icmp_stands_still() {
-    the_kernels_own_icmp_stands_still(Choice::Generic, DatapathMode::XdpGeneric);
+    the_kernels_own_icmp_stands_still(DatapathChoice::XdpGeneric, DatapathMode::XdpGeneric);
 }
 
 #[test]
 fn identity_pulse_and_probers_travel() {
     let runtime = runtime();
-    let (ends, [mut a, mut b]) = both(&runtime, Choice::Native);
+    let (ends, [mut a, mut b]) = both(&runtime, DatapathChoice::XdpNative);
     ends[0].run(|| a.watch(&spec(ADDRESSES[1])).expect("watch"));
     let silent = until(&a, "replies", |reading| reading.replies > 10);
     assert_eq!((silent.last_pulse, silent.health), (None, Health::Unknown));
@@ -139,7 +138,7 @@ fn identity_pulse_and_probers_travel() {
 #[test]
 fn nobody_at_the_address_is_a_miss_called_unresolved() {
     let runtime = runtime();
-    let (ends, [mut a, _b]) = both(&runtime, Choice::Native);
+    let (ends, [mut a, _b]) = both(&runtime, DatapathChoice::XdpNative);
     let nobody = Ipv4Addr::new(10, 77, 0, 99);
     let other = WatchId { slot: 1, ..ID };
     ends[0].run(|| {
@@ -164,7 +163,7 @@ fn nobody_at_the_address_is_a_miss_called_unresolved() {
 #[test]
 fn what_a_link_that_is_down_loses_is_no_miss() {
     let runtime = runtime();
-    let (ends, [mut a, _b]) = both(&runtime, Choice::Native);
+    let (ends, [mut a, _b]) = both(&runtime, DatapathChoice::XdpNative);
     ends[0].run(|| a.watch(&spec(ADDRESSES[1])).expect("watch"));
     until(&a, "replies", |reading| reading.replies > 10);
     let before = clock::now();
@@ -185,7 +184,7 @@ fn what_a_link_that_is_down_loses_is_no_miss() {
 #[test]
 fn keys_are_rotated_without_losing_a_probe() {
     let runtime = runtime();
-    let (ends, [mut a, mut b]) = both(&runtime, Choice::Native);
+    let (ends, [mut a, mut b]) = both(&runtime, DatapathChoice::XdpNative);
     ends[0].run(|| a.watch(&spec(ADDRESSES[1])).expect("watch"));
     until(&a, "replies", |reading| reading.replies > 10);
     let new = PoolKey { id: 4, secret: *b"the key after it" };
@@ -203,8 +202,6 @@ fn keys_are_rotated_without_losing_a_probe() {
 }
 
 #[test]
-fn probes_carry_their_class_and_purpose() {
+fn probes_carry_their_class() {
     assert_eq!(u32::from(CS6) << 2, 0xc0);
-    let purposes = [Purpose::Buddy, Purpose::Ahead, Purpose::Join, Purpose::Asked].map(super::super::purpose);
-    assert_eq!(purposes.map(|purpose| wire::Purpose::from_wire(purpose as u8)), purposes.map(Some));
 }
