@@ -207,7 +207,8 @@ pub struct EventsArgs {
     /// Show nothing, and delete events that are older than this, like 30d, 12h or 90m: at least an hour
     ///
     /// A thousand at a time, so that nobody waits for it. Run it from a timer: ringmon itself deletes nothing.
-    #[arg(long, value_name = "SPAN", value_parser = span::at_least_an_hour, conflicts_with_all = ["limit", "follow", "json"])]
+    #[arg(long, value_name = "SPAN", value_parser = span::at_least_an_hour)]
+    #[arg(conflicts_with_all = ["limit", "follow", "json"])]
     pub keep: Option<Duration>,
     /// One JSON line each
     #[arg(long)]

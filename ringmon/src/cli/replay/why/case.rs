@@ -146,10 +146,12 @@ impl Case {
     fn went(&mut self, at: i64, event: &Event) {
         self.gone = Some((at, event.kind()));
         // A server that was removed itself learns so from the line in the event table.
-        let (body, by, is_stored) = match &event.body {
-            EventBody::Removed { cause: Some(cause) } => (&cause.body, Some(cause.by.clone()), true),
-            EventBody::Left(left) => (&event.body, left.by.clone(), false),
-            body => (body, None, false),
+        let (body, by, is_stored) = if let EventBody::Removed { cause: Some(cause) } = &event.body {
+            (&cause.body, Some(cause.by.clone()), true)
+        } else if let EventBody::Left(left) = &event.body {
+            (&event.body, left.by.clone(), false)
+        } else {
+            (&event.body, None, false)
         };
         self.by = self.by.take().or(by);
         let Some((_, removed)) = body.removal() else { return };
