@@ -115,7 +115,7 @@ pub enum Output {
     Send {
         /// Address of the receiver.
         to: Address,
-        /// Port on which the receiver takes notices.
+        /// UDP port on which the receiver takes notices.
         port: u16,
         /// The notice, with its sender.
         notice: Notice,

@@ -31,8 +31,8 @@ pub(super) enum Concern {
 }
 
 impl Concern {
-    /// Whether it takes as long as a vote. The operations of a join do not: they open the connection, and wait for other
-    /// servers that join.
+    /// Whether it takes as long as a vote. The operations of a join do not: they open the connection, and wait for
+    /// other servers that join.
     const fn is_like_a_vote(self) -> bool {
         match self {
             Self::Find | Self::Place | Self::Join | Self::Leave => false,
