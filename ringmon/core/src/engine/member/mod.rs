@@ -119,7 +119,7 @@ impl Member {
         self.drain.settle(facts, asks);
     }
 
-    /// Servers to probe: buddies, servers beyond silent ones, joining servers, and servers that another one asked about.
+    /// Servers to probe: buddies, servers beyond silent ones, joining servers, and servers that others asked about.
     fn wanted(&self) -> Vec<(Buddy, Purpose)> {
         let [one, other] = &self.sides;
         let buddies = self.view.buddies().map(|buddy| (buddy.clone(), Purpose::Buddy));
