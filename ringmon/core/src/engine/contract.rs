@@ -17,7 +17,7 @@ use crate::{Incarnation, ServerId, Time, Tuning};
 /// What does not change while an agent runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Identity {
-    /// Name, addresses, port, weight and boot token, as this server publishes them.
+    /// Name, addresses, ports, weight and boot token, as this server publishes them.
     pub card: Card,
     /// What this agent itself may do. The pool's mode can restrict it further.
     pub mode: Mode,

@@ -38,8 +38,8 @@ impl Halt {
     }
 }
 
-/// Joins and leaves rest on no silence, so they do not become false after R7's 500 ms. But a joining server's proof that
-/// it is heard does, after a while.
+/// Joins and leaves rest on no silence, so they do not become false after R7's 500 ms. But the proof that a joining
+/// server is heard does, after a while.
 pub(super) const UNHURRIED: Duration = Duration::from_secs(5);
 
 /// Ends the operation.
