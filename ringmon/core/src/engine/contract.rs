@@ -88,7 +88,7 @@ pub struct TableDone {
 pub struct TableFailure {
     /// The real cause, as text for people.
     pub cause: String,
-    /// Whether the same operation may succeed later without anyone changing anything.
+    /// Whether the same operation may succeed later without any change by an operator.
     pub transient: bool,
     /// The database answers and only refuses to write: rows are locked, it is read-only, or its disk is full.
     #[serde(default)]

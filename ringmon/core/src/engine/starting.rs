@@ -21,7 +21,7 @@ use crate::{Purpose, ServerRow, Time};
 /// Looks for this server's row.
 ///
 /// ```text
-///             +--> nobody has name or address ------------------------> Joining
+///             +--> no row has name or address ------------------------> Joining
 ///  FindSelf --+--> own boot token, or own address under own name -----> TakeOver --> Member
 ///      ^      +--> another installation has the name: probe it --silent--^
 ///      |      |                                        +--answers--> refused
