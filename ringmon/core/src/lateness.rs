@@ -2,8 +2,8 @@
 //!
 //! After Lifeguard's local health multiplier (Dadgar, Phillips, Currey: "Lifeguard: Local Health Awareness for More
 //! Accurate Failure Detection", DSN-W 2018, section III-A): a score from 0 to 8 that grows with each local fault and
-//! shrinks with each second without one. Lifeguard stretches its timeouts by the score. ringmon requires that many times
-//! the misses and the silence.
+//! shrinks with each second without one. Lifeguard stretches its timeouts by the score. ringmon requires that many
+//! times the misses and the silence.
 
 use core::time::Duration;
 
