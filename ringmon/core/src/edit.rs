@@ -146,7 +146,7 @@ pub enum RowWrite {
     Update {
         /// The row, as read.
         guard: Guard,
-        /// What changes.
+        /// The columns that change.
         set: RowSet,
     },
     /// Delete the row if it still is as the guard says.
@@ -158,13 +158,13 @@ pub enum RowWrite {
 pub struct Guard {
     /// Id of the row.
     pub id: ServerId,
-    /// Its first buddy.
+    /// First buddy, as read.
     pub first_buddy: ServerId,
-    /// Its second buddy.
+    /// Second buddy, as read.
     pub second_buddy: ServerId,
-    /// Its incarnation.
+    /// Incarnation, as read.
     pub incarnation: Incarnation,
-    /// Its version, which covers every other column, votes included (R4).
+    /// Version, which covers every other column, votes included (R4).
     pub version: i64,
 }
 
@@ -208,11 +208,11 @@ pub struct RowSet {
     pub vote_first: VoteSet,
     /// The vote slot of the second-buddy side.
     pub vote_second: VoteSet,
-    /// The alone mark.
+    /// What happens to the alone mark.
     pub alone: AloneSet,
-    /// Draining or not.
+    /// Whether new clients should stay away.
     pub draining: Option<bool>,
-    /// Service health.
+    /// New health of the service.
     pub health: Option<Health>,
 }
 

@@ -23,7 +23,7 @@ use crate::row::Address;
 use crate::time::millis;
 use crate::{Incarnation, ServerId, Time};
 
-/// Row and incarnation of this server. Every notice and every table operation carries them.
+/// Row id and incarnation of this server. Notices and most table operations carry them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Me {
     pub id: ServerId,
@@ -31,7 +31,7 @@ pub(super) struct Me {
 }
 
 impl Me {
-    /// As the list on disk has it.
+    /// From the buddy list on disk.
     pub const fn of(kept: &BuddyList) -> Self {
         Self { id: kept.id, incarnation: kept.incarnation }
     }
@@ -47,7 +47,6 @@ pub(super) struct Tally {
     pub removals: u64,
 }
 
-/// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Asks {
     /// Name of this server, the subject of its events about itself.
@@ -60,7 +59,7 @@ pub(super) struct Asks {
     rng: Rng,
     tally: Tally,
     void_told: BTreeMap<LocalFault, Time>,
-    /// Empty whenever a checkpoint is taken, so it is not saved.
+    /// The caller drains it before a checkpoint is taken, so it is not saved.
     #[serde(skip)]
     out: VecDeque<Output>,
 }

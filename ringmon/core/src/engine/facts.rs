@@ -19,7 +19,6 @@ use crate::time::millis;
 use crate::{PoolRow, Rule, ServerId, Time};
 use core::time::Duration;
 
-/// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Facts {
     pub now: Time,

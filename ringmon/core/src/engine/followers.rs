@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::Time;
 use crate::row::Address;
 
-/// See the module.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Followers(Vec<Follower>);
 

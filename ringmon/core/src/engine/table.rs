@@ -70,7 +70,6 @@ pub(super) enum Turn {
     Back(Duration),
 }
 
-/// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tables {
     last_ticket: u64,

@@ -179,11 +179,11 @@ pub struct Repaired {
 /// A row whose links a repair changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relinked {
-    /// Its id.
+    /// Id of the row.
     pub id: ServerId,
     /// Its links now.
     pub is: LinkPair,
-    /// Its name.
+    /// Name of the server.
     pub server: String,
     /// Its links before.
     pub was: LinkPair,

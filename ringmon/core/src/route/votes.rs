@@ -17,7 +17,6 @@ const BEHIND: Duration = Duration::from_secs(2);
 /// An accusation as it was last seen: the voter and its suspect.
 type Pair = (ServerId, ServerId);
 
-/// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Votes {
     known: BTreeMap<Pair, Accusation>,

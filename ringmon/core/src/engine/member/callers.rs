@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ServerId, Time};
 
-/// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Callers {
     last_probed_by: BTreeMap<ServerId, Time>,

@@ -51,7 +51,6 @@ use crate::outcome::Outcome;
 use crate::row::Address;
 use crate::{Incarnation, Purpose, ServerId, ServerRow, Side, Time, VoteKind};
 
-/// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Member {
     view: View,

@@ -16,7 +16,6 @@ use crate::row::Mode;
 use crate::time::millis;
 use crate::{Time, VoteKind};
 
-/// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Moving {
     /// Since when both buddies are silent here but heard by others.

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Incarnation, ServerId, Time};
 
-/// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Proofs {
     heard: BTreeMap<ServerId, (Incarnation, Time)>,

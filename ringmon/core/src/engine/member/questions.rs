@@ -15,7 +15,6 @@ use crate::notice::NoticeBody;
 use crate::row::Address;
 use crate::{Incarnation, Time};
 
-/// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Questions {
     /// By the address that they are about.

@@ -23,7 +23,6 @@ use crate::op::TableOp;
 use crate::row::Address;
 use crate::{Purpose, Rule, ServerId, ServerRow, Side, Time};
 
-/// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct View {
     place: Option<Place>,

@@ -31,7 +31,6 @@ use crate::op::TableOp;
 use crate::time::millis;
 use crate::{Incarnation, Rule, ServerId, Side, Time, VoteKind};
 
-/// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Witnesses {
     proofs: Proofs,
