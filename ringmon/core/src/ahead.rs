@@ -1,4 +1,4 @@
-//! Looking past silent servers (R1, R9): how far the run goes, and who lives beyond it.
+//! Looking past silent servers (R1, R9): how far the run goes, and which server lives beyond it.
 
 use alloc::collections::BTreeSet;
 use alloc::vec;
@@ -15,33 +15,33 @@ use super::{ServerId, VoteKind};
 pub struct Chain {
     /// Nearest first.
     pub members: Vec<Buddy>,
-    /// Whether that is the whole ring.
+    /// Whether these are all other servers of the ring.
     pub whole: bool,
 }
 
-/// What a chain comes to.
+/// The silent part of a chain, and what is beyond it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// The silent ones, nearest first.
+    /// The silent servers, nearest first.
     pub silent: Vec<(ServerId, VoteKind)>,
-    /// The first living one with a pulse, if it is found.
+    /// The first living server with a pulse, if it was found.
     pub far_end: Option<ServerId>,
-    /// Everybody else on the ring is silent.
+    /// Whether all other servers on the ring are silent.
     pub all: bool,
 }
 
 impl Run {
-    /// Nobody is silent, nobody is known.
+    /// No server is silent, and none is known.
     #[must_use]
     pub const fn none() -> Self {
         Self { silent: Vec::new(), far_end: None, all: false }
     }
 
-    /// In a simulation without R9: nobody looks past a server that answers, and one without a pulse is as good a
-    /// witness.
+    /// In a simulation without R9: servers do not look past one that answers, and a server without a pulse counts as a
+    /// full witness.
     pub(super) fn stop_at_agents(&mut self) {
         let Some(at) = self.silent.iter().position(|(_, kind)| *kind == VoteKind::Agent) else { return };
-        // A direct buddy is still accused itself; whoever comes after it is believed to live.
+        // A direct buddy is still accused itself. Any server after it is taken to be alive.
         let end = at.max(1);
         let known = self.silent.get(end).map(|(id, _)| *id).or(self.far_end);
         self.silent.truncate(end);
@@ -50,13 +50,13 @@ impl Run {
 }
 
 impl Chain {
-    /// Only the buddy is known yet.
+    /// A chain of which only the buddy is known so far.
     #[must_use]
     pub fn of(buddy: Buddy, whole: bool) -> Self {
         Self { members: vec![buddy], whole }
     }
 
-    /// The run, by what is known of each member.
+    /// The run, given the state of each member.
     pub fn run(&self, judged: impl Fn(ServerId) -> State) -> Run {
         let mut silent = Vec::new();
         for member in &self.members {
@@ -71,49 +71,50 @@ impl Chain {
         Run { silent, far_end: None, all }
     }
 
-    /// One member.
+    /// The member with this id.
     #[must_use]
     pub fn member(&self, id: ServerId) -> Option<&Buddy> {
         self.members.iter().find(|m| m.id == id)
     }
 
-    /// Those among the first `window` to watch: all of them while nobody living is found, then only up to that one.
+    /// The members among the first `window` that must be watched: all of them until a living server is found, then only
+    /// up to that one.
     pub fn watched<'a>(&'a self, run: &Run, window: usize) -> impl Iterator<Item = &'a Buddy> {
         let far = run.far_end.and_then(|id| self.members.iter().position(|m| m.id == id));
         self.members.iter().take(far.map_or(window, |at| at + 1))
     }
 }
 
-/// How many servers are looked at beyond the buddy: 16, then 32 more, and so on up to what one server can watch at a
-/// time.
+/// How many servers are looked at beyond the buddy: 16, then 32 more, and so on, up to as many as one server can watch
+/// at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window(u16);
 
 impl Window {
-    /// Watches that looking ahead may hold, both sides together: what the datapath has, less buddies, join proofs and
-    /// others' questions (R12).
+    /// How many watches looking ahead may hold, on both sides together: those of the datapath, less the ones for
+    /// buddies, join proofs and others' questions (R12).
     pub const MOST: u16 = 54;
 
-    /// The first look.
+    /// The window of the first look.
     #[must_use]
     pub fn first(ahead: u16) -> Self {
         Self(ahead.clamp(1, Self::MOST))
     }
 
-    /// The next one: twice as many more, as far as it goes.
+    /// The next window: twice as many more, up to the limit.
     #[must_use]
     pub fn wider(self) -> Self {
         Self(self.0.saturating_mul(3).min(Self::MOST))
     }
 
-    /// How many rows to read, the buddy's included.
+    /// How many rows to read, including the buddy's.
     #[must_use]
     pub const fn rows(self) -> u16 {
         self.0 + 1
     }
 }
 
-/// Nearest first, both sides in turn, each server once, at most [`Window::MOST`] of them.
+/// Nearest first, taking both sides in turn, each server once, at most [`Window::MOST`] in all.
 #[must_use]
 pub fn share(sides: [Vec<&Buddy>; 2]) -> Vec<&Buddy> {
     let mut seen = BTreeSet::new();

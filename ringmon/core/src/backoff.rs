@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Time;
 use super::rng::Rng;
 
-/// A pause that doubles with each failure, jittered so that a pool does not move in step.
+/// A pause that doubles with each failure. It is jittered so that the servers of a pool do not act at the same moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Backoff {
     first: Duration,
@@ -22,20 +22,20 @@ impl Backoff {
         Self { first, most, failures: 0 }
     }
 
-    /// The next pause: between half and all of the doubled span, so that it never is nothing.
+    /// The next pause: between half of the doubled span and all of it, so it is never zero.
     pub fn next(&mut self, rng: &mut Rng) -> Duration {
         let span = self.first.saturating_mul(1 << self.failures.min(16)).min(self.most);
         self.failures = self.failures.saturating_add(1);
         rng.between(span / 2, span)
     }
 
-    /// What failed works again.
+    /// The next failure starts with the shortest pause again.
     pub const fn reset(&mut self) {
         self.failures = 0;
     }
 }
 
-/// Rejoins of one running process: a server that is removed again and again must not shake the ring each second.
+/// Rejoins of one running process. A server that is removed again and again must not shake the ring every second.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rejoin {
     pause: Backoff,
@@ -43,21 +43,21 @@ pub struct Rejoin {
 }
 
 impl Rejoin {
-    /// A member for this long has proved itself: the next removal starts with a short pause again.
+    /// A server that was a member for this long has proved itself: its next removal starts with a short pause again.
     const PROVED: Duration = Duration::from_secs(600);
 
-    /// 0.2 to 1 s at first, a minute at most.
+    /// Pauses of 0.2 to 1 s at first, and of at most a minute.
     #[must_use]
     pub const fn new() -> Self {
         Self { pause: Backoff::new(Duration::from_millis(800), Duration::from_secs(60)), member_since: None }
     }
 
-    /// Spliced in.
+    /// The server was spliced in.
     pub const fn joined(&mut self, now: Time) {
         self.member_since = Some(now);
     }
 
-    /// Found removed: how long to wait before joining.
+    /// The server found itself removed: how long it waits before it joins.
     pub fn removed(&mut self, now: Time, rng: &mut Rng) -> Duration {
         if self.member_since.take().is_some_and(|since| now.since(since) >= Self::PROVED) {
             self.pause.reset();

@@ -1,4 +1,4 @@
-//! A server as others watch it, and the list of two that an agent keeps on disk.
+//! A server as others watch it, and the list of two buddies that an agent keeps on disk.
 
 use alloc::string::String;
 
@@ -10,13 +10,13 @@ use crate::{Incarnation, ServerId};
 /// A server as an agent keeps it on disk and watches it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Buddy {
-    /// Its row.
+    /// Id of its row.
     pub id: ServerId,
     /// Its name.
     pub name: String,
     /// Its address.
     pub address: Address,
-    /// Its notice port.
+    /// UDP port on which it takes notices.
     pub notice_port: u16,
     /// Its incarnation, as last read.
     pub incarnation: Incarnation,
@@ -34,15 +34,15 @@ impl From<&ServerRow> for Buddy {
     }
 }
 
-/// The buddy list: kept on disk, used at start when the database is away.
+/// The buddy list. It is kept on disk and used at start while the database does not answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuddyList {
-    /// Own row.
+    /// Id of this server's row.
     pub id: ServerId,
-    /// Own incarnation.
+    /// Incarnation of this server.
     pub incarnation: Incarnation,
-    /// Next on the ring; `None` in a ring of one.
+    /// The next server on the ring; `None` in a ring of one.
     pub first: Option<Buddy>,
-    /// Previous on the ring; `None` in a ring of one.
+    /// The previous server on the ring; `None` in a ring of one.
     pub second: Option<Buddy>,
 }

@@ -1,5 +1,5 @@
-//! What a server says of itself: the same words in its configuration, in its row, and to those that route clients to
-//! it.
+//! What a server says about itself. The same fields appear in its configuration, in its row, and towards the routers
+//! that send clients to it.
 
 use alloc::string::String;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::BootToken;
 
-/// An address of a server. (`core::net` is the clock-free, socket-free part of the standard library's `net`.)
+/// Address of a server. (`core::net` is the part of the standard library's `net` without clocks and sockets.)
 pub type Address = core::net::IpAddr;
 
 /// See the module.
@@ -15,23 +15,23 @@ pub type Address = core::net::IpAddr;
 pub struct Card {
     /// Unique in its pool, case-sensitive.
     pub name: String,
-    /// Where it is probed; unique in its pool.
+    /// The address that is probed. Unique in its pool.
     pub address: Address,
-    /// Where its notices go (UDP, at `address`).
+    /// UDP port on which it takes notices, at `address`.
     pub notice_port: u16,
-    /// Where clients go.
+    /// How clients reach it.
     pub clients: Clients,
-    /// Which installation holds the name.
+    /// The installation that has this name.
     pub boot: BootToken,
 }
 
 /// How clients reach a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clients {
-    /// Where they go; `None`: where it is probed.
+    /// The address for clients; `None`: the same as the probed one.
     pub address: Option<Address>,
-    /// At which port; `None`: at the one that a routing server is told.
+    /// The port for clients; `None`: the port that a router is configured with.
     pub port: Option<u16>,
-    /// Its share of them, relative to the other servers'.
+    /// Its share of the clients, relative to the other servers.
     pub weight: u16,
 }

@@ -1,7 +1,7 @@
-//! From the readings of one watch to an opinion of one server.
+//! From the readings of one watch to a judgement of one server.
 //!
-//! What a watch has learned of its own loss ([`Loss`]) says how many misses in a row mean something; [`law`] and the
-//! profile have the constants.
+//! What a watch has learned about its own loss ([`Loss`]) decides how many misses in a row mean something. [`law`] and
+//! the profile hold the constants.
 
 use core::time::Duration;
 
@@ -12,7 +12,7 @@ use super::loss::Loss;
 use super::{Time, Tuning, VoteKind, law};
 use crate::words;
 
-/// What a server is to the one that watches it.
+/// The state of a server, as the server that watches it sees it.
 ///
 /// ```text
 ///                    reply, fresh pulse
@@ -33,20 +33,20 @@ use crate::words;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum State {
-    /// Never heard with a pulse, and not missed for long enough.
+    /// Never heard with a pulse, and not missed for long enough to be suspect.
     Waiting,
-    /// Answers, and its agent beats.
+    /// The host answers, and its agent has a pulse.
     Alive,
-    /// Answers, but its agent does not beat.
+    /// The host answers, but its agent has no pulse.
     AgentSilent,
-    /// Does not answer.
+    /// The host does not answer.
     Suspect,
 }
 
 words!(State: Waiting = "waiting", Alive = "alive", AgentSilent = "agent_silent", Suspect = "suspect");
 
 impl State {
-    /// What a voter would say.
+    /// What a voter would say in this state.
     #[must_use]
     pub const fn finding(self) -> Option<VoteKind> {
         match self {
@@ -57,51 +57,51 @@ impl State {
     }
 }
 
-/// A burst goes on for so many misses more than are needed, and ends after [`BURST_MOST`] in any case.
+/// A burst lasts until this many misses more than needed, and in any case ends after [`BURST_MOST`].
 const BURST_MORE: u32 = 8;
-/// Misses in a row after which no burst helps: the network may be what suffers.
+/// After this many misses in a row, a burst no longer helps: the network itself may be in trouble.
 const BURST_MOST: u32 = 96;
 
-/// R6: how long a silence must last for a removal, where outages have `taught` so much, and `factor` says how late this
+/// R6: how long a silence must last for a removal, where past outages require `taught` and `factor` says how late this
 /// server is.
 #[must_use]
 pub fn silence_asked(taught: Duration, factor: u32) -> Duration {
     (law::REMOVAL_SILENCE * factor).max(taught).min(law::REMOVAL_SILENCE_MOST)
 }
 
-/// The opinion of one watch.
+/// The judgement of one watch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Detector {
     state: State,
     loss: Loss,
     clean: Option<Clean>,
-    /// When the suspicion was formed, and the newest proof of life by then.
+    /// When the suspicion was formed, and the newest proof of life at that time.
     suspected: Option<(Time, Option<Time>)>,
-    /// When the first miss of the present run was read.
+    /// When the first miss of the current run was read.
     missed_at: Option<Time>,
     void_told: bool,
 }
 
-/// From when on silence counts again after a fault of this machine.
+/// From when silence counts again after a fault of this machine.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Clean {
     from: Time,
     fault: LocalFault,
-    /// Misses counted by the datapath by then; not known before a deadline has passed since.
+    /// Misses that the datapath had counted by then. They are unknown until a deadline has passed since.
     misses: Option<u64>,
 }
 
 /// What a reading or a fault changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// From one state to another.
+    /// The state changed, from the first to the second.
     Moved(State, State),
-    /// A suspicion was due, or was formed, on evidence that does not count.
+    /// A suspicion was due or was formed, but its evidence does not count.
     Void(LocalFault),
 }
 
 impl Default for Detector {
-    /// Of a watch that has just begun.
+    /// The state of a watch that has just begun.
     fn default() -> Self {
         Self {
             state: State::Waiting,
@@ -115,25 +115,25 @@ impl Default for Detector {
 }
 
 impl Detector {
-    /// The state now.
+    /// The current state.
     #[must_use]
     pub const fn state(&self) -> State {
         self.state
     }
 
-    /// What the watch loses by itself.
+    /// How much the watch loses by itself.
     #[must_use]
     pub const fn loss(&self) -> &Loss {
         &self.loss
     }
 
-    /// Misses in a row that make a suspicion now, by a server that is `factor` times as late as one that is well.
+    /// How many misses in a row make a suspicion now, if this server is `factor` times as late as a healthy one.
     #[must_use]
     pub fn needed(&self, factor: u32) -> u32 {
         self.loss.needed().saturating_mul(factor)
     }
 
-    /// Since when nothing was heard that ends the silence of this kind: what may be said of it in a vote.
+    /// Since when nothing was heard that ends a silence of this kind. This is what a vote may claim.
     #[must_use]
     pub fn silent_since(&self, kind: VoteKind, reading: &WatchReading) -> Time {
         match kind {
@@ -142,9 +142,9 @@ impl Detector {
         }
     }
 
-    /// R2: somebody who answers after this moment proves that this server could have heard its suspect. Of a host that
-    /// is when its first miss was read: the probe that was missed left before, and so the own link works after it died,
-    /// if it died.
+    /// R2: another server that answers after this moment proves that this server could have heard its suspect. For a
+    /// host, that is when its first miss was read. The missed probe left before that, so this server's own link has
+    /// worked since the host died, if it died.
     #[must_use]
     pub fn deaf_from(&self, kind: VoteKind, reading: &WatchReading, tuning: &Tuning) -> Time {
         let since = self.silent_since(kind, reading);
@@ -154,7 +154,7 @@ impl Detector {
         }
     }
 
-    /// Misses in a row that count: after a fault of this machine only those of probes that left afterwards.
+    /// Misses in a row that count. After a fault of this machine, only misses of probes that left afterwards count.
     #[must_use]
     pub fn misses(&self, reading: &WatchReading) -> u32 {
         let clean = self.clean.filter(|clean| clean.from > reading.silent_since());
@@ -162,21 +162,21 @@ impl Detector {
         clean.map_or(reading.consecutive, |clean| clean.misses.map_or(0, since).min(reading.consecutive))
     }
 
-    /// Whether it pays to probe faster: something was missed, and it is not known yet what that means. Bounded, as the
-    /// network may be what suffers.
+    /// Whether it helps to probe faster: a probe was missed, and its meaning is not known yet. Limited, because the
+    /// network itself may be in trouble.
     #[must_use]
     pub fn wants_burst(&self, reading: &WatchReading, factor: u32) -> bool {
         let enough = self.needed(factor).max(law::REMOVAL_MISSES) + BURST_MORE;
         (1..enough.min(BURST_MOST)).contains(&reading.consecutive)
     }
 
-    /// When the first miss of the present run was read.
+    /// When the first miss of the current run was read.
     #[must_use]
     pub const fn missed_at(&self) -> Option<Time> {
         self.missed_at
     }
 
-    /// A reading taken at `now`, by a server that is `factor` times as late as one that is well.
+    /// Takes in a reading at `now`. This server is `factor` times as late as a healthy one.
     pub fn observe(&mut self, now: Time, reading: &WatchReading, tuning: &Tuning, factor: u32) -> Option<Change> {
         self.missed_at = (reading.consecutive > 0).then(|| self.missed_at.unwrap_or(now));
         if let Some(clean) = self.clean.as_mut().filter(|clean| clean.misses.is_none()) {
@@ -200,7 +200,7 @@ impl Detector {
         self.go(Self::judge(self.state, reading, tuning))
     }
 
-    /// This server's own evidence from `from` to `until` counts for nothing.
+    /// What this server observed between `from` and `until` does not count.
     pub fn fault(&mut self, fault: LocalFault, from: Time, until: Time, reading: &WatchReading) -> Option<Change> {
         if until <= reading.silent_since() {
             return None;
@@ -218,8 +218,8 @@ impl Detector {
         Some(Change::Void(fault))
     }
 
-    /// A host that was heard and is not missed. The pulse is compared with the last proof and not with `now`: silence
-    /// ages a pulse too, and a probe a second must not make an agent look gone between two replies.
+    /// The state of a host that was heard and is not missed. The pulse is compared with the last proof, not with `now`:
+    /// a pulse also gets old during silence, and at one probe a second an agent must not look gone between two replies.
     fn judge(state: State, reading: &WatchReading, tuning: &Tuning) -> State {
         let Some(proof) = reading.last_proof() else { return state };
         if proof.since(reading.pulseless_since()) > tuning.pulse_gone {
@@ -238,7 +238,7 @@ impl Detector {
         (from != to).then_some(Change::Moved(from, to))
     }
 
-    /// Tell of a void once a silence.
+    /// Reports a void once per silence.
     fn void(&mut self) -> Option<Change> {
         let fault = self.clean?.fault;
         (!core::mem::replace(&mut self.void_told, true)).then_some(Change::Void(fault))

@@ -45,36 +45,36 @@ pub enum Lookup {
     Address(Address),
     /// The server with the smallest `pick` not below this one, wrapping around: a random server.
     Pick(i64),
-    /// Up to `count` servers along the ring, starting with the buddy of `from` on `side`, ending before `from` comes
-    /// round again.
+    /// Up to `count` servers along the ring. The walk starts with the buddy of `from` on `side` and ends before it
+    /// reaches `from` again.
     Walk {
-        /// Where the walk starts; not part of the answer.
+        /// The server to start from. It is not part of the answer.
         from: ServerId,
-        /// Which way.
+        /// In which direction.
         side: Side,
         /// How many rows at most.
         count: u16,
     },
-    /// How many servers were removed (`down` or `agent_lost`) within this time.
+    /// How many servers were removed (`down` or `agent_lost`) in this time up to now.
     Removals(Duration),
     /// How many servers the pool has.
     Members,
-    /// The newest event about a server, in the table or not.
+    /// The newest event about a server, whether the server is in the table or not.
     LastEvent(ServerId),
 }
 
-/// What was read in one attempt. A lookup that found nothing is a key with an empty answer: it was made.
+/// What was read in one attempt. A lookup that was made and found nothing has a key with an empty answer.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct TableSnapshot {
-    /// This machine's clock just before the database's clock was asked for.
+    /// This machine's clock just before the database's clock was read.
     pub read_at: Time,
-    /// The database's clock: read before anything else (R7).
+    /// The database's clock, read before anything else (R7).
     pub db_now: DbTime,
-    /// The pool's row; always read.
+    /// The pool's row. It is always read.
     pub pool: Option<PoolRow>,
-    /// Every server row any lookup brought.
+    /// Every server row that any lookup read.
     pub rows: BTreeMap<ServerId, ServerRow>,
-    /// Which rows answer which lookup, in the order asked for.
+    /// The rows that answer each lookup, in the order that the lookup asked for.
     pub answers: BTreeMap<Lookup, Vec<ServerId>>,
     /// Answers to [`Lookup::Removals`] and [`Lookup::Members`].
     pub counts: BTreeMap<Lookup, u64>,
@@ -105,28 +105,28 @@ impl TableSnapshot {
 /// What an operation does next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Read these too, then ask again.
+    /// Read these too, then call the operation again.
     Read(Vec<Lookup>),
-    /// Write this; if every row matched, the operation ended with the plan's outcome.
+    /// Write this. If every row matched, the operation has ended with the plan's outcome.
     Apply(Box<Plan>),
-    /// Ended; nothing is written.
+    /// The operation has ended, and nothing is written.
     Done(Outcome),
 }
 
 /// One transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// No statement takes effect after this moment of the database's clock (R7).
+    /// No statement takes effect after this moment on the database's clock (R7).
     pub deadline: DbTime,
-    /// At most one insert.
+    /// The changes of server rows, with at most one insert.
     pub writes: Vec<RowWrite>,
     /// A write of the pool's row, if this plan depends on it.
     pub pool: Option<PoolWrite>,
     /// Appended to `event` in the same transaction, stamped by the database.
     pub events: Vec<EventDraft>,
-    /// Ask the caller again before the last statement and before COMMIT (R7).
+    /// Whether the caller is asked again before the last statement and before COMMIT (R7).
     pub recheck: bool,
-    /// What the operation came to, once this is committed.
+    /// How the operation ends once this is committed.
     pub outcome: Outcome,
 }
 
@@ -135,36 +135,36 @@ pub struct Plan {
 pub enum RowWrite {
     /// A new row, version 1, without votes.
     Insert {
-        /// What it says.
+        /// The content of the row.
         new: NewRow,
         /// Its first buddy; [`ServerId::NEW`] is itself.
         first_buddy: ServerId,
         /// Its second buddy; [`ServerId::NEW`] is itself.
         second_buddy: ServerId,
     },
-    /// Change the row that still is as the guard says.
+    /// Change the row if it still is as the guard says.
     Update {
         /// The row, as read.
         guard: Guard,
-        /// What changes.
+        /// The columns that change.
         set: RowSet,
     },
-    /// Delete the row that still is as the guard says.
+    /// Delete the row if it still is as the guard says.
     Delete(Guard),
 }
 
-/// A row as it was read; what a WHERE clause compares.
+/// A row as it was read. The WHERE clause compares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guard {
-    /// Which row.
+    /// Id of the row.
     pub id: ServerId,
-    /// Its first buddy.
+    /// First buddy, as read.
     pub first_buddy: ServerId,
-    /// Its second buddy.
+    /// Second buddy, as read.
     pub second_buddy: ServerId,
-    /// Its incarnation.
+    /// Incarnation, as read.
     pub incarnation: Incarnation,
-    /// Its version: covers every other column, votes included (R4).
+    /// Version, which covers every other column, votes included (R4).
     pub version: i64,
 }
 
@@ -183,13 +183,13 @@ impl From<&ServerRow> for Guard {
 /// A server on its way into the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRow {
-    /// What it says of itself.
+    /// Name, addresses, ports, weight and boot token.
     pub card: Card,
-    /// Its life: an operation makes it later than the database's clock, if it is not (R8).
+    /// Its incarnation. If it is not later than the database's clock, an operation makes it so (R8).
     pub incarnation: Incarnation,
-    /// Its place in the random choice.
+    /// The number by which it is found in a random choice.
     pub pick: i64,
-    /// Its service health.
+    /// Health of its service.
     pub health: Health,
 }
 
@@ -202,97 +202,97 @@ pub struct RowSet {
     pub second_buddy: Option<ServerId>,
     /// New incarnation.
     pub incarnation: Option<Incarnation>,
-    /// What the server says of itself now. Its name does not change.
+    /// New addresses, ports, weight and boot token. The name does not change.
     pub card: Option<Card>,
     /// The vote slot of the first-buddy side.
     pub vote_first: VoteSet,
     /// The vote slot of the second-buddy side.
     pub vote_second: VoteSet,
-    /// The alone mark.
+    /// What happens to the alone mark.
     pub alone: AloneSet,
-    /// Draining or not.
+    /// Whether new clients should stay away.
     pub draining: Option<bool>,
-    /// Service health.
+    /// New health of the service.
     pub health: Option<Health>,
 }
 
-/// What happens to a vote slot.
+/// What a write does to a vote slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum VoteSet {
-    /// Nothing.
+    /// The slot stays as it is.
     #[default]
     Keep,
-    /// Emptied.
+    /// The slot is emptied.
     Clear,
     /// A new vote: `since` and `at` are the database's now.
     Cast {
-        /// Who votes.
+        /// Id of the voter's row.
         voter: ServerId,
-        /// Which life of it.
+        /// Incarnation of the voter.
         incarnation: Incarnation,
-        /// What is said.
+        /// Whether the host is silent or only its agent.
         kind: VoteKind,
     },
-    /// The vote that is there goes on: `at` is the database's now, `since` stays.
+    /// The present vote goes on: `at` is the database's now, `since` stays.
     Renew,
 }
 
-/// What happens to the alone mark.
+/// What a write does to the alone mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AloneSet {
-    /// Nothing.
+    /// The mark stays as it is.
     #[default]
     Keep,
-    /// Taken back.
+    /// The mark is taken back.
     Clear,
     /// `alone_since` and `alone_at` are the database's now.
     Mark,
-    /// `alone_at` is the database's now.
+    /// `alone_at` is the database's now, `alone_since` stays.
     Renew,
 }
 
-/// A write of the pool's row. Its version grows by one; a pool whose version is another is a conflict.
+/// A write of the pool's row. Its version grows by one. If the pool has another version by then, that is a conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolWrite {
-    /// The version it was read with.
+    /// The version that was read.
     pub version: i64,
-    /// `Some(Some(why))` freezes, `Some(None)` thaws, `None` leaves it (the write serialises: the first server of an
-    /// empty pool).
+    /// `Some(Some(why))` freezes, `Some(None)` thaws, `None` leaves it unchanged. The write alone serialises: the first
+    /// server of an empty pool needs that.
     pub frozen: Option<Option<String>>,
 }
 
-/// A line for `event`.
+/// A line to be written to `event`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventDraft {
-    /// About which row; [`ServerId::NEW`] is the inserted one. `None`: about the pool.
+    /// The row that it is about; [`ServerId::NEW`] is the inserted one. `None`: it is about the pool.
     pub subject: Option<ServerId>,
     /// The subject's name.
     pub subject_name: String,
-    /// Who says so.
+    /// Name of the server or operator that caused it.
     pub by: String,
     /// What happened, and how.
     pub body: EventBody,
 }
 
-/// A line of `event`, as stored.
+/// A line of `event`, as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredEvent {
-    /// Its number, growing.
+    /// Its number, which grows with each line.
     pub id: i64,
-    /// When, on the database's clock.
+    /// When it was written, on the database's clock.
     pub at: DbTime,
-    /// About which row.
+    /// The row that it is about; `None`: it is about the pool.
     pub subject: Option<ServerId>,
-    /// Its name.
+    /// Name of the subject.
     pub subject_name: String,
-    /// Who said so.
+    /// Name of the server or operator that caused it.
     pub by: String,
-    /// What, and how.
+    /// What happened, and how.
     pub body: EventBody,
 }
 
 impl StoredEvent {
-    /// The event's word.
+    /// The kind of the event.
     #[must_use]
     pub const fn kind(&self) -> EventKind {
         self.body.kind()

@@ -1,8 +1,8 @@
-//! What agents tell, and what the `event` table keeps: one enum, whose JSON others script against.
+//! What agents report, and what the `event` table keeps: one enum whose JSON users script against.
 //!
-//! `kind` is the word of the event, `detail` an object with its circumstances. An agent's event log, `ringmon events`
-//! and the table have the same names. Spans end in `_ms`: an agent measures them with fractions, the table has whole
-//! ones.
+//! `kind` is the word for the event, `detail` an object with its circumstances. An agent's event log, `ringmon events`
+//! and the table use the same names. Names of durations end in `_ms`: an agent measures them with fractions, the table
+//! has whole numbers.
 
 mod detail;
 #[cfg(test)]
@@ -22,55 +22,55 @@ use super::row::{Side, VoteKind};
 use super::{Incarnation, ServerId, Time};
 use crate::words;
 
-/// What happened. The names are a contract: others script against them.
+/// What happened. The names are a contract, because users script against them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
-    /// Spliced in.
+    /// The server was spliced in.
     Joined,
-    /// Which the buddies are now.
+    /// The buddies changed.
     Buddies,
-    /// First authenticated reply of a watch, of a new incarnation, and after a suspicion.
+    /// The first authenticated reply of a watch, of a new incarnation, or after a suspicion.
     Alive,
-    /// This server's own opinion: no replies.
+    /// This server's own judgement: no replies.
     Suspect,
     /// A vote was written.
     Vote,
     /// A vote was taken back.
     VoteWithdrawn,
-    /// Out of the table: the commit was seen.
+    /// The server is out of the table: the commit was seen.
     Down,
     /// Its pulse is gone; nothing was removed.
     AgentSilent,
-    /// Its pulse is back before it was removed.
+    /// Its pulse came back before it was removed.
     AgentBack,
-    /// Removed because its agent did not come back.
+    /// It was removed because its agent did not come back.
     AgentLost,
-    /// A clean shutdown.
+    /// The server left in a clean shutdown.
     Left,
-    /// Back after a removal, as a new incarnation.
+    /// This server is back after a removal, with a new incarnation.
     Rejoined,
     /// This server found itself removed.
     Removed,
-    /// The pool is frozen: nobody is removed.
+    /// The pool is frozen: no server is removed.
     Frozen,
     /// The pool is no longer frozen.
     Thawed,
-    /// An operator mended the ring's links.
+    /// An operator repaired the ring's links.
     Repaired,
     /// A suspicion did not count, and why.
     Void,
     /// A removal was due and was not made, and why.
     Held,
-    /// An asked witness hears a server that this one does not: a broken link.
+    /// An asked witness hears a server that this one does not hear: a broken link.
     BrokenLink,
-    /// This server goes to another place on the ring, because neither of its buddies hears it.
+    /// This server moves to another place on the ring, because it hears neither of its buddies.
     Moving,
     /// The database does not answer, and why.
     DatabaseAway,
-    /// It answers again.
+    /// The database answers again.
     DatabaseBack,
-    /// A service check changed, or clients are no longer, or again, to be sent there (`draining`).
+    /// A service check changed, or new clients should stay away or come again (`draining`).
     Service,
 }
 
@@ -106,7 +106,7 @@ words! { EventKind:
 #[expect(missing_docs, reason = "EventKind says what each one is")]
 pub enum EventBody {
     Joined(Joined),
-    /// Names; `None` in a ring of one.
+    /// Names of the buddies; `None` in a ring of one.
     Buddies {
         first: Option<String>,
         second: Option<String>,
@@ -123,7 +123,7 @@ pub enum EventBody {
         kind: VoteKind,
     },
     Down(Removed),
-    /// The span without a pulse.
+    /// How long there was no pulse.
     AgentSilent {
         silence_ms: f64,
     },
@@ -131,13 +131,13 @@ pub enum EventBody {
     AgentLost(Removed),
     Left(Left),
     Rejoined(Joined),
-    /// Why, if the table has an event about it.
+    /// The cause, if the table has an event about it.
     Removed {
         #[serde(flatten)]
         cause: Option<Box<Cause>>,
     },
     Frozen(Frozen),
-    /// Why it had been frozen, in the table.
+    /// In the table: why the pool had been frozen.
     Thawed {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
@@ -151,7 +151,7 @@ pub enum EventBody {
     Held {
         why: Held,
     },
-    /// Which server answered the question, and for how long this one had not heard the subject.
+    /// The server that answered the question, and how long this one had not heard the subject.
     BrokenLink {
         witness: ServerId,
         silence_ms: Option<f64>,
@@ -169,7 +169,7 @@ pub enum EventBody {
 }
 
 impl EventBody {
-    /// Its word.
+    /// The kind of this event.
     #[must_use]
     pub const fn kind(&self) -> EventKind {
         match self {
@@ -199,7 +199,7 @@ impl EventBody {
         }
     }
 
-    /// The removal of a server, of whichever kind.
+    /// The event of a removal, of either kind.
     #[must_use]
     pub fn removed(kind: VoteKind, removed: Removed) -> Self {
         match kind {
@@ -208,7 +208,7 @@ impl EventBody {
         }
     }
 
-    /// What is known of a removal, and of which kind it was; `None`: this is another event.
+    /// What is known about a removal, and its kind; `None`: this is another event.
     #[must_use]
     pub const fn removal(&self) -> Option<(VoteKind, &Removed)> {
         if let Self::Down(removed) = self {
@@ -221,19 +221,19 @@ impl EventBody {
     }
 }
 
-/// One transition, as an agent tells it. The event log adds `at` (wall clock) and `server` (who says so).
+/// One transition, as an agent reports it. The event log adds `at` (wall clock) and `server` (the reporting server).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// When, on this machine's monotonic clock.
+    /// When it happened, on this machine's monotonic clock.
     pub mono: Time,
-    /// The name of the server it is about; of the pool, where it is about that.
+    /// Name of the server or the pool that it is about.
     pub subject: String,
-    /// What, and how.
+    /// What happened, and how.
     pub body: EventBody,
 }
 
 impl Event {
-    /// Its word.
+    /// The kind of this event.
     #[must_use]
     pub const fn kind(&self) -> EventKind {
         self.body.kind()

@@ -1,4 +1,4 @@
-//! What a datapath reports, and what it is asked to probe. A datapath never decides.
+//! What a datapath reports, and what it is told to probe. A datapath never decides.
 
 use alloc::string::String;
 use core::time::Duration;
@@ -10,7 +10,8 @@ use super::row::{Address, Health};
 use super::{Incarnation, ServerId, Time, VoteKind};
 use crate::words;
 
-/// One watch: one server probing one other. The generation tells apart the watches that a slot had one after the other.
+/// One watch: one server that probes another. The generation distinguishes the watches that a slot had one after the
+/// other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WatchId {
     /// Index into the datapath's arrays, below [`MAX_WATCHES`].
@@ -27,25 +28,24 @@ words!(Purpose: Buddy = "buddy", Ahead = "ahead", Join = "join", Asked = "asked"
 /// What to probe, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchSpec {
-    /// Which watch.
+    /// Slot and generation of the watch.
     pub id: WatchId,
-    /// The row probed, for logs and metrics; [`ServerId::NEW`] where it has none yet.
+    /// The probed row, for logs and metrics; [`ServerId::NEW`] if it has none yet.
     pub server: ServerId,
-    /// Its name, for metrics.
+    /// Name of the probed server, for metrics.
     pub name: String,
-    /// Where.
+    /// Address to probe.
     pub address: Address,
-    /// Why.
+    /// Why it is probed. The probe carries this.
     pub purpose: Purpose,
-    /// Time between probes. When it is changed to a shorter one, the next probe leaves at once, unless one has just
-    /// left.
+    /// Time between probes. When it becomes shorter, the next probe leaves at once, unless one has just left.
     pub interval: Duration,
-    /// A probe is a miss this long after it left, at least; later, where round trips take longer (RFC 6298).
+    /// A probe is a miss this long after it left, or later if round trips take longer (RFC 6298).
     pub deadline: Duration,
 }
 
-/// Everything a datapath knows of one watch, at one moment. Each field is true by itself (a reader may catch a
-/// writer between two of them); counters only grow.
+/// Everything that a datapath knows about one watch at one moment. Each field is correct by itself, but a reader may
+/// see some fields before and some after an update. Counters only grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchReading {
     /// When the watch began.
@@ -58,26 +58,26 @@ pub struct WatchReading {
     pub late: u64,
     /// Probes unanswered at their deadline, [`Self::unresolved`] included.
     pub misses: u64,
-    /// Probes that could not leave because the neighbour does not resolve while our own link is up.
+    /// Probes that could not leave because the neighbour does not resolve although this server's own link is up.
     pub unresolved: u64,
-    /// Probes that did not leave through our own fault: no misses.
+    /// Probes that did not leave because of a local fault. They are not misses.
     pub unsent: u64,
     /// Misses since the last reply of any kind.
     pub consecutive: u32,
-    /// When the last authenticated reply arrived: the host lives, and ringmon's programs are on it.
+    /// When the last authenticated reply arrived: the host is alive, and ringmon's programs run on it.
     pub last_reply: Option<Time>,
-    /// When the last plain echo with our own tag arrived: the host lives, its agent does not.
+    /// When the last plain echo with this server's tag arrived: the host is alive, but its agent is not.
     pub last_plain: Option<Time>,
-    /// The latest moment at which the other agent's pulse is known to have beaten, on our clock (arrival less pulse
-    /// age).
+    /// The latest moment at which the other agent's pulse is known to have beaten, on this machine's clock (arrival
+    /// minus pulse age).
     pub last_pulse: Option<Time>,
-    /// Round trip of the last reply without the time the buddy kept it.
+    /// Round-trip time of the last reply, without the time that the buddy kept it.
     pub last_rtt: Option<Duration>,
-    /// How long a probe that leaves now may take before it is a miss; zero where nothing was heard yet.
+    /// How long a probe that leaves now may take before it is a miss; zero before anything was heard.
     pub patience: Duration,
-    /// Probes of this server's that the other one has answered, over all watches, as of its last reply ...
+    /// Probes from this server that the other one has answered, over all watches, as of its last reply ...
     pub answered: u64,
-    /// ... and how many of this watch's had left by then.
+    /// ... and how many of this watch's probes had left by then.
     pub answered_of: u64,
     /// Incarnation in the last authenticated reply.
     pub incarnation: Incarnation,
@@ -86,38 +86,38 @@ pub struct WatchReading {
 }
 
 impl WatchReading {
-    /// The last proof that the host lives, of either kind.
+    /// When the host last proved that it is alive, by a reply or a plain echo.
     #[must_use]
     pub fn last_proof(&self) -> Option<Time> {
         self.last_reply.max(self.last_plain)
     }
 
-    /// Since when the watch has heard nothing: the last proof, or its own begin.
+    /// Since when the watch has heard nothing: the last proof, or the start of the watch.
     #[must_use]
     pub fn silent_since(&self) -> Time {
         self.last_proof().unwrap_or(self.began)
     }
 
-    /// Since when no pulse was heard: the last one, or the watch's begin.
+    /// Since when no pulse was heard: the last pulse, or the start of the watch.
     #[must_use]
     pub fn pulseless_since(&self) -> Time {
         self.last_pulse.unwrap_or(self.began)
     }
 }
 
-/// A silence on which a table operation rests, to be checked again before its last statement and before COMMIT (R7).
+/// A silence that a table operation rests on. It is checked again before the last statement and before COMMIT (R7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Silence {
-    /// Whose readings.
+    /// The watch whose readings show it.
     pub watch: WatchId,
-    /// Silence of the host, or of the agent alone.
+    /// Whether the host is silent or only its agent.
     pub kind: VoteKind,
-    /// Since when, as the operation believes.
+    /// When it began, as the operation assumes.
     pub since: Time,
 }
 
 impl Silence {
-    /// Whether nothing was heard that ends the silence. No reading (the watch is gone) is no silence.
+    /// Whether nothing was heard that ends the silence. Without a reading (the watch is gone) there is no silence.
     #[must_use]
     pub fn holds(&self, reading: Option<&WatchReading>) -> bool {
         reading.is_some_and(|r| match self.kind {
@@ -127,21 +127,21 @@ impl Silence {
     }
 }
 
-/// Why this server's own evidence of a span of time counts for nothing.
+/// Why this server's own evidence from a span of time does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LocalFault {
-    /// Probes did not leave at their time.
+    /// Probes did not leave on time.
     SenderLate,
     /// The event loop stood still.
     LoopLate,
-    /// The monotonic and the boot-time clock went apart: the machine slept.
+    /// The monotonic and the boot-time clock drifted apart: the machine slept.
     Suspended,
     /// The interface is down.
     LinkDown,
     /// A kernel timer fired too late.
     TimerLate,
-    /// Everybody whom this server watches is silent at once (R2): it may be its own ears.
+    /// All servers that this one watches are silent at once (R2): it may be deaf itself.
     Deaf,
 }
 

@@ -1,18 +1,18 @@
-//! Names for things that must not be mixed up.
+//! Ids of different things, as types that cannot be mixed up.
 
 use alloc::string::String;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A server's id in the table: given by the database, never reused.
+/// A server's id in the table. The database assigns it and never reuses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ServerId(pub i64);
 
 impl ServerId {
-    /// In a [`Plan`](super::Plan): the row which this plan inserts, whose id is not known yet.
-    /// The executor puts the real id wherever a link says this. Databases count from 1.
+    /// In a [`Plan`](super::Plan): the row that this plan inserts, whose id is not known yet. The executor replaces it
+    /// with the real id wherever a link has this value. Databases count from 1.
     pub const NEW: Self = Self(0);
 }
 
@@ -27,12 +27,13 @@ impl fmt::Display for ServerId {
 #[serde(transparent)]
 pub struct PoolId(pub i64);
 
-/// Which life of a server: max(database time in microseconds, own last + 1), so it grows at each join (R8).
+/// A life of a server: max(database time in microseconds, own last + 1), so it grows at each join (R8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Incarnation(pub i64);
 
-/// Tells one installation of an agent from another that goes by the same name: drawn once, kept in the state directory.
+/// Distinguishes one installation of an agent from another with the same name. It is drawn once and kept in the state
+/// directory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BootToken(pub String);

@@ -26,7 +26,7 @@ impl PoolKeys {
         &self.list
     }
 
-    /// Takes the keys of a row that was read, and returns whether they are others than before.
+    /// Takes the keys of a row that was read, and returns whether they changed.
     pub fn take(&mut self, row: &PoolRow) -> bool {
         if row.version < self.version || row.keys.is_empty() {
             return false;

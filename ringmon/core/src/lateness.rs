@@ -1,8 +1,8 @@
-//! How well this server itself is: one that is often late asks for more evidence before it says a word against others.
+//! How healthy this server itself is. A server that is often late requires more evidence before it accuses others.
 //!
 //! After Lifeguard's local health multiplier (Dadgar, Phillips, Currey: "Lifeguard: Local Health Awareness for More
-//! Accurate Failure Detection", DSN-W 2018, section III-A): a score from 0 to 8 that grows with each sign of trouble
-//! here and shrinks with each second without. Where Lifeguard stretches its timeouts by it, ringmon asks for so many
+//! Accurate Failure Detection", DSN-W 2018, section III-A): a score from 0 to 8 that grows with each local fault and
+//! shrinks with each second without one. Lifeguard stretches its timeouts by the score. ringmon requires that many
 //! times the misses and the silence.
 
 use core::time::Duration;
@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Time;
 
-/// The score at most.
+/// The highest score.
 const MOST: u32 = 8;
-/// One point less after each such span without a fault.
+/// The score drops by one after each such span without a fault.
 const PER: Duration = Duration::from_secs(1);
-/// Faults closer together than this are one: a stall is found by several threads.
+/// Faults closer together than this count as one: several threads notice the same stall.
 const SAME: Duration = Duration::from_millis(100);
 
-/// The score.
+/// The score of this server.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Lateness {
     score: u32,
@@ -36,14 +36,14 @@ impl Lateness {
         self.at = Some(now);
     }
 
-    /// From 0, never late of late, to 8.
+    /// From 0 (no recent fault) to 8.
     #[must_use]
     pub fn score(&self, now: Time) -> u32 {
         let calm = self.at.map_or(Duration::ZERO, |at| now.since(at));
         self.score.saturating_sub(u32::try_from(calm.as_secs() / PER.as_secs()).unwrap_or(u32::MAX))
     }
 
-    /// So many times the usual evidence is asked for.
+    /// How many times the usual evidence is required.
     #[must_use]
     pub fn factor(&self, now: Time) -> u32 {
         self.score(now) + 1

@@ -2,38 +2,38 @@
 
 use core::time::Duration;
 
-/// Consecutive misses before a suspicion, on a watch that loses nothing else: at the least loss assumed, three by
-/// chance are as rare as [`ALPHA`](crate::loss::ALPHA) asks.
+/// Consecutive misses before a suspicion, on a watch that loses nothing else. At the least loss that is assumed, three
+/// misses by chance are as rare as [`ALPHA`](crate::loss::ALPHA) requires.
 pub const SUSPECT_MISSES: u32 = 3;
-/// R6: misses before a removal, at least: a burst of probes cannot stand for time, nor time for probes.
+/// R6: the fewest misses before a removal. A burst of probes cannot stand for time, nor time for probes.
 pub const REMOVAL_MISSES: u32 = 16;
-/// R6: silence before a removal, at least: both witnesses may share an outage of the last hop.
+/// R6: the shortest silence before a removal. Both witnesses may share an outage of the last hop.
 pub const REMOVAL_SILENCE: Duration = Duration::from_millis(100);
-/// R6: no more silence than this is asked for, whatever outages were seen: the dead must go.
+/// R6: the longest silence that is ever required, whatever outages were seen: dead servers must go.
 pub const REMOVAL_SILENCE_MOST: Duration = Duration::from_secs(2);
 /// R5: how long a vote lives without being renewed. A shorter time livelocks under mass failure.
 pub const VOTE_LIFETIME: Duration = Duration::from_secs(30);
-/// Between two writes of the same vote or mark, +- 20 %.
+/// Time between two writes of the same vote or mark, +- 20 %.
 pub const REVOTE: Duration = Duration::from_millis(500);
-/// R4: a counter-vote younger than this makes it a broken link: three times [`REVOTE`], so one write may be lost.
+/// R4: a counter-vote younger than this shows a broken link. Three times [`REVOTE`], so one write may be lost.
 pub const MUTUAL_FRESH: Duration = Duration::from_millis(1500);
-/// R4: after this long a counter-vote that nobody seconded protects no longer.
+/// R4: after this long, a counter-vote that no other server seconded no longer protects.
 pub const MUTUAL_LIMIT: Duration = Duration::from_secs(3);
-/// R2: how old the alone mark of a server with one other in its pool must be.
+/// R2: how long the alone mark must have stood if the pool has one other server.
 pub const ALONE_ONE: Duration = Duration::from_secs(1);
-/// R2: and with more.
+/// R2: how long the alone mark must have stood if the pool has more servers.
 pub const ALONE_MORE: Duration = Duration::from_secs(2);
-/// R7: a vote or removal commits within this time of its first look at the database's clock, or not at all.
+/// R7: a vote or removal commits within this time after it first reads the database's clock, or not at all.
 pub const WRITE_WITHIN: Duration = Duration::from_millis(500);
-/// R11: the window over which removals are counted.
+/// R11: the window in which removals are counted.
 pub const BRAKE_WINDOW: Duration = Duration::from_secs(600);
-/// R11: this many removals are always allowed: half of a pool of three is not a brake.
+/// R11: this many removals are always allowed, since half of a pool of three would be no brake.
 pub const BRAKE_FLOOR: u32 = 3;
 /// R1: how many servers the first look ahead probes at a time.
 pub const AHEAD: u16 = 16;
-/// The own row is read again this often when nothing happens, +- 10 %.
+/// This server's row is read again this often when nothing happens, +- 10 %.
 pub const REREAD: Duration = Duration::from_secs(30);
-/// R10: an unknown prober makes the row be read again at most this often.
+/// R10: an unknown prober causes a read of the row at most this often.
 pub const STRANGER_EVERY: Duration = Duration::from_millis(100);
 /// How long a join waits for its proof before it tries another place.
 pub const JOIN_PROOF: Duration = Duration::from_secs(1);

@@ -1,8 +1,8 @@
 //! The pure core: ring algebra, detector, voting, look-ahead, rejoin back-off.
 //!
 //! Nothing here reads a clock, opens a socket, asks a database or draws a random number of its own.
-//! Time comes in as [`Time`], randomness as a seed, evidence as [`WatchReading`], the server table
-//! as a [`TableSnapshot`]; what to do goes out as [`Output`] and [`Plan`]. One seed therefore replays one history.
+//! Time comes in as [`Time`], randomness as a seed, evidence as [`WatchReading`], the server table as a
+//! [`TableSnapshot`]. What to do goes out as [`Output`] and [`Plan`]. So one seed replays one history.
 
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(

@@ -1,8 +1,8 @@
-//! How much a watch loses by itself, and how many misses in a row are therefore needed before they mean anything.
+//! How much a watch loses by itself, and so how many misses in a row are needed before they mean anything.
 //!
-//! The model: each probe gets lost, or its reply does, independently with probability p. Then n misses in a row happen
-//! by themselves with probability p^n from any one probe on, and n = ceil(ln alpha / ln p) keeps that below alpha.
-//! `docs/detector.md` says where the model is wrong and what stands behind it there.
+//! The model: each probe or its reply gets lost independently with probability p. Then n misses in a row happen by
+//! chance with probability p^n, counted from any one probe, and n = ceil(ln alpha / ln p) keeps that below alpha.
+//! `docs/detector.md` says where the model is wrong and what covers these cases.
 
 use alloc::collections::VecDeque;
 
@@ -11,41 +11,41 @@ use serde::{Deserialize, Serialize};
 use super::evidence::WatchReading;
 use super::law;
 
-/// Misses in a row that come by chance less often than once in so many probes make a suspicion.
+/// A suspicion needs so many misses in a row that they happen by chance less often than once in 1 / `ALPHA` probes.
 pub const ALPHA: f64 = 1e-9;
-/// No network is taken to lose less than this.
+/// Every network is assumed to lose at least this share.
 const FLOOR: f64 = 0.001;
-/// Nor is more than this many misses asked for: beyond it (p above 0.72) a watch says nothing useful in time.
+/// No more than this many misses are required. Beyond it (p above 0.72) a watch says nothing useful in time.
 const MOST: u32 = 64;
-/// Probes of the long window.
+/// Length of the long window, in probes.
 const LONG: u64 = 512;
-/// Of the short one: what has just become worse.
+/// Length of the short window, in probes. It shows what has just become worse.
 const SHORT: u64 = 64;
-/// Between two marks.
+/// Probes between two marks.
 const STEP: u64 = 16;
 
-/// Probes sent and lost, since a watch began.
+/// Probes sent and lost since a watch began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     sent: u64,
     lost: u64,
 }
 
-/// What one watch knows of its own loss.
+/// What one watch knows about its own loss.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Loss {
-    /// Oldest first; the oldest is about [`LONG`] probes back.
+    /// Oldest first. The oldest is about [`LONG`] probes back.
     marks: VecDeque<Mark>,
     now: Mark,
-    /// Misses counted by the datapath, as of the last calm reading.
+    /// Misses that the datapath had counted at the last calm reading.
     misses: u64,
-    /// The misses of the present run, if there is one.
+    /// The misses of the current run, if there is one.
     run: u32,
     needed: u32,
 }
 
 impl Default for Loss {
-    /// Of a watch that has just begun: it is as if 64 probes had left, and one of them had been lost.
+    /// The state of a new watch: as if 64 probes had left and one of them had been lost.
     fn default() -> Self {
         let now = Mark { sent: SHORT, lost: 1 };
         let marks = VecDeque::from([Mark::default()]);
@@ -56,15 +56,15 @@ impl Default for Loss {
 }
 
 impl Loss {
-    /// Consecutive misses that make a suspicion. Frozen while a run of misses lasts: a run is not evidence against
-    /// itself.
+    /// How many misses in a row make a suspicion. The number does not change during a run of misses: a run is not
+    /// evidence against itself.
     #[must_use]
     pub const fn needed(&self) -> u32 {
         self.needed
     }
 
-    /// A reading. What a run lost counts when it is over. One that was long enough for a suspicion was an outage, which
-    /// says next to nothing of chance: it counts as one miss.
+    /// Takes in a reading. The misses of a run count when the run is over. A run that was long enough for a suspicion
+    /// was an outage, which says almost nothing about chance: it counts as one miss.
     pub fn observe(&mut self, reading: &WatchReading) {
         if reading.consecutive > 0 {
             self.run = self.run.max(reading.consecutive);
@@ -87,12 +87,12 @@ impl Loss {
         self.needed = needed(self.share());
     }
 
-    /// The share of probes that is lost: what is counted upon, with its uncertainty.
+    /// The share of probes that is lost (0 to 1), with a margin for its uncertainty.
     #[must_use]
     pub fn share(&self) -> f64 {
         let (long, count) = self.window(LONG);
         let (short, few) = self.window(SHORT);
-        // Worse than the long window has it, by more than chance explains.
+        // The short window is worse than the long one by more than chance explains.
         if short > long + 3.0 * sigma(long.max(FLOOR), few) {
             short + 2.0 * sigma(short, few)
         } else {
@@ -100,7 +100,7 @@ impl Loss {
         }
     }
 
-    /// The mean over the last `probes`, and over how many it is.
+    /// The mean over the last `probes`, and the number of probes that it covers.
     fn window(&self, probes: u64) -> (f64, f64) {
         let within = |mark: &&Mark| mark.sent + probes >= self.now.sent;
         let from = self.marks.iter().find(within).or(self.marks.back()).copied().unwrap_or_default();
@@ -110,12 +110,12 @@ impl Loss {
     }
 }
 
-/// Standard deviation of the mean of so many independent probes (binomial).
+/// Standard deviation of the mean of `count` independent probes (binomial).
 fn sigma(share: f64, count: f64) -> f64 {
     libm::sqrt(share * (1.0 - share) / count.max(1.0))
 }
 
-/// Misses in a row that chance brings about less often than [`ALPHA`].
+/// How many misses in a row chance produces less often than [`ALPHA`].
 #[must_use]
 pub fn needed(share: f64) -> u32 {
     let share = share.max(FLOOR);

@@ -1,18 +1,18 @@
-//! What agents and routers tell each other: hints to re-read, never the truth.
+//! What agents and routers tell each other. Notices are hints to read the table again, never the truth.
 
 use serde::{Deserialize, Serialize};
 
 use super::row::Address;
 use super::{Incarnation, ServerId};
 
-/// One notice. It is authenticated, acknowledged and retried by the notice room.
+/// One notice. The notice room authenticates, acknowledges and retries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Who says so; [`ServerId::NEW`] before its row exists.
+    /// Id of the sender's row; [`ServerId::NEW`] before its row exists.
     pub from: ServerId,
-    /// Which life of the sender.
+    /// Incarnation of the sender.
     pub incarnation: Incarnation,
-    /// What it says.
+    /// What the notice says.
     pub body: NoticeBody,
 }
 
@@ -27,44 +27,46 @@ pub enum NoticeBody {
     },
     /// A splice that concerns you is committed: read your row.
     Spliced {
-        /// Who left or came.
+        /// The server that left or came.
         subject: ServerId,
     },
     /// You were removed: read your row.
     Removed {
-        /// You.
+        /// The receiver itself.
         subject: ServerId,
     },
-    /// Probe `address` for a second, so that it sees itself heard (joins).
+    /// Probe `address` for a second, so that the server there sees that it is heard (joins).
     ProbeMe {
-        /// Where.
+        /// Address to probe.
         address: Address,
     },
     /// R12: I do not hear `address`. Do you?
     Ask {
-        /// Where the suspect is.
+        /// Address of the suspect.
         address: Address,
     },
-    /// R12: the answer to [`Self::Ask`]. It was heard, with a pulse, after the question came. Silence is no answer.
+    /// R12: the answer to [`Self::Ask`]. The suspect was heard, with a pulse, after the question came. Silence is not
+    /// an answer.
     Proof {
-        /// The life that was heard; the question said of whom.
+        /// The life that was heard. The question said of which server.
         incarnation: Incarnation,
-        /// How long before this was sent.
+        /// How many milliseconds before this notice was sent it was heard.
         age_ms: u32,
     },
-    /// R6: I was removed while I lived, and nobody heard me for so long. Wait for longer before you remove me again.
+    /// R6: I was removed although I was alive, and no server heard me for this long. Wait longer before you remove me
+    /// again.
     Outage {
-        /// For how long.
+        /// Length of the silence, in milliseconds.
         silence_ms: u32,
     },
-    /// From a router: tell me, where this comes from, of every change of the table that you make or see.
+    /// From a router: tell me, at the address that this comes from, about every table change that you make or see.
     Follow {
-        /// For so long; 0: no more.
+        /// For this many seconds; 0: stop.
         seconds: u32,
     },
-    /// To a router, or from an operator's command: the row of `subject` has changed, or is gone. Read it.
+    /// To a router, or from an operator's command: the row of `subject` has changed or is gone. Read it.
     Changed {
-        /// Whose row.
+        /// The server whose row changed.
         subject: ServerId,
     },
 }

@@ -1,13 +1,13 @@
 //! The operations on the server table: pure functions from what was read to what is written.
 //!
-//! See [`edit`](super::edit) for how they are executed. Each operation is idempotent: asked again after a COMMIT whose
-//! answer was lost, it finds its own work done and says the same as it would have said then (only votes and alone marks
-//! look the same whenever they were written: asked again, `Accuse` and `RemoveAll` end as what else keeps the suspect
-//! in the table). No content of the table, however damaged, makes one panic: what cannot be right ends as
-//! [`Outcome::Stale`](super::Outcome::Stale).
+//! See [`edit`](super::edit) for how they are executed. Each operation is idempotent: if it is asked again after a
+//! COMMIT whose answer was lost, it finds its own work done and returns what it would have returned then. (Only votes
+//! and alone marks look the same whenever they were written. Asked again, `Accuse` and `RemoveAll` end with whatever
+//! else keeps the suspect in the table.) No content of the table, however damaged, makes an operation panic: content
+//! that cannot be right ends as [`Outcome::Stale`](super::Outcome::Stale).
 //!
-//! `Stale` also comes of a harmless race: rows are read one statement at a time, and a splice may commit between two of
-//! them. Whoever wants it all the same reads again and asks again.
+//! A harmless race also ends as `Stale`: rows are read one statement at a time, and a splice may commit between two of
+//! them. A caller that still wants the operation reads again and asks again.
 
 mod accusation;
 mod accuse;
@@ -33,118 +33,119 @@ use super::row::{Health, Side};
 use super::{Incarnation, Rule, ServerId};
 use crate::law;
 
-/// An operation.
+/// An operation on the server table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TableOp {
-    /// Read own row and both buddies' rows, and what became of those who are gone: the newest event
-    /// ([`Lookup::LastEvent`](super::Lookup::LastEvent)) about `me` if the own row is not there, and, for each of
-    /// `known` that the own row does not link to, its row and, where that is not there, the newest event about it.
+    /// Read this server's row, both buddies' rows, and how missing servers left. That is the newest event
+    /// ([`Lookup::LastEvent`](super::Lookup::LastEvent)) about `me` if its row is not there. For each of `known` that
+    /// this server's row does not link to, it is that server's row, or the newest event about it if the row is not
+    /// there.
     View {
-        /// Own row.
+        /// Id of this server's row.
         me: ServerId,
-        /// Buddies and suspects as this server last knew them: few.
+        /// Buddies and suspects as this server last knew them. They are few.
         known: Vec<ServerId>,
     },
-    /// Read who has this name and who has this address.
+    /// Read which server has this name and which has this address.
     FindSelf {
-        /// Own name.
+        /// Name of this server.
         name: String,
-        /// Own address.
+        /// Address of this server.
         address: super::row::Address,
     },
     /// Read servers along the ring (R1).
     Ahead {
-        /// Where to start; not part of the answer.
+        /// The server to start from. It is not part of the answer.
         from: ServerId,
-        /// Which way.
+        /// In which direction.
         side: Side,
-        /// How many.
+        /// How many servers.
         count: u16,
     },
-    /// Read a random server and its first buddy: a place to join.
+    /// Read a random server and its first buddy, as a place to join.
     PickPlace {
         /// The random number.
         pick: i64,
     },
-    /// Read random servers: whom to ask about a suspect (R12).
+    /// Read random servers that can be asked about a suspect (R12).
     PickWitnesses {
-        /// A random number for each.
+        /// One random number for each server.
         picks: Vec<i64>,
     },
     /// Splice in between a server and its first buddy; `None`: into an empty pool.
     Join {
-        /// The new server; the operation may choose another pick.
+        /// The new server. The operation may choose another pick.
         new: NewRow,
-        /// The server chosen, and its first buddy, as read and proved. In a ring of one they are the same.
+        /// The chosen server and its first buddy, as read and proved. In a ring of one they are the same.
         place: Option<(Guard, Guard)>,
     },
     /// An agent that came back takes its own row again: same place, new incarnation, votes cleared.
     TakeOver {
         /// The row as it was read.
         row: Guard,
-        /// What it says now. Its pick stays what it was.
+        /// The new content of the row. Its pick stays as it was.
         new: NewRow,
     },
-    /// Leave the ring: the two buddies become each other's.
+    /// Leave the ring: the two buddies become each other's buddies.
     Leave {
-        /// The row.
+        /// Id of the row that leaves.
         id: ServerId,
-        /// Only this life of it; `None`: an operator's word, whichever.
+        /// Only this life of it; `None`: whichever life it is, because an operator asked.
         incarnation: Option<Incarnation>,
-        /// Who says so, for the event.
+        /// Name of the server or operator that asked, for the event.
         by: String,
     },
-    /// Vote against a run, or, when everything a removal needs is there, remove it.
+    /// Vote against a run, or remove it if everything that a removal needs is there.
     Accuse(Accusation),
-    /// Take own votes back.
+    /// Take this server's votes back.
     Withdraw {
-        /// Own row.
+        /// Id of this server's row.
         me: ServerId,
-        /// From whose rows.
+        /// The servers whose rows hold the votes.
         subjects: Vec<ServerId>,
     },
-    /// Mark, renew or clear the own alone mark (R2).
+    /// Write, renew or clear this server's alone mark (R2).
     Alone {
-        /// Own row.
+        /// Id of this server's row.
         me: ServerId,
-        /// Own incarnation.
+        /// Incarnation of this server.
         incarnation: Incarnation,
-        /// Whether this server hears nobody.
+        /// Whether this server hears no other server.
         alone: bool,
     },
-    /// Remove everybody else (R2).
+    /// Remove all other servers (R2).
     RemoveAll(Accusation),
-    /// Write the own service health.
+    /// Write the health of this server's service.
     SetHealth {
-        /// Own row.
+        /// Id of this server's row.
         me: ServerId,
-        /// Own incarnation.
+        /// Incarnation of this server.
         incarnation: Incarnation,
-        /// What the check says.
+        /// The result of the service checks.
         health: Health,
     },
     /// Send no new clients to a server, or send them again. It stays on the ring.
     SetDraining {
-        /// The row.
+        /// Id of the row.
         id: ServerId,
-        /// Only this life of it; `None`: an operator's word, whichever.
+        /// Only this life of it; `None`: whichever life it is, because an operator asked.
         incarnation: Option<Incarnation>,
-        /// Whether it is to be left alone by clients.
+        /// Whether new clients should stay away.
         draining: bool,
-        /// Who says so, for the event.
+        /// Name of the server or operator that asked, for the event.
         by: String,
     },
     /// Freeze (`Some(why)`) or thaw the pool.
     SetFrozen {
-        /// Why.
+        /// The reason for the freeze; `None` thaws.
         frozen: Option<String>,
-        /// Who says so, for the event.
+        /// Name of the server or operator that asked, for the event.
         by: String,
     },
 }
 
 impl TableOp {
-    /// What to do next, given what was read in this attempt.
+    /// What to do next, given what this attempt has read so far.
     #[must_use]
     pub fn step(&self, seen: &TableSnapshot) -> Step {
         let step = match self {
@@ -169,7 +170,7 @@ impl TableOp {
         self.unhurried(step.unwrap_or_else(|early| early))
     }
 
-    /// In a simulation without R7: a plan that may come at any time, and does not look once more.
+    /// In a simulation without R7: a plan that may commit at any time and does not check again.
     fn unhurried(&self, step: Step) -> Step {
         match (self, step) {
             (Self::Accuse(a) | Self::RemoveAll(a), Step::Apply(plan)) if !a.tuning.keeps(Rule::R7) => {
@@ -180,7 +181,7 @@ impl TableOp {
         }
     }
 
-    /// The silences this operation rests on; empty: none.
+    /// The silences that this operation rests on; empty if there are none.
     #[must_use]
     pub fn silences(&self) -> Vec<Silence> {
         match self {

@@ -1,8 +1,8 @@
-//! How long silences last that heal, and how much silence a removal therefore asks for (R6).
+//! How long silences last that end by themselves, and how long a silence a removal therefore requires (R6).
 //!
-//! Independent loss is beaten by counting ([`loss`](super::loss)); an outage that both witnesses share only by waiting
-//! for longer than outages last. If their lengths are exponential with mean m, one in e^15 (3 million) is longer than
-//! 15 m.
+//! Counting beats independent loss ([`loss`](super::loss)). An outage that both witnesses share can only be beaten by
+//! waiting longer than outages last. If their lengths are exponential with mean m, one in e^15 (3 million) is longer
+//! than 15 m.
 
 use alloc::collections::BTreeMap;
 use core::time::Duration;
@@ -12,18 +12,18 @@ use serde::{Deserialize, Serialize};
 use super::row::Address;
 use super::{Time, law};
 
-/// So many times the mean.
+/// The silence required, as a multiple of the mean.
 const TIMES: f64 = 15.0;
-/// What was learned counts half after a day.
+/// After this time, what was learned counts half.
 const HALF_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Servers that are remembered; the one that fell silent longest ago is forgotten first.
+/// How many servers are remembered. The one that fell silent longest ago is forgotten first.
 const MOST: usize = 256;
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Memory {
-    /// How many, each counting the less the older it is.
+    /// The number of outages, where older ones count less.
     weight: f64,
-    /// Their lengths in seconds, so weighted.
+    /// The sum of their lengths in seconds, with the same weights.
     sum: f64,
     at: Time,
 }
@@ -35,12 +35,12 @@ impl Memory {
     }
 }
 
-/// What an agent knows of the silences of those it watched, by address: it outlives the watch.
+/// What an agent knows about past silences of the servers that it watched, by address. It outlives the watch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outages(BTreeMap<Address, Memory>);
 
 impl Outages {
-    /// A silence that had become a suspicion healed: the server was alive all the time.
+    /// A silence that had become a suspicion ended: the server was alive all the time.
     pub fn healed(&mut self, address: Address, silence: Duration, now: Time) {
         if self.0.len() >= MOST && !self.0.contains_key(&address) {
             let oldest = self.0.iter().min_by_key(|(_, memory)| memory.at).map(|(address, _)| *address);
@@ -52,12 +52,12 @@ impl Outages {
         memory.sum += silence.as_secs_f64();
     }
 
-    /// The silence that is asked for because of them: fifteen times the mean, less as the memory fades, and at
-    /// most [`law::REMOVAL_SILENCE_MOST`].
+    /// The silence that these outages require: fifteen times the mean, less as the memory fades, and at most
+    /// [`law::REMOVAL_SILENCE_MOST`].
     #[must_use]
     pub fn asked(&self, address: Address, now: Time) -> Duration {
         let Some(memory) = self.0.get(&address).map(|memory| memory.aged(now)) else { return Duration::ZERO };
-        // The mean, times the weight where less than one whole outage is remembered.
+        // The mean, times the weight if less than one whole outage is remembered.
         let seconds = TIMES * memory.sum / memory.weight.max(1.0);
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).min(law::REMOVAL_SILENCE_MOST)
     }

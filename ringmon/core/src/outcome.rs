@@ -1,4 +1,4 @@
-//! What operations on the server table come to.
+//! How operations on the server table end.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,75 +9,75 @@ use super::row::{Address, Mode, VoteKind};
 use super::{Incarnation, ServerId};
 use crate::words;
 
-/// Who was removed, and on whose word.
+/// A removed server, and the servers that accused it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {
-    /// The row that is gone.
+    /// Id of the row that is gone.
     pub server: ServerId,
-    /// Its name.
+    /// Name of the removed server.
     pub name: String,
-    /// Its address: where it is told so.
+    /// Address of the removed server. The notice of its removal goes there.
     pub address: Address,
-    /// Its notice port.
+    /// UDP port on which it takes notices.
     pub notice_port: u16,
-    /// Host or agent.
+    /// Whether the host was silent or only its agent.
     pub kind: VoteKind,
-    /// The names of those who said so.
+    /// The names of the accusers, the remover first.
     pub voters: Vec<String>,
 }
 
-/// What an operation came to.
+/// How an operation ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Only read.
+    /// The operation only read.
     Read,
-    /// The own row is there, with this incarnation. [`ServerId::NEW`]: see the snapshot by name; executors fill in the
-    /// id of an inserted row.
+    /// The row of this server is there, with this incarnation. [`ServerId::NEW`]: find it in the snapshot by name.
+    /// Executors fill in the id of an inserted row.
     Joined {
-        /// Own id.
+        /// Id of this server's row.
         id: ServerId,
-        /// Own incarnation.
+        /// Incarnation of this server.
         incarnation: Incarnation,
         /// Whether an existing row was taken over, with its place on the ring.
         kept_place: bool,
     },
-    /// The row is gone, or was already.
+    /// The row is gone, or already was.
     Left,
     /// Votes were written or renewed.
     Voted {
-        /// Against whom.
+        /// The accused servers.
         subjects: Vec<ServerId>,
     },
     /// Votes were taken back.
     Withdrawn,
     /// The alone mark was changed.
     AloneMarked,
-    /// A run was spliced out; the two servers on its ends are buddies now.
+    /// A run was spliced out. The two servers at its ends are buddies now.
     Removed {
-        /// Who is gone.
+        /// The servers that are gone.
         removed: Vec<Removal>,
-        /// The servers on the ends of the run.
+        /// The servers at the ends of the run.
         ends: (ServerId, ServerId),
     },
     /// Something else was written (health, draining, thaw).
     Written,
-    /// The pool was frozen by the brake, and nobody removed.
+    /// The brake froze the pool, and no server was removed.
     Braked,
-    /// Nothing written: the rule that held it back.
+    /// Nothing was written: this rule held it back.
     Held(Held),
-    /// Nothing written: the table is not as the operation believed. The snapshot has it as it is.
+    /// Nothing was written: the table is not as the operation assumed. The snapshot shows how it is.
     Stale,
-    /// Nothing written: the caller's check said no at the last moment (R7).
+    /// Nothing was written: the caller's check said no at the last moment (R7).
     Overtaken,
-    /// Nothing written: the name is another server's, which still answers, or may.
+    /// Nothing was written: the name belongs to another server that still answers, or may.
     NameTaken {
-        /// Where the other one is.
+        /// Address of the other server.
         address: Address,
     },
-    /// Nothing written: the address is that of another row.
+    /// Nothing was written: the address belongs to another row.
     AddressTaken {
-        /// Whose.
+        /// Name of the server that has the address.
         name: String,
     },
 }
@@ -86,7 +86,7 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Held {
-    /// The second witness has not spoken (or its vote expired, or died with its incarnation).
+    /// The second witness has not voted (or its vote expired, or ended with its incarnation).
     NoSecondVote,
     /// R3: the votes are younger than H.
     TooYoung,
@@ -94,15 +94,15 @@ pub enum Held {
     Mutual,
     /// R5: the first vote is older than this voter's silence.
     OtherSilence,
-    /// R6: not silent for long enough.
+    /// R6: the silence is too short.
     TooShort,
-    /// The agent may still come back.
+    /// The agent may still come back: `agent_timeout` is not over.
     AgentTimeout,
-    /// R2: nobody with a fresh pulse was heard since the silence began.
+    /// R2: no server with a fresh pulse was heard since the silence began.
     UnhealthyVoter,
     /// R2: another server is alone too, or accuses this one.
     AloneBlocked,
-    /// R12: an asked witness heard the suspect: its links to this server are broken, not it.
+    /// R12: an asked witness heard the suspect. Its links to this server are broken, and the suspect is not.
     Proved,
     /// R11: the pool is frozen.
     Frozen,
@@ -124,7 +124,7 @@ words! { Held:
     Observing = "observing",
 }
 
-/// Whether this agent may write removals: the pool's word and its own, the stricter of the two.
+/// Whether this agent may write removals: the stricter of the pool's mode and its own.
 #[must_use]
 pub fn effective_mode(pool: Mode, own: Mode) -> Mode {
     match (pool, own) {

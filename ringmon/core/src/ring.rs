@@ -1,8 +1,8 @@
 //! Ring algebra: what a splice does to links, and whether a set of rows is one ring.
 //!
-//! Every row is on the ring. `first` is the next server and `second` the previous one, so going `first` from row to
-//! row visits all of them once and comes back, and going `second` does the same the other way round. In a ring of one
-//! both links are the server itself, in a ring of two both are the other one.
+//! Every row is on the ring. `first` is the next server and `second` the previous one. So following `first` from row to
+//! row visits all of them once and comes back, and following `second` does the same in the other direction. In a ring
+//! of one, both links are the server itself. In a ring of two, both are the other server.
 
 mod check;
 mod mend;
@@ -35,10 +35,11 @@ impl Links {
     }
 }
 
-/// The links a splice changes, by row.
+/// The links that a splice changes, by row.
 pub type Edit = BTreeMap<ServerId, Links>;
 
-/// Splices `new` in between `at` and `next`, its first buddy. In a ring of one, `at` and `next` are the same.
+/// Splices `new` in between `at` and `next`, which is the first buddy of `at`. In a ring of one, `at` and `next` are
+/// the same.
 #[must_use]
 pub fn splice_in(new: ServerId, at: ServerId, next: ServerId) -> Edit {
     let mut edit = Edit::new();
@@ -47,8 +48,9 @@ pub fn splice_in(new: ServerId, at: ServerId, next: ServerId) -> Edit {
     edit
 }
 
-/// Splices everybody in `gone` out of `chain`: servers one after the other on `side`, the first and the last of which
-/// stay. They may be one and the same, when the chain goes all the way round. Survivors in the middle keep their order.
+/// Splices all servers in `gone` out of `chain`, which lists servers one after the other on `side`. The first and the
+/// last server stay. They may be the same one, if the chain goes all the way round. Survivors in the middle keep their
+/// order.
 #[must_use]
 pub fn splice_out(chain: &[ServerId], side: Side, gone: &BTreeSet<ServerId>) -> Edit {
     let mut edit = Edit::new();
@@ -64,7 +66,7 @@ pub fn splice_out(chain: &[ServerId], side: Side, gone: &BTreeSet<ServerId>) -> 
     edit
 }
 
-/// Whether `rows`, in this order, follow each other on `side`, link and back link.
+/// Whether `rows`, in this order, follow each other on `side`, with links in both directions.
 #[must_use]
 pub fn is_chain(rows: &[&ServerRow], side: Side) -> bool {
     rows.windows(2).all(|w| w[0].buddy(side) == w[1].id && w[1].buddy(side.opposite()) == w[0].id)

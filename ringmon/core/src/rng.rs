@@ -5,12 +5,12 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014): one word of state,
-/// every seed is good. For jitter and places on the ring, never for secrets.
+/// and every seed is good. For jitter and places on the ring, never for secrets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// The generator of this seed.
+    /// The generator for this seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
@@ -25,17 +25,17 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`; 0 if `end` is 0. (The bias of a remainder is below 2^-32 for what is asked here.)
+    /// A number below `end`; 0 if `end` is 0. (The bias of the remainder is below 2^-32 for the ranges used here.)
     pub const fn below(&mut self, end: u64) -> u64 {
         if end == 0 { 0 } else { self.word() % end }
     }
 
-    /// A number from 0 to `i64::MAX`: a place in the random choice of servers.
+    /// A number from 0 to `i64::MAX`, to pick a random server with.
     pub fn pick(&mut self) -> i64 {
         i64::try_from(self.word() >> 1).unwrap_or(i64::MAX)
     }
 
-    /// True with a chance of `permille` in a thousand.
+    /// True with a probability of `permille` in a thousand.
     pub const fn chance(&mut self, permille: u64) -> bool {
         self.below(1000) < permille
     }

@@ -1,4 +1,4 @@
-//! The routes: to which servers clients may be sent, by what the table said and when.
+//! The routes: to which servers clients may be sent, depending on what the table said and when.
 //!
 //! ```text
 //!   rows, what became of those that are gone ----> Routing::see ---+
@@ -6,12 +6,12 @@
 //!   time -------------------------------------------- poll_timeout +
 //! ```
 //!
-//! A server is routed while it has a row, is not draining, and its service does not fail. A vote takes it out for at
-//! most the vote's lifetime, two for as long as both stand. If too many go at once without having left or having been
-//! found dead by two witnesses, none goes: losing sight of a pool must not become losing it.
+//! A server is routed while it has a row, is not draining, and its service does not fail. One vote takes it out for at
+//! most the vote's lifetime, two votes for as long as both stand. If too many servers would go at once without having
+//! left and without two witnesses having found them dead, none goes: losing sight of a pool must not become losing it.
 //!
-//! What is known never goes back: ids are never used twice and versions only grow, so that a replica which lags behind
-//! another brings no dead server back, and takes none away that it does not know yet.
+//! Knowledge never goes backwards. Ids are never used twice and versions only grow, so a replica that lags behind
+//! another brings no dead server back, and removes no server that it does not know yet.
 
 mod panic;
 mod policy;
@@ -35,7 +35,7 @@ use panic::Sightings;
 pub use policy::Policy;
 use votes::Votes;
 
-/// For how long a dead server is named.
+/// Dead servers are named for this long.
 const MOURNED: Duration = Duration::from_secs(60);
 
 /// How long a replica may lag. If it is behind for longer, it has lost the rows that it does not have.
@@ -45,15 +45,15 @@ const LAG: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Routed: nothing speaks against it.
+    /// Routed: nothing is known against it.
     Active,
-    /// Not routed: an operator, or its own clean shutdown, asked for no new clients.
+    /// Not routed: an operator or its own clean shutdown asked for no new clients.
     Draining,
     /// Not routed: its own service check fails.
     Failing,
-    /// Not routed: a buddy does not hear it, and says so.
+    /// Not routed: a buddy does not hear it and has voted against it.
     Suspect,
-    /// Routed, although there is no reason to: the list is frozen, and it was routed before.
+    /// Routed, although nothing supports it: the list is frozen, and the server was routed before.
     Kept,
 }
 
@@ -76,17 +76,18 @@ impl Standing {
 /// One server, as clients and routing servers see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// Its row.
+    /// Id of its row.
     pub id: ServerId,
     /// Its name.
     pub name: String,
-    /// Which life of it.
+    /// Incarnation of the server.
     pub incarnation: Incarnation,
-    /// Where clients go.
+    /// The address for clients.
     pub address: Address,
-    /// The port, if the server says one.
+    /// The port for clients, if the server specifies one.
     pub port: Option<u16>,
-    /// Its share of clients, relative to the others' and by now: less than its own while it starts slowly.
+    /// Its current share of clients, relative to the others. During its slow start it is lower than its configured
+    /// weight.
     pub weight: u16,
     /// Whether it is routed, and why.
     pub standing: Standing,
@@ -95,32 +96,33 @@ pub struct Route {
 /// Why the list is frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panic {
-    /// How many would be left.
+    /// How many servers would be left.
     pub left: usize,
-    /// Of how many.
+    /// Out of how many.
     pub of: usize,
 }
 
-/// The list.
+/// The list of servers that clients may be sent to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Routes {
-    /// Everybody that is known of, by name.
+    /// All known servers, by name.
     pub servers: Vec<Route>,
-    /// The list is frozen, and why.
+    /// Why the list is frozen; `None`: it is not.
     pub panic: Option<Panic>,
-    /// Names of those whom two witnesses found dead in the last minute, and who are not back: whoever waits for one
-    /// waits in vain.
+    /// Names of servers that two witnesses found dead in the last minute and that are not back. There is no point in
+    /// waiting for one of them.
     #[serde(default)]
     pub dead: Vec<String>,
 }
 
 impl Routes {
-    /// Those to whom clients are sent.
+    /// The servers to which clients are sent.
     pub fn routed(&self) -> impl Iterator<Item = &Route> {
         self.servers.iter().filter(|route| route.standing.is_routed())
     }
 
-    /// One of them, each as often as its weight says, by a random number from 0 to 1; without weights each alike.
+    /// One of the routed servers, chosen by a random number from 0 to 1 and in proportion to the weights. Without
+    /// weights, all are equally likely.
     #[must_use]
     pub fn pick(&self, random: f64) -> Option<&Route> {
         let total: u64 = self.routed().map(|route| u64::from(route.weight)).sum();
@@ -143,31 +145,31 @@ impl Routes {
     }
 }
 
-/// What is remembered between two looks at the table.
+/// What is remembered between two reads of the table.
 #[derive(Clone, Debug)]
 pub struct Routing {
     policy: Policy,
     rows: BTreeMap<ServerId, ServerRow>,
-    /// The newest that was read.
+    /// The newest version of the pool's row that was read.
     pool_version: i64,
-    /// Since when whole looks are older than what is known.
+    /// Since when complete reads are older than what is known.
     behind: Option<Time>,
     /// Ids that are gone for good, and when that was seen.
     buried: BTreeMap<ServerId, Time>,
-    /// Names of those who were found dead, and when that was seen.
+    /// Names of servers that were found dead, and when that was seen.
     dead: BTreeMap<String, Time>,
-    /// When a row was first seen that was not there at the first look.
+    /// When a row was first seen that was missing at the first read.
     came: BTreeMap<ServerId, Time>,
     votes: Votes,
     sightings: Sightings,
-    /// Those of a list from before count as seen of late.
+    /// Whether the servers of a kept list count as recently seen.
     recalled_late: bool,
     /// The database's clock, and this machine's when it was read.
     clock: Option<(DbTime, Time)>,
 }
 
 impl Routing {
-    /// Nothing is known.
+    /// A state in which nothing is known.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self {
@@ -185,8 +187,8 @@ impl Routing {
         }
     }
 
-    /// A list from before, written so long ago: what it routed stays routed until the table is read. If that was of
-    /// late, it counts as seen.
+    /// Takes over a kept list that was written `age` ago. What it routed stays routed until the table is read. If the
+    /// list is recent, its servers count as seen.
     pub fn recall(&mut self, now: Time, routes: &Routes, age: Duration) {
         if self.clock.is_none() {
             self.sightings.recall(now, routes);
@@ -194,13 +196,13 @@ impl Routing {
         }
     }
 
-    /// Whether the table was read yet.
+    /// Whether the table was read at least once.
     #[must_use]
     pub const fn has_seen(&self) -> bool {
         self.clock.is_some()
     }
 
-    /// Everybody who is known of: if they are not in the table, what became of them should be read with it.
+    /// All known servers. For those that are not in the table, the caller should also read how they ended.
     #[must_use]
     pub fn known(&self) -> Vec<ServerId> {
         self.rows.keys().copied().chain(self.sightings.ids()).collect::<BTreeSet<_>>().into_iter().collect()
@@ -238,15 +240,14 @@ impl Routing {
         self.votes.note(&self.rows, self.db_now(now));
     }
 
-    /// Some rows were read: those that are there, and, for each that was asked for and is not, the newest event about
-    /// it.
+    /// Some rows were read: those that are there and, for each requested one that is not, the newest event about it.
     pub fn see_some(&mut self, now: Time, seen: &TableSnapshot) {
         if self.clock.is_none() {
-            // Whoever knows a part only would take the others for gone.
+            // A caller that knows only a part would take the other servers for gone.
             return;
         }
         self.clock = Some((seen.db_now, seen.read_at));
-        // A replica may not have the row yet, so only an event counts here. The next look at the whole pool decides.
+        // A replica may not have the row yet, so only an event counts here. The next read of the whole pool decides.
         for id in seen.events.keys().filter(|id| !seen.rows.contains_key(id)) {
             if let Some(end) = end(seen, *id) {
                 self.lose(now, *id, Some(end));
@@ -258,10 +259,10 @@ impl Routing {
         self.votes.note(&self.rows, self.db_now(now));
     }
 
-    /// Whether this look at the whole pool is older than what is known.
+    /// Whether this read of the whole pool is older than what is known.
     ///
-    /// A join changes the rows of both neighbours, and that of a pool's first server the pool's row. So a replica that
-    /// does not have the new row yet has an older version of one of these.
+    /// A join changes the rows of both neighbours, and the join of a pool's first server changes the pool's row. So a
+    /// replica that does not have the new row yet has an older version of one of these.
     fn lags(&mut self, now: Time, rows: &[ServerRow], seen: &TableSnapshot) -> bool {
         let version = seen.pool.as_ref().map_or(self.pool_version, |pool| pool.version);
         let is_older = |row: &ServerRow| self.buried.contains_key(&row.id) || self.version(row.id) > Some(row.version);
@@ -271,7 +272,7 @@ impl Routing {
         self.behind.is_some_and(|since| now.since(since) < LAG)
     }
 
-    /// The database's clock, now.
+    /// The database's clock at this moment.
     fn db_now(&self, now: Time) -> DbTime {
         self.clock.map_or(DbTime::default(), |(db, at)| db + now.since(at))
     }
@@ -289,12 +290,13 @@ impl Routing {
     fn lose(&mut self, now: Time, id: ServerId, end: Option<EventKind>) {
         let row = self.rows.remove(&id);
         self.came.remove(&id);
-        // Whoever is only in the list from before has its name there.
+        // A server that is only in the kept list has its name there.
         let Some(name) = row.map(|row| row.card.name).or_else(|| self.sightings.name_of(id)) else { return };
-        // Nobody says why: a table that somebody emptied.
+        // No event says why: the table was emptied by hand.
         let Some(end) = end else { return };
         self.buried.insert(id, now);
-        // It said so itself, or an operator did, or two witnesses found it dead: none of it is a loss of sight.
+        // The server said so itself, or an operator did, or two witnesses found it dead. None of these is a loss of
+        // sight.
         if end != EventKind::AgentLost {
             self.sightings.departed(&name, id);
         }
@@ -303,7 +305,7 @@ impl Routing {
         }
     }
 
-    /// When the list may change although nothing is read.
+    /// When the list may change even if nothing is read.
     #[must_use]
     pub fn poll_timeout(&self, now: Time) -> Option<Time> {
         let votes = self.votes.next_end(&self.rows, self.db_now(now), &self.policy).map(|span| now + span);
@@ -354,7 +356,7 @@ impl Routing {
         }
     }
 
-    /// In steps of a twentieth, so that not every moment is another list.
+    /// In steps of a twentieth, so that the list does not change at every moment.
     fn weight(&self, now: Time, row: &ServerRow) -> u16 {
         let (Some(came), false) = (self.came.get(&row.id), self.policy.slow_start.is_zero()) else {
             return row.card.clients.weight;
@@ -366,7 +368,7 @@ impl Routing {
     }
 }
 
-/// How a server that is not there ended; `None`: the table does not say.
+/// How a missing server ended; `None`: the table does not say.
 fn end(seen: &TableSnapshot, id: ServerId) -> Option<EventKind> {
     let event = seen.events.get(&id)?.as_ref()?;
     Some(event.kind()).filter(|kind| matches!(kind, EventKind::Left | EventKind::Down | EventKind::AgentLost))

@@ -12,7 +12,7 @@ use super::{DbTime, Incarnation, PoolId, ServerId};
 pub use crate::card::{Address, Card, Clients};
 use crate::words;
 
-/// The two directions around the ring. Of a vote: the side of the suspect on which its voter is.
+/// The two directions around the ring. In a vote, it is the side of the suspect on which the voter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -38,7 +38,7 @@ impl Side {
     }
 }
 
-/// What a voter says of a suspect.
+/// What a voter says about a suspect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VoteKind {
@@ -53,28 +53,29 @@ words!(VoteKind: Host = "host", Agent = "agent");
 /// A suspicion written into the suspected server's row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vote {
-    /// Who votes.
+    /// Id of the voter's row.
     pub voter: ServerId,
-    /// Which life of the voter: a vote dies with it (R5).
+    /// Incarnation of the voter. A vote ends with it (R5).
     pub voter_incarnation: Incarnation,
-    /// Begin of this uninterrupted accusation by this voter: what H and R5 count from.
+    /// When this voter's uninterrupted accusation began. H and R5 count from here.
     pub since: DbTime,
-    /// When it was last renewed: what a vote's freshness (R4) and lifetime (R5, 30 s) count from.
+    /// When it was last renewed. A vote's freshness (R4) and lifetime (R5, 30 s) count from here.
     pub at: DbTime,
-    /// What is said.
+    /// Whether the host is silent or only its agent.
     pub kind: VoteKind,
 }
 
 impl Vote {
-    /// Whether it counts: cast by this life of its voter (R5, R8), renewed within `lifetime`, and not stamped later
-    /// than now (R7), but for what the reader's clock may be `behind`. `None`: the voter is not in the table.
+    /// Whether the vote counts: cast by this life of its voter (R5, R8), renewed within `lifetime`, and not stamped
+    /// later than now (R7), except for as much as the reader's clock may be `behind`. `None`: the voter is not in the
+    /// table.
     #[must_use]
     pub fn stands(&self, voter: Option<&ServerRow>, now: DbTime, lifetime: Duration, behind: Duration) -> bool {
         let lives = voter.is_some_and(|row| row.id == self.voter && row.incarnation == self.voter_incarnation);
         lives && self.is_fresh(now, lifetime, behind)
     }
 
-    /// The same, whichever life cast it.
+    /// The same, but a vote by any life counts.
     #[must_use]
     pub fn is_fresh(&self, now: DbTime, lifetime: Duration, behind: Duration) -> bool {
         let latest = now + behind;
@@ -89,29 +90,29 @@ words!(Health: Unknown = "unknown", Passing = "passing", Failing = "failing");
 pub struct ServerRow {
     /// Never reused.
     pub id: ServerId,
-    /// What it says of itself.
+    /// Name, addresses, ports, weight and boot token.
     pub card: Card,
     /// The next server on the ring; itself in a ring of one.
     pub first_buddy: ServerId,
     /// The previous server on the ring; itself in a ring of one.
     pub second_buddy: ServerId,
-    /// Which life of this server.
+    /// Incarnation of this server.
     pub incarnation: Incarnation,
-    /// Random, unique in its pool: for choosing a random server in O(log n).
+    /// Random and unique in its pool, for choosing a random server in O(log n).
     pub pick: i64,
-    /// To be left alone by clients.
+    /// Whether new clients should stay away.
     pub draining: bool,
-    /// What its service check says.
+    /// The result of its service checks.
     pub health: Health,
     /// The vote by the server on its first-buddy side.
     pub vote_first: Option<Vote>,
     /// The vote by the server on its second-buddy side.
     pub vote_second: Option<Vote>,
-    /// This server hears nobody, and says so (R2): renewed while true.
+    /// Since when this server has reported that it hears no other server (R2). The report is renewed while it is true.
     pub alone_since: Option<DbTime>,
     /// When `alone_since` was last renewed.
     pub alone_at: Option<DbTime>,
-    /// Grows with every change of the row: what compare-and-swap compares (R4, R8).
+    /// Grows with every change of the row. Compare-and-swap compares it (R4, R8).
     pub version: i64,
 }
 
@@ -148,11 +149,11 @@ pub enum Quorum {
 
 words!(Quorum: Both = "both", Single = "single");
 
-/// Who may remove all the others when it hears nobody and the database answers (R2).
+/// Which server may remove all others when it hears none of them and the database answers (R2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Alone {
-    /// Only a server with one other in its pool.
+    /// Only a server whose pool has one other server.
     #[default]
     One,
     /// Any server.
@@ -165,10 +166,10 @@ words!(Alone: One = "one", All = "all");
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Everything.
+    /// Removals are made.
     #[default]
     Act,
-    /// Everything but votes' last consequence: nobody is removed.
+    /// Everything but the last step: votes are cast, and no server is removed.
     Observe,
 }
 
@@ -179,13 +180,13 @@ words!(Mode: Act = "act", Observe = "observe");
 pub struct Rules {
     /// Witnesses a removal needs.
     pub quorum: Quorum,
-    /// How long a lost agent has to come back.
+    /// How long an agent without a pulse has to come back.
     pub agent_timeout: Duration,
-    /// The largest share of the pool that is removed within ten minutes, in thousandths; 1000 is no brake.
+    /// The largest share of the pool that may be removed within ten minutes, in thousandths; 1000 turns the brake off.
     pub brake_permille: u16,
-    /// Who may remove all the others.
+    /// Which server may remove all others.
     pub alone: Alone,
-    /// Act or observe.
+    /// Whether removals are made or only shown.
     pub mode: Mode,
 }
 
@@ -201,12 +202,12 @@ impl Default for Rules {
     }
 }
 
-/// A pool's secret. `Debug` never prints it.
+/// A pool's secret key. `Debug` never prints it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PoolKey {
-    /// Travels in clear beside each tag, to tell the keys apart during a rotation.
+    /// Sent in clear text beside each tag, to tell the keys apart during a rotation.
     pub id: u8,
-    /// 128 bits, as SipHash takes them.
+    /// 128 bits, as SipHash needs them.
     pub secret: [u8; 16],
 }
 
@@ -219,16 +220,16 @@ impl fmt::Debug for PoolKey {
 /// One row of `pool`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolRow {
-    /// Its id.
+    /// Id of the pool's row.
     pub id: PoolId,
-    /// Its name.
+    /// Name of the pool.
     pub name: String,
-    /// Its rules.
+    /// Rules of the pool.
     pub rules: Rules,
-    /// Why nobody is removed just now; `None`: not frozen.
+    /// Why no server is removed now; `None`: not frozen.
     pub frozen: Option<String>,
-    /// The key in use, first; then the one it replaced, while both are accepted. Never serialised: no recording has
-    /// them.
+    /// The current key first, then the one that it replaced, while both are accepted. Never serialised, so no recording
+    /// contains them.
     #[serde(skip)]
     pub keys: Vec<PoolKey>,
     /// Grows with every change of the row.

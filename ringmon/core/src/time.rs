@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Time(u64);
 
 impl Time {
-    /// The clock's zero, which is boot.
+    /// The clock's zero: the boot of this machine.
     pub const ZERO: Self = Self(0);
 
     /// A point `ns` nanoseconds after the clock's zero.
@@ -95,7 +95,7 @@ impl fmt::Display for DbTime {
     }
 }
 
-/// Milliseconds with three digits, for people.
+/// Milliseconds with three decimal places, for people.
 #[must_use]
 pub fn millis(span: Duration) -> f64 {
     libm::round(span.as_secs_f64() * 1e6) / 1e3

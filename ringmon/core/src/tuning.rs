@@ -24,38 +24,39 @@ pub enum Profile {
 
 words!(Profile: Gentle = "gentle", Default = "default", Fast = "fast", Turbo = "turbo");
 
-/// What a profile means. Everything else is [`law`].
+/// The numbers of a profile. All other constants are in [`law`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tuning {
-    /// Between two probes of a watch.
+    /// Time between two probes of a watch.
     pub interval: Duration,
-    /// A probe is a miss after this, at least.
+    /// A probe is a miss after this time at the earliest.
     pub deadline: Duration,
-    /// Between two probes from the first miss on.
+    /// Time between two probes after the first miss.
     pub burst: Duration,
-    /// The event loop writes the pulse this often.
+    /// How often the event loop writes the pulse.
     pub pulse_every: Duration,
-    /// An agent whose pulse is older than this is silent.
+    /// An agent whose pulse is older than this counts as silent.
     pub pulse_gone: Duration,
-    /// Rules that a simulation takes out; an agent has all of them.
+    /// Rules that a simulation turns off. An agent has all rules.
     #[serde(skip)]
     pub without: Without,
 }
 
 impl Tuning {
-    /// Whether this rule is in force: always, but in a simulation that shows what it is for.
+    /// Whether this rule is in force. It always is, except in a simulation that shows what the rule is for.
     #[must_use]
     pub const fn keeps(&self, rule: Rule) -> bool {
         !self.without.takes_out(rule)
     }
 
-    /// The grace after a link came up: time for a suspicion's worth of probes.
+    /// How long no silence counts after a link came up: time for as many probes as a suspicion needs.
     #[must_use]
     pub fn grace(&self) -> Duration {
         self.interval * law::SUSPECT_MISSES + self.deadline
     }
 
-    /// R2, of an agent without a pulse: heard this long after that began, somebody else proves this server's own ears.
+    /// R2, for an agent without a pulse: another server that is heard this long after the pulse was lost proves that
+    /// this server can hear.
     #[must_use]
     pub fn ears(&self) -> Duration {
         self.interval * 2 + self.deadline
@@ -63,7 +64,7 @@ impl Tuning {
 }
 
 impl Profile {
-    /// The profile's constants.
+    /// The numbers of the profile.
     #[must_use]
     pub fn tuning(self) -> Tuning {
         let ms = Duration::from_millis;

@@ -1,8 +1,8 @@
 //! A server table in memory: the model of what a database does with [`Plan`]s.
 //!
-//! It executes them by the rules of [`edit`](crate::edit), under a clock that only its owner moves. What a
-//! database does behind an agent's back can be asked for: conflicts, COMMITs whose answer is lost, time that passes
-//! between reading and writing, and no database at all ([`Mishap`]).
+//! It executes them by the rules of [`edit`](crate::edit), under a clock that only its owner moves. It can also do what
+//! a database does behind an agent's back: conflicts, COMMITs whose answer is lost, time that passes between reading
+//! and writing, and no answer at all ([`Mishap`]).
 
 mod attempt;
 mod commit;
@@ -23,7 +23,7 @@ use crate::edit::{Lookup, Outcome, Plan, StoredEvent, TableSnapshot};
 use crate::row::{PoolRow, ServerRow, Side};
 use crate::{DbTime, EventKind, PoolId, Rules, ServerId, Time};
 
-/// One pool's rows. Tests may write into them as an operator with SQL could.
+/// One pool's rows. Tests may change them directly, as an operator with SQL could.
 #[derive(Clone, Debug)]
 pub struct VirtualTable {
     /// The rows of `server`.
@@ -34,9 +34,9 @@ pub struct VirtualTable {
     pub events: Vec<StoredEvent>,
     /// Transactions that were committed.
     pub commits: u64,
-    /// Rows that commits wrote, inserted or deleted since this was last emptied, as they were before.
+    /// Rows that commits wrote, inserted or deleted since this list was last emptied, as they were before.
     pub touched: Vec<(ServerId, Option<ServerRow>)>,
-    /// No WHERE clause has incarnation and version: what a simulation without R8 does.
+    /// Whether WHERE clauses leave out incarnation and version, as in a simulation without R8.
     pub links_only: bool,
     index: Index,
     now: DbTime,
@@ -46,12 +46,12 @@ pub struct VirtualTable {
     mishaps: VecDeque<Mishap>,
 }
 
-/// What befalls the next commit.
+/// What happens to the next commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mishap {
-    /// Rolled back for another's sake, as a deadlock victim is.
+    /// It is rolled back in favour of another one, like a deadlock victim.
     Conflict,
-    /// Committed, but the answer never arrives.
+    /// It is committed, but the answer never arrives.
     LostAnswer,
     /// The database's clock moves on by this between the last read and the first statement.
     Delay(Duration),
@@ -59,28 +59,28 @@ pub enum Mishap {
     Away,
 }
 
-/// What came of a commit.
+/// How a commit ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Commit {
     /// Every statement matched; ids are filled in.
     Done(Outcome),
     /// A row was not as it was read, or a name, address or pick was taken: rolled back.
     Conflict,
-    /// The plan's deadline was over: rolled back (R7). To the executor, the same as a conflict.
+    /// The plan's deadline had passed: rolled back (R7). For the executor this is the same as a conflict.
     Late,
     /// The caller's check said no: rolled back (R7).
     Overtaken,
-    /// It is committed, and nobody was told.
+    /// It is committed, but the caller did not get the answer.
     Unanswered,
     /// Nothing happened.
     Away,
 }
 
-/// How often an operation starts again before it is given up as failed.
+/// How often an operation starts again before it counts as failed.
 pub const ATTEMPTS: u32 = 64;
 
 impl VirtualTable {
-    /// An empty pool with the default rules, at this moment of its clock.
+    /// An empty pool with the default rules, at this moment on its clock.
     #[must_use]
     pub fn new(now: DbTime) -> Self {
         let pool = PoolRow {
@@ -113,7 +113,7 @@ impl VirtualTable {
         self.now
     }
 
-    /// Sets the database's clock; backwards, if that is to be tried.
+    /// Sets the database's clock. It may go backwards, to test that.
     pub fn set_now(&mut self, now: DbTime) {
         self.now = now;
     }
@@ -123,36 +123,36 @@ impl VirtualTable {
         self.now = self.now + by;
     }
 
-    /// From now on ids are `offset` and every `step`-th after it, as those of one of several nodes that all number
-    /// rows.
+    /// From now on, ids are `offset` and every `step`-th number after it, like those of one of several nodes that all
+    /// number rows.
     pub fn number_ids(&mut self, step: i64, offset: i64) {
         (self.id_step, self.id_offset) = (step, offset);
     }
 
-    /// This befalls the next commit that nothing else befalls.
+    /// Queues a mishap for the next commit that has none yet.
     pub fn inject(&mut self, mishap: Mishap) {
         self.mishaps.push_back(mishap);
     }
 
-    /// Whatever was injected and befell nobody yet never will.
+    /// Drops all mishaps that have not happened yet.
     pub fn calm(&mut self) {
         self.mishaps.clear();
     }
 
-    /// Puts a row in, as if it had always been there.
+    /// Inserts a row as if it had always been there.
     pub fn place(&mut self, row: ServerRow) {
         self.last_id = self.last_id.max(row.id.0);
         self.index.note(&row);
         self.rows.insert(row.id, row);
     }
 
-    /// The row of this name.
+    /// The row with this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&ServerRow> {
         self.index.name(&self.rows, name)
     }
 
-    /// Begins an attempt: the clock first, then the pool's row. `read_at` is the caller's own clock just before.
+    /// Begins an attempt: reads the clock first, then the pool's row. `read_at` is the caller's own clock just before.
     #[must_use]
     pub fn begin(&self, read_at: Time) -> TableSnapshot {
         TableSnapshot { read_at, db_now: self.now, pool: Some(self.pool.clone()), ..TableSnapshot::default() }
@@ -186,7 +186,7 @@ impl VirtualTable {
         seen.rows.extend(found.into_iter().map(|row| (row.id, row.clone())));
     }
 
-    /// One transaction. `check` is asked before the last statement and before COMMIT, if the plan wants that.
+    /// One transaction. `check` is called before the last statement and before COMMIT, if the plan asks for that.
     pub fn commit(&mut self, plan: &Plan, check: &mut dyn FnMut() -> bool) -> Commit {
         let lost = match self.mishaps.pop_front() {
             None => false,
@@ -206,7 +206,7 @@ impl VirtualTable {
         self.index.picked(&self.rows, pick)
     }
 
-    /// Along the ring as it is; a damaged one ends where a link leads nowhere or back into the walk.
+    /// Walks along the ring as it is. In a damaged ring the walk ends where a link leads nowhere or back into the walk.
     fn walk(&self, from: ServerId, side: Side, count: u16) -> Vec<&ServerRow> {
         let mut found: Vec<&ServerRow> = Vec::new();
         let mut at = self.rows.get(&from).map(|row| row.buddy(side));
@@ -222,7 +222,7 @@ impl VirtualTable {
     }
 }
 
-/// Whether this counts for the brake (R11).
+/// Whether this event counts for the brake (R11).
 fn is_removal(kind: EventKind) -> bool {
     matches!(kind, EventKind::Down | EventKind::AgentLost)
 }

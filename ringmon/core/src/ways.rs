@@ -1,30 +1,31 @@
 //! Loss of each direction.
 //!
-//! The other server counts the probes of ours that it answers, and says so in each reply. What left and was not
-//! answered was lost on the way out; what was answered and did not arrive, on the way back. The counts are compared as
-//! they were when the last reply came: a probe that is on its way at that moment looks lost until the next one.
+//! The other server counts the probes of ours that it answers, and reports that count in each reply. Probes that left
+//! and were not answered were lost on the way out. Probes that were answered and whose reply did not arrive were lost
+//! on the way back. The counts are compared as they were when the last reply came: a probe that is under way at that
+//! moment looks lost until the next reply.
 
 use serde::{Deserialize, Serialize};
 
 use super::evidence::WatchReading;
 
-/// What of a watch's probes was lost, by direction.
+/// How many of a watch's probes were lost, by direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ways {
-    /// Where the counts stood when counting began: at the first reply, and again when the other one began to count
-    /// anew.
+    /// The counts at which counting began: at the first reply, and again whenever the other server's counter started
+    /// again.
     from: Option<Counts>,
-    /// What was lost before that.
+    /// Probes lost before that.
     before: Lost,
     last: Counts,
 }
 
-/// Probes lost.
+/// Number of lost probes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
-    /// On the way out.
+    /// Probes lost on the way out.
     pub out: u64,
-    /// On the way back.
+    /// Replies lost on the way back.
     pub back: u64,
 }
 
@@ -36,7 +37,7 @@ struct Counts {
 }
 
 impl Ways {
-    /// A reading.
+    /// Takes in a reading.
     pub fn observe(&mut self, reading: &WatchReading) {
         let now = Counts { sent: reading.answered_of, answered: reading.answered, replies: reading.replies };
         if reading.last_reply.is_none() || now == self.last {
@@ -49,7 +50,7 @@ impl Ways {
         self.last = now;
     }
 
-    /// What was lost up to the last reply.
+    /// Probes and replies lost up to the last reply.
     #[must_use]
     pub fn lost(&self) -> Lost {
         let Some(from) = self.from else { return self.before };

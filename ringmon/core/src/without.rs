@@ -1,8 +1,8 @@
-//! The rules R1 to R12, and the switch that takes one of them out: in a simulation, and nowhere else.
+//! The rules R1 to R12, and the switch that turns one of them off: in a simulation, and nowhere else.
 //!
 //! A rule is worth its cost only if something goes wrong without it. [`Without`] travels in [`Tuning`](super::Tuning),
-//! is read where each rule is enforced, and is empty in every agent: only the core can make one that is not, only its
-//! simulator does, and it is left out of everything that is serialised, so that neither a configuration nor a recording
+//! is read where each rule is enforced, and is empty in every agent. Only the core can make one that is not empty, and
+//! only for its simulator. It is left out of everything that is serialised, so neither a configuration nor a recording
 //! can bring one in.
 
 use alloc::format;
@@ -76,22 +76,22 @@ impl FromStr for Rule {
     }
 }
 
-/// Rules that are taken out: none, but in a simulation that asks for it.
+/// Rules that are turned off: none, except in a simulation that asks for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Without(u16);
 
 impl Without {
-    /// Everything is in force.
+    /// All rules are in force.
     pub const NOTHING: Self = Self(0);
 
-    /// These are taken out. For the simulator.
+    /// These rules are turned off. For the simulator.
     #[cfg(any(test, feature = "simulation"))]
     #[must_use]
     pub fn rules(rules: &[Rule]) -> Self {
         Self(rules.iter().fold(0, |bits, rule| bits | rule.bit()))
     }
 
-    /// Whether this rule is taken out.
+    /// Whether this rule is turned off.
     #[must_use]
     pub const fn takes_out(self, rule: Rule) -> bool {
         self.0 & rule.bit() != 0

@@ -4,12 +4,12 @@
 
 use core::fmt::Debug;
 
-/// An enum of which each value has a word.
+/// An enum whose values each have a word.
 pub trait Word: Copy + PartialEq + Debug + 'static {
-    /// All values, in the order in which people are shown them.
+    /// All values, in the order in which they are shown to people.
     const ALL: &'static [Self];
 
-    /// Its word.
+    /// The word of this value.
     #[must_use]
     fn word(self) -> &'static str;
 
@@ -20,7 +20,7 @@ pub trait Word: Copy + PartialEq + Debug + 'static {
     }
 }
 
-/// Gives an enum its words: `words!(Mode: Act = "act", Observe = "observe")`. One that is forgotten does not compile.
+/// Gives an enum its words: `words!(Mode: Act = "act", Observe = "observe")`. If one is missing, it does not compile.
 #[macro_export]
 macro_rules! words {
     ($type:ty: $($variant:ident = $word:literal),+ $(,)?) => {

@@ -1,4 +1,4 @@
-//! What the parts of an engine may ask for: outputs, a call in time, table operations. They write nothing else.
+//! What the parts of an engine may ask for: outputs, a later call, table operations. The parts write nothing else.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -23,7 +23,7 @@ use crate::row::Address;
 use crate::time::millis;
 use crate::{Incarnation, ServerId, Time};
 
-/// Own row and incarnation, in what is sent and written.
+/// Row id and incarnation of this server. Notices and most table operations carry them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Me {
     pub id: ServerId,
@@ -31,7 +31,7 @@ pub(super) struct Me {
 }
 
 impl Me {
-    /// As the list on disk has it.
+    /// From the buddy list on disk.
     pub const fn of(kept: &BuddyList) -> Self {
         Self { id: kept.id, incarnation: kept.incarnation }
     }
@@ -47,10 +47,9 @@ pub(super) struct Tally {
     pub removals: u64,
 }
 
-/// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Asks {
-    /// Own name, for events about this server itself.
+    /// Name of this server, the subject of its events about itself.
     name: String,
     now: Time,
     me: Me,
@@ -60,13 +59,13 @@ pub(super) struct Asks {
     rng: Rng,
     tally: Tally,
     void_told: BTreeMap<LocalFault, Time>,
-    /// Drained before a checkpoint is taken.
+    /// The caller drains it before a checkpoint is taken, so it is not saved.
     #[serde(skip)]
     out: VecDeque<Output>,
 }
 
 impl Asks {
-    /// A fault is told of at most this often.
+    /// Each kind of fault is reported at most this often.
     const VOID_TOLD_EVERY: Duration = Duration::from_secs(1);
 
     pub fn new(name: &str, seed: u64) -> Self {
@@ -84,7 +83,7 @@ impl Asks {
         }
     }
 
-    /// A new turn begins.
+    /// Starts a turn at this time.
     pub const fn turn(&mut self, now: Time) {
         self.now = now;
     }
@@ -135,7 +134,7 @@ impl Asks {
         self.say(Output::Send { to, port, notice: Notice { from, incarnation, body } });
     }
 
-    /// Suspicions that do not count.
+    /// Counts suspicions that a fault made invalid, and reports the fault (at most once a second).
     pub fn void(&mut self, fault: LocalFault, suspicions: u64) {
         *self.tally.voids.entry(fault).or_default() += suspicions;
         let now = self.now;
@@ -145,17 +144,17 @@ impl Asks {
         }
     }
 
-    /// A removal was held back, by this rule.
+    /// Counts a removal that this rule held back.
     pub fn held(&mut self, held: Held) {
         *self.tally.held.entry(held).or_default() += 1;
     }
 
-    /// A router wants to hear of changes.
+    /// A router asks to be told about changes, for this long.
     pub fn follow(&mut self, at: (Address, u16), span: Duration) {
         self.followers.follow(at, span, self.now);
     }
 
-    /// The row of this server has changed, or is gone.
+    /// Tells the routers that the row of this server has changed or is gone.
     pub fn tell_followers(&mut self, subject: ServerId) {
         let told: Vec<(Address, u16)> = self.followers.at(self.now).collect();
         for (address, port) in told {
@@ -163,14 +162,14 @@ impl Asks {
         }
     }
 
-    // A call in time.
+    // A later call.
 
-    /// Ask to be called at `at` or before.
+    /// Asks for a call at `at` or earlier.
     pub fn wake_at(&mut self, at: Time) {
         self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
     }
 
-    /// As [`Self::wake_at`], unless that time has passed.
+    /// Like [`Self::wake_at`], but does nothing if `at` has passed.
     pub fn call_at(&mut self, at: Time) {
         if at > self.now {
             self.wake_at(at);
@@ -185,7 +184,7 @@ impl Asks {
         self.wake
     }
 
-    /// Whether `at` has come; if not, asks to be called then.
+    /// Whether `at` has come. If not, asks for a call then.
     pub fn due(&mut self, at: Time) -> bool {
         if at <= self.now {
             return true;
@@ -194,12 +193,13 @@ impl Asks {
         false
     }
 
-    /// A re-vote's time, +- 20 %.
+    /// The time until the next vote, +- 20 %.
     pub fn revote(&mut self) -> Duration {
         self.rng.around(law::REVOTE, 20)
     }
 
-    /// The next look at something that began at `first`: at H, 2H, 4H ... after it, at most a re-vote's time from now.
+    /// When to check again something that began at `first`: H, 2H, 4H ... after it, but at most one re-vote time from
+    /// now.
     pub fn next_check(&mut self, first: Time) -> Time {
         let elapsed = self.now.since(first);
         let doubled = first + self.tables.hold().max(elapsed * 2);
@@ -221,21 +221,21 @@ impl Asks {
         self.tables.busy(concern)
     }
 
-    /// Whether an operation of this concern may begin now; if the database must not be asked yet, asks to be called
-    /// then.
+    /// Whether an operation of this concern may begin now. If the database needs a rest first, asks for a call when the
+    /// rest is over.
     pub fn ready(&mut self, concern: Concern) -> bool {
         !self.tables.busy(concern) && self.due(self.tables.quiet_until())
     }
 
-    /// Begin an operation, even while the database is given a rest.
+    /// Begins an operation, even while the database is given a rest.
     pub fn begin(&mut self, concern: Concern, op: TableOp) {
         if let Some(output) = self.tables.begin(concern, op, self.now) {
             self.say(output);
         }
     }
 
-    /// An operation ended: what it was for, if anybody still wants to know. The database is left alone for `most` at
-    /// most.
+    /// An operation ended. Returns its concern, if the current phase asked for it. After a failure the database gets a
+    /// rest of at most `most`.
     pub fn ended(&mut self, done: &TableDone, most: Duration) -> Option<Concern> {
         let (concern, turn) = self.tables.end(done, self.now, &mut self.rng, most);
         match turn {

@@ -17,122 +17,123 @@ use crate::{Incarnation, ServerId, Time, Tuning};
 /// What does not change while an agent runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Identity {
-    /// What this server says of itself.
+    /// Name, addresses, ports, weight and boot token, as this server publishes them.
     pub card: Card,
-    /// What this agent itself may do.
+    /// What this agent itself may do. The pool's mode can restrict it further.
     pub mode: Mode,
-    /// Its constants.
+    /// The numbers of the profile, and the rules in force.
     pub tuning: Tuning,
-    /// Seed of every random choice.
+    /// Seed of every random choice, so that a replay makes the same ones.
     pub seed: u64,
 }
 
 /// What happens to an engine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input {
-    /// Begin: join, or take the kept place. The buddy list is what the disk had.
+    /// Join the ring, or take the place that was kept.
     Start {
-        /// From the state directory, if it was there and sound.
+        /// The buddy list from the state directory, if it is there and intact.
         kept: Option<BuddyList>,
     },
-    /// The state of a watch, now. Fed on every change a datapath reports, and at least every 50 ms. In one turn of the
-    /// loop, faults and the link come first, then the readings of every watch, then
+    /// The current state of a watch. The loop passes it on every change that a datapath reports, and at least every
+    /// 50 ms. In one turn of the loop, faults and the link come first, then the readings of every watch, then
     /// [`Engine::handle_timeout`](super::Engine::handle_timeout).
     Watch(WatchId, WatchReading),
-    /// A well-tagged probe for a buddy came from an address that is not in this view (R10).
+    /// A probe for a buddy, with a valid tag, came from an address that is not in this view (R10).
     Stranger(Address),
-    /// A probe from `address` was answered by this machine, last at this time: half of a join's proof.
+    /// This machine answered a probe from `address`, most recently at this time: half of a join's proof.
     Answered(Address, Time),
-    /// This server's own evidence from `from` to `until` counts for nothing.
+    /// What this server observed between `from` and `until` does not count.
     Fault {
-        /// Why.
+        /// What went wrong here.
         fault: LocalFault,
-        /// Begin.
+        /// Start of the span.
         from: Time,
-        /// End.
+        /// End of the span; it may lie in the future.
         until: Time,
     },
-    /// The interface went down (false) or came up.
+    /// The interface went down (false) or came up (true).
     Link(bool),
     /// A table operation ended.
     Table(TableDone),
-    /// A notice arrived, authenticated; with the address and port it came from.
+    /// An authenticated notice arrived from this address and port.
     Notice(Notice, (Address, u16)),
-    /// The own service check changed.
+    /// The result of this server's service checks changed.
     Service(Health),
-    /// Clean shutdown: leave the ring (true) or only stop (false).
+    /// Clean shutdown: leave the ring (true), or only stop (false).
     Stop {
         /// `--on-stop leave`.
         leave: bool,
     },
-    /// A clean shutdown is near: no new clients from now on. A member has its row say so, and goes on as it was;
-    /// [`Self::Stop`] comes later.
+    /// A clean shutdown is near: send no new clients here from now on. A member writes that into its row and goes on as
+    /// before; [`Self::Stop`] comes later.
     Drain,
 }
 
-/// A table operation's end.
+/// How a table operation ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TableDone {
-    /// Which one.
+    /// The number from [`Output::Table`].
     pub ticket: u64,
-    /// What it came to, or why the database did not do it.
+    /// The outcome, or why the database did not do it.
     pub result: Result<Outcome, TableFailure>,
-    /// What was read in its last attempt.
+    /// What the last attempt read.
     pub snapshot: TableSnapshot,
-    /// How long all of it took.
+    /// How long the whole operation took.
     pub took: Duration,
 }
 
-/// The database did not do it. Nothing is known of what was written; every operation is idempotent.
+/// The database did not do it. It is unknown whether anything was written; every operation is idempotent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableFailure {
-    /// The true cause, for people.
+    /// The real cause, as text for people.
     pub cause: String,
-    /// Whether asking again may help without anybody's doing.
+    /// Whether the same operation may succeed later without any change by an operator.
     pub transient: bool,
-    /// The database answers, and only refused to write: rows are locked, it is read-only, its disk is full.
+    /// The database answers and only refuses to write: rows are locked, it is read-only, or its disk is full.
     #[serde(default)]
     pub readable: bool,
 }
 
-/// What an engine asks for.
+/// What an engine asks its caller to do.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Begin this watch; of one that runs (same slot and generation): change its interval and its purpose, and keep its
-    /// evidence.
+    /// Begin this watch. If a watch with this slot and generation already runs, change its interval and purpose, and
+    /// keep its evidence.
     Watch(WatchSpec),
     /// End this watch.
     Unwatch(WatchId),
-    /// Do this with the table; answer with [`Input::Table`]. At most a few at a time, one for each concern.
+    /// Run this operation on the table and answer with [`Input::Table`]. Only a few run at a time: one for each
+    /// concern.
     Table {
-        /// To be given back.
+        /// To be returned in [`TableDone`].
         ticket: u64,
-        /// What.
+        /// The operation.
         op: TableOp,
     },
-    /// Send this notice; lost ones are retried by the notice room and then forgotten.
+    /// Send this notice. The notice room retries a lost notice a few times and then gives up.
     Send {
         /// Address of the receiver.
         to: Address,
-        /// Its notice port.
+        /// UDP port on which the receiver takes notices.
         port: u16,
-        /// What.
+        /// The notice, with its sender.
         notice: Notice,
     },
-    /// Tell of this transition.
+    /// Report this transition.
     Event(Event),
-    /// Keep this on disk.
+    /// Write this list to disk.
     Keep(BuddyList),
-    /// From now on answer probes in this incarnation and health.
+    /// From now on, answer probes with this incarnation and health.
     Identity {
-        /// Own row.
+        /// Id of this server's row.
         id: ServerId,
-        /// Own incarnation.
+        /// Incarnation of this server.
         incarnation: Incarnation,
-        /// Own service health.
+        /// Health of this server's service.
         health: Health,
     },
-    /// Done after [`Input::Stop`], or given up for good: nothing more will come.
+    /// The engine is done after [`Input::Stop`], or has given up for good. No output follows.
     Stopped(Stopped),
 }
 
@@ -141,12 +142,12 @@ pub enum Output {
 pub enum Stopped {
     /// The row is gone from the table.
     Left,
-    /// The row stays, as asked.
+    /// The row stays, as requested.
     Stayed,
-    /// The row stays, because the database did not answer: why.
+    /// The row stays because the database did not answer. The text says why.
     RowRemains(String),
-    /// It was made to leave by an operator.
+    /// An operator made this server leave.
     LeftByOperator,
-    /// A configuration error: what to say.
+    /// A configuration error. The text is for the operator.
     Refused(String),
 }

@@ -1,4 +1,5 @@
-//! The own row on its way into the table: what it says, and what its join came to. Starting and joining share it.
+//! The row of this server on its way into the table: what it says, and how its join ended. Starting and joining share
+//! this.
 
 use alloc::format;
 use alloc::string::String;
@@ -10,7 +11,7 @@ use crate::edit::{NewRow, Outcome};
 use crate::row::Health;
 use crate::{Incarnation, ServerId};
 
-/// A join that is committed.
+/// A committed join.
 #[derive(Debug)]
 pub(super) struct Spliced {
     pub id: ServerId,
@@ -18,7 +19,7 @@ pub(super) struct Spliced {
     pub kept_place: bool,
     pub rejoining: bool,
     pub attempts: u32,
-    /// What the row says of the own service; `None`: unknown.
+    /// The health that was written into the row; `None`: unknown.
     pub health: Option<Health>,
 }
 
@@ -30,29 +31,29 @@ impl Spliced {
     }
 }
 
-/// What a phase wants to become.
+/// The phase that the current phase hands over to.
 #[derive(Debug)]
 pub(super) enum NextPhase {
-    /// The own row is there: a member from now on.
+    /// The row of this server is in the table: it is a member from now on.
     Member(Spliced),
-    /// No such row: look for a place.
+    /// This server has no row: find a place for it.
     Joining {
         rejoining: bool,
     },
-    /// Look for the own row (again) at this time.
+    /// Look for this server's row (again) at this time.
     Starting {
         at: crate::Time,
         rejoining: bool,
     },
-    /// The own row is gone, and not by an operator's word. For how long nobody had heard this server, if its removal
-    /// says.
+    /// This server's row is gone, and no operator removed it. `outage`: for how long no server heard this one, if its
+    /// removal says so.
     Removed {
         outage: Option<core::time::Duration>,
     },
     Stopped(Stopped),
 }
 
-/// The own row as it should be.
+/// The row that this server wants in the table.
 pub(super) fn new_row(facts: &Facts, asks: &mut Asks) -> NewRow {
     let pick = asks.rng().pick();
     NewRow {
@@ -63,7 +64,8 @@ pub(super) fn new_row(facts: &Facts, asks: &mut Asks) -> NewRow {
     }
 }
 
-/// A row of another name has this server's address; it cannot be asked, because its address is here.
+/// A row with another name has this server's address. The other server cannot be probed, because its address is on this
+/// machine.
 pub(super) fn address_taken(facts: &Facts, name: &String) -> NextPhase {
     let address = facts.identity.card.address;
     NextPhase::Stopped(Stopped::Refused(format!(

@@ -1,4 +1,4 @@
-//! What an engine knows. Parts read it while they settle; only inputs, and the choice of whom to watch, change it.
+//! What an engine knows. Parts read it while they settle. Only inputs and the choice of watches change it.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,17 +19,16 @@ use crate::time::millis;
 use crate::{PoolRow, Rule, ServerId, Time};
 use core::time::Duration;
 
-/// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Facts {
     pub now: Time,
     pub identity: Identity,
     /// As last read.
     pub pool: Option<PoolRow>,
-    /// Of the own service.
+    /// Health of this server's service.
     pub health: Health,
     pub watches: Watches,
-    /// R6: how long silences were that healed.
+    /// R6: how long past silences lasted that ended by themselves.
     pub outages: Outages,
     /// How often this server was late in the last seconds.
     pub lateness: Lateness,
@@ -50,12 +49,12 @@ impl Facts {
         }
     }
 
-    /// Whether a rule is in force: in an agent all of them are.
+    /// Whether a rule is in force. In an agent all rules are; only a simulator turns some off.
     pub const fn keeps(&self, rule: Rule) -> bool {
         self.identity.tuning.keeps(rule)
     }
 
-    /// The stricter of the pool's and the agent's word.
+    /// The stricter of the pool's mode and the agent's mode.
     pub fn mode(&self) -> Mode {
         effective_mode(self.pool.as_ref().map_or(Mode::Act, |p| p.rules.mode), self.identity.mode)
     }
@@ -65,8 +64,8 @@ impl Facts {
         self.watches.of(server)
     }
 
-    /// R6: the silence that a removal of this server asks for, by what was seen of it and how late this server is
-    /// itself.
+    /// R6: how long this server must be silent before it may be removed. It depends on its past outages and on how late
+    /// the observing server is itself.
     pub fn silence_asked(&self, address: Address) -> Duration {
         silence_asked(self.outages.asked(address, self.now), self.lateness.factor(self.now))
     }
@@ -92,7 +91,7 @@ impl Facts {
         }
     }
 
-    /// Take over the pool's row, if it is not older than the one that is known.
+    /// Takes over the pool's row, unless a newer version is known.
     pub fn adopt_pool(&mut self, asks: &mut Asks, seen: &TableSnapshot) {
         let Some(pool) = &seen.pool else { return };
         if self.pool.as_ref().is_some_and(|known| pool.version < known.version) {
@@ -110,13 +109,13 @@ impl Facts {
         }
     }
 
-    /// Watch exactly these.
+    /// Watches exactly these servers.
     pub fn watch_only(&mut self, asks: &mut Asks, wanted: &[(Buddy, Purpose)]) {
         self.watches.set(wanted, self.now, &self.identity.tuning, &mut |output| asks.say(output));
         self.tell_alive(asks);
     }
 
-    /// A reading: what it changes is told.
+    /// Takes in a reading and reports what it changes.
     pub fn observe(&mut self, asks: &mut Asks, id: WatchId, reading: WatchReading) {
         let (now, tuning, factor) = (self.now, &self.identity.tuning, self.lateness.factor(self.now));
         let Some(watch) = self.watches.get_mut(id) else { return };
@@ -124,7 +123,7 @@ impl Facts {
         watch.reading = reading;
         watch.ways.observe(&watch.reading);
         if self.link_down {
-            // No silence counts before the link is up and there was time for some probes.
+            // No silence counts before the link is up and a few probes have had time to return.
             watch.detector.fault(LocalFault::LinkDown, now, now + tuning.grace(), &watch.reading);
         }
         match watch.detector.observe(now, &watch.reading, tuning, factor) {
@@ -170,7 +169,7 @@ impl Facts {
         asks.event(&watch.target.name, body);
     }
 
-    /// The first reply of a buddy's watch, of a new life of it, and after a suspicion.
+    /// Reports as alive a buddy at the first reply to its watch and of each new life, and any server after a suspicion.
     fn tell_alive(&mut self, asks: &mut Asks) {
         for watch in self.watches.iter_mut() {
             if let Some(incarnation) = watch.newly_alive() {
@@ -179,9 +178,9 @@ impl Facts {
         }
     }
 
-    /// This server's own evidence from `from` to `until` counts for nothing.
+    /// What this server observed between `from` and `until` does not count.
     pub fn fault(&mut self, asks: &mut Asks, fault: LocalFault, from: Time, until: Time) {
-        // A link that is down is no sign that this server is slow.
+        // A link that is down does not mean that this server is slow.
         if fault != LocalFault::LinkDown {
             self.lateness.fault(self.now);
         }
@@ -191,8 +190,8 @@ impl Facts {
         }
     }
 
-    /// The interface went down or came up. A suspicion whose silence the link may have made is undone, however it came
-    /// about.
+    /// The interface went down or came up. Every suspicion whose silence the link may have caused is undone, no
+    /// matter how it arose.
     pub fn link(&mut self, asks: &mut Asks, up: bool) {
         let until = self.now + self.identity.tuning.grace();
         if !up || self.link_down {
@@ -201,7 +200,7 @@ impl Facts {
         self.link_down = !up;
     }
 
-    /// From now on probes are answered in this life and health.
+    /// From now on, probes are answered with this incarnation and health.
     pub fn identify(&self, asks: &mut Asks) {
         let me = asks.me();
         asks.say(Output::Identity { id: me.id, incarnation: me.incarnation, health: self.health });

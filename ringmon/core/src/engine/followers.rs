@@ -1,4 +1,4 @@
-//! Routers that want to hear of changes of the table as soon as this server makes or sees them.
+//! Routers that want to hear about table changes as soon as this server makes or sees them.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::Time;
 use crate::row::Address;
 
-/// See the module.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Followers(Vec<Follower>);
 
@@ -19,12 +18,12 @@ struct Follower {
 }
 
 impl Followers {
-    /// More than this at a time are not told: the longest known make room.
+    /// At most this many routers are told. The one that asked longest ago makes room.
     const MOST: usize = 16;
-    /// For no longer than this without another word.
+    /// A router that does not ask again is told for at most this long.
     const LONGEST: Duration = Duration::from_secs(600);
 
-    /// The router at this address and port is told for so long; no span: it is told no more.
+    /// Tells the router at this address and port about changes for `span`. A span of zero ends that.
     pub fn follow(&mut self, at: (Address, u16), span: Duration, now: Time) {
         self.0.retain(|follower| follower.at != at && follower.until > now);
         if span.is_zero() {
@@ -36,7 +35,7 @@ impl Followers {
         self.0.push(Follower { at, until: now + span.min(Self::LONGEST) });
     }
 
-    /// Where those are that are told now.
+    /// Address and notice port of each router that is told now.
     pub fn at(&self, now: Time) -> impl Iterator<Item = (Address, u16)> {
         self.0.iter().filter(move |follower| follower.until > now).map(|follower| follower.at)
     }

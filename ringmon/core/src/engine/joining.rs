@@ -1,4 +1,4 @@
-//! Joining: a random place, the proof that both future buddies are heard and hear, the splice.
+//! Joining: pick a random place, prove that both future buddies hear this server and are heard by it, splice in.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -28,16 +28,16 @@ pub(super) struct Joining {
     attempts: u32,
     next_at: Time,
     conflicts: Backoff,
-    /// What the own row was last asked to say of the own service.
+    /// The health that this server last asked its row to have.
     written_health: Option<Health>,
 }
 
-/// One place: between `ends[0]` and its first buddy `ends[1]`, which in a ring of one is itself.
+/// One place, between `ends[0]` and its first buddy `ends[1]`. In a ring of one, both are the same server.
 #[derive(Debug, Serialize, Deserialize)]
 struct Attempt {
     began: Time,
     ends: [ServerRow; 2],
-    /// When each end's probes were last answered here.
+    /// When this server last answered a probe from each end.
     answered: [Option<Time>; 2],
     spliced: bool,
 }
@@ -48,7 +48,7 @@ impl Joining {
         Self { rejoining, attempt: None, attempts: 0, next_at: facts.now, conflicts, written_health: None }
     }
 
-    /// A probe of this server's was answered here: half of the proof.
+    /// This server answered a probe from `address`: half of the proof.
     pub fn answered(&mut self, address: Address, at: Time) {
         let Some(attempt) = &mut self.attempt else { return };
         for (end, answered) in attempt.ends.iter().zip(&mut attempt.answered) {
@@ -99,7 +99,7 @@ impl Joining {
         done: &TableDone,
     ) -> Option<NextPhase> {
         let Ok(outcome) = &done.result else {
-            // The splice may have been made all the same: look for the own row.
+            // The splice may have been committed all the same: look for the row.
             let at = asks.tables().quiet_until();
             return Some(NextPhase::Starting { at, rejoining: self.rejoining });
         };
@@ -121,7 +121,7 @@ impl Joining {
         None
     }
 
-    /// A place was picked: probe both ends, and ask both to probe here.
+    /// A place was picked: probe both ends, and ask both to probe this server.
     fn place(&mut self, facts: &mut Facts, asks: &mut Asks, seen: &TableSnapshot) {
         let picked = seen.answers.iter().find(|(lookup, _)| matches!(lookup, Lookup::Pick(_)));
         let Some(chosen) = picked.and_then(|(_, ids)| seen.rows.get(ids.first()?)) else {
@@ -150,7 +150,7 @@ impl Joining {
 }
 
 impl Attempt {
-    /// Both ends answered, with a pulse, and were answered, since the attempt began.
+    /// Since the attempt began, both ends answered with a pulse, and this server answered both.
     fn proved(&self, facts: &Facts) -> bool {
         self.ends.iter().zip(&self.answered).all(|(end, answered)| {
             let heard = facts

@@ -1,4 +1,4 @@
-//! The end: out of the ring, or not, within the time a stopping service has.
+//! The end: leave the ring, or stay in it, within the time that a stopping service has.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -18,10 +18,10 @@ use crate::notice::NoticeBody;
 use crate::op::TableOp;
 use crate::{Outcome, Time};
 
-/// Leaving.
+/// The row is being taken out of the table.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Leaving {
-    /// The own row; `None` while a join that was under way may still be committed.
+    /// Row of this server; `None` while a join that was under way may still be committed.
     row: Option<Me>,
     buddies: Vec<Buddy>,
     until: Time,
@@ -30,9 +30,9 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    /// The database has this long.
+    /// The database has this long to answer before the server stops with its row still in the table.
     const PATIENCE: Duration = Duration::from_millis(1500);
-    /// Between two tries.
+    /// Pause between two tries.
     pub const RETRY: Duration = Duration::from_millis(200);
 
     pub fn new(row: Option<Me>, buddies: Vec<Buddy>, facts: &Facts, asks: &Asks) -> Self {

@@ -1,7 +1,7 @@
 //! The one state machine of an agent: evidence in, decisions out.
 //!
-//! Call order, after quinn-proto: [`Engine::handle`] for each input and [`Engine::handle_timeout`] when
-//! [`Engine::poll_timeout`] is due; after either, drain [`Engine::poll_output`] until `None`, then ask
+//! Call order, after quinn-proto: call [`Engine::handle`] for each input, and [`Engine::handle_timeout`] when
+//! [`Engine::poll_timeout`] is due. After either, drain [`Engine::poll_output`] until `None`, then ask
 //! [`Engine::poll_timeout`] again. No call blocks, reads a clock or fails.
 //!
 //! ```text
@@ -13,11 +13,11 @@
 //!     |  +---- Removed <-------+   v                 |
 //!     |          (row gone)      Leaving             |
 //!     +----------------------------------------------+
-//!  Stop, a configuration error or an operator's word end each of them in Stopped.
+//!  Stop, a configuration error or an operator's command ends each phase in Stopped.
 //! ```
 //!
-//! Each phase is level-triggered: an input changes what is known, then `settle` compares what is true with what
-//! is under way and asks for the difference. So a lost input delays and never wedges.
+//! Each phase is level-triggered: an input changes what is known, then `settle` compares what is true with what is
+//! under way and asks for the difference. So a lost input causes a delay and never blocks the engine for good.
 
 mod asks;
 mod contract;
@@ -64,10 +64,10 @@ pub struct Engine {
     asks: Asks,
     phase: Phase,
     rejoin: Rejoin,
-    /// The last time that this server itself was removed while it lived: for how long it was not heard, and when that
-    /// was found.
+    /// The last time this server was removed although it was alive: how long it was not heard, and when it found that
+    /// out.
     outage: Option<(Duration, Time)>,
-    /// The call that is asked for only so that standing still shows.
+    /// The next call that is needed only to notice that this loop stood still.
     beat: Option<Time>,
 }
 
@@ -83,13 +83,14 @@ enum Phase {
 }
 
 impl Engine {
-    /// A call that comes this much later than asked for was the machine's or the loop's fault. A server that stands
-    /// still for longer than a removal takes must notice, or it would not know that it may have been removed meanwhile.
+    /// A call that comes this much later than requested is the fault of the machine or the loop. A server that stands
+    /// still for longer than a removal takes must notice it. Otherwise it would not know that it may have been removed
+    /// in the meantime.
     const LATE: Duration = Duration::from_millis(50);
-    /// While a server is watched, a call is asked for at least this often, so that standing still shows.
+    /// While this server watches another, it asks for a call at least this often, to notice when it stood still.
     const BEAT: Duration = Duration::from_millis(50);
 
-    /// An engine that has not started.
+    /// Creates an engine that has not started.
     #[must_use]
     pub fn new(identity: Identity) -> Self {
         Self {
@@ -110,7 +111,7 @@ impl Engine {
         self.settle();
     }
 
-    /// The moment of [`Self::poll_timeout`] has come.
+    /// The moment from [`Self::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Time) {
         self.turn(now);
         self.settle();
@@ -125,26 +126,25 @@ impl Engine {
         }
     }
 
-    /// When there will be something to do if no reading changes: [`Self::poll_timeout`] without the beat. For a
-    /// simulator.
+    /// When there will be work if no reading changes: [`Self::poll_timeout`] without the beat. For a simulator.
     #[must_use]
     pub fn poll_errand(&self) -> Option<Time> {
         self.asks.wake()
     }
 
-    /// The caller answers for it that this loop was called as it asked until `now`, and that nothing came of it. For a
+    /// The caller guarantees that this loop was called as it asked until `now` and that these calls did nothing. For a
     /// simulator.
     pub fn rest_until(&mut self, now: Time) {
         self.clock(now);
         self.beat = self.beat.map(|beat| beat.max(now));
     }
 
-    /// The next thing to do, until `None`.
+    /// The next thing to do. Call it until it returns `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.asks.take()
     }
 
-    /// A member's buddies as it knows them; `None`: it is no member, or has not read its row yet.
+    /// A member's buddies as it knows them; `None`: it is not a member, or has not read its row yet.
     #[must_use]
     pub fn member(&self) -> Option<&BuddyList> {
         match &self.phase {
@@ -178,7 +178,7 @@ impl Engine {
         self.asks.turn(self.facts.now);
     }
 
-    /// Take the time. A call long after it was asked for means that this loop, or the whole machine, stood still.
+    /// Sets the time. A call long after it was requested means that this loop, or the whole machine, stood still.
     fn turn(&mut self, now: Time) {
         self.clock(now);
         if let Some(due) = self.poll_timeout()
@@ -188,8 +188,8 @@ impl Engine {
         }
     }
 
-    /// Own evidence of a span counts for nothing. A server that stood still for long may also have been removed
-    /// meanwhile.
+    /// What this server observed in this span does not count. If it stood still for long, it may also have been removed
+    /// in the meantime.
     fn fault(&mut self, fault: LocalFault, from: Time, until: Time) {
         self.facts.fault(&mut self.asks, fault, from, until);
         if until.since(from) >= Self::LATE
@@ -222,7 +222,7 @@ impl Engine {
             (Input::Table(done), _) => return self.table(&done),
             (Input::Stop { leave }, _) => return self.stop(leave),
             (Input::Drain, Phase::Member(member)) => member.drain(),
-            // Nothing to this phase.
+            // These inputs mean nothing to this phase.
             (
                 Input::Start { .. } | Input::Stranger(_) | Input::Answered(..) | Input::Notice(..) | Input::Drain,
                 Phase::Idle
@@ -263,7 +263,7 @@ impl Engine {
         let asks = &mut self.asks;
         let (row, buddies) = match &self.phase {
             Phase::Member(member) => (Some(asks.me()), member.buddies().cloned().collect()),
-            // The kept row may be there still; the database cannot say.
+            // The row of the last run may still be there; the database cannot say.
             Phase::Starting(starting) => {
                 let kept = starting.kept().filter(|_| asks.tables().away().is_some());
                 (kept.map(asks::Me::of), Vec::new())
@@ -287,7 +287,7 @@ impl Engine {
     fn settle(&mut self) {
         self.asks.clear_wake();
         self.beat = None;
-        // A phase may hand over to the next, which has its own things to begin; each hands over at most once.
+        // A phase may hand over to the next one, which has its own work to begin. Each hands over at most once.
         for _ in 0..4 {
             let Self { facts, asks, phase, .. } = self;
             let next = match phase {
@@ -340,7 +340,7 @@ impl Engine {
     }
 }
 
-/// The own service checks say something else.
+/// The service checks of this server report another result.
 fn service(facts: &mut Facts, asks: &mut Asks, phase: &Phase, health: Health) {
     if health == facts.health {
         return;

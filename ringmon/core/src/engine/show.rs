@@ -1,4 +1,4 @@
-//! What an agent shows of itself.
+//! What an agent shows about itself.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -17,42 +17,43 @@ use crate::row::{Address, Health, Mode};
 use crate::ways::Lost;
 use crate::{Incarnation, Purpose, ServerId, Time, Word as _};
 
-/// What an agent shows of itself: status, metrics and the dashboard read this and never the engine.
+/// What an agent shows about itself. Status, metrics and the dashboard read this and never the engine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Snapshot {
-    /// When it was taken.
+    /// When the snapshot was taken, on the monotonic clock.
     pub at: Time,
-    /// Own name.
+    /// Name of this server.
     pub server: String,
     /// `starting`, `joining`, `member`, `removed`, `leaving`, `stopped`.
     pub phase: &'static str,
-    /// Own row, once there is one.
+    /// Id of this server's row; `None` before it has one.
     pub id: Option<ServerId>,
-    /// Own incarnation.
+    /// Incarnation of this server.
     pub incarnation: Incarnation,
-    /// Own buddies, as last read.
+    /// Buddies of this server, as last read.
     pub buddies: Option<BuddyList>,
-    /// What this server says of its own service.
+    /// Health of this server's service.
     pub health: Health,
-    /// Since when the own row says that this server drains, by the agent's own word.
+    /// Since when the row says that this server drains, if the agent itself wrote that.
     pub drained: Option<Time>,
-    /// The own row says that no new clients are to be sent here, as last read.
+    /// Whether the row, as last read, says that no new clients should be sent here.
     pub draining: bool,
-    /// Every watch.
+    /// All watches, buddies and others.
     pub watches: Vec<WatchView>,
-    /// Those whom this server does not hear and an asked witness does (R12).
+    /// Servers that this server does not hear but an asked witness does (R12).
     pub broken_links: Vec<BrokenLink>,
-    /// Since when the database is away (monotonic), and why.
+    /// Since when the database does not answer (monotonic clock), and why.
     pub database_away: Option<(Time, String)>,
-    /// 99th percentile of the time of this agent's own table operations.
+    /// 99th percentile of the time that this agent's own table operations took.
     pub database_p99: Duration,
     /// Why the pool is frozen, if it is.
     pub frozen: Option<String>,
-    /// `act` or `observe`: the stricter of the pool's and the agent's.
+    /// `act` or `observe`: the stricter of the pool's mode and the agent's.
     pub mode: Mode,
     /// Joins after a removal.
     pub rejoins: u64,
-    /// How often this server was late of late, from 0 to 8: so many times more evidence it asks for.
+    /// How often this server was late in the last seconds, from 0 to 8. The server asks for that many times more
+    /// evidence.
     pub lateness: u32,
     /// Suspicions that did not count, by reason.
     pub voids: BTreeMap<LocalFault, u64>,
@@ -67,39 +68,39 @@ pub struct Snapshot {
 /// One watch, for people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WatchView {
-    /// Which.
+    /// Slot and generation of the watch.
     pub id: WatchId,
-    /// Whom.
+    /// Id of the watched server's row.
     pub server: ServerId,
-    /// Its name.
+    /// Name of the watched server.
     pub name: String,
-    /// Its address.
+    /// Address that is probed.
     pub address: Address,
-    /// Why.
+    /// Why the server is watched.
     pub purpose: Purpose,
     /// `waiting` (never heard), `alive`, `agent_silent`, `suspect`.
     pub state: &'static str,
-    /// The evidence.
+    /// What the datapath last reported.
     pub reading: WatchReading,
-    /// The share of its probes that the watch loses by itself, as it is counted upon.
+    /// The share of probes (0 to 1) that this watch is assumed to lose without any fault of the server.
     pub loss: f64,
-    /// Misses in a row that make a suspicion now.
+    /// How many misses in a row make a suspicion now.
     pub needed: u32,
-    /// Silence that a removal asks for now (R6).
+    /// How long a silence must last now before a removal (R6).
     pub silence_asked: Duration,
-    /// Probed faster just now.
+    /// Whether the server is probed faster now.
     pub burst: bool,
     /// Probes and replies that were lost, by direction.
     pub lost: Lost,
 }
 
-/// A link that is broken: this server does not hear another one that others hear (R12).
+/// A broken link: this server does not hear a server that others hear (R12).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BrokenLink {
-    /// Whom.
+    /// Name of the server that is not heard.
     pub server: String,
-    /// The way on which frames get lost: `out` to it, if its probes still arrive here; else `back` from it, and perhaps
-    /// both.
+    /// The direction in which frames get lost: `out` (to that server) if its probes still arrive here, otherwise `back`
+    /// (from it), and perhaps both.
     pub way: &'static str,
 }
 
@@ -116,7 +117,7 @@ pub(super) struct PhaseView {
 }
 
 impl PhaseView {
-    /// A phase that adds nothing but its name.
+    /// A phase that adds only its name.
     pub fn bare(phase: &'static str) -> Self {
         Self { phase, ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! Start: whose is the name, whose is the address, and is there a place that was kept?
+//! Start: who has this server's name and address, and is there a kept place?
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -18,10 +18,10 @@ use crate::op::TableOp;
 use crate::row::Health;
 use crate::{Purpose, ServerRow, Time};
 
-/// Looking for the own row.
+/// Looks for this server's row.
 ///
 /// ```text
-///             +--> nobody has name or address ------------------------> Joining
+///             +--> no row has name or address ------------------------> Joining
 ///  FindSelf --+--> own boot token, or own address under own name -----> TakeOver --> Member
 ///      ^      +--> another installation has the name: probe it --silent--^
 ///      |      |                                        +--answers--> refused
@@ -35,11 +35,11 @@ pub(super) struct Starting {
     find_at: Time,
     rival: Option<Rival>,
     conflicts: Backoff,
-    /// What the own row was last asked to say of the own service.
+    /// The health that this server last asked its row to have.
     written_health: Option<Health>,
 }
 
-/// Another installation that holds the own name.
+/// Another installation that has this server's name.
 #[derive(Debug, Serialize, Deserialize)]
 struct Rival {
     row: ServerRow,
@@ -47,7 +47,7 @@ struct Rival {
 }
 
 impl Starting {
-    /// How long a server that holds the own name has to answer.
+    /// How long the server that has this name is given to answer.
     const RIVAL: Duration = Duration::from_secs(2);
 
     pub fn new(kept: Option<BuddyList>, now: Time) -> Self {
@@ -75,7 +75,7 @@ impl Starting {
         None
     }
 
-    /// Watch the server that holds the name, until it answers or has been silent for long enough.
+    /// Watches the server that has this name, until it answers or has been silent for long enough.
     fn rival(&mut self, facts: &mut Facts, asks: &mut Asks) -> Option<NextPhase> {
         let rival = self.rival.as_ref()?;
         let proof = facts.watches.of(rival.row.id).and_then(|w| w.reading.last_proof());
@@ -125,12 +125,12 @@ impl Starting {
         if let Outcome::AddressTaken { name } = outcome {
             return Some(address_taken(facts, name));
         }
-        // Somebody changed the row meanwhile: see who.
+        // Another agent changed the row in the meantime: read who.
         self.find_at = facts.now + self.conflicts.next(asks.rng());
         None
     }
 
-    /// The database is away: answer and watch as what this server last was.
+    /// The database does not answer: answer probes and watch buddies as what this server last was.
     fn hold_on(&mut self, facts: &mut Facts, asks: &mut Asks) {
         let Some(kept) = &self.kept else { return };
         let fresh = facts.watches.is_empty();

@@ -14,7 +14,7 @@ use crate::op::TableOp;
 use crate::rng::Rng;
 use crate::{Side, Time};
 
-/// What an operation is for. Of each at most one is under way.
+/// What an operation is for. At most one operation of each concern is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Concern {
     Find,
@@ -31,8 +31,8 @@ pub(super) enum Concern {
 }
 
 impl Concern {
-    /// Whether it takes as long as a vote takes. The way in does not: it opens the connection, and waits for others who
-    /// join.
+    /// Whether it takes as long as a vote. The operations of a join do not: they open the connection, and wait for
+    /// other servers that join.
     const fn is_like_a_vote(self) -> bool {
         match self {
             Self::Find | Self::Place | Self::Join | Self::Leave => false,
@@ -46,7 +46,7 @@ impl Concern {
         }
     }
 
-    /// Whether it is there to write. (It does not, where that is done already.)
+    /// Whether its purpose is to write. (It writes nothing if the table already says so.)
     const fn writes(self) -> bool {
         match self {
             Self::Join | Self::Vote(_) | Self::Alone | Self::Health | Self::Leave | Self::Drain => true,
@@ -59,18 +59,17 @@ impl Concern {
 struct Flying {
     concern: Concern,
     began: Time,
-    /// Asked for in this phase of this life: its end is told to it.
+    /// Whether the current phase asked for it, and so is told how it ended.
     current: bool,
 }
 
-/// What the end of an operation says of the database.
+/// What the end of an operation says about the database.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     Away(String),
     Back(Duration),
 }
 
-/// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tables {
     last_ticket: u64,
@@ -82,18 +81,19 @@ pub(super) struct Tables {
     /// When a database that answers last refused to write.
     #[serde(default)]
     refused_at: Option<Time>,
-    /// When a member's operations ended, and what they took.
+    /// When a member's operations ended, and how long they took.
     took: VecDeque<(Time, Duration)>,
 }
 
 impl Tables {
-    /// A refusal to write stands until something is written, or until nobody was refused for so long: what is read says
-    /// nothing of it.
+    /// A refusal to write counts until something is written, or until no write was refused for this long. Reads prove
+    /// nothing about writes.
     const REFUSED: Duration = Duration::from_secs(15);
-    /// Durations kept for the percentile.
+    /// How many durations are kept for the percentile.
     const KEPT: usize = 100;
-    /// And for how long. At rest a row is read every 30 s: a hundred of them would remember a hiccup for most of an
-    /// hour, and every removal would wait for it. A vote's own duration counts before the removal that rests on it.
+    /// How long each duration is kept. At rest, a row is read every 30 s: a hundred durations would remember a hiccup
+    /// for most of an hour, and every removal would wait for it. The duration of a vote counts before the removal that
+    /// rests on that vote.
     const FRESH: Duration = Duration::from_secs(60);
 
     pub fn new() -> Self {
@@ -109,12 +109,12 @@ impl Tables {
         }
     }
 
-    /// Since when the database is away, and why.
+    /// Since when the database does not answer, and why.
     pub const fn away(&self) -> Option<&(Time, String)> {
         self.away.as_ref()
     }
 
-    /// Until when no operation is begun, after a failure.
+    /// After a failure, no operation begins before this time.
     pub const fn quiet_until(&self) -> Time {
         self.quiet_until
     }
@@ -123,7 +123,7 @@ impl Tables {
         self.flying.values().any(|f| f.current && f.concern == concern)
     }
 
-    /// Begin an operation, if none of its concern is under way.
+    /// Begins an operation, if none of its concern is under way.
     pub fn begin(&mut self, concern: Concern, op: TableOp, now: Time) -> Option<Output> {
         if self.busy(concern) {
             return None;
@@ -133,14 +133,15 @@ impl Tables {
         Some(Output::Table { ticket: self.last_ticket, op })
     }
 
-    /// Another phase has begun: what is under way still says whether the database answers, and nothing else.
+    /// Another phase has begun: operations under way still show whether the database answers, and nothing else.
     pub fn forget(&mut self) {
         for flying in self.flying.values_mut() {
             flying.current = false;
         }
     }
 
-    /// An operation ended: what it was for, if anybody still wants to know, and what that says of the database.
+    /// An operation ended. Returns its concern, if the current phase asked for it, and what its end says about the
+    /// database.
     pub fn end(
         &mut self,
         done: &TableDone,
@@ -176,7 +177,7 @@ impl Tables {
         self.away.take().map(|(since, _)| Turn::Back(now.since(since)))
     }
 
-    /// Operations that were under way together fail together: that is one failure.
+    /// Operations that were under way together fail together. That counts as one failure.
     fn failed(&mut self, cause: &str, began: Time, now: Time, rng: &mut Rng, most: Duration) -> Option<Turn> {
         if self.away.is_none() || began >= self.failed_at {
             self.failed_at = now;
@@ -188,7 +189,7 @@ impl Tables {
         first.then(|| Turn::Away(cause.to_owned()))
     }
 
-    /// 99th percentile of what a member's operations took in the last minute.
+    /// 99th percentile of how long a member's operations took in the last minute.
     pub fn p99(&self) -> Duration {
         let mut sorted: Vec<Duration> = self.took.iter().map(|(_, took)| *took).collect();
         sorted.sort_unstable();
@@ -196,8 +197,8 @@ impl Tables {
         sorted.get(at).copied().unwrap_or_default()
     }
 
-    /// R3: how old the oldest vote of a removal must be: both sides of a cut vote at the same moment, and each must
-    /// have had the time to see the other's vote.
+    /// R3: how long the oldest vote for a removal must have stood. Both sides of a cut vote at the same moment, and
+    /// each side must have had time to see the other's vote.
     pub fn hold(&self) -> Duration {
         let ms = Duration::from_millis;
         (ms(40) + 2 * self.p99()).clamp(ms(60), ms(2000))

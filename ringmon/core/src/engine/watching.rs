@@ -1,4 +1,4 @@
-//! The watches of one engine: which slots are whose, what they read, and what that means.
+//! The watches of one engine: which server each slot watches, what the watch reads, and what that means.
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -22,18 +22,18 @@ pub(super) struct Watch {
     pub purpose: Purpose,
     pub reading: WatchReading,
     pub detector: Detector,
-    /// The life of the target that was told of as alive, since it last was suspect.
+    /// The incarnation of the target that was last reported as alive, unless it became suspect since then.
     pub told_alive: Option<Incarnation>,
-    /// Whether a suspicion was told of, and not yet its end.
+    /// Whether a suspicion was reported and its end was not.
     pub told_suspect: bool,
-    /// Probed faster, from the first miss of a run on.
+    /// Whether it is probed faster, which starts at the first miss of a run.
     pub burst: bool,
-    /// Loss of each direction.
+    /// Loss in each direction.
     pub ways: Ways,
 }
 
 impl Watch {
-    /// Whether this is a watch of that life of that server. A life that was heard before it was read counts.
+    /// Whether this watches that life of that server. A life that answered before its row was read also counts.
     fn is_of(&self, target: &Buddy) -> bool {
         self.target.id == target.id
             && self.target.address == target.address
@@ -52,11 +52,12 @@ impl Watch {
         }
     }
 
-    /// The life to be told of as alive, once: of a buddy at its first reply, of anybody after a suspicion.
+    /// The life to report as alive, once: a buddy at its first reply, any server after a suspicion.
     pub fn newly_alive(&mut self) -> Option<Incarnation> {
         let life = self.reading.incarnation;
         let shown = self.purpose == Purpose::Buddy || self.told_suspect;
-        // An agent that has just started answers before it knows which life it lives: that one is told when it says.
+        // An agent that has just started answers before it knows its incarnation. It is reported once it says which one
+        // it is.
         let unborn = life == Incarnation(0) && self.told_alive.is_some();
         if self.detector.state() != State::Alive || !shown || unborn || self.told_alive == Some(life) {
             return None;
@@ -66,12 +67,12 @@ impl Watch {
         Some(life)
     }
 
-    /// No more probes are outstanding at a time than the window holds, however long their way is.
+    /// Spaces the probes so that no more are outstanding than the window holds, even on a slow path.
     fn burst_spacing(&self, tuning: &Tuning) -> Duration {
         tuning.burst.max(self.reading.patience / 48).min(tuning.interval)
     }
 
-    /// Whether this server needs to hear it now: somebody else has been missed since it last answered (R2).
+    /// Whether this server needs to hear it now, because another server has been missed since it last answered (R2).
     fn is_ear_for(&self, missed_at: Option<Time>) -> bool {
         self.purpose == Purpose::Buddy
             && self.detector.state() == State::Alive
@@ -80,7 +81,7 @@ impl Watch {
     }
 }
 
-/// All of them, by slot.
+/// All watches, by slot.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Watches {
     slots: BTreeMap<u16, Watch>,
@@ -108,23 +109,23 @@ impl Watches {
         self.iter().find(|w| w.target.id == server)
     }
 
-    /// A server's name, or its id where it is not watched.
+    /// The name of a server, or its id if it is not watched.
     pub fn name_of(&self, server: ServerId) -> String {
         self.of(server).map_or_else(|| server.to_string(), |watch| watch.target.name.clone())
     }
 
-    /// What is known of a server; of one that is not watched, nothing.
+    /// State of a server; `Waiting` if it is not watched.
     pub fn judge(&self, server: ServerId) -> State {
         self.of(server).map_or(State::Waiting, |watch| watch.detector.state())
     }
 
-    /// R2: whether somebody, with a pulse, answered after `deaf_from`.
+    /// R2: whether a server with a pulse answered after `deaf_from`.
     pub fn heard_since(&self, deaf_from: Time) -> bool {
         self.iter().any(|w| w.detector.state() == State::Alive && w.reading.last_reply >= Some(deaf_from))
     }
 
-    /// Probe faster those who are missed, and for a moment those whose answer proves this server's own ears; and no
-    /// longer those who need it no more.
+    /// Probes missed servers faster, and for a moment also servers whose answers prove that this server can hear.
+    /// Servers that no longer need it return to the normal rate.
     pub fn set_pace(&mut self, factor: u32, tuning: &Tuning, out: &mut impl FnMut(Output)) {
         let looked = |w: &&Watch| matches!(w.purpose, Purpose::Buddy | Purpose::Ahead);
         let missed_at = self.iter().filter(looked).filter_map(|w| w.detector.missed_at()).max();
@@ -137,8 +138,8 @@ impl Watches {
         }
     }
 
-    /// Make it so that exactly these are watched. A watch goes on if it is of the same life of the same server at the
-    /// same address, with a new purpose if need be; all others begin with no evidence.
+    /// Watches exactly these servers. A watch goes on if it is of the same life of the same server at the same address,
+    /// if necessary with a new purpose. All other watches begin without evidence.
     pub fn set(&mut self, wanted: &[(Buddy, Purpose)], now: Time, tuning: &Tuning, out: &mut impl FnMut(Output)) {
         let gone: Vec<u16> =
             self.slots.iter().filter(|(_, w)| !wanted.iter().any(|(t, _)| w.is_of(t))).map(|(slot, _)| *slot).collect();
@@ -180,7 +181,7 @@ impl Watches {
         Some(spec)
     }
 
-    /// This server's own evidence of a span counts for nothing: how many suspicions that undid.
+    /// What this server observed in this span does not count. Returns how many suspicions that undid.
     pub fn fault(&mut self, fault: LocalFault, from: Time, until: Time) -> u64 {
         let undone = self.slots.values_mut().filter_map(|w| {
             let change = w.detector.fault(fault, from, until, &w.reading);

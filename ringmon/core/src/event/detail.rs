@@ -1,5 +1,5 @@
-//! The circumstances of events. A field that only some tellers know is optional, and left out where it is not known:
-//! so what an older version wrote can be read too.
+//! The circumstances of events. A field that only some reporters know is optional and left out where it is unknown, so
+//! details that an older version wrote can be read too.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -12,39 +12,39 @@ use crate::outcome::Removal;
 use crate::row::{Address, Health, Quorum, VoteKind};
 use crate::{Incarnation, ServerId, Word as _};
 
-/// Spliced in, or in its place again.
+/// The server was spliced in, or took its place again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joined {
-    /// Where it is probed: the table says so.
+    /// The address that is probed. Only the table has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
-    /// How many places it tried: the server itself says so.
+    /// How many places the server tried. Only the server itself reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
-    /// The new life.
+    /// The new incarnation.
     #[serde(default)]
     pub incarnation: Incarnation,
-    /// Its row was still there, with its place on the ring.
+    /// Whether its row was still there, with its place on the ring.
     #[serde(default)]
     pub kept_place: bool,
 }
 
-/// What made a suspicion.
+/// What led to a suspicion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Suspected {
-    /// Share of its probes that the watch loses by itself, as it is counted upon.
+    /// The share of probes (0 to 1) that the watch is assumed to lose by itself.
     pub loss: f64,
     /// Misses in a row.
     pub misses: u32,
     /// How many were needed.
     pub needed: u32,
-    /// Silence that a removal asks for (R6).
+    /// The silence that a removal requires (R6).
     pub silence_asked_ms: f64,
-    /// Silence so far.
+    /// The silence so far.
     pub silence_ms: f64,
 }
 
-/// What the one who tells of a removal knew of its subject. From the table: what the remover knew.
+/// What the reporter of a removal knew about its subject. In an event from the table: what the remover knew.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Misses in a row.
@@ -58,49 +58,49 @@ pub struct Evidence {
     pub silence_ms: Option<f64>,
 }
 
-/// A removal. Agents tell `voters` and `evidence`; the table has all but `evidence`.
+/// A removal. Agents report `voters` and `evidence`; the table has everything except `evidence`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Removed {
     /// Where the removed server was probed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
-    /// Which life of the remover removed it.
+    /// The incarnation of the remover.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_incarnation: Option<Incarnation>,
     /// The servers that are buddies now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends: Option<(ServerId, ServerId)>,
-    /// What the one who tells it saw.
+    /// What the reporter saw itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
-    /// How old each vote had to be (R3).
+    /// How long each vote had to have stood (R3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_ms: Option<u64>,
-    /// Which life was removed.
+    /// The incarnation that was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<Incarnation>,
-    /// The remover's misses.
+    /// How many misses the remover counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub misses: Option<u32>,
-    /// How many witnesses the pool asks for.
+    /// How many witnesses the pool requires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quorum: Option<Quorum>,
-    /// What the remover's outcome says: it is read back when the answer to its COMMIT was lost.
+    /// The outcome for the remover. It is read back when the answer to its COMMIT was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removal: Option<Removal>,
-    /// The remover's silence.
+    /// How long the remover had not heard the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silence_ms: Option<u64>,
-    /// The names of those who said so, the remover first.
+    /// The names of the accusers, the remover first.
     pub voters: Vec<String>,
-    /// The votes it rests on, as the remover read them.
+    /// The votes that the removal rests on, as the remover read them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub votes: Option<Vec<VoteSeen>>,
 }
 
 impl Removed {
-    /// What the remover saw, for those who learn of it from the table.
+    /// What the remover saw, for agents that learn of the removal from the table.
     #[must_use]
     pub fn witnessed(&self) -> Option<Evidence> {
         let silence_ms = self.silence_ms.map(|ms| ms as f64);
@@ -109,16 +109,16 @@ impl Removed {
     }
 }
 
-/// A vote as a remover read it.
+/// A vote as the remover read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoteSeen {
-    /// Since it was cast; `None`: its stamp is from the future.
+    /// Time since it was cast; `None`: its stamp is from the future.
     pub age_ms: Option<u64>,
-    /// What it says.
+    /// Whether the host is silent or only its agent.
     pub kind: VoteKind,
-    /// Since it was last renewed.
+    /// Time since it was last renewed.
     pub renewed_ms: Option<u64>,
-    /// The voter's name.
+    /// Name of the voter.
     pub voter: String,
 }
 
@@ -126,41 +126,41 @@ pub struct VoteSeen {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Left {
-    /// Where it was probed: the table says so.
+    /// The address that was probed. Only the table has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
-    /// Whose word it was: agents say so, the table has a column for it.
+    /// Name of the server or operator that made it leave. Only agents report it; the table has a column for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Which life of it.
+    /// The incarnation that left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<Incarnation>,
 }
 
-/// Why a server that finds itself off the ring is: the event in the table.
+/// Why a server finds itself off the ring: the event in the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
-    /// Who wrote it.
+    /// Name of the server or operator that wrote it.
     pub by: String,
-    /// What it says.
+    /// What happened, and how.
     #[serde(flatten)]
     pub body: EventBody,
 }
 
-/// Why nobody is removed now (R11).
+/// Why no server is removed now (R11).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Frozen {
-    /// Of the brake: the names of those who would have gone.
+    /// Only from the brake: the names of the servers that would have been removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Vec<String>>,
-    /// Of the brake: how many may go.
+    /// Only from the brake: how many may be removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
-    /// Of the brake: how many went before.
+    /// Only from the brake: how many were removed before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<u64>,
-    /// In words.
+    /// The reason in words.
     pub why: String,
 }
 
@@ -168,22 +168,22 @@ pub struct Frozen {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Repaired {
-    /// The first of the rows that have other links now.
+    /// The first of the rows that now have other links.
     pub changed: Vec<Relinked>,
-    /// The first of what was wrong, in words.
+    /// The first of the damages, in words.
     pub damages: Vec<String>,
-    /// How many rows have other links now.
+    /// How many rows now have other links.
     pub rows: usize,
 }
 
 /// A row whose links a repair changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relinked {
-    /// Its id.
+    /// Id of the row.
     pub id: ServerId,
     /// Its links now.
     pub is: LinkPair,
-    /// Its name.
+    /// Name of the server.
     pub server: String,
     /// Its links before.
     pub was: LinkPair,
@@ -198,17 +198,17 @@ pub struct LinkPair {
     pub second: ServerId,
 }
 
-/// A service check changed, or clients are to go elsewhere, or come back.
+/// A service check changed, or new clients should stay away or come again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Service {
-    /// The check that fails, as it was configured.
+    /// The failing check, as it was configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check: Option<String>,
-    /// Whether clients are to go elsewhere.
+    /// Whether new clients should stay away.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draining: Option<bool>,
-    /// What the checks say.
+    /// The result of the checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
     /// Why the check fails.
@@ -216,22 +216,22 @@ pub struct Service {
     pub why: Option<String>,
 }
 
-/// Characters of a name or a sentence that a detail keeps where it has to be short.
+/// How many characters of a name or sentence are kept in a detail that must be short.
 const SHORT: usize = 250;
 
 impl EventBody {
-    /// The circumstances as JSON: an object, its keys in alphabetical order.
+    /// The circumstances as a JSON object, with its keys in alphabetical order.
     #[must_use]
     pub fn detail(&self) -> Value {
-        // Names, numbers and strings in a map with string keys: nothing in it could not be written as JSON.
+        // The map has string keys and contains names, numbers and strings, so all of it can be written as JSON.
         let whole = serde_json::to_value(self).unwrap_or_default();
         whole.get("detail").cloned().unwrap_or_default()
     }
 
-    /// From what [`Self::detail`] made.
+    /// Reads what [`Self::detail`] wrote.
     ///
     /// # Errors
-    /// What an event of this kind must say is missing, or is something else.
+    /// A field that an event of this kind must have is missing or has another type.
     pub fn read(kind: EventKind, detail: Value) -> Result<Self, serde_json::Error> {
         let mut whole = serde_json::Map::new();
         whole.insert("kind".to_string(), kind.word().into());
@@ -239,8 +239,8 @@ impl EventBody {
         serde_json::from_value(Value::Object(whole))
     }
 
-    /// The same in a few kilobytes: lists are dropped and texts cut, what an operation reads back stays. Only events of
-    /// the table get long: those with names, which a hand may have written there, and with lists of them.
+    /// The same in a few kilobytes: lists are dropped and texts cut, but fields that an operation reads back stay. Only
+    /// events from the table get long: those with names that were written there by hand, and with lists of names.
     #[must_use]
     pub fn brief(mut self) -> Self {
         if let Self::Down(removed) | Self::AgentLost(removed) = &mut self {

@@ -8,42 +8,44 @@ use crate::evidence::Silence;
 use crate::row::{Mode, Side};
 use crate::{Incarnation, ServerId, Tuning};
 
-/// What one server holds against the servers next to it on one side.
+/// What one server says against the servers next to it on one side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accusation {
-    /// Own row.
+    /// Id of this server's row.
     pub me: ServerId,
-    /// Own incarnation.
+    /// Incarnation of this server.
     pub incarnation: Incarnation,
-    /// Own name, for the event.
+    /// Name of this server, for the event.
     pub name: String,
-    /// Where the run is, seen from here: the first finding is the buddy on this side, and so on outwards.
+    /// The side of the run, seen from this server: the first finding is the buddy on this side, the next one is beyond
+    /// it, and so on.
     pub side: Side,
-    /// The run, nearest first. Entries may be alive servers without a pulse that are only looked past (R9).
+    /// The run, nearest first. It may contain living servers without a pulse that are only looked past (R9).
     pub findings: Vec<Finding>,
-    /// The living server with a pulse beyond the run; `None`: not found yet (vote for the direct buddy only, R3).
+    /// The living server with a pulse beyond the run; `None`: not found yet, so the vote is only for the direct buddy
+    /// (R3).
     pub far_end: Option<ServerId>,
-    /// R3: how old the oldest vote must be.
+    /// R3: how long the oldest vote must have stood.
     pub hold: Duration,
     /// What this agent itself may do.
     pub mode: Mode,
-    /// Its constants.
+    /// The numbers of its profile, and the rules in force.
     pub tuning: Tuning,
 }
 
-/// What one server found of another.
+/// What one server found out about another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Whom.
+    /// Id of the accused server's row.
     pub server: ServerId,
-    /// Which life of it was watched.
+    /// The life that was watched.
     pub incarnation: Incarnation,
-    /// Of what, and since when: checked again at the last moment (R7).
+    /// What is missing (replies or pulse) and since when. It is checked again at the last moment (R7).
     pub silence: Silence,
-    /// Misses since then.
+    /// Misses since the silence began.
     pub misses: u32,
     /// R6: whether the silence is long enough for a removal by this server.
     pub enough: bool,
-    /// R12: an asked witness heard it a moment ago. Nobody is removed against such a word.
+    /// R12: an asked witness heard it within the last 3 s. No server is removed against such a proof.
     pub proved: bool,
 }

@@ -9,15 +9,15 @@
 //!   else --------------------------------------------> Held(reason of the nearest suspect)
 //! ```
 //!
-//! **Two witnesses.** Whoever removes is one of them: it is deaf to the suspect now, for long enough (R6), and checks
-//! that again before COMMIT (R7). The other one's word is its vote. The two were deaf *at the same time* because that
-//! vote was cast after the remover's own silence began (R5), and stayed so because every vote used has stood for H
-//! without being withdrawn (R3). Of two voters one can always act: the one whose silence began before the other one's
-//! vote.
+//! **Two witnesses.** The server that removes is one of them: it is deaf to the suspect now, for long enough (R6), and
+//! checks that again before COMMIT (R7). The other witness has its vote in the table. The two were deaf *at the same
+//! time* because that vote was cast after the remover's own silence began (R5). They stayed so because every vote used
+//! has stood for H without being withdrawn (R3). Of two voters one can always act: the one whose silence began before
+//! the other one's vote.
 //!
-//! **Where a witness stands.** A vote counts only while its voter accuses everybody between itself and the suspect: the
-//! suspect's next server on that side, or one that looks past others (R1, R9). The vote of a server that is itself in
-//! the remover's run counts only while it is being renewed: the dead and the hung do not withdraw.
+//! **Where a witness stands.** A vote counts only while its voter accuses all servers between itself and the suspect.
+//! So the voter is the suspect's next server on that side, or one that looks past others (R1, R9). The vote of a server
+//! that is itself in the remover's run counts only while it is being renewed: dead and hung servers do not withdraw.
 
 mod case;
 mod chain;

@@ -1,10 +1,10 @@
-//! R2 for a server that hears nobody while the database answers.
+//! R2 for a server that hears no other server while the database answers.
 //!
-//! It says so in its *own* row, and renews that while it is true. A mark in the others' rows would cost a write for
-//! each of them, and a pool full of lone servers (a switch is gone, the database is behind another) would write n rows
-//! each; this way a lone server costs one small write every half second, and whoever wants to remove all the others
-//! reads, in their rows, whether one of them is alone too. The mark seconds no vote and holds up nothing but another
-//! server's removal of everybody.
+//! It marks that in its *own* row, and renews the mark while it is true. A mark in the others' rows would cost one
+//! write for each of them, and a pool full of lone servers (a switch is gone, the database is behind another) would
+//! write n rows each. This way a lone server costs one small write every half second. A server that wants to remove all
+//! the others reads in their rows whether one of them is alone too. The mark seconds no vote. It holds up only one
+//! thing: another server's removal of all others.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -19,7 +19,7 @@ use crate::ring::is_chain;
 use crate::row::{Alone, PoolRow, ServerRow, Side, VoteKind};
 use crate::{Incarnation, Rule, ServerId};
 
-/// Marks, renews or clears the own alone mark. A mark that was not renewed in time begins anew.
+/// Writes, renews or clears this server's alone mark. A mark that was not renewed in time starts again.
 pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: bool, seen: &TableSnapshot) -> Next {
     need(seen, [Lookup::Id(me)])?;
     let own = must_row(seen, me)?;
@@ -42,11 +42,11 @@ pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: bool, seen: &T
     Ok(apply(unhurried(seen.db_now, draft.writes(), Vec::new(), Outcome::AloneMarked)))
 }
 
-/// Removes everybody else: the only way out where there is no second witness, because there is no second server that
-/// hears anything. Every other server must have been silent for long enough, and none of them may say anything against
-/// it: no vote against this one, no alone mark of its own.
+/// Removes all other servers. It is the only way out where there is no second witness, because no second server hears
+/// anything. Every other server must have been silent for long enough, and none of them may object: no vote against
+/// this server, and no alone mark of its own.
 pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
-    // If there are more than expected, the walk does not come round.
+    // If there are more servers than expected, the walk does not come back to the start.
     let count = u16::try_from(a.findings.len()).unwrap_or(u16::MAX);
     let walk = Lookup::Walk { from: a.me, side: a.side, count };
     need(seen, [Lookup::Id(a.me), walk.clone()])?;
@@ -79,7 +79,7 @@ pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
     Ok(plan(a, seen, pool, me, &run))
 }
 
-/// Every other row with its finding, if they are all of the pool and all as they were watched.
+/// Pairs every other row with its finding, if these are all rows of the pool and each is as it was watched.
 fn matched<'a>(
     me: &ServerRow,
     side: Side,
@@ -131,8 +131,8 @@ fn blocked(
     run.iter().any(|(_, finding)| early(finding)).then_some(Held::AgentTimeout)
 }
 
-/// A mark that is missing, was not renewed, or is older than the youngest silence (and so was meant for another one) is
-/// made now: the others shall have their time to object, counted from the moment at which all of this was true.
+/// Writes a new mark if the mark is missing, was not renewed, or is older than the youngest silence (and so was meant
+/// for another one). The others must get their time to object, counted from the moment at which all of this was true.
 fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &[(&ServerRow, &Finding)]) -> Option<Step> {
     let youngest: Duration = run.iter().map(|(_, f)| seen.read_at.since(f.silence.since)).min().unwrap_or_default();
     let renewed = me.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::REVOTE * 3));

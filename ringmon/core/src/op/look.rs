@@ -8,7 +8,7 @@ use crate::ServerId;
 use crate::edit::{Lookup, Outcome, TableSnapshot};
 use crate::row::{Address, Side};
 
-/// Own row, both buddies' rows, the rows of those who vote against this server, and what became of those that are gone.
+/// This server's row, both buddies' rows, the rows of servers that vote against it, and how missing servers left.
 pub(super) fn view(me: ServerId, known: &[ServerId], seen: &TableSnapshot) -> Next {
     need(seen, [Lookup::Id(me)])?;
     let mut wanted: Vec<ServerId> = known.iter().copied().filter(|id| *id != me).collect();
@@ -36,7 +36,7 @@ pub(super) fn ahead(from: ServerId, side: Side, count: u16, seen: &TableSnapshot
     done(Outcome::Read)
 }
 
-/// A random server and its first buddy. An empty pool has none: the answer to the pick is empty.
+/// A random server and its first buddy. In an empty pool the answer to the pick is empty.
 pub(super) fn pick_place(pick: i64, seen: &TableSnapshot) -> Next {
     let lookup = Lookup::Pick(pick);
     need(seen, [lookup.clone()])?;
@@ -46,7 +46,7 @@ pub(super) fn pick_place(pick: i64, seen: &TableSnapshot) -> Next {
     done(Outcome::Read)
 }
 
-/// Random servers. The same one may come twice.
+/// Random servers. The same server may be drawn twice.
 pub(super) fn pick_witnesses(picks: &[i64], seen: &TableSnapshot) -> Next {
     need(seen, picks.iter().copied().map(Lookup::Pick))?;
     done(Outcome::Read)

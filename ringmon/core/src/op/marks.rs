@@ -1,4 +1,4 @@
-//! Small writes: votes taken back, the own service's health, the pool's brake.
+//! Small writes: votes taken back, the health of this server's service, the pool's brake.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -11,7 +11,7 @@ use crate::event::{Frozen, Service};
 use crate::row::{Health, Side};
 use crate::{EventBody, EventDraft, Incarnation, ServerId};
 
-/// Empties every slot of these rows that has a vote by `me`, of whichever life.
+/// Empties every slot of these rows that holds a vote by `me`, from any of its lives.
 pub(super) fn withdraw(me: ServerId, subjects: &[ServerId], seen: &TableSnapshot) -> Next {
     need(seen, subjects.iter().copied().map(Lookup::Id))?;
     let mut draft = Draft::default();

@@ -15,7 +15,7 @@ use crate::row::{ServerRow, Side};
 use crate::{EventBody, EventDraft, EventKind, Incarnation, ServerId};
 
 /// Joins between a server and its first buddy. Both rows are read again: the links and the lives that were proved must
-/// still be so, anything else in them (a vote, say) may have changed since.
+/// still be the same. Anything else in the rows (a vote, for example) may have changed since.
 pub(super) fn join(new: &NewRow, place: Option<&(Guard, Guard)>, seen: &TableSnapshot) -> Next {
     need(seen, [Lookup::Name(new.card.name.clone()), Lookup::Address(new.card.address)])?;
     already_there(new, seen)?;
@@ -27,9 +27,9 @@ pub(super) fn join(new: &NewRow, place: Option<&(Guard, Guard)>, seen: &TableSna
     }
 }
 
-/// Ends the operation if the name or the address is in the table. A row of this very server's, in a life not older than
-/// the one asked for, is a join whose COMMIT went unanswered; an older one is there to be taken over. (That COMMIT may
-/// still come between the two reads, so the own row may be found by its address alone.)
+/// Ends the operation if the name or the address is in the table. A row of this same server, in a life not older than
+/// the one asked for, is a join whose COMMIT was not answered. An older life is there to be taken over. (That COMMIT
+/// may still arrive between the two reads, so the row may be found by its address alone.)
 fn already_there(new: &NewRow, seen: &TableSnapshot) -> Result<(), Step> {
     let by_name = seen.row(&Lookup::Name(new.card.name.clone()));
     let Some(row) = by_name.or_else(|| seen.row(&Lookup::Address(new.card.address))) else { return Ok(()) };
@@ -45,7 +45,7 @@ fn already_there(new: &NewRow, seen: &TableSnapshot) -> Result<(), Step> {
     done(Outcome::Joined { id: row.id, incarnation: row.incarnation, kept_place: false })
 }
 
-/// The wanted place in the random choice, or the next that is free.
+/// The wanted pick, or the next free one.
 fn free_pick(wanted: i64, seen: &TableSnapshot) -> Result<i64, Step> {
     let mut pick = wanted;
     loop {
@@ -58,7 +58,8 @@ fn free_pick(wanted: i64, seen: &TableSnapshot) -> Result<i64, Step> {
     }
 }
 
-/// The first server of a pool. It writes the pool's row, so that of two first servers one finds the other.
+/// The first server of a pool. It writes the pool's row, so if two servers are first at the same time, one of them gets
+/// a conflict, starts again and finds the other.
 fn found(new: NewRow, seen: &TableSnapshot) -> Next {
     need(seen, [Lookup::Members])?;
     let (Some(pool), Some(0)) = (&seen.pool, seen.counts.get(&Lookup::Members)) else {
@@ -82,8 +83,8 @@ fn join_between(new: NewRow, at: &Guard, next: &Guard, seen: &TableSnapshot) -> 
     let links = (own.first.unwrap_or(right.id), own.second.unwrap_or(left.id));
     let mut draft = Draft::default();
     draft.relink(seen, &edit);
-    // The slots between the two belong to the new server from now on. Whoever voted there no longer watches; that both
-    // ends live was proved a moment ago.
+    // The slots between the two belong to the new server from now on. A server that voted there no longer watches, and
+    // both ends were proved alive a moment ago.
     draft.clear_votes(|row, side| {
         (row.id, side) == (left.id, Side::First) || (row.id, side) == (right.id, Side::Second)
     });
@@ -111,8 +112,8 @@ fn joined(subject: ServerId, new: &NewRow, incarnation: Incarnation, kept_place:
     }
 }
 
-/// An agent that was away for less than it takes to be removed goes on in its place, in a new life (R8): whatever was
-/// held against the old one, by it or by others, ends with it.
+/// An agent that was away for less time than its removal takes goes on in its place, in a new life (R8). Votes
+/// against the old life and by it end with it, and so does its alone mark.
 pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Next {
     need(seen, [Lookup::Id(guard.id), Lookup::Address(new.card.address)])?;
     let own = must_row(seen, guard.id)?;
@@ -152,14 +153,14 @@ pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Ne
     Ok(apply(unhurried(seen.db_now, writes, vec![joined(own.id, new, incarnation, true)], outcome)))
 }
 
-/// Whether the last that was told of a server is that it drains, by its own word: it was about to leave, and was killed
-/// on the way. An operator's word is another, and stands until an operator takes it back.
+/// Whether the newest event about a server says that it drains, and the server itself wrote that: it was about to leave
+/// and was killed on the way. What an operator wrote is different, and stands until an operator takes it back.
 fn drained_itself(own: &ServerRow, seen: &TableSnapshot) -> bool {
     let told = seen.events.get(&own.id).and_then(Option::as_ref);
     own.draining && told.is_some_and(|event| event.kind() == EventKind::Service && event.by == own.card.name)
 }
 
-/// Leaves the ring. A row that is gone, or lives another life by now, has nothing to leave any more.
+/// Leaves the ring. If the row is gone, or has another life by now, there is nothing left to do.
 pub(super) fn leave(id: ServerId, incarnation: Option<Incarnation>, by: &str, seen: &TableSnapshot) -> Next {
     need(seen, [Lookup::Id(id)])?;
     let Some(own) = row(seen, id) else { return done(Outcome::Left) };

@@ -1,4 +1,4 @@
-//! What the operations share: asking for what was not read yet, and putting a plan together.
+//! What the operations share: asking for rows that were not read yet, and building a plan.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -10,13 +10,13 @@ use crate::ring::Edit;
 use crate::row::{ServerRow, Side};
 use crate::{DbTime, EventDraft, ServerId};
 
-/// A step, or one that ends the operation early (`Err`): both are what to do next.
+/// The next step. `Err` is a step that ends the operation early.
 pub(super) type Next = Result<Step, Step>;
 
 /// Why a removal is not made now.
 #[derive(Debug, PartialEq)]
 pub(super) enum Halt {
-    /// Something has to be read first, or the operation ends otherwise.
+    /// Something must be read first, or the operation ends in another way.
     Early(Step),
     /// This rule holds it back.
     Held(Held),
@@ -29,7 +29,7 @@ impl From<Step> for Halt {
 }
 
 impl Halt {
-    /// As the end of an operation that has nothing else to do.
+    /// The last step of an operation that has nothing else to do.
     pub(super) fn step(self) -> Step {
         match self {
             Self::Early(step) => step,
@@ -38,8 +38,8 @@ impl Halt {
     }
 }
 
-/// Joins and leaves rest on no silence, so nothing about them is false after R7's 500 ms; a joining server's proof of
-/// being heard is, after a while.
+/// Joins and leaves rest on no silence, so they do not become false after R7's 500 ms. But the proof that a joining
+/// server is heard does, after a while.
 pub(super) const UNHURRIED: Duration = Duration::from_secs(5);
 
 /// Ends the operation.
@@ -47,7 +47,7 @@ pub(super) fn done<T>(outcome: Outcome) -> Result<T, Step> {
     Err(Step::Done(outcome))
 }
 
-/// Ends the operation if these lookups were not all made yet: they come first.
+/// Ends the operation if some of these lookups were not made yet: they are made first.
 pub(super) fn need(seen: &TableSnapshot, lookups: impl IntoIterator<Item = Lookup>) -> Result<(), Step> {
     let mut missing: Vec<Lookup> = Vec::new();
     for lookup in lookups {
@@ -58,7 +58,7 @@ pub(super) fn need(seen: &TableSnapshot, lookups: impl IntoIterator<Item = Looku
     if missing.is_empty() { Ok(()) } else { Err(Step::Read(missing)) }
 }
 
-/// Like [`need`], for rows that another lookup may have brought already.
+/// Like [`need`], for rows that another lookup may have read already.
 pub(super) fn need_rows(seen: &TableSnapshot, ids: impl IntoIterator<Item = ServerId>) -> Result<(), Step> {
     need(seen, ids.into_iter().filter(|id| !seen.rows.contains_key(id)).map(Lookup::Id))
 }
@@ -69,13 +69,13 @@ pub(super) fn row(seen: &TableSnapshot, id: ServerId) -> Option<&ServerRow> {
     if seen.asked(&asked) { seen.row(&asked) } else { seen.rows.get(&id) }
 }
 
-/// The row with this id, read now if it was not yet; gone, it makes the operation [`Outcome::Stale`].
+/// The row with this id. Reads it if it was not read yet. If it is gone, the operation is [`Outcome::Stale`].
 pub(super) fn must_row(seen: &TableSnapshot, id: ServerId) -> Result<&ServerRow, Step> {
     need_rows(seen, [id])?;
     row(seen, id).map_or_else(|| done(Outcome::Stale), Ok)
 }
 
-/// The writes of one plan, by row: one statement a row, in id order.
+/// The writes of one plan, by row: one statement per row, in id order.
 #[derive(Default)]
 pub(super) struct Draft<'a> {
     updates: BTreeMap<ServerId, (&'a ServerRow, RowSet)>,
@@ -83,17 +83,18 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// The changes of this row; none at all still compares it and makes its version grow (R4).
+    /// The changes of this row. A row without changes is still compared, and its version grows (R4).
     pub(super) fn touch(&mut self, row: &'a ServerRow) -> &mut RowSet {
         &mut self.updates.entry(row.id).or_insert_with(|| (row, RowSet::default())).1
     }
 
-    /// This row goes.
+    /// Deletes this row.
     pub(super) fn delete(&mut self, row: &'a ServerRow) {
         self.deletes.insert(row.id, row);
     }
 
-    /// The links of a splice. Rows the snapshot does not have are left out: the caller has read what it splices.
+    /// Writes the links of a splice. Rows that the snapshot does not have are left out: the caller has read what it
+    /// splices.
     pub(super) fn relink(&mut self, seen: &'a TableSnapshot, edit: &Edit) {
         for (id, links) in edit {
             if let Some(row) = row(seen, *id) {
@@ -104,7 +105,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Empties the vote slots of touched rows that `of` picks.
+    /// Empties the vote slots of touched rows for which `of` is true.
     pub(super) fn clear_votes(&mut self, of: impl Fn(&ServerRow, Side) -> bool) {
         for (row, set) in self.updates.values_mut() {
             for side in Side::BOTH {
@@ -129,7 +130,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The slot of this side.
+/// The vote slot of this side.
 pub(super) fn vote_set(set: &mut RowSet, side: Side) -> &mut VoteSet {
     match side {
         Side::First => &mut set.vote_first,
@@ -142,7 +143,7 @@ pub(super) fn unhurried(now: DbTime, writes: Vec<RowWrite>, events: Vec<EventDra
     Plan { deadline: now + UNHURRIED, writes, pool: None, events, recheck: false, outcome }
 }
 
-/// A plan as the step it is.
+/// Wraps a plan as a step.
 pub(super) fn apply(plan: Plan) -> Step {
     Step::Apply(Box::new(plan))
 }

@@ -1,4 +1,4 @@
-//! An operator's repair of a ring that somebody damaged by hand: links, and nothing else.
+//! An operator's repair of a ring that was damaged by hand. It changes only links, and the votes that depended on them.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -12,17 +12,17 @@ use crate::event::{LinkPair, Relinked, Repaired};
 use crate::row::{ServerRow, Vote};
 use crate::{DbTime, EventBody, ServerId, ring};
 
-/// A repair writes many rows, and an operator waits for it.
+/// Longer than other plans get: a repair writes many rows, and an operator waits for it.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
 
-/// So many servers are named in the event.
+/// At most this many servers are named in the event.
 const NAMED: usize = 50;
 
-/// What makes one ring of these rows, which are all rows of the pool; `None`: they are one.
+/// The plan that makes one ring of these rows, which are all rows of the pool; `None`: they already are one ring.
 ///
-/// Every row that changes is compared with what was read, so a server that joins or leaves meanwhile is a conflict
-/// where it touches them, and of no consequence elsewhere. Votes in a row that gets another neighbour are cleared: they
-/// were cast from places that are gone.
+/// Every changed row is compared with what was read. So a server that joins or leaves in the meantime is a conflict
+/// where it touches these rows, and does no harm elsewhere. Votes in a row that gets another neighbour are cleared:
+/// they were cast from places that no longer exist.
 #[must_use]
 pub fn repair(pool: &str, rows: &[ServerRow], now: DbTime, by: &str) -> Option<Plan> {
     let rows: BTreeMap<ServerId, ServerRow> = rows.iter().map(|row| (row.id, row.clone())).collect();

@@ -1,4 +1,4 @@
-//! Whether a set of rows is one whole ring, and if not, which rows say otherwise.
+//! Whether a set of rows is one whole ring, and if not, which rows show that.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -36,30 +36,30 @@ impl fmt::Display for Named {
 pub enum Damage {
     /// A link leads to no row.
     Dangling {
-        /// Whose link.
+        /// The server whose link it is.
         server: Named,
-        /// Which one.
+        /// The side of the link.
         side: Side,
-        /// The id it has.
+        /// The id in the link.
         buddy: ServerId,
     },
     /// A link leads to a row that does not link back.
     OneWay {
-        /// Whose link.
+        /// The server whose link it is.
         server: Named,
-        /// Which one.
+        /// The side of the link.
         side: Side,
-        /// Where it leads.
+        /// The server that it leads to.
         buddy: Named,
-        /// What the row there has on its other side instead.
+        /// What that server has on its opposite side instead.
         back: ServerId,
     },
     /// No other row has this one as a buddy.
     Orphan {
-        /// Which row.
+        /// The row that no other row links to.
         server: Named,
     },
-    /// Every link is answered, and yet there is more than one ring.
+    /// Every link is answered, but there is more than one ring.
     Split {
         /// The rings, each in its order.
         rings: Vec<Vec<Named>>,
@@ -68,42 +68,42 @@ pub enum Damage {
     SameName {
         /// The name.
         name: String,
-        /// Whose.
+        /// The rows that have it.
         servers: Vec<ServerId>,
     },
     /// Rows with the same address.
     SameAddress {
         /// The address.
         address: Address,
-        /// Whose.
+        /// The rows that have it.
         servers: Vec<Named>,
     },
-    /// Rows with the same place in the random choice.
+    /// Rows with the same number for the random choice.
     SamePick {
         /// The number.
         pick: i64,
-        /// Whose.
+        /// The rows that have it.
         servers: Vec<Named>,
     },
 }
 
-/// Something untidy that harms nobody: the rules see through it.
+/// Something untidy that does no harm: the rules take it into account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark {
     /// A vote that no longer counts.
     Vote {
-        /// In whose row.
+        /// The server whose row has the vote.
         server: Named,
-        /// In which slot.
+        /// The slot of the vote.
         side: Side,
-        /// By whom.
+        /// Id of the voter's row.
         voter: ServerId,
-        /// Why it does not count.
+        /// Why the vote does not count.
         flaw: VoteFlaw,
     },
-    /// A server that says of itself that it hears nobody.
+    /// A server whose own row says that it hears no other server.
     Alone {
-        /// Who.
+        /// The server with the mark.
         server: Named,
     },
 }
@@ -113,7 +113,7 @@ pub enum Remark {
 pub enum VoteFlaw {
     /// Its voter is not in the table.
     VoterGone,
-    /// Its voter has begun another life since (R5).
+    /// Its voter has begun another life since then (R5).
     VoterReborn,
     /// It was not renewed within its lifetime.
     Expired,
@@ -121,7 +121,7 @@ pub enum VoteFlaw {
     Future,
 }
 
-/// Everything that is wrong with these rows, which are all rows of one pool. Nothing: one whole ring.
+/// Everything that is wrong with these rows, which are all rows of one pool. Empty: they are one whole ring.
 #[must_use]
 pub fn check<'a>(rows: impl IntoIterator<Item = &'a ServerRow>) -> Vec<Damage> {
     let listed: Vec<&ServerRow> = rows.into_iter().collect();
@@ -146,7 +146,7 @@ pub fn check<'a>(rows: impl IntoIterator<Item = &'a ServerRow>) -> Vec<Damage> {
     damage
 }
 
-/// The rows' ids along the ring by first buddies, beginning with `from`; stops where the ring is broken or closes.
+/// The rows' ids along the ring by first buddies, beginning with `from`. Stops where the ring is broken or closes.
 #[must_use]
 pub fn order(rows: &BTreeMap<ServerId, ServerRow>, from: ServerId) -> Vec<ServerId> {
     let mut seen = BTreeSet::new();
@@ -161,7 +161,7 @@ pub fn order(rows: &BTreeMap<ServerId, ServerRow>, from: ServerId) -> Vec<Server
     order
 }
 
-/// What is worth a remark in these rows, at this moment of the database's clock.
+/// Everything that is untidy in these rows, at this moment on the database's clock.
 #[must_use]
 pub fn remarks<'a>(rows: impl IntoIterator<Item = &'a ServerRow>, now: DbTime, vote_lifetime: Duration) -> Vec<Remark> {
     let by_id: BTreeMap<ServerId, &ServerRow> = rows.into_iter().map(|r| (r.id, r)).collect();
@@ -203,7 +203,7 @@ fn link(
         return Some(Damage::Dangling { server: row.into(), side, buddy });
     };
     let back = other.buddy(side.opposite());
-    // That nobody links to an orphan is told once, and not again for each of its own links.
+    // An orphan is reported once, and not again for each of its own links.
     (back != row.id && !orphans.contains(&row.id)).then(|| Damage::OneWay {
         server: row.into(),
         side,

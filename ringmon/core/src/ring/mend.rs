@@ -1,4 +1,4 @@
-//! One ring again, of rows whose links are damaged.
+//! Makes one ring again from rows whose links are damaged.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -7,11 +7,11 @@ use super::Edit;
 use crate::ServerId;
 use crate::row::{ServerRow, Side};
 
-/// The links to change so that these rows, all rows of one pool, are one ring; none, if they are one.
+/// The links to change so that these rows, which are all rows of one pool, form one ring; empty if they already do.
 ///
-/// Nobody is dropped, and no more is changed than need be: servers that link to each other both ways stay neighbours,
-/// except where that closes a ring that is not the whole. A piece is followed by the one that its last link leads to,
-/// or that links back to it, or else by the one that begins with the smallest id.
+/// No server is dropped, and no more links are changed than necessary. Servers that link to each other in both
+/// directions stay neighbours, except where that would close a ring that is not the whole. After a piece comes the
+/// piece that its last link leads to or that links back to it, or otherwise the one that begins with the smallest id.
 #[must_use]
 pub fn mend(rows: &BTreeMap<ServerId, ServerRow>) -> Edit {
     let order = line_up(rows, pieces(rows));
@@ -27,7 +27,7 @@ pub fn mend(rows: &BTreeMap<ServerId, ServerRow>) -> Edit {
     edit
 }
 
-/// Servers that follow each other, link and back link; a closed ring is cut open before its smallest id.
+/// Servers that follow each other, with links in both directions. A closed ring is cut open before its smallest id.
 fn pieces(rows: &BTreeMap<ServerId, ServerRow>) -> Vec<Vec<ServerId>> {
     let next = |id: ServerId| {
         let next = rows.get(&rows.get(&id)?.first_buddy)?;
@@ -54,7 +54,7 @@ fn pieces(rows: &BTreeMap<ServerId, ServerRow>) -> Vec<Vec<ServerId>> {
 fn line_up(rows: &BTreeMap<ServerId, ServerRow>, pieces: Vec<Vec<ServerId>>) -> Vec<ServerId> {
     let mut left: BTreeMap<ServerId, Vec<ServerId>> =
         pieces.into_iter().filter_map(|piece| Some((*piece.first()?, piece))).collect();
-    // Which piece says that it comes after this server: of several, the one with the smallest id.
+    // The piece that claims to come after this server. If several do, the one with the smallest id.
     let mut after: BTreeMap<ServerId, ServerId> = BTreeMap::new();
     for start in left.keys() {
         if let Some(row) = rows.get(start) {

@@ -1,8 +1,8 @@
-//! The panic threshold: who was routed of late, and whether too many of them would go at once.
+//! The panic threshold: which servers were recently routed, and whether too many of them would go at once.
 //!
-//! Real departures are no loss of sight: whoever left, is drained, or was found dead by two witnesses does not count
-//! (of those the pool itself removes no more than its brake allows). Counted are agents that vanished, votes, failing
-//! services, and rows that are gone without a word.
+//! A real departure is no loss of sight: servers that left, are drained, or were found dead by two witnesses do not
+//! count (the pool itself removes no more of the latter than its brake allows). What counts: agents that vanished,
+//! votes, failing services, and rows that are gone without an event.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use super::{Panic, Policy, Route, Routes, Standing};
 use crate::{ServerId, Time};
 
-/// Those that were routed of late, by name.
+/// The servers that were recently routed, by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sightings {
     known: BTreeMap<String, Sighting>,
@@ -25,20 +25,20 @@ struct Sighting {
 }
 
 impl Sightings {
-    /// A list from before.
+    /// Takes over a kept list.
     pub(super) fn recall(&mut self, now: Time, routes: &Routes) {
         for route in routes.routed() {
             self.known.insert(route.name.clone(), Sighting { at: now, route: route.clone() });
         }
     }
 
-    /// What was recalled, as long as nothing else is known.
+    /// The recalled list, as long as nothing else is known.
     pub(super) fn recalled(&self) -> Routes {
         let kept = |sighting: &Sighting| Route { standing: Standing::Kept, ..sighting.route.clone() };
         Routes { servers: self.known.values().map(kept).collect(), ..Routes::default() }
     }
 
-    /// Who they are.
+    /// Their ids.
     pub(super) fn ids(&self) -> impl Iterator<Item = ServerId> {
         self.known.values().map(|sighting| sighting.route.id)
     }
@@ -48,14 +48,14 @@ impl Sightings {
         self.known.iter().find(|(_, sighting)| sighting.route.id == id).map(|(name, _)| name.clone())
     }
 
-    /// This server is gone, and it is known why.
+    /// This server is gone, and the reason is known.
     pub(super) fn departed(&mut self, name: &str, id: ServerId) {
         if self.known.get(name).is_some_and(|sighting| sighting.route.id == id) {
             self.known.remove(name);
         }
     }
 
-    /// When the next sighting is too old to count.
+    /// When the next sighting becomes too old to count.
     pub(super) fn next_end(&self, now: Time, policy: &Policy) -> Option<Time> {
         if self.panic.is_some() {
             return None;
@@ -64,7 +64,7 @@ impl Sightings {
         ends.filter(|end| *end > now).min().filter(|_| self.known.values().any(|sighting| sighting.at < now))
     }
 
-    /// From what each server deserves to what is published.
+    /// Turns what each server deserves into what is published.
     pub(super) fn settle(&mut self, now: Time, policy: &Policy, mut servers: Vec<Route>) -> Routes {
         for route in &servers {
             match route.standing {
@@ -76,7 +76,7 @@ impl Sightings {
             }
         }
         let frozen = self.panic.is_some();
-        // While the list is frozen nobody is forgotten: what was lost sight of for an hour is no less lost.
+        // While the list is frozen, no server is forgotten: a server lost from sight for an hour is still lost.
         self.known.retain(|_, sighting| frozen || now.since(sighting.at) < policy.panic_window);
         let left = servers.iter().filter(|route| route.standing == Standing::Active).count();
         let of = self.known.len();
@@ -87,7 +87,7 @@ impl Sightings {
         Routes { servers, panic: self.panic, ..Routes::default() }
     }
 
-    /// Everybody who was routed of late stays so, as it was then.
+    /// Every recently routed server stays routed, as it was then.
     fn keep(&self, servers: &mut Vec<Route>) {
         for route in servers.iter_mut() {
             if !route.standing.is_routed() && self.known.contains_key(&route.name) {

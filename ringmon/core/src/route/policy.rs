@@ -1,20 +1,21 @@
-//! What an operator may set of the routes.
+//! What an operator may set for the routes.
 
 use core::time::Duration;
 
-/// What an operator may set.
+/// Settings for the routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// For how long a vote that nobody seconds keeps a server out; and how long a vote lives (R5).
+    /// How long a vote that no other server seconds keeps a server out. It is also how long a vote lives (R5).
     pub vote_lifetime: Duration,
-    /// A voter whose vote nobody seconded keeps the same server out again only after it heard it for so long.
+    /// A voter whose vote was not seconded can keep the same server out again only after it has heard that server for
+    /// this long.
     pub heard_again: Duration,
-    /// The list freezes if less than this share, in thousandths, of those routed within [`Self::panic_window`] would be
-    /// left; 0: never.
+    /// The list freezes if less than this share, in thousandths, of the servers routed within [`Self::panic_window`]
+    /// would be left; 0: never.
     pub panic_permille: u16,
-    /// See there.
+    /// How long a routed server counts for [`Self::panic_permille`].
     pub panic_window: Duration,
-    /// A server that joins gets its share of clients in this time, from a tenth on; zero: at once.
+    /// A server that joins reaches its full share of clients in this time, starting from a tenth; zero: at once.
     pub slow_start: Duration,
 }
 

@@ -1,8 +1,8 @@
-//! What votes do to the routes: much for a moment, and little for long.
+//! What votes do to the routes: a lot for a moment, but little in the long run.
 //!
-//! The first vote is there tens of milliseconds after a server died, and a second one a few later. One that stays alone
-//! is a broken link more likely than a dead server: it counts for its lifetime, once, and not at all while its voter is
-//! accused by the same server.
+//! The first vote appears tens of milliseconds after a server died, and the second one a few milliseconds later. A vote
+//! that stays alone more likely means a broken link than a dead server. It counts for its lifetime, once, and not at
+//! all while the same server accuses its voter.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -11,13 +11,12 @@ use core::time::Duration;
 use super::policy::Policy;
 use crate::{DbTime, ServerId, ServerRow, Side, Vote};
 
-/// A router knows the database's clock from its last look, so a vote may be stamped a little later.
+/// A router knows the database's clock from its last read, so a vote may be stamped this much later.
 const BEHIND: Duration = Duration::from_secs(2);
 
-/// An accusation as it was last seen: who, of whom.
+/// An accusation as it was last seen: the voter and its suspect.
 type Pair = (ServerId, ServerId);
 
-/// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Votes {
     known: BTreeMap<Pair, Accusation>,
@@ -25,16 +24,16 @@ pub(super) struct Votes {
 
 #[derive(Clone, Copy, Debug)]
 struct Accusation {
-    /// Which one: when it began.
+    /// When it began, which identifies it.
     since: DbTime,
-    /// Whether it may keep the server out by itself.
+    /// Whether it can keep the server out by itself.
     counts: bool,
-    /// When it was first seen to be withdrawn.
+    /// When its withdrawal was first seen.
     ended: Option<DbTime>,
 }
 
 impl Votes {
-    /// The rows were read.
+    /// Takes in the rows that were read.
     pub(super) fn note(&mut self, rows: &BTreeMap<ServerId, ServerRow>, now: DbTime) {
         let standing: BTreeMap<Pair, DbTime> = rows
             .values()
@@ -53,13 +52,13 @@ impl Votes {
             let fresh = Accusation { since, counts: true, ended: None };
             let known = self.known.entry(pair).or_insert(fresh);
             if known.since != since {
-                // Those that may count again were forgotten.
+                // Accusations that may count again were already forgotten.
                 *known = Accusation { counts: false, ..fresh };
             }
         }
     }
 
-    /// An accusation that ended so long ago is as if it had never been.
+    /// Forgets accusations that ended so long ago that they no longer matter.
     pub(super) fn forget(&mut self, now: DbTime, policy: &Policy) {
         self.known.retain(|_, known| {
             known.ended.is_none_or(|ended| now.since(ended).is_none_or(|span| span < policy.heard_again))
@@ -87,7 +86,7 @@ impl Votes {
         }
     }
 
-    /// In how long the first of the votes ends, if none is read meanwhile.
+    /// How long until the first of the votes ends, if none is read in the meantime.
     pub(super) fn next_end(
         &self,
         rows: &BTreeMap<ServerId, ServerRow>,
@@ -102,7 +101,7 @@ impl Votes {
     }
 }
 
-/// The votes against this server that count: young, and by a voter that still lives that life.
+/// The votes against this server that count: young, and by a voter that is still in the same life.
 fn live<'a>(
     rows: &'a BTreeMap<ServerId, ServerRow>,
     row: &'a ServerRow,
@@ -113,7 +112,7 @@ fn live<'a>(
     Side::BOTH.into_iter().filter_map(|side| row.vote(side)).filter(stands)
 }
 
-/// Whether the server itself accuses its voter: a broken link, of which nobody knows which end is at fault.
+/// Whether the server itself accuses its voter. That is a broken link, and it is unknown which end is at fault.
 fn accuses(
     rows: &BTreeMap<ServerId, ServerRow>,
     row: &ServerRow,
@@ -125,7 +124,7 @@ fn accuses(
     voter.is_some_and(|voter| live(rows, voter, now, lifetime).any(|back| back.voter == row.id))
 }
 
-/// A stamp that is a little later than what is known of the database's clock is of now.
+/// A stamp that is a little later than the known time of the database's clock counts as now.
 fn age(now: DbTime, at: DbTime) -> Duration {
     now.since(at).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! An operation on its way, one statement at a time, so that others can come in between.
+//! An operation under way, one statement at a time, so that other operations can come in between.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -11,7 +11,7 @@ use crate::edit::{Lookup, Outcome, Plan, Step, TableSnapshot};
 use crate::engine::TableFailure;
 use crate::op::TableOp;
 
-/// What one statement came to.
+/// What one statement led to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     /// There is more to do.
@@ -22,16 +22,16 @@ pub enum Progress {
 
 #[derive(Clone, Debug)]
 enum Next {
-    /// The clock and the pool's row.
+    /// Read the clock and the pool's row.
     Begin,
-    /// These reads, then ask the operation.
+    /// Make these reads, then call the operation.
     Read(VecDeque<Lookup>),
-    /// This transaction.
+    /// Run this transaction.
     Commit(Box<Plan>),
 }
 
-/// One operation between its first statement and its end. [`Self::advance`] makes one statement (a transaction counts
-/// as one: it is atomic) and thinks about what it saw, so that any two attempts can be interleaved in every order.
+/// One operation between its first statement and its end. [`Self::advance`] executes one statement (a transaction
+/// counts as one: it is atomic) and evaluates what it saw, so any two attempts can be interleaved in every order.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     op: Arc<TableOp>,
@@ -42,13 +42,13 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Nothing done yet. `read_at`: the caller's own clock when it begins.
+    /// An attempt that has done nothing yet. `read_at` is the caller's own clock when it begins.
     #[must_use]
     pub fn new(op: impl Into<Arc<TableOp>>, read_at: Time) -> Self {
         Self { op: op.into(), read_at, seen: TableSnapshot::default(), next: Next::Begin, left: ATTEMPTS }
     }
 
-    /// The caller's own clock at the next statement: it counts from there if the operation starts again.
+    /// Sets the caller's own clock for the next statement. If the operation starts again, it counts from there.
     pub fn clock(&mut self, now: Time) {
         self.read_at = now;
     }
@@ -65,7 +65,7 @@ impl Attempt {
         self.seen
     }
 
-    /// The next statement.
+    /// Executes the next statement.
     pub fn advance(&mut self, table: &mut VirtualTable, check: &mut dyn FnMut() -> bool) -> Progress {
         match core::mem::replace(&mut self.next, Next::Begin) {
             Next::Begin => {
@@ -121,11 +121,11 @@ fn failed(cause: &str) -> Progress {
 }
 
 impl VirtualTable {
-    /// A whole operation, with nobody else in between: what the store's executor does.
+    /// Runs a whole operation with no other one in between, as the store's executor does.
     ///
     /// # Errors
-    /// The database was away, or every attempt conflicted. After [`Mishap::LostAnswer`] it asks again, and so does not
-    /// fail.
+    /// The database did not answer, or every attempt conflicted. After [`Mishap::LostAnswer`] it asks again, and so
+    /// does not fail.
     pub fn run(
         &mut self,
         op: &TableOp,
@@ -135,7 +135,7 @@ impl VirtualTable {
         let mut attempt = Attempt::new(op.clone(), read_at);
         let began = self.now();
         loop {
-            // The caller's clock goes as the database's does.
+            // The caller's clock runs with the database's clock.
             attempt.clock(read_at + self.now().since(began).unwrap_or_default());
             match attempt.advance(self, check) {
                 Progress::Busy => {}

@@ -9,7 +9,7 @@ use crate::edit::{AloneSet, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, Row
 use crate::row::{PoolRow, ServerRow, Vote};
 use crate::{DbTime, ServerId};
 
-/// Works on the table itself, and remembers what every row was before: cheap however large the ring is.
+/// Works on the table itself and remembers what every row was before. That is cheap however large the ring is.
 struct Transaction<'a> {
     rows: &'a mut BTreeMap<ServerId, ServerRow>,
     index: &'a mut Index,
@@ -40,7 +40,7 @@ pub(super) fn commit(table: &mut VirtualTable, plan: &Plan, check: &mut dyn FnMu
         links_only: table.links_only,
     };
     let ended = work.run(plan, check);
-    // An autoincrement id that was given out is not given out again, rolled back or not.
+    // An autoincrement id that was assigned is not assigned again, even after a rollback.
     table.last_id = work.last_id;
     if let Err(why) = ended {
         work.roll_back();
@@ -97,7 +97,7 @@ impl Transaction<'_> {
         self.was.push((id, self.rows.get(&id).cloned()));
     }
 
-    /// Whether it matched exactly one row.
+    /// Whether the statement matched exactly one row.
     fn write(&mut self, write: &RowWrite) -> bool {
         match write {
             RowWrite::Insert { new, first_buddy, second_buddy } => self.insert(new, *first_buddy, *second_buddy),

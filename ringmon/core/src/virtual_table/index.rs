@@ -1,4 +1,4 @@
-//! Which row has a name or an address, without reading all of them.
+//! Finds the row with a name or an address without reading all rows.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -6,7 +6,8 @@ use alloc::string::String;
 use crate::ServerId;
 use crate::row::{Address, ServerRow};
 
-/// Hints, believed only if the row says the same: whoever writes into the rows by hand need not know of it.
+/// Hints, believed only if the row says the same. So code that writes into the rows by hand need not know about the
+/// index.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     names: BTreeMap<String, ServerId>,
@@ -31,8 +32,8 @@ impl Index {
         }
     }
 
-    /// The row with the smallest pick not below this one, or the smallest of all. Where rows were written by hand, all
-    /// are read.
+    /// The row with the smallest pick not below this one, or the smallest of all. If rows were written by hand, all
+    /// rows are read.
     pub fn picked<'a>(&self, rows: &'a BTreeMap<ServerId, ServerRow>, pick: i64) -> Option<&'a ServerRow> {
         if self.picks.len() != rows.len() {
             let above = rows.values().filter(|row| row.pick >= pick).min_by_key(|row| row.pick);
@@ -53,13 +54,13 @@ impl Index {
             || there(self.picks.get(&pick)).is_some_and(|row| row.pick == pick)
     }
 
-    /// The row of this name.
+    /// The row with this name.
     pub fn name<'a>(&self, rows: &'a BTreeMap<ServerId, ServerRow>, name: &str) -> Option<&'a ServerRow> {
         let hint = self.names.get(name).and_then(|id| rows.get(id)).filter(|row| row.card.name == name);
         hint.or_else(|| rows.values().find(|row| row.card.name == name))
     }
 
-    /// The row of this address.
+    /// The row with this address.
     pub fn address<'a>(&self, rows: &'a BTreeMap<ServerId, ServerRow>, address: Address) -> Option<&'a ServerRow> {
         let hint = self.addresses.get(&address).and_then(|id| rows.get(id)).filter(|row| row.card.address == address);
         hint.or_else(|| rows.values().find(|row| row.card.address == address))

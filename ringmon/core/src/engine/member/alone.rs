@@ -1,8 +1,8 @@
-//! R2: no server on the whole ring is heard, and the database answers.
+//! R2: this server hears no other server on the whole ring, and the database answers.
 //!
-//! A server that is reached by probes of those that it does not hear is not alone: they live. It is so at the end of
-//! every cut: one of two may have to ask for the other's hardware address again, and is deaf to it for up to a second
-//! longer than the other is to it.
+//! A server is not alone while it receives probes from servers that it does not hear: those servers are alive. This
+//! happens at the end of every cut: one of two servers may have to resolve the other's hardware address again, and so
+//! stays deaf for up to a second longer than the other.
 
 use core::time::Duration;
 
@@ -21,34 +21,34 @@ use crate::outcome::Outcome;
 use crate::row::Alone as AloneRule;
 use crate::{Rule, Time, VoteKind};
 
-/// The own alone mark.
+/// The alone mark of this server.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Alone {
-    /// Since when it stands, as far as this server knows; it may also stand after a failure.
+    /// When it was written, as far as this server knows. After a failure it may stand even if this is `None`.
     marked: Option<Time>,
     maybe: bool,
     next: Time,
-    /// The mark was renewed: now the removal.
+    /// Whether the mark was renewed. Then the removal comes next.
     renewed: bool,
-    /// When the mark may be taken back: those that this server hears again may still be deaf to it, and it must go on
-    /// to object.
+    /// When the mark may be taken back. Servers that this server hears again may still be deaf to it, so its mark must
+    /// go on to object.
     over: Option<Time>,
 }
 
 /// The mark stands for this long after the last moment at which it was true.
 const OBJECTS: Duration = Duration::from_millis(1500);
 
-/// What a member shows to this part.
+/// What a member hands to this part.
 pub(super) struct Around<'a> {
     pub sides: &'a [SideWork; 2],
     pub proofs: &'a Proofs,
     pub callers: &'a mut Callers,
-    /// The pool has one other server.
+    /// Whether the pool has one other server.
     pub of_two: bool,
 }
 
 impl Alone {
-    /// Mark, renew, remove; or take the mark back, a little after another server was heard.
+    /// Writes the mark, renews it, removes; or takes the mark back a little after another server was heard.
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, around: Around<'_>) {
         let Around { sides, proofs, callers, of_two } = around;
         let hasty = !facts.keeps(Rule::R2);
@@ -60,7 +60,7 @@ impl Alone {
             return;
         }
         if self.over.take().is_some() {
-            // Alone again: what was true before the interruption counts for nothing.
+            // Alone again: what was true before the interruption does not count.
             self.marked = None;
             self.renewed = false;
         }
@@ -88,10 +88,10 @@ impl Alone {
         }
     }
 
-    /// The mark was written, or the removal was tried.
+    /// The mark was written, or a removal was tried.
     pub fn done(&mut self, facts: &Facts, asks: &mut Asks, done: &TableDone) -> After {
         let Ok(outcome) = &done.result else {
-            // Nobody knows whether the mark stands.
+            // It is unknown whether the mark stands.
             self.maybe = true;
             return After::Nothing;
         };
@@ -118,7 +118,7 @@ impl Alone {
     }
 }
 
-/// Whether a host that this server cannot hear reaches it.
+/// Whether probes arrive from a host that this server cannot hear.
 fn is_reached(sides: &[SideWork; 2], callers: &Callers) -> bool {
     let silent = sides.iter().flat_map(|work| &work.run().silent);
     silent.filter(|(_, kind)| *kind == VoteKind::Host).any(|(id, _)| callers.reached_by(*id))

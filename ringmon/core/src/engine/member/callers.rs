@@ -1,5 +1,5 @@
-//! Whose probes were answered here. A probe proves its sender and the way here; it says nothing for an agent whose loop
-//! hangs.
+//! Which servers sent probes that this server answered. A probe proves that its sender is alive and that the path to
+//! this server works. It does not prove that the sender's agent works: its loop may hang.
 
 use alloc::collections::BTreeMap;
 use core::time::Duration;
@@ -8,17 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ServerId, Time};
 
-/// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Callers {
     last_probed_by: BTreeMap<ServerId, Time>,
 }
 
 impl Callers {
-    /// A probe that came this recently proves that its sender lives.
+    /// A probe this recent proves that its sender is alive.
     const RECENT: Duration = Duration::from_secs(1);
 
-    /// A probe of this server's was answered here.
+    /// This server answered a probe from `server`.
     pub fn answered(&mut self, server: ServerId, at: Time) {
         self.last_probed_by.insert(server, at);
     }
@@ -31,7 +30,7 @@ impl Callers {
         self.last_probed_by.contains_key(&server)
     }
 
-    /// Whether its probes arrived after this moment.
+    /// Whether a probe from it arrived after this moment.
     pub fn reached_since(&self, server: ServerId, since: Time) -> bool {
         self.last_probed_by.get(&server).is_some_and(|at| *at > since)
     }

@@ -1,4 +1,4 @@
-//! Out of the routes some time before out of the ring.
+//! Leaves the routes some time before leaving the ring.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::event::{EventBody, Service};
 use crate::op::TableOp;
 use crate::outcome::Outcome;
 
-/// Whether a member that is about to leave has its row say so.
+/// Whether the row of a member that will leave soon must say so, or already does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Drain {
     #[default]
@@ -28,7 +28,7 @@ impl Drain {
         }
     }
 
-    /// No new clients: the row is to say so.
+    /// Send no new clients here: the row must say so.
     pub fn want(&mut self) {
         if *self == Self::No {
             *self = Self::Wanted;
@@ -43,8 +43,8 @@ impl Drain {
         }
     }
 
-    /// A failure is asked again when the database may be asked again. Another life's row is not this server's: nobody
-    /// is told.
+    /// After a failure it is asked again as soon as the database may be asked. If the row belongs to another life, it
+    /// is not this server's row, and no event is sent.
     pub fn done(&mut self, facts: &Facts, asks: &mut Asks, done: &TableDone) {
         let Ok(outcome) = &done.result else { return };
         if *outcome != Outcome::Written {

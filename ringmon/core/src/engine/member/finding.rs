@@ -1,4 +1,4 @@
-//! What one watch has against its server, and whether it has lasted for long enough.
+//! What one watch found against its server, and whether that has lasted long enough.
 
 use core::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::law;
 use crate::op::Finding;
 use crate::{Rule, ServerId, Time, VoteKind};
 
-/// What one watch has against its server; `None` if it is not watched.
+/// What one watch found against its server; `None` if the server is not watched.
 pub(super) fn finding(facts: &Facts, proofs: &Proofs, server: ServerId, kind: VoteKind) -> Option<Finding> {
     let watch = facts.watch_of(server)?;
     let since = watch.detector.silent_since(kind, &watch.reading);
@@ -20,7 +20,7 @@ pub(super) fn finding(facts: &Facts, proofs: &Proofs, server: ServerId, kind: Vo
             let silent = facts.now.since(since) >= facts.silence_asked(watch.target.address);
             silent && misses >= law::REMOVAL_MISSES || !facts.keeps(Rule::R6)
         }
-        // The pool's own timeout is far longer than any silence asked for here.
+        // The pool's own timeout is far longer than any silence that is required here.
         VoteKind::Agent => true,
     };
     let silence = Silence { watch: watch.id, kind, since };
@@ -29,8 +29,8 @@ pub(super) fn finding(facts: &Facts, proofs: &Proofs, server: ServerId, kind: Vo
     Some(Finding { server, incarnation, silence, misses, enough, proved })
 }
 
-/// Whether a finding is old enough for a removal. An agent has its time to come back: asks to be called when that is
-/// over.
+/// Whether a finding is old enough for a removal. A silent agent gets the pool's timeout to come back; asks for a call
+/// when it is over.
 pub(super) fn ripe(facts: &Facts, asks: &mut Asks, finding: &Finding) -> bool {
     if finding.proved {
         return false;
@@ -38,7 +38,7 @@ pub(super) fn ripe(facts: &Facts, asks: &mut Asks, finding: &Finding) -> bool {
     let since = finding.silence.since;
     match finding.silence.kind {
         VoteKind::Host => {
-            // It may need nothing more than time.
+            // Perhaps only time is missing.
             if let Some(watch) = facts.watch_of(finding.server) {
                 asks.call_at(since + facts.silence_asked(watch.target.address));
             }
@@ -51,7 +51,7 @@ pub(super) fn ripe(facts: &Facts, asks: &mut Asks, finding: &Finding) -> bool {
     }
 }
 
-/// From when on another server must be heard so that this finding is not this server's own deafness (R2).
+/// Another server must be heard after this moment. Otherwise the finding may only show that this server is deaf (R2).
 pub(super) fn deaf_from(facts: &Facts, finding: &Finding) -> Option<Time> {
     let watch = facts.watch_of(finding.server)?;
     Some(watch.detector.deaf_from(finding.silence.kind, &watch.reading, &facts.identity.tuning))

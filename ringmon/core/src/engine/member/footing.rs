@@ -1,20 +1,21 @@
-//! R2, with both buddies silent: did they die, or is it this server that is cut off?
+//! R2, when both buddies are silent: did they die, or is this server cut off?
 
 use super::proofs::Proofs;
 use crate::ahead::Run;
 use crate::engine::facts::Facts;
 use crate::{Rule, law};
 
-/// A few servers that are cut off, and find each other past those between them, would take the rest of the pool for a
-/// rack that died. At the end of such a rack stands a server that hears its other buddy.
+/// A few servers may be cut off together and reach each other past the servers between them. They would take the rest
+/// of the pool for a dead rack. At the end of a rack that really died stands a server that hears its other buddy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Footing {
-    /// It hears a buddy, or has found a living server both ways, past no more servers than the first look goes.
+    /// It hears a buddy, or has found a living server in both directions, past no more servers than the first look
+    /// covers.
     Firm,
-    /// It is still looking, or it is accused by those that it does not hear and so on one side of a cut (R4): it votes,
-    /// and removes nobody.
+    /// It is still looking, or servers that it does not hear accuse it, so it is on one side of a cut (R4). It votes
+    /// and removes no server.
     Unsure,
-    /// More are silent than the first look goes, and nobody accuses it: its votes are taken back.
+    /// More servers are silent than the first look covers, and none of them accuses it. Its votes are taken back.
     CutOff,
 }
 

@@ -1,4 +1,4 @@
-//! Servers that want to join next to this one ask it to probe them, so that they see themselves heard.
+//! A server that wants to join next to this one asks to be probed, so that it can prove that it is heard.
 
 use alloc::collections::BTreeMap;
 use core::time::Duration;
@@ -10,14 +10,14 @@ use crate::engine::asks::Asks;
 use crate::engine::facts::Facts;
 use crate::row::Address;
 
-/// Addresses that asked to be probed, and until when.
+/// Addresses that asked to be probed, and until when each is.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Helping(BTreeMap<Address, Time>);
 
 impl Helping {
-    /// Servers that are helped at a time.
+    /// At most this many servers are helped at a time.
     const MOST: usize = 4;
-    /// How long each.
+    /// Each is probed for this long.
     const SPAN: Duration = Duration::from_secs(1);
 
     pub fn asked(&mut self, facts: &Facts, address: Address) {
@@ -34,7 +34,7 @@ impl Helping {
         }
     }
 
-    /// Whom to probe.
+    /// Addresses to probe.
     pub fn probed(&self) -> impl Iterator<Item = Address> {
         self.0.keys().copied()
     }

@@ -1,7 +1,7 @@
-//! A member of the ring: reads its row, watches its buddies, and acts on what both say.
+//! A member of the ring: reads its row, watches its buddies, and acts on both.
 //!
-//! Each part owns its state, reads [`Facts`] and writes [`Asks`]; what one needs of another is handed to it here, in
-//! [`Member::settle`], which reads as the order of things.
+//! Each part owns its state, reads [`Facts`] and writes [`Asks`]. What one part needs from another is passed to it in
+//! [`Member::settle`], which runs the parts in order.
 
 mod alone;
 mod callers;
@@ -51,7 +51,6 @@ use crate::outcome::Outcome;
 use crate::row::Address;
 use crate::{Incarnation, Purpose, ServerId, ServerRow, Side, Time, VoteKind};
 
-/// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Member {
     view: View,
@@ -63,7 +62,7 @@ pub(super) struct Member {
     callers: Callers,
     helping: Helping,
     own_health: OwnHealth,
-    /// Out of the routes before out of the ring.
+    /// Leaves the routes before leaving the ring.
     drain: Drain,
 }
 
@@ -89,7 +88,7 @@ impl Member {
         }
     }
 
-    /// Compare what is known with what is under way, and ask for the difference.
+    /// Compares what is known with what is under way, and asks for the difference.
     pub fn settle(&mut self, facts: &mut Facts, asks: &mut Asks) {
         let suspects = self.sides.iter().filter_map(SideWork::suspected_since).min();
         self.view.settle(facts, asks, suspects, &silent(&self.sides));
@@ -119,7 +118,7 @@ impl Member {
         self.drain.settle(facts, asks);
     }
 
-    /// Whom to probe: buddies, those beyond silent ones, and those that were asked for.
+    /// Servers to probe: buddies, servers beyond silent ones, joining servers, and servers that others asked about.
     fn wanted(&self) -> Vec<(Buddy, Purpose)> {
         let [one, other] = &self.sides;
         let buddies = self.view.buddies().map(|buddy| (buddy.clone(), Purpose::Buddy));
@@ -135,17 +134,17 @@ impl Member {
         wanted
     }
 
-    /// Read the own row soon.
+    /// Reads this server's row soon.
     pub fn hint(&mut self, facts: &Facts) {
         self.view.hint(facts.now);
     }
 
-    /// R10: a probe for a buddy came from here.
+    /// R10: a server that is not a buddy probed this one as its buddy.
     pub fn stranger(&mut self, facts: &Facts, address: Address) {
         self.view.stranger(facts, address);
     }
 
-    /// A probe was answered here: its sender lives, whether it is heard or not.
+    /// This server answered a probe: its sender is alive, whether it is heard or not.
     pub fn answered(&mut self, address: Address, at: Time) {
         let known = self.sides.iter().flat_map(SideWork::members).find(|member| member.address == address);
         if let Some(member) = known {
@@ -153,7 +152,7 @@ impl Member {
         }
     }
 
-    /// Its row is to say that no new clients are to be sent here.
+    /// The row must say that no new clients should be sent here.
     pub fn drain(&mut self) {
         self.drain.want();
     }
@@ -166,7 +165,7 @@ impl Member {
             }
             NoticeBody::Spliced { subject } => {
                 self.view.read_now(facts.now);
-                // A server that has just come is followed by no router yet.
+                // No router follows a server that has just joined.
                 asks.tell_followers(subject);
             }
             NoticeBody::Removed { subject } => {
@@ -193,7 +192,7 @@ impl Member {
         }
     }
 
-    /// How long the database is left alone at most: less while a buddy is silent.
+    /// After a failure the database gets a rest of at most this long: shorter while a buddy is silent.
     pub fn patience(&self) -> Duration {
         if self.view.suspects() { law::REVOTE } else { Duration::MAX }
     }
@@ -250,7 +249,7 @@ impl Member {
         if work.ahead(asks.me().id, &done.snapshot) { After::Nothing } else { After::Read }
     }
 
-    /// The own leave is in the table: this server is off the ring.
+    /// The leave of this server is committed: it is off the ring.
     fn moved(&self, asks: &mut Asks) {
         let subject = asks.me().id;
         for buddy in self.view.buddies() {
@@ -258,7 +257,7 @@ impl Member {
         }
     }
 
-    /// A run is out of the table: tell, and go on as the table is now without waiting to read it.
+    /// A run is out of the table: report it, and go on as the table is now without waiting to read it.
     fn removed(
         &mut self,
         facts: &Facts,
@@ -297,12 +296,12 @@ impl Member {
         self.view.read_now(facts.now);
     }
 
-    /// A row is gone, and all votes in it.
+    /// A row is gone, with all votes in it.
     fn forget(&mut self, id: ServerId) {
         self.sides.iter_mut().for_each(|work| work.forget(id));
     }
 
-    /// The buddy list as it is on disk; `None`: the own row was not read yet.
+    /// The buddy list as it is on disk; `None`: this server has not read its row yet.
     pub const fn kept(&self) -> Option<&BuddyList> {
         self.view.kept()
     }
@@ -311,7 +310,7 @@ impl Member {
         self.view.buddies()
     }
 
-    /// For people.
+    /// What a snapshot shows of a member.
     pub fn show(&self, facts: &Facts, asks: &Asks, at: Time) -> PhaseView {
         let drained = self.drain.since();
         let me = asks.me();
@@ -326,7 +325,7 @@ impl Member {
         }
     }
 
-    /// Whom this server does not hear and others do.
+    /// Servers that this one does not hear but others do.
     fn broken_links(&self, facts: &Facts, now: Time) -> Vec<BrokenLink> {
         let proofs = self.witnesses.proofs();
         let fresh = facts.watches.iter().filter(|w| proofs.fresh(w.target.id, w.target.incarnation, now));
@@ -346,24 +345,24 @@ const fn place_of(side: Side) -> usize {
     }
 }
 
-/// Those that are silent, of both sides.
+/// Silent servers of both sides.
 fn silent(sides: &[SideWork; 2]) -> Vec<ServerId> {
     sides.iter().flat_map(|work| work.run().silent.iter().map(|(id, _)| *id)).collect()
 }
 
-/// A server of which nothing is known but where it is.
+/// A server of which only the address is known.
 fn stranger(address: Address) -> Buddy {
     Buddy { id: ServerId::NEW, name: address.to_string(), address, notice_port: 0, incarnation: Incarnation(0) }
 }
 
-/// An operator's command knows the servers, and no routers.
+/// An operator's command knows the servers but no routers, so this server tells the routers.
 fn tell_for_an_operator(asks: &mut Asks, notice: &Notice, subject: ServerId) {
     if notice.from == ServerId::NEW {
         asks.tell_followers(subject);
     }
 }
 
-/// What this server itself saw of another.
+/// What this server itself observed of another.
 fn evidence(facts: &Facts, server: ServerId) -> Evidence {
     let Some(watch) = facts.watch_of(server) else { return Evidence::default() };
     let since = |at| Some(crate::time::millis(facts.now.since(at)));

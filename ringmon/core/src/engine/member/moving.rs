@@ -1,5 +1,5 @@
-//! R12: a server that hears neither buddy, and is told that both live, is the one whose links are broken. It leaves its
-//! place and joins again elsewhere, after the pause of a rejoin, which grows.
+//! R12: if a server hears neither buddy and is told that both are alive, its own links are broken. It leaves its place
+//! and joins again elsewhere after the pause of a rejoin, which grows each time.
 
 use core::time::Duration;
 
@@ -16,20 +16,19 @@ use crate::row::Mode;
 use crate::time::millis;
 use crate::{Time, VoteKind};
 
-/// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Moving {
-    /// Since when both buddies are silent here and heard by others.
+    /// Since when both buddies are silent here but heard by others.
     misplaced: Option<Time>,
-    /// Whether this server's own leave may be in the table.
+    /// Whether the leave of this server may be in the table.
     begun: bool,
 }
 
 impl Moving {
-    /// Both buddies must have been silent and proved for this long before a server moves.
+    /// Both buddies must have been silent and proved alive for this long before a server moves.
     const SURE: Duration = Duration::from_secs(2);
 
-    /// Whether this server's own leave may be in the table.
+    /// Whether the leave of this server may be in the table.
     pub const fn has_begun(&self) -> bool {
         self.begun
     }
@@ -51,7 +50,7 @@ impl Moving {
     }
 }
 
-/// Whether both buddies are silent here, and heard by others, and there is another place: two more servers that answer.
+/// Whether both buddies are silent here but heard by others, and another place exists: two more servers that answer.
 fn is_misplaced(facts: &Facts, proofs: &Proofs, sides: &[SideWork; 2]) -> bool {
     let proved = |work: &SideWork| {
         let suspected = work.run().silent.first().is_some_and(|(_, kind)| *kind == VoteKind::Host);

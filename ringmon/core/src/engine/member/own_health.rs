@@ -1,4 +1,4 @@
-//! The own row says what the own service checks say.
+//! Writes the result of this server's service checks into its row.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::engine::table::Concern;
 use crate::op::TableOp;
 use crate::row::Health;
 
-/// What the row was last asked to say; `None`: unknown.
+/// The health that the row was last asked to have; `None`: unknown.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct OwnHealth(pub Option<Health>);
 
@@ -27,7 +27,7 @@ impl OwnHealth {
         if done.result.is_ok() {
             asks.tell_followers(asks.me().id);
         } else {
-            // Nobody knows what the row says: write again.
+            // It is unknown what the row says: write it again.
             self.0 = None;
         }
     }

@@ -1,4 +1,4 @@
-//! R12: whom asked witnesses heard, and when. What every side's votes look at.
+//! R12: which servers the asked witnesses heard, and when. The votes of both sides depend on it.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
@@ -7,19 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Incarnation, ServerId, Time};
 
-/// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Proofs {
     heard: BTreeMap<ServerId, (Incarnation, Time)>,
-    /// Who votes against this server, as last read.
+    /// Servers that vote against this one, as last read.
     accusers: BTreeSet<ServerId>,
 }
 
 impl Proofs {
-    /// Nobody is removed for this long after a proof: three rounds of questions, of which two may be lost.
+    /// A server is not removed for this long after a proof: three rounds of questions, of which two may be lost.
     const FRESH: Duration = Duration::from_secs(3);
 
-    /// Whether this life of it was heard a moment ago.
+    /// Whether a witness heard this life of the server within the last 3 s.
     pub fn fresh(&self, server: ServerId, incarnation: Incarnation, now: Time) -> bool {
         self.heard.get(&server).is_some_and(|(life, at)| *life == incarnation && now.since(*at) < Self::FRESH)
     }
@@ -29,7 +28,7 @@ impl Proofs {
         self.accusers.contains(&server)
     }
 
-    /// Whether the own vote against it is to be taken back.
+    /// Whether this server's vote against it must be taken back.
     pub fn spare(&self, server: ServerId, incarnation: Incarnation, now: Time) -> bool {
         self.fresh(server, incarnation, now) && !self.accusers.contains(&server)
     }
@@ -39,13 +38,13 @@ impl Proofs {
         self.heard.insert(server, (incarnation, at));
     }
 
-    /// Forget those that are not silent here any more; the accusers are these.
+    /// Forgets servers that are no longer silent here, and replaces the accusers.
     pub fn keep(&mut self, silent: &BTreeSet<ServerId>, accusers: BTreeSet<ServerId>) {
         self.heard.retain(|id, _| silent.contains(id));
         self.accusers = accusers;
     }
 
-    /// When the next proof is fresh no longer.
+    /// When the next proof stops being fresh.
     pub fn next_end(&self, now: Time) -> Option<Time> {
         self.heard.values().map(|(_, at)| *at + Self::FRESH).filter(|at| *at > now).min()
     }

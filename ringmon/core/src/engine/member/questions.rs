@@ -1,5 +1,5 @@
-//! R12, asked: other servers' questions. Each is answered as soon as its subject is heard, and forgotten when it is
-//! not.
+//! R12, answering: questions from other servers. Each is answered as soon as its subject is heard, and dropped if the
+//! subject is not.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -15,12 +15,11 @@ use crate::notice::NoticeBody;
 use crate::row::Address;
 use crate::{Incarnation, Time};
 
-/// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Questions {
-    /// By whom they are about.
+    /// By the address that they are about.
     open: BTreeMap<Address, Question>,
-    /// The earliest time at which questions, evenly spread, would have been allowed up to now.
+    /// The earliest time at which all questions so far would have been allowed if they had come evenly spread.
     allowed: Time,
 }
 
@@ -32,18 +31,18 @@ struct Question {
 }
 
 impl Questions {
-    /// Servers that are probed for others at a time.
+    /// At most this many servers are probed for others at a time.
     const OPEN: usize = 4;
-    /// Questions about each that are answered.
+    /// At most this many servers get an answer about each subject.
     const ASKERS: usize = 8;
-    /// A question costs this much of what is allowed ...
+    /// Each question uses up this much of the allowance ...
     const COST: Duration = Duration::from_millis(50);
-    /// ... and so much may be saved up: a burst of sixteen.
+    /// ... and at most this much may be saved: a burst of sixteen questions.
     const SAVED: Duration = Duration::from_millis(800);
-    /// A question is open for so long, and for three probes at least.
+    /// A question stays open for this long, and for at least three probes.
     const LIFE: Duration = Duration::from_millis(500);
 
-    /// Whom this server probes for others.
+    /// Addresses that this server probes for others.
     pub fn probed(&self) -> impl Iterator<Item = Address> {
         self.open.keys().copied()
     }
@@ -61,14 +60,14 @@ impl Questions {
         self.allowed = allowed;
         let until = now + Self::LIFE.max(facts.identity.tuning.interval * 3);
         let open = self.open.entry(about).or_insert_with(|| Question { since: now, until, askers: Vec::new() });
-        // Those that asked before may have the later proof too.
+        // Earlier askers may have the later proof too.
         (open.since, open.until) = (now, until);
         if !open.askers.contains(&asker) && open.askers.len() < Self::ASKERS {
             open.askers.push(asker);
         }
     }
 
-    /// Answers what can be answered.
+    /// Answers the questions that can be answered.
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks) {
         let now = facts.now;
         self.open.retain(|_, open| open.until > now);
@@ -88,7 +87,7 @@ impl Questions {
     }
 }
 
-/// The life that answered after this moment, with a pulse, and when it did last.
+/// The life that answered after this moment, with a pulse, and the time of its last answer.
 fn heard(watch: &Watch, since: Time) -> Option<(Incarnation, Time)> {
     let at = watch.reading.last_reply.filter(|at| *at >= since)?;
     let life = watch.reading.incarnation;

@@ -1,4 +1,4 @@
-//! The own row and both buddies' rows as last read, when to read them again, and what became of others.
+//! The rows of this server and of both buddies as last read, when to read them again, and how other servers left.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -23,36 +23,36 @@ use crate::op::TableOp;
 use crate::row::Address;
 use crate::{Purpose, Rule, ServerId, ServerRow, Side, Time};
 
-/// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct View {
     place: Option<Place>,
     kept: Option<BuddyList>,
-    /// What was read from the table before this moment is older than what is known.
+    /// Anything read from the table before this moment is older than what is known.
     known_at: Time,
-    /// When to read the own row again.
+    /// When to read this server's row again.
     read_at: Time,
     stranger_at: Time,
     suspects_since: Option<Time>,
-    /// Former buddies of which it is not known what became of them.
+    /// Former buddies whose fate is not known yet.
     vanished: BTreeSet<ServerId>,
     told_gone: BTreeSet<ServerId>,
     /// Servers that this one removed itself.
     own_removals: BTreeSet<ServerId>,
-    /// R6: for how long nobody heard this server before it was last removed while it lived, and when that was found.
+    /// R6: the last time this server was removed although it was alive: how long no server had heard it, and when it
+    /// found that out.
     outage: Option<(Duration, Time)>,
 }
 
-/// The own row and the servers it links to.
+/// The row of this server and the servers that it links to.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Place {
     pub row: ServerRow,
-    /// First, second; `None` in a ring of one.
+    /// First and second buddy; `None` in a ring of one.
     pub buddies: [Option<Buddy>; 2],
 }
 
 impl Place {
-    /// Whether the pool has one other server.
+    /// Whether the pool has exactly one other server.
     pub fn of_two(&self) -> bool {
         self.row.first_buddy == self.row.second_buddy && !self.is_alone()
     }
@@ -63,18 +63,18 @@ impl Place {
     }
 }
 
-/// What reading the table came to.
+/// The result of reading the table.
 #[derive(Debug)]
 pub(super) enum Read {
     /// Nothing about this server, or nothing newer.
     Old,
-    /// Taken over. The rows of these are gone, and all votes in them.
+    /// Taken over. The rows of these servers are gone, with all votes in them.
     Adopted(Vec<ServerId>),
-    /// This server is no member any more.
+    /// This server is no longer a member.
     Over(NextPhase),
 }
 
-/// For so long a server tells its buddies of its last outage: as long as half of it would count.
+/// A server tells its buddies about its last outage for this long: as long as half of the outage would count.
 const OUTAGE_TOLD: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl View {
@@ -112,13 +112,13 @@ impl View {
         self.suspects_since.is_some()
     }
 
-    /// Whether this server removed that one itself, and took note of it.
+    /// Whether this server removed that one itself and has recorded it.
     pub fn has_removed(&self, id: ServerId) -> bool {
         self.own_removals.contains(&id)
     }
 
-    /// Read the own row again when it is time: on a hint, while a buddy is silent (since this moment), and now and
-    /// then. `silent` are looked up too.
+    /// Reads this server's row again when it is time: on a hint, while a buddy is silent (since `suspects`), and at
+    /// regular intervals. Also looks up the `silent` servers.
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, suspects: Option<Time>, silent: &[ServerId]) {
         if suspects != self.suspects_since {
             self.suspects_since = suspects;
@@ -141,12 +141,12 @@ impl View {
         asks.begin(Concern::View, op);
     }
 
-    /// Read now.
+    /// Reads at the next opportunity.
     pub const fn read_now(&mut self, now: Time) {
         self.read_at = now;
     }
 
-    /// Read soon, but not more often than strangers may make it.
+    /// Reads soon, but not more often than strangers may cause a read.
     pub fn hint(&mut self, now: Time) {
         let at = self.stranger_at.max(now);
         if self.read_at > at {
@@ -155,15 +155,15 @@ impl View {
         }
     }
 
-    /// R10: a probe for a buddy from a server that is none.
+    /// R10: a server that is not a buddy probed this one as its buddy.
     pub fn stranger(&mut self, facts: &Facts, address: Address) {
         if !self.buddies().any(|buddy| buddy.address == address) && facts.keeps(Rule::R10) {
             self.hint(facts.now);
         }
     }
 
-    /// Take over what was read, if it is about this server and not older than what is known. `moving`: it may have left
-    /// by itself.
+    /// Takes over what was read, if it is about this server and not older than what is known. `moving`: this server may
+    /// have left by itself.
     pub fn adopt(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot, moving: bool) -> Read {
         let me = asks.me();
         let lookup = Lookup::Id(me.id);
@@ -184,7 +184,7 @@ impl View {
             return Read::Old;
         }
         let [Ok(first), Ok(second)] = Side::BOTH.map(|side| self.buddy(row, side, seen)) else {
-            // A buddy's row went between two reads: the own row has changed by now.
+            // A buddy's row disappeared between two reads: this server's row has changed by now.
             self.read_at = facts.now;
             return Read::Old;
         };
@@ -202,7 +202,7 @@ impl View {
         seen.rows.get(&id).map(Buddy::from).or_else(known).map(Some).ok_or(id)
     }
 
-    /// The own row is not there.
+    /// The row of this server is not there.
     fn gone(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot, moving: bool) -> Read {
         let Some(event) = seen.events.get(&asks.me().id) else {
             self.read_at = facts.now;
@@ -218,7 +218,7 @@ impl View {
         Read::Over(NextPhase::Removed { outage })
     }
 
-    /// These are the buddies now.
+    /// From now on these are the buddies.
     fn install(&mut self, facts: &Facts, asks: &mut Asks, row: ServerRow, buddies: [Option<Buddy>; 2]) {
         let name = |buddy: &Option<Buddy>| buddy.as_ref().map(|b| b.name.clone());
         let names = |buddies: &[Option<Buddy>; 2]| -> [Option<String>; 2] { [name(&buddies[0]), name(&buddies[1])] };
@@ -248,7 +248,7 @@ impl View {
         }
     }
 
-    /// R6: new buddies know nothing of an outage after which this server was removed: it tells them itself.
+    /// R6: new buddies do not know about the outage for which this server was removed, so it tells them itself.
     fn tell_outage(&self, facts: &Facts, asks: &mut Asks, buddy: &Buddy) {
         let Some((silence, at)) = self.outage else { return };
         if facts.now.since(at) < OUTAGE_TOLD {
@@ -257,7 +257,7 @@ impl View {
         }
     }
 
-    /// What became of servers that are no buddies any more: those whose rows are gone.
+    /// Finds out how former buddies left. Returns the servers whose rows are gone.
     fn became(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot) -> Vec<ServerId> {
         let me = asks.me().id;
         let gone = seen.events.iter().filter(|(id, _)| **id != me && !seen.rows.contains_key(id));
@@ -276,7 +276,7 @@ impl View {
         forgotten
     }
 
-    /// A server is out of the table, by another one's doing.
+    /// A server is out of the table, and it was not this server that removed it.
     fn seen_gone(&mut self, asks: &mut Asks, id: ServerId, event: &StoredEvent) {
         let body = match event.body.removal() {
             Some((kind, removed)) => {
@@ -291,20 +291,20 @@ impl View {
         self.tell_gone(asks, id, &event.subject_name, body);
     }
 
-    /// A server is out of the table: told once.
+    /// Reports once that a server is out of the table.
     pub fn tell_gone(&mut self, asks: &mut Asks, server: ServerId, name: &str, body: EventBody) {
         if self.told_gone.insert(server) {
             asks.event(name, body);
         }
     }
 
-    /// This server removed that one. False: it was taken note of before.
+    /// Records that this server removed that one. False: it was already recorded.
     pub fn note_removal(&mut self, server: ServerId) -> bool {
         self.own_removals.insert(server)
     }
 
-    /// A run next to this server was removed by it: what its row says now, without waiting to read it. `next` are the
-    /// buddies of each side, once the run is gone.
+    /// This server removed a run next to it: sets what its row says now, without waiting to read it. `next` are the
+    /// buddies of each side once the run is gone.
     pub fn splice(&mut self, facts: &Facts, asks: &mut Asks, removed: &[Removal], next: [Option<Buddy>; 2]) {
         let Some(place) = &self.place else { return };
         let (mut row, mut buddies) = (place.row.clone(), place.buddies.clone());
@@ -313,7 +313,7 @@ impl View {
             if removed.iter().any(|r| r.server == *link) {
                 *link = next.as_ref().map_or(asks.me().id, |b| b.id);
                 *buddy = next;
-                // Only then: a read that is on its way may be the one that knows what others have changed here since
+                // Only then: a read that is under way may be the one that learns what others have changed here since
                 // (R10).
                 self.known_at = facts.now;
             }
@@ -325,15 +325,16 @@ impl View {
     }
 }
 
-/// A buddy that answers as another life than its row had: the row has changed.
+/// Whether a buddy answers with a newer incarnation than its row had. Then its row has changed.
 fn has_strange_life(facts: &Facts) -> bool {
     facts.watches.iter().any(|w| {
         w.purpose == Purpose::Buddy && w.reading.incarnation > w.target.incarnation && w.reading.last_reply.is_some()
     })
 }
 
-/// For how long nobody heard a server that finds itself removed: what its removal says, and the time since. It may have
-/// been heard again a little earlier, so this is rather too long, which removes nobody.
+/// For how long no server heard this one, which finds itself removed: the silence in its removal plus the time since.
+/// This server may have been heard again a little earlier, so the value is rather too long. That is the safe direction:
+/// it removes no server.
 fn outage(removal: &StoredEvent, seen: &TableSnapshot) -> Option<Duration> {
     let EventBody::Down(removed) = &removal.body else { return None };
     Some(Duration::from_millis(removed.silence_ms?) + seen.db_now.since(removal.at)?)

@@ -1,4 +1,4 @@
-//! R12, asking: does any other server hear the one that this one does not?
+//! R12, asking: does any other server hear the one that this server does not hear?
 //!
 //! ```text
 //! suspicion --> three random servers --Ask--> each probes the suspect for half a second --Proof--> proved, for 3 s
@@ -6,10 +6,10 @@
 //!     +----------------------- again after a second, while the silence lasts ----------------------+
 //! ```
 //!
-//! A proof counts only as the answer to a question of this server's own, so it is younger than the silence. While one
-//! is fresh this server takes its vote back, and so no two votes stand (a vote against a server that accuses this one
-//! stays as a counter-vote, R4, and never gets old enough to remove upon). Silence is no answer: no removal waits for
-//! one.
+//! A proof counts only as the answer to a question from this server, so it is younger than the silence. While a proof
+//! is fresh, this server takes its vote back, so two votes never stand. (A vote against a server that accuses this
+//! one stays as a counter-vote, R4, and never gets old enough to remove with.) Silence is not an answer: no removal
+//! waits for one.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -31,16 +31,15 @@ use crate::op::TableOp;
 use crate::time::millis;
 use crate::{Incarnation, Rule, ServerId, Side, Time, VoteKind};
 
-/// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Witnesses {
     proofs: Proofs,
-    /// Own questions that may still be answered.
+    /// Questions of this server that may still be answered.
     asked: Vec<Question>,
     again_at: Time,
-    /// Those of whom was asked at all in their present silence.
+    /// Servers about which this server has asked during their present silence.
     raised: BTreeSet<(ServerId, Incarnation)>,
-    /// Those of whom it was told that only the link is broken.
+    /// Servers already reported as a broken link.
     told: BTreeSet<ServerId>,
 }
 
@@ -52,23 +51,23 @@ struct Question {
 }
 
 impl Witnesses {
-    /// Witnesses a round.
+    /// Witnesses per round.
     const THREE: usize = 3;
-    /// Suspects of one side that are asked about, nearest first.
+    /// On each side, this many suspects are asked about, nearest first.
     const SUBJECTS: usize = 4;
-    /// Between two rounds, +- 20 %.
+    /// Time between two rounds, +- 20 %.
     const AGAIN: Duration = Duration::from_secs(1);
-    /// Between two rounds when another server falls silent.
+    /// Shortest time between two rounds when another server falls silent.
     const SPACING: Duration = Duration::from_millis(50);
     /// An answer counts for this long after its question.
     const ANSWERED: Duration = Duration::from_secs(2);
 
-    /// Whom others heard.
+    /// Which servers others heard.
     pub const fn proofs(&self) -> &Proofs {
         &self.proofs
     }
 
-    /// Ask, if it is time.
+    /// Asks, if it is time.
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, place: &Place, sides: &[SideWork; 2]) {
         let subjects = subjects(facts, sides);
         let silent: BTreeSet<ServerId> = sides.iter().flat_map(|w| w.run().silent.iter().map(|(id, _)| *id)).collect();
@@ -82,7 +81,7 @@ impl Witnesses {
         }
     }
 
-    /// A round of questions begins with a look at the table for random servers.
+    /// A round of questions begins by picking random servers from the table.
     fn ask(&mut self, facts: &Facts, asks: &mut Asks, subjects: &[Buddy]) {
         if subjects.iter().any(|b| !self.raised.contains(&(b.id, b.incarnation))) {
             self.again_at = self.again_at.min(facts.now + Self::SPACING);
@@ -99,14 +98,14 @@ impl Witnesses {
         asks.begin(Concern::Witnesses, TableOp::PickWitnesses { picks });
     }
 
-    /// The random servers are known. Where the draw was poor (in a small pool it is), those further along the ring are
+    /// The random servers are known. If too few were drawn (as in a small pool), servers further along the ring are
     /// asked too.
     pub fn picked(&mut self, facts: &Facts, asks: &mut Asks, sides: &[SideWork; 2], seen: &TableSnapshot) {
         let me = asks.me().id;
         let silent = |id: ServerId| sides.iter().any(|w| w.run().silent.iter().any(|(other, _)| *other == id));
         let picked = seen.answers.iter().filter(|(lookup, _)| matches!(lookup, Lookup::Pick(_)));
         let random = picked.filter_map(|(_, ids)| seen.rows.get(ids.first()?)).map(Buddy::from);
-        // The far ends come last: most likely they are the other witnesses, and as deaf.
+        // The far ends come last: most likely they are the other voters, and as deaf as this server.
         let further = sides.iter().flat_map(|w| w.members().iter().rev().cloned());
         let mut witnesses: Vec<Buddy> = Vec::new();
         for one in random.chain(further) {
@@ -123,7 +122,7 @@ impl Witnesses {
         }
     }
 
-    /// A witness heard this life, if it was asked about it.
+    /// A witness heard this life. It counts only if this server asked that witness about it.
     pub fn proof(&mut self, facts: &Facts, asks: &mut Asks, witness: ServerId, life: Incarnation, age: Duration) {
         let now = facts.now;
         let answers = |q: &&Question| q.witness == witness && q.subject.1 == life && q.until > now;

@@ -1,4 +1,4 @@
-//! A suspect with everything against it that its removal needs, and what is told of it once it is gone.
+//! A suspect with everything against it that its removal needs, and what is reported once it is gone.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,24 +15,24 @@ use crate::{EventBody, EventDraft, ServerId};
 /// See the module.
 pub(in crate::op) struct Case<'a> {
     pub(super) suspect: Suspect<'a>,
-    /// Host, or agent: what both witnesses can say.
+    /// Host or agent: what both witnesses can confirm.
     pub(super) kind: VoteKind,
-    /// The other witness and its vote; none where one witness is enough.
+    /// The other witness and its vote; `None` where one witness is enough.
     pub(super) second: Option<(&'a ServerRow, &'a Vote)>,
-    /// The own vote, if it is in the table.
+    /// This server's vote, if it is in the table.
     pub(super) own: Option<&'a Vote>,
-    /// Rows beyond the far end on which the other witness's standing rests.
+    /// Rows beyond the far end that the other witness must look past for its vote to count.
     pub(super) relied: Vec<&'a ServerRow>,
 }
 
 impl<'a> Case<'a> {
-    /// One that needs no votes: its accuser hears nobody at all (R2).
+    /// A case that needs no votes: its accuser hears no other server (R2).
     pub(in crate::op) const fn without_votes(row: &'a ServerRow, finding: &'a Finding) -> Self {
         let kind = finding.silence.kind;
         Self { suspect: Suspect { finding, row }, kind, second: None, own: None, relied: Vec::new() }
     }
 
-    /// What the remover is told.
+    /// What the remover learns from the outcome.
     pub(in crate::op) fn removal(&self, a: &Accusation) -> Removal {
         let row = self.suspect.row;
         Removal {
@@ -45,12 +45,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The names of those who said so, the remover first.
+    /// The names of the accusers, the remover first.
     fn voters(&self, a: &Accusation) -> Vec<String> {
         core::iter::once(a.name.clone()).chain(self.second.map(|(voter, _)| voter.card.name.clone())).collect()
     }
 
-    /// The votes it rests on, as they were read.
+    /// The votes that the removal rests on, as they were read.
     fn votes(&self, a: &Accusation, seen: &TableSnapshot) -> Vec<VoteSeen> {
         let second = self.second.map(|(voter, vote)| (&voter.card.name, vote));
         let own = self.own.map(|vote| (&a.name, vote));
@@ -64,8 +64,8 @@ impl<'a> Case<'a> {
         second.into_iter().chain(own).map(vote_seen).collect()
     }
 
-    /// The line in `event`. Its `removal` and `ends` say what the remover's outcome would have said, had the answer to
-    /// its COMMIT arrived ([`already_removed`](super::lost::already_removed)).
+    /// The line in `event`. Its `removal` and `ends` say what the outcome would have told the remover if the answer to
+    /// its COMMIT had arrived ([`already_removed`](super::lost::already_removed)).
     pub(in crate::op) fn event(
         &self,
         a: &Accusation,

@@ -1,4 +1,4 @@
-//! The run as the table has it now: from the voter over its suspects to the far end.
+//! The run as it is in the table now: from the voter past its suspects to the far end.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::op::plan::{done, must_row, need, need_rows, row};
 use crate::ring::is_chain;
 use crate::row::{ServerRow, Side};
 
-/// One suspect: what was found, and its row.
+/// One suspect: the finding and its row.
 #[derive(Clone, Copy)]
 pub(super) struct Suspect<'a> {
     pub(super) finding: &'a Finding,
@@ -21,14 +21,14 @@ pub(super) struct Suspect<'a> {
 pub(super) struct Chain<'a> {
     pub(super) me: &'a ServerRow,
     pub(super) side: Side,
-    /// Nearest first. Only the direct buddy while the far end is not found (R3).
+    /// Nearest first. Contains only the direct buddy until the far end is found (R3).
     pub(super) suspects: Vec<Suspect<'a>>,
-    /// The living server with a pulse beyond; `None` if it is not found, or the whole ring is silent.
+    /// The living server with a pulse beyond them; `None` if it is not found, or if the whole ring is silent.
     pub(super) far: Option<&'a ServerRow>,
 }
 
 impl<'a> Chain<'a> {
-    /// Reads and checks it.
+    /// Reads the chain and checks it.
     ///
     /// # Errors
     /// What to read first, or how the operation ends: the table is not as the accusation says.
@@ -60,7 +60,7 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// All rows of it, from the voter to the far end.
+    /// All rows of the chain, from the voter to the far end.
     pub(super) fn rows(&self) -> Vec<&'a ServerRow> {
         let suspects = self.suspects.iter().map(|s| s.row);
         core::iter::once(self.me).chain(suspects).chain(self.far).collect()
@@ -74,7 +74,7 @@ impl<'a> Chain<'a> {
         ids.len() == rows.len() && is_chain(&rows, self.side)
     }
 
-    /// Everybody who votes in any of these rows.
+    /// All servers that vote in any of these rows.
     fn voters(&self) -> Vec<crate::ServerId> {
         let votes = self.rows().into_iter().flat_map(|row| Side::BOTH.map(|side| row.vote(side)));
         votes.flatten().map(|vote| vote.voter).collect()

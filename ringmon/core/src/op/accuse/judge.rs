@@ -1,4 +1,4 @@
-//! Whether one suspect can be removed now, on whose word, and if not, why.
+//! Whether one suspect can be removed now, on whose votes, and if not, why.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -14,8 +14,8 @@ use crate::op::accusation::Accusation;
 use crate::op::plan::{Halt, need, need_rows, row};
 use crate::row::{Quorum, Rules, ServerRow, Vote, VoteKind};
 
-/// An agent whose pulse is gone is accused after this long at the earliest, whatever its accuser's profile: that much
-/// of the silence lies before an `agent` vote.
+/// An agent without a pulse is accused after this long at the earliest, in every profile. So at least this much of the
+/// silence lies before an `agent` vote.
 const SILENT_BEFORE_VOTE: Duration = Duration::from_millis(500);
 
 /// Judges the suspect at this place of the chain.
@@ -47,7 +47,7 @@ pub(super) fn judge<'a>(
                 if other && a.tuning.keeps(Rule::R5) {
                     return Err(Halt::Held(Held::OtherSilence));
                 }
-                // The database may have stood still, for the suspect too: it gets H to say so (R4).
+                // The database may have stood still, also for the suspect. The suspect gets H to object (R4).
                 if own.is_none() && !is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH) {
                     return Err(Halt::Held(Held::TooYoung));
                 }
@@ -61,7 +61,7 @@ pub(super) fn judge<'a>(
     ripe(a, rules, seen, &case).map_or(Ok(case), |held| Err(Halt::Held(held)))
 }
 
-/// What is still missing but time.
+/// Why it is still too early, if it is. Everything else is there.
 fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>) -> Option<Held> {
     let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
     let mut votes = case.second.map(|(_, vote)| vote).into_iter().chain(case.own);
@@ -89,7 +89,8 @@ fn before_vote(a: &Accusation, kind: VoteKind) -> Duration {
     }
 }
 
-/// Who hears no reply hears no pulse either; two who say different things agree on the weaker one.
+/// A server that hears no reply hears no pulse either. Two witnesses that report different kinds agree on the weaker
+/// one.
 fn common(one: VoteKind, other: VoteKind) -> VoteKind {
     match (one, other) {
         (VoteKind::Host, VoteKind::Host) => VoteKind::Host,
@@ -119,9 +120,9 @@ fn second<'a>(
     Ok(standing(a, seen, chain, place, vote)?.map(|relied| (voter, vote, relied)))
 }
 
-/// Whether the voter accuses everybody between the suspect and itself; beyond this server's own run, of a missing pulse
-/// only (R9): a server that this one hears and that one does not is a broken link, and a witness of its own.
-/// Returns the rows beyond the far end that say so.
+/// Whether the voter accuses all servers between the suspect and itself. Beyond this server's own run only a missing
+/// pulse counts (R9): a server that this one hears and the voter does not hear is a broken link, and a witness of its
+/// own. Returns the rows beyond the far end in which the voter says so.
 fn standing<'a>(
     a: &Accusation,
     seen: &'a TableSnapshot,

@@ -1,4 +1,4 @@
-//! A removal whose COMMIT went unanswered is found by its own events.
+//! Finds a removal whose COMMIT was not answered, by its own events.
 
 use alloc::vec::Vec;
 
@@ -8,8 +8,8 @@ use crate::op::accusation::Accusation;
 use crate::op::plan::{need, row};
 use crate::outcome::{Outcome, Removal};
 
-/// Some suspects' rows are gone. If it was this server in this life that removed them, the answer to its COMMIT was
-/// lost, and here it is; if it was another, the accusation is stale.
+/// Some suspects' rows are gone. If this server in this life removed them, the answer to its COMMIT was lost, and this
+/// is the answer. If another server did, the accusation is stale.
 ///
 /// # Errors
 /// What to read first.

@@ -1,23 +1,25 @@
-//! R4: a suspect that accuses its accusers is, perhaps, only out of their hearing.
+//! R4: a suspect that accuses its accusers may be alive and only out of their reach.
 //!
-//! Nobody is removed while a member of the run has a *fresh* vote against one of the run's ends or one of its accusers.
-//! The run is everybody whom this server does not hear, and not only those whose removal is due: in a cut the servers
-//! in the middle of the other side hear both their buddies and accuse nobody, and those at its edges speak for them.
+//! No server is removed while a member of the run has a *fresh* vote against one of the run's ends or one of its
+//! accusers. The run is all servers that this server does not hear, not only those whose removal is due. In a cut, the
+//! servers in the middle of the other side hear both their buddies and accuse no server; those at its edges object for
+//! them.
 //!
-//! *Fresh*: renewed within [`mutual_fresh`](crate::law::MUTUAL_FRESH); or, where the other witness was not heard of for
-//! that long either, at most that much before that one's last word: the database stood still for everybody. Without the
-//! second half, the first one to reach a database that comes back after a pause (Galera stops for seconds when a node
-//! goes) would find all counter-votes stale, and remove the other side of a cut.
+//! A counter-vote is *fresh* if it was renewed within [`mutual_fresh`](crate::law::MUTUAL_FRESH). If the other witness
+//! was not heard of for that long either, the counter-vote may be at most that much older than that witness's last
+//! vote: the database stood still for all servers. Without the second half, the first server to reach a database that
+//! comes back after a pause (Galera stops for seconds when a node goes) would find all counter-votes stale, and remove
+//! the other side of a cut.
 //!
-//! *Not for ever*: once all of it (the accuser's silence, the other witness's vote, the counter-vote) has lasted for
-//! [`mutual_limit`](crate::law::MUTUAL_LIMIT), a counter-vote that nobody seconded in the accused row's other slot
-//! protects no longer. A victim that is isolated but reaches the database has usually heard one buddy a moment longer
-//! than the other, and may hold on to its vote against the latter; nobody else accuses that one, so the victim goes
-//! after that time. Both sides of a cut second each other's votes, from either end of the run, so a cut removes nobody
-//! however long it lasts. One broken link removes nobody either: there is no second witness. Nor does a short blip at
-//! the other buddy, as the time counts from the youngest of the three. What is left is a healthy server both of whose
-//! links are broken for longer: R12's asked witnesses speak for it, and where nobody can be asked it is removed, and
-//! joins again where its links work.
+//! *Not for ever*: once all three (the accuser's silence, the other witness's vote, the counter-vote) have lasted for
+//! [`mutual_limit`](crate::law::MUTUAL_LIMIT), a counter-vote no longer protects if no other server seconded it in the
+//! accused row's other slot. A victim that is isolated but reaches the database has usually heard one buddy a moment
+//! longer than the other, and may hold on to its vote against the latter. No other server accuses that one, so the
+//! victim goes after that time. Both sides of a cut second each other's votes, from either end of the run, so a cut
+//! removes no server however long it lasts. One broken link removes no server either: there is no second witness. Nor
+//! does a short blip at the other buddy, because the time counts from the youngest of the three. What is left is a
+//! healthy server whose two links are both broken for longer: R12's asked witnesses speak for it. Where no server can
+//! be asked, it is removed, and joins again where its links work.
 
 use alloc::collections::BTreeMap;
 
@@ -31,7 +33,7 @@ use crate::op::accusation::Accusation;
 use crate::op::plan::need_rows;
 use crate::row::{ServerRow, Side, Vote, VoteKind};
 
-/// Whether a member of the run is protected by its vote against one of `accusers`: ends and voters.
+/// Whether a member of the run is protected by its vote against one of `accusers` (ends and voters).
 ///
 /// # Errors
 /// What to read first.
@@ -46,11 +48,11 @@ pub(super) fn is_mutual(
         for side in Side::BOTH {
             let Some(vote) = accused.vote(side) else { continue };
             let Some(suspect) = chain.suspects.iter().find(|suspect| suspect.row.id == vote.voter) else { continue };
-            // The other witness's word against the same suspect, if it is one of those that are about to go.
+            // The other witness's vote against the same suspect, if that suspect is about to be removed.
             let case = run.iter().find(|case| case.suspect.row.id == vote.voter);
             let second = case.and_then(|case| case.second).map(|(_, vote)| vote);
-            // Whoever accuses this server, and those about to go as well, is the other witness: it does not protect
-            // them.
+            // A server that accuses this one, and also those about to be removed, is the other witness. It does not
+            // protect them.
             let seconds = |c: &Case<'_>| c.second.is_some_and(|(voter, _)| voter.id == vote.voter);
             if case.is_none() && run.iter().all(seconds) {
                 continue;
@@ -71,8 +73,8 @@ pub(super) fn is_mutual(
     Ok(false)
 }
 
-/// Whether the counter-vote says of an end what this server says of it too: that it answers, and its agent does not
-/// beat (R9). That is no word against the accusers, as long as none of them is meant.
+/// Whether the counter-vote says about an end what this server also says about it: that it answers but its agent does
+/// not beat (R9). That does not contradict the accusers, as long as it is aimed at none of them.
 fn agrees(a: &Accusation, counter: &Vote, accused: ServerId) -> bool {
     let pulseless = a.findings.iter().any(|f| f.server == accused && f.silence.kind == VoteKind::Agent);
     pulseless && counter.kind == VoteKind::Agent
@@ -92,7 +94,7 @@ fn is_overdue(seen: &TableSnapshot, suspect: &Suspect<'_>, second: Option<&Vote>
     state >= law::MUTUAL_LIMIT
 }
 
-/// Whether somebody else accuses the accused too, from its other side.
+/// Whether another server also accuses the accused, from its other side.
 fn is_seconded(a: &Accusation, seen: &TableSnapshot, accused: &ServerRow, side: Side) -> Result<bool, Step> {
     let (Some(vote), Some(other)) = (accused.vote(side), accused.vote(side.opposite())) else { return Ok(false) };
     need_rows(seen, [other.voter])?;

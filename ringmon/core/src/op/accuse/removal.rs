@@ -1,4 +1,4 @@
-//! Splicing a run out: who goes, what stands in the way, and the plan.
+//! Splicing a run out: which servers go, what prevents it, and the plan.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -20,10 +20,10 @@ use crate::ring::splice_out;
 use crate::row::{Mode, PoolRow, Quorum, ServerRow, VoteKind};
 use crate::{EventBody, EventDraft, Rule, ServerId};
 
-/// The removal of everybody in the chain who can be removed now.
+/// Removes all servers of the chain that can be removed now.
 ///
 /// # Errors
-/// What holds the nearest one, or all, back.
+/// What holds the nearest one back, or all of them.
 pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -> Result<Step, Halt> {
     let Some(pool) = &seen.pool else { return Err(Step::Done(Outcome::Stale).into()) };
     if chain.far.is_none() {
@@ -31,7 +31,8 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
     }
     let mut run: Vec<Case<'_>> = Vec::new();
     let mut held: Option<Held> = None;
-    // Where one report is enough it is the buddy's: a server beyond a host that stays is for that one to report.
+    // Where one report is enough, only the buddy may report: a server beyond a host that stays is for that host to
+    // report.
     let mut others = false;
     for (place, suspect) in chain.suspects.iter().enumerate() {
         match judge(a, &pool.rules, seen, chain, place) {
@@ -48,7 +49,8 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
         return Err(Halt::Held(held.unwrap_or(Held::NoSecondVote)));
     }
     let splice = Splice::of(chain, run);
-    // One witness is the user's literal rule: it asks nobody, the suspect included.
+    // With a quorum of one, the user's rule is taken literally: no other server is asked, and the suspect is not
+    // either.
     let asks = pool.rules.quorum == Quorum::Both && a.tuning.keeps(Rule::R4);
     if asks && is_mutual(a, seen, chain, &splice.run, &splice.accusers)? {
         return Err(Halt::Held(Held::Mutual));
@@ -61,7 +63,7 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
 /// R11, once a removal is due.
 ///
 /// # Errors
-/// The pool is frozen, or only observed; or the brake freezes it now, which is an early step.
+/// The pool is frozen or only observed, or the brake freezes it now. The latter is an early step.
 pub(in crate::op) fn gate(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, run: &[&str]) -> Result<(), Halt> {
     if pool.frozen.is_some() {
         return Err(Halt::Held(Held::Frozen));
@@ -115,11 +117,11 @@ fn brake(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, run: &[&str], bef
     })
 }
 
-/// A run that is about to go.
+/// A run that is about to be removed.
 struct Splice<'a> {
     run: Vec<Case<'a>>,
     gone: BTreeSet<ServerId>,
-    /// The ends of what goes, and the witnesses (R4).
+    /// The ends of the run, and the witnesses (R4).
     accusers: BTreeMap<ServerId, &'a ServerRow>,
     ends: (ServerId, ServerId),
 }
@@ -144,8 +146,8 @@ impl<'a> Splice<'a> {
         Self { run, gone, accusers, ends }
     }
 
-    /// Everything it relies on is written, and so compared: the whole chain, both witnesses, and those they look past
-    /// (R4).
+    /// Every row that the removal relies on is written, and so compared: the whole chain, both witnesses, and the rows
+    /// that they look past (R4).
     fn plan(self, a: &Accusation, seen: &'a TableSnapshot, chain: &Chain<'a>, pool: &PoolRow) -> Step {
         let rows = chain.rows();
         let ids: Vec<ServerId> = rows.iter().map(|row| row.id).collect();

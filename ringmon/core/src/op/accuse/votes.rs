@@ -1,4 +1,4 @@
-//! Which votes count, and which own votes are to be written.
+//! Which votes count, and which of this server's votes must be written.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -18,9 +18,9 @@ pub(super) fn stands(seen: &TableSnapshot, vote: &Vote, tuning: &Tuning, lifetim
     vote.stands(voter, now, lifetime, Duration::ZERO) || any_life()
 }
 
-/// Whether a stamp that *protects* somebody is young enough. It may be a little later than the clock that was read: the
-/// clock comes first, and the row may have been written just before it was read. Far in the future it does not count
-/// (R7).
+/// Whether a stamp that *protects* a server is young enough. It may be a little later than the clock that was read: the
+/// clock is read first, and the row may have been written just before it was read. A stamp far in the future does not
+/// count (R7).
 pub(in crate::op) fn is_recent(now: DbTime, stamp: DbTime, within: Duration) -> bool {
     match now.since(stamp) {
         Some(age) => age <= within,
@@ -28,8 +28,8 @@ pub(in crate::op) fn is_recent(now: DbTime, stamp: DbTime, within: Duration) -> 
     }
 }
 
-/// The own vote against this suspect, if it belongs to this life and to this silence: one that is older than the
-/// silence was meant for another, and should have been withdrawn.
+/// This server's vote against this suspect, if it belongs to this life and to this silence. A vote that is older than
+/// the silence was meant for another one and should have been withdrawn.
 pub(super) fn own<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a>) -> Option<&'a Vote> {
     let vote = suspect.row.vote(a.side.opposite())?;
     let mine =
@@ -39,7 +39,7 @@ pub(super) fn own<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a
     (mine && renewed && age < silence(seen, suspect)).then_some(vote)
 }
 
-/// Whether there is a vote by this life that [`own`] does not accept: it is cast anew before anything else happens.
+/// Whether there is a vote by this life that [`own`] does not accept. It is cast again before anything else happens.
 pub(super) fn is_outdated(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'_>) -> bool {
     let slot = suspect.row.vote(a.side.opposite());
     slot.is_some_and(|vote| vote.voter == a.me && vote.voter_incarnation == a.incarnation)
@@ -51,11 +51,11 @@ pub(super) fn silence(seen: &TableSnapshot, suspect: &Suspect<'_>) -> Duration {
     seen.read_at.since(suspect.finding.silence.since)
 }
 
-/// The own votes that are missing, say something else, or are due for renewal, nearest suspect first.
+/// This server's votes that are missing, say something else, or are due for renewal, nearest suspect first.
 ///
-/// A vote that was not renewed for [`mutual_fresh`](crate::law::MUTUAL_FRESH) is cast anew: the database was out of
-/// reach, perhaps for the suspect too, whose counter-vote is then as old (R4). The new one has to stand for H, and so
-/// gives it time.
+/// A vote that was not renewed for [`mutual_fresh`](crate::law::MUTUAL_FRESH) is cast again: the database was out of
+/// reach, perhaps for the suspect too, whose counter-vote is then as old (R4). The new vote has to stand for H, and
+/// that gives the suspect time.
 pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -> Vec<(&'a ServerRow, VoteSet)> {
     let mut due = Vec::new();
     for (place, suspect) in chain.suspects.iter().enumerate() {
@@ -64,7 +64,7 @@ pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -
         }
         let set = match own(a, seen, suspect) {
             Some(vote) if is_recent(seen.db_now, vote.at, law::REVOTE * 4 / 5) => continue,
-            // R12: a counter-vote (R4) it remains; old enough to remove upon (R3) it shall not become.
+            // R12: it remains as a counter-vote (R4). It must not become old enough to remove with (R3).
             Some(_) if suspect.finding.proved => cast(a, suspect),
             Some(_) => VoteSet::Renew,
             None if nearer_votes(a, seen, chain, place) => continue,
@@ -85,8 +85,8 @@ pub(crate) fn accuses(one: &ServerRow, other: &ServerRow) -> bool {
     Side::BOTH.into_iter().any(|side| other.vote(side).filter(by_one).is_some())
 }
 
-/// Whether the slot is held by a server nearer to the suspect, which renews its vote: this server hears nothing of it,
-/// but it lives, and both would otherwise overwrite each other for ever.
+/// Whether a server nearer to the suspect holds the slot and renews its vote. This server does not hear it, but it is
+/// alive, and otherwise both would overwrite each other's vote for ever.
 fn nearer_votes(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize) -> bool {
     let Some(vote) = chain.suspects[place].row.vote(a.side.opposite()) else { return false };
     chain.suspects[..place].iter().any(|s| s.row.id == vote.voter) && stands(seen, vote, &a.tuning, law::MUTUAL_FRESH)

@@ -1,4 +1,4 @@
-//! Votes of one side: cast, renewed, taken back; and the removal that two of them make.
+//! Votes of one side: cast, renewed, taken back; and the removal that two votes make.
 
 use alloc::vec::Vec;
 
@@ -18,7 +18,7 @@ use crate::row::{ServerRow, Vote};
 use crate::{Rule, ServerId, Side, VoteKind};
 
 impl SideWork {
-    /// What may be said of the first `count` of the run.
+    /// What this server may say about the first `count` servers of the run.
     pub fn findings(&self, facts: &Facts, proofs: &Proofs, count: usize) -> Vec<Finding> {
         let cut = self.suspicion.as_ref().and_then(|s| s.cut);
         let healing = cut.is_some_and(|at| facts.now.since(at) < law::MUTUAL_LIMIT) && facts.keeps(Rule::R4);
@@ -27,10 +27,10 @@ impl SideWork {
         all.map(|f| Finding { enough: f.enough && !healing, ..f }).collect()
     }
 
-    /// R4, when a cut heals: its servers do not hear each other again at the same moment (one whose neighbour has to be
-    /// resolved first takes up to a second longer), and the first to hear takes back the counter-votes that protected
-    /// its whole side. So a server that saw both slots of a row beside the run held by others, one of them of the run,
-    /// calls no silence long enough until that is [`law::MUTUAL_LIMIT`] ago.
+    /// R4, when a cut heals: the servers do not hear each other again at the same moment. One that has to resolve its
+    /// neighbour first takes up to a second longer. The first to hear takes back the counter-votes that protected its
+    /// whole side. So if a server saw that others held both vote slots of a row beside the run, at least one of them
+    /// from the run, it calls no silence long enough until that is [`law::MUTUAL_LIMIT`] ago.
     pub(super) fn look_for_cut(&mut self, facts: &Facts, seen: &TableSnapshot) {
         let Some(suspicion) = &mut self.suspicion else { return };
         let in_run = |id: ServerId| self.run.silent.iter().any(|(silent, _)| *silent == id);
@@ -44,14 +44,14 @@ impl SideWork {
         }
     }
 
-    /// Vote, renew the vote, or remove: if there is anything new to say, or it is time to say it again.
+    /// Votes, renews the vote, or removes: if there is something new to say, or if it is time to repeat it.
     pub fn accuse(&mut self, facts: &Facts, asks: &mut Asks, proofs: &Proofs, footing: Footing) {
         self.notify(asks);
         let busy = asks.busy(Concern::Vote(self.side));
         if busy || self.withdraw(facts, asks, proofs, footing == Footing::CutOff) {
             return;
         }
-        // Without a far end the vote is for the direct buddy only, and removes nobody (R3).
+        // Without a far end, the vote is only for the direct buddy and removes no server (R3).
         let far_end = self.run.far_end.filter(|_| footing == Footing::Firm);
         let count = if far_end.is_some() { self.run.silent.len() } else { 1 };
         let findings = self.findings(facts, proofs, count);
@@ -74,7 +74,8 @@ impl SideWork {
         asks.begin(Concern::Vote(self.side), TableOp::Accuse(accusation));
     }
 
-    /// R2: another server was heard since the silence began. A server that hears nobody cannot vote, and says so once.
+    /// R2: another server was heard since the silence began. A server that hears no other server cannot vote. It
+    /// reports that once.
     fn hears_others(&mut self, facts: &Facts, asks: &mut Asks, findings: &[Finding], footing: Footing) -> bool {
         let Some(deaf_from) = findings.iter().filter_map(|f| deaf_from(facts, f)).max() else { return false };
         let Some(suspicion) = &mut self.suspicion else { return false };
@@ -89,8 +90,8 @@ impl SideWork {
         false
     }
 
-    /// Take back the votes that are not true any more, or all of a server that is rather cut off itself. True: that is
-    /// under way.
+    /// Takes back votes that are no longer true, or all votes if this server is more likely cut off itself. True: that
+    /// is needed, and now under way or waiting for the database.
     fn withdraw(&mut self, facts: &Facts, asks: &mut Asks, proofs: &Proofs, cut_off: bool) -> bool {
         self.votes.retain(|id, vote| facts.watch_of(*id).is_none_or(|w| w.target.incarnation == vote.incarnation));
         let spared = |id: &ServerId, vote: &OwnVote| proofs.spare(*id, vote.incarnation, facts.now);
@@ -112,7 +113,7 @@ impl SideWork {
         true
     }
 
-    /// Tell the witness on the other side of the run, as soon as a vote is there and the witness is known.
+    /// Tells the voter on the other side of the run, as soon as a vote is there and that voter is known.
     fn notify(&mut self, asks: &mut Asks) {
         let Some(suspicion) = &mut self.suspicion else { return };
         let Some(subject) = self.chain.members.first().map(|b| b.id) else { return };

@@ -1,4 +1,4 @@
-//! One side of the ring: who is silent there, who lives beyond, and when to say so.
+//! One side of the ring: which servers are silent there, which live beyond them, and when to say so.
 
 mod accuse;
 mod verdicts;
@@ -22,16 +22,16 @@ use crate::op::TableOp;
 use crate::outcome::Held;
 use crate::{Incarnation, Rule, ServerId, Side, Time, VoteKind};
 
-/// What goes on towards one buddy.
+/// State of the side towards one buddy.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SideWork {
     side: Side,
     chain: Chain,
     run: Run,
     suspicion: Option<Suspicion>,
-    /// Votes that may stand in the table in this server's name.
+    /// Votes of this server that may stand in the table.
     votes: BTreeMap<ServerId, OwnVote>,
-    /// What the operation under way may change of them.
+    /// What the operation under way may change in these votes.
     attempt: Attempt,
     window: Window,
     ahead_at: Time,
@@ -42,7 +42,7 @@ pub(super) struct SideWork {
 struct OwnVote {
     kind: VoteKind,
     incarnation: Incarnation,
-    /// The table said that it is there.
+    /// Whether the table confirmed it.
     confirmed: bool,
 }
 
@@ -71,16 +71,16 @@ struct Suspicion {
     held: Option<Held>,
     notified: BTreeSet<ServerId>,
     conflicts: Backoff,
-    /// Whether it was told that this server hears nobody at all.
+    /// Whether it was reported that this server hears no other server.
     deaf: bool,
     /// When both sides of a cut were last seen to accuse each other ([`SideWork::look_for_cut`]).
     cut: Option<Time>,
 }
 
-/// What an accusation comes to; when it changes, the next one goes out at once.
+/// The content of an accusation. When it changes, the next accusation is sent at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Claim {
-    /// Whom, of what, and whether it has lasted for as long as a removal needs.
+    /// Which server, accused of what, and whether that has lasted long enough for a removal.
     findings: Vec<(ServerId, VoteKind, bool)>,
     far_end: Option<ServerId>,
 }
@@ -126,7 +126,7 @@ impl SideWork {
         &self.run
     }
 
-    /// Everybody known on this side, nearest first.
+    /// All known servers on this side, nearest first.
     pub fn members(&self) -> &[Buddy] {
         &self.chain.members
     }
@@ -140,7 +140,7 @@ impl SideWork {
         self.suspicion.as_ref().map(|suspicion| suspicion.since)
     }
 
-    /// Compare what is known of this side with what the watches say, and look further if need be (R1).
+    /// Compares what is known of this side with what the watches say, and looks further if needed (R1).
     pub fn look(&mut self, facts: &Facts, asks: &mut Asks, buddy: Option<&Buddy>, of_two: bool) {
         let Some(buddy) = buddy else {
             self.calm(Chain::default(), facts);
@@ -169,7 +169,7 @@ impl SideWork {
         }
     }
 
-    /// Everybody in the window is silent: look further, now.
+    /// If every server in the window is silent, looks further now.
     fn widen(&mut self, facts: &Facts) {
         let narrow = self.run.silent.len() >= usize::from(self.window.rows()) && facts.keeps(Rule::R1);
         if self.run.far_end.is_none() && !self.chain.whole && narrow {
@@ -181,8 +181,8 @@ impl SideWork {
         }
     }
 
-    /// The buddy on this side is another one. If it was looked at already, because all before it were silent and are
-    /// gone now, what is known of it and of those beyond it goes on; the suspicion is a new one.
+    /// The buddy on this side has changed. If the new one was already watched, because all servers before it were
+    /// silent and are gone now, what is known of it and of the servers beyond it is kept. The suspicion is a new one.
     fn turn_to(&mut self, buddy: &Buddy, of_two: bool, facts: &Facts) {
         match self.chain.members.iter().position(|m| m == buddy) {
             Some(at) => {
@@ -193,7 +193,7 @@ impl SideWork {
         }
     }
 
-    /// Nobody is silent here.
+    /// No server is silent here.
     fn calm(&mut self, chain: Chain, facts: &Facts) {
         self.run = chain.run(|id| facts.watches.judge(id));
         self.chain = chain;
@@ -201,7 +201,7 @@ impl SideWork {
         self.window = first_window(facts);
     }
 
-    /// The look ahead failed: again as soon as the database may be asked.
+    /// The look ahead failed: repeat it as soon as the database may be asked.
     pub const fn look_again(&mut self, now: Time) {
         self.ahead_at = now;
     }
@@ -230,7 +230,7 @@ impl SideWork {
         true
     }
 
-    /// Whom to watch beyond the buddy.
+    /// Servers to watch beyond the buddy.
     pub fn watched(&self) -> Vec<&Buddy> {
         if self.suspicion.is_none() {
             return Vec::new();
@@ -238,23 +238,23 @@ impl SideWork {
         self.chain.watched(&self.run, usize::from(self.window.rows())).skip(1).collect()
     }
 
-    /// The buddy here, once these are gone.
+    /// The buddy on this side, once these servers are gone.
     pub fn next_after(&self, removed: &[Removal]) -> Option<&Buddy> {
         self.chain.members.iter().find(|member| !is_in(removed, member.id))
     }
 
-    /// These are gone. The first member stays until [`Self::look`] misses it and begins a new suspicion.
+    /// These servers are gone. The first member stays until [`Self::look`] notices and begins a new suspicion.
     pub fn cut_out(&mut self, removed: &[Removal]) {
         let first = self.chain.members.first().map(|member| member.id);
         self.chain.members.retain(|member| Some(member.id) == first || !is_in(removed, member.id));
     }
 
-    /// A row is gone, and all votes in it.
+    /// A row is gone, with all votes in it.
     pub fn forget(&mut self, id: ServerId) {
         self.votes.remove(&id);
     }
 
-    /// Another server voted: look at the table again, if there is anything to look for.
+    /// Another server voted: check the table again, if a suspicion is open.
     pub const fn voted_elsewhere(&mut self) {
         if let Some(suspicion) = &mut self.suspicion {
             suspicion.again = true;
@@ -266,7 +266,8 @@ fn is_in(removed: &[Removal], id: ServerId) -> bool {
     removed.iter().any(|removal| removal.server == id)
 }
 
-/// How far the first look goes. In a simulation without R1 it is the only one, and no farther than the buddy's buddy.
+/// How far the first look goes. In a simulation without R1 it is the only one, and goes no further than the buddy's
+/// buddy.
 fn first_window(facts: &Facts) -> Window {
     Window::first(if facts.keeps(Rule::R1) { law::AHEAD } else { 1 })
 }

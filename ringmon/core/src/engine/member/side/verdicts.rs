@@ -1,4 +1,4 @@
-//! What votes and removals of one side came to.
+//! How votes and removals of one side ended.
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
@@ -14,23 +14,24 @@ use crate::event::EventBody;
 use crate::outcome::{Held, Outcome};
 use crate::{ServerId, Side, Time};
 
-/// The coarsest clock that a database is read by.
+/// The coarsest clock that a database uses.
 const CLOCK_STEP: Duration = Duration::from_millis(1);
-/// A retry waits no longer than this.
+/// A retry waits at most this long.
 const RETRY_MOST: Duration = Duration::from_millis(250);
 
-/// What a member has to do about an end of an operation.
+/// What a member has to do after an operation ended.
 #[derive(Debug, PartialEq)]
 pub(in crate::engine::member) enum After {
     Nothing,
-    /// Read the own row again, now.
+    /// Read this server's row again, now.
     Read,
     /// A run is out of the table.
     Removed(Vec<Removal>, (ServerId, ServerId)),
 }
 
 impl SideWork {
-    /// An accusation or a withdrawal ended. `is_known`: this server's removal of that one was taken note of.
+    /// An accusation or a withdrawal ended. `is_known`: whether this server's removal of that server was already
+    /// recorded.
     pub fn done(
         &mut self,
         facts: &Facts,
@@ -56,8 +57,7 @@ impl SideWork {
                 return After::Read;
             }
             Outcome::Overtaken => self.retry(facts, asks),
-            // Removed, it says again, of those whose removal was taken note of: what this side knew when it asked is
-            // old.
+            // The removals in the answer were all recorded before: what this side knew when it asked is old.
             Outcome::Removed { .. }
             | Outcome::Stale
             | Outcome::Read
@@ -76,7 +76,8 @@ impl SideWork {
         After::Nothing
     }
 
-    /// Nobody knows what was written: believe the worst, so that it is taken back when it is not true any more.
+    /// It is unknown what was written: assume that the votes stand, so that they are taken back when they are no longer
+    /// true.
     fn failed(&mut self, attempt: Attempt) {
         if let Attempt::Cast(votes) = attempt {
             for (id, vote) in votes {
@@ -106,7 +107,7 @@ impl SideWork {
         self.wait(asks);
     }
 
-    /// Votes were taken back, or were not there any more.
+    /// Votes were taken back, or were already gone.
     fn taken_back(&mut self, facts: &Facts, asks: &mut Asks, attempt: Attempt) {
         let Attempt::TakeBack(subjects) = attempt else { return };
         for id in subjects {
@@ -133,9 +134,9 @@ impl SideWork {
         }
     }
 
-    /// R3: when the next of the votes against this run that are too young will have stood for H. To look again at 2H,
-    /// as for reasons that nobody can reckon, costs up to another H: both witnesses vote within a few milliseconds of
-    /// each other.
+    /// R3: when the next of the votes against this run that are still too young will have stood for H. Both voters vote
+    /// within a few milliseconds of each other, so waiting until 2H, as for causes whose end cannot be computed, would
+    /// cost up to another H.
     fn old_enough_at(&self, asks: &Asks, seen: &TableSnapshot) -> Option<Time> {
         let hold = asks.tables().hold();
         let rows = self.run.silent.iter().filter_map(|(id, _)| seen.rows.get(id));
@@ -145,7 +146,7 @@ impl SideWork {
         missing.min().map(|missing| seen.read_at + missing + CLOCK_STEP)
     }
 
-    /// Again at H, 2H, 4H ... after the first vote, at most a re-vote's time apart.
+    /// Checks again at H, 2H, 4H ... after the first vote, but at most one re-vote time from now.
     fn wait(&mut self, asks: &mut Asks) {
         if let Some(suspicion) = &mut self.suspicion {
             let first = suspicion.first_vote.unwrap_or(suspicion.since);
@@ -153,7 +154,7 @@ impl SideWork {
         }
     }
 
-    /// The table was not as believed: again soon, formed anew.
+    /// The table was not as expected: try again soon, with a new accusation.
     fn retry(&mut self, facts: &Facts, asks: &mut Asks) {
         if let Some(suspicion) = &mut self.suspicion {
             suspicion.sent = None;
