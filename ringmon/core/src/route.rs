@@ -36,7 +36,7 @@ pub use policy::Policy;
 use votes::Votes;
 
 /// Dead servers are named for this long.
-const MOURNED: Duration = Duration::from_secs(60);
+const DEAD_NAMED_FOR: Duration = Duration::from_secs(60);
 
 /// How long a replica may lag. If it is behind for longer, it has lost the rows that it does not have.
 const LAG: Duration = Duration::from_secs(10);
@@ -312,8 +312,8 @@ impl Routing {
         let starting =
             (!self.policy.slow_start.is_zero() && !self.came.is_empty()).then(|| now + self.policy.slow_start / 20);
         let sight = self.sightings.next_end(now, &self.policy);
-        let mourned = self.dead.values().map(|at| *at + MOURNED).min();
-        [votes, starting, sight, mourned].into_iter().flatten().min()
+        let named_until = self.dead.values().map(|at| *at + DEAD_NAMED_FOR).min();
+        [votes, starting, sight, named_until].into_iter().flatten().min()
     }
 
     /// The list as it is now.
@@ -330,7 +330,8 @@ impl Routing {
         if self.clock.is_none() {
             return self.sightings.recalled();
         }
-        self.dead.retain(|name, at| now.since(*at) < MOURNED && !servers.iter().any(|route| route.name == *name));
+        self.dead
+            .retain(|name, at| now.since(*at) < DEAD_NAMED_FOR && !servers.iter().any(|route| route.name == *name));
         let routes = self.sightings.settle(now, &self.policy, servers);
         Routes { dead: self.dead.keys().cloned().collect(), ..routes }
     }

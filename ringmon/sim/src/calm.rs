@@ -228,7 +228,7 @@ impl World {
     }
 
     /// Notes the servers whose calm probes were answered here.
-    pub(super) fn visits(&mut self, host: usize) {
+    pub(super) fn tell_probed(&mut self, host: usize) {
         if !self.settings.lazy {
             return;
         }

@@ -260,7 +260,7 @@ impl World {
     fn turn(&mut self, host: usize) {
         let now = self.hosts[host].clock(self.now);
         self.wake(host);
-        self.visits(host);
+        self.tell_probed(host);
         let probers = self.hosts[host].datapath.take_probers();
         for (address, (at, as_buddy)) in probers {
             self.feed(host, Input::Answered(address, at));
