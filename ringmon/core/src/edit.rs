@@ -1,6 +1,6 @@
 //! How the core reads and edits the server table without touching a database.
 //!
-//! An operation ([`TableOp`](super::engine::TableOp)) is a pure function of what was read so far:
+//! An operation ([`TableOp`](super::op::TableOp)) is a pure function of what was read so far:
 //!
 //! ```text
 //!            +--------- Read(lookups) <--------+        conflict: forget the snapshot, start again

@@ -124,8 +124,8 @@ impl VirtualTable {
     /// Runs a whole operation with no other one in between, as the store's executor does.
     ///
     /// # Errors
-    /// The database did not answer, or every attempt conflicted. After [`Mishap::LostAnswer`] it asks again, and so
-    /// does not fail.
+    /// The database did not answer, or every attempt conflicted. After
+    /// [`Mishap::LostAnswer`](super::Mishap::LostAnswer) it asks again, and so does not fail.
     pub fn run(
         &mut self,
         op: &TableOp,
