@@ -1,29 +1,28 @@
-//! What kind of trouble an error is. Each room says it of its own errors; the command line has an exit code for each
-//! kind.
+//! The kind of an error. Each room says it of its own errors, and the command line has an exit code for each kind.
 
 use std::io;
 
-/// What an error asks for, and of whom.
+/// What an error says about its cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// What it is about is not there, or is not well.
+    /// Something is not there, or not healthy.
     NotHealthy,
-    /// Another command line.
+    /// The command line is wrong.
     Usage,
-    /// A person who looks at damaged data.
+    /// Data is damaged.
     Damaged,
-    /// Patience, or somebody who looks after another machine, a kernel or a database.
+    /// Something does not work now: a database, another agent, or this kernel.
     Unavailable,
-    /// A bug report.
+    /// Nobody thought of this.
     Unexpected,
-    /// More rights for this process.
+    /// This process may not do it.
     Permission,
-    /// Another configuration, or another version of ringmon.
+    /// The configuration is wrong, or something is of another version of ringmon.
     Configuration,
 }
 
 impl ErrorKind {
-    /// Of a file, a folder or an address that was named and that the operating system refuses.
+    /// The kind of a refusal by the operating system, of a file, a folder or an address that somebody named.
     #[must_use]
     pub fn of_named(refusal: &io::Error) -> Self {
         if refusal.kind() == io::ErrorKind::PermissionDenied { Self::Permission } else { Self::Configuration }
