@@ -21,14 +21,9 @@ pub(super) fn maybe<T>(
     parse(&entry.text).map(Some).map_err(|problem| bad(key, entry, problem))
 }
 
-/// The value of a key that has a default or must be given; `hint` says why it could not be found out.
-pub(super) fn must<T>(
-    typed: &Typed,
-    key: Key,
-    hint: &str,
-    parse: impl FnOnce(&str) -> Result<T, Problem>,
-) -> Result<T, Error> {
-    maybe(typed, key, parse)?.ok_or_else(|| Error::Missing { key, hint: hint.to_owned() })
+/// The value of a key that has a default or must be given.
+pub(super) fn must<T>(typed: &Typed, key: Key, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Result<T, Error> {
+    maybe(typed, key, parse)?.ok_or_else(|| Error::Missing { key, hint: String::new() })
 }
 
 /// What every command needs that reads the tables.
@@ -36,7 +31,7 @@ pub(super) fn must<T>(
 /// # Errors
 /// A key is missing or has an unknown value.
 pub fn pool_access(typed: &Typed) -> Result<PoolAccess, Error> {
-    Ok(PoolAccess { pool: must(typed, Key::Pool, "", parse::name)?, database: database_access(typed)? })
+    Ok(PoolAccess { pool: must(typed, Key::Pool, parse::name)?, database: database_access(typed)? })
 }
 
 /// The address of `/status` and `/metrics`; `None`: they are not served.
@@ -44,7 +39,7 @@ pub fn pool_access(typed: &Typed) -> Result<PoolAccess, Error> {
 /// # Errors
 /// The value is unknown.
 pub fn http(typed: &Typed) -> Result<Option<std::net::SocketAddr>, Error> {
-    must(typed, Key::Http, "", parse::listen)
+    must(typed, Key::Http, parse::listen)
 }
 
 /// The whole configuration of an agent.
@@ -60,25 +55,25 @@ pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
         name: own_name(typed, machine)?,
         interface,
         address,
-        notice_port: must(typed, Key::NoticePort, "", |text| parse::number(text, 1u16, u16::MAX))?,
+        notice_port: must(typed, Key::NoticePort, |text| parse::number(text, 1u16, u16::MAX))?,
         route_address: maybe(typed, Key::RouteAddress, parse::address)?,
         route_port: maybe(typed, Key::RoutePort, |text| parse::number(text, 1u16, u16::MAX))?,
-        agent_check: must(typed, Key::AgentCheck, "", |text| parse::listen_at(text, address))?,
-        weight: must(typed, Key::Weight, "", |text| parse::number(text, 0u16, u16::MAX))?,
-        profile: must(typed, Key::Profile, "", parse::one_of)?,
-        datapath: must(typed, Key::Datapath, "", parse::one_of)?,
-        mode: must(typed, Key::Mode, "", parse::one_of)?,
+        agent_check: must(typed, Key::AgentCheck, |text| parse::listen_at(text, address))?,
+        weight: must(typed, Key::Weight, |text| parse::number(text, 0u16, u16::MAX))?,
+        profile: must(typed, Key::Profile, parse::one_of)?,
+        datapath: must(typed, Key::Datapath, parse::one_of)?,
+        mode: must(typed, Key::Mode, parse::one_of)?,
         events: maybe(typed, Key::Events, events)?,
         record: maybe(typed, Key::Record, path)?,
-        record_limit: must(typed, Key::RecordLimit, "", parse::size)?,
+        record_limit: must(typed, Key::RecordLimit, parse::size)?,
         http: http(typed)?,
-        state_dir: must(typed, Key::StateDir, "", path)?,
-        on_stop: must(typed, Key::OnStop, "", parse::one_of)?,
+        state_dir: must(typed, Key::StateDir, path)?,
+        on_stop: must(typed, Key::OnStop, parse::one_of)?,
         drain: service::drain(typed)?,
         service: service::checks(typed)?,
-        bpf_log: must(typed, Key::BpfLog, "", parse::one_of)?,
-        realtime: must(typed, Key::Realtime, "", parse::switch)?,
-        dscp: must(typed, Key::Dscp, "", |text| parse::number(text, 0u8, 63))?,
+        bpf_log: must(typed, Key::BpfLog, parse::one_of)?,
+        realtime: must(typed, Key::Realtime, parse::switch)?,
+        dscp: must(typed, Key::Dscp, |text| parse::number(text, 0u8, 63))?,
     })
 }
 
@@ -109,7 +104,7 @@ pub fn warnings(typed: &Typed) -> Vec<String> {
 /// # Errors
 /// A key is missing or has an unknown value.
 pub fn database_access(typed: &Typed) -> Result<DatabaseUrl, Error> {
-    let url = must(typed, Key::DatabaseUrl, "", parse::database)?;
+    let url = must(typed, Key::DatabaseUrl, parse::database)?;
     let password = password(typed)?;
     Ok(with_password(url, password.as_deref()))
 }
@@ -161,7 +156,7 @@ fn place(typed: &Typed, machine: &Machine) -> Result<(String, Address), Error> {
     let there = machine.interfaces.get(&interface).cloned().unwrap_or_default();
     match (said_address, there.v4().as_slice()) {
         (Some(address), _) if there.addresses.contains(&address) => Ok((interface, address)),
-        (Some(_), addresses) => must(typed, Key::Address, "", |_| {
+        (Some(_), addresses) => must(typed, Key::Address, |_| {
             let listed = listed(addresses);
             Err(Problem::Machine(format!("the interface {interface} does not have that address; it has {listed}")))
         }),

@@ -74,11 +74,11 @@ pub fn sight(typed: &Typed) -> Result<SightConfig, Error> {
     let databases = std::iter::once(database).chain(replicas.unwrap_or_default()).collect();
     let (ms, s) = (Duration::from_millis, Duration::from_secs);
     let policy = Policy {
-        panic_permille: must(typed, Key::Panic, "", |text| parse::share(text, "a share from 0 to 1, like 0.5"))?,
-        panic_window: must(typed, Key::PanicWindow, "", |text| {
+        panic_permille: must(typed, Key::Panic, |text| parse::share(text, "a share from 0 to 1, like 0.5"))?,
+        panic_window: must(typed, Key::PanicWindow, |text| {
             parse::span_in(text, s(1)..=s(86_400), "a length of time from 1s to 1d")
         })?,
-        slow_start: must(typed, Key::SlowStart, "", |text| {
+        slow_start: must(typed, Key::SlowStart, |text| {
             parse::span_in(text, s(0)..=s(3600), "a length of time up to 1h, or 0s")
         })?,
         ..Policy::default()
@@ -86,10 +86,8 @@ pub fn sight(typed: &Typed) -> Result<SightConfig, Error> {
     Ok(SightConfig {
         pool,
         databases,
-        poll: must(typed, Key::Poll, "", |text| {
-            parse::span_in(text, ms(50)..=s(60), "a length of time from 50ms to 1m")
-        })?,
-        port: must(typed, Key::RouterPort, "", |text| parse::number(text, 0u16, u16::MAX))?,
+        poll: must(typed, Key::Poll, |text| parse::span_in(text, ms(50)..=s(60), "a length of time from 50ms to 1m"))?,
+        port: must(typed, Key::RouterPort, |text| parse::number(text, 0u16, u16::MAX))?,
         policy,
     })
 }
@@ -105,8 +103,8 @@ pub fn router(typed: &Typed) -> Result<RouterConfig, Error> {
     let default_port = maybe(typed, Key::DefaultPort, |text| parse::number(text, 1u16, u16::MAX))?;
     Ok(RouterConfig {
         sight: sight(typed)?,
-        state_dir: must(typed, Key::StateDir, "", path)?,
-        http: must(typed, Key::RouterHttp, "", parse::listen)?,
+        state_dir: must(typed, Key::StateDir, path)?,
+        http: must(typed, Key::RouterHttp, parse::listen)?,
         default_port,
         haproxy: haproxies(typed, default_port)?,
         file_sd: maybe(typed, Key::FileSd, path)?,
@@ -132,9 +130,9 @@ const RECONCILE: Duration = Duration::from_secs(1);
 
 fn haproxies(typed: &Typed, default_port: Option<u16>) -> Result<Vec<Target>, Error> {
     let options = haproxy::Options {
-        dynamic: must(typed, Key::HaproxyDynamic, "", parse::switch)?,
-        kill_sessions: must(typed, Key::HaproxyShutdown, "", parse::switch)?,
-        add_options: must(typed, Key::HaproxyServer, "", |text| Ok(text.to_owned()))?,
+        dynamic: must(typed, Key::HaproxyDynamic, parse::switch)?,
+        kill_sessions: must(typed, Key::HaproxyShutdown, parse::switch)?,
+        add_options: must(typed, Key::HaproxyServer, |text| Ok(text.to_owned()))?,
         default_port,
         every: RECONCILE,
     };

@@ -22,10 +22,10 @@ const DRAINS: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::fr
 
 /// Which checks to make, and how.
 pub(super) fn checks(typed: &Typed) -> Result<Options, Error> {
-    let interval = must(typed, Key::CheckInterval, "", |text| {
+    let interval = must(typed, Key::CheckInterval, |text| {
         parse::span_in(text, INTERVALS, "a length of time from 100ms to 1h, like 2s")
     })?;
-    let timeout = must(typed, Key::CheckTimeout, "", |text| {
+    let timeout = must(typed, Key::CheckTimeout, |text| {
         parse::span_in(text, TIMEOUTS, "a length of time from 10ms to 1h, like 500ms")
     })?;
     if timeout > interval {
@@ -42,20 +42,20 @@ pub(super) fn checks(typed: &Typed) -> Result<Options, Error> {
         interval,
         timeout,
         steps: Steps { rise: in_a_row(typed, Key::CheckRise)?, fall: in_a_row(typed, Key::CheckFall)? },
-        need: must(typed, Key::CheckNeed, "", parse::one_of)?,
+        need: must(typed, Key::CheckNeed, parse::one_of)?,
     })
 }
 
 /// How long clients have at a clean shutdown; `None`: it does not wait for them.
 pub(super) fn drain(typed: &Typed) -> Result<Option<Duration>, Error> {
-    let span = must(typed, Key::Drain, "", |text| {
+    let span = must(typed, Key::Drain, |text| {
         parse::span_in(text, DRAINS, "a length of time up to 1d, like 30s, or 0 for no waiting")
     })?;
     Ok(Some(span).filter(|span| !span.is_zero()))
 }
 
 fn in_a_row(typed: &Typed, key: Key) -> Result<NonZeroU32, Error> {
-    let number = must(typed, key, "", |text| parse::number(text, *ROWS.start(), *ROWS.end()))?;
+    let number = must(typed, key, |text| parse::number(text, *ROWS.start(), *ROWS.end()))?;
     Ok(NonZeroU32::MIN.saturating_add(u32::from(number) - 1))
 }
 
