@@ -20,8 +20,8 @@ pub use encode::{Encoder, TooMuch};
 pub use read::{Damage, Foreign, Reader, Wrong};
 pub use said::Said;
 
-/// The format this version writes, and the newest one it reads.
-pub const FORMAT: u16 = 1;
+/// The format that this version writes and reads. Another one holds another engine.
+pub const FORMAT: u16 = 2;
 
 /// The first bytes of every recording. The format's number follows, in two bytes, the high one first.
 pub const MAGIC: [u8; 6] = *b"ringm\0";

@@ -53,7 +53,7 @@ pub const OWNED: &[(&str, &str)] = &[
 pub const IMPURE: &[&str] = &["std", "core::arch", "core::future", "core::sync", "core::task", "alloc::task"];
 
 /// Crates that the core is built on. Another one could bring a clock or a random source along.
-pub const BELOW_CORE: &[&str] = &["libm", "serde", "serde_json"];
+pub const BELOW_CORE: &[&str] = &["libm", "ringmon-common", "serde", "serde_json"];
 
 /// What is there for the simulator and for tests.
 ///

@@ -44,9 +44,9 @@ pub enum Foreign {
     /// The file does not begin as a recording does.
     #[error("this is no recording of ringmon")]
     Magic,
-    /// A newer version of ringmon wrote it.
-    #[error("it is of format {0}, and this version reads up to {FORMAT}; replay it with the ringmon that recorded it")]
-    Newer(u16),
+    /// A version of ringmon with another format wrote it.
+    #[error("it is of format {0}, and this version reads format {FORMAT}; replay it with the ringmon that recorded it")]
+    Format(u16),
     /// Another version of ringmon wrote it.
     #[error(
         "ringmon {recorded} recorded it, whose readings have other fields than those of this version; \
@@ -84,8 +84,8 @@ impl<'a> Reader<'a> {
         };
         let Some((format, _)) = rest.split_first_chunk() else { return Err(foreign(0, Wrong::CutOff)) };
         let format = u16::from_be_bytes(*format);
-        if format == 0 || format > FORMAT {
-            return Err(Foreign::Newer(format));
+        if format != FORMAT {
+            return Err(Foreign::Format(format));
         }
         let header = Header {
             ringmon: String::new(),

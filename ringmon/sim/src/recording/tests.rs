@@ -137,8 +137,13 @@ fn the_pools_keys_are_not_in_it() {
 fn other_files_are_told_apart() {
     let open = |bytes: &[u8]| Reader::open(bytes).map(|_| ()).unwrap_err();
     assert_eq!(open(b"{\"at\":1}\n"), Foreign::Magic);
-    let newer = [&MAGIC[..], &(FORMAT + 1).to_be_bytes()].concat();
-    assert_eq!(open(&newer), Foreign::Newer(FORMAT + 1));
+    // The first version's recordings hold another engine.
+    for format in [1, FORMAT + 1] {
+        let other = [&MAGIC[..], &format.to_be_bytes(), small()].concat();
+        let refused = open(&other);
+        assert_eq!(refused, Foreign::Format(format));
+        assert!(refused.to_string().starts_with(&format!("it is of format {format}, ")), "{refused}");
+    }
     let mut bytes = recorded(Duration::from_millis(100));
     // A whole file of a version whose readings have a field with another name.
     let at = bytes.windows(5).position(|part| part == b"began").unwrap();

@@ -90,7 +90,7 @@ fn open(path: PathBuf) -> anyhow::Result<Result<File, String>> {
     let header = match Reader::open(&bytes) {
         Ok(reader) => reader.header().clone(),
         Err(why @ Foreign::Damaged(Damage { wrong: Wrong::CutOff, .. })) => return Ok(Err(said(&why))),
-        Err(why @ (Foreign::Newer(_) | Foreign::Layout { .. })) => return Err(Error::OtherVersion(said(&why)).into()),
+        Err(why @ (Foreign::Format(_) | Foreign::Layout { .. })) => return Err(Error::OtherVersion(said(&why)).into()),
         Err(why @ (Foreign::Magic | Foreign::Damaged(_))) => return Err(Error::Damaged(said(&why)).into()),
     };
     let (wall_us, first) = (header.wall_us, header.first);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::out;
 use super::Ring;
+use ringmon_core::card::Card;
 use ringmon_core::row::Side;
 use ringmon_core::{Health, ServerId, ServerRow, Word as _, ring};
 
@@ -32,8 +33,27 @@ pub fn as_json(ring: &Ring) -> Value {
         "pool": ring.pool,
         "whole": damages.is_empty(),
         "damages": damages,
-        "servers": in_order(&ring.rows),
+        "servers": in_order(&ring.rows).into_iter().map(row_json).collect::<Vec<_>>(),
     })
+}
+
+/// A row with its columns side by side, as in the table: others script against these names.
+fn row_json(row: &ServerRow) -> Value {
+    let mut columns = json!(row);
+    let Card { name, address, notice_port, clients, boot } = &row.card;
+    if let Some(columns) = columns.as_object_mut() {
+        columns.remove("card");
+        columns.extend([
+            ("name".to_owned(), json!(name)),
+            ("address".to_owned(), json!(address)),
+            ("notice_port".to_owned(), json!(notice_port)),
+            ("route_address".to_owned(), json!(clients.address)),
+            ("route_port".to_owned(), json!(clients.port)),
+            ("weight".to_owned(), json!(clients.weight)),
+            ("boot".to_owned(), json!(boot)),
+        ]);
+    }
+    columns
 }
 
 /// A picture, a table, and what is wrong.

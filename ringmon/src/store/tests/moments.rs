@@ -14,7 +14,7 @@ use ringmon_core::edit::Guard;
 use ringmon_core::op::Accusation;
 use ringmon_core::op::TableOp;
 use ringmon_core::row::{Health, Quorum, ServerRow, Side};
-use ringmon_core::{Outcome, ServerId, VoteKind};
+use ringmon_core::{Outcome, Rule, ServerId, VoteKind, Without};
 
 super::on_servers!(a_cut_at_any_statement_loses_nothing_and_doubles_nothing);
 
@@ -70,7 +70,10 @@ async fn prepare(case: &str, store: &Store) -> TableOp {
         "remove all" => {
             let mark = TableOp::Alone { me: a.id, incarnation: a.incarnation, alone: true };
             store.run_plain(&mark).await;
-            TableOp::RemoveAll(accusation(a, Side::First, vec![steady(row("b"), VoteKind::Host)]))
+            // Without R2 the mark has to stand for no time.
+            let mut all = accusation(a, Side::First, vec![steady(row("b"), VoteKind::Host)]);
+            all.tuning.without = Without::rules(&[Rule::R2]);
+            TableOp::RemoveAll(all)
         }
         "withdraw" => {
             let vote = store.run_plain(&TableOp::Accuse(against(&rows, Side::First, &["b"]))).await;
