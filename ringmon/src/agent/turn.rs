@@ -304,7 +304,7 @@ impl Turn {
                     self.buddies = Some(buddies);
                     self.keep();
                 }
-                Output::Identity { id: _, incarnation, health } => self.rooms.datapath.identity(incarnation, health),
+                Output::Identity { incarnation, health } => self.rooms.datapath.identity(incarnation, health),
                 Output::Stopped(stopped) => self.stopped = Some(stopped),
             }
         }

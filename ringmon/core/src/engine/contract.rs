@@ -12,7 +12,7 @@ use crate::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
 use crate::notice::Notice;
 use crate::op::TableOp;
 use crate::row::{Address, Card, Health, Mode};
-use crate::{Incarnation, ServerId, Time, Tuning};
+use crate::{Incarnation, Time, Tuning};
 
 /// What does not change while an agent runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -126,8 +126,6 @@ pub enum Output {
     Keep(BuddyList),
     /// From now on, answer probes with this incarnation and health.
     Identity {
-        /// Id of this server's row.
-        id: ServerId,
         /// Incarnation of this server.
         incarnation: Incarnation,
         /// Health of this server's service.

@@ -202,7 +202,7 @@ impl Facts {
 
     /// From now on, probes are answered with this incarnation and health.
     pub fn identify(&self, asks: &mut Asks) {
-        let me = asks.me();
-        asks.say(Output::Identity { id: me.id, incarnation: me.incarnation, health: self.health });
+        let incarnation = asks.me().incarnation;
+        asks.say(Output::Identity { incarnation, health: self.health });
     }
 }
