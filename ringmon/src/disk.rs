@@ -20,7 +20,7 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 /// Puts a file that is synced already in the place of another one.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn replace(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.persist(path).map_err(|error| error.error)?;
     sync(folder(path))

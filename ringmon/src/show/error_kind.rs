@@ -1,29 +1,28 @@
-//! What kind of trouble an error is. Each room says it of its own errors; the command line has an exit code for each
-//! kind.
+//! The kind of an error. Each room says it about its own errors, and the command line has an exit code for each kind.
 
 use std::io;
 
-/// What an error asks for, and of whom.
+/// What it takes to get past an error, and who can do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// What it is about is not there, or is not well.
+    /// It is no failure: something is missing, or is not well.
     NotHealthy,
-    /// Another command line.
+    /// The user has to type another command line.
     Usage,
-    /// A person who looks at damaged data.
+    /// A person has to look at damaged data.
     Damaged,
-    /// Patience, or somebody who looks after another machine, a kernel or a database.
+    /// Patience; or somebody has to look after another machine, a kernel or a database.
     Unavailable,
-    /// A bug report.
+    /// It is a bug, which somebody has to report.
     Unexpected,
-    /// More rights for this process.
+    /// This process needs more rights.
     Permission,
-    /// Another configuration, or another version of ringmon.
+    /// Somebody has to change the configuration, or use another version of ringmon.
     Configuration,
 }
 
 impl ErrorKind {
-    /// Of a file, a folder or an address that was named and that the operating system refuses.
+    /// The kind for a file, a folder or an address that the user named and the operating system refuses.
     #[must_use]
     pub fn of_named(refusal: &io::Error) -> Self {
         if refusal.kind() == io::ErrorKind::PermissionDenied { Self::Permission } else { Self::Configuration }
@@ -32,6 +31,6 @@ impl ErrorKind {
 
 /// An error that knows its kind.
 pub trait HasKind: std::error::Error + 'static {
-    /// Its kind.
+    /// Decides the exit code.
     fn kind(&self) -> ErrorKind;
 }
