@@ -26,7 +26,7 @@ use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity, Stopped};
 use ringmon_core::{PoolKey, PoolKeys};
 
-/// For so long a start without anything kept waits for a database that does not answer.
+/// How long a start without a kept list waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a start waits for the first health: a lost agent has a few seconds to come back.

@@ -64,7 +64,7 @@ impl HasKind for Error {
             Self::Make { source, .. } | Self::Write { source, .. } | Self::Read { source, .. } => {
                 ErrorKind::of_named(source)
             }
-            // The other agent may be one that is just ending: asking again can help.
+            // The other agent may just be ending, so asking again can help.
             Self::Locked { .. } => ErrorKind::Unavailable,
         }
     }
@@ -175,7 +175,7 @@ fn write(path: PathBuf, text: &str) -> Result<(), Error> {
     disk::write(&path, text.as_bytes()).map_err(|source| Error::Write { path, source })
 }
 
-/// A checksum against torn and hand-edited files, not against an attacker: who can write here owns the agent.
+/// A checksum against torn and hand-edited files, not against attackers: whoever can write here controls the agent.
 fn checksum(line: &str) -> String {
     format!("{:016x}", SipHash24::of(&[0; 16], line.as_bytes()))
 }

@@ -60,11 +60,11 @@ pub struct Rooms {
     pub events: Option<EventLog>,
     /// What is kept on disk.
     pub state: StateDir,
-    /// What is shown.
+    /// Gets the board every few pulses.
     pub board: watch::Sender<Arc<Board>>,
     /// The pool's keys in use.
     pub keys: PoolKeys,
-    /// Whether the own service works.
+    /// The checks of this server's service.
     pub service: Service,
 }
 

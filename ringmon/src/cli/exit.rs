@@ -1,4 +1,4 @@
-//! From every room's errors to one sentence and one exit code.
+//! Turns every room's errors into one sentence and one exit code.
 
 use std::io;
 use std::process::ExitCode;
@@ -82,12 +82,12 @@ impl HasKind for Error {
     }
 }
 
-/// Whoever read the standard output went away: no error, and nothing is left to say.
+/// The reader of the standard output went away: that is no error, and nothing is left to say.
 #[derive(Debug, thiserror::Error)]
 #[error("the standard output is closed")]
 pub struct OutputClosed;
 
-/// Says the error on stderr, causes included, and gives its code.
+/// Prints the error on stderr, with its causes, and returns its code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.is::<OutputClosed>() {
         return ExitCode::from(OK);
@@ -96,7 +96,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code(kind(error)))
 }
 
-/// One line: the error and those of its causes that it does not say itself.
+/// One line: the error, and those of its causes that it does not mention itself.
 fn sentence(error: &anyhow::Error) -> String {
     let mut line = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -107,7 +107,7 @@ fn sentence(error: &anyhow::Error) -> String {
     line
 }
 
-/// The first cause that has a kind decides.
+/// The kind of the first cause that has one.
 fn kind(error: &anyhow::Error) -> ErrorKind {
     let of = |cause| KINDS.iter().find_map(|kind_of| kind_of(cause));
     error.chain().find_map(of).unwrap_or(ErrorKind::Unexpected)
@@ -115,7 +115,7 @@ fn kind(error: &anyhow::Error) -> ErrorKind {
 
 type Cause = dyn std::error::Error + 'static;
 
-/// Every room's errors; what the operating system refuses has a kind only if it is a matter of permission.
+/// The errors of every room. What the operating system refuses has a kind only if it is about permission.
 const KINDS: [fn(&Cause) -> Option<ErrorKind>; 10] = [
     of::<Error>,
     of::<config::Error>,

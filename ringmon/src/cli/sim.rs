@@ -16,7 +16,7 @@ use super::out;
 use ringmon_core::Word as _;
 use ringmon_sim::scenario::{self, Report, Scenario, Setup};
 
-/// One run, and what this machine gave for it.
+/// One run, with the time and memory that it took on this machine.
 pub(super) struct Run {
     setup: Setup,
     report: Report,
@@ -24,7 +24,7 @@ pub(super) struct Run {
     peak_mb: Option<u64>,
 }
 
-/// Lives through what was asked for.
+/// Runs what was asked for.
 pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
     match args.play {
         Play::List => list(),

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use crate::config::{Problem, parse as config};
 
-/// Events that the rules look at (R11), and those by which an agent learns what became of it, are younger than this.
+/// Younger events are needed: the rules count them (R11), and an agent learns from them what became of it.
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A positive span.
 ///
 /// # Errors
-/// What it should be.
+/// A description of what is expected.
 pub fn parse(text: &str) -> Result<Duration, Problem> {
     config::span_in(text, Duration::from_nanos(1)..=Duration::MAX, "a length of time like 90s, 15m, 12h or 30d")
 }
 
-/// How long events are kept.
+/// How long to keep events.
 ///
 /// # Errors
-/// As [`parse`]; or it is too short for the rules.
+/// As [`parse`]; or the time is too short for the rules.
 pub fn at_least_an_hour(text: &str) -> Result<Duration, Problem> {
     let too_short = "an hour at least: agents look into the last minutes of events before they remove anybody";
     parse(text).and_then(|span| if span >= HOUR { Ok(span) } else { Err(Problem::NotA(too_short)) })

@@ -87,11 +87,11 @@ pub struct AgentConfig {
     pub on_stop: OnStop,
     /// How long a clean shutdown that leaves waits for connected clients; `None`: it does not wait.
     pub drain: Option<Duration>,
-    /// The service checks.
+    /// The checks of this server's service.
     pub service: crate::service::Options,
     /// Debug lines of the BPF programs; off, they cost nothing.
     pub bpf_log: LogLevel,
-    /// Ask for real-time priority.
+    /// Whether to ask for real-time priority.
     pub realtime: bool,
     /// Differentiated services code point of probes, 0 to 63 (RFC 2474).
     pub dscp: u8,
@@ -112,15 +112,15 @@ words!(OnStop: Leave = "leave", Stay = "stay");
 /// The most verbose lines that reach the log. The words are those of `tracing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
-    /// None at all.
+    /// No lines at all.
     Off,
-    /// Errors.
+    /// Only errors.
     Error,
-    /// And warnings.
+    /// Errors and warnings.
     Warn,
-    /// And information.
+    /// Also information.
     Info,
-    /// And debug lines.
+    /// Also debug lines.
     Debug,
     /// Everything.
     Trace,

@@ -1,4 +1,4 @@
-//! From one word to one value.
+//! Reads one value from its text.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -17,7 +17,7 @@ pub fn words<T: Word>() -> Vec<&'static str> {
     T::ALL.iter().map(|value| value.word()).collect()
 }
 
-/// What a word means, or what it may be.
+/// The meaning of a word; or the words that there are.
 ///
 /// # Errors
 /// [`Problem::NotOneOf`]
@@ -39,8 +39,8 @@ pub fn number<T: FromStr + PartialOrd + Copy + Into<u64>>(text: &str, min: T, ma
         .ok_or(Problem::NotANumber { min: min.into(), max: max.into() })
 }
 
-/// The smallest and the largest size: below, a file would hold minutes; above, one file would not fit into memory when
-/// it is replayed.
+/// The smallest and the largest size: with a smaller one a file would hold only minutes; with a larger one a file would
+/// not fit into memory when it is replayed.
 const SIZES: RangeInclusive<u64> = (1 << 20)..=(8 << 30);
 
 /// A size in bytes: a whole number with KiB, MiB or GiB (powers of 1024).
@@ -55,7 +55,7 @@ pub fn size(text: &str) -> Result<u64, Problem> {
         .ok_or(Problem::NotA("a size from 1MiB to 8GiB, in KiB, MiB or GiB, like 64MiB"))
 }
 
-/// A length of time in a range; a day has 24 hours, a month is no number of them.
+/// A length of time in a range. A day has 24 hours; there are no months, because they differ in length.
 pub fn span_in(text: &str, range: RangeInclusive<Duration>, what: &'static str) -> Result<Duration, Problem> {
     span(text).filter(|span| range.contains(span)).ok_or(Problem::NotA(what))
 }
@@ -73,7 +73,7 @@ pub fn share(text: &str, what: &'static str) -> Result<u16, Problem> {
     thousandths_of(1.0, text, what)
 }
 
-/// A share in thousandths, said in per cent.
+/// A share in thousandths, written in per cent.
 pub fn percent(text: &str) -> Result<u16, Problem> {
     thousandths_of(100.0, text, "from 0 to 100")
 }
@@ -84,12 +84,12 @@ fn thousandths_of(whole: f64, text: &str, what: &'static str) -> Result<u16, Pro
     part.map(|part| (part / whole * 1000.0).round() as u16).ok_or(Problem::NotA(what))
 }
 
-/// Several words, with commas in between.
+/// Several words, with commas between them.
 pub fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
-/// Yes or no; TOML has words of its own for that.
+/// Yes or no. TOML has its own words for them.
 pub fn switch(text: &str) -> Result<bool, Problem> {
     match text {
         "on" | "true" => Ok(true),
@@ -108,7 +108,7 @@ pub fn address(text: &str) -> Result<Address, Problem> {
     text.parse().map_err(|_| Problem::NotA("an IP address, like 192.0.2.7"))
 }
 
-/// Where to listen; `off`: nowhere.
+/// An address to listen at; `off`: none.
 pub fn listen(text: &str) -> Result<Option<SocketAddr>, Problem> {
     if text == "off" {
         return Ok(None);
@@ -116,7 +116,7 @@ pub fn listen(text: &str) -> Result<Option<SocketAddr>, Problem> {
     text.parse().map(Some).map_err(|_| Problem::NotA("an address and a port, like 127.0.0.1:7464, or off"))
 }
 
-/// Where to listen, by default at this address; `off`: nowhere.
+/// An address to listen at, by default a port of this server's own address; `off`: none.
 pub fn listen_at(text: &str, own: Address) -> Result<Option<SocketAddr>, Problem> {
     if text == "off" {
         return Ok(None);
@@ -127,7 +127,7 @@ pub fn listen_at(text: &str, own: Address) -> Result<Option<SocketAddr>, Problem
     text.parse().map(Some).map_err(|_| Problem::NotA("a port, or an address and a port like 10.0.0.1:7466, or off"))
 }
 
-/// A name that fits into the table, a log line and a metric's label without quoting.
+/// A name that needs no quoting in the table, in a log line and in a metric's label.
 pub fn name(text: &str) -> Result<String, Problem> {
     let good = |c: char| c.is_ascii_alphanumeric() || "._-:@".contains(c);
     if (1..=64).contains(&text.len()) && text.chars().all(good) {

@@ -31,6 +31,6 @@ impl ErrorKind {
 
 /// An error that knows its kind.
 pub trait HasKind: std::error::Error + 'static {
-    /// Its kind.
+    /// Decides the exit code.
     fn kind(&self) -> ErrorKind;
 }

@@ -252,19 +252,19 @@ pub enum Error {
     },
 }
 
-/// What more follows from an error than its kind.
+/// What follows from an error, apart from its kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Follows {
-    /// It may pass without anybody's doing anything to ringmon.
+    /// It may pass although nobody changes anything about ringmon.
     MayPass,
-    /// The database answers, and only refuses to write just now.
+    /// The database answers, but refuses to write just now.
     ReadsGoOn,
-    /// The connections behind it are of no more use.
+    /// The connections behind it are useless.
     NewConnections,
 }
 
 impl Error {
-    /// The one table of what follows from each.
+    /// The only table of what follows from each error.
     fn row(&self) -> (ErrorKind, &'static [Follows]) {
         use ErrorKind as K;
         use Follows::{MayPass, NewConnections, ReadsGoOn};
@@ -292,19 +292,20 @@ impl Error {
         }
     }
 
-    /// Whether asking again later may help without anybody's doing anything to ringmon.
+    /// Whether it may help to ask again later, although nobody changes anything about ringmon.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.row().1.contains(&Follows::MayPass)
     }
 
-    /// Whether the database answers, and only refuses to write just now.
+    /// Whether the database answers, but refuses to write just now.
     #[must_use]
     pub fn only_writing_failed(&self) -> bool {
         self.row().1.contains(&Follows::ReadsGoOn)
     }
 
-    /// Whether the connections behind this error are of no more use: they are forgotten, and new ones opened on demand.
+    /// Whether the connections behind this error are useless. Then they are forgotten, and new ones are opened on
+    /// demand.
     pub(super) fn breaks_connections(&self) -> bool {
         self.row().1.contains(&Follows::NewConnections)
     }

@@ -8,16 +8,16 @@ use crate::service::Need;
 use ringmon_core::row::Mode;
 use ringmon_core::{Profile, Word};
 
-/// What stands in the help above the flags that are keys of the configuration. Structs of such flags come last in what
-/// they are part of, because a heading goes on until the next.
+/// The heading in the help above the flags that are keys of the configuration. A heading applies up to the next one, so
+/// structs of such flags come last in what they are part of.
 pub const KEYS: &str = "Configuration (also in a file, or as RINGMON_*)";
 
-/// The words of an enum, still as text: what a key means is read when all layers are together.
+/// The words of an enum, still as text: the meaning of a key is read when all layers are together.
 pub fn words<T: Word>() -> PossibleValuesParser {
     PossibleValuesParser::new(parse::words::<T>())
 }
 
-/// The value with one of those words.
+/// Accepts one of those words.
 pub fn word<T: Word + Send + Sync>() -> impl TypedValueParser<Value = T> {
     words::<T>().try_map(|word| parse::one_of(&word))
 }

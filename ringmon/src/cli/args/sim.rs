@@ -10,7 +10,7 @@ use crate::config::parse;
 use ringmon_core::{Profile, Rule, Word as _};
 use ringmon_sim::scenario::Scenario;
 
-/// What stands under `ringmon sim --help`.
+/// The end of `ringmon sim --help`.
 pub(super) const SIM_EXAMPLES: &str = "\
 Examples:
   ringmon sim                                        the scenarios there are
@@ -27,18 +27,18 @@ Examples:
 /// `sim`
 #[derive(Clone, Debug, Args)]
 pub struct SimArgs {
-    /// Which scenario; `all` of them; `list` what there is; `random` small pools with random faults;
-    /// `rules`: what each rule is for; or `outages`: what they do to a server that lives
+    /// Which scenario; `all`: every scenario; `list`: their names; `random`: small pools with random faults; `rules`:
+    /// what each rule is for; `outages`: what outages do to a living server
     #[arg(value_name = "SCENARIO", default_value = "list")]
     pub play: Play,
     /// How many servers; several numbers are several runs
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "100",
         value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
     pub servers: Vec<u32>,
-    /// Everything random follows from it
+    /// Everything random follows from this seed
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
-    /// How fast they probe
+    /// The profile of the agents, and so the pace of their probes
     #[arg(long, value_parser = word::<Profile>(), default_value = "default")]
     pub profile: Profile,
     /// Loss of every frame, each way, in per cent, down to a tenth
@@ -47,34 +47,34 @@ pub struct SimArgs {
     /// Least time of a frame on its way, in microseconds
     #[arg(long, value_name = "US", default_value_t = 50)]
     pub delay_us: u64,
-    /// And at most this much more
+    /// And at most this much longer
     #[arg(long, value_name = "US", default_value_t = 450)]
     pub jitter_us: u64,
     /// Least and most time of a statement, in microseconds; a transaction, COMMIT included, counts as one
     #[arg(long, value_name = "LEAST,MOST", default_value = "100,800", value_parser = least_and_most)]
     pub statement_us: (u64, u64),
-    /// `random`: how many pools, of this seed and those after it [default: 1000, or 1 with --loud]
+    /// `random`: how many pools, with this seed and the ones after it [default: 1000, or 1 with --loud]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub seeds: Option<u64>,
-    /// `outages`: how many of each length
+    /// `outages`: how many outages of each length
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
     pub trials: u32,
     /// `outages`: how many probes at each loss
     #[arg(long, value_name = "N", default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub probes: u64,
-    /// `random`, `outages`: how many at a time [default: as many as there are processors]
+    /// `random`, `outages`: how many to run at a time [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
-    /// `random`: rules that are taken out, to see what they are for
+    /// `random`: rules to take out, to see what they are for
     #[arg(long, value_name = "RULE,...", value_delimiter = ',')]
     pub without: Vec<Rule>,
-    /// `random`: tell everything on standard error
+    /// `random`: print everything that happens to standard error
     #[arg(long)]
     pub loud: bool,
     /// The table as Markdown
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
-    /// One JSON line a run
+    /// One JSON line for each run
     #[arg(long)]
     pub json: bool,
     /// Draw detection time against pool size, and ring size over time, into this folder
@@ -82,20 +82,20 @@ pub struct SimArgs {
     pub svg: Option<PathBuf>,
 }
 
-/// What is lived through.
+/// What to simulate.
 #[derive(Clone, Copy, Debug)]
 pub enum Play {
-    /// Nothing: what there is.
+    /// Nothing: prints the names of the scenarios.
     List,
     /// Every scenario.
     All,
-    /// One.
+    /// One scenario.
     One(Scenario),
     /// Small pools with random faults.
     Random,
     /// What each rule is for.
     Rules,
-    /// What outages do to a server that lives.
+    /// What outages do to a living server.
     Outages,
 }
 

@@ -12,15 +12,15 @@ use ringmon_core::row::{Alone, Mode, Quorum};
 
 /// The rules there are.
 const RULES: [&str; 5] = ["quorum", "agent_timeout", "brake", "alone", "mode"];
-/// A shorter time for a lost agent would be shorter than a pulse may be late; a longer one is no rule any more.
+/// A shorter time for a lost agent would be shorter than a pulse may be late. A longer time would be no rule any more.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 const A_TIMEOUT: &str = "a length of time from 100ms to 1h, like 500ms, 5s or 2m";
 const A_BRAKE: &str = "a share of the pool from 0 to 1, like 0.5; 1 is no brake";
 
-/// What the settings change.
+/// Reads the settings.
 ///
 /// # Errors
-/// [`Error::Usage`]: one of them means nothing, or is said twice. Nothing was changed.
+/// [`Error::Usage`]: one of them is unknown, or given twice. Nothing was changed.
 pub fn changes(settings: &[String]) -> Result<RuleChanges, Error> {
     let mut changes = RuleChanges::default();
     let mut said: Vec<&str> = Vec::new();
