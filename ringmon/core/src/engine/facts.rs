@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::asks::Asks;
+use super::callers::Callers;
 use super::contract::{Identity, Output};
 use super::watching::{Watch, Watches};
 use crate::buddy::Buddy;
@@ -28,6 +29,8 @@ pub(super) struct Facts {
     /// Health of this server's service.
     pub health: Health,
     pub watches: Watches,
+    /// Other servers' probes that were answered here. They outlive a removal: what they prove is still true.
+    pub callers: Callers,
     /// R6: how long past silences lasted that ended by themselves.
     pub outages: Outages,
     /// How often this server was late in the last seconds.
@@ -43,6 +46,7 @@ impl Facts {
             pool: None,
             health: Health::Unknown,
             watches: Watches::default(),
+            callers: Callers::default(),
             outages: Outages::default(),
             lateness: Lateness::default(),
             link_down: false,

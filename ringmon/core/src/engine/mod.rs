@@ -20,6 +20,7 @@
 //! under way and asks for the difference. So a lost input causes a delay and never blocks the engine for good.
 
 mod asks;
+mod callers;
 mod contract;
 mod entry;
 mod facts;
@@ -217,7 +218,7 @@ impl Engine {
             (Input::Service(health), phase) => service(facts, asks, phase, health),
             (Input::Stranger(address), Phase::Member(member)) => member.stranger(facts, address),
             (Input::Answered(address, at), Phase::Joining(joining)) => joining.answered(address, at),
-            (Input::Answered(address, at), Phase::Member(member)) => member.answered(address, at),
+            (Input::Answered(address, at), Phase::Member(member)) => member.answered(facts, address, at),
             (Input::Notice(notice, from), Phase::Member(member)) => member.notice(facts, asks, &notice, from),
             (Input::Table(done), _) => return self.table(&done),
             (Input::Stop { leave }, _) => return self.stop(leave),

@@ -8,7 +8,6 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::callers::Callers;
 use super::proofs::Proofs;
 use super::side::{After, SideWork};
 use crate::engine::asks::{Asks, Me};
@@ -42,7 +41,6 @@ const OBJECTS: Duration = Duration::from_millis(1500);
 pub(super) struct Around<'a> {
     pub sides: &'a [SideWork; 2],
     pub proofs: &'a Proofs,
-    pub callers: &'a mut Callers,
     /// Whether the pool has one other server.
     pub of_two: bool,
 }
@@ -50,11 +48,10 @@ pub(super) struct Around<'a> {
 impl Alone {
     /// Writes the mark, renews it, removes; or takes the mark back a little after another server was heard.
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, around: Around<'_>) {
-        let Around { sides, proofs, callers, of_two } = around;
+        let Around { sides, proofs, of_two } = around;
         let hasty = !facts.keeps(Rule::R2);
         let all = facts.pool.as_ref().is_some_and(|p| p.rules.alone == AloneRule::All);
-        callers.forget_old(facts.now);
-        let reached = is_reached(sides, callers) && !hasty;
+        let reached = is_reached(facts, sides) && !hasty;
         if !sides.iter().any(|w| w.run().all) || !(of_two || hasty || all) || reached {
             self.not_alone(facts, asks);
             return;
@@ -119,9 +116,9 @@ impl Alone {
 }
 
 /// Whether probes arrive from a host that this server cannot hear.
-fn is_reached(sides: &[SideWork; 2], callers: &Callers) -> bool {
+fn is_reached(facts: &Facts, sides: &[SideWork; 2]) -> bool {
     let silent = sides.iter().flat_map(|work| &work.run().silent);
-    silent.filter(|(_, kind)| *kind == VoteKind::Host).any(|(id, _)| callers.reached_by(*id))
+    silent.filter(|(_, kind)| *kind == VoteKind::Host).any(|(id, _)| facts.callers.reached_by(*id, facts.now))
 }
 
 const fn mark(me: Me, alone: bool) -> TableOp {

@@ -4,7 +4,6 @@
 //! [`Member::settle`], which runs the parts in order.
 
 mod alone;
-mod callers;
 mod drain;
 mod finding;
 mod footing;
@@ -25,7 +24,6 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::alone::{Alone, Around};
-use self::callers::Callers;
 use self::drain::Drain;
 use self::footing::Footing;
 use self::helping::Helping;
@@ -59,7 +57,6 @@ pub(super) struct Member {
     moving: Moving,
     alone: Alone,
     questions: Questions,
-    callers: Callers,
     helping: Helping,
     own_health: OwnHealth,
     /// Leaves the routes before leaving the ring.
@@ -81,7 +78,6 @@ impl Member {
             moving: Moving::default(),
             alone: Alone::default(),
             questions: Questions::default(),
-            callers: Callers::default(),
             helping: Helping::default(),
             own_health: OwnHealth(health),
             drain: Drain::No,
@@ -111,7 +107,7 @@ impl Member {
             for side in &mut self.sides {
                 side.accuse(facts, asks, proofs, footing);
             }
-            let around = Around { sides: &self.sides, proofs, callers: &mut self.callers, of_two };
+            let around = Around { sides: &self.sides, proofs, of_two };
             self.alone.settle(facts, asks, around);
         }
         self.own_health.settle(facts, asks);
@@ -145,10 +141,10 @@ impl Member {
     }
 
     /// This server answered a probe: its sender is alive, whether it is heard or not.
-    pub fn answered(&mut self, address: Address, at: Time) {
+    pub fn answered(&self, facts: &mut Facts, address: Address, at: Time) {
         let known = self.sides.iter().flat_map(SideWork::members).find(|member| member.address == address);
         if let Some(member) = known {
-            self.callers.answered(member.id, at);
+            facts.callers.answered(member.id, at);
         }
     }
 
@@ -331,7 +327,7 @@ impl Member {
         let fresh = facts.watches.iter().filter(|w| proofs.fresh(w.target.id, w.target.incarnation, now));
         let link = fresh.map(|w| {
             let since = w.detector.deaf_from(VoteKind::Host, &w.reading, &facts.identity.tuning);
-            let arrives = self.callers.reached_since(w.target.id, since);
+            let arrives = facts.callers.reached_since(w.target.id, since, now);
             BrokenLink { server: w.target.name.clone(), way: if arrives { "out" } else { "back" } }
         });
         link.collect()

@@ -14,24 +14,22 @@ pub(super) struct Callers {
 }
 
 impl Callers {
-    /// A probe this recent proves that its sender is alive.
+    /// A probe that came this recently proves that its sender lives.
     const RECENT: Duration = Duration::from_secs(1);
 
-    /// This server answered a probe from `server`.
+    /// A probe of this server's was answered here.
     pub fn answered(&mut self, server: ServerId, at: Time) {
+        self.last_probed_by.retain(|_, before| at.since(*before) < Self::RECENT);
         self.last_probed_by.insert(server, at);
     }
 
-    pub fn forget_old(&mut self, now: Time) {
-        self.last_probed_by.retain(|_, at| now.since(*at) < Self::RECENT);
+    /// Whether its probes arrive.
+    pub fn reached_by(&self, server: ServerId, now: Time) -> bool {
+        self.last_probed_by.get(&server).is_some_and(|at| now.since(*at) < Self::RECENT)
     }
 
-    pub fn reached_by(&self, server: ServerId) -> bool {
-        self.last_probed_by.contains_key(&server)
-    }
-
-    /// Whether a probe from it arrived after this moment.
-    pub fn reached_since(&self, server: ServerId, since: Time) -> bool {
-        self.last_probed_by.get(&server).is_some_and(|at| *at > since)
+    /// Whether its probes arrive, and did after this moment.
+    pub fn reached_since(&self, server: ServerId, since: Time, now: Time) -> bool {
+        self.reached_by(server, now) && self.last_probed_by.get(&server).is_some_and(|at| *at > since)
     }
 }
