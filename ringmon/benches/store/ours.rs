@@ -236,6 +236,7 @@ fn new_row(writer: u32, join: u32, pick: i64) -> NewRow {
         incarnation: Incarnation(0),
         pick,
         health: Health::Unknown,
+        wait: Duration::from_millis(60),
     }
 }
 

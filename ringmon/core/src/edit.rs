@@ -151,6 +151,16 @@ pub enum RowWrite {
     },
     /// Delete the row if it still is as the guard says.
     Delete(Guard),
+    /// A server writes its answer into its own row. Only the incarnation is compared: nothing that others write makes
+    /// the answer wrong. Like every write it makes the version grow, so a removal that did not see it does not match.
+    Answer {
+        /// Id of the row.
+        id: ServerId,
+        /// The life that the row must have.
+        life: Incarnation,
+        /// What is written.
+        set: AnswerSet,
+    },
 }
 
 /// A row as it was read. The WHERE clause compares it.
@@ -191,6 +201,8 @@ pub struct NewRow {
     pub pick: i64,
     /// Health of its service.
     pub health: Health,
+    /// How long it needs to answer a vote.
+    pub wait: Duration,
 }
 
 /// What an update changes: `None` leaves a column as it is. `version` always grows by one.
@@ -210,6 +222,8 @@ pub struct RowSet {
     pub vote_second: VoteSet,
     /// What happens to the alone mark.
     pub alone: AloneSet,
+    /// A new life of the server: how long it needs to answer. Its last life's answer is cleared.
+    pub wait: Option<Duration>,
     /// Whether new clients should stay away.
     pub draining: Option<bool>,
     /// New health of the service.
@@ -249,6 +263,15 @@ pub enum AloneSet {
     Mark,
     /// `alone_at` is the database's now, `alone_since` stays.
     Renew,
+}
+
+/// What a server writes about its answers. The life is that of the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerSet {
+    /// How long it needs to answer.
+    pub wait: Duration,
+    /// The server that it hears; the answer is of the database's now. `None`: the last answer stays.
+    pub hears: Option<ServerId>,
 }
 
 /// A write of the pool's row. Its version grows by one. If the pool has another version by then, that is a conflict.

@@ -85,6 +85,28 @@ impl Vote {
 
 words!(Health: Unknown = "unknown", Passing = "passing", Failing = "failing");
 
+/// What a server writes into its own row about votes against it. A vote is a challenge; this is the accused's side of
+/// it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answering {
+    /// The incarnation that wrote this. For another life of the server it counts for nothing.
+    pub life: Incarnation,
+    /// How long the server needs to notice that it is accused and to write an answer. No removal counts a vote before
+    /// it is that old.
+    pub wait: Duration,
+    /// The last answer: another server that this one hears.
+    pub answer: Option<Answer>,
+}
+
+/// An answer to all votes against a server: it hears another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// When it was written, by the database's clock.
+    pub at: DbTime,
+    /// Id of the server that it hears.
+    pub hears: ServerId,
+}
+
 /// One row of `server`: every row is on the ring.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerRow {
@@ -112,6 +134,9 @@ pub struct ServerRow {
     pub alone_since: Option<DbTime>,
     /// When `alone_since` was last renewed.
     pub alone_at: Option<DbTime>,
+    /// Its answer to votes, as some life of it wrote it; `None`: an agent of an older version, or an older schema. See
+    /// [`Self::answering`].
+    pub answering: Option<Answering>,
     /// Grows with every change of the row. Compare-and-swap compares it (R4, R8).
     pub version: i64,
 }
@@ -133,6 +158,12 @@ impl ServerRow {
             Side::First => self.vote_first.as_ref(),
             Side::Second => self.vote_second.as_ref(),
         }
+    }
+
+    /// What this life of the server says to votes. `None`: it does not know how to answer.
+    #[must_use]
+    pub fn answering(&self) -> Option<&Answering> {
+        self.answering.as_ref().filter(|answering| answering.life == self.incarnation)
     }
 }
 

@@ -116,6 +116,7 @@ impl Lab {
                 incarnation: Incarnation(1),
                 pick: i64::try_from(place).unwrap() * 1000,
                 health: Health::Unknown,
+                wait: Duration::from_millis(60),
             };
             let op = TableOp::Join { new, place: at.zip(next).map(|(at, next)| (Guard::from(at), Guard::from(next))) };
             let (outcome, _) = store.run(&op, || Time::ZERO, || true).await;

@@ -146,6 +146,7 @@ pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Ne
         vote_second: VoteSet::Clear,
         alone: AloneSet::Clear,
         health: Some(new.health),
+        wait: Some(new.wait),
         ..RowSet::default()
     };
     let writes = vec![RowWrite::Update { guard: own.into(), set }];

@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use super::{Commit, Index, VirtualTable};
 use crate::card::Card;
-use crate::edit::{AloneSet, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, StoredEvent, VoteSet};
-use crate::row::{PoolRow, ServerRow, Vote};
-use crate::{DbTime, ServerId};
+use crate::edit::{AloneSet, AnswerSet, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, StoredEvent, VoteSet};
+use crate::row::{Answer, Answering, PoolRow, ServerRow, Vote};
+use crate::{DbTime, Incarnation, ServerId};
 
 /// Works on the table itself and remembers what every row was before. That is cheap however large the ring is.
 struct Transaction<'a> {
@@ -116,7 +116,22 @@ impl Transaction<'_> {
                 }
                 fits
             }
+            RowWrite::Answer { id, life, set } => self.answer(*id, *life, *set),
         }
+    }
+
+    fn answer(&mut self, id: ServerId, life: Incarnation, set: AnswerSet) -> bool {
+        if self.rows.get(&id).is_none_or(|row| row.incarnation != life) {
+            return false;
+        }
+        self.remember(id);
+        let now = self.now;
+        let Some(row) = self.rows.get_mut(&id) else { return false };
+        let new = set.hears.map(|hears| Answer { at: now, hears });
+        let answer = new.or_else(|| row.answering().and_then(|old| old.answer));
+        row.answering = Some(Answering { life, wait: set.wait, answer });
+        row.version += 1;
+        true
     }
 
     fn insert(&mut self, new: &NewRow, first_buddy: ServerId, second_buddy: ServerId) -> bool {
@@ -142,6 +157,7 @@ impl Transaction<'_> {
             vote_second: None,
             alone_since: None,
             alone_at: None,
+            answering: Some(Answering { life: new.incarnation, wait: new.wait, answer: None }),
             version: 1,
         };
         self.remember(id);
@@ -176,6 +192,9 @@ impl Transaction<'_> {
             AloneSet::Clear => (row.alone_since, row.alone_at) = (None, None),
             AloneSet::Mark => (row.alone_since, row.alone_at) = (Some(now), Some(now)),
             AloneSet::Renew => row.alone_at = Some(now),
+        }
+        if let Some(wait) = set.wait {
+            row.answering = Some(Answering { life: row.incarnation, wait, answer: None });
         }
         row.version += 1;
         self.index.note(row);

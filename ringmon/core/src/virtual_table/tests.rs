@@ -22,6 +22,7 @@ fn new_row(n: i64) -> NewRow {
         incarnation: Incarnation(1),
         pick: n * 10,
         health: Health::Unknown,
+        wait: Duration::from_millis(60),
     }
 }
 

@@ -278,6 +278,7 @@ pub fn new_row(name: &str) -> NewRow {
         incarnation: Incarnation(0),
         pick: i64::from(number) * 3,
         health: Health::Unknown,
+        wait: Duration::from_millis(60),
     }
 }
 

@@ -212,6 +212,7 @@ pub fn ring(servers: u8) -> VirtualTable {
             incarnation: Incarnation(1),
             pick: i64::from(number),
             health: Health::Unknown,
+            wait: Duration::from_millis(60),
         };
         let mut seen = table.begin(Time::ZERO);
         table.read(&mut seen, &Lookup::Pick(0));

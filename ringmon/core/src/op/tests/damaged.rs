@@ -92,6 +92,7 @@ fn damaged_row(place: usize, size: usize, incarnation: Incarnation) -> ServerRow
         vote_second: None,
         alone_since: None,
         alone_at: None,
+        answering: None,
         version: 1,
     }
 }

@@ -31,6 +31,7 @@ pub fn new_row(name: &str) -> NewRow {
         incarnation: Incarnation(0),
         pick: number,
         health: Health::Unknown,
+        wait: Duration::from_millis(60),
     }
 }
 
