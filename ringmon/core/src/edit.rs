@@ -19,6 +19,7 @@
 //! 3. Every statement also requires that the database's clock is not past [`Plan::deadline`] (R7).
 //! 4. With [`Plan::recheck`] set, the caller's check runs before the last statement and before COMMIT; if it says no,
 //!    roll back, and the operation ends as [`Outcome::Overtaken`].
+//!    An answer compares only its row's incarnation, and ends as [`Outcome::Stale`] if it matches none.
 //! 5. Every update sets `version = version + 1`, whatever else it sets.
 
 use alloc::boxed::Box;
@@ -128,6 +129,15 @@ pub struct Plan {
     pub recheck: bool,
     /// How the operation ends once this is committed.
     pub outcome: Outcome,
+}
+
+impl Plan {
+    /// Whether it only writes an answer. If that matches no row, the row is gone or of another life: the operation ends
+    /// as [`Outcome::Stale`].
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(self.writes.as_slice(), [RowWrite::Answer { .. }])
+    }
 }
 
 /// The write of one row of `server`.

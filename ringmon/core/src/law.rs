@@ -15,10 +15,15 @@ pub const REMOVAL_SILENCE_MOST: Duration = Duration::from_secs(2);
 pub const VOTE_LIFETIME: Duration = Duration::from_secs(30);
 /// Time between two writes of the same vote or mark, +- 20 %.
 pub const REVOTE: Duration = Duration::from_millis(500);
-/// R4: a counter-vote younger than this shows a broken link. Three times [`REVOTE`], so one write may be lost.
-pub const MUTUAL_FRESH: Duration = Duration::from_millis(1500);
-/// R4: after this long, a counter-vote that no other server seconded no longer protects.
-pub const MUTUAL_LIMIT: Duration = Duration::from_secs(3);
+/// A vote or an answer that was renewed within this time goes on. Three times [`REVOTE`], so one write may be lost.
+pub const RENEWED: Duration = Duration::from_millis(1500);
+/// R3: no server needs less time than this to notice a cut and to write an answer.
+pub const WAIT_LEAST: Duration = Duration::from_millis(60);
+/// R3: no removal waits longer than this for an answer. A server that needs more cannot answer.
+pub const WAIT_MOST: Duration = Duration::from_secs(2);
+/// R4: how long the word of a server that hears nobody protects it. The same goes for a counter-vote of an agent that
+/// cannot answer, if no other server seconded it.
+pub const LONE_WORD: Duration = Duration::from_secs(3);
 /// R2: how long the alone mark must have stood if the pool has one other server.
 pub const ALONE_ONE: Duration = Duration::from_secs(1);
 /// R2: how long the alone mark must have stood if the pool has more servers.

@@ -27,7 +27,7 @@ use alloc::vec::Vec;
 pub use accusation::{Accusation, Finding};
 pub use repair::repair;
 
-use super::edit::{Guard, NewRow, Step, TableSnapshot};
+use super::edit::{AnswerSet, Guard, NewRow, Step, TableSnapshot};
 use super::evidence::Silence;
 use super::row::{Health, Side};
 use super::{Incarnation, Rule, ServerId};
@@ -113,6 +113,15 @@ pub enum TableOp {
         /// Whether this server hears no other server.
         alone: bool,
     },
+    /// Write into this server's own row how long it needs to answer votes, and an answer (R3, R4).
+    Answer {
+        /// Id of this server's row.
+        me: ServerId,
+        /// Incarnation of this server.
+        incarnation: Incarnation,
+        /// What is written.
+        set: AnswerSet,
+    },
     /// Remove all other servers (R2).
     RemoveAll(Accusation),
     /// Write the health of this server's service.
@@ -160,6 +169,7 @@ impl TableOp {
             Self::Accuse(a) => accuse::accuse(a, seen),
             Self::Withdraw { me, subjects } => marks::withdraw(*me, subjects, seen),
             Self::Alone { me, incarnation, alone } => alone::mark(*me, *incarnation, *alone, seen),
+            Self::Answer { me, incarnation, set } => Ok(marks::answer(*me, *incarnation, *set, seen)),
             Self::RemoveAll(a) => alone::remove_all(a, seen),
             Self::SetHealth { me, incarnation, health } => marks::set_health(*me, *incarnation, *health, seen),
             Self::SetDraining { id, incarnation, draining, by } => {
@@ -196,6 +206,7 @@ impl TableOp {
             | Self::Leave { .. }
             | Self::Withdraw { .. }
             | Self::Alone { .. }
+            | Self::Answer { .. }
             | Self::SetHealth { .. }
             | Self::SetDraining { .. }
             | Self::SetFrozen { .. } => Vec::new(),

@@ -88,10 +88,10 @@ pub enum Outcome {
 pub enum Held {
     /// The second witness has not voted (or its vote expired, or ended with its incarnation).
     NoSecondVote,
-    /// R3: the votes are younger than H.
+    /// R3: the suspect has not had the time that it needs to answer.
     TooYoung,
-    /// R4: the suspect accuses one of its accusers.
-    Mutual,
+    /// R4: the suspect answered: it hears another server, or it needs a moment to find one.
+    Answered,
     /// R5: the first vote is older than this voter's silence.
     OtherSilence,
     /// R6: the silence is too short.
@@ -113,7 +113,7 @@ pub enum Held {
 words! { Held:
     NoSecondVote = "no_second_vote",
     TooYoung = "too_young",
-    Mutual = "mutual",
+    Answered = "answered",
     OtherSilence = "other_silence",
     TooShort = "too_short",
     AgentTimeout = "agent_timeout",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DbTime, Incarnation, PoolId, ServerId};
 pub use crate::card::{Address, Card, Clients};
-use crate::words;
+use crate::{law, words};
 
 /// The two directions around the ring. In a vote, it is the side of the suspect on which the voter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -158,6 +158,12 @@ impl ServerRow {
             Side::First => self.vote_first.as_ref(),
             Side::Second => self.vote_second.as_ref(),
         }
+    }
+
+    /// R3: how long this server needs to answer a vote. It is not known of an agent that cannot answer.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        self.answering().map_or(law::WAIT_MOST, |answering| answering.wait.clamp(law::WAIT_LEAST, law::WAIT_MOST))
     }
 
     /// What this life of the server says to votes. `None`: it does not know how to answer.

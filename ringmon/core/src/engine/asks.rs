@@ -198,11 +198,11 @@ impl Asks {
         self.rng.around(law::REVOTE, 20)
     }
 
-    /// When to check again something that began at `first`: H, 2H, 4H ... after it, but at most one re-vote time from
-    /// now.
+    /// When to check again something that began at `first`: half of the shortest wait after it, then after twice that
+    /// time, and so on, but at most one re-vote time from now. So a pause of the database is noticed (R3).
     pub fn next_check(&mut self, first: Time) -> Time {
         let elapsed = self.now.since(first);
-        let doubled = first + self.tables.hold().max(elapsed * 2);
+        let doubled = first + (law::WAIT_LEAST / 2).max(elapsed * 2);
         doubled.min(self.now + self.revote())
     }
 

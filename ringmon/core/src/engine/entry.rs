@@ -61,6 +61,7 @@ pub(super) fn new_row(facts: &Facts, asks: &mut Asks) -> NewRow {
         incarnation: Incarnation(asks.me().incarnation.0.saturating_add(1)),
         pick,
         health: facts.health,
+        wait: facts.wait(asks),
     }
 }
 

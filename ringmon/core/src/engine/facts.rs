@@ -74,6 +74,18 @@ impl Facts {
         silence_asked(self.outages.asked(address, self.now), self.lateness.factor(self.now))
     }
 
+    /// R3: how long this server needs to answer a vote. It may notice the cut only when it misses a buddy itself.
+    pub fn wait(&self, asks: &Asks) -> Duration {
+        let (tuning, factor) = (&self.identity.tuning, self.lateness.factor(self.now));
+        let buddies = self.watches.iter().filter(|watch| watch.purpose == Purpose::Buddy);
+        let slowest = buddies.map(|watch| {
+            let deadline = watch.reading.patience.max(tuning.deadline);
+            deadline * 2 + tuning.burst * watch.detector.needed(factor).saturating_sub(2)
+        });
+        let least = tuning.deadline * 2 + tuning.burst;
+        asks.tables().wait(tuning.interval + slowest.max().unwrap_or_default().max(least))
+    }
+
     /// What this server says against others, in a form that the table can judge.
     pub fn accusation(
         &self,
@@ -89,7 +101,8 @@ impl Facts {
             side,
             findings,
             far_end,
-            hold: asks.tables().hold(),
+            served: asks.tables().served(self.now),
+            lag: asks.tables().lag(),
             mode: self.identity.mode,
             tuning: self.identity.tuning.clone(),
         }

@@ -140,7 +140,7 @@ impl Snapshot {
             lateness: facts.lateness.score(at),
             broken_links: view.broken_links,
             database_away: tables.away().cloned(),
-            database_p99: tables.p99(),
+            database_p99: tables.lag(),
             frozen: facts.pool.as_ref().and_then(|p| p.frozen.clone()),
             mode: facts.mode(),
             rejoins: tally.rejoins,

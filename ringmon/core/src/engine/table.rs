@@ -12,7 +12,7 @@ use super::contract::{Output, TableDone};
 use crate::backoff::Backoff;
 use crate::op::TableOp;
 use crate::rng::Rng;
-use crate::{Side, Time};
+use crate::{Side, Time, law};
 
 /// What an operation is for. At most one operation of each concern is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +24,7 @@ pub(super) enum Concern {
     Ahead(Side),
     Vote(Side),
     Alone,
+    Answer,
     Witnesses,
     Health,
     Leave,
@@ -31,25 +32,19 @@ pub(super) enum Concern {
 }
 
 impl Concern {
-    /// Whether it takes as long as a vote. The operations of a join do not: they open the connection, and wait for
-    /// other servers that join.
-    const fn is_like_a_vote(self) -> bool {
+    /// Whether it only reads a few rows. Writes may wait for others that write the same rows, which says nothing of the
+    /// database.
+    const fn is_a_look(self) -> bool {
         match self {
-            Self::Find | Self::Place | Self::Join | Self::Leave => false,
-            Self::View
-            | Self::Ahead(_)
-            | Self::Vote(_)
-            | Self::Alone
-            | Self::Witnesses
-            | Self::Health
-            | Self::Drain => true,
+            Self::Find | Self::Place | Self::View | Self::Ahead(_) | Self::Witnesses => true,
+            Self::Join | Self::Vote(_) | Self::Alone | Self::Answer | Self::Health | Self::Leave | Self::Drain => false,
         }
     }
 
     /// Whether its purpose is to write. (It writes nothing if the table already says so.)
     const fn writes(self) -> bool {
         match self {
-            Self::Join | Self::Vote(_) | Self::Alone | Self::Health | Self::Leave | Self::Drain => true,
+            Self::Join | Self::Vote(_) | Self::Alone | Self::Answer | Self::Health | Self::Leave | Self::Drain => true,
             Self::Find | Self::Place | Self::View | Self::Ahead(_) | Self::Witnesses => false,
         }
     }
@@ -81,20 +76,21 @@ pub(super) struct Tables {
     /// When a database that answers last refused to write.
     #[serde(default)]
     refused_at: Option<Time>,
-    /// When a member's operations ended, and how long they took.
-    took: VecDeque<(Time, Duration)>,
+    /// How long the last operations took.
+    took: VecDeque<Duration>,
+    /// When the last operation ended that took too long or failed.
+    paused: Time,
 }
 
 impl Tables {
     /// A refusal to write counts until something is written, or until no write was refused for this long. Reads prove
     /// nothing about writes.
     const REFUSED: Duration = Duration::from_secs(15);
-    /// How many durations are kept for the percentile.
-    const KEPT: usize = 100;
-    /// How long each duration is kept. At rest, a row is read every 30 s: a hundred durations would remember a hiccup
-    /// for most of an hour, and every removal would wait for it. The duration of a vote counts before the removal that
-    /// rests on that vote.
-    const FRESH: Duration = Duration::from_secs(60);
+    /// How many durations are kept. At rest, a row is read every 30 s.
+    const KEPT: usize = 16;
+    /// With fewer durations, an operation is taken to need [`Self::PACE_OF_FEW`] at least.
+    const FEW: usize = 4;
+    const PACE_OF_FEW: Duration = Duration::from_millis(20);
 
     pub fn new() -> Self {
         Self {
@@ -106,6 +102,7 @@ impl Tables {
             quiet_until: Time::ZERO,
             refused_at: None,
             took: VecDeque::new(),
+            paused: Time::ZERO,
         }
     }
 
@@ -153,6 +150,7 @@ impl Tables {
         let turn = match &done.result {
             Ok(_) => self.answered(flying.concern, done.took, now),
             Err(failure) => {
+                self.paused = now;
                 self.refused_at = failure.readable.then_some(now);
                 self.failed(&failure.cause, flying.began, now, rng, most)
             }
@@ -163,12 +161,14 @@ impl Tables {
     fn answered(&mut self, concern: Concern, took: Duration, now: Time) -> Option<Turn> {
         self.backoff.reset();
         self.quiet_until = Time::ZERO;
-        if concern.is_like_a_vote() {
-            self.took.push_back((now, took));
-        }
-        let old = |(ended, _): &(Time, Duration)| now.since(*ended) > Self::FRESH;
-        while self.took.len() > Self::KEPT || self.took.front().is_some_and(old) {
-            self.took.pop_front();
+        if concern.is_a_look() {
+            if took > self.wait(Duration::ZERO) / 2 {
+                self.paused = now;
+            }
+            self.took.push_back(took);
+            if self.took.len() > Self::KEPT {
+                self.took.pop_front();
+            }
         }
         if !concern.writes() && self.refused_at.is_some_and(|at| now.since(at) < Self::REFUSED) {
             return None;
@@ -189,18 +189,32 @@ impl Tables {
         first.then(|| Turn::Away(cause.to_owned()))
     }
 
-    /// 99th percentile of how long a member's operations took in the last minute.
-    pub fn p99(&self) -> Duration {
-        let mut sorted: Vec<Duration> = self.took.iter().map(|(_, took)| *took).collect();
+    /// How long this server's operations take: the second longest of the last ones, so that one hiccup does not count.
+    /// While there are few, it is taken to be longer.
+    fn pace(&self) -> Duration {
+        let mut sorted: Vec<Duration> = self.took.iter().copied().collect();
         sorted.sort_unstable();
-        let at = (sorted.len() * 99).div_ceil(100).saturating_sub(1);
-        sorted.get(at).copied().unwrap_or_default()
+        let rest = sorted.len().saturating_sub(2);
+        let pace = sorted.get(rest).copied().unwrap_or_default();
+        if sorted.len() < Self::FEW { pace.max(Self::PACE_OF_FEW) } else { pace }
     }
 
-    /// R3: how long the oldest vote for a removal must have stood. Both sides of a cut vote at the same moment, and
-    /// each side must have had time to see the other's vote.
-    pub fn hold(&self) -> Duration {
-        let ms = Duration::from_millis;
-        (ms(40) + 2 * self.p99()).clamp(ms(60), ms(2000))
+    /// R3: how long this server needs to answer a vote: to notice a cut by its own silence, to look ahead for a server
+    /// that it hears, and to write the answer. Both of the latter may have to open a connection first.
+    pub fn wait(&self, notice: Duration) -> Duration {
+        (notice + 2 * self.pace()).clamp(law::WAIT_LEAST, law::WAIT_MOST)
+    }
+
+    /// At most this much time passes between this server's clock and the database's, when an operation reads both.
+    pub fn lag(&self) -> Duration {
+        self.pace()
+    }
+
+    /// R3: for how long the database has answered this server without a pause. A look that takes half of what an answer
+    /// may take is a pause. While a server is silent there are enough looks that no longer pause goes unseen.
+    pub fn served(&self, now: Time) -> Duration {
+        let long = self.wait(Duration::ZERO) / 2;
+        let stuck = self.flying.values().any(|f| f.concern.is_a_look() && now.since(f.began) > long);
+        if stuck || self.away.is_some() { Duration::ZERO } else { now.since(self.paused) }
     }
 }

@@ -74,7 +74,7 @@ pub struct Removed {
     /// What the reporter saw itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
-    /// How long each vote had to have stood (R3).
+    /// How long the accused had to have to answer (R3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_ms: Option<u64>,
     /// The incarnation that was removed.

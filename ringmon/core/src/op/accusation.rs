@@ -25,8 +25,11 @@ pub struct Accusation {
     /// The living server with a pulse beyond the run; `None`: not found yet, so the vote is only for the direct buddy
     /// (R3).
     pub far_end: Option<ServerId>,
-    /// R3: how long the oldest vote must have stood.
-    pub hold: Duration,
+    /// R3: for how long up to now the database answered this server without a pause. Only such time counts for those
+    /// who must answer.
+    pub served: Duration,
+    /// At most this much of this server's time passed between its own clock and the database's, when both were read.
+    pub lag: Duration,
     /// What this agent itself may do.
     pub mode: Mode,
     /// The numbers of its profile, and the rules in force.

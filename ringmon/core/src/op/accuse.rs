@@ -3,7 +3,7 @@
 //! ```text
 //!   chain not as believed ---------------------------> Stale (or Removed: own COMMIT whose answer was lost)
 //!   something removable, nothing in the way ---------> Apply: splice the removable ones out
-//!       R4 broken link, R11 frozen or observing -----> what is below, with that reason
+//!       R11 frozen or observing ---------------------> what is below, with that reason
 //!       R11 brake -----------------------------------> Apply: freeze the pool
 //!   own votes missing, changed or due for renewal ---> Apply: vote
 //!   else --------------------------------------------> Held(reason of the nearest suspect)
@@ -11,22 +11,26 @@
 //!
 //! **Two witnesses.** The server that removes is one of them: it is deaf to the suspect now, for long enough (R6), and
 //! checks that again before COMMIT (R7). The other witness has its vote in the table. The two were deaf *at the same
-//! time* because that vote was cast after the remover's own silence began (R5). They stayed so because every vote used
-//! has stood for H without being withdrawn (R3). Of two voters one can always act: the one whose silence began before
-//! the other one's vote.
+//! time* because that vote was cast after the remover's own silence began (R5). Of two voters one can always act: the
+//! one whose silence began before the other one's vote.
+//!
+//! **Challenge and answer.** The oldest of these votes has stood for as long as the accused needs to answer (R3), and no
+//! answer protects the accused ([`answers`], R4). Whoever is protected ends the run: no server beyond it is removed from
+//! this side, and no second witness counts that looks past it.
 //!
 //! **Where a witness stands.** A vote counts only while its voter accuses all servers between itself and the suspect.
 //! So the voter is the suspect's next server on that side, or one that looks past others (R1, R9). The vote of a server
 //! that is itself in the remover's run counts only while it is being renewed: dead and hung servers do not withdraw.
 
+mod answers;
 mod case;
 mod chain;
 mod judge;
 mod lost;
-mod mutual;
 mod removal;
 mod votes;
 
+pub(super) use answers::hears;
 pub(super) use case::Case;
 pub(super) use lost::already_removed;
 pub(super) use removal::gate;

@@ -10,7 +10,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::accuse::{Case, already_removed, gate, is_recent};
+use super::accuse::{Case, already_removed, gate, hears, is_recent};
 use super::plan::{Draft, Halt, Next, apply, done, must_row, need, unhurried};
 use crate::edit::{AloneSet, Held, Lookup, Outcome, Plan, Step, TableSnapshot, VoteSet};
 use crate::law;
@@ -62,21 +62,24 @@ pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
     let Some(pool) = &seen.pool else { return done(Outcome::Stale) };
     let found: BTreeMap<ServerId, &Finding> = a.findings.iter().map(|f| (f.server, f)).collect();
     let Some(run) = matched(me, a.side, &others, &found) else { return done(Outcome::Stale) };
-    if let Some(held) = blocked(a, seen, pool, me, &run) {
+    if let Some(held) = blocked(a, seen, pool, me, &run)? {
         return done(Outcome::Held(held));
     }
+    let wait = run.iter().map(|(row, _)| row.wait()).max().unwrap_or_default();
     if a.tuning.keeps(Rule::R2) {
         if let Some(remark) = mark_for_this_silence(seen, me, &run) {
             return Ok(remark);
         }
         let least = if run.len() == 1 { law::ALONE_ONE } else { law::ALONE_MORE };
-        if me.alone_since.and_then(|since| seen.db_now.since(since)).is_none_or(|age| age < least) {
+        let age = me.alone_since.and_then(|since| seen.db_now.since(since)).unwrap_or_default();
+        // The mark is a challenge to all others (R3).
+        if age < least || age.min(a.served) < wait && a.tuning.keeps(Rule::R3) {
             return done(Outcome::Held(Held::TooYoung));
         }
     }
     let names: Vec<&str> = run.iter().map(|(row, _)| row.card.name.as_str()).collect();
     gate(a, seen, pool, &names).map_err(Halt::step)?;
-    Ok(plan(a, seen, pool, me, &run))
+    Ok(plan(a, seen, pool, me, &run, wait))
 }
 
 /// Pairs every other row with its finding, if these are all rows of the pool and each is as it was watched.
@@ -101,34 +104,42 @@ fn blocked(
     pool: &PoolRow,
     me: &ServerRow,
     run: &[(&ServerRow, &Finding)],
-) -> Option<Held> {
+) -> Result<Option<Held>, Step> {
     let entitled = match pool.rules.alone {
         Alone::All => true,
         Alone::One => run.len() == 1,
     };
     if !entitled && a.tuning.keeps(Rule::R2) {
-        return Some(Held::UnhealthyVoter);
+        return Ok(Some(Held::UnhealthyVoter));
+    }
+    for (row, finding) in run.iter().filter(|_| a.tuning.keeps(Rule::R4)) {
+        let silence = seen.read_at.since(finding.silence.since) + a.lag;
+        if let Some(answering) = row.answering()
+            && hears(seen, row, answering, silence)?
+        {
+            return Ok(Some(Held::Answered));
+        }
     }
     let accused = Side::BOTH.into_iter().filter_map(|side| me.vote(side)).any(|vote| {
-        is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH)
+        is_recent(seen.db_now, vote.at, law::RENEWED)
             && run.iter().any(|(row, _)| row.id == vote.voter && row.incarnation == vote.voter_incarnation)
     });
     let alone_too =
         run.iter().any(|(row, _)| row.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::REVOTE * 3)));
     if (accused || alone_too) && a.tuning.keeps(Rule::R2) {
-        return Some(Held::AloneBlocked);
+        return Ok(Some(Held::AloneBlocked));
     }
     if run.iter().any(|(_, finding)| finding.proved) {
-        return Some(Held::Proved);
+        return Ok(Some(Held::Proved));
     }
     if run.iter().any(|(_, finding)| !finding.enough) {
-        return Some(Held::TooShort);
+        return Ok(Some(Held::TooShort));
     }
     let early = |finding: &Finding| match finding.silence.kind {
         VoteKind::Host => false,
         VoteKind::Agent => seen.read_at.since(finding.silence.since) < pool.rules.agent_timeout,
     };
-    run.iter().any(|(_, finding)| early(finding)).then_some(Held::AgentTimeout)
+    Ok(run.iter().any(|(_, finding)| early(finding)).then_some(Held::AgentTimeout))
 }
 
 /// Writes a new mark if the mark is missing, was not renewed, or is older than the youngest silence (and so was meant
@@ -152,9 +163,16 @@ fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &[(&ServerRo
     }))
 }
 
-fn plan(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, me: &ServerRow, run: &[(&ServerRow, &Finding)]) -> Step {
+fn plan(
+    a: &Accusation,
+    seen: &TableSnapshot,
+    pool: &PoolRow,
+    me: &ServerRow,
+    run: &[(&ServerRow, &Finding)],
+    wait: Duration,
+) -> Step {
     let ends = (me.id, me.id);
-    let gone: Vec<Case<'_>> = run.iter().map(|(row, finding)| Case::without_votes(row, finding)).collect();
+    let gone: Vec<Case<'_>> = run.iter().map(|(row, finding)| Case::without_votes(row, finding, wait)).collect();
     let mut draft = Draft::default();
     let set = draft.touch(me);
     (set.first_buddy, set.second_buddy) = (Some(me.id), Some(me.id));

@@ -1,4 +1,4 @@
-//! Small writes: votes taken back, the health of this server's service, the pool's brake.
+//! Small writes: votes taken back, answers to votes, the health of this server's service, the pool's brake.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::plan::{Draft, Next, apply, done, must_row, need, row, unhurried, vote_set};
-use crate::edit::{Lookup, Outcome, Plan, PoolWrite, TableSnapshot, VoteSet};
+use crate::edit::{AnswerSet, Lookup, Outcome, Plan, PoolWrite, RowWrite, Step, TableSnapshot, VoteSet};
 use crate::event::{Frozen, Service};
 use crate::row::{Health, Side};
 use crate::{EventBody, EventDraft, Incarnation, ServerId};
@@ -27,6 +27,12 @@ pub(super) fn withdraw(me: ServerId, subjects: &[ServerId], seen: &TableSnapshot
         return done(Outcome::Withdrawn);
     }
     Ok(apply(unhurried(seen.db_now, writes, Vec::new(), Outcome::Withdrawn)))
+}
+
+/// Answers without reading first: nothing that others wrote makes an answer wrong.
+pub(super) fn answer(me: ServerId, life: Incarnation, set: AnswerSet, seen: &TableSnapshot) -> Step {
+    let writes = vec![RowWrite::Answer { id: me, life, set }];
+    apply(unhurried(seen.db_now, writes, Vec::new(), Outcome::Written))
 }
 
 pub(super) fn set_health(me: ServerId, incarnation: Incarnation, health: Health, seen: &TableSnapshot) -> Next {

@@ -5,8 +5,9 @@
 //!
 //! - no server that voted for it could reach the removed server, and not both of its buddies on the ring could;
 //! - the remover's own silence was long enough (R6), as counted by its kernel;
-//! - with `quorum = "both"`, the removed row held another server's vote, cast in a life that goes on, for at least H;
-//!   or it was an alone removal (R2), and its mark had stood for its time;
+//! - with `quorum = "both"`, the removed row held another server's vote, cast in a life that goes on, and one of its votes
+//!   had stood for as long as the removed server needs to answer (R3); or it was an alone removal (R2), and its mark had
+//!   stood for its time;
 //! - no well member heard it (R12), **where that is promised**: see [`World::spoken_for`];
 //! - it was not on the other side of a cut in two (R4): see [`World::across_a_cut`].
 
@@ -18,9 +19,6 @@ use ringmon_core::edit::StoredEvent;
 use ringmon_core::law;
 use ringmon_core::row::{Quorum, ServerRow, Side, Vote};
 use ringmon_core::{EventKind, ServerId};
-
-/// H is never shorter than this (R3).
-const LEAST_HOLD: Duration = Duration::from_millis(60);
 
 /// After something has been true for this long, every server had the time to learn it, to be asked about it and to say
 /// it.
@@ -83,10 +81,11 @@ impl World {
             were.filter(|r| r.incarnation == vote.voter_incarnation && r.card.name != event.by)
         };
         let counts = |vote: &Vote| {
-            let age = now.since(vote.since).unwrap_or_default();
-            life(vote).is_some() && age >= LEAST_HOLD && now.since(vote.at).is_some_and(|a| a <= law::VOTE_LIFETIME)
+            life(vote).is_some() && now.since(vote.at).is_some_and(|a| a <= law::VOTE_LIFETIME)
         };
-        let seconded = Side::BOTH.into_iter().filter_map(|side| row.vote(side)).any(counts);
+        let votes = || Side::BOTH.into_iter().filter_map(|side| row.vote(side));
+        let challenged = votes().any(|vote| now.since(vote.since).is_some_and(|age| age >= row.wait()));
+        let seconded = votes().any(counts) && challenged;
         let by = before.iter().find(|r| r.card.name == event.by);
         let marked = by.and_then(|r| r.alone_since).and_then(|since| now.since(since));
         let alone = marked.is_some_and(|age| age >= law::ALONE_ONE);

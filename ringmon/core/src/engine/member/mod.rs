@@ -4,6 +4,7 @@
 //! [`Member::settle`], which runs the parts in order.
 
 mod alone;
+mod answering;
 mod drain;
 mod finding;
 mod footing;
@@ -24,6 +25,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::alone::{Alone, Around};
+use self::answering::Answering;
 use self::drain::Drain;
 use self::footing::Footing;
 use self::helping::Helping;
@@ -56,6 +58,7 @@ pub(super) struct Member {
     witnesses: Witnesses,
     moving: Moving,
     alone: Alone,
+    answering: Answering,
     questions: Questions,
     helping: Helping,
     own_health: OwnHealth,
@@ -77,6 +80,7 @@ impl Member {
             witnesses: Witnesses::default(),
             moving: Moving::default(),
             alone: Alone::default(),
+            answering: Answering::default(),
             questions: Questions::default(),
             helping: Helping::default(),
             own_health: OwnHealth(health),
@@ -102,6 +106,7 @@ impl Member {
             }
             self.helping.settle(facts, asks);
             facts.watch_only(asks, &self.wanted());
+            self.answering.settle(facts, asks, &self.view, &self.sides);
             let proofs = self.witnesses.proofs();
             let footing = Footing::of(self.sides.each_ref().map(SideWork::run), facts, proofs);
             for side in &mut self.sides {
@@ -198,7 +203,10 @@ impl Member {
         if done.result.is_ok() {
             match self.view.adopt(facts, asks, &done.snapshot, self.moving.has_begun()) {
                 Read::Old => {}
-                Read::Adopted(gone) => gone.into_iter().for_each(|id| self.forget(id)),
+                Read::Adopted(gone) => {
+                    gone.into_iter().for_each(|id| self.forget(id));
+                    self.answering.read(&self.view);
+                }
                 Read::Over(next) => return Some(next),
             }
         }
@@ -210,6 +218,7 @@ impl Member {
                 self.sides[place_of(side)].done(facts, asks, done, |id| view.has_removed(id))
             }
             Concern::Alone => self.alone.done(facts, asks, done),
+            Concern::Answer if self.answering.done(facts, done) => After::Read,
             Concern::Witnesses => {
                 self.witnesses.picked(facts, asks, &self.sides, &done.snapshot);
                 After::Nothing
@@ -226,7 +235,12 @@ impl Member {
                 self.drain.done(facts, asks, done);
                 After::Nothing
             }
-            Concern::View | Concern::Find | Concern::Place | Concern::Join | Concern::Leave => After::Nothing,
+            Concern::View
+            | Concern::Find
+            | Concern::Place
+            | Concern::Join
+            | Concern::Leave
+            | Concern::Answer => After::Nothing,
         };
         match after {
             After::Nothing => {}

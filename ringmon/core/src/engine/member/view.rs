@@ -33,6 +33,8 @@ pub(super) struct View {
     read_at: Time,
     stranger_at: Time,
     suspects_since: Option<Time>,
+    /// Since when this server's row has had votes against it, as far as it knows.
+    challenged_since: Option<Time>,
     /// Former buddies whose fate is not known yet.
     vanished: BTreeSet<ServerId>,
     told_gone: BTreeSet<ServerId>,
@@ -86,6 +88,7 @@ impl View {
             read_at: now,
             stranger_at: Time::ZERO,
             suspects_since: None,
+            challenged_since: None,
             vanished: BTreeSet::new(),
             told_gone: BTreeSet::new(),
             own_removals: BTreeSet::new(),
@@ -112,14 +115,20 @@ impl View {
         self.suspects_since.is_some()
     }
 
+    /// Since when this server's row has had votes against it (R4).
+    pub const fn challenged_since(&self) -> Option<Time> {
+        self.challenged_since
+    }
+
     /// Whether this server removed that one itself and has recorded it.
     pub fn has_removed(&self, id: ServerId) -> bool {
         self.own_removals.contains(&id)
     }
 
-    /// Reads this server's row again when it is time: on a hint, while a buddy is silent (since `suspects`), and at
-    /// regular intervals. Also looks up the `silent` servers.
+    /// Reads this server's row again when it is time: on a hint, while a buddy is silent (since `suspects`) or this
+    /// server is accused, and at regular intervals. Also looks up the `silent` servers.
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, suspects: Option<Time>, silent: &[ServerId]) {
+        let suspects = suspects.or(self.challenged_since);
         if suspects != self.suspects_since {
             self.suspects_since = suspects;
             if let Some(since) = suspects {
@@ -188,6 +197,9 @@ impl View {
             self.read_at = facts.now;
             return Read::Old;
         };
+        let challenged = Side::BOTH.into_iter().filter_map(|side| row.vote(side));
+        let challenged = challenged.filter(|vote| vote.is_fresh(seen.db_now, law::VOTE_LIFETIME, Duration::ZERO));
+        self.challenged_since = challenged.last().map(|_| self.challenged_since.unwrap_or(facts.now));
         self.install(facts, asks, row.clone(), [first, second]);
         Read::Adopted(self.became(facts, asks, seen))
     }

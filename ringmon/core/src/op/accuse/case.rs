@@ -21,15 +21,17 @@ pub(in crate::op) struct Case<'a> {
     pub(super) second: Option<(&'a ServerRow, &'a Vote)>,
     /// This server's vote, if it is in the table.
     pub(super) own: Option<&'a Vote>,
+    /// R3: how long the accused had to have to answer.
+    pub(super) wait: Duration,
     /// Rows beyond the far end that the other witness must look past for its vote to count.
     pub(super) relied: Vec<&'a ServerRow>,
 }
 
 impl<'a> Case<'a> {
     /// A case that needs no votes: its accuser hears no other server (R2).
-    pub(in crate::op) const fn without_votes(row: &'a ServerRow, finding: &'a Finding) -> Self {
+    pub(in crate::op) const fn without_votes(row: &'a ServerRow, finding: &'a Finding, wait: Duration) -> Self {
         let kind = finding.silence.kind;
-        Self { suspect: Suspect { finding, row }, kind, second: None, own: None, relied: Vec::new() }
+        Self { suspect: Suspect { finding, row }, kind, second: None, own: None, wait, relied: Vec::new() }
     }
 
     /// What the remover learns from the outcome.
@@ -79,7 +81,7 @@ impl<'a> Case<'a> {
             by_incarnation: Some(a.incarnation),
             ends: Some(ends),
             evidence: None,
-            hold_ms: Some(ms(a.hold)),
+            hold_ms: Some(ms(self.wait)),
             incarnation: Some(row.incarnation),
             misses: Some(finding.misses),
             quorum: Some(pool.rules.quorum),

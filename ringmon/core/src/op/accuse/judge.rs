@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::case::Case;
 use super::chain::Chain;
+use super::answers::{hears, is_answered, wait};
 use super::votes::{is_outdated, is_recent, own, silence, stands};
 use crate::Rule;
 use crate::edit::{Held, Lookup, Step, TableSnapshot};
@@ -30,10 +31,13 @@ pub(super) fn judge<'a>(
     place: usize,
 ) -> Result<Case<'a>, Halt> {
     let suspect = chain.suspects[place];
-    let own = own(a, seen, &suspect);
-    let mut case = Case { suspect, kind: suspect.finding.silence.kind, second: None, own, relied: Vec::new() };
+    let (own, wait) = (own(a, seen, &suspect), wait(chain));
+    let mut case = Case { suspect, kind: suspect.finding.silence.kind, second: None, own, wait, relied: Vec::new() };
     if suspect.finding.proved {
         return Err(Halt::Held(Held::Proved));
+    }
+    if a.tuning.keeps(Rule::R4) && is_answered(a, seen, chain, place)? {
+        return Err(Halt::Held(Held::Answered));
     }
     if is_outdated(a, seen, &suspect) {
         return Err(Halt::Held(Held::TooYoung));
@@ -46,10 +50,6 @@ pub(super) fn judge<'a>(
                 let other = seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect));
                 if other && a.tuning.keeps(Rule::R5) {
                     return Err(Halt::Held(Held::OtherSilence));
-                }
-                // The database may have stood still, also for the suspect. The suspect gets H to object (R4).
-                if own.is_none() && !is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH) {
-                    return Err(Halt::Held(Held::TooYoung));
                 }
                 case.kind = common(suspect.finding.silence.kind, vote.kind);
                 case.second = Some((voter, vote));
@@ -64,8 +64,8 @@ pub(super) fn judge<'a>(
 /// Why it is still too early, if it is. Everything else is there.
 fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>) -> Option<Held> {
     let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
-    let mut votes = case.second.map(|(_, vote)| vote).into_iter().chain(case.own);
-    if votes.any(|vote| age(vote) < a.hold) && a.tuning.keeps(Rule::R3) {
+    let challenge = case.second.map(|(_, vote)| vote).into_iter().chain(case.own).map(age).max();
+    if challenge.unwrap_or_default().min(a.served) < case.wait && a.tuning.keeps(Rule::R3) {
         return Some(Held::TooYoung);
     }
     if !case.suspect.finding.enough {
@@ -114,7 +114,7 @@ fn second<'a>(
         return Ok(None);
     }
     let in_run = chain.suspects.iter().any(|s| s.row.id == vote.voter);
-    if in_run && !is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH) {
+    if in_run && !is_recent(seen.db_now, vote.at, law::RENEWED) {
         return Ok(None);
     }
     Ok(standing(a, seen, chain, place, vote)?.map(|relied| (voter, vote, relied)))
@@ -138,11 +138,12 @@ fn standing<'a>(
         };
         row.vote(a.side).filter(by_voter).map(|v| v.kind)
     };
-    for suspect in &chain.suspects[place + 1..] {
+    for (place, suspect) in chain.suspects.iter().enumerate().skip(place + 1) {
         if suspect.row.id == vote.voter {
             return Ok(Some(Vec::new()));
         }
-        if accused(suspect.row).is_none() {
+        let answered = a.tuning.keeps(Rule::R4) && is_answered(a, seen, chain, place)?;
+        if accused(suspect.row).is_none() || answered {
             return Ok(None);
         }
     }
@@ -159,7 +160,9 @@ fn standing<'a>(
         if row.id == vote.voter {
             return Ok(Some(relied));
         }
-        if accused(row) != Some(VoteKind::Agent) || row.id == a.me {
+        let answering = row.answering().filter(|_| a.tuning.keeps(Rule::R4));
+        let answered = answering.map_or(Ok(false), |answering| hears(seen, row, answering, Duration::MAX))?;
+        if accused(row) != Some(VoteKind::Agent) || row.id == a.me || answered {
             return Ok(None);
         }
         relied.push(row);

@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 use super::case::Case;
 use super::chain::Chain;
 use super::judge::judge;
-use super::mutual::is_mutual;
 use crate::edit::{Lookup, Plan, PoolWrite, Step, TableSnapshot};
 use crate::event::Frozen;
 use crate::law;
@@ -31,16 +30,17 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
     }
     let mut run: Vec<Case<'_>> = Vec::new();
     let mut held: Option<Held> = None;
-    // Where one report is enough, only the buddy may report: a server beyond a host that stays is for that host to
-    // report.
-    let mut others = false;
     for (place, suspect) in chain.suspects.iter().enumerate() {
         match judge(a, &pool.rules, seen, chain, place) {
-            Ok(case) if !others => run.push(case),
-            Ok(_) => {}
+            Ok(case) => run.push(case),
             Err(Halt::Held(reason)) => {
-                others |= pool.rules.quorum == Quorum::Single && suspect.finding.silence.kind == VoteKind::Host;
                 held = held.or(Some(reason));
+                // A server beyond one that lives is for that one to report (R4). Where one report is enough, the same
+                // goes for every host that stays.
+                let single = pool.rules.quorum == Quorum::Single && suspect.finding.silence.kind == VoteKind::Host;
+                if reason == Held::Answered || single {
+                    break;
+                }
             }
             Err(early) => return Err(early),
         }
@@ -49,12 +49,6 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
         return Err(Halt::Held(held.unwrap_or(Held::NoSecondVote)));
     }
     let splice = Splice::of(chain, run);
-    // With a quorum of one, the user's rule is taken literally: no other server is asked, and the suspect is not
-    // either.
-    let asks = pool.rules.quorum == Quorum::Both && a.tuning.keeps(Rule::R4);
-    if asks && is_mutual(a, seen, chain, &splice.run, &splice.accusers)? {
-        return Err(Halt::Held(Held::Mutual));
-    }
     let names: Vec<&str> = splice.run.iter().map(|case| case.suspect.row.card.name.as_str()).collect();
     gate(a, seen, pool, &names)?;
     Ok(splice.plan(a, seen, chain, pool))

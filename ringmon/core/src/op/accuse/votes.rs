@@ -35,7 +35,7 @@ pub(super) fn own<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a
     let mine =
         vote.voter == a.me && vote.voter_incarnation == a.incarnation && vote.kind == suspect.finding.silence.kind;
     let age = seen.db_now.since(vote.since)?;
-    let renewed = is_recent(seen.db_now, vote.at, law::MUTUAL_FRESH);
+    let renewed = is_recent(seen.db_now, vote.at, law::RENEWED);
     (mine && renewed && age < silence(seen, suspect)).then_some(vote)
 }
 
@@ -53,7 +53,7 @@ pub(super) fn silence(seen: &TableSnapshot, suspect: &Suspect<'_>) -> Duration {
 
 /// This server's votes that are missing, say something else, or are due for renewal, nearest suspect first.
 ///
-/// A vote that was not renewed for [`mutual_fresh`](crate::law::MUTUAL_FRESH) is cast again: the database was out of
+/// A vote that was not renewed for [`mutual_fresh`](crate::law::RENEWED) is cast again: the database was out of
 /// reach, perhaps for the suspect too, whose counter-vote is then as old (R4). The new vote has to stand for H, and
 /// that gives the suspect time.
 pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -> Vec<(&'a ServerRow, VoteSet)> {
@@ -89,5 +89,5 @@ pub(crate) fn accuses(one: &ServerRow, other: &ServerRow) -> bool {
 /// alive, and otherwise both would overwrite each other's vote for ever.
 fn nearer_votes(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize) -> bool {
     let Some(vote) = chain.suspects[place].row.vote(a.side.opposite()) else { return false };
-    chain.suspects[..place].iter().any(|s| s.row.id == vote.voter) && stands(seen, vote, &a.tuning, law::MUTUAL_FRESH)
+    chain.suspects[..place].iter().any(|s| s.row.id == vote.voter) && stands(seen, vote, &a.tuning, law::RENEWED)
 }

@@ -21,7 +21,7 @@ impl SideWork {
     /// What this server may say about the first `count` servers of the run.
     pub fn findings(&self, facts: &Facts, proofs: &Proofs, count: usize) -> Vec<Finding> {
         let cut = self.suspicion.as_ref().and_then(|s| s.cut);
-        let healing = cut.is_some_and(|at| facts.now.since(at) < law::MUTUAL_LIMIT) && facts.keeps(Rule::R4);
+        let healing = cut.is_some_and(|at| facts.now.since(at) < law::LONE_WORD) && facts.keeps(Rule::R4);
         let silent = self.run.silent.iter().take(count);
         let all = silent.filter_map(|(server, kind)| finding(facts, proofs, *server, *kind));
         all.map(|f| Finding { enough: f.enough && !healing, ..f }).collect()
@@ -30,11 +30,11 @@ impl SideWork {
     /// R4, when a cut heals: the servers do not hear each other again at the same moment. One that has to resolve its
     /// neighbour first takes up to a second longer. The first to hear takes back the counter-votes that protected its
     /// whole side. So if a server saw that others held both vote slots of a row beside the run, at least one of them
-    /// from the run, it calls no silence long enough until that is [`law::MUTUAL_LIMIT`] ago.
+    /// from the run, it calls no silence long enough until that is [`law::LONE_WORD`] ago.
     pub(super) fn look_for_cut(&mut self, facts: &Facts, seen: &TableSnapshot) {
         let Some(suspicion) = &mut self.suspicion else { return };
         let in_run = |id: ServerId| self.run.silent.iter().any(|(silent, _)| *silent == id);
-        let fresh = |vote: &&Vote| seen.db_now.since(vote.at).is_none_or(|age| age <= law::MUTUAL_FRESH);
+        let fresh = |vote: &&Vote| seen.db_now.since(vote.at).is_none_or(|age| age <= law::RENEWED);
         let seconded = |row: &ServerRow| {
             let votes = Side::BOTH.map(|side| row.vote(side).filter(fresh).map(|vote| vote.voter));
             matches!(votes, [Some(a), Some(b)] if a != b && (in_run(a) || in_run(b)))

@@ -12,6 +12,7 @@ use crate::engine::contract::TableDone;
 use crate::engine::facts::Facts;
 use crate::event::EventBody;
 use crate::outcome::{Held, Outcome};
+use crate::row::ServerRow;
 use crate::{ServerId, Side, Time};
 
 /// The coarsest clock that a database uses.
@@ -134,19 +135,21 @@ impl SideWork {
         }
     }
 
-    /// R3: when the next of the votes against this run that are still too young will have stood for H. Both voters vote
-    /// within a few milliseconds of each other, so waiting until 2H, as for causes whose end cannot be computed, would
-    /// cost up to another H.
+    /// R3: when the next of the suspects will have had its time to answer. Waiting for the next regular check, as for
+    /// causes whose end cannot be computed, would cost up to as much again.
     fn old_enough_at(&self, asks: &Asks, seen: &TableSnapshot) -> Option<Time> {
-        let hold = asks.tables().hold();
-        let rows = self.run.silent.iter().filter_map(|(id, _)| seen.rows.get(id));
-        let votes = rows.flat_map(|row| Side::BOTH.map(|side| row.vote(side))).flatten();
-        let missing =
-            votes.filter_map(|vote| hold.checked_sub(seen.db_now.since(vote.since)?)).filter(|m| !m.is_zero());
-        missing.min().map(|missing| seen.read_at + missing + CLOCK_STEP)
+        let rows: Vec<&ServerRow> = self.run.silent.iter().filter_map(|(id, _)| seen.rows.get(id)).collect();
+        let wait = rows.iter().map(|row| row.wait()).max()?;
+        let oldest = |row: &&ServerRow| {
+            let votes = Side::BOTH.map(|side| row.vote(side));
+            votes.into_iter().flatten().filter_map(|vote| seen.db_now.since(vote.since)).max()
+        };
+        let missing = rows.iter().filter_map(oldest).filter_map(|age| wait.checked_sub(age)).filter(|m| !m.is_zero());
+        let unserved = wait.saturating_sub(asks.tables().served(seen.read_at));
+        missing.min().map(|missing| seen.read_at + missing.max(unserved) + CLOCK_STEP)
     }
 
-    /// Checks again at H, 2H, 4H ... after the first vote, but at most one re-vote time from now.
+    /// Checks again some time after the first vote, and then more and more seldom ([`Asks::next_check`]).
     fn wait(&mut self, asks: &mut Asks) {
         if let Some(suspicion) = &mut self.suspicion {
             let first = suspicion.first_vote.unwrap_or(suspicion.since);

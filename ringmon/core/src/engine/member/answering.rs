@@ -1,0 +1,83 @@
+//! R3, R4: answers to votes against this server. Whoever misses a buddy, or finds votes in its own row, writes there
+//! whom it hears, and renews that while it lasts.
+//!
+//! It does not wait for a vote before it answers. In a cut both sides miss each other at about the same time, so the
+//! answer is there when the vote is; no notice has to come through, and no look at the table has to come at the right
+//! moment.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::side::SideWork;
+use super::view::View;
+use crate::detector::State;
+use crate::edit::AnswerSet;
+use crate::engine::asks::Asks;
+use crate::engine::contract::TableDone;
+use crate::engine::facts::Facts;
+use crate::engine::table::Concern;
+use crate::op::TableOp;
+use crate::outcome::Outcome;
+use crate::{ServerId, Time};
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Answering {
+    /// The next answer, if one is needed.
+    next: Time,
+    /// The wait that this server's row was last asked to have; `None`: unknown.
+    written: Option<Duration>,
+}
+
+impl Answering {
+    /// This server's row was read. If it says nothing of a wait, an older schema could not take it: write it again.
+    pub fn read(&mut self, view: &View) {
+        let answering = view.place().and_then(|place| place.row.answering());
+        if answering.is_none() || self.written.is_none() {
+            self.written = answering.map(|answering| answering.wait);
+        }
+    }
+
+    pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, view: &View, sides: &[SideWork; 2]) {
+        let missing = sides.iter().any(|side| side.suspected_since().is_some());
+        let wait = facts.wait(asks);
+        let hears = if missing || view.challenged_since().is_some() { heard(facts) } else { None };
+        // Few writes: a wait that changes a little changes nothing.
+        let other = self.written.is_none_or(|written| wait >= written * 2 || wait * 2 <= written);
+        let due = hears.is_some() && asks.due(self.next) || other;
+        if due && asks.ready(Concern::Answer) {
+            self.written = Some(wait);
+            if hears.is_some() {
+                self.next = facts.now + asks.revote();
+            }
+            let (me, set) = (asks.me(), AnswerSet { wait, hears });
+            asks.begin(Concern::Answer, TableOp::Answer { me: me.id, incarnation: me.incarnation, set });
+        }
+    }
+
+    /// An answer was written, or not. True: this server's row is not as this server knows it.
+    pub fn done(&mut self, facts: &Facts, done: &TableDone) -> bool {
+        match done.result {
+            Ok(Outcome::Stale) => true,
+            Ok(_) => false,
+            Err(_) => {
+                // It is unknown what the row says: write it again.
+                (self.written, self.next) = (None, facts.now);
+                false
+            }
+        }
+    }
+}
+
+/// A member from which a fresh reply with a pulse came to a probe of this server. Probes that arrive are no proof: this
+/// server may be deaf.
+fn heard(facts: &Facts) -> Option<ServerId> {
+    let fresh = facts.identity.tuning.ears();
+    let heard = facts.watches.iter().filter(|watch| {
+        let at = watch.reading.last_reply;
+        watch.detector.state() == State::Alive
+            && watch.target.id != ServerId::NEW
+            && at.is_some_and(|at| facts.now.since(at) <= fresh.max(watch.reading.patience))
+    });
+    heard.map(|watch| watch.target.id).min()
+}
