@@ -39,6 +39,8 @@ pub struct Host {
     pub database_cut: bool,
     /// While the database is slow for this server: least and most time of one statement.
     pub slow: Option<(Duration, Duration)>,
+    /// How far the database is from this server at all times: least and most time of one statement.
+    pub distance: Option<(Duration, Duration)>,
     /// When any of these, or the process itself, last changed.
     pub changed: Time,
     /// What the agent may do, from its next start on.
@@ -77,6 +79,7 @@ impl Host {
             cut: false,
             database_cut: false,
             slow: None,
+            distance: None,
             changed: Time::ZERO,
             mode: Mode::Act,
             disk: None,

@@ -87,6 +87,13 @@ fn found(seed: u64, options: &Options, rng: &mut Rng, life: &mut Life) -> World 
         settings.statement = (ms(1), ms(20));
     }
     let mut world = World::new(settings);
+    if rng.chance(400) {
+        // Some servers are farther from the database than others.
+        let most = ms(1 + rng.below(30));
+        for host in (0..life.servers).filter(|_| rng.chance(500)) {
+            world.hosts[host].distance = Some((most / 2, most));
+        }
+    }
     if rng.chance(300) {
         world.network.loss_permille = rng.below(30);
     }

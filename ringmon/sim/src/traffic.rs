@@ -97,8 +97,14 @@ impl World {
         }
     }
 
+    /// Least and most time of one statement of this server.
+    pub(super) fn statement_of(&self, host: usize) -> (Duration, Duration) {
+        let h = &self.hosts[host];
+        h.slow.or(self.slow).or(h.distance).unwrap_or(self.settings.statement)
+    }
+
     pub(super) fn next_statement(&mut self, host: usize, ticket: u64) {
-        let (least, most) = self.hosts[host].slow.or(self.slow).unwrap_or(self.settings.statement);
+        let (least, most) = self.statement_of(host);
         if most > Self::QUICK {
             self.rough.database = self.now;
         }
@@ -116,7 +122,7 @@ impl World {
         flight.attempt.clock(local);
         self.traffic.statements += 1;
         if away {
-            self.rough.database = self.now;
+            (self.rough.database, self.rough.away) = (self.now, self.now);
         }
         let progress = if away {
             let cause = "connection refused".to_owned();

@@ -94,6 +94,8 @@ pub struct World {
 pub(super) struct Rough {
     /// The database did not answer a server, or was slow.
     pub database: Time,
+    /// The database did not answer a server.
+    pub away: Time,
     /// A notice was lost although frames would have carried it.
     pub notices: Time,
 }

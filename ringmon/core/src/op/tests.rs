@@ -1,13 +1,13 @@
 //! The operations, each against the model of a database.
 
 mod alone;
+mod answers;
 mod damaged;
 mod held;
 mod interleave;
 mod kit;
 mod laws;
 mod lost;
-mod mutual;
 mod places;
 mod runs;
 mod votes;

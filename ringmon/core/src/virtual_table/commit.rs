@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 
 use super::{Commit, Index, VirtualTable};
 use crate::card::Card;
-use crate::edit::{AloneSet, AnswerSet, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, StoredEvent, VoteSet};
+use crate::edit::{
+    AloneSet, AnswerSet, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, StoredEvent, VoteSet,
+};
 use crate::row::{Answer, Answering, PoolRow, ServerRow, Vote};
 use crate::{DbTime, Incarnation, ServerId};
 

@@ -80,9 +80,7 @@ impl World {
             let were = before.iter().chain(self.table.rows.values()).find(|r| r.id == vote.voter);
             were.filter(|r| r.incarnation == vote.voter_incarnation && r.card.name != event.by)
         };
-        let counts = |vote: &Vote| {
-            life(vote).is_some() && now.since(vote.at).is_some_and(|a| a <= law::VOTE_LIFETIME)
-        };
+        let counts = |vote: &Vote| life(vote).is_some() && now.since(vote.at).is_some_and(|a| a <= law::VOTE_LIFETIME);
         let votes = || Side::BOTH.into_iter().filter_map(|side| row.vote(side));
         let challenged = votes().any(|vote| now.since(vote.since).is_some_and(|age| age >= row.wait()));
         let seconded = votes().any(counts) && challenged;
@@ -134,11 +132,11 @@ impl World {
     }
 
     /// R4: the members are two groups of at least two each. Within a group all servers hear each other; across the
-    /// groups no server hears another. Both groups accuse each other, so no server is removed. This is promised while
-    /// the database answers and all servers are well.
+    /// groups no server hears another. All of them answer, so no server is removed. This is promised while the database
+    /// answers, all servers are well, and each of the removed one's group answers within the time that its row states.
     fn across_a_cut(&self, gone: usize, before: &[ServerRow]) -> Option<String> {
-        let smooth = self.network.loss_permille == 0 && self.now.since(self.rough.database) > STEADY;
-        if !smooth || self.table.rows.len() > Self::SMALL || self.table.pool.rules.quorum == Quorum::Single {
+        let smooth = self.network.loss_permille == 0 && self.now.since(self.rough.away) > STEADY;
+        if !smooth || self.table.rows.len() > Self::SMALL {
             return None;
         }
         let names = self.table.rows.values().chain(before).map(|row| row.card.name.as_str());
@@ -149,8 +147,22 @@ impl World {
             let all = group.iter().all(|a| self.is_fit(*a) && group.iter().all(|b| a == b || hears(*a, *b)));
             all && group.len() >= 2
         };
+        let row = |host: usize| {
+            let name = self.hosts[host].name.as_str();
+            before.iter().chain(self.table.rows.values()).find(|row| row.card.name == name)
+        };
+        let in_time = |host: usize| row(host).is_some_and(|row| row.wait() >= self.answer_of(host));
+        if !near.iter().all(|host| in_time(*host)) {
+            return None;
+        }
         let parted = near.iter().all(|a| far.iter().all(|b| !self.network.reaches(*a, *b)));
         (whole(&near) && whole(&far) && parted).then(|| "it lives on the other side of a cut (R4)".to_owned())
+    }
+
+    /// How long this server takes at most to answer a vote: it notices the cut, looks ahead in two or three statements,
+    /// hears somebody, and answers in two.
+    fn answer_of(&self, host: usize) -> Duration {
+        Duration::from_millis(40) + self.statement_of(host).1 * 5
     }
 
     /// Whether this member has been well, and in its place in the table, for longer than [`STEADY`].

@@ -208,7 +208,13 @@ fn random_row(rng: &mut StdRng, model: &VirtualTable, number: u32) -> RowWrite {
         ..new_row(&name).card
     };
     RowWrite::Insert {
-        new: NewRow { card, incarnation: Incarnation(rng.random()), pick: rng.random(), health: random_health(rng), wait: Duration::from_millis(60) },
+        new: NewRow {
+            card,
+            incarnation: Incarnation(rng.random()),
+            pick: rng.random(),
+            health: random_health(rng),
+            wait: Duration::from_millis(60),
+        },
         first_buddy: if rng.random_bool(0.3) { ServerId::NEW } else { random_id(rng, model) },
         second_buddy: if rng.random_bool(0.3) { ServerId::NEW } else { random_id(rng, model) },
     }

@@ -235,12 +235,9 @@ impl Member {
                 self.drain.done(facts, asks, done);
                 After::Nothing
             }
-            Concern::View
-            | Concern::Find
-            | Concern::Place
-            | Concern::Join
-            | Concern::Leave
-            | Concern::Answer => After::Nothing,
+            Concern::View | Concern::Find | Concern::Place | Concern::Join | Concern::Leave | Concern::Answer => {
+                After::Nothing
+            }
         };
         match after {
             After::Nothing => {}

@@ -138,7 +138,6 @@ fn a_suspicion_is_told_voted_on_at_once_and_looked_past() {
     });
     let vote = vote.expect("a vote before the far end is known");
     assert_eq!((vote.findings.len(), vote.far_end), (1, None));
-    assert_eq!(vote.hold, ms(60), "40 ms and twice the database's p99, 60 ms at least");
     bench.settle();
     assert_eq!(bench.told(EventKind::Vote), 1);
     assert!(bench.watches.iter().any(|w| w.purpose == Purpose::Ahead));
@@ -333,17 +332,17 @@ fn a_row_in_another_life_is_another_agents() {
 fn an_answer_from_before_a_splice_does_not_bring_the_removed_one_back() {
     let mut bench = Bench::member(6);
     let (first, _) = buddies(&bench);
-    // A read of the table that began before the removal, and ends after it.
-    bench.feed(notice(NoticeBody::Spliced { subject: ServerId(1) }));
-    let (ticket, op) = bench.asked.pop_front().expect("a view");
-    let (outcome, old) = bench.table.run(&op, bench.now, &mut || true).expect("read");
+    // What a read of the table before the removal says, and the engine is told after it.
+    let known = TableOp::View { me: bench.kept.as_ref().unwrap().id, known: Vec::new() };
+    let (outcome, old) = bench.table.run(&known, bench.now, &mut || true).expect("read");
     bench.table.pool.rules.quorum = crate::row::Quorum::Single;
-    for _ in 0..4 {
+    while bench.told(EventKind::Down) == 0 {
         silence_of(&mut bench, first, 200);
         bench.settle();
     }
-    assert_eq!(bench.told(EventKind::Down), 1);
     let kept = bench.kept.clone();
+    bench.feed(notice(NoticeBody::Spliced { subject: ServerId(1) }));
+    let (ticket, _) = bench.asked.pop_front().expect("a view");
     bench.feed(Input::Table(TableDone { ticket, result: Ok(outcome), snapshot: old, took: ms(1) }));
     assert_eq!(bench.kept, kept);
     assert_eq!(bench.watch_of(first), None);
@@ -354,7 +353,7 @@ fn a_held_removal_is_counted_and_told_when_the_reason_changes() {
     let mut bench = Bench::member(6);
     let (first, _) = buddies(&bench);
     silence_of(&mut bench, first, 160);
-    for held in [crate::edit::Held::Frozen, crate::edit::Held::Frozen, crate::edit::Held::Mutual] {
+    for held in [crate::edit::Held::Frozen, crate::edit::Held::Frozen, crate::edit::Held::Answered] {
         bench.asked.retain(|(_, op)| matches!(op, TableOp::Accuse(_)));
         bench.answer(Outcome::Held(held));
         silence_of(&mut bench, first, 700);

@@ -5,7 +5,8 @@ use super::kit::ms;
 use crate::engine::{Output, TableDone, TableFailure};
 use crate::op::TableOp;
 use crate::rng::Rng;
-use crate::{Outcome, ServerId, Side, Time};
+use crate::{Outcome, ServerId, Side, Time, law};
+use core::time::Duration;
 
 fn op() -> TableOp {
     TableOp::View { me: ServerId(1), known: Vec::new() }
@@ -90,50 +91,46 @@ fn a_database_that_answers_and_does_not_write_is_away_until_it_writes() {
     assert_eq!(end(&mut tables, Concern::View, 30_002, Ok(Outcome::Read)), Some(Turn::Back(ms(2))));
 }
 
-#[test]
-fn the_hold_follows_the_last_hundred_operations_within_its_bounds() {
-    let mut tables = Tables::new();
-    let mut rng = Rng::new(1);
-    assert_eq!(tables.hold(), ms(60));
-    let mut took = |tables: &mut Tables, ticket: u64, ms_took: u64| {
-        tables.begin(Concern::View, op(), Time::ZERO);
-        tables.end(&done(ticket, true, ms_took), Time::ZERO, &mut rng, ms(5000));
-    };
-    for ticket in 1..=100 {
-        took(&mut tables, ticket, if ticket == 50 { 5000 } else { 30 });
-    }
-    assert_eq!((tables.p99(), tables.hold()), (ms(30), ms(100)), "one in a hundred does not count");
-    for ticket in 101..=200 {
-        took(&mut tables, ticket, 1500);
-    }
-    assert_eq!(tables.hold(), ms(2000));
+/// An operation of this concern begins at `at` and takes this long.
+fn took(tables: &mut Tables, ticket: u64, concern: Concern, at: Time, ms_took: u64) {
+    tables.begin(concern, op(), at);
+    tables.end(&done(ticket, true, ms_took), at + ms(ms_took), &mut Rng::new(1), ms(5000));
 }
 
 #[test]
-fn a_hiccup_of_the_database_is_forgotten_within_a_minute() {
+fn the_wait_is_what_an_answer_takes_and_one_hiccup_does_not_count() {
     let mut tables = Tables::new();
-    let mut rng = Rng::new(1);
-    let mut took = |tables: &mut Tables, ticket: u64, concern: Concern, now: Time, ms_took: u64| {
-        tables.begin(concern, op(), now);
-        tables.end(&done(ticket, true, ms_took), now, &mut rng, ms(5000));
-    };
+    assert_eq!(tables.wait(ms(32)), ms(72), "nothing is known: 20 ms a look");
     let start = Time::ZERO + ms(1_000_000);
-    took(&mut tables, 1, Concern::View, start, 700);
-    took(&mut tables, 2, Concern::View, start + ms(60_000), 5);
-    assert_eq!(tables.hold(), ms(1440), "a minute old, and still fresh");
-    took(&mut tables, 3, Concern::View, start + ms(60_001), 5);
-    assert_eq!(tables.hold(), ms(60));
-    took(&mut tables, 4, Concern::Vote(crate::Side::First), start + ms(60_002), 100);
-    assert_eq!(tables.hold(), ms(240), "a vote's own duration counts for the removal that rests on it");
+    for ticket in 1..=20 {
+        took(&mut tables, ticket, Concern::View, start, if ticket == 18 { 1500 } else { 30 });
+    }
+    assert_eq!(tables.wait(ms(32)), ms(92));
+    took(&mut tables, 21, Concern::Ahead(crate::Side::First), start, 1500);
+    assert_eq!(tables.wait(ms(32)), law::WAIT_MOST, "twice is no hiccup");
+    for ticket in 22..=38 {
+        took(&mut tables, ticket, Concern::View, start, 1);
+    }
+    assert_eq!(tables.wait(ms(32)), law::WAIT_LEAST);
+    for ticket in 39..=60 {
+        took(&mut tables, ticket, Concern::Vote(crate::Side::First), start, 900);
+    }
+    assert_eq!(tables.wait(ms(32)), law::WAIT_LEAST, "who writes may wait for others that write");
 }
 
 #[test]
-fn the_way_in_says_nothing_of_how_long_a_vote_takes() {
+fn time_in_which_the_database_did_not_answer_is_not_served() {
     let mut tables = Tables::new();
-    let mut rng = Rng::new(1);
-    for (ticket, concern) in (1..).zip([Concern::Find, Concern::Place, Concern::Join]) {
-        tables.begin(concern, op(), Time::ZERO);
-        tables.end(&done(ticket, true, 900), Time::ZERO, &mut rng, ms(5000));
+    let start = Time::ZERO + ms(1_000_000);
+    for ticket in 1..=8 {
+        took(&mut tables, ticket, Concern::View, start, 5);
     }
-    assert_eq!(tables.hold(), ms(60));
+    assert!(tables.served(start + ms(10)) > ms(100_000));
+    tables.begin(Concern::View, op(), start + ms(10));
+    assert!(tables.served(start + ms(40)) > ms(100_000));
+    assert_eq!(tables.served(start + ms(41)), Duration::ZERO, "it has been asked for 31 ms");
+    tables.end(&done(9, true, 500), start + ms(510), &mut Rng::new(1), ms(5000));
+    assert_eq!(tables.served(start + ms(570)), ms(60), "from the end of the pause");
+    took(&mut tables, 10, Concern::Vote(crate::Side::First), start + ms(580), 400);
+    assert_eq!(tables.served(start + ms(990)), ms(480), "a vote that met others' votes is no pause");
 }

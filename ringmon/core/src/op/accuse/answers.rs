@@ -33,12 +33,7 @@ pub(super) fn wait(chain: &Chain<'_>) -> Duration {
 ///
 /// # Errors
 /// What to read first.
-pub(super) fn is_answered(
-    a: &Accusation,
-    seen: &TableSnapshot,
-    chain: &Chain<'_>,
-    place: usize,
-) -> Result<bool, Step> {
+pub(super) fn is_answered(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize) -> Result<bool, Step> {
     let suspect = &chain.suspects[place];
     if is_looking(seen, suspect.row) {
         return Ok(true);

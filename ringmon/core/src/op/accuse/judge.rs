@@ -4,9 +4,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::answers::{hears, is_answered, wait};
 use super::case::Case;
 use super::chain::Chain;
-use super::answers::{hears, is_answered, wait};
 use super::votes::{is_outdated, is_recent, own, silence, stands};
 use crate::Rule;
 use crate::edit::{Held, Lookup, Step, TableSnapshot};

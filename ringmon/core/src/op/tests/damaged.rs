@@ -109,15 +109,16 @@ fn findings() -> impl Strategy<Value = Vec<Finding>> {
 }
 
 fn accusation() -> impl Strategy<Value = Accusation> {
-    let parts = (server(), life(), side(), findings(), proptest::option::of(server()), 0_u64..300);
-    parts.prop_map(|(me, incarnation, side, findings, far_end, hold)| Accusation {
+    let parts = (server(), life(), side(), findings(), proptest::option::of(server()), 0_u64..3000);
+    parts.prop_map(|(me, incarnation, side, findings, far_end, served)| Accusation {
         me,
         incarnation,
         name: "me".into(),
         side,
         findings,
         far_end,
-        hold: super::kit::ms(hold),
+        served: super::kit::ms(served),
+        lag: core::time::Duration::ZERO,
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),
     })
@@ -141,7 +142,7 @@ fn fit(table: &mut VirtualTable, a: &mut Accusation, whole_ring: bool) {
     }
     a.far_end = beyond.get(a.findings.len()).copied().or(a.far_end);
     // Often the far end accuses the same servers.
-    let Some(far) = a.far_end.and_then(|far| seen.rows.get(&far)).filter(|_| !a.hold.as_millis().is_multiple_of(3))
+    let Some(far) = a.far_end.and_then(|far| seen.rows.get(&far)).filter(|_| !a.served.as_millis().is_multiple_of(3))
     else {
         return;
     };

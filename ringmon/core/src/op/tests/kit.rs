@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::card::{Card, Clients};
-use crate::edit::{Guard, NewRow, Outcome};
+use crate::edit::{AnswerSet, Guard, NewRow, Outcome};
 use crate::op::{Accusation, Finding, TableOp};
 use crate::ring;
 use crate::row::{Address, Health, Mode, ServerRow, Side, VoteKind};
@@ -127,7 +127,8 @@ pub fn against(
         side,
         findings,
         far_end: far_end.map(|far| id(table, far)),
-        hold: ms(60),
+        served: Duration::MAX,
+        lag: Duration::ZERO,
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),
     }
@@ -142,6 +143,14 @@ pub fn run(table: &mut VirtualTable, op: TableOp) -> Outcome {
 /// Accuses, with no other operation in between.
 pub fn accuse(table: &mut VirtualTable, a: &Accusation) -> Outcome {
     run(table, TableOp::Accuse(a.clone()))
+}
+
+/// `name` writes that it hears `whom`.
+pub fn answer(table: &mut VirtualTable, name: &str, whom: &str) {
+    let (me, hears) = (row(table, name).clone(), Some(id(table, whom)));
+    let set = AnswerSet { wait: me.wait(), hears };
+    let outcome = run(table, TableOp::Answer { me: me.id, incarnation: me.incarnation, set });
+    assert_eq!(outcome, Outcome::Written);
 }
 
 /// The names of the removed servers. Fails if there was any other outcome.
