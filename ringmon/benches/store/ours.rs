@@ -217,7 +217,8 @@ fn accusation(me: &ServerRow, side: Side, suspect: &ServerRow, far_end: Option<S
         side,
         findings: vec![finding],
         far_end,
-        hold: Duration::ZERO,
+        served: Duration::MAX,
+        lag: Duration::ZERO,
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),
     }

@@ -6,8 +6,8 @@
 //!   time -------------------------------------------- poll_timeout +
 //! ```
 //!
-//! A server is routed while it has a row, is not draining, and its service does not fail. One vote takes it out for at
-//! most the vote's lifetime, two votes for as long as both stand. If too many servers would go at once without having
+//! A server is routed while it has a row, is not draining, and its service does not fail. Two votes take it out for as
+//! long as both stand, one vote only while no server is on record as hearing it ([`votes`]). If too many servers would go at once without having
 //! left and without two witnesses having found them dead, none goes: losing sight of a pool must not become losing it.
 //!
 //! Knowledge never goes backwards. Ids are never used twice and versions only grow, so a replica that lags behind

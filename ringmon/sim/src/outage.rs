@@ -78,7 +78,12 @@ fn outage(world: &mut World, victim: usize, buddy: usize, length: Duration, reac
             world.network.set_cut(victim, buddy, cut, now);
             world.network.set_cut(buddy, victim, cut, now);
         }
-        Reach::Shared => world.befall(victim, if cut { Fault::Isolate } else { Fault::Return }),
+        // Its last hop is gone, and with it the database: otherwise it could say that it lives.
+        Reach::Shared => {
+            let ends = [Fault::Return, Fault::FindDatabase];
+            let faults = if cut { [Fault::Isolate, Fault::LoseDatabase] } else { ends };
+            faults.into_iter().for_each(|fault| world.befall(victim, fault));
+        }
     };
     set(world, true);
     world.run_for(length);

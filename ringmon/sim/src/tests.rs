@@ -1,6 +1,7 @@
 //! Pools that go through faults.
 
 mod corners;
+mod cuts;
 mod faults;
 mod golden;
 mod kit;

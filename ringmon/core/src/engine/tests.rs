@@ -1,6 +1,7 @@
 //! One engine, input by input, against a table in memory.
 
 mod alone;
+mod answering;
 mod cut_off;
 mod followers;
 mod joining;

@@ -1,15 +1,19 @@
 //! What votes do to the routes: a lot for a moment, but little in the long run.
 //!
-//! The first vote appears tens of milliseconds after a server died, and the second one a few milliseconds later. A vote
-//! that stays alone more likely means a broken link than a dead server. It counts for its lifetime, once, and not at
-//! all while the same server accuses its voter.
+//! The first vote appears tens of milliseconds after a server died, and the second one a few milliseconds later. Two
+//! votes keep a server out while they stand, whatever it says itself: two servers that should hear it do not.
+//!
+//! A vote that stays alone more likely means a broken link than a dead server. It counts once the server has had the
+//! time that it needs to answer, and for as long as no server is on record as hearing it: neither it, by an answer of its
+//! own, nor another one, by an answer that names it. Where the accused is an agent that cannot answer, a lone vote counts
+//! for its lifetime, once, and not at all while the same server accuses its voter.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::policy::Policy;
-use crate::{DbTime, ServerId, ServerRow, Side, Vote};
+use crate::{DbTime, ServerId, ServerRow, Side, Vote, law};
 
 /// A router knows the database's clock from its last read, so a vote may be stamped this much later.
 const BEHIND: Duration = Duration::from_secs(2);
@@ -76,6 +80,8 @@ impl Votes {
         let live: Vec<&Vote> = live(rows, row, now, policy.vote_lifetime).collect();
         match live.as_slice() {
             [] => false,
+            [_] if on_record(rows, row, now) => false,
+            [vote] if row.answering().is_some() => age(now, vote.since) >= row.wait(),
             [vote] => {
                 let counts = self.known.get(&(vote.voter, row.id)).is_none_or(|known| known.counts);
                 counts
@@ -93,12 +99,28 @@ impl Votes {
         now: DbTime,
         policy: &Policy,
     ) -> Option<Duration> {
-        let ends = rows
-            .values()
-            .flat_map(|row| live(rows, row, now, policy.vote_lifetime))
-            .flat_map(|vote| [vote.since, vote.at]);
-        ends.filter_map(|from| policy.vote_lifetime.checked_sub(age(now, from))).filter(|left| !left.is_zero()).min()
+        let accused =
+            rows.values().flat_map(|row| live(rows, row, now, policy.vote_lifetime).map(move |vote| (row, vote)));
+        let ends = accused.flat_map(|(row, vote)| {
+            let lifetime = policy.vote_lifetime;
+            [Some((vote.since, lifetime)), Some((vote.at, lifetime)), Some((vote.since, row.wait())), record(row)]
+        });
+        let left = ends.flatten().filter_map(|(from, span)| span.checked_sub(age(now, from)));
+        left.filter(|left| !left.is_zero()).min()
     }
+}
+
+/// Whether this server hears another one, or another one hears it.
+fn on_record(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime) -> bool {
+    let names_it = |other: &&ServerRow| other.answering().and_then(|a| a.answer).is_some_and(|a| a.hears == row.id);
+    let fresh = |row: &ServerRow| record(row).is_some_and(|(at, lasts)| age(now, at) <= lasts);
+    fresh(row) || rows.values().filter(names_it).any(fresh)
+}
+
+/// When a server last answered, and for how long that counts. It renews its answer, and a router reads that once a second.
+fn record(row: &ServerRow) -> Option<(DbTime, Duration)> {
+    let answer = row.answering()?.answer?;
+    Some((answer.at, law::RENEWED + row.wait() + BEHIND))
 }
 
 /// The votes against this server that count: young, and by a voter that is still in the same life.

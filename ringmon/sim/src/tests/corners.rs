@@ -99,8 +99,10 @@ fn the_second_outage_of_a_length_removes_nobody() {
     let ring = world.ring();
     let outage = |world: &mut World| {
         befall(world, &ring[2], Fault::Isolate);
+        befall(world, &ring[2], Fault::LoseDatabase);
         world.run_for(ms(300));
         befall(world, &ring[2], Fault::Return);
+        befall(world, &ring[2], Fault::FindDatabase);
         assert!(world.run_until(secs(20), World::settled), "{:?}", world.ring());
         world.run_for(secs(2));
     };

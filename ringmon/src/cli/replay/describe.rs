@@ -30,8 +30,8 @@ pub fn describe(line: &Line, names: &Decisions, all: bool) -> Option<Shown> {
         What::Told(event) => shown(event.kind().word(), &event.subject, told(event), event.body.detail()),
         What::Asked(op) if op::reads(op) && !all => None,
         What::Asked(op) => {
-            let hold = accusation(op).map(|a| a.hold.as_secs_f64() * 1e3);
-            shown("asks", &subject_of(op, names), op::asked(op, at, names), json!({ "hold_ms": hold }))
+            let served = accusation(op).map(|a| a.served.as_secs_f64() * 1e3);
+            shown("asks", &subject_of(op, names), op::asked(op, at, names), json!({ "served_ms": served }))
         }
         What::Came { asked, done } => {
             let asked = asked.as_ref().map(|(op, _)| op);

@@ -39,6 +39,7 @@ pub const fn accusation(op: &TableOp) -> Option<&Accusation> {
         | TableOp::Leave { .. }
         | TableOp::Withdraw { .. }
         | TableOp::Alone { .. }
+        | TableOp::Answer { .. }
         | TableOp::SetHealth { .. }
         | TableOp::SetDraining { .. }
         | TableOp::SetFrozen { .. } => None,
@@ -94,6 +95,10 @@ pub fn asked(op: &TableOp, at: Time, names: &Decisions) -> String {
         }
         TableOp::Join { place: None, .. } => "join the empty pool".to_owned(),
         TableOp::TakeOver { row, .. } => format!("take the own row {} again", row.id),
+        TableOp::Answer { set, .. } => match set.hears {
+            Some(id) => format!("answer votes: {} is heard, and an answer takes {}", names.name(id), ms(set.wait)),
+            None => format!("write that an answer takes {}", ms(set.wait)),
+        },
         TableOp::Alone { alone: true, .. } => "mark the own row: nobody is heard".to_owned(),
         TableOp::Alone { alone: false, .. } => "take the mark back: somebody is heard".to_owned(),
         TableOp::SetHealth { health, .. } => format!("write the service's health: {}", health.word()),
@@ -114,7 +119,7 @@ fn accuse(a: &Accusation, at: Time, names: &Decisions) -> String {
         Some(id) => format!("{} beyond is heard", names.name(id)),
         None => "nobody beyond is heard yet".to_owned(),
     };
-    format!("vote, and remove if both votes are {} old (H): {}; {beyond}", ms(a.hold), findings(a, at, names))
+    format!("vote, and remove who has not answered in time: {}; {beyond}", findings(a, at, names))
 }
 
 fn findings(a: &Accusation, at: Time, names: &Decisions) -> String {
@@ -217,8 +222,8 @@ pub fn votes(row: &ServerRow, db_now: DbTime, names: &Decisions) -> Vec<Standing
 pub const fn reason(held: Held) -> &'static str {
     match held {
         Held::NoSecondVote => "the other witness has no vote that counts",
-        Held::TooYoung => "the votes are younger than H, the time that the accused has to object (R3)",
-        Held::Mutual => "the accused accuses one of its accusers, so a link is broken and not the server (R4)",
+        Held::TooYoung => "the accused has not had the time that it needs to answer (R3)",
+        Held::Answered => "the accused answered in its row, or has a moment to find whom it hears (R4)",
         Held::OtherSilence => "the other vote is older than this silence, so it is about another one (R5)",
         Held::TooShort => "the silence is not long enough for a removal (R6)",
         Held::AgentTimeout => "the host lives, and its agent may still come back",

@@ -223,7 +223,7 @@ fn at_last(name: &str, case: &Case) -> Option<String> {
         parts.push(ages.join(", "));
     }
     if let Some(hold) = end.hold {
-        parts.push(format!("each had to be at least {} old (H)", ms(hold)));
+        parts.push(format!("it had {} to answer", ms(hold)));
     }
     let voters = if case.voters.is_empty() {
         String::new()

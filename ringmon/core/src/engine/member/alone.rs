@@ -52,7 +52,7 @@ impl Alone {
         let hasty = !facts.keeps(Rule::R2);
         let all = facts.pool.as_ref().is_some_and(|p| p.rules.alone == AloneRule::All);
         let reached = is_reached(facts, sides) && !hasty;
-        if !sides.iter().any(|w| w.run().all) || !(of_two || hasty || all) || reached {
+        if !sides.iter().any(|w| w.run().all) || reached {
             self.not_alone(facts, asks);
             return;
         }
@@ -62,7 +62,9 @@ impl Alone {
             self.renewed = false;
         }
         let old = if of_two { law::ALONE_ONE } else { law::ALONE_MORE };
-        let ripe = self.marked.map(|at| at + old);
+        // Every lone server says so, which protects it for a while (R4). Not every one may remove the others.
+        let entitled = of_two || all || hasty;
+        let ripe = self.marked.map(|at| at + old).filter(|_| entitled);
         let remove = hasty || self.renewed && ripe.is_some_and(|at| at <= facts.now);
         let due = remove && !hasty || asks.due(self.next) || ripe.is_some_and(|at| !self.renewed && asks.due(at));
         if !due || !asks.ready(Concern::Alone) {

@@ -27,6 +27,8 @@ pub(super) struct Answering {
     next: Time,
     /// The wait that this server's row was last asked to have; `None`: unknown.
     written: Option<Duration>,
+    /// Whether routers know that this server answers.
+    told: bool,
 }
 
 impl Answering {
@@ -42,6 +44,7 @@ impl Answering {
         let missing = sides.iter().any(|side| side.suspected_since().is_some());
         let wait = facts.wait(asks);
         let hears = if missing || view.challenged_since().is_some() { heard(facts) } else { None };
+        self.told &= hears.is_some();
         // Few writes: a wait that changes a little changes nothing.
         let other = self.written.is_none_or(|written| wait >= written * 2 || wait * 2 <= written);
         let due = hears.is_some() && asks.due(self.next) || other;
@@ -56,10 +59,16 @@ impl Answering {
     }
 
     /// An answer was written, or not. True: this server's row is not as this server knows it.
-    pub fn done(&mut self, facts: &Facts, done: &TableDone) -> bool {
+    pub fn done(&mut self, facts: &Facts, asks: &mut Asks, done: &TableDone) -> bool {
         match done.result {
             Ok(Outcome::Stale) => true,
-            Ok(_) => false,
+            Ok(_) => {
+                // Routers must learn of the first answer before a vote counts. They read the others once a second.
+                if self.next > facts.now && !core::mem::replace(&mut self.told, true) {
+                    asks.tell_followers(asks.me().id);
+                }
+                false
+            }
             Err(_) => {
                 // It is unknown what the row says: write it again.
                 (self.written, self.next) = (None, facts.now);

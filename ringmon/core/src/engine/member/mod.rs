@@ -218,7 +218,7 @@ impl Member {
                 self.sides[place_of(side)].done(facts, asks, done, |id| view.has_removed(id))
             }
             Concern::Alone => self.alone.done(facts, asks, done),
-            Concern::Answer if self.answering.done(facts, done) => After::Read,
+            Concern::Answer if self.answering.done(facts, asks, done) => After::Read,
             Concern::Witnesses => {
                 self.witnesses.picked(facts, asks, &self.sides, &done.snapshot);
                 After::Nothing
