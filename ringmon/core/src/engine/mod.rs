@@ -84,10 +84,11 @@ enum Phase {
 }
 
 impl Engine {
-    /// A call that comes this much later than requested is the fault of the machine or the loop. A server that stands
-    /// still for longer than a removal takes must notice it. Otherwise it would not know that it may have been removed
-    /// in the meantime.
+    /// A call that comes this much later than requested is the fault of the machine or the loop.
     const LATE: Duration = Duration::from_millis(50);
+    /// A server that stood still for longer than this may have been removed in the meantime, and looks. A removal takes
+    /// [`law::REMOVAL_SILENCE`](crate::law::REMOVAL_SILENCE) from the last reply, which may be an interval older.
+    const STILL: Duration = Duration::from_millis(75);
     /// While this server watches another, it asks for a call at least this often, to notice when it stood still.
     const BEAT: Duration = Duration::from_millis(50);
 
@@ -181,7 +182,14 @@ impl Engine {
 
     /// Sets the time. A call long after it was requested means that this loop, or the whole machine, stood still.
     fn turn(&mut self, now: Time) {
+        let before = self.facts.now;
         self.clock(now);
+        if self.beat.is_some()
+            && now.since(before) >= Self::STILL
+            && let Phase::Member(member) = &mut self.phase
+        {
+            member.hint(&self.facts);
+        }
         if let Some(due) = self.poll_timeout()
             && now > due + Self::LATE
         {
@@ -189,8 +197,8 @@ impl Engine {
         }
     }
 
-    /// What this server observed in this span does not count. If it stood still for long, it may also have been removed
-    /// in the meantime.
+    /// What this server observed in this span does not count. If it was late for long, it may also have been removed in
+    /// the meantime.
     fn fault(&mut self, fault: LocalFault, from: Time, until: Time) {
         self.facts.fault(&mut self.asks, fault, from, until);
         if until.since(from) >= Self::LATE

@@ -17,9 +17,10 @@ use crate::engine::asks::Asks;
 use crate::engine::contract::TableDone;
 use crate::engine::facts::Facts;
 use crate::engine::table::Concern;
+use crate::engine::watching::Watch;
 use crate::op::TableOp;
 use crate::outcome::Outcome;
-use crate::{ServerId, Time};
+use crate::{Purpose, ServerId, Time};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Answering {
@@ -78,15 +79,15 @@ impl Answering {
     }
 }
 
-/// A member from which a fresh reply with a pulse came to a probe of this server. Probes that arrive are no proof: this
-/// server may be deaf.
+/// A member from which a fresh reply with a pulse came to a probe of this server: after the last miss of anybody, or
+/// else this server may have gone deaf since. Probes that arrive are no proof either.
 fn heard(facts: &Facts) -> Option<ServerId> {
-    let fresh = facts.identity.tuning.ears();
+    let looked = |watch: &&Watch| matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead);
+    let missed = facts.watches.iter().filter(looked).filter_map(|watch| watch.detector.missed_at()).max();
+    let least = (facts.now - facts.identity.tuning.ears()).max(missed.unwrap_or(Time::ZERO));
     let heard = facts.watches.iter().filter(|watch| {
-        let at = watch.reading.last_reply;
-        watch.detector.state() == State::Alive
-            && watch.target.id != ServerId::NEW
-            && at.is_some_and(|at| facts.now.since(at) <= fresh.max(watch.reading.patience))
+        let known = watch.target.id != ServerId::NEW && watch.detector.state() == State::Alive;
+        known && watch.reading.last_reply.is_some_and(|at| at + watch.reading.patience >= least && Some(at) >= missed)
     });
     heard.map(|watch| watch.target.id).min()
 }
