@@ -50,7 +50,7 @@ pub(super) fn all() -> [Story; 12] {
             Rule::R12,
             4,
             broken_pair,
-            "both links of a living server break: it is removed, though all others hear it",
+            "both links of a living server break, which cannot answer: it is removed, though all others hear it",
         ),
     ]
 }
@@ -87,6 +87,7 @@ fn far(stage: &mut Stage) -> Vec<String> {
 
 fn deaf(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(3, QUICK);
+    [ring[0], ring[2]].iter().for_each(|host| world.befall(*host, Fault::LoseDatabase));
     world.befall(ring[1], Fault::Isolate);
     world.run_for(ms(5_000));
     ended(world, &[])
@@ -135,9 +136,10 @@ fn two_blips(stage: &mut Stage) -> Vec<String> {
 fn short(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(5, QUICK);
     let outage = |world: &mut World, span| {
-        world.befall(ring[1], Fault::Isolate);
+        let (begin, end) = ([Fault::Isolate, Fault::LoseDatabase], [Fault::Return, Fault::FindDatabase]);
+        begin.iter().for_each(|fault| world.befall(ring[1], *fault));
         world.run_for(span);
-        world.befall(ring[1], Fault::Return);
+        end.iter().for_each(|fault| world.befall(ring[1], *fault));
         world.run_for(ms(2_000));
     };
     outage(&mut world, ms(60));
@@ -155,7 +157,7 @@ fn suspended(stage: &mut Stage) -> Vec<String> {
     world.run_for(ms(60 + 3 * (stage.seed % 140)));
     if world.table.rows.len() == 3 {
         world.befall(ring[0], Fault::Stop);
-        world.befall(ring[2], Fault::LoseDatabase);
+        [ring[1], ring[2]].iter().for_each(|host| world.befall(*host, Fault::LoseDatabase));
         world.befall(ring[1], Fault::Return);
         world.run_for(ms(300));
         world.befall(ring[0], Fault::Continue);
@@ -170,6 +172,7 @@ fn old_word(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(3, QUICK);
     let [a, gone, b] = [ring[0], ring[1], ring[2]];
     world.notices_lost = true;
+    world.befall(gone, Fault::LoseDatabase);
     cut(&mut world, gone, b, true);
     world.run_for(ms(1_000));
     world.befall(b, Fault::LoseDatabase);
@@ -233,8 +236,9 @@ fn mass(stage: &mut Stage) -> Vec<String> {
 
 fn broken_pair(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(6, QUICK);
+    world.befall(ring[1], Fault::LoseDatabase);
     cut(&mut world, ring[0], ring[1], true);
     cut(&mut world, ring[2], ring[1], true);
     world.run_for(ms(10_000));
-    ended(world, &[])
+    kept(world)
 }

@@ -1,8 +1,9 @@
 //! R2: this server hears no other server on the whole ring, and the database answers.
 //!
-//! A server is not alone while it receives probes from servers that it does not hear: those servers are alive. This
-//! happens at the end of every cut: one of two servers may have to resolve the other's hardware address again, and so
-//! stays deaf for up to a second longer than the other.
+//! It says so in its row, which protects it for a while (R4), and stands in the way of others that are alone too. It may
+//! remove the others only if no probes arrive from servers that it does not hear: those servers are alive. This happens
+//! at the end of every cut: one of two servers may have to resolve the other's hardware address again, and so stays deaf
+//! for up to a second longer than the other.
 
 use core::time::Duration;
 
@@ -29,6 +30,8 @@ pub(super) struct Alone {
     next: Time,
     /// Whether the mark was renewed. Then the removal comes next.
     renewed: bool,
+    /// When a probe of a server that this one does not hear last arrived, as far as it matters.
+    reached: Option<Time>,
     /// When the mark may be taken back. Servers that this server hears again may still be deaf to it, so its mark must
     /// go on to object.
     over: Option<Time>,
@@ -51,10 +54,12 @@ impl Alone {
         let Around { sides, proofs, of_two } = around;
         let hasty = !facts.keeps(Rule::R2);
         let all = facts.pool.as_ref().is_some_and(|p| p.rules.alone == AloneRule::All);
-        let reached = is_reached(facts, sides) && !hasty;
-        if !sides.iter().any(|w| w.run().all) || reached {
+        if !sides.iter().any(|w| w.run().all) {
             self.not_alone(facts, asks);
             return;
+        }
+        if is_reached(facts, sides) {
+            self.reached = Some(facts.now);
         }
         if self.over.take().is_some() {
             // Alone again: what was true before the interruption does not count.
@@ -64,7 +69,8 @@ impl Alone {
         let old = if of_two { law::ALONE_ONE } else { law::ALONE_MORE };
         // Every lone server says so, which protects it for a while (R4). Not every one may remove the others.
         let entitled = of_two || all || hasty;
-        let ripe = self.marked.map(|at| at + old).filter(|_| entitled);
+        let ripe = self.marked.map(|at| self.reached.map_or(at, |reached| at.max(reached)) + old);
+        let ripe = ripe.filter(|_| entitled);
         let remove = hasty || self.renewed && ripe.is_some_and(|at| at <= facts.now);
         let due = remove && !hasty || asks.due(self.next) || ripe.is_some_and(|at| !self.renewed && asks.due(at));
         if !due || !asks.ready(Concern::Alone) {
