@@ -237,7 +237,7 @@ impl Database {
 /// Compare-and-swap must see what others committed, and needs no gap locks. The second setting is for the lock on a
 /// table's definition, which a change of the schema takes: whoever waits for it makes everybody who comes later wait.
 ///
-/// The last two are for the locks of a machine that dies. It closes no connection, so its server waits for the next
+/// The next two are for the locks of a machine that dies. It closes no connection, so its server waits for the next
 /// statement: by default for eight hours, and in a transaction with its rows locked. `wait_timeout` is longer than any
 /// connection here is idle (twice [`IDLE`]), so that it closes none that is still used. MariaDB ends a transaction that
 /// has written sooner, and all others read a comment there
@@ -245,23 +245,22 @@ impl Database {
 ///
 /// TCP could not do it from here: the driver neither sets keepalive or `TCP_USER_TIMEOUT` nor takes a socket that has
 /// them, and it is the server's side that has to notice. This side gives up after [`STATEMENT`] anyway.
-const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-                       SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1, wait_timeout = 6 \
-                       /*M!100300 , idle_write_transaction_timeout = 2 */";
-
-/// A node of a Galera cluster may lag behind, and say that a row is missing which is there. With this setting it
-/// answers only once it has what the others had at the moment of the question, or not at all.
+///
+/// The last variable is for a node of a Galera cluster. It may lag behind, and say that a row is missing which is
+/// there. With this setting it answers only once it has what the others had at the moment of the question, or not at all.
 /// (<https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait>; 1: reads and BEGIN. What is written
 /// is compared with the others at COMMIT anyway.) It means nothing to a MariaDB outside a cluster.
-const READ_THE_LATEST: &str = "SET SESSION wsrep_sync_wait = 1";
+const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+                       SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1, wait_timeout = 6 \
+                       /*M!100300 , idle_write_transaction_timeout = 2 */; \
+                       SET SESSION wsrep_sync_wait = 1";
 
-/// ER_UNKNOWN_SYSTEM_VARIABLE: such a server is no node of a cluster.
+/// ER_UNKNOWN_SYSTEM_VARIABLE: such a server is no node of a cluster. The statements before that one are done.
 const UNKNOWN_VARIABLE: u16 = 1193;
 
 async fn begin_session(connection: &mut MySqlConnection) -> Result<(), SqlxError> {
-    connection.execute(SESSION).await?;
     // To ask first whether it is a cluster would cost a MariaDB more than all the rest of a new connection.
-    match connection.execute(READ_THE_LATEST).await {
+    match connection.execute(SESSION).await {
         Err(SqlxError::Database(said))
             if said.try_downcast_ref::<SqlxMySqlError>().is_some_and(|said| said.number() == UNKNOWN_VARIABLE) =>
         {

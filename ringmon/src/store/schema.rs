@@ -36,13 +36,13 @@ const TABLE: &str = "seaql_migrations";
 impl Database {
     /// The version in the database; 0 if there is none. It writes nothing, not even the table of the migrations.
     pub(super) async fn schema_version(&self) -> Result<u32, Error> {
-        self.bounded("reading the schema's version", async |db| {
-            if !SchemaManager::new(db).has_table(TABLE).await? {
-                return Ok(0);
-            }
-            newest(db).await
-        })
-        .await
+        let found = self
+            .bounded("reading the schema's version", async |db| {
+                if SchemaManager::new(db).has_table(TABLE).await? { newest(db).await } else { Ok(0) }
+            })
+            .await?;
+        self.seen_schema.store(found, Ordering::Relaxed);
+        Ok(found)
     }
 
     /// The version for the next statements. As long as it is older than this program, it is looked up each time:

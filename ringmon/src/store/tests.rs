@@ -3,6 +3,7 @@
 //! A plain `cargo test` runs the tests of SQLite and MariaDB; `cargo xtask test --engines LIST` runs others.
 
 mod access;
+mod before;
 mod cluster;
 mod cost;
 mod crowd;
@@ -25,6 +26,7 @@ mod transaction;
 mod trips;
 mod upgrade;
 mod url;
+mod walk;
 mod wire;
 
 /// Instantiates each test body, `async fn(TestDb)`, for each engine. Those after a semicolon are only for servers.

@@ -6,22 +6,19 @@ use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder, TransactionTrait};
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 use tokio::sync::watch;
 
-use super::kit::{POOL, TestDb, join, mono, new_row};
-use super::moments::removal;
+use super::kit::{POOL, TestDb, join, mono};
 use super::wire::{Moment, Wire};
 use crate::store::connect::Database;
 use crate::store::entity::{event, pool, server};
 use crate::store::migration::Migrator;
 use crate::store::schema::{judge, number};
 use crate::store::{Error, Events, OLDEST_SCHEMA, SCHEMA_VERSION, Store};
-use ringmon_core::edit::{Lookup, Outcome, TableSnapshot};
 use ringmon_core::op::TableOp;
-use ringmon_core::row::{Health, Quorum, Side};
+use ringmon_core::row::{Health, Quorum};
 
 super::on_engines!(
     every_row_stays_as_it_was,
     version_1_goes_through_version_2,
-    the_schema_before_takes_everything_but_answers,
     agents_go_on_before_while_and_after,
     an_upgrade_that_was_cut_short_is_finished_by_the_next,
     several_upgrades_at_once_agree;
@@ -29,7 +26,8 @@ super::on_engines!(
     an_upgrade_that_has_to_wait_keeps_no_agent_waiting,
 );
 
-async fn version_2(db: &TestDb) -> Database {
+/// With values as in [`version`].
+pub async fn version_2(db: &TestDb) -> Database {
     version(2, db).await
 }
 
@@ -107,7 +105,7 @@ async fn is_version_3(database: &Database) {
 }
 
 /// An operator with SQL, who does half of the upgrade.
-async fn sql(database: &Database, statements: &[&str]) {
+pub async fn sql(database: &Database, statements: &[&str]) {
     for statement in statements {
         let done = database.connections().execute_unprepared(statement).await;
         done.unwrap_or_else(|e| panic!("{statement}: {e}"));
@@ -161,33 +159,6 @@ async fn version_1_goes_through_version_2(db: TestDb) {
     assert_eq!(Store::init(&db.url, POOL, Quorum::Both).await.unwrap().schema_found, 1);
     is_version_3(&database).await;
     assert_eq!(rows(&database).await, before);
-}
-
-/// What stands in the way of an answer is only the schema: everything else is written and read as ever.
-async fn the_schema_before_takes_everything_but_answers(db: TestDb) {
-    let database = version_2(&db).await;
-    sql(&database, &["DELETE FROM server", "UPDATE pool SET frozen = NULL"]).await;
-    let store = db.open().await;
-    store.ring_of(&["a", "b", "c", "d"]).await;
-    let again = TableOp::TakeOver { row: (&store.row("c").await).into(), new: new_row("c") };
-    assert!(matches!(store.run_plain(&again).await, Outcome::Joined { kept_place: true, .. }));
-    let (a, c) = (store.row("a").await, store.row("c").await);
-    assert_eq!(store.answer(&a, Duration::from_millis(70), Some(c.id)).await, Outcome::Written);
-    assert_eq!(store.row("a").await, a, "an answer that ends well and writes nothing");
-    for lookup in [Lookup::Pick(0), Lookup::Walk { from: a.id, side: Side::First, count: 9 }, Lookup::Members] {
-        let mut seen = TableSnapshot::default();
-        let session = store.session().await.unwrap();
-        store.read(&session, &[lookup], &mut seen).await.unwrap();
-        assert!(seen.rows.values().all(|row| row.answering.is_none()));
-    }
-    let rows = store.servers().await.unwrap();
-    let removal = removal(&store, &rows, &["b"]).await;
-    assert!(matches!(store.run_plain(&removal).await, Outcome::Removed { .. }));
-    let leave = TableOp::Leave { id: c.id, incarnation: None, by: "c".into() };
-    assert_eq!(store.run_plain(&leave).await, Outcome::Left);
-    assert_eq!(store.whole().await, ["a", "d"]);
-    let pools = Store::pools(&db.url).await.unwrap();
-    assert_eq!(pools.iter().map(|pool| pool.servers).collect::<Vec<_>>(), [0, 2], "another, and this one");
 }
 
 /// What an agent does until `done` changes: it joins, reports its service's health, looks, and leaves.

@@ -16,8 +16,8 @@ pub(super) fn waited_in_vain(cause: &str) -> bool {
 
 /// The wait is over, so the server does not say any more who it was for. Most likely it was for the oldest transaction.
 /// (<https://mariadb.com/kb/en/information-schema-innodb_trx-table/>; MySQL has the same two tables.)
-const OLDEST: &str = "SELECT CONCAT(p.user, '@', p.host, ' (connection ', p.id, ', ', p.command, ' for ', p.time, ' s)') \
-                      FROM information_schema.innodb_trx t \
+const OLDEST: &str = "SELECT CONCAT(p.user, '@', p.host, ' (connection ', p.id, ', ', p.command, ' for ', p.time, \
+                      ' s)') FROM information_schema.innodb_trx t \
                       INNER JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
                       WHERE t.trx_rows_locked > 0 AND p.id <> CONNECTION_ID() ORDER BY t.trx_started LIMIT 1";
 
