@@ -54,6 +54,12 @@ async fn a_look_a_vote_and_an_answer_need_no_transaction(db: TestDb) {
     println!("an answer: {:?}", begun.elapsed() / TURNS);
     assert_eq!(tally(), executed(2 * TURNS), "the clock, the answer");
 
+    store.disconnect();
+    let begun = Instant::now();
+    store.answer(a, std::time::Duration::from_millis(70), Some(c.id)).await;
+    println!("an answer over a new connection: {:?}", begun.elapsed());
+    sent();
+
     let health = |health| TableOp::SetHealth { me: a.id, incarnation: a.incarnation, health };
     for health in [Health::Passing, Health::Failing].map(health) {
         assert_eq!(store.run_plain(&health).await, Outcome::Written);
