@@ -220,9 +220,11 @@ impl Store {
     /// # Errors
     /// [`Error::Damaged`] names a row with an unknown value; or the database's.
     pub async fn servers(&self) -> Result<Vec<ServerRow>, Error> {
+        let database = &self.inner.database;
+        let schema = database.schema(&database.connections()).await?;
         let query =
-            server::Entity::find().filter(server::Column::Pool.eq(self.inner.pool.0)).order_by_asc(server::Column::Id);
-        let rows = self.inner.database.patiently("reading all servers", async |db| query.all(db).await).await?;
+            server::find(schema).filter(server::Column::Pool.eq(self.inner.pool.0)).order_by_asc(server::Column::Id);
+        let rows = database.patiently("reading all servers", async |db| query.all(db).await).await?;
         rows.into_iter().map(server_row).collect()
     }
 

@@ -1,6 +1,7 @@
 //! Connections are opened on demand, few, closed when idle, and forgotten together when one breaks. Nobody waits for
 //! one longer than [`STATEMENT`].
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,8 +34,9 @@ pub(super) const CONNECT: Duration = Duration::from_secs(2);
 /// [`STATEMENT`].
 const ASK_WHY: Duration = Duration::from_secs(1);
 
-/// An unused connection is closed after this time: for a server, connections cost more than queries.
-const IDLE: Duration = Duration::from_secs(10);
+/// An unused connection is closed after this time or, as the driver looks only now and then, after twice this time. For
+/// a server, connections cost more than queries. Who looks often, looks every second or more often.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// An agent has a few operations in flight, one for each of its concerns.
 const CONNECTIONS: u32 = 4;
@@ -45,7 +47,15 @@ pub(super) const CONNECTING: &str = "connecting";
 pub(super) struct Database {
     url: DatabaseUrl,
     pool: Mutex<Option<DatabaseConnection>>,
+    /// The version of the schema that was seen last; 0: none yet. [`Database::schema`] reads it.
+    pub(super) seen_schema: AtomicU32,
+    #[cfg(test)]
+    heard: Mutex<Option<Listener>>,
 }
+
+/// A test that hears of statements.
+#[cfg(test)]
+pub(super) type Listener = std::sync::Arc<dyn Fn(&sea_orm::Statement) + Send + Sync>;
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -56,7 +66,13 @@ impl std::fmt::Debug for Database {
 impl Database {
     /// Opens nothing yet.
     pub(super) const fn new(url: DatabaseUrl) -> Self {
-        Self { url, pool: Mutex::new(None) }
+        Self {
+            url,
+            pool: Mutex::new(None),
+            seen_schema: AtomicU32::new(0),
+            #[cfg(test)]
+            heard: Mutex::new(None),
+        }
     }
 
     pub(super) const fn url(&self) -> &DatabaseUrl {
@@ -154,6 +170,10 @@ impl Database {
                 if error.breaks_connections() {
                     self.forget();
                 }
+                // Perhaps a column is missing, because an older backup was put back.
+                if matches!(error, Error::Database { .. }) {
+                    self.seen_schema.store(0, Ordering::Relaxed);
+                }
                 error.into()
             }
             Fault::Conflict(cause) => Fault::Conflict(cause),
@@ -166,16 +186,25 @@ impl Database {
         pool.get_or_insert_with(|| self.new_pool()).clone()
     }
 
-    /// The next caller gets new connections. What still runs on the old ones may finish.
+    /// The next caller gets new connections, perhaps to another server with another schema. What still runs on the old
+    /// ones may finish.
     pub(super) fn forget(&self) {
+        self.seen_schema.store(0, Ordering::Relaxed);
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Tests hear of every statement that is sent.
     #[cfg(test)]
     pub(super) fn overhear(&self, listener: impl Fn(&sea_orm::Statement) + Send + Sync + 'static) {
+        let listener: Listener = std::sync::Arc::new(listener);
+        *self.heard.lock().unwrap() = Some(std::sync::Arc::clone(&listener));
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         pool.get_or_insert_with(|| self.new_pool()).set_metric_callback(move |info| listener(info.statement));
+    }
+
+    #[cfg(test)]
+    pub(super) fn listener(&self) -> Option<Listener> {
+        self.heard.lock().unwrap().clone()
     }
 
     fn new_pool(&self) -> DatabaseConnection {
@@ -207,22 +236,31 @@ impl Database {
 
 /// Compare-and-swap must see what others committed, and needs no gap locks. The second setting is for the lock on a
 /// table's definition, which a change of the schema takes: whoever waits for it makes everybody who comes later wait.
-const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-                       SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1";
-
-/// A node of a Galera cluster may lag behind, and say that a row is missing which is there. With this setting it
-/// answers only once it has what the others had at the moment of the question, or not at all.
+///
+/// The next two are for the locks of a machine that dies. It closes no connection, so its server waits for the next
+/// statement: by default for eight hours, and in a transaction with its rows locked. `wait_timeout` is longer than any
+/// connection here is idle (twice [`IDLE`]), so that it closes none that is still used. MariaDB ends a transaction that
+/// has written sooner, and all others read a comment there
+/// (<https://mariadb.com/kb/en/transaction-timeouts/>, <https://mariadb.com/kb/en/comment-syntax/>).
+///
+/// TCP could not do it from here: the driver neither sets keepalive or `TCP_USER_TIMEOUT` nor takes a socket that has
+/// them, and it is the server's side that has to notice. This side gives up after [`STATEMENT`] anyway.
+///
+/// The last variable is for a node of a Galera cluster. It may lag behind, and say that a row is missing which is
+/// there. With this setting it answers only once it has what the others had at the moment of the question, or not at all.
 /// (<https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait>; 1: reads and BEGIN. What is written
 /// is compared with the others at COMMIT anyway.) It means nothing to a MariaDB outside a cluster.
-const READ_THE_LATEST: &str = "SET SESSION wsrep_sync_wait = 1";
+const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+                       SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1, wait_timeout = 6 \
+                       /*M!100300 , idle_write_transaction_timeout = 2 */; \
+                       SET SESSION wsrep_sync_wait = 1";
 
-/// ER_UNKNOWN_SYSTEM_VARIABLE: such a server is no node of a cluster.
+/// ER_UNKNOWN_SYSTEM_VARIABLE: such a server is no node of a cluster. The statements before that one are done.
 const UNKNOWN_VARIABLE: u16 = 1193;
 
 async fn begin_session(connection: &mut MySqlConnection) -> Result<(), SqlxError> {
-    connection.execute(SESSION).await?;
     // To ask first whether it is a cluster would cost a MariaDB more than all the rest of a new connection.
-    match connection.execute(READ_THE_LATEST).await {
+    match connection.execute(SESSION).await {
         Err(SqlxError::Database(said))
             if said.try_downcast_ref::<SqlxMySqlError>().is_some_and(|said| said.number() == UNKNOWN_VARIABLE) =>
         {

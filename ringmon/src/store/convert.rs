@@ -8,7 +8,7 @@ use super::Error;
 use super::entity::{event, pool, server};
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::edit::StoredEvent;
-use ringmon_core::row::Address;
+use ringmon_core::row::{Address, Answer, Answering};
 use ringmon_core::{
     BootToken, DbTime, EventBody, EventKind, Incarnation, PoolId, PoolKey, PoolRow, Rules, ServerId, ServerRow, Vote,
     Word,
@@ -50,7 +50,22 @@ impl Cell {
             _ => Err(self.damaged(column, "half a vote")),
         }
     }
+
+    fn answering(&self, columns: AnswerColumns) -> Result<Option<Answering>, Error> {
+        let (life, wait, answer) = match columns {
+            (None, None, None, None) => return Ok(None),
+            (Some(life), Some(wait), None, None) => (life, wait, None),
+            (Some(life), Some(wait), Some(at), Some(hears)) => {
+                (life, wait, Some(Answer { at: DbTime::from_us(at), hears: ServerId(hears) }))
+            }
+            _ => return Err(self.damaged("answer_life", "half an answer")),
+        };
+        let wait = Duration::from_millis(self.number("answer_wait_ms", wait)?);
+        Ok(Some(Answering { life: Incarnation(life), wait, answer }))
+    }
 }
+
+type AnswerColumns = (Option<i64>, Option<i32>, Option<i64>, Option<i64>);
 
 type VoteColumns = (Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<String>);
 
@@ -84,6 +99,7 @@ pub(super) fn server_row(m: server::Model) -> Result<ServerRow, Error> {
         vote_second: cell.vote("vote_second_kind", second)?,
         alone_since: m.alone_since.map(DbTime::from_us),
         alone_at: m.alone_at.map(DbTime::from_us),
+        answering: cell.answering((m.answer_life, m.answer_wait_ms, m.answer_at, m.answer_hears))?,
         version: m.version,
     })
 }
@@ -146,6 +162,11 @@ pub(super) fn past_event(m: event::Model) -> Result<PastEvent, Error> {
         body,
     };
     Ok(PastEvent { stored, detail })
+}
+
+/// Whole milliseconds for the table, never less than the span. Those beyond 24 days are capped.
+pub(super) fn millis(span: Duration) -> i32 {
+    i32::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX)
 }
 
 /// Microseconds for the table. Spans beyond 292,000 years are capped.

@@ -5,8 +5,8 @@
 //! plans, by the rules in [`edit`](ringmon_core::edit):
 //!
 //! ```text
-//! run ── attempt ─┬─ BEGIN; read: clock and pool row in one statement, then the lookups   (READ COMMITTED, no locks)
-//!        ▲        └─ write: compare-and-swap row by row, COMMIT
+//! run ── attempt ─┬─ read: clock and pool row in one statement, then the lookups   (READ COMMITTED, no locks)
+//!        ▲        └─ write: BEGIN, compare-and-swap row by row, COMMIT; a plan of one row is its one statement
 //!        └── conflict: jittered pause, empty snapshot (at most 20 times or 2 s)
 //! ```
 //!

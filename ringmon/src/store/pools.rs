@@ -180,7 +180,9 @@ pub fn new_key(id: u8) -> Result<PoolKey, Error> {
 
 impl Database {
     async fn count_servers(&self, pool: i64) -> Result<u64, Error> {
-        let query = server::Entity::find().filter(server::Column::Pool.eq(pool));
+        // Only what every version of the schema has.
+        let query =
+            server::Entity::find().select_only().column(server::Column::Id).filter(server::Column::Pool.eq(pool));
         self.patiently("counting servers", async |db| query.count(db).await).await
     }
 

@@ -2,8 +2,8 @@
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Statement,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Statement,
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
@@ -37,7 +37,7 @@ impl Store {
             pool::Entity::find_by_id(self.inner.pool.0).expr_as(Expr::cust(clock::started_sql(backend)), "db_now");
         let found = database
             .within(STATEMENT, "reading the clock and the pool", async |_| {
-                let Some(row) = session.reader().query_one(query.as_query()).await? else { return Ok(None) };
+                let Some(row) = session.query_one(query.as_query()).await? else { return Ok(None) };
                 let now: i64 = row.try_get("", "db_now")?;
                 Ok(Some((now, pool::Model::from_query_result(&row, "")?)))
             })
@@ -75,9 +75,8 @@ impl Store {
     async fn read_ids(&self, session: &Session, ids: &[ServerId], seen: &mut TableSnapshot) -> Result<(), Fault> {
         // With the pool as a condition, SQLite expects more rows from four ids than from an index of the pool, and
         // reads the whole pool.
-        let query = server::Entity::find().filter(server::Column::Id.is_in(ids.iter().map(|id| id.0)));
-        let reader = session.reader();
-        let rows = self.inner.database.within(STATEMENT, "reading servers", async |_| query.all(&reader).await).await?;
+        let query = server::find(session.schema()).filter(server::Column::Id.is_in(ids.iter().map(|id| id.0)));
+        let rows = self.inner.database.within(STATEMENT, "reading servers", async |_| query.all(session).await).await?;
         for id in ids {
             seen.answers.insert(Lookup::Id(*id), Vec::new());
         }
@@ -90,8 +89,8 @@ impl Store {
     }
 
     async fn read_one(&self, session: &Session, lookup: &Lookup, seen: &mut TableSnapshot) -> Result<(), Fault> {
-        let (pool, now, reader) = (self.inner.pool, seen.db_now, session.reader());
-        let look = async |_: &DatabaseConnection| find(&reader, pool, now, lookup).await;
+        let (pool, now) = (Pool { id: self.inner.pool, schema: session.schema() }, seen.db_now);
+        let look = async |_: &DatabaseConnection| find(session, pool, now, lookup).await;
         let found = self.inner.database.within(STATEMENT, "reading servers", look).await?;
         match (found, lookup) {
             (Found::Count(count), _) => {
@@ -115,31 +114,42 @@ impl Store {
     }
 }
 
-fn servers(pool: PoolId) -> sea_orm::Select<server::Entity> {
-    server::Entity::find().filter(server::Column::Pool.eq(pool.0))
+/// Whose servers are looked for, and in which version of the schema.
+#[derive(Clone, Copy)]
+pub(super) struct Pool {
+    pub(super) id: PoolId,
+    pub(super) schema: u32,
+}
+
+impl Pool {
+    fn servers(self) -> sea_orm::Select<server::Entity> {
+        server::find(self.schema).filter(server::Column::Pool.eq(self.id.0))
+    }
+
+    /// The columns of `s`, for a statement by hand.
+    fn columns(self) -> String {
+        let columns: Vec<String> =
+            server::Column::of(self.schema).map(|column| format!("s.{}", column.as_str())).collect();
+        columns.join(", ")
+    }
 }
 
 /// One lookup. All but [`Lookup::Members`] and [`Lookup::Removals`] cost the same however large the pool is.
-pub(super) async fn find(
-    db: &impl ConnectionTrait,
-    pool: PoolId,
-    now: DbTime,
-    lookup: &Lookup,
-) -> Result<Found, DbErr> {
+pub(super) async fn find(db: &impl ConnectionTrait, pool: Pool, now: DbTime, lookup: &Lookup) -> Result<Found, DbErr> {
     let rows = match lookup {
-        Lookup::Id(id) => servers(pool).filter(server::Column::Id.eq(id.0)).all(db).await?,
-        Lookup::Name(name) => servers(pool).filter(server::Column::Name.eq(name.as_str())).all(db).await?,
-        Lookup::Address(a) => servers(pool).filter(server::Column::Address.eq(a.to_string())).all(db).await?,
+        Lookup::Id(id) => pool.servers().filter(server::Column::Id.eq(id.0)).all(db).await?,
+        Lookup::Name(name) => pool.servers().filter(server::Column::Name.eq(name.as_str())).all(db).await?,
+        Lookup::Address(a) => pool.servers().filter(server::Column::Address.eq(a.to_string())).all(db).await?,
         Lookup::Pick(pick) => {
             let statement = pick_statement(db.get_database_backend(), pool, *pick);
             server::Entity::find().from_raw_sql(statement).all(db).await?
         }
         Lookup::Walk { from, side, count } => walk(db, pool, *from, *side, *count).await?,
-        Lookup::Members => return servers(pool).count(db).await.map(Found::Count),
+        Lookup::Members => return pool.servers().count(db).await.map(Found::Count),
         Lookup::Removals(window) => {
             let removed = [EventKind::Down.word(), EventKind::AgentLost.word()];
             let count = event::Entity::find()
-                .filter(event::Column::Pool.eq(pool.0))
+                .filter(event::Column::Pool.eq(pool.id.0))
                 .filter(event::Column::Kind.is_in(removed))
                 .filter(event::Column::At.gte(now.as_us().saturating_sub(micros(*window))))
                 .count(db);
@@ -158,11 +168,14 @@ pub(super) async fn find(
 ///
 /// `ORDER BY pick LIMIT 1` would be enough, but MariaDB 10.11 then reads the index from the start of the pool: half of
 /// the pool on average.
-fn pick_statement(backend: DbBackend, pool: PoolId, pick: i64) -> Statement {
-    let sql = "SELECT * FROM server WHERE pool = ? AND pick = COALESCE(\
-                 (SELECT MIN(pick) FROM server WHERE pool = ? AND pick >= ?), \
-                 (SELECT MIN(pick) FROM server WHERE pool = ?))";
-    let values = [pool.0, pool.0, pick, pool.0].map(sea_orm::Value::from);
+fn pick_statement(backend: DbBackend, pool: Pool, pick: i64) -> Statement {
+    let sql = format!(
+        "SELECT {} FROM server s WHERE s.pool = ? AND s.pick = COALESCE(\
+           (SELECT MIN(pick) FROM server WHERE pool = ? AND pick >= ?), \
+           (SELECT MIN(pick) FROM server WHERE pool = ?))",
+        pool.columns()
+    );
+    let values = [pool.id.0, pool.id.0, pick, pool.id.0].map(sea_orm::Value::from);
     Statement::from_sql_and_values(backend, sql, values)
 }
 
@@ -173,7 +186,7 @@ const HOPS: usize = 500;
 /// at a link to a missing row, and where a damaged ring comes back to another server.
 async fn walk(
     db: &impl ConnectionTrait,
-    pool: PoolId,
+    pool: Pool,
     from: ServerId,
     side: Side,
     count: u16,
@@ -204,7 +217,7 @@ async fn walk(
 
 /// To MySQL, CROSS JOIN is INNER JOIN. To SQLite it says that the walk comes first; otherwise it would read the whole
 /// pool.
-fn walk_statement(backend: DbBackend, pool: PoolId, (last, from): (i64, i64), side: Side, hops: usize) -> Statement {
+fn walk_statement(backend: DbBackend, pool: Pool, (last, from): (i64, i64), side: Side, hops: usize) -> Statement {
     let link = match side {
         Side::First => "first_buddy",
         Side::Second => "second_buddy",
@@ -215,9 +228,10 @@ fn walk_statement(backend: DbBackend, pool: PoolId, (last, from): (i64, i64), si
            UNION ALL \
            SELECT s.{link}, walk.hop + 1 FROM walk INNER JOIN server s ON s.id = walk.id \
            WHERE walk.hop < ? AND walk.id <> ?) \
-         SELECT s.* FROM walk CROSS JOIN server s ON s.id = walk.id WHERE walk.id <> ? AND s.pool = ? ORDER BY walk.hop"
+         SELECT {} FROM walk CROSS JOIN server s ON s.id = walk.id WHERE walk.id <> ? AND s.pool = ? ORDER BY walk.hop",
+        pool.columns()
     );
     let hops = i64::try_from(hops).unwrap_or(i64::MAX);
-    let values = [last, pool.0, hops, from, from, pool.0].map(sea_orm::Value::from);
+    let values = [last, pool.id.0, hops, from, from, pool.id.0].map(sea_orm::Value::from);
     Statement::from_sql_and_values(backend, sql, values)
 }

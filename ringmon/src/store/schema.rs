@@ -1,10 +1,11 @@
 //! Which version of the schema a database has, and whether this program may work with it.
 
 use std::ops::RangeInclusive;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{Expr, Query};
+use sea_orm::{ConnectionTrait, DbErr};
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
 use super::Error;
@@ -12,12 +13,15 @@ use super::connect::Database;
 use super::migration::Migrator;
 
 /// The version that this program makes: the number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// The oldest version that it works with is the one before. So the programs of a pool are exchanged first, one machine
 /// after the other, and the schema follows once they all know the new one. So what a program needs is in the schema one
 /// version before it is used.
-pub const OLDEST_SCHEMA: u32 = 1;
+pub const OLDEST_SCHEMA: u32 = 2;
+
+/// The version since which a row has room for its server's answer. Before, no statement names these columns.
+pub(super) const ANSWERS: u32 = 3;
 
 /// An index over many events takes time; nobody waits for it.
 const MIGRATION: Duration = Duration::from_secs(600);
@@ -32,18 +36,25 @@ const TABLE: &str = "seaql_migrations";
 impl Database {
     /// The version in the database; 0 if there is none. It writes nothing, not even the table of the migrations.
     pub(super) async fn schema_version(&self) -> Result<u32, Error> {
-        self.bounded("reading the schema's version", async |db| {
-            if !SchemaManager::new(db).has_table(TABLE).await? {
-                return Ok(0);
-            }
-            let rows = db.query_all(Query::select().expr(Expr::col("version")).from(TABLE)).await?;
-            let mut newest = 0;
-            for row in rows {
-                newest = newest.max(number(&row.try_get_by_index::<String>(0)?));
-            }
-            Ok(newest)
-        })
-        .await
+        let found = self
+            .bounded("reading the schema's version", async |db| {
+                if SchemaManager::new(db).has_table(TABLE).await? { newest(db).await } else { Ok(0) }
+            })
+            .await?;
+        self.seen_schema.store(found, Ordering::Relaxed);
+        Ok(found)
+    }
+
+    /// The version for the next statements. As long as it is older than this program, it is looked up each time:
+    /// somebody may raise it while this program runs.
+    pub(super) async fn schema(&self, db: &impl ConnectionTrait) -> Result<u32, Error> {
+        let seen = self.seen_schema.load(Ordering::Relaxed);
+        if seen >= SCHEMA_VERSION {
+            return Ok(seen);
+        }
+        let found = self.bounded("reading the schema's version", async |_| newest(db).await).await?;
+        self.seen_schema.store(found, Ordering::Relaxed);
+        Ok(found)
     }
 
     /// Whether this program can work with the schema.
@@ -82,6 +93,14 @@ impl Database {
         }
         Ok(found)
     }
+}
+
+async fn newest(db: &impl ConnectionTrait) -> Result<u32, DbErr> {
+    let mut newest = 0;
+    for row in db.query_all(Query::select().expr(Expr::col("version")).from(TABLE)).await? {
+        newest = newest.max(number(&row.try_get_by_index::<String>(0)?));
+    }
+    Ok(newest)
 }
 
 /// What a program that works with the versions `known` does with a schema of this version.

@@ -3,11 +3,13 @@
 //! A plain `cargo test` runs the tests of SQLite and MariaDB; `cargo xtask test --engines LIST` runs others.
 
 mod access;
+mod before;
 mod cluster;
 mod cost;
 mod crowd;
 mod errors;
 mod explain;
+mod held;
 mod killed;
 mod kit;
 mod model;
@@ -21,8 +23,10 @@ mod secrets;
 mod session;
 mod tls;
 mod transaction;
+mod trips;
 mod upgrade;
 mod url;
+mod walk;
 mod wire;
 
 /// Instantiates each test body, `async fn(TestDb)`, for each engine. Those after a semicolon are only for servers.

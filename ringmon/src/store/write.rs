@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DbErr};
 use tokio::time::timeout;
 
 use super::connect::STATEMENT;
 use super::error::{Fault, classify};
+use super::schema::{ANSWERS, SCHEMA_VERSION};
 use super::session::Session;
 use super::{Error, Store};
-use ringmon_core::edit::{EventDraft, NewRow, PoolWrite};
+use ringmon_core::edit::{EventDraft, Guard, NewRow, PoolWrite};
 use ringmon_core::{Plan, RowWrite, ServerId};
 
+mod holder;
 mod statement;
 
+use holder::waited_in_vain;
 use statement::Writer;
 
 /// A word for errors: after such an error it is unknown whether the plan was written.
@@ -56,36 +59,86 @@ impl Store {
     where
         K: Fn() -> bool + Send + Sync,
     {
-        let txn = self.in_time(WRITING, session.into_writer()).await?;
-        match self.fill(&txn, plan, check).await {
+        self.still_of(&session).await?;
+        let work = in_order(plan, session.schema());
+        let writer = Writer::new(self.inner.database.backend(), self.inner.pool, plan.deadline, session.schema());
+        let overtaken = || plan.recheck && !check();
+        match &work[..] {
+            [] => Ok(Written::Committed { inserted: None }),
+            [only @ Work::Row(_)] => self.write_one(&session, writer, only, &overtaken).await,
+            _ => self.write_all(session, writer, &work, &overtaken).await,
+        }
+    }
+
+    /// What was read from an older schema had no answers. If it has been raised since, they are to be read first.
+    async fn still_of(&self, session: &Session) -> Result<(), Fault> {
+        if session.schema() < SCHEMA_VERSION && self.inner.database.schema(session).await? != session.schema() {
+            return Err(Fault::Conflict("the schema was upgraded".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// A statement that commits by itself: the caller is asked once, and there is no lock that could stay behind.
+    async fn write_one<K>(
+        &self,
+        session: &Session,
+        mut writer: Writer,
+        part: &Work<'_>,
+        overtaken: &K,
+    ) -> Result<Written, Fault>
+    where
+        K: Fn() -> bool + Send + Sync,
+    {
+        if overtaken() {
+            return Ok(Written::Overtaken);
+        }
+        self.do_one(session, &mut writer, part, COMMITTING).await?;
+        Ok(Written::Committed { inserted: None })
+    }
+
+    async fn write_all<K>(
+        &self,
+        session: Session,
+        writer: Writer,
+        work: &[Work<'_>],
+        overtaken: &K,
+    ) -> Result<Written, Fault>
+    where
+        K: Fn() -> bool + Send + Sync,
+    {
+        let session = self.begin(session).await?;
+        match self.fill(&session, writer, work, overtaken).await {
             Ok(Written::Committed { inserted }) => {
-                self.in_time(COMMITTING, txn.commit()).await?;
+                self.in_time(COMMITTING, session.commit()).await?;
                 Ok(Written::Committed { inserted })
             }
             Ok(Written::Overtaken) => {
-                self.undo(txn).await;
+                self.undo(session).await;
                 Ok(Written::Overtaken)
             }
             Err(fault) => {
-                self.undo(txn).await;
+                self.undo(session).await;
                 Err(fault)
             }
         }
     }
 
     /// Every statement of the plan, and the caller's checks, but not the COMMIT.
-    async fn fill<K>(&self, txn: &DatabaseTransaction, plan: &Plan, check: &K) -> Result<Written, Fault>
+    async fn fill<K>(
+        &self,
+        session: &Session,
+        mut writer: Writer,
+        work: &[Work<'_>],
+        overtaken: &K,
+    ) -> Result<Written, Fault>
     where
         K: Fn() -> bool + Send + Sync,
     {
-        let mut writer = Writer::new(self.inner.database.backend(), self.inner.pool, plan.deadline);
-        let work = in_order(plan);
-        let overtaken = || plan.recheck && !check();
         for (done, part) in work.iter().enumerate() {
             if done + 1 == work.len() && overtaken() {
                 return Ok(Written::Overtaken);
             }
-            self.do_one(txn, &mut writer, part).await?;
+            self.do_one(session, &mut writer, part, WRITING).await?;
         }
         if overtaken() {
             return Ok(Written::Overtaken);
@@ -93,22 +146,33 @@ impl Store {
         Ok(Written::Committed { inserted: writer.inserted() })
     }
 
-    async fn do_one(&self, txn: &DatabaseTransaction, writer: &mut Writer, part: &Work<'_>) -> Result<(), Fault> {
-        let done = match part {
-            Work::Pool(write) => self.in_time(WRITING, txn.execute(&writer.pool(write))).await?,
-            Work::Insert(row, links) => {
-                let done = self.in_time(WRITING, txn.execute(&writer.insert(row, *links))).await?;
-                writer.set_inserted(i64::try_from(done.last_insert_id()).unwrap_or_default());
-                done
-            }
-            Work::OwnLinks(_, links) => self.in_time(WRITING, txn.execute(&writer.own_links(*links))).await?,
+    async fn do_one(
+        &self,
+        session: &Session,
+        writer: &mut Writer,
+        part: &Work<'_>,
+        doing: &'static str,
+    ) -> Result<(), Fault> {
+        let statement = match part {
+            Work::Pool(write) => writer.statement(&writer.pool(write)),
+            Work::Insert(row, links) => writer.statement(&writer.insert(row, *links)),
+            Work::OwnLinks(_, links) => writer.statement(&writer.own_links(*links)),
             Work::Row(RowWrite::Insert { .. }) => unreachable!("inserts are Work::Insert"),
-            Work::Row(RowWrite::Update { guard, set }) => {
-                self.in_time(WRITING, txn.execute(&writer.update(guard, set))).await?
-            }
-            Work::Row(RowWrite::Delete(guard)) => self.in_time(WRITING, txn.execute(&writer.delete(guard))).await?,
-            Work::Events(drafts) => self.in_time(WRITING, txn.execute(&writer.events(drafts))).await?,
+            Work::Row(RowWrite::Update { guard, set }) => writer.statement(&writer.update(guard, set)),
+            Work::Row(RowWrite::Delete(guard)) => writer.statement(&writer.delete(guard)),
+            Work::Row(RowWrite::Answer { id, life, set }) => writer.statement(&writer.answer(*id, *life, *set)),
+            Work::Events(drafts) => writer.statement(&writer.events(drafts)),
         };
+        let done = match self.in_time(doing, session.execute_raw(statement)).await {
+            Err(Fault::Conflict(cause)) if waited_in_vain(&cause) => {
+                let holder = self.holder(session).await.unwrap_or_default();
+                return Err(Fault::Conflict(format!("{cause}{holder}")));
+            }
+            done => done?,
+        };
+        if matches!(part, Work::Insert(..)) {
+            writer.set_inserted(i64::try_from(done.last_insert_id()).unwrap_or_default());
+        }
         let (expected, what) = part.expects();
         if done.rows_affected() == expected {
             Ok(())
@@ -129,9 +193,9 @@ impl Store {
     }
 
     /// Rolls back. If that fails the connection is useless, and the server rolls back by itself when it sees it closed.
-    async fn undo(&self, txn: DatabaseTransaction) {
+    async fn undo(&self, session: Session) {
         const ROLLBACK: Duration = Duration::from_millis(500);
-        if !matches!(timeout(ROLLBACK, txn.rollback()).await, Ok(Ok(()))) {
+        if !matches!(timeout(ROLLBACK, session.rollback()).await, Ok(Ok(()))) {
             self.inner.database.forget();
         }
     }
@@ -144,14 +208,15 @@ impl Work<'_> {
             Self::Pool(_) => (1, "the pool".to_owned()),
             Self::Insert(new, _) | Self::OwnLinks(new, _) => (1, format!("the new row of {}", new.card.name)),
             Self::Row(RowWrite::Insert { new, .. }) => (1, format!("the new row of {}", new.card.name)),
-            Self::Row(RowWrite::Update { guard, .. } | RowWrite::Delete(guard)) => (1, format!("server {}", guard.id)),
+            Self::Row(RowWrite::Update { guard: Guard { id, .. }, .. } | RowWrite::Delete(Guard { id, .. }))
+            | Self::Row(RowWrite::Answer { id, .. }) => (1, format!("server {id}")),
             Self::Events(drafts) => (drafts.len() as u64, "the pool".to_owned()),
         }
     }
 }
 
 /// The same order everywhere, so that writers queue instead of deadlocking: pool, insert, rows by id, events.
-fn in_order(plan: &Plan) -> Vec<Work<'_>> {
+fn in_order(plan: &Plan, schema: u32) -> Vec<Work<'_>> {
     let mut work: Vec<Work<'_>> = plan.pool.iter().map(Work::Pool).collect();
     let mut rows = Vec::new();
     for write in &plan.writes {
@@ -163,7 +228,12 @@ fn in_order(plan: &Plan) -> Vec<Work<'_>> {
                     work.push(Work::OwnLinks(new, links));
                 }
             }
-            RowWrite::Update { guard, .. } | RowWrite::Delete(guard) => rows.push((guard.id, Work::Row(write))),
+            // There is no room for it, and nobody looks for it: on this schema a row reads as that of an agent which
+            // does not answer, and is judged as such. So an answer that is not written is as good as one that is.
+            RowWrite::Answer { .. } if schema < ANSWERS => {}
+            RowWrite::Update { guard: Guard { id, .. }, .. }
+            | RowWrite::Delete(Guard { id, .. })
+            | RowWrite::Answer { id, .. } => rows.push((*id, Work::Row(write))),
         }
     }
     rows.sort_by_key(|(id, _)| *id);

@@ -36,6 +36,7 @@ pub const OWNED: &[(&str, &str)] = &[
     ("rtnetlink", "datapath"),
     ("sea_orm", "store"),
     ("sea_orm_migration", "store"),
+    ("sea_query_sqlx", "store"),
     ("sqlx", "store"),
     ("rustls", "store"),
     ("minijinja", "route"),

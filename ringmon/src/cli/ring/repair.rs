@@ -63,7 +63,7 @@ fn changes<'a>(ring: &'a Ring, plan: &Plan) -> Vec<Change<'a>> {
             let row = *rows.get(&guard.id)?;
             Some(Change { row, was: *guard, first: set.first_buddy, second: set.second_buddy })
         }
-        RowWrite::Insert { .. } | RowWrite::Delete(_) => None,
+        RowWrite::Insert { .. } | RowWrite::Delete(_) | RowWrite::Answer { .. } => None,
     });
     each.collect()
 }

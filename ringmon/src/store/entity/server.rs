@@ -2,6 +2,9 @@
 #![allow(missing_docs, reason = "sea-orm's derive makes undocumented public items")]
 
 use sea_orm::entity::prelude::*;
+use sea_orm::{Iterable, QuerySelect};
+
+use crate::store::schema::ANSWERS;
 
 /// A row of `server`. Times are the database's clock, in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -50,6 +53,28 @@ pub struct Model {
     pub alone_at: Option<i64>,
     /// Grows with every change.
     pub version: i64,
+    /// Since schema version 3: the incarnation that wrote the next three.
+    pub answer_life: Option<i64>,
+    /// Milliseconds that this server needs to answer votes.
+    pub answer_wait_ms: Option<i32>,
+    pub answer_at: Option<i64>,
+    /// The server that it heard then.
+    pub answer_hears: Option<i64>,
+}
+
+impl Column {
+    /// The columns of this version of the schema.
+    pub fn of(schema: u32) -> impl Iterator<Item = Self> {
+        use Column::{AnswerAt, AnswerHears, AnswerLife, AnswerWaitMs};
+        let new = |column: &Self| matches!(column, AnswerLife | AnswerWaitMs | AnswerAt | AnswerHears);
+        Self::iter().filter(move |column| schema >= ANSWERS || !new(column))
+    }
+}
+
+/// All columns of this version of the schema. (`SELECT *` would be shorter. But SQLite's driver keeps the names of a
+/// statement's columns, and does not survive it when there are more.)
+pub fn find(schema: u32) -> Select<Entity> {
+    Entity::find().select_only().columns(Column::of(schema))
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -128,6 +128,8 @@ fn from_mysql(place: String, doing: &'static str, number: u16, cause: String, so
         1040 | 1203 | 1226 | 1053 | 1047 | 1180 | 1129 | 1037 | 1041 | 1317 | 1927 | 1969 | 3024 => {
             Error::Unavailable { place, cause: format!("{cause} ({number})") }.into()
         }
+        // It closed a connection that was idle for too long, and says so to the next statement.
+        4031 => Error::Lost { place, doing, source }.into(),
         _ => Error::Database { place, doing, source }.into(),
     }
 }

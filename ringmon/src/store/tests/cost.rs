@@ -5,8 +5,8 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, TransactionTrait};
 
 use super::kit::TestDb;
-use crate::store::Store;
-use crate::store::read::find;
+use crate::store::read::{Pool, find};
+use crate::store::{SCHEMA_VERSION, Store};
 use ringmon_core::edit::Lookup;
 use ringmon_core::row::Side;
 use ringmon_core::{DbTime, ServerId};
@@ -38,7 +38,7 @@ async fn reads_look_at_few_rows_in_a_large_pool(db: TestDb) {
         Lookup::Members,
     ] {
         connection.execute_unprepared("FLUSH STATUS").await.unwrap();
-        find(&connection, pool, DbTime::from_us(MANY), &lookup).await.unwrap();
+        find(&connection, Pool { id: pool, schema: SCHEMA_VERSION }, DbTime::from_us(MANY), &lookup).await.unwrap();
         let looked_at = looked_at(&connection).await;
         eprintln!("{looked_at:>6} {lookup:?}");
         assert_eq!(looked_at <= FEW, lookup != Lookup::Members, "{lookup:?} looked at {looked_at}");

@@ -1,7 +1,7 @@
 //! Databases and servers to try things on.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringmon_tests::engine::{Engine, Node, PASSWORD, USER};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -9,16 +9,16 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::store::error::Fault;
 use crate::store::{DatabaseUrl, Events, Store};
 use ringmon_core::card::{Card, Clients};
-use ringmon_core::edit::{Guard, Lookup, NewRow, Outcome, Plan, Step, StoredEvent, TableSnapshot};
+use ringmon_core::edit::{AnswerSet, Guard, Lookup, NewRow, Outcome, Plan, RowWrite, Step, StoredEvent, TableSnapshot};
 use ringmon_core::op::TableOp;
 use ringmon_core::ring;
 use ringmon_core::row::{Address, Health, Quorum, ServerRow};
-use ringmon_core::{BootToken, Incarnation, Time};
+use ringmon_core::{BootToken, DbTime, Incarnation, ServerId, Time};
 
 pub const POOL: &str = "lab";
 
 /// Longer than any server here needs for anything.
-const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(60);
 
 /// An empty database, deleted at the end.
 pub struct TestDb {
@@ -71,10 +71,10 @@ impl TestDb {
         for url in &urls {
             // The other nodes follow a moment later.
             let there = crate::store::connect::Database::new(url.clone());
-            while let Err(error) = there.probe(std::time::Duration::from_secs(10)).await {
+            while let Err(error) = there.probe(Duration::from_secs(10)).await {
                 let to_come = matches!(error, crate::store::Error::UnknownDatabase { .. });
                 assert!(to_come && begun.elapsed() < LONG, "{error}");
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
         let url = urls.remove(0);
@@ -189,6 +189,13 @@ impl Store {
         self.run_steps(steps(&lookups, make), mono, check).await.0
     }
 
+    /// The server writes its answer into this row.
+    pub(super) async fn answer(&self, row: &ServerRow, wait: Duration, hears: Option<ServerId>) -> Outcome {
+        let set = AnswerSet { wait, hears };
+        let answer = |seen: &TableSnapshot| answer(row, set, seen.db_now + Duration::from_secs(5));
+        self.apply(Vec::new(), answer, || true).await.unwrap()
+    }
+
     /// One attempt at a plan made by hand; `None` is a conflict.
     pub(super) async fn attempt_plan(
         &self,
@@ -245,6 +252,18 @@ fn steps(
         } else {
             Step::Read(lookups.to_vec())
         }
+    }
+}
+
+/// The plan of an answer.
+pub fn answer(row: &ServerRow, set: AnswerSet, deadline: DbTime) -> Plan {
+    Plan {
+        deadline,
+        writes: vec![RowWrite::Answer { id: row.id, life: row.incarnation, set }],
+        pool: None,
+        events: Vec::new(),
+        recheck: false,
+        outcome: Outcome::Written,
     }
 }
 

@@ -12,7 +12,9 @@ use crate::store::error::Fault;
 use crate::store::write::Written;
 use crate::store::{Events, Store};
 use ringmon_core::card::{Card, Clients};
-use ringmon_core::edit::{AloneSet, EventDraft, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, VoteSet};
+use ringmon_core::edit::{
+    AloneSet, AnswerSet, EventDraft, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, VoteSet,
+};
 use ringmon_core::event::{Joined, Left, Removed};
 use ringmon_core::row::{Health, ServerRow, Vote};
 use ringmon_core::virtual_table::{Commit, VirtualTable};
@@ -54,6 +56,10 @@ impl Stamps {
             (Some(model), Some(database)) => Some(self.same(model, database)),
             _ => database,
         };
+        let answers = (model.answering.and_then(|a| a.answer), row.answering.as_mut().and_then(|a| a.answer.as_mut()));
+        if let (Some(model), Some(answer)) = answers {
+            answer.at = self.same(model.at, answer.at);
+        }
         row.alone_since = alone(model.alone_since, row.alone_since);
         row.alone_at = alone(model.alone_at, row.alone_at);
         row
@@ -148,10 +154,10 @@ fn random_plan(rng: &mut StdRng, model: &VirtualTable, number: u32, fate: Fate) 
     let touched: Vec<&ServerRow> = model.rows.values().filter(|_| rng.random_bool(0.3)).collect();
     for (place, row) in touched.into_iter().enumerate() {
         let guard = Guard::from(row);
-        writes.push(if model.rows.len() > 4 && rng.random_bool(0.2) {
-            RowWrite::Delete(guard)
-        } else {
-            RowWrite::Update { guard, set: random_set(rng, model, number * 100 + place as u32) }
+        writes.push(match rng.random_range(0..10) {
+            0 | 1 if model.rows.len() > 4 => RowWrite::Delete(guard),
+            2..=4 => RowWrite::Answer { id: row.id, life: row.incarnation, set: random_answer(rng, model) },
+            _ => RowWrite::Update { guard, set: random_set(rng, model, number * 100 + place as u32) },
         });
     }
     if fate == Fate::Stale {
@@ -176,10 +182,19 @@ fn random_plan(rng: &mut StdRng, model: &VirtualTable, number: u32, fate: Fate) 
 fn spoil(rng: &mut StdRng, writes: &mut [RowWrite]) {
     let Some(guard) = writes.iter_mut().rev().find_map(|write| match write {
         RowWrite::Insert { .. } => None,
-        RowWrite::Update { guard, .. } | RowWrite::Delete(guard) => Some(guard),
+        RowWrite::Answer { id, life, .. } => {
+            if rng.random() {
+                id.0 += 100_000;
+            } else {
+                life.0 += 1;
+            }
+            Some(None)
+        }
+        RowWrite::Update { guard, .. } | RowWrite::Delete(guard) => Some(Some(guard)),
     }) else {
         return;
     };
+    let Some(guard) = guard else { return };
     match rng.random_range(0..5) {
         0 => guard.id.0 += 100_000,
         1 => guard.first_buddy.0 += 1,
@@ -213,7 +228,7 @@ fn random_row(rng: &mut StdRng, model: &VirtualTable, number: u32) -> RowWrite {
             incarnation: Incarnation(rng.random()),
             pick: rng.random(),
             health: random_health(rng),
-            wait: Duration::from_millis(60),
+            wait: random_wait(rng),
         },
         first_buddy: if rng.random_bool(0.3) { ServerId::NEW } else { random_id(rng, model) },
         second_buddy: if rng.random_bool(0.3) { ServerId::NEW } else { random_id(rng, model) },
@@ -222,6 +237,15 @@ fn random_row(rng: &mut StdRng, model: &VirtualTable, number: u32) -> RowWrite {
 
 fn random_health(rng: &mut StdRng) -> Health {
     *[Health::Unknown, Health::Passing, Health::Failing].choose(rng).unwrap()
+}
+
+/// Of whole milliseconds, as the table has them.
+fn random_wait(rng: &mut StdRng) -> Duration {
+    Duration::from_millis(rng.random_range(0..3000))
+}
+
+fn random_answer(rng: &mut StdRng, model: &VirtualTable) -> AnswerSet {
+    AnswerSet { wait: random_wait(rng), hears: rng.random_bool(0.6).then(|| random_id(rng, model)) }
 }
 
 fn random_set(rng: &mut StdRng, model: &VirtualTable, number: u32) -> RowSet {
@@ -251,6 +275,7 @@ fn random_set(rng: &mut StdRng, model: &VirtualTable, number: u32) -> RowSet {
         alone: *[AloneSet::Keep, AloneSet::Clear, AloneSet::Mark, AloneSet::Renew].choose(rng).unwrap(),
         draining: rng.random_bool(0.2).then(|| rng.random()),
         health: rng.random_bool(0.2).then(|| random_health(rng)),
+        wait: rng.random_bool(0.2).then(|| random_wait(rng)),
     }
 }
 

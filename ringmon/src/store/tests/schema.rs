@@ -165,6 +165,14 @@ async fn what_no_version_knows_is_named(db: TestDb) {
         said.contains(&format!("row {} of table server", id.0)) && said.contains("\"purple\" in column health"),
         "{said}"
     );
+    for (set, column) in [("answer_at = NULL", "answer_life"), ("answer_wait_ms = -1", "answer_wait_ms")] {
+        let whole = "health = 'unknown', answer_life = 1, answer_wait_ms = 2, answer_at = 3, answer_hears = 4";
+        store.sql(&format!("UPDATE server SET {whole} WHERE id = {}", id.0)).await;
+        store.servers().await.unwrap();
+        store.sql(&format!("UPDATE server SET {set} WHERE id = {}", id.0)).await;
+        let said = store.servers().await.unwrap_err().to_string();
+        assert!(said.contains(&format!("in column {column}")), "{said}");
+    }
 }
 
 #[tokio::test]

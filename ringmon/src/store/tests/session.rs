@@ -12,7 +12,8 @@ async fn a_new_connection_is_set_up_and_reads_the_latest_of_a_cluster(db: TestDb
     let store = db.open().await;
     store.disconnect();
     let sql = "SHOW VARIABLES WHERE Variable_name IN \
-               ('wsrep_sync_wait', 'innodb_lock_wait_timeout', 'tx_isolation', 'transaction_isolation')";
+               ('wsrep_sync_wait', 'innodb_lock_wait_timeout', 'tx_isolation', 'transaction_isolation', \
+               'wait_timeout', 'idle_write_transaction_timeout')";
     let statement = Statement::from_string(DbBackend::MySql, sql);
     let rows = store.inner.database.connections().query_all_raw(statement).await.unwrap();
     let mut isolated = false;
@@ -21,6 +22,9 @@ async fn a_new_connection_is_set_up_and_reads_the_latest_of_a_cluster(db: TestDb
         match name.as_str() {
             // Only servers that can be in a cluster have it.
             "wsrep_sync_wait" | "innodb_lock_wait_timeout" => assert_eq!(value, "1", "{name}"),
+            "wait_timeout" => assert_eq!(value, "6"),
+            // Only MariaDB has it.
+            "idle_write_transaction_timeout" => assert_eq!(value, "2"),
             _ => {
                 isolated = true;
                 assert_eq!(value, "READ-COMMITTED", "{name}");

@@ -19,6 +19,7 @@ super::on_engines!(
     a_deadline_that_passes_during_a_lock_wait_writes_nothing,
     a_check_that_fails_before_the_last_statement_writes_nothing,
     a_check_that_fails_before_commit_writes_nothing,
+    a_check_that_fails_before_the_only_write_writes_nothing,
     a_plan_without_recheck_asks_nobody,
     a_row_that_changed_in_between_is_a_conflict,
     a_pool_that_changed_in_between_is_a_conflict,
@@ -127,6 +128,22 @@ async fn a_check_that_fails_before_commit_writes_nothing(db: TestDb) {
     assert_eq!(ended.unwrap(), Outcome::Overtaken);
     assert_eq!(asked.load(Ordering::SeqCst), 2, "before the last statement and before COMMIT");
     assert_eq!(state(&store).await, before);
+}
+
+async fn a_check_that_fails_before_the_only_write_writes_nothing(db: TestDb) {
+    let (store, lookups) = two(&db).await;
+    let before = state(&store).await;
+    let one = |seen: &TableSnapshot| {
+        let writes = everything(seen).writes.drain(1..2).collect();
+        Plan { writes, pool: None, events: Vec::new(), ..everything(seen) }
+    };
+    let asked = AtomicU32::new(0);
+    let ended = store.apply(lookups.clone(), one, || asked.fetch_add(1, Ordering::SeqCst) > 0).await;
+    assert_eq!(ended.unwrap(), Outcome::Overtaken);
+    assert_eq!(state(&store).await, before);
+    assert_eq!(store.apply(lookups, one, || asked.fetch_add(1, Ordering::SeqCst) > 0).await.unwrap(), Outcome::Written);
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "once each: it is its own COMMIT");
+    assert_ne!(state(&store).await, before);
 }
 
 async fn a_plan_without_recheck_asks_nobody(db: TestDb) {

@@ -1,4 +1,4 @@
-//! From schema version 1 to 2: with data, under running agents, interrupted, and several upgrades at once.
+//! From schema version 2 to 3: with data, under running agents, interrupted, and several upgrades at once.
 
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use ringmon_core::row::{Health, Quorum};
 
 super::on_engines!(
     every_row_stays_as_it_was,
+    version_1_goes_through_version_2,
     agents_go_on_before_while_and_after,
     an_upgrade_that_was_cut_short_is_finished_by_the_next,
     several_upgrades_at_once_agree;
@@ -25,15 +26,20 @@ super::on_engines!(
     an_upgrade_that_has_to_wait_keeps_no_agent_waiting,
 );
 
-/// A database of version 1, with a value in every column of every table.
-async fn version_1(db: &TestDb) -> Database {
+/// With values as in [`version`].
+pub async fn version_2(db: &TestDb) -> Database {
+    version(2, db).await
+}
+
+/// A database of this version, with a value in every column of every table.
+async fn version(number: u32, db: &TestDb) -> Database {
     if let Some(file) = db.url.file() {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::File::create_new(file).unwrap();
     }
     let database = Database::new(db.url.clone());
     let connections = database.connections();
-    Migrator::up(&connections, Some(1)).await.unwrap();
+    Migrator::up(&connections, Some(number)).await.unwrap();
     for name in [POOL, "another"] {
         assert!(database.create_pool(name, Quorum::Both).await.unwrap());
     }
@@ -56,54 +62,78 @@ async fn version_1(db: &TestDb) -> Database {
     for sql in sql {
         connections.execute_unprepared(&sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
-    assert_eq!(database.schema_version().await.unwrap(), 1);
+    assert_eq!(database.schema_version().await.unwrap(), number);
     database
 }
 
 type Rows = (Vec<pool::Model>, Vec<server::Model>, Vec<event::Model>);
 
+/// What version 2 has of them.
 async fn rows(database: &Database) -> Rows {
     let db = &database.connections();
     (
         pool::Entity::find().order_by_asc(pool::Column::Id).all(db).await.unwrap(),
-        server::Entity::find().order_by_asc(server::Column::Id).all(db).await.unwrap(),
+        server::find(2).order_by_asc(server::Column::Id).all(db).await.unwrap(),
         event::Entity::find().order_by_asc(event::Column::Id).all(db).await.unwrap(),
     )
 }
 
-/// Checks that version 2 is complete.
-async fn is_version_2(database: &Database) {
-    assert_eq!(database.schema_version().await.unwrap(), 2);
+const COLUMNS: [(&str, &str, &str); 9] = [
+    ("server", "answer_life", "BIGINT"),
+    ("server", "answer_wait_ms", "INT"),
+    ("server", "answer_at", "BIGINT"),
+    ("server", "answer_hears", "BIGINT"),
+    ("server", "rules", "SMALLINT"),
+    ("server", "wire", "SMALLINT"),
+    ("pool", "identity", "VARCHAR(64)"),
+    ("pool", "epoch", "BIGINT"),
+    ("pool", "rules", "SMALLINT"),
+];
+
+/// Checks that version 3 is complete, and that its columns are empty and may be.
+async fn is_version_3(database: &Database) {
+    assert_eq!(database.schema_version().await.unwrap(), 3);
     let db = database.connections();
-    let manager = SchemaManager::new(&db);
-    assert!(manager.has_index("event", "event_history").await.unwrap());
-    assert!(!manager.has_index("event", "event_pool").await.unwrap());
+    assert!(SchemaManager::new(&db).has_index("event", "event_history").await.unwrap());
+    assert!(!SchemaManager::new(&db).has_index("event", "event_pool").await.unwrap());
+    for (table, column, _) in COLUMNS {
+        sql(database, &[&format!("UPDATE {table} SET {column} = NULL WHERE id < 0")]).await;
+        let filled = format!("SELECT 1 FROM {table} WHERE {column} IS NOT NULL");
+        let filled = sea_orm::Statement::from_string(database.backend(), filled);
+        assert!(db.query_one_raw(filled).await.unwrap().is_none(), "{table}.{column}");
+    }
 }
 
 /// An operator with SQL, who does half of the upgrade.
-async fn sql(database: &Database, statements: &[&str]) {
-    let on = if database.url().file().is_some() { "" } else { " ON event" };
+pub async fn sql(database: &Database, statements: &[&str]) {
     for statement in statements {
-        let statement =
-            if statement.starts_with("DROP INDEX") { format!("{statement}{on}") } else { (*statement).into() };
-        let done = database.connections().execute_unprepared(&statement).await;
+        let done = database.connections().execute_unprepared(statement).await;
         done.unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
 }
 
-const MADE: &str = "CREATE INDEX event_history ON event (pool, id, at)";
-const DROPPED: &str = "DROP INDEX event_pool";
-const BACK: [&str; 3] = [
-    "CREATE INDEX event_pool ON event (pool, id)",
-    "DROP INDEX event_history",
-    "DELETE FROM seaql_migrations WHERE version = 'm0002_history'",
-];
+/// The first so many steps of the upgrade.
+async fn begun(database: &Database, steps: usize) {
+    for (table, column, kind) in &COLUMNS[..steps] {
+        sql(database, &[&format!("ALTER TABLE {table} ADD COLUMN {column} {kind}")]).await;
+    }
+}
+
+/// Takes the upgrade back.
+async fn back(database: &Database) {
+    for (table, column, _) in COLUMNS {
+        sql(database, &[&format!("ALTER TABLE {table} DROP COLUMN {column}")]).await;
+    }
+    sql(database, &["DELETE FROM seaql_migrations WHERE version = 'm0003_answers'"]).await;
+}
 
 async fn every_row_stays_as_it_was(db: TestDb) {
-    let database = version_1(&db).await;
+    let database = version_2(&db).await;
     let before = rows(&database).await;
     assert_eq!((before.0.len(), before.1.len(), before.2.len()), (2, 3, 3));
-    assert!(!format!("{:?}{:?}", before.1, before.2).contains("None"), "a column is empty: {before:?}");
+    let said = format!("{:?}{:?}", before.1, before.2);
+    // The four columns of an answer in three rows.
+    assert_eq!((said.matches("None").count(), said.matches("answer_").count()), (12, 12), "is a column empty? {said}");
     assert!(
         before.0.iter().all(|pool| pool.frozen.is_some() && pool.old_key_id.is_some() && pool.old_key_secret.is_some())
     );
@@ -111,14 +141,24 @@ async fn every_row_stays_as_it_was(db: TestDb) {
     let report = Store::init(&db.url, POOL, Quorum::Single).await.unwrap();
     assert_eq!(
         (report.schema_found, report.schema_now, report.created_pool, report.created_file),
-        (1, 2, false, false)
+        (2, 3, false, false)
     );
-    assert!(report.to_string().contains("from version 1 to 2"), "{report}");
-    is_version_2(&database).await;
+    assert!(report.to_string().contains("from version 2 to 3"), "{report}");
+    is_version_3(&database).await;
     assert_eq!(rows(&database).await, before);
     let store = db.open().await;
     assert_eq!(store.whole().await, ["n1", "n2", "n3"]);
     assert_eq!(store.history(Events::Newest(2)).await.len(), 2);
+}
+
+async fn version_1_goes_through_version_2(db: TestDb) {
+    let database = version(1, &db).await;
+    let before = rows(&database).await;
+    let refused = Store::open(&db.url, POOL).await.unwrap_err();
+    assert!(matches!(refused, Error::SchemaTooOld { found: 1, oldest: 2, ours: 3, .. }), "{refused:?}");
+    assert_eq!(Store::init(&db.url, POOL, Quorum::Both).await.unwrap().schema_found, 1);
+    is_version_3(&database).await;
+    assert_eq!(rows(&database).await, before);
 }
 
 /// What an agent does until `done` changes: it joins, reports its service's health, looks, and leaves.
@@ -133,6 +173,10 @@ async fn agent(store: Store, name: String, count: watch::Sender<u32>, done: watc
             let health = TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health: Health::Passing };
             store.run_plain(&health).await;
             store.run_plain(&TableOp::View { me: row.id, known: Vec::new() }).await;
+            // Not written yet, or just now, or overtaken by a leave.
+            let answering = store.servers().await.unwrap().into_iter().find(|now| now.id == row.id);
+            let answering = answering.and_then(|now| now.answering().copied());
+            assert!(answering.is_none_or(|said| said.wait == Duration::from_millis(60)), "{answering:?}");
             store.run_plain(&TableOp::Leave { id: row.id, incarnation: None, by: "test".into() }).await;
             joined = true;
         }
@@ -142,7 +186,7 @@ async fn agent(store: Store, name: String, count: watch::Sender<u32>, done: watc
 }
 
 async fn agents_go_on_before_while_and_after(db: TestDb) {
-    let database = version_1(&db).await;
+    let database = version_2(&db).await;
     // Enough events that the index takes a while.
     for _ in 0..13 {
         let columns = "pool, at, kind, subject, subject_name, said_by, detail";
@@ -150,6 +194,10 @@ async fn agents_go_on_before_while_and_after(db: TestDb) {
     }
     sql(&database, &["UPDATE pool SET frozen = NULL"]).await;
     let before = rows(&database).await;
+    let witness = db.open().await;
+    let (heard, wait) = (witness.row("n2").await.id, Duration::from_millis(70));
+    witness.answer(&witness.row("n1").await, wait, Some(heard)).await;
+    assert_eq!(witness.row("n1").await.answering, None, "there is no room for it yet");
     let (count, mut counted) = watch::channel(0);
     let (end, done) = watch::channel(false);
     let mut agents = tokio::task::JoinSet::new();
@@ -161,7 +209,17 @@ async fn agents_go_on_before_while_and_after(db: TestDb) {
     let begun = *counted.borrow();
     let report = Store::init(&db.url, POOL, Quorum::Both).await.unwrap();
     let ended = *counted.borrow();
-    assert_eq!(report.schema_found, 1);
+    assert_eq!(report.schema_found, 2);
+    // The same store, which never closed: its next look finds the room for answers.
+    witness.answer(&witness.row("n1").await, wait, Some(heard)).await;
+    let said = witness.row("n1").await.answering.unwrap();
+    assert_eq!((said.wait, said.answer.unwrap().hears), (wait, heard));
+    sql(
+        &database,
+        &["UPDATE server SET answer_life = NULL, answer_wait_ms = NULL, answer_at = NULL, \
+                      answer_hears = NULL"],
+    )
+    .await;
     eprintln!("{} turns of an agent while it was upgraded", ended - begun);
     tokio::time::timeout(Duration::from_secs(60), counted.wait_for(|count| *count >= ended + 4))
         .await
@@ -171,27 +229,27 @@ async fn agents_go_on_before_while_and_after(db: TestDb) {
     while let Some(agent) = agents.join_next().await {
         agent.unwrap();
     }
-    is_version_2(&database).await;
+    is_version_3(&database).await;
     let after = rows(&database).await;
     assert_eq!((&before.0, &before.2[..]), (&after.0, &after.2[..before.2.len()]));
     assert_eq!(db.open().await.whole().await, ["n1", "n2", "n3"]);
 }
 
 async fn an_upgrade_that_was_cut_short_is_finished_by_the_next(db: TestDb) {
-    let database = version_1(&db).await;
+    let database = version_2(&db).await;
     let before = rows(&database).await;
-    for done in [&[MADE][..], &[MADE, DROPPED], &[DROPPED]] {
-        sql(&database, done).await;
-        assert_eq!(db.open().await.whole().await, ["n1", "n2", "n3"], "half of it is as good as version 1");
-        assert_eq!(Store::init(&db.url, POOL, Quorum::Both).await.unwrap().schema_found, 1);
-        is_version_2(&database).await;
+    for steps in [1, 3, 6, 7, 9] {
+        begun(&database, steps).await;
+        assert_eq!(db.open().await.whole().await, ["n1", "n2", "n3"], "half of it is as good as version 2");
+        assert_eq!(Store::init(&db.url, POOL, Quorum::Both).await.unwrap().schema_found, 2);
+        is_version_3(&database).await;
         assert_eq!(rows(&database).await, before);
-        sql(&database, &BACK).await;
+        back(&database).await;
     }
 }
 
 async fn an_upgrade_that_is_cut_at_any_statement_is_finished_by_the_next(db: TestDb) {
-    let database = version_1(&db).await;
+    let database = version_2(&db).await;
     let before = rows(&database).await;
     let wire = Wire::start(db.port()).await;
     let way = wire.way_to(&db);
@@ -210,62 +268,62 @@ async fn an_upgrade_that_is_cut_at_any_statement_is_finished_by_the_next(db: Tes
             assert_eq!(rows(&database).await, before);
             assert_eq!(db.open().await.whole().await, ["n1", "n2", "n3"]);
             Store::init(&db.url, POOL, Quorum::Both).await.unwrap();
-            is_version_2(&database).await;
+            is_version_3(&database).await;
             assert_eq!(rows(&database).await, before);
-            sql(&database, &BACK).await;
+            back(&database).await;
         }
     }
     assert!(number > 8, "{number} statements");
 }
 
 async fn several_upgrades_at_once_agree(db: TestDb) {
-    let database = version_1(&db).await;
+    let database = version_2(&db).await;
     let before = rows(&database).await;
     for round in 0..5 {
         let inits = (0..4).map(|_| Store::init(&db.url, POOL, Quorum::Both));
         for report in futures_util::future::join_all(inits).await {
             let report = report.unwrap_or_else(|e| panic!("round {round}: {e}"));
-            assert!((1..=2).contains(&report.schema_found) && report.schema_now == 2, "{report:?}");
+            assert!((2..=3).contains(&report.schema_found) && report.schema_now == 3, "{report:?}");
         }
-        is_version_2(&database).await;
+        is_version_3(&database).await;
         assert_eq!(rows(&database).await, before);
-        sql(&database, &BACK).await;
+        back(&database).await;
     }
 }
 
-/// A transaction that reads `event`, as a dump does, keeps its definition as it is. The upgrade waits for that
+/// A transaction that reads `server`, as a dump does, keeps its definition as it is. The upgrade waits for that
 /// transaction; agents do not wait for the upgrade.
 async fn an_upgrade_that_has_to_wait_keeps_no_agent_waiting(db: TestDb) {
-    let database = version_1(&db).await;
+    let database = version_2(&db).await;
     let store = db.open().await;
     let dump = database.connections().begin().await.unwrap();
-    event::Entity::find().all(&dump).await.unwrap();
+    // A dump has a session of its own, which may do nothing for longer than an agent's.
+    dump.execute_unprepared("SET SESSION wait_timeout = 600").await.unwrap();
+    server::find(2).all(&dump).await.unwrap();
     let url = db.url.clone();
     let upgrade = tokio::spawn(async move { Store::init(&url, POOL, Quorum::Both).await });
     // A cluster makes a change of its schema everywhere at the same place of the order, and breaks off what is in its
     // way.
     if db.urls().len() > 1 {
-        assert_eq!(upgrade.await.unwrap().unwrap().schema_found, 1);
-        let broken_off = event::Entity::find().all(&dump).await.unwrap_err();
+        assert_eq!(upgrade.await.unwrap().unwrap().schema_found, 2);
+        let broken_off = server::find(2).all(&dump).await.unwrap_err();
         println!("the dump: {broken_off}");
-        return is_version_2(&database).await;
+        return is_version_3(&database).await;
     }
     let waits = "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE '%metadata lock%'";
     let asked = || sea_orm::Statement::from_string(sea_orm::DbBackend::MySql, waits);
     let seen = async { while database.connections().query_one_raw(asked()).await.unwrap().is_none() {} };
     tokio::time::timeout(Duration::from_secs(20), seen).await.unwrap();
-    for _ in 0..3 {
-        let op = TableOp::SetFrozen { frozen: Some("while it waits".into()), by: "test".into() };
-        let (result, _) = store.run(&op, mono, || true).await;
-        result.unwrap();
-        let op = TableOp::SetFrozen { frozen: None, by: "test".into() };
+    let row = store.row("n1").await;
+    for health in [Health::Failing, Health::Passing, Health::Unknown] {
+        let op = TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health };
         let (result, _) = store.run(&op, mono, || true).await;
         result.unwrap();
     }
     assert!(!upgrade.is_finished(), "it waits");
     dump.rollback().await.unwrap();
-    assert_eq!(upgrade.await.unwrap().unwrap().schema_found, 1);
-    is_version_2(&database).await;
+    assert_eq!(upgrade.await.unwrap().unwrap().schema_found, 2);
+    is_version_3(&database).await;
 }
 
 #[test]

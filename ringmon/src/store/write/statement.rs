@@ -1,15 +1,17 @@
 //! The statements of a plan. Each has everything that it relies on in its WHERE clause.
 
-use sea_orm::DbBackend;
 use sea_orm::sea_query::{
     CaseStatement, DeleteStatement, Expr, ExprTrait, InsertStatement, Query, SelectStatement, SimpleExpr, UnionType,
     UpdateStatement,
 };
+use sea_orm::{DbBackend, Statement, StatementBuilder};
 
 use crate::store::clock;
+use crate::store::convert::millis;
 use crate::store::entity::{event, pool, server};
-use ringmon_core::edit::{AloneSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, VoteSet};
-use ringmon_core::{DbTime, PoolId, ServerId, Side, Word as _};
+use crate::store::schema::ANSWERS;
+use ringmon_core::edit::{AloneSet, AnswerSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, VoteSet};
+use ringmon_core::{DbTime, Incarnation, PoolId, ServerId, Side, Word as _};
 use server::Column as C;
 
 /// In MySQL `text` holds 65,535 bytes. A longer detail would keep a removal from being written.
@@ -20,12 +22,14 @@ pub(super) struct Writer {
     backend: DbBackend,
     pool: PoolId,
     deadline: DbTime,
+    /// Whether a row has room for its server's answer.
+    answers: bool,
     inserted: Option<ServerId>,
 }
 
 impl Writer {
-    pub(super) const fn new(backend: DbBackend, pool: PoolId, deadline: DbTime) -> Self {
-        Self { backend, pool, deadline, inserted: None }
+    pub(super) const fn new(backend: DbBackend, pool: PoolId, deadline: DbTime, schema: u32) -> Self {
+        Self { backend, pool, deadline, answers: schema >= ANSWERS, inserted: None }
     }
 
     pub(super) const fn inserted(&self) -> Option<ServerId> {
@@ -34,6 +38,10 @@ impl Writer {
 
     pub(super) const fn set_inserted(&mut self, id: i64) {
         self.inserted = Some(ServerId(id));
+    }
+
+    pub(super) fn statement(&self, made: &impl StatementBuilder) -> Statement {
+        self.backend.build(made)
     }
 
     /// The real id of a link: [`ServerId::NEW`] is the inserted row.
@@ -71,7 +79,7 @@ impl Writer {
     }
 
     pub(super) fn insert(&self, row: &NewRow, [first, second]: [ServerId; 2]) -> InsertStatement {
-        let columns: [(C, SimpleExpr); 15] = [
+        let columns: [(C, SimpleExpr); 17] = [
             (C::Pool, self.pool.0.into()),
             (C::Name, row.card.name.as_str().into()),
             (C::Address, row.card.address.to_string().into()),
@@ -87,8 +95,11 @@ impl Writer {
             (C::Draining, false.into()),
             (C::Health, row.health.word().into()),
             (C::Version, 1_i64.into()),
+            (C::AnswerLife, row.incarnation.0.into()),
+            (C::AnswerWaitMs, millis(row.wait).into()),
         ];
-        let (columns, values): (Vec<C>, Vec<SimpleExpr>) = columns.into_iter().unzip();
+        let there = if self.answers { 17 } else { 15 };
+        let (columns, values): (Vec<C>, Vec<SimpleExpr>) = columns.into_iter().take(there).unzip();
         let mut insert = Query::insert();
         insert.into_table(server::Entity).columns(columns);
         insert.select_from(self.row(values)).expect("as many values as columns");
@@ -133,10 +144,41 @@ impl Writer {
         self.set_vote(&mut update, Side::First, set.vote_first);
         self.set_vote(&mut update, Side::Second, set.vote_second);
         self.set_alone(&mut update, set.alone);
+        if let Some(wait) = set.wait.filter(|_| self.answers) {
+            let life = set.incarnation.unwrap_or(guard.incarnation);
+            update
+                .value(C::AnswerLife, life.0)
+                .value(C::AnswerWaitMs, millis(wait))
+                .value(C::AnswerAt, Option::<i64>::None)
+                .value(C::AnswerHears, Option::<i64>::None);
+        }
         for condition in self.guarded(guard) {
             update.and_where(condition);
         }
         update
+    }
+
+    /// It compares no version and no link: nothing that others write makes the answer wrong.
+    pub(super) fn answer(&self, id: ServerId, life: Incarnation, set: AnswerSet) -> UpdateStatement {
+        let mut update = Query::update().table(server::Entity).take();
+        update.value(C::Version, Expr::col(C::Version).add(1));
+        if let Some(hears) = set.hears {
+            update.value(C::AnswerAt, clock::now(self.backend)).value(C::AnswerHears, hears.0);
+        } else {
+            // Another life's answer goes. MySQL sets one column after the other, so the life has to come after these.
+            for column in [C::AnswerAt, C::AnswerHears] {
+                let own = CaseStatement::new().case(Expr::col(C::AnswerLife).eq(life.0), Expr::col(column));
+                update.value(column, own);
+            }
+        }
+        update
+            .value(C::AnswerLife, life.0)
+            .value(C::AnswerWaitMs, millis(set.wait))
+            .and_where(Expr::col(C::Id).eq(id.0))
+            .and_where(Expr::col(C::Pool).eq(self.pool.0))
+            .and_where(Expr::col(C::Incarnation).eq(life.0))
+            .and_where(self.in_time())
+            .take()
     }
 
     fn set(&self, update: &mut UpdateStatement, set: &RowSet) {

@@ -23,7 +23,7 @@ fn mysql_numbers_are_sorted() {
     for number in [1213, 1205, 1467, 1020, 1062, 1412] {
         assert_eq!(sorted(number, ""), "conflict", "{number}");
     }
-    for number in [1180, 1047, 1290, 1792, 1836, 1040, 1053, 1927] {
+    for number in [1180, 1047, 1290, 1792, 1836, 1040, 1053, 1927, 4031] {
         assert_eq!(sorted(number, ""), "broken", "{number}");
     }
     assert_eq!(sorted(1114, ""), "transient");
