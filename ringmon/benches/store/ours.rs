@@ -14,8 +14,8 @@ use ringmon_core::op::TableOp;
 use ringmon_core::op::{Accusation, Finding};
 use ringmon_core::row::{Health, Mode};
 use ringmon_core::{
-    BootToken, Incarnation, Lookup, Outcome, Profile, ServerId, ServerRow, Side, Silence, TableSnapshot, Time,
-    VoteKind, WatchId,
+    BootToken, Incarnation, Lookup, Outcome, Profile, Rule, ServerId, ServerRow, Side, Silence, TableSnapshot, Time,
+    Tuning, VoteKind, WatchId, Without,
 };
 
 use crate::meter::Done;
@@ -220,7 +220,8 @@ fn accusation(me: &ServerRow, side: Side, suspect: &ServerRow, far_end: Option<S
         served: Duration::MAX,
         lag: Duration::ZERO,
         mode: Mode::Act,
-        tuning: Profile::Default.tuning(),
+        // It measures the table, so nobody waits for an answer.
+        tuning: Tuning { without: Without::rules(&[Rule::R3]), ..Profile::Default.tuning() },
     }
 }
 

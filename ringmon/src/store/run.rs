@@ -143,7 +143,11 @@ impl Store {
                     self.read(&session, &lookups, seen).await?;
                 }
                 Step::Apply(plan) => {
-                    return Ok(match self.write(session, &plan, check).await? {
+                    let written = match self.write(session, &plan, check).await {
+                        Err(Fault::Conflict(_)) if plan.is_answer() => return Ok(Outcome::Stale),
+                        written => written?,
+                    };
+                    return Ok(match written {
                         Written::Overtaken => Outcome::Overtaken,
                         Written::Committed { inserted } => named(plan.outcome, inserted),
                     });

@@ -1,6 +1,7 @@
 //! A database to try things on, and the binary.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use assert_cmd::Command;
 use ringmon::store::{DatabaseUrl, Store};

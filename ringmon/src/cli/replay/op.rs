@@ -60,6 +60,7 @@ pub fn about(op: &TableOp) -> Vec<ServerId> {
         | TableOp::Join { .. }
         | TableOp::TakeOver { .. }
         | TableOp::Alone { .. }
+        | TableOp::Answer { .. }
         | TableOp::SetHealth { .. }
         | TableOp::SetFrozen { .. } => Vec::new(),
     }

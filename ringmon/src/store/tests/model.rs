@@ -17,7 +17,7 @@ use ringmon_core::op::TableOp;
 use ringmon_core::op::{Accusation, Finding};
 use ringmon_core::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote};
 use ringmon_core::virtual_table::{Commit, VirtualTable};
-use ringmon_core::{BootToken, DbTime, Incarnation, Profile, Rule, ServerId, VoteKind, Without};
+use ringmon_core::{BootToken, DbTime, Incarnation, Profile, Rule, ServerId, Tuning, VoteKind, Without};
 
 super::on_engines!(random_operations_do_what_the_model_does, removals_do_what_the_model_does);
 
@@ -318,7 +318,7 @@ fn against_all(rng: &mut StdRng, model: &VirtualTable, me: &ServerRow) -> Accusa
     let mut a = accusation(me, Side::First, findings);
     if rng.random_bool(0.5) {
         // At once, and whatever the others say.
-        a.tuning.without = Without::rules(&[Rule::R2]);
+        a.tuning.without = Without::rules(&[Rule::R2, Rule::R3]);
     }
     randomised(rng, a)
 }
@@ -332,9 +332,11 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
         side,
         findings,
         far_end: None,
-        hold: Duration::ZERO,
+        served: Duration::MAX,
+        lag: Duration::ZERO,
         mode: Mode::Act,
-        tuning: Profile::Default.tuning(),
+        // R3 waits by the clock, and this must not take time.
+        tuning: Tuning { without: Without::rules(&[Rule::R3]), ..Profile::Default.tuning() },
     }
 }
 
@@ -342,7 +344,6 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
 fn randomised(rng: &mut StdRng, a: Accusation) -> Accusation {
     Accusation {
         far_end: a.far_end.filter(|_| rng.random_bool(0.95)),
-        hold: if rng.random_bool(0.95) { a.hold } else { Duration::from_secs(3600) },
         mode: if rng.random_bool(0.95) { Mode::Act } else { Mode::Observe },
         ..a
     }

@@ -14,7 +14,7 @@ use ringmon_core::edit::Guard;
 use ringmon_core::op::Accusation;
 use ringmon_core::op::TableOp;
 use ringmon_core::row::{Health, Quorum, ServerRow, Side};
-use ringmon_core::{Outcome, Rule, ServerId, VoteKind, Without};
+use ringmon_core::{Outcome, Profile, Rule, ServerId, VoteKind, Without};
 
 super::on_servers!(a_cut_at_any_statement_loses_nothing_and_doubles_nothing);
 
@@ -72,7 +72,7 @@ async fn prepare(case: &str, store: &Store) -> TableOp {
             store.run_plain(&mark).await;
             // Without R2 the mark has to stand for no time.
             let mut all = accusation(a, Side::First, vec![steady(row("b"), VoteKind::Host)]);
-            all.tuning.without = Without::rules(&[Rule::R2]);
+            all.tuning.without = Without::rules(&[Rule::R2, Rule::R3]);
             TableOp::RemoveAll(all)
         }
         "withdraw" => {
@@ -112,7 +112,7 @@ pub fn against(rows: &[ServerRow], side: Side, run: &[&str]) -> Accusation {
 /// Both ends have voted, too recently to remove. Now `a` may remove.
 pub async fn removal(store: &Store, rows: &[ServerRow], run: &[&str]) -> TableOp {
     for side in Side::BOTH {
-        let vote = Accusation { hold: Duration::from_secs(3600), ..against(rows, side, run) };
+        let vote = Accusation { served: Duration::ZERO, tuning: Profile::Default.tuning(), ..against(rows, side, run) };
         let outcome = store.run_plain(&TableOp::Accuse(vote)).await;
         assert!(matches!(outcome, Outcome::Voted { .. }), "{outcome:?}");
     }

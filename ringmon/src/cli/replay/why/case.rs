@@ -209,7 +209,7 @@ impl Case {
                 deaf: finding.map(|f| (done.snapshot.read_at.since(f.silence.since), f.misses.into())),
                 own_silence: None,
                 votes: row.map(|row| votes(row, done.snapshot.db_now, names)).unwrap_or_default(),
-                hold: row.map(ServerRow::wait),
+                hold: row.map(|row| row.wait()),
             });
         }
     }
