@@ -9,9 +9,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use ringmon::store::Store;
 use ringmon_core::card::{Card, Clients};
-use ringmon_core::edit::{Guard, NewRow};
-use ringmon_core::op::TableOp;
-use ringmon_core::op::{Accusation, Finding};
+use ringmon_core::edit::NewRow;
+use ringmon_core::op::{Accusation, Finding, Place, TableOp};
 use ringmon_core::row::{Health, Mode};
 use ringmon_core::{
     BootToken, Incarnation, Lookup, Outcome, Profile, Rule, ServerId, ServerRow, Side, Silence, TableSnapshot, Time,
@@ -124,7 +123,7 @@ impl Writer for Ours {
             let (_, seen) = self.run(&TableOp::PickPlace { pick }, &mut Done::default()).await?;
             let place = seen.row(&Lookup::Pick(pick)).and_then(|at| {
                 let next = seen.rows.get(&at.first_buddy)?;
-                Some((Guard::from(at), Guard::from(next)))
+                Some(Place::between(at, next))
             });
             let op = TableOp::Join { new: new.clone(), place };
             if let (Outcome::Joined { id, .. }, _) = self.run(&op, &mut done).await? {

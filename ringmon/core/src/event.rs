@@ -66,6 +66,8 @@ pub enum EventKind {
     BrokenLink,
     /// This server moves to another place on the ring, because it hears neither of its buddies.
     Moving,
+    /// This server cannot enter the ring yet, and why.
+    Waiting,
     /// The database does not answer, and why.
     DatabaseAway,
     /// The database answers again.
@@ -95,6 +97,7 @@ words! { EventKind:
     Held = "held",
     BrokenLink = "broken_link",
     Moving = "moving",
+    Waiting = "waiting",
     DatabaseAway = "database_away",
     DatabaseBack = "database_back",
     Service = "service",
@@ -159,6 +162,9 @@ pub enum EventBody {
     Moving {
         misplaced_ms: f64,
     },
+    Waiting {
+        why: String,
+    },
     DatabaseAway {
         cause: String,
     },
@@ -193,6 +199,7 @@ impl EventBody {
             Self::Held { .. } => EventKind::Held,
             Self::BrokenLink { .. } => EventKind::BrokenLink,
             Self::Moving { .. } => EventKind::Moving,
+            Self::Waiting { .. } => EventKind::Waiting,
             Self::DatabaseAway { .. } => EventKind::DatabaseAway,
             Self::DatabaseBack { .. } => EventKind::DatabaseBack,
             Self::Service(_) => EventKind::Service,

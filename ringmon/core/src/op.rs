@@ -23,15 +23,35 @@ mod tests;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 pub use accusation::{Accusation, Finding};
 pub use repair::repair;
 
 use super::edit::{AnswerSet, Guard, NewRow, Step, TableSnapshot};
 use super::evidence::Silence;
-use super::row::{Health, Side};
+use super::row::{Health, ServerRow, Side};
 use super::{Incarnation, Rule, ServerId};
 use crate::law;
+
+/// A place on the ring: between a server and its first buddy, as read and proved. In a ring of one they are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The server before it.
+    pub at: Guard,
+    /// The first buddy of `at`.
+    pub next: Guard,
+    /// The end that does not answer this server; `None`: both ends hear it and are heard by it.
+    pub silent: Option<ServerId>,
+}
+
+impl Place {
+    /// A place whose two ends are proved.
+    #[must_use]
+    pub fn between(at: &ServerRow, next: &ServerRow) -> Self {
+        Self { at: at.into(), next: next.into(), silent: None }
+    }
+}
 
 /// An operation on the server table.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,8 +96,19 @@ pub enum TableOp {
     Join {
         /// The new server. The operation may choose another pick.
         new: NewRow,
-        /// The chosen server and its first buddy, as read and proved. In a ring of one they are the same.
-        place: Option<(Guard, Guard)>,
+        /// Where.
+        place: Option<Place>,
+    },
+    /// Go to another place on the ring, in the same life (R12).
+    Move {
+        /// Id of this server's row.
+        me: ServerId,
+        /// Incarnation of this server.
+        incarnation: Incarnation,
+        /// The new place. Unlike for a join, its silent end need not be accused: the present place has two.
+        place: Place,
+        /// For how long this server has heard neither buddy. For the event.
+        misplaced: Duration,
     },
     /// An agent that came back takes its own row again: same place, new incarnation, votes cleared.
     TakeOver {
@@ -164,6 +195,9 @@ impl TableOp {
             Self::PickPlace { pick } => look::pick_place(*pick, seen),
             Self::PickWitnesses { picks } => look::pick_witnesses(picks, seen),
             Self::Join { new, place } => place::join(new, place.as_ref(), seen),
+            Self::Move { me, incarnation, place, misplaced } => {
+                place::change(*me, *incarnation, place, *misplaced, seen)
+            }
             Self::TakeOver { row, new } => place::take_over(row, new, seen),
             Self::Leave { id, incarnation, by } => place::leave(*id, *incarnation, by, seen),
             Self::Accuse(a) => accuse::accuse(a, seen),
@@ -202,6 +236,7 @@ impl TableOp {
             | Self::PickPlace { .. }
             | Self::PickWitnesses { .. }
             | Self::Join { .. }
+            | Self::Move { .. }
             | Self::TakeOver { .. }
             | Self::Leave { .. }
             | Self::Withdraw { .. }

@@ -45,6 +45,8 @@ impl World {
                 self.check_down(event, &before);
             } else if event.kind() == EventKind::AgentLost {
                 self.check_lost(event);
+            } else if event.kind() == EventKind::Joined {
+                self.check_taken(event, &before);
             }
         }
         self.check_brake(&new);
@@ -87,15 +89,29 @@ impl World {
         }
     }
 
-    /// Checks that no life of a server has a smaller incarnation than an earlier life.
+    /// Checks that no life of a server has a smaller incarnation than an earlier life: of its row, and of a server that
+    /// has kept its state directory.
     fn check_lives(&mut self, touched: &[ServerId]) {
         for row in touched.iter().filter_map(|id| self.table.rows.get(id)) {
-            let before = self.lives.insert(row.card.name.clone(), row.incarnation);
-            if before.is_some_and(|before| before > row.incarnation) {
+            let before = self.lives.insert(row.card.name.clone(), (row.id, row.incarnation));
+            let remembers = self.host_at(row.card.address).is_some_and(|host| self.hosts[host].disk.is_some());
+            let back = |(id, life)| life > row.incarnation && (id == row.id || remembers);
+            if before.is_some_and(back) {
                 let what = format!("{} went from {before:?} back to {:?}", row.card.name, row.incarnation);
                 self.note(0, &format!("!!! {what}"));
                 self.violations.push(what);
             }
+        }
+    }
+
+    /// Checks that nobody took over the row of a server that lives at another address.
+    fn check_taken(&mut self, event: &StoredEvent, before: &[ServerRow]) {
+        let Some(was) = before.iter().find(|row| Some(row.id) == event.subject) else { return };
+        let taken = self.table.rows.get(&was.id).is_some_and(|row| row.card.address != was.card.address);
+        // Nobody can say whether the only server of a pool lives.
+        let only = was.first_buddy == was.id;
+        if taken && !only && self.host_at(was.card.address).is_some_and(|host| self.hosts[host].is_well()) {
+            self.violate(format!("the row of {}, which lives, was taken over", was.card.name));
         }
     }
 

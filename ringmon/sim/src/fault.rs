@@ -1,7 +1,12 @@
 //! Faults that can happen to a server.
 
+use std::time::Duration;
+
+use super::host::Host;
 use super::world::World;
+use ringmon_core::BootToken;
 use ringmon_core::engine::Input;
+use ringmon_core::row::Address;
 
 /// A fault, and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +61,8 @@ impl World {
     /// Ends every fault: cuts, freezes and outages. Agents that are gone are started again.
     pub fn heal(&mut self) {
         self.network.mend(self.now);
-        for a in 0..self.hosts.len() {
+        let own = (0..self.hosts.len()).filter(|host| self.hosts[*host].copy_of.is_none());
+        for a in own.collect::<Vec<_>>() {
             self.befall(a, Fault::FindDatabase);
             self.befall(a, Fault::Return);
             if self.hosts[a].engine.is_none() && self.hosts[a].life > 0 {
@@ -68,6 +74,52 @@ impl World {
         self.slow = None;
         self.notices_lost = false;
         self.hosts.iter_mut().for_each(|h| h.slow = None);
+    }
+
+    /// Copies one server's name and state directory to another machine, as a cloned image does. The copy's agent must not
+    /// run yet.
+    pub fn copy_state(&mut self, from: usize, to: usize) {
+        let (name, boot, disk) =
+            (self.hosts[from].name.clone(), self.hosts[from].boot.clone(), self.hosts[from].disk.clone());
+        self.note(to, &format!("--- has the state directory of {name}"));
+        let copy = &mut self.hosts[to];
+        (copy.name, copy.boot, copy.disk) = (name, boot, disk);
+    }
+
+    /// Starts another machine with a copy of this server's state, which reaches the database and no server.
+    pub(super) fn copy_of(&mut self, host: usize) {
+        let seed = self.rng.word();
+        self.hosts.push(Host::new(self.hosts.len(), seed));
+        let copy = self.hosts.len() - 1;
+        self.hosts[copy].copy_of = Some(host);
+        self.copy_state(host, copy);
+        self.befall(copy, Fault::Isolate);
+        self.befall(copy, Fault::Start);
+    }
+
+    /// Switches the copies of this server off for good.
+    pub(super) fn end_copies(&mut self, host: usize) {
+        let copies: Vec<usize> = (0..self.hosts.len()).filter(|h| self.hosts[*h].copy_of == Some(host)).collect();
+        copies.into_iter().for_each(|copy| self.end(copy, None));
+    }
+
+    /// Empties this server's state directory. Its agent must not run.
+    pub fn lose_state(&mut self, host: usize) {
+        self.note(host, "--- has lost its state directory");
+        let h = &mut self.hosts[host];
+        (h.disk, h.boot) = (None, BootToken(format!("{} again", h.boot.0)));
+    }
+
+    /// Gives this server another address. Its agent must not run.
+    pub fn readdress(&mut self, host: usize, address: Address) {
+        self.note(host, &format!("--- has the address {address}"));
+        self.hosts[host].address = address;
+    }
+
+    /// The database's clock steps back.
+    pub fn step_back(&mut self, by: Duration) {
+        self.note(0, &format!("--- the database's clock steps back by {by:?}"));
+        self.behind += by;
     }
 
     /// Deletes this server's neighbour entries: a probe to a silent server cannot even leave.

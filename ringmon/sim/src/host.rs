@@ -63,6 +63,8 @@ pub struct Host {
     /// When its loop last turned, on the common clock.
     pub(super) beat: Time,
     pub(super) boot: BootToken,
+    /// It is a copy of this server, and not one of the pool's machines.
+    pub(super) copy_of: Option<usize>,
     seed: u64,
 }
 
@@ -96,6 +98,7 @@ impl Host {
             asleep: false,
             beat: Time::ZERO,
             boot: BootToken(format!("boot-{number}")),
+            copy_of: None,
             seed,
         }
     }

@@ -16,11 +16,12 @@ use std::time::Duration;
 pub use faults::Kind;
 use faults::{Plan, index};
 
-use super::{Fault, Settings, World};
+use super::{Fault, Host, Settings, World};
 use ringmon_core::engine::Stopped;
+use ringmon_core::op::TableOp;
 use ringmon_core::rng::Rng;
-use ringmon_core::row::{Alone, Quorum, Vote};
-use ringmon_core::{EventKind, Rule, Time, Without};
+use ringmon_core::row::{Alone, Quorum, ServerRow, Vote};
+use ringmon_core::{EventKind, Rule, ServerId, Time, Without};
 
 /// The settings of a run, besides the seed.
 #[derive(Clone, Debug, Default)]
@@ -129,12 +130,27 @@ fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), Strin
     }
     pass(world, ms(500));
     world.heal();
+    // Not every pool may remove the row of a server that comes back at another address. Then that server says what to do.
+    if !pass_until(world, ms(30_000)) {
+        leave_for_the_readdressed(world);
+    }
     // The pause between two tries of the database is at most five seconds.
     let settled = pass_until(world, ms(120_000)) && {
         pass(world, ms(6000));
         world.settled()
     };
     judge(world, settled)
+}
+
+/// `ringmon leave` of all rows whose servers are at another address by now.
+fn leave_for_the_readdressed(world: &mut World) {
+    let moved =
+        |row: &&ServerRow| world.host(&row.card.name).is_some_and(|h| world.hosts[h].address != row.card.address);
+    let ids: Vec<ServerId> = world.table.rows.values().filter(moved).map(|row| row.id).collect();
+    for id in ids {
+        // Fails only if the rows are no ring, which is a violation anyway.
+        let _ = world.table.run_plain(&TableOp::Leave { id, incarnation: None, by: "operator".into() });
+    }
 }
 
 /// Lets some servers die for good, in random ways. The others must remove them; the pool's limits are lifted first.
@@ -146,7 +162,7 @@ fn die_for_good(world: &mut World, rng: &mut Rng) -> Result<(), String> {
     world.table.pool.version += 1;
     let mut dead = Vec::new();
     for host in 1..world.hosts.len() {
-        if rng.chance(500) {
+        if world.hosts[host].copy_of.is_none() && rng.chance(500) {
             dead.push(world.hosts[host].name.clone());
             let fault = [Fault::Crash, Fault::Kill, Fault::Stop][index(rng, 3)];
             world.befall(host, fault);
@@ -188,7 +204,8 @@ fn pass_until(world: &mut World, most: Duration) -> bool {
 }
 
 fn judge(world: &World, settled: bool) -> Result<(), String> {
-    if let Some(host) = world.hosts.iter().find(|h| matches!(h.stopped, Some(Stopped::Refused(_)))) {
+    let refused = |h: &&Host| h.copy_of.is_none() && matches!(h.stopped, Some(Stopped::Refused(_)));
+    if let Some(host) = world.hosts.iter().find(refused) {
         return Err(format!("{} stopped: {:?}", host.name, host.stopped));
     }
     if !settled {

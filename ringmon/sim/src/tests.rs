@@ -5,6 +5,7 @@ mod cuts;
 mod faults;
 mod golden;
 mod kit;
+mod places;
 mod random;
 mod rules;
 mod rules_out;

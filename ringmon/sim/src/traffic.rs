@@ -113,7 +113,7 @@ impl World {
     }
 
     pub(super) fn statement(&mut self, host: usize, ticket: u64) {
-        self.table.set_now(Self::EPOCH + self.now.since(Time::ZERO));
+        self.table.set_now(Self::EPOCH + self.now.since(Time::ZERO) - self.behind);
         let local = self.hosts[host].clock(self.now);
         self.catch_up(host);
         let away = self.database_away || self.hosts[host].database_cut;

@@ -62,6 +62,8 @@ pub struct World {
     pub database_away: bool,
     /// While the database is slow for all servers: least and most time of one statement.
     pub slow: Option<(Duration, Duration)>,
+    /// How far the database's clock has been stepped back.
+    pub(super) behind: Duration,
     /// No notice arrives.
     pub notices_lost: bool,
     /// The recordings of the agents that are recorded ([`World::record`]), by the server's index.
@@ -76,8 +78,8 @@ pub struct World {
     sequence: u64,
     pub(super) events_checked: usize,
     pub(super) checked_at: Time,
-    /// The last incarnation of each name.
-    pub(super) lives: BTreeMap<String, Incarnation>,
+    /// The row and the incarnation that each name last had.
+    pub(super) lives: BTreeMap<String, (ServerId, Incarnation)>,
     /// Each row's links, and since when they are so; of small pools only.
     pub(super) placed: BTreeMap<ServerId, (ServerId, ServerId, Time)>,
     pub(super) rough: Rough,
@@ -119,6 +121,7 @@ impl World {
             table,
             database_away: false,
             slow: None,
+            behind: Duration::ZERO,
             notices_lost: false,
             tapes: BTreeMap::new(),
             log: Vec::new(),

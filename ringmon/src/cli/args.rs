@@ -77,14 +77,16 @@ pub enum Command {
     Ring(RingCommand),
     /// What happened in the pool, from the table
     Events(EventsArgs),
-    /// Take a server out of the ring; its two buddies become each other's
+    /// Take servers out of the ring; the two buddies of each become each other's
     ///
-    /// It does not matter whether the server lives. Its agent, if it has one, notices and stays out until it is started
-    /// again. A server that is shut down cleanly leaves by itself.
+    /// It does not matter whether a server lives. Its agent, if it has one, notices and stays out until it is started
+    /// again. A server that is shut down cleanly leaves by itself. If every server of a pool is gone for good, this makes
+    /// room for new ones.
     #[command(visible_alias = "remove")]
     Leave {
-        /// Which server
-        name: String,
+        /// Which servers
+        #[arg(value_name = "NAME", required = true)]
+        names: Vec<String>,
         #[command(flatten)]
         pool: PoolFlags,
     },

@@ -1,4 +1,4 @@
-//! `ringmon leave NAME`
+//! `ringmon leave NAME...`
 
 use super::exit::{Error, Verdict};
 use super::tell::tell;
@@ -9,29 +9,39 @@ use ringmon_core::op::TableOp;
 use ringmon_core::row::{Address, Side};
 use ringmon_core::{Lookup, NoticeBody, Outcome, ServerRow, TableSnapshot};
 
-/// Removes a server from the ring on an operator's word. Its two buddies become each other's buddies.
+/// Removes servers from the ring on an operator's word, one after the other. The two buddies of each become each
+/// other's buddies.
 ///
 /// A word that cannot be a name is not looked for: MySQL's collations treat `"a "` as `"a"`, and would find another
 /// server.
-pub fn run(typed: &Typed, name: &str) -> anyhow::Result<Verdict> {
-    parse::name(name).map_err(|problem| Error::Usage(format!("{name:?} is no server's name: {problem}")))?;
+pub fn run(typed: &Typed, names: &[String]) -> anyhow::Result<Verdict> {
+    for name in names {
+        parse::name(name).map_err(|problem| Error::Usage(format!("{name:?} is no server's name: {problem}")))?;
+    }
     database::wait(async {
         let store = database::open(typed).await?;
-        let row = find(&store, name).await?;
-        // Its current buddies, which have to be told.
-        let (_, seen) = database::run(&store, &TableOp::View { me: row.id, known: Vec::new() }).await?;
-        let leave = TableOp::Leave { id: row.id, incarnation: None, by: database::operator() };
-        let (outcome, _) = database::run(&store, &leave).await?;
-        if outcome != Outcome::Left {
-            return Err(database::unexpected(&outcome));
-        }
-        let (id, pool) = (row.id, store.pool_name());
-        out::line(&format!("{name} ({id}) has left the ring of pool {pool}; its agent will notice and stay out"))?;
-        if let Some(pool) = &seen.pool {
-            tell(&pool.keys, &letters(&row, &seen)).await;
+        for name in names {
+            remove(&store, name).await?;
         }
         Ok(Verdict::Ok)
     })
+}
+
+async fn remove(store: &Store, name: &str) -> anyhow::Result<()> {
+    let row = find(store, name).await?;
+    // Its current buddies, which have to be told.
+    let (_, seen) = database::run(store, &TableOp::View { me: row.id, known: Vec::new() }).await?;
+    let leave = TableOp::Leave { id: row.id, incarnation: None, by: database::operator() };
+    let (outcome, _) = database::run(store, &leave).await?;
+    if outcome != Outcome::Left {
+        return Err(database::unexpected(&outcome));
+    }
+    let (id, pool) = (row.id, store.pool_name());
+    out::line(&format!("{name} ({id}) has left the ring of pool {pool}; its agent will notice and stay out"))?;
+    if let Some(pool) = &seen.pool {
+        tell(&pool.keys, &letters(&row, &seen)).await;
+    }
+    Ok(())
 }
 
 /// The server with this name.

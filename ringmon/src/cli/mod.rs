@@ -67,7 +67,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Ring(RingCommand::Repair { dry_run, table }) => ring::repair(&typed, dry_run, table.json),
         Command::Events(EventsArgs { keep: Some(keep), .. }) => events::keep(&typed, keep),
         Command::Events(args) => events::run(&typed, args.limit, args.follow, args.json),
-        Command::Leave { name, .. } => leave::run(&typed, &name),
+        Command::Leave { names, .. } => leave::run(&typed, &names),
         Command::Drain(args) => drain::run(&typed, &args.name, true, args.wait),
         Command::Undrain { name, .. } => drain::run(&typed, &name, false, None),
         Command::Router(_) => router::run(&typed),

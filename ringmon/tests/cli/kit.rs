@@ -6,8 +6,8 @@ use std::time::Duration;
 use assert_cmd::Command;
 use ringmon::store::{DatabaseUrl, Store};
 use ringmon_core::card::{Card, Clients};
-use ringmon_core::edit::{Guard, NewRow};
-use ringmon_core::op::TableOp;
+use ringmon_core::edit::NewRow;
+use ringmon_core::op::{Place, TableOp};
 use ringmon_core::row::{Health, Quorum};
 use ringmon_core::{BootToken, Incarnation, Outcome, Time};
 use sea_orm::ConnectionTrait as _;
@@ -119,7 +119,7 @@ impl Lab {
                 health: Health::Unknown,
                 wait: Duration::from_millis(60),
             };
-            let op = TableOp::Join { new, place: at.zip(next).map(|(at, next)| (Guard::from(at), Guard::from(next))) };
+            let op = TableOp::Join { new, place: at.zip(next).map(|(at, next)| Place::between(at, next)) };
             let (outcome, _) = store.run(&op, || Time::ZERO, || true).await;
             assert!(matches!(outcome, Ok(Outcome::Joined { .. })), "{name}: {outcome:?}");
         });

@@ -1,5 +1,10 @@
-//! Joining: pick a random place, prove that both future buddies hear this server and are heard by it, splice in.
+//! Joining: pick a random place, prove that both future buddies hear this server and are heard by it, splice in. Beside
+//! one that does not answer, the other one's proof is enough if it accuses its silent neighbour.
 
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -10,59 +15,61 @@ use super::contract::TableDone;
 use super::entry::{NextPhase, Spliced, address_taken, new_row};
 use super::facts::Facts;
 use super::table::Concern;
+use super::trial::Trial;
+use crate::Time;
 use crate::backoff::Backoff;
-use crate::buddy::Buddy;
-use crate::detector::State;
-use crate::edit::{Guard, Lookup, Outcome, TableSnapshot};
-use crate::law;
-use crate::notice::NoticeBody;
-use crate::op::TableOp;
+use crate::edit::{Outcome, TableSnapshot};
+use crate::event::EventBody;
+use crate::op::{Place, TableOp};
 use crate::row::{Address, Health};
-use crate::{Purpose, ServerRow, Time};
 
 /// Looking for a place.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Joining {
     rejoining: bool,
-    attempt: Option<Attempt>,
+    trial: Option<Box<Trial>>,
+    /// Whether the splice was asked for, and what it came to is not known yet.
+    spliced: bool,
     attempts: u32,
     next_at: Time,
     conflicts: Backoff,
     /// The health that this server last asked its row to have.
     written_health: Option<Health>,
-}
-
-/// One place, between `ends[0]` and its first buddy `ends[1]`. In a ring of one, both are the same server.
-#[derive(Debug, Serialize, Deserialize)]
-struct Attempt {
-    began: Time,
-    ends: [ServerRow; 2],
-    /// When this server last answered a probe from each end.
-    answered: [Option<Time>; 2],
-    spliced: bool,
+    /// Since any server answered: how many places were tried, and the names of the servers there.
+    silent: (u32, BTreeSet<String>),
+    waiting: Option<String>,
 }
 
 impl Joining {
+    /// After this many places without an answer, this server says so.
+    const TRIED: u32 = 5;
+    /// It names at most this many servers.
+    const NAMED: usize = 32;
+
     pub fn new(facts: &Facts, rejoining: bool) -> Self {
-        let conflicts = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
-        Self { rejoining, attempt: None, attempts: 0, next_at: facts.now, conflicts, written_health: None }
+        Self {
+            rejoining,
+            trial: None,
+            spliced: false,
+            attempts: 0,
+            next_at: facts.now,
+            conflicts: Backoff::new(Duration::from_millis(10), Duration::from_millis(250)),
+            written_health: None,
+            silent: (0, BTreeSet::new()),
+            waiting: None,
+        }
     }
 
     /// This server answered a probe from `address`: half of the proof.
     pub fn answered(&mut self, address: Address, at: Time) {
-        let Some(attempt) = &mut self.attempt else { return };
-        for (end, answered) in attempt.ends.iter().zip(&mut attempt.answered) {
-            if end.card.address == address {
-                *answered = (*answered).max(Some(at));
-            }
-        }
+        self.trial.iter_mut().for_each(|trial| trial.answered(address, at));
     }
 
     pub fn settle(&mut self, facts: &mut Facts, asks: &mut Asks) -> Option<NextPhase> {
         if asks.busy(Concern::Join) || asks.busy(Concern::Place) {
             return None;
         }
-        let Some(attempt) = &mut self.attempt else {
+        let Some(trial) = &self.trial else {
             if asks.due(self.next_at) && asks.ready(Concern::Place) {
                 self.attempts += 1;
                 let pick = asks.rng().pick();
@@ -70,23 +77,59 @@ impl Joining {
             }
             return None;
         };
-        if attempt.proved(facts) {
-            let place = Some((Guard::from(&attempt.ends[0]), Guard::from(&attempt.ends[1])));
-            if !attempt.spliced && asks.ready(Concern::Join) {
-                attempt.spliced = true;
-                let new = new_row(facts, asks);
-                self.written_health = Some(new.health);
-                asks.begin(Concern::Join, TableOp::Join { new, place });
+        // A silent end is good enough if the table says that the other end does not hear it either.
+        let place = trial.proved(facts).or_else(|| trial.half_proved(facts));
+        if place.is_some() {
+            if !self.spliced && asks.ready(Concern::Join) {
+                self.spliced = true;
+                self.join(facts, asks, place);
             }
-        } else if asks.due(attempt.began + law::JOIN_PROOF) {
+        } else if asks.due(trial.over()) {
+            self.remember_silence(facts, asks);
             self.elsewhere(facts, asks, Duration::ZERO);
             return self.settle(facts, asks);
         }
         None
     }
 
+    fn join(&mut self, facts: &Facts, asks: &mut Asks, place: Option<Place>) {
+        let new = new_row(facts, asks);
+        self.written_health = Some(new.health);
+        asks.begin(Concern::Join, TableOp::Join { new, place });
+    }
+
+    /// Why this server is not on the ring yet, if that takes long.
+    pub const fn waiting(&self) -> Option<&String> {
+        self.waiting.as_ref()
+    }
+
+    /// A place was tried without success. If nobody ever answers, perhaps no server is left who could say that all
+    /// others are gone. But a server that hears nobody may be deaf, so it tells an operator what to do.
+    fn remember_silence(&mut self, facts: &Facts, asks: &mut Asks) {
+        let Some(trial) = &self.trial else { return };
+        let names: BTreeSet<String> = trial.silent(facts).map(|row| row.card.name.clone()).collect();
+        if names.len() < trial.ends().count() {
+            (self.silent, self.waiting) = ((0, BTreeSet::new()), None);
+            return;
+        }
+        self.silent.0 += 1;
+        self.silent.1.extend(names);
+        let named: Vec<&str> = self.silent.1.iter().map(String::as_str).take(Self::NAMED).collect();
+        let why = format!(
+            "no server of this pool answers this one, of those that it tried: {}; if the whole pool is gone for good, \
+             remove its servers, and this one begins another: `ringmon leave {}`",
+            named.join(", "),
+            named.join(" ")
+        );
+        if self.silent.0 >= Self::TRIED && self.waiting.as_ref() != Some(&why) {
+            self.waiting = Some(why.clone());
+            asks.own_event(EventBody::Waiting { why });
+        }
+    }
+
     fn elsewhere(&mut self, facts: &mut Facts, asks: &mut Asks, pause: Duration) {
-        self.attempt = None;
+        self.trial = None;
+        self.spliced = false;
         self.next_at = facts.now + pause;
         facts.watch_only(asks, &[]);
     }
@@ -123,41 +166,19 @@ impl Joining {
 
     /// A place was picked: probe both ends, and ask both to probe this server.
     fn place(&mut self, facts: &mut Facts, asks: &mut Asks, seen: &TableSnapshot) {
-        let picked = seen.answers.iter().find(|(lookup, _)| matches!(lookup, Lookup::Pick(_)));
-        let Some(chosen) = picked.and_then(|(_, ids)| seen.rows.get(ids.first()?)) else {
-            let new = new_row(facts, asks);
-            self.written_health = Some(new.health);
-            asks.begin(Concern::Join, TableOp::Join { new, place: None });
-            return;
-        };
-        let Some(first) = seen.rows.get(&chosen.first_buddy) else {
-            let pause = self.conflicts.next(asks.rng());
-            self.elsewhere(facts, asks, pause);
-            return;
-        };
-        let ends = [chosen.clone(), first.clone()];
-        // Watches of an earlier attempt prove nothing for this one.
-        facts.watch_only(asks, &[]);
-        let wanted: Vec<(Buddy, Purpose)> = ends.iter().map(|end| (Buddy::from(end), Purpose::Join)).collect();
-        facts.watch_only(asks, &wanted);
-        let address = facts.identity.card.address;
-        let twice = ends[0].id == ends[1].id;
-        for end in ends.iter().take(if twice { 1 } else { 2 }) {
-            asks.send(end.card.address, end.card.notice_port, NoticeBody::ProbeMe { address });
+        match Trial::of(seen, facts.now) {
+            None => self.join(facts, asks, None),
+            Some(Err(())) => {
+                let pause = self.conflicts.next(asks.rng());
+                self.elsewhere(facts, asks, pause);
+            }
+            Some(Ok(trial)) => {
+                // Watches of an earlier attempt prove nothing for this one.
+                facts.watch_only(asks, &[]);
+                facts.watch_only(asks, &trial.probed());
+                trial.begin(facts, asks);
+                self.trial = Some(Box::new(trial));
+            }
         }
-        self.attempt = Some(Attempt { began: facts.now, ends, answered: [None; 2], spliced: false });
-    }
-}
-
-impl Attempt {
-    /// Since the attempt began, both ends answered with a pulse, and this server answered both.
-    fn proved(&self, facts: &Facts) -> bool {
-        self.ends.iter().zip(&self.answered).all(|(end, answered)| {
-            let heard = facts
-                .watches
-                .of(end.id)
-                .is_some_and(|w| w.detector.state() == State::Alive && w.reading.last_reply >= Some(self.began));
-            heard && *answered >= Some(self.began)
-        })
     }
 }

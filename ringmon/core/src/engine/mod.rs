@@ -33,8 +33,10 @@ mod starting;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod watching;
 
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -165,8 +167,11 @@ impl Engine {
     pub fn snapshot(&self, now: Time) -> Snapshot {
         let view = match &self.phase {
             Phase::Idle => PhaseView::bare("starting"),
-            Phase::Starting(starting) => PhaseView { buddies: starting.kept().cloned(), ..PhaseView::bare("starting") },
-            Phase::Joining(_) => PhaseView::bare("joining"),
+            Phase::Starting(starting) => {
+                let (buddies, waiting) = (starting.kept().cloned(), starting.waiting().map(ToOwned::to_owned));
+                PhaseView { buddies, waiting, ..PhaseView::bare("starting") }
+            }
+            Phase::Joining(joining) => PhaseView { waiting: joining.waiting().cloned(), ..PhaseView::bare("joining") },
             Phase::Member(member) => member.show(&self.facts, &self.asks, now),
             Phase::Removed { .. } => PhaseView::bare("removed"),
             Phase::Leaving(_) => PhaseView::bare("leaving"),
@@ -227,6 +232,7 @@ impl Engine {
             (Input::Stranger(address), Phase::Member(member)) => member.stranger(facts, address),
             (Input::Answered(address, at), Phase::Joining(joining)) => joining.answered(address, at),
             (Input::Answered(address, at), Phase::Member(member)) => member.answered(facts, address, at),
+            (Input::Notice(notice, _), Phase::Starting(starting)) => return starting.notice(&notice),
             (Input::Notice(notice, from), Phase::Member(member)) => member.notice(facts, asks, &notice, from),
             (Input::Table(done), _) => return self.table(&done),
             (Input::Stop { leave }, _) => return self.stop(leave),
@@ -272,12 +278,13 @@ impl Engine {
         let asks = &mut self.asks;
         let (row, buddies) = match &self.phase {
             Phase::Member(member) => (Some(asks.me()), member.buddies().cloned().collect()),
-            // The row of the last run may still be there; the database cannot say.
-            Phase::Starting(starting) => {
-                let kept = starting.kept().filter(|_| asks.tables().away().is_some());
-                (kept.map(asks::Me::of), Vec::new())
+            // The row of the last run may still be there, and be this server's or that of the one that it is a copy of;
+            // the database cannot say.
+            Phase::Starting(starting) if starting.kept().is_some() && asks.tables().away().is_some() => {
+                let cause = asks.tables().away().map(|(_, cause)| cause.clone()).unwrap_or_default();
+                return Some(NextPhase::Stopped(if leave { Stopped::RowRemains(cause) } else { Stopped::Stayed }));
             }
-            Phase::Idle | Phase::Joining(_) | Phase::Removed { .. } => (None, Vec::new()),
+            Phase::Starting(_) | Phase::Idle | Phase::Joining(_) | Phase::Removed { .. } => (None, Vec::new()),
             Phase::Leaving(_) | Phase::Stopped => return None,
         };
         if row.is_none() && !asks.busy(Concern::Join) {

@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub phase: &'static str,
     /// Id of this server's row; `None` before it has one.
     pub id: Option<ServerId>,
+    /// Why this server cannot enter the ring yet, if that takes long.
+    pub waiting: Option<String>,
     /// Incarnation of this server.
     pub incarnation: Incarnation,
     /// Buddies of this server, as last read.
@@ -109,6 +111,7 @@ pub struct BrokenLink {
 pub(super) struct PhaseView {
     pub phase: &'static str,
     pub id: Option<ServerId>,
+    pub waiting: Option<String>,
     pub incarnation: Incarnation,
     pub buddies: Option<BuddyList>,
     pub drained: Option<Time>,
@@ -131,6 +134,7 @@ impl Snapshot {
             server: facts.identity.card.name.clone(),
             phase: view.phase,
             id: view.id,
+            waiting: view.waiting,
             incarnation: view.incarnation,
             buddies: view.buddies,
             health: facts.health,

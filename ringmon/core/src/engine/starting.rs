@@ -1,6 +1,8 @@
 //! Start: who has this server's name and address, and is there a kept place?
 
+use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -13,42 +15,54 @@ use super::facts::Facts;
 use super::table::Concern;
 use crate::backoff::Backoff;
 use crate::buddy::{Buddy, BuddyList};
+use crate::detector::State;
 use crate::edit::{Guard, Lookup, Outcome, TableSnapshot};
+use crate::event::EventBody;
+use crate::law;
+use crate::notice::{Notice, NoticeBody};
 use crate::op::TableOp;
-use crate::row::Health;
-use crate::{Purpose, ServerRow, Time};
+use crate::row::{Health, Mode};
+use crate::{Incarnation, Purpose, ServerRow, Side, Time};
 
 /// Looks for this server's row.
 ///
 /// ```text
 ///             +--> no row has name or address ------------------------> Joining
-///  FindSelf --+--> own boot token, or own address under own name -----> TakeOver --> Member
-///      ^      +--> another installation has the name: probe it --silent--^
-///      |      |                                        +--answers--> refused
-///      |      +--> another name has the address -------------------> refused
+///  FindSelf --+--> own address under own name ------------------------> TakeOver --> Member
+///      ^      +--> own name at another address: is it silent? --yes, and the pool has removed the row --> Joining
+///      |      |                                        +--it answers, or a buddy of it says so --> refused
+///      |      +--> another name has the address -----------------------> refused
 ///      +-- database away (the kept buddies are watched meanwhile)
 /// ```
+///
+/// To take over the row of another address is to remove a server, so it is left to those who may do that: this server
+/// waits until the row is gone. It may be deaf, or a copy of a machine that lives, and cannot tell. Only where there is
+/// nobody else to remove the row, because it is the only one, this server takes it over itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Starting {
     kept: Option<BuddyList>,
     rejoining: bool,
     find_at: Time,
-    rival: Option<Rival>,
+    rival: Option<Box<Rival>>,
     conflicts: Backoff,
     /// The health that this server last asked its row to have.
     written_health: Option<Health>,
 }
 
-/// Another installation that has this server's name.
+/// The server at another address that has this server's name.
 #[derive(Debug, Serialize, Deserialize)]
 struct Rival {
     row: ServerRow,
     since: Time,
+    /// Its buddies, who are asked whether they hear it.
+    buddies: Vec<Buddy>,
+    /// What this server waits for, if it has been said.
+    waiting: Option<String>,
 }
 
 impl Starting {
-    /// How long the server that has this name is given to answer.
-    const RIVAL: Duration = Duration::from_secs(2);
+    /// In a pool of one: how long the server that has this name is given to answer. No removal needs a longer silence.
+    const RIVAL: Duration = law::REMOVAL_SILENCE_MOST;
 
     pub fn new(kept: Option<BuddyList>, now: Time) -> Self {
         Self { kept, ..Self::again(now, false) }
@@ -59,15 +73,23 @@ impl Starting {
         Self { kept: None, rejoining, find_at: at, rival: None, conflicts, written_health: None }
     }
 
+    /// What this server waits for.
+    pub fn waiting(&self) -> Option<&str> {
+        self.rival.as_ref()?.waiting.as_deref()
+    }
+
     pub const fn kept(&self) -> Option<&BuddyList> {
         self.kept.as_ref()
     }
 
     pub fn settle(&mut self, facts: &mut Facts, asks: &mut Asks) -> Option<NextPhase> {
-        if let Some(next) = self.rival(facts, asks) {
-            return Some(next);
+        if let Some(rival) = &self.rival {
+            let watch = facts.watches.of(rival.row.id);
+            if watch.is_some_and(|w| w.reading.last_proof().is_some()) {
+                return Some(rival.refused(""));
+            }
         }
-        let idle = self.rival.is_none() && !asks.busy(Concern::Join);
+        let idle = !asks.busy(Concern::Join);
         if idle && asks.due(self.find_at) && asks.ready(Concern::Find) {
             let op = TableOp::FindSelf { name: facts.identity.card.name.clone(), address: facts.identity.card.address };
             asks.begin(Concern::Find, op);
@@ -75,24 +97,39 @@ impl Starting {
         None
     }
 
-    /// Watches the server that has this name, until it answers or has been silent for long enough.
-    fn rival(&mut self, facts: &mut Facts, asks: &mut Asks) -> Option<NextPhase> {
-        let rival = self.rival.as_ref()?;
-        let proof = facts.watches.of(rival.row.id).and_then(|w| w.reading.last_proof());
-        if proof.is_some() {
-            let (name, address) = (&rival.row.card.name, rival.row.card.address);
-            return Some(NextPhase::Stopped(Stopped::Refused(format!(
-                "name {name} is taken by a server at {address} that still answers; \
-                 give this one another name, or stop that one"
-            ))));
-        }
-        if asks.due(rival.since + Self::RIVAL) {
-            let row = Guard::from(&rival.row);
-            self.rival = None;
+    /// R12: a buddy of the server that has this name answers whether it hears it.
+    pub fn notice(&self, notice: &Notice) -> Option<NextPhase> {
+        let NoticeBody::Proof { incarnation, .. } = notice.body else { return None };
+        let rival = self.rival.as_ref().filter(|rival| incarnation >= rival.row.incarnation)?;
+        let witness = rival.buddies.iter().find(|buddy| buddy.id == notice.from)?;
+        Some(rival.refused(&format!(" ({} hears it, though this server does not)", witness.name)))
+    }
+
+    /// This server's name is in the table at another address.
+    fn meet(&mut self, facts: &mut Facts, asks: &mut Asks, row: &ServerRow, seen: &TableSnapshot) {
+        let known =
+            self.rival.take().filter(|rival| rival.row.id == row.id && rival.row.incarnation == row.incarnation);
+        let again = known.is_some();
+        let (since, waiting) = known.map_or((facts.now, None), |rival| (rival.since, rival.waiting));
+        let others = Side::BOTH.map(|side| row.buddy(side)).into_iter().filter(|id| *id != row.id);
+        let buddies: Vec<Buddy> = others.filter_map(|id| seen.rows.get(&id)).map(Buddy::from).collect();
+        self.find_at = facts.now + law::JOIN_PROOF;
+        facts.watch_only(asks, &[(Buddy::from(row), Purpose::Join)]);
+        let held = held(facts);
+        let suspect = facts.watches.judge(row.id) == State::Suspect;
+        if row.first_buddy == row.id && held.is_none() && suspect && facts.now >= since + Self::RIVAL {
             facts.watch_only(asks, &[]);
-            self.take_over(facts, asks, row);
+            self.take_over(facts, asks, Guard::from(row));
+            return;
         }
-        None
+        for buddy in &buddies {
+            asks.send(buddy.address, buddy.notice_port, NoticeBody::Ask { address: row.card.address });
+        }
+        let mut rival = Rival { row: row.clone(), since, buddies, waiting };
+        if again {
+            rival.wait(asks, held);
+        }
+        self.rival = Some(Box::new(rival));
     }
 
     fn take_over(&mut self, facts: &Facts, asks: &mut Asks, row: Guard) {
@@ -149,16 +186,55 @@ impl Starting {
             return Some(address_taken(facts, &row.card.name));
         }
         let Some(row) = seen.row(&Lookup::Name(name)) else {
+            // The row is gone, and with it the only other memory of the last life.
+            self.kept.iter().for_each(|kept| live_after(asks, kept.incarnation));
             return Some(NextPhase::Joining { rejoining: self.rejoining });
         };
-        let me = asks.me();
-        asks.i_am(Me { incarnation: me.incarnation.max(row.incarnation), ..me });
-        if row.card.boot == facts.identity.card.boot || row.card.address == address {
+        live_after(asks, row.incarnation);
+        if row.card.address == address {
             self.take_over(facts, asks, Guard::from(row));
         } else {
-            self.rival = Some(Rival { row: row.clone(), since: facts.now });
-            facts.watch_only(asks, &[(Buddy::from(row), Purpose::Join)]);
+            self.meet(facts, asks, row, seen);
         }
         None
+    }
+}
+
+impl Rival {
+    fn refused(&self, how: &str) -> NextPhase {
+        let (name, address) = (&self.row.card.name, self.row.card.address);
+        NextPhase::Stopped(Stopped::Refused(format!(
+            "name {name} is taken by a server at {address} that still answers{how}; \
+             give this one another name, or stop that one"
+        )))
+    }
+
+    /// Says what this server waits for, once.
+    fn wait(&mut self, asks: &mut Asks, held: Option<&str>) {
+        let (name, address) = (&self.row.card.name, self.row.card.address);
+        let why = format!(
+            "name {name} is in the table at {address}, which does not answer this server; it waits until the pool has \
+             removed that row{}; if that server is gone for good, `ringmon leave {name}` does it at once",
+            held.unwrap_or_default()
+        );
+        if self.waiting.as_ref() != Some(&why) {
+            self.waiting = Some(why.clone());
+            asks.own_event(EventBody::Waiting { why });
+        }
+    }
+}
+
+/// R8: the next life is younger than this one.
+fn live_after(asks: &mut Asks, last: Incarnation) {
+    let me = asks.me();
+    asks.i_am(Me { incarnation: me.incarnation.max(last), ..me });
+}
+
+/// What keeps the pool from removing anybody (R11).
+fn held(facts: &Facts) -> Option<&'static str> {
+    let frozen = facts.pool.as_ref().is_some_and(|pool| pool.frozen.is_some());
+    match facts.mode() {
+        Mode::Observe => Some(", and nobody is removed while the pool or this agent only observes"),
+        Mode::Act => frozen.then_some(", and nobody is removed while the pool is frozen"),
     }
 }

@@ -28,6 +28,7 @@ pub(super) enum Concern {
     Witnesses,
     Health,
     Leave,
+    Move,
     Drain,
 }
 
@@ -37,14 +38,28 @@ impl Concern {
     const fn is_a_look(self) -> bool {
         match self {
             Self::Find | Self::Place | Self::View | Self::Ahead(_) | Self::Witnesses => true,
-            Self::Join | Self::Vote(_) | Self::Alone | Self::Answer | Self::Health | Self::Leave | Self::Drain => false,
+            Self::Join
+            | Self::Vote(_)
+            | Self::Alone
+            | Self::Answer
+            | Self::Health
+            | Self::Leave
+            | Self::Move
+            | Self::Drain => false,
         }
     }
 
     /// Whether its purpose is to write. (It writes nothing if the table already says so.)
     const fn writes(self) -> bool {
         match self {
-            Self::Join | Self::Vote(_) | Self::Alone | Self::Answer | Self::Health | Self::Leave | Self::Drain => true,
+            Self::Join
+            | Self::Vote(_)
+            | Self::Alone
+            | Self::Answer
+            | Self::Health
+            | Self::Leave
+            | Self::Move
+            | Self::Drain => true,
             Self::Find | Self::Place | Self::View | Self::Ahead(_) | Self::Witnesses => false,
         }
     }

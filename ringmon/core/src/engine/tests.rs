@@ -9,6 +9,7 @@ mod kit;
 mod member;
 mod pace;
 mod removing;
+mod starting;
 mod stopping;
 mod table;
 mod witness;

@@ -26,8 +26,13 @@ pub(super) fn view(me: ServerId, known: &[ServerId], seen: &TableSnapshot) -> Ne
     done(Outcome::Read)
 }
 
+/// Who has this name, and who has this address. If the name is at another address, also who watches it there.
 pub(super) fn find_self(name: &str, address: Address, seen: &TableSnapshot) -> Next {
-    need(seen, [Lookup::Name(name.to_owned()), Lookup::Address(address)])?;
+    let named = Lookup::Name(name.to_owned());
+    need(seen, [named.clone(), Lookup::Address(address)])?;
+    if let Some(row) = seen.row(&named).filter(|row| row.card.address != address) {
+        need_rows(seen, [row.first_buddy, row.second_buddy])?;
+    }
     done(Outcome::Read)
 }
 

@@ -4,26 +4,28 @@ use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 
+use super::Place;
+use super::accuse::{hears, is_recent};
 use super::plan::{Draft, Next, apply, done, must_row, need, row, unhurried};
 use crate::edit::{
     AloneSet, Guard, Lookup, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, Step, TableSnapshot, VoteSet,
 };
 use crate::event::{Joined, Left};
 use crate::ring::{is_chain, splice_in, splice_out};
-use crate::row::{ServerRow, Side};
-use crate::{EventBody, EventDraft, EventKind, Incarnation, ServerId};
+use crate::row::{Mode, ServerRow, Side};
+use crate::{EventBody, EventDraft, EventKind, Incarnation, ServerId, law};
 
-/// Joins between a server and its first buddy. Both rows are read again: the links and the lives that were proved must
-/// still be the same. Anything else in the rows (a vote, for example) may have changed since.
-pub(super) fn join(new: &NewRow, place: Option<&(Guard, Guard)>, seen: &TableSnapshot) -> Next {
+/// Joins at a place, or into an empty pool.
+pub(super) fn join(new: &NewRow, place: Option<&Place>, seen: &TableSnapshot) -> Next {
     need(seen, [Lookup::Name(new.card.name.clone()), Lookup::Address(new.card.address)])?;
     already_there(new, seen)?;
     let mut new = NewRow { pick: free_pick(new.pick, seen)?, ..new.clone() };
     new.incarnation = new.incarnation.max(Incarnation(seen.db_now.as_us()));
     match place {
         None => found(new, seen),
-        Some((at, next)) => join_between(new, at, next, seen),
+        Some(place) => join_between(new, place, seen),
     }
 }
 
@@ -69,13 +71,9 @@ fn found(new: NewRow, seen: &TableSnapshot) -> Next {
     Ok(apply(Plan { pool, ..joining(new, (ServerId::NEW, ServerId::NEW), Vec::new(), seen) }))
 }
 
-fn join_between(new: NewRow, at: &Guard, next: &Guard, seen: &TableSnapshot) -> Next {
-    need(seen, [Lookup::Id(at.id), Lookup::Id(next.id)])?;
-    let (Some(left), Some(right)) = (row(seen, at.id), row(seen, next.id)) else {
-        return done(Outcome::Stale);
-    };
-    let same_lives = left.incarnation == at.incarnation && right.incarnation == next.incarnation;
-    if !same_lives || !is_chain(&[left, right], Side::First) {
+fn join_between(new: NewRow, place: &Place, seen: &TableSnapshot) -> Next {
+    let (left, right) = ends(place, seen)?;
+    if !is_silent_to_both(place, left, right, seen)? {
         return done(Outcome::Stale);
     }
     let mut edit = splice_in(ServerId::NEW, left.id, right.id);
@@ -83,12 +81,90 @@ fn join_between(new: NewRow, at: &Guard, next: &Guard, seen: &TableSnapshot) -> 
     let links = (own.first.unwrap_or(right.id), own.second.unwrap_or(left.id));
     let mut draft = Draft::default();
     draft.relink(seen, &edit);
-    // The slots between the two belong to the new server from now on. A server that voted there no longer watches, and
-    // both ends were proved alive a moment ago.
-    draft.clear_votes(|row, side| {
-        (row.id, side) == (left.id, Side::First) || (row.id, side) == (right.id, Side::Second)
-    });
+    draft.clear_votes(|row, side| is_between((row.id, side), left, right));
     Ok(apply(joining(new, links, draft.writes(), seen)))
+}
+
+/// The rows at both ends of a place. They are read again: the links and the lives that were proved must still be the
+/// same. Anything else in the rows (a vote, for example) may have changed since.
+fn ends<'a>(place: &Place, seen: &'a TableSnapshot) -> Result<(&'a ServerRow, &'a ServerRow), Step> {
+    need(seen, [Lookup::Id(place.at.id), Lookup::Id(place.next.id)])?;
+    let (Some(left), Some(right)) = (row(seen, place.at.id), row(seen, place.next.id)) else {
+        return done(Outcome::Stale);
+    };
+    let same_lives = left.incarnation == place.at.incarnation && right.incarnation == place.next.incarnation;
+    if !same_lives || !is_chain(&[left, right], Side::First) {
+        return done(Outcome::Stale);
+    }
+    Ok((left, right))
+}
+
+/// Whether the end that does not answer the new server does not answer its neighbour at the other end either, as that
+/// one says in the table: by its vote, or by its alone mark. And it has not answered in the table of late. So a server
+/// that only the new one does not hear gets no buddy that is deaf to it.
+///
+/// # Errors
+/// What to read first.
+fn is_silent_to_both(place: &Place, left: &ServerRow, right: &ServerRow, seen: &TableSnapshot) -> Result<bool, Step> {
+    let (silent, other, side) = match place.silent {
+        None => return Ok(true),
+        Some(id) if id == left.id => (left, right, Side::First),
+        Some(_) => (right, left, Side::Second),
+    };
+    if let Some(answering) = silent.answering()
+        && hears(seen, silent, answering, Duration::MAX)?
+    {
+        return Ok(false);
+    }
+    let now = seen.db_now;
+    let vote = silent.vote(side).filter(|vote| vote.voter == other.id);
+    let accused = vote.is_some_and(|vote| vote.stands(Some(other), now, law::VOTE_LIFETIME, Duration::ZERO));
+    Ok(accused || other.alone_at.is_some_and(|at| is_recent(now, at, law::RENEWED)))
+}
+
+/// Whether this slot belongs to a server between the two from now on. One that voted there no longer watches.
+fn is_between((id, side): (ServerId, Side), left: &ServerRow, right: &ServerRow) -> bool {
+    (id, side) == (left.id, Side::First) || (id, side) == (right.id, Side::Second)
+}
+
+/// Goes to another place on the ring in one transaction, with the same row and in the same life: no server has reason
+/// to think that this one was away. The votes against it end, because its accusers are its neighbours no longer; what
+/// they have to say against it, its new neighbours find out themselves.
+pub(super) fn change(
+    me: ServerId,
+    incarnation: Incarnation,
+    place: &Place,
+    misplaced: Duration,
+    seen: &TableSnapshot,
+) -> Next {
+    let own = must_row(seen, me)?;
+    if own.incarnation != incarnation || place.at.id == me || place.next.id == me {
+        return done(Outcome::Stale);
+    }
+    if (own.second_buddy, own.first_buddy) == (place.at.id, place.next.id) {
+        return done(Outcome::Written);
+    }
+    let (left, right) = ends(place, seen)?;
+    let (before, after) = (must_row(seen, own.second_buddy)?, must_row(seen, own.first_buddy)?);
+    if before.id == after.id || !is_chain(&[before, own, after], Side::First) {
+        return done(Outcome::Stale);
+    }
+    let mut draft = Draft::default();
+    draft.relink(seen, &splice_out(&[before.id, me, after.id], Side::First, &BTreeSet::from([me])));
+    draft.relink(seen, &splice_in(me, left.id, right.id));
+    draft.clear_votes(|row, side| {
+        let by_me = row.vote(side).is_some_and(|vote| vote.voter == me);
+        row.id == me || by_me || is_between((row.id, side), left, right)
+    });
+    // The table has whole numbers.
+    let misplaced_ms = u32::try_from(misplaced.as_millis()).unwrap_or(u32::MAX);
+    let event = EventDraft {
+        subject: Some(me),
+        subject_name: own.card.name.clone(),
+        by: own.card.name.clone(),
+        body: EventBody::Moving { misplaced_ms: misplaced_ms.into() },
+    };
+    Ok(apply(unhurried(seen.db_now, draft.writes(), vec![event], Outcome::Written)))
 }
 
 fn joining(
@@ -133,6 +209,9 @@ pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Ne
     {
         return done(Outcome::AddressTaken { name: other.card.name.clone() });
     }
+    if own.card.address != new.card.address && !is_unclaimed(own, seen) {
+        return done(Outcome::Stale);
+    }
     if own.draining {
         need(seen, [Lookup::LastEvent(own.id)])?;
     }
@@ -152,6 +231,13 @@ pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Ne
     let writes = vec![RowWrite::Update { guard: own.into(), set }];
     let outcome = Outcome::Joined { id: own.id, incarnation, kept_place: true };
     Ok(apply(unhurried(seen.db_now, writes, vec![joined(own.id, new, incarnation, true)], outcome)))
+}
+
+/// Whether this row may be taken over from another address. That removes a server, so it is left to others, if there
+/// are any, and is not done while nobody may be removed (R11).
+fn is_unclaimed(own: &ServerRow, seen: &TableSnapshot) -> bool {
+    let allowed = seen.pool.as_ref().is_some_and(|pool| pool.frozen.is_none() && pool.rules.mode == Mode::Act);
+    own.first_buddy == own.id && allowed
 }
 
 /// Whether the newest event about a server says that it drains, and the server itself wrote that: it was about to leave

@@ -31,6 +31,10 @@ impl World {
         let mut voters: Vec<usize> = voters.iter().filter_map(|name| self.host(name)).collect();
         voters.extend(self.host(&event.by).filter(|by| !voters.contains(by)));
         let row = before.iter().find(|row| row.card.name == event.subject_name);
+        if row.is_some_and(|row| row.card.address != self.hosts[gone].address) {
+            // It lives at another address. Nobody is at the one that is removed.
+            return;
+        }
         let wrong = [
             self.reached_by_voters(gone, &voters),
             row.and_then(|row| self.reached_by_buddies(gone, row)),

@@ -39,6 +39,14 @@ pub enum Kind {
     Leave,
     /// An agent is killed and started again.
     Restart,
+    /// An agent is killed, and starts again at another address.
+    AddressChanged,
+    /// An agent is killed, and starts again without its state directory.
+    StateLost,
+    /// Another machine starts with a copy of a server's name and state directory. It reaches the database and no server.
+    Copy,
+    /// The database's clock steps back.
+    ClockBack,
 }
 
 words! { Kind:
@@ -57,6 +65,10 @@ words! { Kind:
     Join = "join",
     Leave = "leave",
     Restart = "restart",
+    AddressChanged = "address changed",
+    StateLost = "state lost",
+    Copy = "copy",
+    ClockBack = "clock back",
 }
 
 /// One fault of one pool: its kind, its servers, its begin and its end.
@@ -131,6 +143,18 @@ impl Plan {
             Kind::DatabaseAwayForOne => befall(world, Fault::LoseDatabase, Fault::FindDatabase),
             Kind::DatabaseAway => world.database_away = on,
             Kind::NoticesLost => world.notices_lost = on,
+            Kind::AddressChanged | Kind::StateLost => {
+                befall(world, Fault::Kill, Fault::Start);
+                if on && self.kind == Kind::StateLost {
+                    world.lose_state(one);
+                } else if on {
+                    world.readdress(one, [10, 77, 1, u8::try_from(one).unwrap_or(0)].into());
+                }
+            }
+            Kind::Copy if on => world.copy_of(one),
+            Kind::Copy => world.end_copies(one),
+            Kind::ClockBack if on => world.step_back(self.until.since(self.at) * 60),
+            Kind::ClockBack => {}
             Kind::Leave => befall(world, Fault::Leave, Fault::Start),
             Kind::Restart => befall(world, Fault::Kill, Fault::Start),
             Kind::Join if on => befall(world, Fault::Start, Fault::Start),

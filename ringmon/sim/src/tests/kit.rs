@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{Fault, Settings, World};
+use ringmon_core::engine::Stopped;
 use ringmon_core::{EventKind, PoolRow, Time};
 
 pub const fn ms(n: u64) -> Duration {
@@ -67,4 +68,12 @@ pub fn anybody_removed(world: &World) -> bool {
 /// With RINGMON_SIM_LOG set, a world prints everything that happens.
 pub fn loud() -> bool {
     std::env::var_os("RINGMON_SIM_LOG").is_some()
+}
+
+/// Why this server's agent refused to go on.
+pub fn refusal(world: &World, host: usize) -> String {
+    match &world.hosts[host].stopped {
+        Some(Stopped::Refused(why)) => why.clone(),
+        other => panic!("not refused: {other:?}"),
+    }
 }

@@ -127,6 +127,7 @@ fn told(event: &Event) -> String {
             let [first, second] = [first, second].map(|name| name.as_deref().unwrap_or("nobody"));
             (format!("the buddies are {first} and {second} now"), Rest::Said)
         }
+        EventBody::Waiting { why } => (format!("cannot enter the ring yet: {why}"), Rest::Said),
         EventBody::DatabaseAway { cause } => (format!("the database does not answer: {cause}"), Rest::Said),
         EventBody::DatabaseBack { away_ms } => {
             (format!("the database answers again, after {away_ms:?} ms"), Rest::Said)

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use ringmon_core::edit::{Held, Outcome, TableSnapshot};
 use ringmon_core::engine::TableDone;
-use ringmon_core::op::TableOp;
-use ringmon_core::op::{Accusation, Finding};
+use ringmon_core::op::{Accusation, Finding, Place, TableOp};
 use ringmon_core::{DbTime, ServerId, ServerRow, Side, Time, VoteKind, Word as _};
 use ringmon_sim::replay::Decisions;
 
@@ -35,6 +34,7 @@ pub const fn accusation(op: &TableOp) -> Option<&Accusation> {
         | TableOp::PickPlace { .. }
         | TableOp::PickWitnesses { .. }
         | TableOp::Join { .. }
+        | TableOp::Move { .. }
         | TableOp::TakeOver { .. }
         | TableOp::Leave { .. }
         | TableOp::Withdraw { .. }
@@ -58,6 +58,7 @@ pub fn about(op: &TableOp) -> Vec<ServerId> {
         | TableOp::PickPlace { .. }
         | TableOp::PickWitnesses { .. }
         | TableOp::Join { .. }
+        | TableOp::Move { .. }
         | TableOp::TakeOver { .. }
         | TableOp::Alone { .. }
         | TableOp::Answer { .. }
@@ -91,9 +92,8 @@ pub fn asked(op: &TableOp, at: Time, names: &Decisions) -> String {
         }
         TableOp::Withdraw { subjects, .. } => format!("take back the votes against {}", listed_ids(subjects)),
         TableOp::Leave { id, .. } => format!("leave the ring ({id})"),
-        TableOp::Join { place: Some((at, next)), .. } => {
-            format!("join between {} and {}", names.name(at.id), names.name(next.id))
-        }
+        TableOp::Join { place: Some(place), .. } => format!("join {}", between(place, names)),
+        TableOp::Move { place, .. } => format!("move {}", between(place, names)),
         TableOp::Join { place: None, .. } => "join the empty pool".to_owned(),
         TableOp::TakeOver { row, .. } => format!("take the own row {} again", row.id),
         TableOp::Answer { set, .. } => match set.hears {
@@ -113,6 +113,11 @@ pub fn asked(op: &TableOp, at: Time, names: &Decisions) -> String {
         TableOp::PickPlace { .. } => "pick a place to join".to_owned(),
         TableOp::PickWitnesses { picks } => format!("pick {} witnesses to be asked", picks.len()),
     }
+}
+
+fn between(place: &Place, names: &Decisions) -> String {
+    let silent = place.silent.map(|id| format!(", of whom {} does not answer", names.name(id))).unwrap_or_default();
+    format!("between {} and {}{silent}", names.name(place.at.id), names.name(place.next.id))
 }
 
 fn accuse(a: &Accusation, at: Time, names: &Decisions) -> String {

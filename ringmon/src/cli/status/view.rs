@@ -28,6 +28,8 @@ pub struct Engine {
     pub server: String,
     pub phase: String,
     pub id: Option<ServerId>,
+    #[serde(default)]
+    pub waiting: Option<String>,
     pub incarnation: Incarnation,
     pub buddies: Option<BuddyList>,
     pub watches: Vec<Watch>,
@@ -84,6 +86,9 @@ pub fn text(status: &Status) -> String {
         format!("datapath   {}", status.datapath.mode.as_deref().unwrap_or("none")),
         format!("database   {}", database(engine)),
     ];
+    if let Some(why) = &engine.waiting {
+        lines.push(format!("waiting    {why}"));
+    }
     if let Some(why) = &engine.frozen {
         lines.push(format!("frozen     {why}"));
     }

@@ -13,7 +13,7 @@ use super::model::{accusation, steady};
 use super::plans::seeded;
 use crate::store::{Events, RuleChanges, Store};
 use ringmon_core::edit::{Guard, Lookup, Outcome, StoredEvent, TableSnapshot};
-use ringmon_core::op::TableOp;
+use ringmon_core::op::{Place, TableOp};
 use ringmon_core::row::{Health, Quorum, ServerRow, Side};
 use ringmon_core::{EventKind, Incarnation, ServerId, VoteKind, ring};
 
@@ -123,7 +123,7 @@ impl Writer {
             let place = seen.answers.get(&Lookup::Pick(pick)).and_then(|ids| ids.first());
             let place = place.and_then(|at| {
                 let at = &seen.rows[at];
-                Some((Guard::from(at), Guard::from(seen.rows.get(&at.first_buddy)?)))
+                Some(Place::between(at, seen.rows.get(&at.first_buddy)?))
             });
             let op = TableOp::Join { new: new_row(&self.name), place };
             if let (Outcome::Joined { id, incarnation, .. }, _) = self.run(&op).await {

@@ -11,7 +11,7 @@ use super::kit::{TestDb, new_row};
 use super::model::{accusation, steady};
 use crate::store::{Error, Events, RuleChanges, Store};
 use ringmon_core::edit::{Guard, Lookup, NewRow, TableSnapshot};
-use ringmon_core::op::TableOp;
+use ringmon_core::op::{Place, TableOp};
 use ringmon_core::row::{Health, Side};
 use ringmon_core::{Outcome, ServerId, VoteKind};
 
@@ -234,7 +234,7 @@ fn db_backend(store: &Store) -> DbBackend {
 async fn every_write_uses_an_index(db: TestDb) {
     let mut explained = Explained::new(&db).await;
     let (before, after) = (explained.row(2000).await, explained.row(2001).await);
-    let place = Some((Guard::from(&before), Guard::from(&after)));
+    let place = Some(Place::between(&before, &after));
     let joined = explained.op("join", TableOp::Join { new: new_row("x"), place }, Reads::End).await;
     assert!(matches!(joined, Outcome::Joined { .. }), "{joined:?}");
     let x = explained.asker.row("x").await;

@@ -9,8 +9,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::store::error::Fault;
 use crate::store::{DatabaseUrl, Events, Store};
 use ringmon_core::card::{Card, Clients};
-use ringmon_core::edit::{AnswerSet, Guard, Lookup, NewRow, Outcome, Plan, RowWrite, Step, StoredEvent, TableSnapshot};
-use ringmon_core::op::TableOp;
+use ringmon_core::edit::{AnswerSet, Lookup, NewRow, Outcome, Plan, RowWrite, Step, StoredEvent, TableSnapshot};
+use ringmon_core::op::{Place, TableOp};
 use ringmon_core::ring;
 use ringmon_core::row::{Address, Health, Quorum, ServerRow};
 use ringmon_core::{BootToken, DbTime, Incarnation, ServerId, Time};
@@ -305,7 +305,7 @@ pub fn join(rows: &[ServerRow], name: &str, after: Option<&str>) -> TableOp {
     let place = after.map(|after| {
         let at = named(rows, after);
         let next = rows.iter().find(|row| row.id == at.first_buddy).expect("a whole ring");
-        (Guard::from(at), Guard::from(next))
+        Place::between(at, next)
     });
     TableOp::Join { new: new_row(name), place }
 }

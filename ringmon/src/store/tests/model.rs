@@ -13,8 +13,7 @@ use super::plans::seeded;
 use crate::store::{Events, RuleChanges, Store};
 use ringmon_core::edit::{AnswerSet, Guard, Held, Outcome, TableSnapshot};
 use ringmon_core::evidence::{Silence, WatchId};
-use ringmon_core::op::TableOp;
-use ringmon_core::op::{Accusation, Finding};
+use ringmon_core::op::{Accusation, Finding, Place, TableOp};
 use ringmon_core::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote};
 use ringmon_core::virtual_table::{Commit, VirtualTable};
 use ringmon_core::{BootToken, DbTime, Incarnation, Profile, Rule, ServerId, Tuning, VoteKind, Without};
@@ -228,7 +227,7 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
     // A server that does not exist, or does not exist any more.
     let stranger = |rng: &mut StdRng| ServerId(rng.random_range(1..=i64::from(number) + 2));
     let life = |rng: &mut StdRng| Incarnation(me.incarnation.0 - i64::from(rng.random_bool(0.1)));
-    match rng.random_range(0..27) {
+    match rng.random_range(0..28) {
         0..=3 if rows.len() < 6 => random_join(rng, &rows, me, number),
         4 => TableOp::Leave { id: stranger(rng), incarnation: None, by: "operator".into() },
         5 => TableOp::Leave { id: me.id, incarnation: Some(life(rng)), by: me.card.name.clone() },
@@ -257,6 +256,12 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
             draining: rng.random(),
             by: me.card.name.clone(),
         },
+        27 => {
+            let at = rows.choose(rng).unwrap_or(me);
+            let Some(next) = model.rows.get(&at.first_buddy) else { return TableOp::PickPlace { pick: 0 } };
+            let place = Place::between(at, next);
+            TableOp::Move { me: me.id, incarnation: life(rng), place, misplaced: Duration::from_secs(2) }
+        }
         24 => TableOp::PickPlace { pick: rng.random() },
         _ => TableOp::Ahead {
             from: if rng.random_bool(0.8) { me.id } else { stranger(rng) },
@@ -279,7 +284,7 @@ fn random_join(rng: &mut StdRng, rows: &[ServerRow], after: &ServerRow, number: 
             1 => new.pick = after.pick,
             2 => new.card.address = any_address(rng, rows),
             3 => new.incarnation = Incarnation(i64::MAX / 2),
-            4 => place.as_mut().unwrap().1.incarnation.0 -= 1,
+            4 => place.as_mut().unwrap().next.incarnation.0 -= 1,
             _ => {}
         }
     }

@@ -14,8 +14,8 @@ use super::moments::{against, removal};
 use super::plans::seeded;
 use super::wire::Wire;
 use crate::store::{DatabaseUrl, RuleChanges, Store};
-use ringmon_core::edit::{Guard, Outcome};
-use ringmon_core::op::TableOp;
+use ringmon_core::edit::Outcome;
+use ringmon_core::op::{Place, TableOp};
 use ringmon_core::row::{ServerRow, Side};
 use ringmon_core::{ServerId, ring};
 
@@ -70,9 +70,9 @@ impl Race {
         }
         // Votes changed the rows. A joining server uses a place that it has just read.
         let rows = store.servers().await.unwrap();
-        let guard = |name: &str| Guard::from(rows.iter().find(|row| row.card.name == name).unwrap());
+        let row = |name: &str| rows.iter().find(|row| row.card.name == name).unwrap();
         for run in names.chunks(3) {
-            let place = Some((guard(&run[1]), guard(&run[2])));
+            let place = Some(Place::between(row(&run[1]), row(&run[2])));
             ops.extend(["x", "y"].map(|new| TableOp::Join { new: new_row(&format!("{new} of {}", run[0])), place }));
         }
         let mut members: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();

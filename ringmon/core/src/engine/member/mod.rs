@@ -47,7 +47,6 @@ use crate::edit::Removal;
 use crate::event::{EventBody, Evidence, Joined, Removed};
 use crate::law;
 use crate::notice::{Notice, NoticeBody};
-use crate::outcome::Outcome;
 use crate::row::Address;
 use crate::{Incarnation, Purpose, ServerId, ServerRow, Side, Time, VoteKind};
 
@@ -100,7 +99,7 @@ impl Member {
             self.questions.settle(facts, asks);
             self.witnesses.settle(facts, asks, place, &self.sides);
             let proofs = self.witnesses.proofs();
-            self.moving.settle(facts, asks, proofs, &self.sides);
+            self.moving.settle(facts, asks, proofs, place, &self.sides);
             if let Some(at) = proofs.next_end(facts.now) {
                 asks.wake_at(at);
             }
@@ -127,7 +126,8 @@ impl Member {
         let joining = self.helping.probed().map(|address| (stranger(address), Purpose::Join));
         let asked = self.questions.probed().map(|address| (stranger(address), Purpose::Asked));
         let mut wanted: Vec<(Buddy, Purpose)> = Vec::new();
-        for (target, purpose) in buddies.chain(further).chain(joining).chain(asked) {
+        let places = self.moving.probed();
+        for (target, purpose) in buddies.chain(further).chain(places).chain(joining).chain(asked) {
             if !wanted.iter().any(|(known, _)| known.address == target.address) {
                 wanted.push((target, purpose));
             }
@@ -146,7 +146,8 @@ impl Member {
     }
 
     /// This server answered a probe: its sender is alive, whether it is heard or not.
-    pub fn answered(&self, facts: &mut Facts, address: Address, at: Time) {
+    pub fn answered(&mut self, facts: &mut Facts, address: Address, at: Time) {
+        self.moving.answered(address, at);
         let known = self.sides.iter().flat_map(SideWork::members).find(|member| member.address == address);
         if let Some(member) = known {
             facts.callers.answered(member.id, at);
@@ -201,7 +202,7 @@ impl Member {
     /// An operation ended.
     pub fn table(&mut self, facts: &Facts, asks: &mut Asks, concern: Concern, done: &TableDone) -> Option<NextPhase> {
         if done.result.is_ok() {
-            match self.view.adopt(facts, asks, &done.snapshot, self.moving.has_begun()) {
+            match self.view.adopt(facts, asks, &done.snapshot) {
                 Read::Old => {}
                 Read::Adopted(gone) => {
                     gone.into_iter().for_each(|id| self.forget(id));
@@ -223,9 +224,15 @@ impl Member {
                 self.witnesses.picked(facts, asks, &self.sides, &done.snapshot);
                 After::Nothing
             }
-            Concern::Leave if matches!(done.result, Ok(Outcome::Left)) => {
-                self.moved(asks);
-                return Some(NextPhase::Removed { outage: None });
+            Concern::Place => {
+                self.moving.picked(facts, asks, &done.snapshot);
+                After::Nothing
+            }
+            // After a failure it is unknown whether this server has moved.
+            Concern::Move => {
+                let left: Vec<Buddy> = self.view.buddies().cloned().collect();
+                self.moving.done(facts, asks, &left);
+                After::Read
             }
             Concern::Health => {
                 self.own_health.done(asks, done);
@@ -235,9 +242,7 @@ impl Member {
                 self.drain.done(facts, asks, done);
                 After::Nothing
             }
-            Concern::View | Concern::Find | Concern::Place | Concern::Join | Concern::Leave | Concern::Answer => {
-                After::Nothing
-            }
+            Concern::View | Concern::Find | Concern::Join | Concern::Leave | Concern::Answer => After::Nothing,
         };
         match after {
             After::Nothing => {}
@@ -254,14 +259,6 @@ impl Member {
             return After::Nothing;
         }
         if work.ahead(asks.me().id, &done.snapshot) { After::Nothing } else { After::Read }
-    }
-
-    /// The leave of this server is committed: it is off the ring.
-    fn moved(&self, asks: &mut Asks) {
-        let subject = asks.me().id;
-        for buddy in self.view.buddies() {
-            asks.send(buddy.address, buddy.notice_port, NoticeBody::Spliced { subject });
-        }
     }
 
     /// A run is out of the table: report it, and go on as the table is now without waiting to read it.
@@ -324,6 +321,7 @@ impl Member {
         PhaseView {
             phase: "member",
             id: Some(me.id),
+            waiting: None,
             incarnation: me.incarnation,
             buddies: self.view.kept().cloned(),
             drained,

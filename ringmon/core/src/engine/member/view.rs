@@ -171,15 +171,14 @@ impl View {
         }
     }
 
-    /// Takes over what was read, if it is about this server and not older than what is known. `moving`: this server may
-    /// have left by itself.
-    pub fn adopt(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot, moving: bool) -> Read {
+    /// Takes over what was read, if it is about this server and not older than what is known.
+    pub fn adopt(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot) -> Read {
         let me = asks.me();
         let lookup = Lookup::Id(me.id);
         if !seen.asked(&lookup) || seen.read_at < self.known_at {
             return Read::Old;
         }
-        let Some(row) = seen.row(&lookup) else { return self.gone(facts, asks, seen, moving) };
+        let Some(row) = seen.row(&lookup) else { return self.gone(facts, asks, seen) };
         let other_life = row.incarnation == me.incarnation && row.card.boot != facts.identity.card.boot;
         if row.incarnation > me.incarnation || other_life {
             return Read::Over(NextPhase::Stopped(Stopped::Refused(format!(
@@ -215,13 +214,12 @@ impl View {
     }
 
     /// The row of this server is not there.
-    fn gone(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot, moving: bool) -> Read {
+    fn gone(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot) -> Read {
         let Some(event) = seen.events.get(&asks.me().id) else {
             self.read_at = facts.now;
             return Read::Old;
         };
-        let own = |e: &StoredEvent| moving && e.by == facts.identity.card.name;
-        if event.as_ref().is_some_and(|e| e.kind() == EventKind::Left && !own(e)) {
+        if event.as_ref().is_some_and(|e| e.kind() == EventKind::Left) {
             return Read::Over(NextPhase::Stopped(Stopped::LeftByOperator));
         }
         let cause = event.as_ref().map(|e| Box::new(Cause { by: e.by.clone(), body: e.body.clone() }));

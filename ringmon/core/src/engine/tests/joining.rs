@@ -162,3 +162,41 @@ fn who_stops_while_its_join_is_under_way_leaves_after_it() {
     assert_eq!(bench.stopped, Some(Stopped::Left));
     assert_eq!(bench.table.rows.len(), 3);
 }
+
+/// P8: one end is dead, as the other one says in the table too.
+#[test]
+fn one_end_is_enough_if_the_other_is_silent() {
+    let mut bench = probing(4);
+    bench.pass(ms(300));
+    let [good, silent] = [0, 1].map(|end| bench.watches[end].clone());
+    bench.edit(silent.id, ms(295), 20, |reading| {
+        (reading.last_reply, reading.last_pulse, reading.misses) = (None, None, 20);
+    });
+    assert!(bench.asked.is_empty(), "nobody is proved");
+    bench.read(good.id, ms(0), 0);
+    assert!(bench.asked.is_empty(), "it is not known that this server is heard");
+    bench.feed(Input::Answered(good.address, bench.now));
+    let silent = bench.table.rows.values().find(|row| row.card.address == silent.address).expect("there").id;
+    let Some((_, TableOp::Join { place: Some(place), .. })) = bench.asked.front() else { panic!("{:?}", bench.asked) };
+    assert_eq!(place.silent, Some(silent));
+    bench.settle();
+    assert_eq!(bench.phase(), "joining", "nobody accuses it: the link may be broken, and not the server");
+}
+
+/// A server that hears nobody may be deaf. It goes on trying, and tells what an operator can do.
+#[test]
+fn who_is_answered_by_nobody_says_so_once_and_names_the_command() {
+    let mut bench = probing(2);
+    for _ in 0..20 {
+        bench.pass(ms(1001));
+        bench.settle();
+    }
+    assert_eq!((bench.phase(), bench.told(EventKind::Waiting)), ("joining", 1));
+    let why = bench.engine.snapshot(bench.now).waiting.expect("waits");
+    assert!(why.contains("`ringmon leave s1 s2`"), "{why}");
+    bench.pass(ms(1001));
+    bench.settle();
+    bench.prove();
+    bench.settle();
+    assert_eq!(bench.phase(), "member", "they were not gone after all");
+}

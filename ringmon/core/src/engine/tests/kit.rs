@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::buddy::BuddyList;
 use crate::card::{Card, Clients};
 use crate::engine::{Engine, Identity, Input, Output, Stopped, TableDone, TableFailure};
-use crate::op::TableOp;
+use crate::op::{Place, TableOp};
 use crate::row::{Address, Health, Mode};
 use crate::virtual_table::VirtualTable;
 use crate::{
@@ -197,7 +197,7 @@ impl Bench {
 
 /// A ring of this many servers: `s1`, `s2`, ...
 pub fn ring(servers: u8) -> VirtualTable {
-    use crate::edit::{Guard, Lookup, NewRow};
+    use crate::edit::{Lookup, NewRow};
     let mut table = VirtualTable::new(DbTime::from_us(1_000_000));
     for number in 1..=servers {
         let id = identity(number);
@@ -216,8 +216,7 @@ pub fn ring(servers: u8) -> VirtualTable {
         };
         let mut seen = table.begin(Time::ZERO);
         table.read(&mut seen, &Lookup::Pick(0));
-        let place =
-            seen.row(&Lookup::Pick(0)).map(|row| (Guard::from(row), Guard::from(&table.rows[&row.first_buddy])));
+        let place = seen.row(&Lookup::Pick(0)).map(|row| Place::between(row, &table.rows[&row.first_buddy]));
         table.run_plain(&TableOp::Join { new, place }).expect("joined");
     }
     table

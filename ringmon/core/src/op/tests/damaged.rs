@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::kit::{NOON, new_row};
 use crate::card::{Card, Clients};
 use crate::edit::{Guard, Lookup, Outcome};
-use crate::op::{Accusation, Finding, TableOp};
+use crate::op::{Accusation, Finding, Place, TableOp};
 use crate::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote, VoteKind};
 use crate::virtual_table::{Attempt, Progress, VirtualTable};
 use crate::{BootToken, DbTime, Incarnation, Profile, ServerId, Silence, Time, WatchId};
@@ -168,15 +168,25 @@ fn guard() -> impl Strategy<Value = Guard> {
     })
 }
 
+fn place() -> impl Strategy<Value = Place> {
+    (guard(), guard(), proptest::option::of(server())).prop_map(|(at, next, silent)| Place { at, next, silent })
+}
+
 fn op() -> impl Strategy<Value = TableOp> {
     prop_oneof![
         1 => (server(), prop::collection::vec(server(), 0..4)).prop_map(|(me, known)| TableOp::View { me, known }),
         1 => (server(), side(), 0_u16..9).prop_map(|(from, side, count)| TableOp::Ahead { from, side, count }),
         1 => any::<i64>().prop_map(|pick| TableOp::PickPlace { pick }),
         1 => (-1_i64..7).prop_map(|pick| TableOp::PickPlace { pick }),
-        1 => (proptest::option::of((guard(), guard())), -1_i64..7).prop_map(|(place, pick)| TableOp::Join {
+        1 => (proptest::option::of(place()), -1_i64..7).prop_map(|(place, pick)| TableOp::Join {
             new: crate::edit::NewRow { pick, ..new_row("new") },
             place
+        }),
+        1 => (server(), life(), place()).prop_map(|(me, incarnation, place)| TableOp::Move {
+            me,
+            incarnation,
+            place,
+            misplaced: super::kit::ms(2000)
         }),
         1 => (guard(), 0_usize..6).prop_map(|(row, n)| TableOp::TakeOver { row, new: new_row(&format!("s{n}")) }),
         1 => (server(), proptest::option::of(life())).prop_map(|(id, incarnation)| TableOp::Leave {

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use crate::card::{Card, Clients};
-use crate::edit::{AnswerSet, Guard, NewRow, Outcome};
-use crate::op::{Accusation, Finding, TableOp};
+use crate::edit::{AnswerSet, NewRow, Outcome};
+use crate::op::{Accusation, Finding, Place, TableOp};
 use crate::ring;
 use crate::row::{Address, Health, Mode, ServerRow, Side, VoteKind};
 use crate::virtual_table::VirtualTable;
@@ -49,7 +49,7 @@ pub fn ring_of(names: &[&str]) -> VirtualTable {
 pub fn join(table: &VirtualTable, name: &str, after: Option<&str>) -> TableOp {
     let place = after.map(|after| {
         let at = row(table, after);
-        (Guard::from(at), Guard::from(&table.rows[&at.first_buddy]))
+        Place::between(at, &table.rows[&at.first_buddy])
     });
     TableOp::Join { new: new_row(name), place }
 }
