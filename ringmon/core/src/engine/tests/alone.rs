@@ -39,7 +39,7 @@ fn of_two_the_one_whose_probes_arrive_lives() {
     let mut bench = of_two();
     deaf(&mut bench, 20_000, true);
     assert_eq!((bench.told(EventKind::Down), bench.table.rows.len()), (0, 2));
-    assert!(bench.table.rows.values().all(|row| row.alone_at.is_none()), "it does not say that it is alone");
+    assert!(bench.table.rows.values().any(|row| row.alone_at.is_some()), "it says that it hears nobody");
     deaf(&mut bench, 6000, false);
     assert_eq!(bench.told(EventKind::Down), 1, "its probes have ended");
 }
