@@ -14,7 +14,7 @@ use super::error::Fault;
 use super::session::Session;
 use super::{Store, clock};
 use ringmon_core::edit::Lookup;
-use ringmon_core::{DbTime, EventKind, PoolId, ServerId, Side, TableSnapshot, Time, Word as _};
+use ringmon_core::{DbTime, EventKind, Incarnation, PoolId, ServerId, Side, TableSnapshot, Time, Word as _};
 
 /// The result of one lookup.
 pub(super) enum Found {
@@ -86,6 +86,19 @@ impl Store {
             seen.rows.insert(row.id, row);
         }
         Ok(())
+    }
+
+    /// Whether the table has this life of the server.
+    pub(super) async fn lives(&self, session: &Session, id: ServerId, life: Incarnation) -> Result<bool, Fault> {
+        let query = server::Entity::find()
+            .select_only()
+            .column(server::Column::Id)
+            .filter(server::Column::Id.eq(id.0))
+            .filter(server::Column::Pool.eq(self.inner.pool.0))
+            .filter(server::Column::Incarnation.eq(life.0))
+            .into_tuple::<i64>();
+        let look = async |_: &DatabaseConnection| query.one(session).await;
+        Ok(self.inner.database.within(STATEMENT, "reading servers", look).await?.is_some())
     }
 
     async fn read_one(&self, session: &Session, lookup: &Lookup, seen: &mut TableSnapshot) -> Result<(), Fault> {

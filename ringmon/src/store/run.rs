@@ -143,12 +143,9 @@ impl Store {
                     self.read(&session, &lookups, seen).await?;
                 }
                 Step::Apply(plan) => {
-                    let written = match self.write(session, &plan, check).await {
-                        Err(Fault::Conflict(_)) if plan.is_answer() => return Ok(Outcome::Stale),
-                        written => written?,
-                    };
-                    return Ok(match written {
+                    return Ok(match self.write(session, &plan, check).await? {
                         Written::Overtaken => Outcome::Overtaken,
+                        Written::Stale => Outcome::Stale,
                         Written::Committed { inserted } => named(plan.outcome, inserted),
                     });
                 }

@@ -37,6 +37,8 @@ pub(super) enum Written {
     },
     /// The caller's check said no: nothing is written.
     Overtaken,
+    /// An answer for a row that is gone, or of another life: nothing is written.
+    Stale,
 }
 
 /// One statement of a plan.
@@ -92,8 +94,14 @@ impl Store {
         if overtaken() {
             return Ok(Written::Overtaken);
         }
-        self.do_one(session, &mut writer, part, COMMITTING).await?;
-        Ok(Written::Committed { inserted: None })
+        match (self.do_one(session, &mut writer, part, COMMITTING).await, part) {
+            // Another attempt would find the same. Or it was only late.
+            (Err(Fault::Conflict(cause)), Work::Row(RowWrite::Answer { id, life, .. })) => {
+                let there = self.lives(session, *id, *life).await?;
+                if there { Err(Fault::Conflict(cause)) } else { Ok(Written::Stale) }
+            }
+            (done, _) => done.map(|()| Written::Committed { inserted: None }),
+        }
     }
 
     async fn write_all<K>(
@@ -112,13 +120,9 @@ impl Store {
                 self.in_time(COMMITTING, session.commit()).await?;
                 Ok(Written::Committed { inserted })
             }
-            Ok(Written::Overtaken) => {
+            other => {
                 self.undo(session).await;
-                Ok(Written::Overtaken)
-            }
-            Err(fault) => {
-                self.undo(session).await;
-                Err(fault)
+                other
             }
         }
     }

@@ -55,6 +55,7 @@ async fn an_agents_grants_suffice_for_an_agent_and_not_for_an_administrator(db: 
     assert_eq!(store.run_plain(&set).await, Outcome::Written);
     let drain = TableOp::SetDraining { id: a.id, incarnation: Some(a.incarnation), draining: true, by: "a".into() };
     assert_eq!(store.run_plain(&drain).await, Outcome::Written);
+    assert_eq!(store.answer(&a, std::time::Duration::from_millis(70), Some(b.id)).await, Outcome::Written);
     for alone in [true, false] {
         let op = TableOp::Alone { me: a.id, incarnation: a.incarnation, alone };
         assert!(matches!(store.run_plain(&op).await, Outcome::AloneMarked | Outcome::Written | Outcome::Read));

@@ -10,7 +10,7 @@ use super::cost::{MANY, large};
 use super::kit::{TestDb, new_row};
 use super::model::{accusation, steady};
 use crate::store::{Error, Events, RuleChanges, Store};
-use ringmon_core::edit::{Guard, Lookup, NewRow, TableSnapshot};
+use ringmon_core::edit::{AnswerSet, Guard, Lookup, NewRow, TableSnapshot};
 use ringmon_core::op::{Place, TableOp};
 use ringmon_core::row::{Health, Side};
 use ringmon_core::{Outcome, ServerId, VoteKind};
@@ -250,6 +250,11 @@ async fn every_write_uses_an_index(db: TestDb) {
     assert_eq!(explained.op("alone", alone, Reads::Few).await, Outcome::AloneMarked);
     let view = TableOp::View { me: x.id, known: vec![ServerId(2), ServerId(99_999)] };
     explained.op("view", view, Reads::Few).await;
+    let set = AnswerSet { wait: Duration::from_millis(70), hears: Some(ServerId(2)) };
+    let answer = |incarnation| TableOp::Answer { me: x.id, incarnation, set };
+    assert_eq!(explained.op("answer", answer(x.incarnation), Reads::Few).await, Outcome::Written);
+    let another = ringmon_core::Incarnation(x.incarnation.0 + 1);
+    assert_eq!(explained.op("answer of another life", answer(another), Reads::Few).await, Outcome::Stale);
     let leave = TableOp::Leave { id: x.id, incarnation: None, by: "test".into() };
     assert_eq!(explained.op("leave", leave, Reads::Few).await, Outcome::Left);
 

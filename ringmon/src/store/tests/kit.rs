@@ -9,11 +9,11 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::store::error::Fault;
 use crate::store::{DatabaseUrl, Events, Store};
 use ringmon_core::card::{Card, Clients};
-use ringmon_core::edit::{AnswerSet, Lookup, NewRow, Outcome, Plan, RowWrite, Step, StoredEvent, TableSnapshot};
+use ringmon_core::edit::{AnswerSet, Lookup, NewRow, Outcome, Plan, Step, StoredEvent, TableSnapshot};
 use ringmon_core::op::{Place, TableOp};
 use ringmon_core::ring;
 use ringmon_core::row::{Address, Health, Quorum, ServerRow};
-use ringmon_core::{BootToken, DbTime, Incarnation, ServerId, Time};
+use ringmon_core::{BootToken, Incarnation, ServerId, Time};
 
 pub const POOL: &str = "lab";
 
@@ -192,8 +192,7 @@ impl Store {
     /// The server writes its answer into this row.
     pub(super) async fn answer(&self, row: &ServerRow, wait: Duration, hears: Option<ServerId>) -> Outcome {
         let set = AnswerSet { wait, hears };
-        let answer = |seen: &TableSnapshot| answer(row, set, seen.db_now + Duration::from_secs(5));
-        self.apply(Vec::new(), answer, || true).await.unwrap()
+        self.run_plain(&TableOp::Answer { me: row.id, incarnation: row.incarnation, set }).await
     }
 
     /// One attempt at a plan made by hand; `None` is a conflict.
@@ -252,18 +251,6 @@ fn steps(
         } else {
             Step::Read(lookups.to_vec())
         }
-    }
-}
-
-/// The plan of an answer.
-pub fn answer(row: &ServerRow, set: AnswerSet, deadline: DbTime) -> Plan {
-    Plan {
-        deadline,
-        writes: vec![RowWrite::Answer { id: row.id, life: row.incarnation, set }],
-        pool: None,
-        events: Vec::new(),
-        recheck: false,
-        outcome: Outcome::Written,
     }
 }
 

@@ -8,15 +8,15 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
-use super::kit::{TestDb, answer, join, mono, new_row};
+use super::kit::{TestDb, join, mono, new_row};
 use super::plans::seeded;
 use crate::store::{Events, RuleChanges, Store};
 use ringmon_core::edit::{AnswerSet, Guard, Held, Outcome, TableSnapshot};
 use ringmon_core::evidence::{Silence, WatchId};
 use ringmon_core::op::{Accusation, Finding, Place, TableOp};
 use ringmon_core::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote};
-use ringmon_core::virtual_table::{Commit, VirtualTable};
-use ringmon_core::{BootToken, DbTime, Incarnation, Profile, Rule, ServerId, Tuning, VoteKind, Without};
+use ringmon_core::virtual_table::VirtualTable;
+use ringmon_core::{BootToken, DbTime, Incarnation, Profile, Rule, ServerId, VoteKind, Without};
 
 super::on_engines!(random_operations_do_what_the_model_does, removals_do_what_the_model_does);
 
@@ -51,19 +51,6 @@ impl Pair {
         outcome
     }
 
-    /// The server answers in its own row, perhaps as a life that is over.
-    async fn answer(&mut self, row: &ServerRow, set: AnswerSet) {
-        let deadline = self.store.db_now().await + Duration::from_secs(60);
-        self.model.set_now(self.store.db_now().await);
-        let during = self.model.now();
-        let plan = answer(row, set, deadline);
-        let done = self.store.attempt_plan(&[], |_| plan.clone()).await;
-        let after = self.store.db_now().await;
-        let expected = self.model.commit(&plan, &mut || true);
-        assert_eq!(done.is_some(), matches!(expected, Commit::Done(_)), "{plan:?}");
-        adopt(&self.store, &mut self.model, (during, after), &format!("{plan:?}")).await;
-    }
-
     fn named(&self, name: &str) -> ServerRow {
         self.model.named(name).unwrap_or_else(|| panic!("no {name}")).clone()
     }
@@ -93,16 +80,9 @@ async fn random_operations_do_what_the_model_does(db: TestDb) {
         }
         let outcome = pair.run(&op, rng.random_bool(0.9)).await;
         *counts.entry(word(&op, &outcome)).or_insert(0) += 1;
-        let rows: Vec<ServerRow> = pair.model.rows.values().cloned().collect();
-        if let Some(row) = rows.choose(&mut rng).filter(|_| number % 3 == 0) {
-            let hears = rows.choose(&mut rng).map(|row| row.id).filter(|_| rng.random());
-            let wait = Duration::from_millis(rng.random_range(1..2000));
-            let life = Incarnation(row.incarnation.0 - i64::from(rng.random_bool(0.2)));
-            pair.answer(&ServerRow { incarnation: life, ..row.clone() }, AnswerSet { wait, hears }).await;
-        }
     }
     eprintln!("{counts:#?}");
-    for needed in ["Join Joined", "Leave Left", "TakeOver Joined", "Accuse Voted", "Accuse Held"] {
+    for needed in ["Join Joined", "Leave Left", "TakeOver Joined", "Accuse Voted", "Accuse Held", "Answer Written"] {
         assert!(counts.contains_key(needed), "{needed} never happened: {counts:?}");
     }
 }
@@ -227,7 +207,7 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
     // A server that does not exist, or does not exist any more.
     let stranger = |rng: &mut StdRng| ServerId(rng.random_range(1..=i64::from(number) + 2));
     let life = |rng: &mut StdRng| Incarnation(me.incarnation.0 - i64::from(rng.random_bool(0.1)));
-    match rng.random_range(0..28) {
+    match rng.random_range(0..32) {
         0..=3 if rows.len() < 6 => random_join(rng, &rows, me, number),
         4 => TableOp::Leave { id: stranger(rng), incarnation: None, by: "operator".into() },
         5 => TableOp::Leave { id: me.id, incarnation: Some(life(rng)), by: me.card.name.clone() },
@@ -256,11 +236,18 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
             draining: rng.random(),
             by: me.card.name.clone(),
         },
-        27 => {
+        30..=31 => {
             let at = rows.choose(rng).unwrap_or(me);
             let Some(next) = model.rows.get(&at.first_buddy) else { return TableOp::PickPlace { pick: 0 } };
             let place = Place::between(at, next);
             TableOp::Move { me: me.id, incarnation: life(rng), place, misplaced: Duration::from_secs(2) }
+        }
+        26..=28 => {
+            let set = AnswerSet {
+                wait: Duration::from_millis(rng.random_range(1..2000)),
+                hears: rng.random_bool(0.6).then(|| any(rng)),
+            };
+            TableOp::Answer { me: me.id, incarnation: life(rng), set }
         }
         24 => TableOp::PickPlace { pick: rng.random() },
         _ => TableOp::Ahead {
@@ -328,8 +315,10 @@ fn against_all(rng: &mut StdRng, model: &VirtualTable, me: &ServerRow) -> Accusa
     randomised(rng, a)
 }
 
-/// It has everything that a removal needs; only votes may be missing.
+/// It has everything that a removal needs, and waits for no answer (R3); only votes may be missing.
 pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusation {
+    let mut tuning = Profile::Default.tuning();
+    tuning.without = Without::rules(&[Rule::R3]);
     Accusation {
         me: me.id,
         incarnation: me.incarnation,
@@ -340,8 +329,7 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
         served: Duration::MAX,
         lag: Duration::ZERO,
         mode: Mode::Act,
-        // R3 waits by the clock, and this must not take time.
-        tuning: Tuning { without: Without::rules(&[Rule::R3]), ..Profile::Default.tuning() },
+        tuning,
     }
 }
 
@@ -349,6 +337,8 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
 fn randomised(rng: &mut StdRng, a: Accusation) -> Accusation {
     Accusation {
         far_end: a.far_end.filter(|_| rng.random_bool(0.95)),
+        served: if rng.random_bool(0.95) { a.served } else { Duration::ZERO },
+        tuning: if rng.random_bool(0.9) { a.tuning } else { Profile::Default.tuning() },
         mode: if rng.random_bool(0.95) { Mode::Act } else { Mode::Observe },
         ..a
     }

@@ -10,7 +10,7 @@ use super::kit::{TestDb, join, mono, new_row};
 use super::model::{accusation, steady};
 use super::wire::{Moment, Wire};
 use crate::store::{Events, Store};
-use ringmon_core::edit::Guard;
+use ringmon_core::edit::{AnswerSet, Guard};
 use ringmon_core::op::Accusation;
 use ringmon_core::op::TableOp;
 use ringmon_core::row::{Health, Quorum, ServerRow, Side};
@@ -19,7 +19,7 @@ use ringmon_core::{Outcome, Profile, Rule, ServerId, VoteKind, Without};
 super::on_servers!(a_cut_at_any_statement_loses_nothing_and_doubles_nothing);
 
 /// The operations; each has a pool that is prepared for it.
-const CASES: [&str; 15] = [
+const CASES: [&str; 16] = [
     "first join",
     "join",
     "take over",
@@ -31,6 +31,7 @@ const CASES: [&str; 15] = [
     "alone",
     "remove all",
     "withdraw",
+    "answer",
     "health",
     "drain",
     "freeze",
@@ -80,6 +81,10 @@ async fn prepare(case: &str, store: &Store) -> TableOp {
             assert!(matches!(vote, Outcome::Voted { .. }), "{vote:?}");
             TableOp::Withdraw { me: a.id, subjects: vec![row("b").id] }
         }
+        "answer" => {
+            let set = AnswerSet { wait: Duration::from_millis(70), hears: Some(row("b").id) };
+            TableOp::Answer { me: a.id, incarnation: a.incarnation, set }
+        }
         "health" => TableOp::SetHealth { me: a.id, incarnation: a.incarnation, health: Health::Failing },
         "drain" => TableOp::SetDraining { id: a.id, incarnation: None, draining: true, by: "operator".into() },
         "freeze" => frozen(Some("a test")),
@@ -112,7 +117,8 @@ pub fn against(rows: &[ServerRow], side: Side, run: &[&str]) -> Accusation {
 /// Both ends have voted, too recently to remove. Now `a` may remove.
 pub async fn removal(store: &Store, rows: &[ServerRow], run: &[&str]) -> TableOp {
     for side in Side::BOTH {
-        let vote = Accusation { served: Duration::ZERO, tuning: Profile::Default.tuning(), ..against(rows, side, run) };
+        let (tuning, served) = (Profile::Default.tuning(), Duration::ZERO);
+        let vote = Accusation { tuning, served, ..against(rows, side, run) };
         let outcome = store.run_plain(&TableOp::Accuse(vote)).await;
         assert!(matches!(outcome, Outcome::Voted { .. }), "{outcome:?}");
     }
@@ -130,9 +136,11 @@ async fn state(store: &Store) -> Vec<String> {
             let votes = Side::BOTH.map(|side| row.vote(side).map(|vote| (name(vote.voter), vote.kind)));
             let (first, second) = (name(row.first_buddy), name(row.second_buddy));
             let alone = row.alone_at.is_some();
+            let answer = row.answering().map(|said| (said.wait, said.answer.map(|answer| name(answer.hears))));
             let (health, draining) = (row.health, row.draining);
             format!(
-                "{}: between {second} and {first}, {health:?}, draining {draining}, votes {votes:?}, alone {alone}",
+                "{}: between {second} and {first}, {health:?}, draining {draining}, votes {votes:?}, alone {alone}, \
+                 answers {answer:?}",
                 row.card.name
             )
         })

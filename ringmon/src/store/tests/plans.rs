@@ -136,6 +136,7 @@ async fn random_plans_do_what_the_model_does(db: TestDb) {
             (Commit::Done(_), Ok(Written::Committed { .. }))
             | (Commit::Overtaken, Ok(Written::Overtaken))
             | (Commit::Conflict | Commit::Late, Err(Fault::Conflict(_))) => {}
+            (Commit::Conflict, Ok(Written::Stale)) if plan.is_answer() => {}
             _ => panic!("{expected:?} but {written:?} of {what}"),
         }
         *counts.entry(format!("{expected:?}").split('(').next().unwrap().to_owned()).or_insert(0) += 1;
