@@ -1,0 +1,120 @@
+//! What a server has to do in a state: the engine as a few lines.
+//!
+//! It follows `engine/member`: `ahead` and `side` (whom to accuse), `footing` and `alone` (R2), `side/accuse` (when to take
+//! a vote back).
+
+use super::age::Borders;
+use super::state::{Claim, Finding, Place, State, slot};
+use super::world::World;
+use ringmon_core::row::Alone;
+use ringmon_core::{Rule, Side};
+
+/// The silent servers on one side, and what is beyond them.
+struct Run {
+    silent: Vec<Place>,
+    far: Option<Place>,
+    all: bool,
+}
+
+fn run(state: &State, me: Place, side: Side) -> Run {
+    let mut silent = Vec::new();
+    let mut next = state.buddy(me, side);
+    while let Some(place) = next.filter(|place| *place != me && silent.len() < World::MOST) {
+        if !state.suspects(me, place) {
+            return Run { silent, far: Some(place), all: false };
+        }
+        silent.push(place);
+        next = state.buddy(place, side);
+    }
+    Run { all: !silent.is_empty(), silent, far: None }
+}
+
+/// What this server says against its neighbours on this side now.
+pub(super) fn claim(world: &World, state: &State, me: Place, side: Side) -> Option<Claim> {
+    let here = run(state, me, side);
+    let there = run(state, me, side.opposite());
+    if here.all {
+        return (side == Side::First && may_be_alone(world, state, me)).then(|| claim_of(world, state, me, here.silent, None));
+    }
+    let hears = state.members().any(|other| other != me && state.silence(me, other).is_none());
+    if here.silent.is_empty() || !hears && world.keeps(Rule::R2) {
+        return None;
+    }
+    let firm = there.silent.is_empty() || !world.keeps(Rule::R2) || here.far.is_some() && there.far.is_some();
+    let far = here.far.filter(|_| firm);
+    let count = if far.is_some() { here.silent.len() } else { 1 };
+    let silent = here.silent.into_iter().take(count).collect();
+    Some(claim_of(world, state, me, silent, far))
+}
+
+fn claim_of(world: &World, state: &State, me: Place, silent: Vec<Place>, far: Option<Place>) -> Claim {
+    let all = far.is_none() && silent.len() + 1 == state.members().count();
+    let finding = |server: Place| {
+        let silence = state.silence(me, server);
+        Finding {
+            server,
+            life: state.row(server).map_or(0, |row| row.life),
+            which: silence.map_or(0, |silence| silence.which),
+            enough: silence.is_some_and(|s| s.since.class >= Borders::ENOUGH) || !world.keeps(Rule::R6),
+            proved: world.keeps(Rule::R12) && state.proved(me, server),
+        }
+    };
+    Claim { findings: silent.into_iter().map(finding).collect(), far, all }
+}
+
+/// Whether a server that hears nobody may say so and remove all others (R2).
+pub(super) fn may_be_alone(world: &World, state: &State, me: Place) -> bool {
+    let others = || state.members().filter(|other| *other != me);
+    let hasty = !world.keeps(Rule::R2);
+    let reached = others().any(|other| state.connected(me, other)) && !hasty;
+    let entitled = others().count() == 1 || world.alone == Alone::All || hasty;
+    entitled && !reached && is_deaf(state, me)
+}
+
+/// Whether it has noticed that it hears nobody.
+pub(super) fn is_deaf(state: &State, me: Place) -> bool {
+    let mut others = state.members().filter(|other| *other != me).peekable();
+    others.peek().is_some() && others.all(|other| state.suspects(me, other))
+}
+
+/// Whether the alone mark has to be written, or written again.
+pub(super) fn must_mark(world: &World, state: &State, me: Place) -> bool {
+    let due = state.row(me).is_some_and(|row| row.alone.is_none_or(|(_, at)| at >= Borders::RENEW));
+    due && may_be_alone(world, state, me)
+}
+
+/// Whether the alone mark may be taken back: another server was heard long enough ago.
+pub(super) fn may_unmark(world: &World, state: &State, me: Place) -> bool {
+    let old = state.row(me).is_some_and(|row| row.alone.is_some_and(|(_, at)| at >= Borders::STALE));
+    old && !may_be_alone(world, state, me)
+}
+
+/// Whose votes this server must take back: of those that it hears, and of those that others hear (R12).
+pub(super) fn untrue(world: &World, state: &State, me: Place) -> Vec<Place> {
+    let mine = |about: Place| state.row(about).is_some_and(|row| row.votes.iter().flatten().any(|vote| vote.voter == me));
+    let spared = |about: Place| world.keeps(Rule::R12) && state.proved(me, about) && !accuses(state, about, me);
+    state.members().filter(|about| mine(*about) && (state.silence(me, *about).is_none() || spared(*about))).collect()
+}
+
+fn accuses(state: &State, one: Place, other: Place) -> bool {
+    let life = state.row(one).map(|row| row.life);
+    let votes = state.row(other).map(|row| row.votes);
+    votes.iter().flatten().flatten().any(|vote| vote.voter == one && Some(vote.life) == life)
+}
+
+/// Whether a well server still has to say something before a vote against it may count: the vote against each silent
+/// buddy.
+pub(super) fn owes(world: &World, state: &State, me: Place) -> bool {
+    if !state.acts(me) || state.late {
+        return false;
+    }
+    let owed = |side: Side| {
+        let buddy = state.buddy(me, side).filter(|buddy| *buddy != me && state.silence(me, *buddy).is_some());
+        let Some(buddy) = buddy else { return false };
+        let vote = state.row(buddy).and_then(|row| row.votes[slot(side.opposite())]);
+        let said = vote.is_some_and(|vote| vote.voter == me && vote.at < Borders::STALE);
+        !said && !(world.keeps(Rule::R12) && state.proved(me, buddy))
+    };
+    let hears = state.members().any(|other| other != me && state.silence(me, other).is_none());
+    if hears { Side::BOTH.into_iter().any(owed) } else { must_mark(world, state, me) }
+}
