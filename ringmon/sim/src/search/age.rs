@@ -7,8 +7,10 @@ use std::time::Duration;
 pub(super) enum Sort {
     /// A server has not heard another one since then.
     Silence,
-    /// A vote was cast.
+    /// A vote was cast: a challenge.
     Since,
+    /// An answer was written.
+    Answer,
     /// A vote was renewed.
     At,
     /// An alone mark was written.
@@ -17,6 +19,8 @@ pub(super) enum Sort {
     AloneAt,
     /// An operation has read the clock.
     Read,
+    /// The database serves a server again.
+    Served,
 }
 
 /// A moment, as far as it matters: its age is in one of the classes of its sort.
@@ -31,10 +35,12 @@ pub(super) struct Stamp {
 /// The borders between the classes of each sort, in milliseconds.
 #[derive(Clone, Debug)]
 pub(super) struct Borders {
-    /// How long a vote must have stood.
-    pub hold: u64,
+    /// How long the accused needs to answer.
+    pub wait: u64,
     /// How long an alone mark must have stood.
     pub alone: u64,
+    /// Whether a server may remove all others.
+    pub lonely: bool,
 }
 
 impl Borders {
@@ -42,22 +48,23 @@ impl Borders {
     pub const SUSPECT: u8 = 1;
     /// A silence that is long enough for a removal (R6).
     pub const ENOUGH: u8 = 2;
-    /// A vote that has stood for the hold.
-    pub const HELD: u8 = 1;
-    /// A vote or mark that is to be written again.
+    /// A challenge that the accused had the time to answer; a database that has served for that long.
+    pub const WAITED: u8 = 1;
+    /// An answer that may be written again.
     pub const RENEW: u8 = 1;
-    /// A vote or mark that no longer protects.
-    pub const STALE: u8 = 2;
+    /// A mark that nobody renews.
+    pub const STALE: u8 = 1;
 
     /// Where a class of this sort begins, for each class but the first.
     pub fn of(&self, sort: Sort) -> [u64; 3] {
         const NEVER: u64 = u64::MAX;
         match sort {
-            Sort::Silence => [25, 100, 3_000],
-            Sort::Since => [self.hold, 3_000, NEVER],
-            Sort::At => [400, 1_500, 30_000],
-            Sort::AloneSince => [self.alone, NEVER, NEVER],
-            Sort::AloneAt => [400, 1_500, NEVER],
+            Sort::Silence => [25, 100, if self.lonely { 3_500 } else { NEVER }],
+            Sort::Since | Sort::Served => [self.wait, NEVER, NEVER],
+            Sort::Answer => [400, 1_500 + self.wait, NEVER],
+            Sort::At => [1_500, 30_000, NEVER],
+            Sort::AloneSince => [self.alone, 3_000, NEVER],
+            Sort::AloneAt => [1_500, NEVER, NEVER],
             Sort::Read => [500, NEVER, NEVER],
         }
     }

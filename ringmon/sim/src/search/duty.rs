@@ -79,7 +79,7 @@ pub(super) fn is_deaf(state: &State, me: Place) -> bool {
 
 /// Whether the alone mark has to be written, or written again.
 pub(super) fn must_mark(world: &World, state: &State, me: Place) -> bool {
-    let due = state.row(me).is_some_and(|row| row.alone.is_none_or(|(_, at)| at >= Borders::RENEW));
+    let due = state.row(me).is_some_and(|row| row.alone.is_none_or(|(_, at)| at >= Borders::STALE));
     due && may_be_alone(world, state, me)
 }
 
@@ -102,19 +102,29 @@ fn accuses(state: &State, one: Place, other: Place) -> bool {
     votes.iter().flatten().flatten().any(|vote| vote.voter == one && Some(vote.life) == life)
 }
 
-/// Whether a well server still has to say something before a vote against it may count: the vote against each silent
-/// buddy.
-pub(super) fn owes(world: &World, state: &State, me: Place) -> bool {
-    if !state.acts(me) || state.late {
-        return false;
-    }
-    let owed = |side: Side| {
-        let buddy = state.buddy(me, side).filter(|buddy| *buddy != me && state.silence(me, *buddy).is_some());
-        let Some(buddy) = buddy else { return false };
-        let vote = state.row(buddy).and_then(|row| row.votes[slot(side.opposite())]);
-        let said = vote.is_some_and(|vote| vote.voter == me && vote.at < Borders::STALE);
-        !said && !(world.keeps(Rule::R12) && state.proved(me, buddy))
-    };
-    let hears = state.members().any(|other| other != me && state.silence(me, other).is_none());
-    if hears { Side::BOTH.into_iter().any(owed) } else { must_mark(world, state, me) }
+/// Whether it misses a buddy, or knows that it is accused: then it says whom it hears.
+fn must_answer(state: &State, me: Place) -> bool {
+    let misses = |side| state.buddy(me, side).is_some_and(|buddy| buddy != me && state.silence(me, buddy).is_some());
+    Side::BOTH.into_iter().any(misses) || state.server(me).challenged
+}
+
+/// Whom it can name.
+pub(super) fn hears(state: &State, me: Place) -> impl Iterator<Item = Place> {
+    state.members().filter(move |other| *other != me && state.silence(me, *other).is_none())
+}
+
+/// Whether it may write an answer: not sooner than 0.4 s after its last one.
+pub(super) fn may_answer(state: &State, me: Place) -> bool {
+    must_answer(state, me) && state.row(me).is_some_and(|row| row.answer.is_none_or(|(_, at)| at.class >= Borders::RENEW))
+}
+
+/// Whether a well server must say something before time goes on: its first answer while it is accused, or the next one
+/// before the last one is `stale`.
+pub(super) fn owes(state: &State, me: Place, stale: bool) -> bool {
+    let said = state.row(me).is_some_and(|row| row.answer.is_some());
+    state.acts(me)
+        && !state.late
+        && (stale || !said)
+        && must_answer(state, me)
+        && hears(state, me).next().is_some()
 }

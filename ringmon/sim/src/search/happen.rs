@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::age::{Borders, Sort};
+use super::age::{Borders, Sort, Stamp};
 use super::duty;
 use super::promise::Promise;
 use super::state::{Flight, Place, Server, Site, State, at, at_mut, slot};
 use super::table::{Read, Tables, id, place_of};
 use super::world::{Kind, World};
-use ringmon_core::edit::NewRow;
+use ringmon_core::edit::{AnswerSet, NewRow};
 use ringmon_core::op::TableOp;
 use ringmon_core::{Health, Outcome, Rule, Side};
 
@@ -36,6 +36,8 @@ pub(super) enum Event {
     Marks(Place),
     /// A server takes that back.
     Unmarks(Place),
+    /// A server answers votes: it hears that one.
+    Answers(Place, Place),
     /// A server that was gone takes its row again.
     TakesOver(Place),
 }
@@ -84,6 +86,9 @@ impl Tables {
             if !duty::untrue(world, state, me).is_empty() {
                 events.push(Event::Withdraws(me));
             }
+            if duty::may_answer(state, me) {
+                events.extend(duty::hears(state, me).map(|other| Event::Answers(me, other)));
+            }
             if duty::must_mark(world, state, me) {
                 events.push(Event::Marks(me));
             }
@@ -125,53 +130,81 @@ impl Tables {
     /// that has to come before.
     fn may_age(&self, state: &State, event: Event) -> bool {
         let Event::Ages(site) = event else { return false };
-        let mut state = state.clone();
-        let Some(class) = state.class_mut(site).copied() else { return false };
         let (sort, about) = sort_of(site);
+        let Some(class) = state.class(site) else { return false };
         let Some(border) = self.borders.high(sort, class) else { return false };
         let first = |side| state.row(about).and_then(|row| row.votes[slot(side)]);
         match site {
-            Site::Since(..) if class + 1 == Borders::HELD && duty::owes(&self.world, &state, about) => return false,
+            Site::Since(..) if duty::owes(state, about, false) => return false,
+            Site::Served(_) if state.members().any(|other| duty::owes(state, other, false)) => return false,
+            // A server that can be heard again is heard before the last answer of before is stale.
+            Site::Answer(me)
+                if class == Borders::RENEW
+                    && (duty::owes(state, me, true) || state.members().any(|of| state.is_late_to_hear(of, me))) =>
+            {
+                return false;
+            }
+            Site::Silence(about, of) => return self.may_silence_age(state, of, about, border),
             Site::At(_, side) => {
                 let Some(vote) = first(side) else { return false };
                 if self.borders.high(Sort::Since, vote.since.class).is_some_and(|high| high <= border) {
                     return false;
                 }
-                let renews = state.acts(vote.voter) && !state.late && state.silence(vote.voter, about).is_some();
-                if class + 1 == Borders::STALE && renews && !state.proved(vote.voter, about) {
+                // A well voter renews its vote, or takes it back.
+                if state.acts(vote.voter) && !state.late {
                     return false;
                 }
             }
-            Site::AloneAt(me) if class + 1 == Borders::STALE => {
-                if state.acts(me) && !state.late && duty::may_be_alone(&self.world, &state, me) {
+            Site::AloneAt(me) => {
+                if state.acts(me) && !state.late {
                     return false;
                 }
             }
-            Site::Silence(..) | Site::Since(..) | Site::AloneSince(_) | Site::AloneAt(_) | Site::Read(..) => {}
+            Site::Since(..)
+            | Site::Answer(_)
+            | Site::AloneSince(_)
+            | Site::Read(..)
+            | Site::Served(_) => {}
         }
-        let stamp = state.ordered(site).copied();
-        let Some(stamp) = stamp else { return true };
-        let blocks = |(_, other, older): &(Site, Sort, super::age::Stamp)| {
+        let order = state.order(about);
+        let Some((_, _, stamp)) = order.iter().find(|(other, _, _)| *other == site).copied() else { return true };
+        let blocks = |(_, other, older): &(Site, Sort, Stamp)| {
             older.born < stamp.born
                 && !(*other == sort && older.class == stamp.class)
                 && self.borders.high(*other, older.class).is_some_and(|high| high <= border)
         };
-        !state.order(about).iter().any(blocks) && self.leads(&state, about, site)
+        !order.iter().any(blocks) && leads(&order, site)
     }
 
-    /// Of stamps of one sort and class, which of them is older does not count, unless another sort stands between.
-    fn leads(&self, state: &State, about: Place, site: Site) -> bool {
-        let order = state.order(about);
-        let Some(at) = order.iter().position(|(other, _, _)| *other == site) else { return true };
-        let (_, sort, stamp) = order[at];
-        let mut between = false;
-        for (_, other, older) in &order[at + 1..] {
-            if *other == sort && older.class == stamp.class && between {
-                return false;
-            }
-            between |= *other != sort;
+    /// Silences that began together get older together, and those that began earlier do so earlier.
+    fn may_silence_age(&self, state: &State, of: Place, about: Place, border: u64) -> bool {
+        let Some(silence) = state.silence(of, about) else { return false };
+        let Stamp { class, born } = silence.since;
+        let all = || state.silent.iter().flatten().flatten().map(|silence| silence.since);
+        if all().any(|other| other.class == class && other.born < born) {
+            return false;
         }
-        true
+        // Who can be heard again is heard at once, unless its address must be resolved first. And who misses a buddy
+        // says whom it hears while that silence is still short.
+        let short = class < Borders::ENOUGH;
+        let begun = |me: Place, other: Place| state.silence(me, other).is_some_and(|one| one.since.born == born);
+        let waits = |me: Place| {
+            state.members().any(|other| begun(me, other) && (state.connected(me, other) || class == Borders::SUSPECT && duty::owes(state, me, false)))
+        };
+        if short && state.members().any(waits) {
+            return false;
+        }
+        let blocked = |about: Place| {
+            let order = state.order(about);
+            let begins = order.iter().any(|(_, sort, stamp)| *sort == Sort::Silence && stamp.born == born);
+            let older = |(_, sort, stamp): &(Site, Sort, Stamp)| {
+                *sort != Sort::Silence
+                    && stamp.born < born
+                    && self.borders.high(*sort, stamp.class).is_some_and(|high| high <= border)
+            };
+            begins && order.iter().any(older)
+        };
+        !state.members().any(blocked)
     }
 
     /// What this event leads to.
@@ -210,8 +243,16 @@ impl Tables {
                 let alone = matches!(event, Event::Marks(_));
                 self.at_once(&mut next, &TableOp::Alone { me: id(me), incarnation, alone })
             }
+            Event::Answers(me, other) => {
+                let set = AnswerSet { wait: World::WAIT, hears: Some(id(other)) };
+                let op = TableOp::Answer { me: id(me), incarnation: Self::life_of(&next, me), set };
+                self.at_once(&mut next, &op)
+            }
             Event::TakesOver(me) => self.take_over(&mut next, me),
         };
+        if let Event::Accuses(me, _) | Event::Answers(me, _) | Event::Marks(me) = event {
+            next.looks(me);
+        }
         let promise = Promise { tables: self, before: state };
         if let Some(wrong) = outcome.and_then(|outcome| promise.broken(&next, event, &outcome)) {
             return Next::Wrong(wrong);
@@ -237,7 +278,7 @@ impl Tables {
             incarnation: Self::life_of(state, me),
             pick: row.pick,
             health: Health::Passing,
-            wait: World::HOLD,
+            wait: World::WAIT,
         };
         let outcome = self.at_once(state, &TableOp::TakeOver { row: row.into(), new });
         at_mut(&mut state.servers, me).returns = false;
@@ -275,12 +316,16 @@ impl Tables {
     /// Brings everything that follows at once: silences begin, and operations that cannot matter any more end.
     fn put_right(&self, state: &mut State) {
         let members: Vec<Place> = state.members().collect();
+        let since = state.stamp();
         for me in &members {
+            let accused = state.row(*me).is_some_and(|row| row.votes.iter().flatten().next().is_some());
+            at_mut(&mut state.servers, *me).challenged &= accused;
             for other in &members {
                 if me != other && state.server(*me).lives && !state.connected(*me, *other) && state.silence(*me, *other).is_none()
                 {
-                    let since = state.stamp();
-                    *state.silence_mut(*me, *other) = Some(super::state::Silence { since, which: since.born });
+                    state.clock += 1;
+                    let which = state.clock;
+                    *state.silence_mut(*me, *other) = Some(super::state::Silence { since, which });
                 }
             }
             for side in Side::BOTH {
@@ -309,6 +354,20 @@ impl Tables {
     }
 }
 
+/// Of stamps of one sort and class, which of them is older does not count, unless another sort stands between.
+fn leads(order: &[(Site, Sort, Stamp)], site: Site) -> bool {
+    let Some(at) = order.iter().position(|(other, _, _)| *other == site) else { return true };
+    let (_, sort, stamp) = order[at];
+    let mut between = false;
+    for (_, other, older) in &order[at + 1..] {
+        if *other == sort && older.class == stamp.class && between {
+            return false;
+        }
+        between |= *other != sort;
+    }
+    true
+}
+
 /// The sort of the stamp there, and the server whose removal it counts for.
 const fn sort_of(site: Site) -> (Sort, Place) {
     match site {
@@ -318,6 +377,8 @@ const fn sort_of(site: Site) -> (Sort, Place) {
         Site::AloneSince(me) => (Sort::AloneSince, me),
         Site::AloneAt(me) => (Sort::AloneAt, me),
         Site::Read(me, _) => (Sort::Read, me),
+        Site::Answer(me) => (Sort::Answer, me),
+        Site::Served(me) => (Sort::Served, me),
     }
 }
 
@@ -333,12 +394,15 @@ impl State {
             }
             Kind::Isolated => set(&mut self.isolated, one),
             Kind::Halves => self.halves = is.then_some(one),
-            Kind::Database => at_mut(&mut self.servers, one).database = !is,
+            Kind::Database => {
+                let server = at_mut(&mut self.servers, one);
+                (server.database, server.served) = (!is, 0);
+            }
             Kind::Late => self.late = is,
             Kind::LostAnswer => {}
             Kind::Dead => {
                 let database = self.server(one).database;
-                *at_mut(&mut self.servers, one) = Server { lives: !is, returns: !is, database };
+                *at_mut(&mut self.servers, one) = Server { lives: !is, returns: !is, database, ..Server::NEW };
                 *at_mut(&mut self.silent, one) = [None; World::MOST];
                 *at_mut(&mut self.flights, one) = [None, None];
             }
@@ -347,6 +411,12 @@ impl State {
 
     /// This stamp comes into its next class, and is older than those of its sort that stay.
     fn grow(&mut self, site: Site) {
+        if let Site::Silence(about, of) = site {
+            let born = self.silence(of, about).map(|silence| silence.since.born);
+            let together = self.silences_mut().filter(|silence| Some(silence.since.born) == born);
+            together.for_each(|silence| silence.since.class += 1);
+            return;
+        }
         let (sort, about) = sort_of(site);
         let order = self.order(about);
         if let Some(stamp) = self.ordered(site).copied() {
@@ -365,6 +435,17 @@ impl State {
         if let Some(class) = self.class_mut(site) {
             *class += 1;
         }
+        if let Site::Answer(me) = site
+            && let Some(row) = at_mut(&mut self.rows, me)
+        {
+            row.answer = row.answer.filter(|(_, stamp)| stamp.class <= Borders::RENEW);
+        }
+    }
+
+    /// It has read its own row.
+    fn looks(&mut self, me: Place) {
+        let accused = self.row(me).is_some_and(|row| row.votes.iter().any(Option::is_some));
+        at_mut(&mut self.servers, me).challenged |= accused;
     }
 
     /// A server is no longer in the table.
@@ -375,6 +456,11 @@ impl State {
         for other in 0..4 {
             *self.silence_mut(other, place) = None;
         }
+    }
+
+    /// Whether it could be heard, and is not heard yet.
+    fn is_late_to_hear(&self, of: Place, about: Place) -> bool {
+        self.silence(of, about).is_some() && self.connected(of, about)
     }
 
     /// Whether the silences that this claim rests on go on (R7).
@@ -425,6 +511,9 @@ impl fmt::Display for Event {
             Self::Ages(Site::At(about, side)) => write!(f, "time passes: nobody renews the vote on the {side:?} side of {}", name(about)),
             Self::Ages(Site::AloneSince(me)) => write!(f, "time passes: the alone mark of {} gets older", name(me)),
             Self::Ages(Site::AloneAt(me)) => write!(f, "time passes: {} does not renew its alone mark", name(me)),
+            Self::Ages(Site::Answer(me)) => write!(f, "time passes: the answer of {} gets older", name(me)),
+            Self::Ages(Site::Served(me)) => write!(f, "time passes: the database serves {} again", name(me)),
+            Self::Answers(me, other) => write!(f, "{} answers that it hears {}", name(me), name(other)),
             Self::Ages(Site::Read(me, _)) => write!(f, "time passes: what {} has read gets older", name(me)),
             Self::Hears(me, other) => write!(f, "{} hears {} again", name(me), name(other)),
             Self::Accuses(me, side) => write!(f, "{} accuses its {side:?} side", name(me)),

@@ -5,9 +5,9 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
-use super::state::{Flight, Place, Row, State, at, slot};
+use super::state::{Flight, Place, Row, State, Vote, at, slot};
 use super::world::World;
-use ringmon_core::Side;
+use ringmon_core::{Rule, Side};
 
 /// A way to see the ring: turned, and perhaps from behind.
 struct View {
@@ -48,14 +48,26 @@ impl View {
 /// Of every stamp whose order counts: its class, and its place among those of another sort. Silences of each server
 /// about each other one, then votes.
 struct Orders {
-    silences: [[u8; World::MOST]; World::MOST],
+    silences: [[(u8, u8); World::MOST]; World::MOST],
     votes: [[u8; 2]; World::MOST],
+    answers: [u8; World::MOST],
+    /// Whether votes of former lives count for nothing (R8).
+    r8: bool,
 }
 
 impl Orders {
-    fn of(state: &State) -> Self {
+    fn of(state: &State, r8: bool) -> Self {
         use super::state::Site;
-        let mut orders = Self { silences: [[0; World::MOST]; World::MOST], votes: [[0; 2]; World::MOST] };
+        let mut orders = Self {
+            silences: [[(0, 0); World::MOST]; World::MOST],
+            votes: [[0; 2]; World::MOST],
+            answers: [0; World::MOST],
+            r8,
+        };
+        let all = state.silent.iter().flatten().flatten().map(|silence| silence.since.born);
+        let mut begun: Vec<u32> = all.collect();
+        begun.sort_unstable();
+        begun.dedup();
         for about in state.members() {
             let mut level = 0;
             let mut last = None;
@@ -65,9 +77,13 @@ impl Orders {
                 last = this;
                 let seen = 1 + stamp.class * 16 + level;
                 match site {
-                    Site::Silence(_, of) => orders.silences[usize::from(of)][usize::from(about)] = seen,
+                    Site::Silence(_, of) => {
+                        let place = begun.binary_search(&stamp.born).unwrap_or_default();
+                        orders.silences[usize::from(of)][usize::from(about)] = (seen, u8::try_from(place).unwrap_or(u8::MAX));
+                    }
                     Site::Since(_, side) => orders.votes[usize::from(about)][slot(side)] = seen,
-                    Site::At(..) | Site::AloneSince(_) | Site::AloneAt(_) | Site::Read(..) => {}
+                    Site::Answer(me) => orders.answers[usize::from(me)] = seen,
+                    Site::At(..) | Site::AloneSince(_) | Site::AloneAt(_) | Site::Read(..) | Site::Served(_) => {}
                 }
             }
         }
@@ -78,7 +94,7 @@ impl Orders {
 impl State {
     /// The number of this state: the same for states that are the same but for the names of the servers.
     pub fn key(&self, world: &World) -> u64 {
-        let orders = Orders::of(self);
+        let orders = Orders::of(self, world.keeps(Rule::R8));
         let mut bytes = Vec::with_capacity(160);
         let mut number = |view: View| {
             bytes.clear();
@@ -99,10 +115,12 @@ impl State {
         for new in 0..n {
             let old = view.from[usize::from(new)];
             let server = self.server(old);
-            let flags = u8::from(server.lives) | u8::from(server.returns) << 1 | u8::from(server.database) << 2;
+            let flags = [server.lives, server.returns, server.database, server.challenged];
+            let flags = flags.into_iter().fold(server.served, |bits, flag| bits << 1 | u8::from(flag));
             out.extend([flags, view.bits(*at(&self.cut, old))]);
             for other in 0..n {
-                out.push(orders.silences[usize::from(old)][usize::from(view.from[usize::from(other)])]);
+                let (seen, begun) = orders.silences[usize::from(old)][usize::from(view.from[usize::from(other)])];
+                out.extend([seen, begun]);
             }
             match self.row(old) {
                 Some(row) => self.write_row(view, orders, old, row, out),
@@ -116,9 +134,11 @@ impl State {
 
     fn write_row(&self, view: &View, orders: &Orders, old: Place, row: &Row, out: &mut Vec<u8>) {
         out.push(1);
+        let r8 = orders.r8;
         for side in Side::BOTH.map(|side| slot(view.side(side))) {
             out.push(view.new(row.links[side]));
-            match row.votes[side] {
+            let counts = |vote: &Vote| !r8 || self.row(vote.voter).is_some_and(|voter| voter.life == vote.life);
+            match row.votes[side].filter(counts) {
                 None => out.push(0),
                 Some(vote) => {
                     let lives = self.row(vote.voter).map(|voter| voter.life == vote.life);
@@ -128,6 +148,8 @@ impl State {
                 }
             }
         }
+        out.push(row.answer.map_or(0, |(hears, _)| 1 + view.new(hears)));
+        out.push(orders.answers[usize::from(old)]);
         out.push(row.alone.map_or(0, |(since, at)| 1 + since * 8 + at));
     }
 

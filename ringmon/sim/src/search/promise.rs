@@ -1,5 +1,6 @@
 //! What must hold in every state, and what must come true in the end.
 
+use super::age::Borders;
 use super::happen::Event;
 use super::state::{Flight, Place, State, at, at_mut, slot};
 use super::world::World;
@@ -44,9 +45,10 @@ impl State {
     /// its place, reaches the database, and what it writes comes in time.
     pub fn witnesses(&self, of: u8) -> [u8; World::MOST] {
         let mut witnesses = [0; World::MOST];
-        for gone in (0..4).filter(|gone| of & 1 << gone != 0 && self.acts(*gone)) {
+        let well = |place: Place| self.acts(place) && self.server(place).served >= Borders::WAITED;
+        for gone in (0..4).filter(|gone| of & 1 << gone != 0 && well(*gone)) {
             let accused = |by| self.row(gone).is_some_and(|row| row.votes.iter().flatten().any(|vote| vote.voter == by));
-            let hears = |by: &Place| *by != gone && self.acts(*by) && self.silence(*by, gone).is_none() && !accused(*by);
+            let hears = |by: &Place| *by != gone && well(*by) && self.silence(*by, gone).is_none() && !accused(*by);
             *at_mut(&mut witnesses, gone) = self.members().filter(hears).fold(0, |bits, by| bits | 1 << by);
         }
         witnesses
@@ -60,7 +62,9 @@ impl Tables {
         let mut state = from.clone();
         (state.cut, state.isolated, state.halves, state.late, state.left) = Default::default();
         for server in &mut state.servers {
-            server.database = true;
+            if !server.database {
+                (server.database, server.served) = (true, 0);
+            }
         }
         let dead = |state: &State| state.members().filter(|place| !state.server(*place).lives).collect::<Vec<_>>();
         let before = state.members().filter(|place| state.server(*place).lives).count();

@@ -20,6 +20,8 @@ pub(super) struct Row {
     pub votes: [Option<Vote>; 2],
     /// Classes of the alone mark: since when, and when it was renewed.
     pub alone: Option<(u8, u8)>,
+    /// Whom this life of the server hears, and when it said so.
+    pub answer: Option<(Place, Stamp)>,
     /// Grows with each write. Only whether it is still the same counts.
     pub version: i64,
 }
@@ -49,6 +51,10 @@ pub(super) struct Server {
     /// Whether it has come back and must take its row again.
     pub returns: bool,
     pub database: bool,
+    /// Class of the time for which the database has served it.
+    pub served: u8,
+    /// Whether it knows of votes against it.
+    pub challenged: bool,
 }
 
 /// What an accusation says.
@@ -127,6 +133,13 @@ pub(super) enum Site {
     AloneSince(Place),
     AloneAt(Place),
     Read(Place, Side),
+    Answer(Place),
+    Served(Place),
+}
+
+impl Server {
+    /// It has just begun, or begun again.
+    pub const NEW: Self = Self { lives: true, returns: false, database: true, served: 0, challenged: false };
 }
 
 pub(super) const fn slot(side: Side) -> usize {
@@ -153,6 +166,7 @@ impl State {
             life: 0,
             votes: [None, None],
             alone: None,
+            answer: None,
             version: 1,
         };
         let mut rows = [None; World::MOST];
@@ -161,7 +175,7 @@ impl State {
         }
         Self {
             rows,
-            servers: [Server { lives: true, returns: false, database: true }; World::MOST],
+            servers: [Server { served: Borders::WAITED, ..Server::NEW }; World::MOST],
             silent: [[None; World::MOST]; World::MOST],
             flights: Default::default(),
             cut: [0; World::MOST],
@@ -251,10 +265,11 @@ impl State {
                 sites.push((Site::AloneSince(place), Sort::AloneSince, since));
                 sites.push((Site::AloneAt(place), Sort::AloneAt, at));
             }
-            for of in self.members() {
-                if let Some(silence) = self.silence(of, place) {
-                    sites.push((Site::Silence(place, of), Sort::Silence, silence.since.class));
-                }
+            if let Some((_, stamp)) = self.row(place).and_then(|row| row.answer) {
+                sites.push((Site::Answer(place), Sort::Answer, stamp.class));
+            }
+            if self.acts(place) {
+                sites.push((Site::Served(place), Sort::Served, self.server(place).served));
             }
             for side in Side::BOTH {
                 if let Some(Flight::Ready { read, .. }) = &at(&self.flights, place)[slot(side)] {
@@ -262,10 +277,26 @@ impl State {
                 }
             }
         }
+        // Silences that began together get older together.
+        let mut begun = Vec::with_capacity(4);
+        for (about, of) in self.members().flat_map(|about| self.members().map(move |of| (about, of))) {
+            if let Some(silence) = self.silence(of, about)
+                && !begun.contains(&silence.since.born)
+            {
+                begun.push(silence.since.born);
+                sites.push((Site::Silence(about, of), Sort::Silence, silence.since.class));
+            }
+        }
         sites
     }
 
-    /// The stamps whose order counts for the removal of this server: votes against it and silences. Youngest first.
+    /// All silences.
+    pub fn silences_mut(&mut self) -> impl Iterator<Item = &mut Silence> {
+        self.silent.iter_mut().flatten().flatten()
+    }
+
+    /// The stamps whose order counts for the removal of this server: votes against it, silences,
+    /// and its answer. Youngest first.
     pub fn order(&self, about: Place) -> Vec<(Site, Sort, Stamp)> {
         let mut order: Vec<(Site, Sort, Stamp)> = Vec::with_capacity(6);
         for of in self.members() {
@@ -277,6 +308,9 @@ impl State {
             if let Some(vote) = self.row(about).and_then(|row| row.votes[slot(side)]) {
                 order.push((Site::Since(about, side), Sort::Since, vote.since));
             }
+        }
+        if let Some((_, stamp)) = self.row(about).and_then(|row| row.answer) {
+            order.push((Site::Answer(about), Sort::Answer, stamp));
         }
         order.sort_by_key(|(_, _, stamp)| std::cmp::Reverse(stamp.born));
         order
@@ -290,18 +324,37 @@ impl State {
                 let row = at_mut(&mut self.rows, about).as_mut()?;
                 row.votes[slot(side)].as_mut().map(|vote| &mut vote.since)
             }
-            Site::At(..) | Site::AloneSince(_) | Site::AloneAt(_) | Site::Read(..) => None,
+            Site::Answer(about) => at_mut(&mut self.rows, about).as_mut()?.answer.as_mut().map(|answer| &mut answer.1),
+            Site::At(..) | Site::AloneSince(_) | Site::AloneAt(_) | Site::Read(..) | Site::Served(_) => None,
         }
     }
 
     /// The class of the stamp at this place.
+    pub fn class(&self, site: Site) -> Option<u8> {
+        match site {
+            Site::Silence(about, of) => self.silence(of, about).map(|silence| silence.since.class),
+            Site::Since(about, side) => self.row(about)?.votes[slot(side)].map(|vote| vote.since.class),
+            Site::Answer(about) => self.row(about)?.answer.map(|(_, stamp)| stamp.class),
+            Site::At(about, side) => self.row(about)?.votes[slot(side)].map(|vote| vote.at),
+            Site::AloneSince(place) => self.row(place)?.alone.map(|mark| mark.0),
+            Site::AloneAt(place) => self.row(place)?.alone.map(|mark| mark.1),
+            Site::Served(place) => Some(self.server(place).served),
+            Site::Read(place, side) => match &at(&self.flights, place)[slot(side)] {
+                Some(Flight::Ready { read, .. }) => Some(*read),
+                Some(Flight::Again(_)) | None => None,
+            },
+        }
+    }
+
+    /// The same, to change it.
     pub fn class_mut(&mut self, site: Site) -> Option<&mut u8> {
         let row = |rows, place| at_mut::<Option<Row>>(rows, place).as_mut();
         match site {
-            Site::Silence(..) | Site::Since(..) => self.ordered(site).map(|stamp| &mut stamp.class),
+            Site::Silence(..) | Site::Since(..) | Site::Answer(_) => self.ordered(site).map(|stamp| &mut stamp.class),
             Site::At(about, side) => row(&mut self.rows, about)?.votes[slot(side)].as_mut().map(|vote| &mut vote.at),
             Site::AloneSince(place) => row(&mut self.rows, place)?.alone.as_mut().map(|mark| &mut mark.0),
             Site::AloneAt(place) => row(&mut self.rows, place)?.alone.as_mut().map(|mark| &mut mark.1),
+            Site::Served(place) => Some(&mut at_mut(&mut self.servers, place).served),
             Site::Read(place, side) => match &mut at_mut(&mut self.flights, place)[slot(side)] {
                 Some(Flight::Ready { read, .. }) => Some(read),
                 Some(Flight::Again(_)) | None => None,

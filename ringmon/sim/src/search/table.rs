@@ -9,7 +9,7 @@ use super::state::{Claim, Place, Row, Site, State, Vote, at, at_mut, slot};
 use super::world::World;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::op::{Accusation, Finding, TableOp};
-use ringmon_core::row::Answering;
+use ringmon_core::row::{Answer, Answering};
 use ringmon_core::virtual_table::{Commit, VirtualTable};
 use ringmon_core::{
     BootToken, DbTime, Health, Incarnation, Outcome, Plan, Rule, ServerId, ServerRow, Side, Silence, Step,
@@ -113,7 +113,11 @@ impl Tables {
             vote_second: vote(Side::Second),
             alone_since: row.alone.map(|(since, _)| self.plain(Sort::AloneSince, since)),
             alone_at: row.alone.map(|(_, at)| self.plain(Sort::AloneAt, at)),
-            answering: Some(Answering { life: life(row.life), wait: World::HOLD, answer: None }),
+            answering: Some(Answering {
+                life: life(row.life),
+                wait: World::WAIT,
+                answer: row.answer.map(|(hears, _)| Answer { at: NOW - found(&ages, Site::Answer(place)), hears: id(hears) }),
+            }),
             version: row.version,
         }
     }
@@ -179,11 +183,16 @@ impl Tables {
         let alone = row.alone_since.zip(row.alone_at).map(|(since, at)| {
             (mark(since, old.map(|old| old.0)), mark(at, old.map(|old| old.1)))
         });
+        let answer = row.answering().and_then(|answering| answering.answer).map(|answer| {
+            let old = was.and_then(|was| was.answer).filter(|_| answer.at != NOW);
+            (place_of(answer.hears), old.map_or_else(|| state.stamp(), |(_, stamp)| stamp))
+        });
         Row {
             links: [place_of(row.first_buddy), place_of(row.second_buddy)],
             life: u8::try_from(row.incarnation.0 - NOW.as_us()).unwrap_or(u8::MAX),
             votes,
             alone,
+            answer,
             version: row.version,
         }
     }
@@ -211,7 +220,8 @@ impl Tables {
             side,
             findings: findings.collect(),
             far_end: claim.far.map(id),
-            hold: World::HOLD,
+            served: Duration::from_millis(self.borders.low(Sort::Served, state.server(me).served)),
+            lag: Duration::ZERO,
             mode: ringmon_core::row::Mode::Act,
             tuning: self.world.tuning(),
         };

@@ -100,11 +100,12 @@ impl World {
         Rules { alone: self.alone, brake_permille: 1000, mode: self.mode, ..Rules::default() }
     }
 
-    pub(super) const HOLD: Duration = Duration::from_millis(60);
+    pub(super) const WAIT: Duration = Duration::from_millis(60);
 
     pub(super) fn borders(&self) -> Borders {
         let alone = if self.servers == 2 { 1_000 } else { 2_000 };
-        Borders { hold: 60, alone }
+        let lonely = self.servers == 2 || self.alone == Alone::All || !self.keeps(Rule::R2);
+        Borders { wait: 60, alone, lonely }
     }
 }
 
