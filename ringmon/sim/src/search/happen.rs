@@ -170,7 +170,7 @@ impl Tables {
         let Some((_, _, stamp)) = order.iter().find(|(other, _, _)| *other == site).copied() else { return true };
         let blocks = |(_, other, older): &(Site, Sort, Stamp)| {
             older.born < stamp.born
-                && !(*other == sort && older.class == stamp.class)
+                && *other == Sort::Silence
                 && self.borders.high(*other, older.class).is_some_and(|high| high <= border)
         };
         !order.iter().any(blocks) && leads(&order, site)
@@ -363,7 +363,7 @@ fn leads(order: &[(Site, Sort, Stamp)], site: Site) -> bool {
         if *other == sort && older.class == stamp.class && between {
             return false;
         }
-        between |= *other != sort;
+        between |= *other == Sort::Silence;
     }
     true
 }

@@ -5,7 +5,8 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
-use super::state::{Flight, Place, Row, State, Vote, at, slot};
+use super::age::Sort;
+use super::state::{Flight, Place, Row, Site, State, Vote, at, slot};
 use super::world::World;
 use ringmon_core::{Rule, Side};
 
@@ -57,7 +58,6 @@ struct Orders {
 
 impl Orders {
     fn of(state: &State, r8: bool) -> Self {
-        use super::state::Site;
         let mut orders = Self {
             silences: [[(0, 0); World::MOST]; World::MOST],
             votes: [[0; 2]; World::MOST],
@@ -69,12 +69,13 @@ impl Orders {
         begun.sort_unstable();
         begun.dedup();
         for about in state.members() {
-            let mut level = 0;
-            let mut last = None;
+            let (mut level, mut last) = (0, None);
             for (site, sort, stamp) in state.order(about) {
-                let this = Some((sort, stamp.class));
-                level += u8::from(last.is_some() && last != this);
-                last = this;
+                // Of votes and answers, it only counts which silences are younger.
+                if sort == Sort::Silence {
+                    level += u8::from(last != Some(stamp.born));
+                    last = Some(stamp.born);
+                }
                 let seen = 1 + stamp.class * 16 + level;
                 match site {
                     Site::Silence(_, of) => {

@@ -66,9 +66,12 @@ impl Tables {
     /// How old each of these is: as young as its class and its order allow.
     fn ages(&self, state: &State, about: Place) -> Vec<(Site, Duration)> {
         let mut ages = Vec::new();
-        let mut least = 0;
+        let (mut silence, mut word) = (0, 0);
         for (place, (site, sort, stamp)) in (0..).zip(state.order(about)) {
-            least = least.max(self.borders.low(sort, stamp.class));
+            let low = self.borders.low(sort, stamp.class);
+            let least = if sort == Sort::Silence { low.max(word).max(silence) } else { low.max(silence) };
+            let kind = if sort == Sort::Silence { &mut silence } else { &mut word };
+            *kind = least.max(*kind);
             ages.push((site, age(least, place)));
         }
         ages

@@ -103,8 +103,9 @@ impl World {
     pub(super) const WAIT: Duration = Duration::from_millis(60);
 
     pub(super) fn borders(&self) -> Borders {
-        let alone = if self.servers == 2 { 1_000 } else { 2_000 };
-        let lonely = self.servers == 2 || self.alone == Alone::All || !self.keeps(Rule::R2);
+        let alone = if self.alone == Alone::One { 1_000 } else { 2_000 };
+        let few = self.servers.saturating_sub(self.faults) < 2;
+        let lonely = self.servers == 2 || few || self.alone == Alone::All || !self.keeps(Rule::R2);
         Borders { wait: 60, alone, lonely }
     }
 }
