@@ -60,7 +60,7 @@ impl Tables {
         events.extend(state.sites().into_iter().map(|(site, _, _)| Event::Ages(site)).filter(|e| self.may_age(state, *e)));
         for me in state.members() {
             for other in state.members() {
-                if state.silence(me, other).is_some() && state.connected(me, other) && !state.server(other).returns {
+                if state.silence(me, other).is_some() && state.may_hear(me, other) {
                     events.push(Event::Hears(me, other));
                 }
             }
@@ -225,7 +225,11 @@ impl Tables {
                 None
             }
             Event::Hears(me, other) => {
-                *next.silence_mut(me, other) = None;
+                for one in next.members().filter(|one| *one == other || self.world.at_once).collect::<Vec<_>>() {
+                    if next.may_hear(me, one) {
+                        *next.silence_mut(me, one) = None;
+                    }
+                }
                 None
             }
             Event::Accuses(me, side) => self.accuse(&mut next, me, side),
@@ -456,6 +460,10 @@ impl State {
         for other in 0..4 {
             *self.silence_mut(other, place) = None;
         }
+    }
+
+    fn may_hear(&self, me: Place, other: Place) -> bool {
+        me != other && self.connected(me, other) && !self.server(other).returns
     }
 
     /// Whether it could be heard, and is not heard yet.

@@ -1,6 +1,7 @@
 //! Every interleaving of small worlds.
 
 mod age;
+mod cases;
 mod duty;
 mod explore;
 mod happen;
@@ -10,5 +11,6 @@ mod state;
 mod table;
 mod world;
 
+pub use cases::Case;
 pub use explore::{End, Limits, Report, search};
 pub use world::{Kind, World};

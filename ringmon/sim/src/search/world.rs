@@ -37,6 +37,8 @@ pub struct World {
     pub kinds: Vec<Kind>,
     /// Whether faults end.
     pub heals: bool,
+    /// Whether a server hears everybody again at the same moment. Otherwise in every order.
+    pub at_once: bool,
     /// Rules that are out.
     pub without: Vec<Rule>,
     /// Which server may remove all others.
@@ -63,6 +65,7 @@ impl World {
             faults,
             kinds,
             heals: true,
+            at_once: servers == 4,
             without: Vec::new(),
             alone: Alone::One,
             frozen: false,
