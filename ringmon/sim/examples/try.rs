@@ -11,9 +11,23 @@ fn main() {
         match a.split_once('=') {
             Some(("secs", s)) => secs = s.parse().unwrap(),
             Some(("every", s)) => every = s.parse().unwrap(),
-            Some(("without", s)) => world = world.without(&s.split(',').map(|r| r.parse().unwrap()).collect::<Vec<_>>()),
+            Some(("without", s)) => {
+                world = world.without(&s.split(',').map(|r| r.parse().unwrap()).collect::<Vec<_>>())
+            }
             Some(("only", s)) => {
-                let k: Vec<Kind> = s.split(',').map(|k| match k { "link" => Kind::Link, "isolated" => Kind::Isolated, "halves" => Kind::Halves, "dead" => Kind::Dead, "database" => Kind::Database, "late" => Kind::Late, "lost" => Kind::LostAnswer, _ => panic!() }).collect();
+                let k: Vec<Kind> = s
+                    .split(',')
+                    .map(|k| match k {
+                        "link" => Kind::Link,
+                        "isolated" => Kind::Isolated,
+                        "halves" => Kind::Halves,
+                        "dead" => Kind::Dead,
+                        "database" => Kind::Database,
+                        "late" => Kind::Late,
+                        "lost" => Kind::LostAnswer,
+                        _ => panic!(),
+                    })
+                    .collect();
                 world = world.only(&k);
             }
             Some(("lasting", _)) => world = world.lasting(),
@@ -27,15 +41,30 @@ fn main() {
     let report = search(&world, Limits { states: 40_000_000, time: Duration::from_secs(secs), every }, &mut |r, q| {
         if last.elapsed() > Duration::from_secs(5) {
             last = std::time::Instant::now();
-            eprintln!("{} states, {} steps, depth {}, {} wait, {} ended well, {:.1?}", r.states, r.steps, r.depth, q, r.ended_well, r.took);
+            eprintln!(
+                "{} states, {} steps, depth {}, {} wait, {} ended well, {:.1?}",
+                r.states, r.steps, r.depth, q, r.ended_well, r.took
+            );
         }
     });
-    println!("{} states, {} steps, depth {}, {} ended well, {:.1?}, {:.0} steps/s", report.states, report.steps, report.depth, report.ended_well, report.took, report.steps as f64 / report.took.as_secs_f64());
+    println!(
+        "{} states, {} steps, depth {}, {} ended well, {:.1?}, {:.0} steps/s",
+        report.states,
+        report.steps,
+        report.depth,
+        report.ended_well,
+        report.took,
+        report.steps as f64 / report.took.as_secs_f64()
+    );
     match report.end {
         End::Found { wrong, story, servers } => {
             println!("FOUND: {wrong}");
-            for s in story { println!("  {s}"); }
-            for s in servers { println!("    {s}"); }
+            for s in story {
+                println!("  {s}");
+            }
+            for s in servers {
+                println!("    {s}");
+            }
         }
         other => println!("{other:?}"),
     }

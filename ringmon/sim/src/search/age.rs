@@ -52,8 +52,6 @@ impl Borders {
     pub const WAITED: u8 = 1;
     /// An answer that may be written again.
     pub const RENEW: u8 = 1;
-    /// A mark that nobody renews.
-    pub const STALE: u8 = 1;
 
     /// Where a class of this sort begins, for each class but the first.
     pub fn of(&self, sort: Sort) -> [u64; 3] {

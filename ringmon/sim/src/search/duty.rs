@@ -34,7 +34,8 @@ pub(super) fn claim(world: &World, state: &State, me: Place, side: Side) -> Opti
     let here = run(state, me, side);
     let there = run(state, me, side.opposite());
     if here.all {
-        return (side == Side::First && may_be_alone(world, state, me)).then(|| claim_of(world, state, me, here.silent, None));
+        return (side == Side::First && may_be_alone(world, state, me))
+            .then(|| claim_of(world, state, me, here.silent, None));
     }
     let hears = state.members().any(|other| other != me && state.silence(me, other).is_none());
     if here.silent.is_empty() || !hears && world.keeps(Rule::R2) {
@@ -62,8 +63,8 @@ fn claim_of(world: &World, state: &State, me: Place, silent: Vec<Place>, far: Op
     Claim { findings: silent.into_iter().map(finding).collect(), far, all }
 }
 
-/// Whether a server that hears nobody may say so and remove all others (R2).
-pub(super) fn may_be_alone(world: &World, state: &State, me: Place) -> bool {
+/// Whether a server that hears nobody may remove all others (R2).
+fn may_be_alone(world: &World, state: &State, me: Place) -> bool {
     let others = || state.members().filter(|other| *other != me);
     let hasty = !world.keeps(Rule::R2);
     let reached = others().any(|other| state.connected(me, other)) && !hasty;
@@ -77,21 +78,16 @@ pub(super) fn is_deaf(state: &State, me: Place) -> bool {
     others.peek().is_some() && others.all(|other| state.suspects(me, other))
 }
 
-/// Whether the alone mark has to be written, or written again.
-pub(super) fn must_mark(world: &World, state: &State, me: Place) -> bool {
-    let due = state.row(me).is_some_and(|row| row.alone.is_none_or(|(_, at)| at >= Borders::STALE));
-    due && may_be_alone(world, state, me)
-}
-
-/// Whether the alone mark may be taken back: another server was heard long enough ago.
-pub(super) fn may_unmark(world: &World, state: &State, me: Place) -> bool {
-    let old = state.row(me).is_some_and(|row| row.alone.is_some_and(|(_, at)| at >= Borders::STALE));
-    old && !may_be_alone(world, state, me)
+/// Whether the alone mark has to be written.
+pub(super) fn must_mark(state: &State, me: Place) -> bool {
+    let due = state.row(me).is_some_and(|row| row.alone.is_none());
+    due && is_deaf(state, me)
 }
 
 /// Whose votes this server must take back: of those that it hears, and of those that others hear (R12).
 pub(super) fn untrue(world: &World, state: &State, me: Place) -> Vec<Place> {
-    let mine = |about: Place| state.row(about).is_some_and(|row| row.votes.iter().flatten().any(|vote| vote.voter == me));
+    let mine =
+        |about: Place| state.row(about).is_some_and(|row| row.votes.iter().flatten().any(|vote| vote.voter == me));
     let spared = |about: Place| world.keeps(Rule::R12) && state.proved(me, about) && !accuses(state, about, me);
     state.members().filter(|about| mine(*about) && (state.silence(me, *about).is_none() || spared(*about))).collect()
 }
@@ -115,16 +111,13 @@ pub(super) fn hears(state: &State, me: Place) -> impl Iterator<Item = Place> {
 
 /// Whether it may write an answer: not sooner than 0.4 s after its last one.
 pub(super) fn may_answer(state: &State, me: Place) -> bool {
-    must_answer(state, me) && state.row(me).is_some_and(|row| row.answer.is_none_or(|(_, at)| at.class >= Borders::RENEW))
+    must_answer(state, me)
+        && state.row(me).is_some_and(|row| row.answer.is_none_or(|(_, at)| at.class >= Borders::RENEW))
 }
 
 /// Whether a well server must say something before time goes on: its first answer while it is accused, or the next one
 /// before the last one is `stale`.
 pub(super) fn owes(state: &State, me: Place, stale: bool) -> bool {
     let said = state.row(me).is_some_and(|row| row.answer.is_some());
-    state.acts(me)
-        && !state.late
-        && (stale || !said)
-        && must_answer(state, me)
-        && hears(state, me).next().is_some()
+    state.acts(me) && !state.late && (stale || !said) && must_answer(state, me) && hears(state, me).next().is_some()
 }

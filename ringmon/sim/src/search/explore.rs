@@ -83,8 +83,7 @@ struct Search<'a> {
 
 /// Goes through a world. `tell` is told now and then how far it is, and how many states wait.
 pub fn search(world: &World, limits: Limits, tell: &mut dyn FnMut(&Report, usize)) -> Report {
-    let report =
-        Report { end: End::Complete, states: 1, steps: 0, depth: 0, ended_well: 0, took: Duration::ZERO };
+    let report = Report { end: End::Complete, states: 1, steps: 0, depth: 0, ended_well: 0, took: Duration::ZERO };
     let tables = Tables::new(world);
     let mut search = Search { tables, limits, seen: Seen::default(), report, began: Instant::now(), tell };
     search.run();

@@ -80,7 +80,8 @@ impl Orders {
                 match site {
                     Site::Silence(_, of) => {
                         let place = begun.binary_search(&stamp.born).unwrap_or_default();
-                        orders.silences[usize::from(of)][usize::from(about)] = (seen, u8::try_from(place).unwrap_or(u8::MAX));
+                        orders.silences[usize::from(of)][usize::from(about)] =
+                            (seen, u8::try_from(place).unwrap_or(u8::MAX));
                     }
                     Site::Since(_, side) => orders.votes[usize::from(about)][slot(side)] = seen,
                     Site::Answer(me) => orders.answers[usize::from(me)] = seen,

@@ -9,6 +9,8 @@ mod key;
 mod promise;
 mod state;
 mod table;
+mod tell;
+mod time;
 mod world;
 
 pub use cases::Case;

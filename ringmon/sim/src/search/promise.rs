@@ -3,8 +3,8 @@
 use super::age::Borders;
 use super::happen::Event;
 use super::state::{Flight, Place, State, at, at_mut, slot};
-use super::world::World;
 use super::table::{Tables, place_of};
+use super::world::World;
 use ringmon_core::row::Mode;
 use ringmon_core::{Outcome, ring};
 
@@ -47,7 +47,8 @@ impl State {
         let mut witnesses = [0; World::MOST];
         let well = |place: Place| self.acts(place) && self.server(place).served >= Borders::WAITED;
         for gone in (0..4).filter(|gone| of & 1 << gone != 0 && well(*gone)) {
-            let accused = |by| self.row(gone).is_some_and(|row| row.votes.iter().flatten().any(|vote| vote.voter == by));
+            let accused =
+                |by| self.row(gone).is_some_and(|row| row.votes.iter().flatten().any(|vote| vote.voter == by));
             let hears = |by: &Place| *by != gone && well(*by) && self.silence(*by, gone).is_none() && !accused(*by);
             *at_mut(&mut witnesses, gone) = self.members().filter(hears).fold(0, |bits, by| bits | 1 << by);
         }

@@ -119,7 +119,9 @@ impl Tables {
             answering: Some(Answering {
                 life: life(row.life),
                 wait: World::WAIT,
-                answer: row.answer.map(|(hears, _)| Answer { at: NOW - found(&ages, Site::Answer(place)), hears: id(hears) }),
+                answer: row
+                    .answer
+                    .map(|(hears, _)| Answer { at: NOW - found(&ages, Site::Answer(place)), hears: id(hears) }),
             }),
             version: row.version,
         }
@@ -183,9 +185,10 @@ impl Tables {
         });
         let mark = |stamp: DbTime, old: Option<u8>| if stamp == NOW { 0 } else { old.unwrap_or_default() };
         let old = was.and_then(|was| was.alone);
-        let alone = row.alone_since.zip(row.alone_at).map(|(since, at)| {
-            (mark(since, old.map(|old| old.0)), mark(at, old.map(|old| old.1)))
-        });
+        let alone = row
+            .alone_since
+            .zip(row.alone_at)
+            .map(|(since, at)| (mark(since, old.map(|old| old.0)), mark(at, old.map(|old| old.1))));
         let answer = row.answering().and_then(|answering| answering.answer).map(|answer| {
             let old = was.and_then(|was| was.answer).filter(|_| answer.at != NOW);
             (place_of(answer.hears), old.map_or_else(|| state.stamp(), |(_, stamp)| stamp))
@@ -205,7 +208,8 @@ impl Tables {
         let findings = claim.findings.iter().map(|finding| {
             let long = Duration::from_millis(3_001);
             let held = state.silence(me, finding.server).filter(|silence| silence.which == finding.which);
-            let old = held.map_or(long, |_| found(&self.ages(state, finding.server), Site::Silence(finding.server, me)));
+            let old =
+                held.map_or(long, |_| found(&self.ages(state, finding.server), Site::Silence(finding.server, me)));
             Finding {
                 server: id(finding.server),
                 incarnation: life(finding.life),
