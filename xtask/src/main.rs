@@ -1,4 +1,4 @@
-//! The front door: `cargo xtask setup | build | bpf | demo | test | bench`.
+//! The front door: `cargo xtask setup | build | bpf | demo | test | prove | bench`.
 
 mod bench;
 mod bpf;
@@ -6,6 +6,7 @@ mod build;
 mod demo;
 mod host;
 mod progress;
+mod prove;
 mod refusal;
 mod setup;
 mod test;
@@ -45,6 +46,8 @@ enum Command {
     /// Check format, lints, documentation and the core without std, and run all tests. Fails if anything is left
     /// behind.
     Test(test::Options),
+    /// Search every interleaving of small worlds. Exit code 1: a promise is broken; 69: a search did not end.
+    Prove(prove::Options),
     /// Measure, in network namespaces.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -87,6 +90,10 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             host::check()?;
             setup::ensure(&root, &options.purposes(), install)?;
             return test::run(&root, options);
+        }
+        Command::Prove(options) => {
+            setup::ensure(&root, &[setup::For::Build], install)?;
+            return prove::run(&root, options);
         }
         Command::Bench(what) => {
             host::check()?;

@@ -29,6 +29,7 @@ pub mod random;
 pub mod recording;
 pub mod replay;
 pub mod scenario;
+pub mod search;
 mod settings;
 pub mod story;
 mod tape;

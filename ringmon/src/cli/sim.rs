@@ -4,6 +4,7 @@ mod outages;
 mod plot;
 mod random;
 mod rules;
+mod search;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -33,6 +34,7 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
         Play::Random => random::run(args),
         Play::Rules => rules::run(args),
         Play::Outages => outages::run(args),
+        Play::Search => search::run(args),
     }
 }
 
