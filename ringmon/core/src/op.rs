@@ -151,6 +151,13 @@ pub enum TableOp {
         /// Name of the server or operator that asked, for the event.
         by: String,
     },
+    /// The brake counts a removed server no longer (R11).
+    Forget {
+        /// Its name.
+        name: String,
+        /// Name of the operator that asked, for the event.
+        by: String,
+    },
 }
 
 impl TableOp {
@@ -176,6 +183,7 @@ impl TableOp {
                 marks::set_draining(*id, *incarnation, *draining, by, seen)
             }
             Self::SetFrozen { frozen, by } => marks::set_frozen(frozen.as_ref(), by, seen),
+            Self::Forget { name, by } => marks::forget(name, by, seen),
         };
         self.unhurried(step.unwrap_or_else(|early| early))
     }
@@ -209,7 +217,8 @@ impl TableOp {
             | Self::Answer { .. }
             | Self::SetHealth { .. }
             | Self::SetDraining { .. }
-            | Self::SetFrozen { .. } => Vec::new(),
+            | Self::SetFrozen { .. }
+            | Self::Forget { .. } => Vec::new(),
         }
     }
 }

@@ -52,7 +52,7 @@ fn scenario(scenario: Scenario, seed: u64) -> String {
         latency: (us(50), us(500)),
         statement: (us(100), us(800)),
     };
-    let Report { dead, detection, healed, removals, false_removals, left_over, commits, traffic, span, ring, wrong } =
+    let Report { dead, detection, healed, removals, false_removals, left_over, commits, traffic, span, ring, wrong, .. } =
         run(&setup, &mut |_, _, _| {});
     let numbers = format!("{dead} {healed:?} {removals} {commits} {span:?} {} {}", traffic.probes, traffic.notices);
     let lists = [format!("{detection:?}"), format!("{ring:?}"), [false_removals, left_over, wrong].concat().join("\n")];

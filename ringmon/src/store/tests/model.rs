@@ -334,6 +334,7 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
         far_end: None,
         served: Duration::MAX,
         lag: Duration::ZERO,
+        braked: false,
         mode: Mode::Act,
         // R3 waits by the clock, and this must not take time.
         tuning: Tuning { without: Without::rules(&[Rule::R3]), ..Profile::Default.tuning() },
