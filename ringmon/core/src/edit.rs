@@ -57,8 +57,8 @@ pub enum Lookup {
         /// How many rows at most.
         count: u16,
     },
-    /// How many servers are gone: the names that were removed (`down` or `agent_lost`) in this time up to now, are not in
-    /// the table, and were not forgotten since.
+    /// How many servers are gone: the names that were removed (`down` or `agent_lost`) in this time up to now, are not
+    /// in the table, and were not forgotten since.
     Gone(Duration),
     /// How often the brake spoke (`braked`) in this time up to now.
     Braked(Duration),

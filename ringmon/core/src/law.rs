@@ -11,8 +11,8 @@ pub const REMOVAL_MISSES: u32 = 16;
 pub const REMOVAL_SILENCE: Duration = Duration::from_millis(100);
 /// R6: the longest silence that is ever required, whatever outages were seen: dead servers must go.
 pub const REMOVAL_SILENCE_MOST: Duration = Duration::from_secs(2);
-/// R6: who heard nobody for this long was deaf. While the database answers, a look ahead (R1) finds who lives beyond two
-/// dead buddies in less.
+/// R6: who heard nobody for this long was deaf. While the database answers, a look ahead (R1) finds who lives beyond
+/// two dead buddies in less.
 pub const DEAF: Duration = Duration::from_secs(1);
 /// R6: whom a server has not heard since it was deaf gets this many times the length of that to be heard: the ports of
 /// a switch that rebooted for 2 s come back some seconds apart.
@@ -40,10 +40,10 @@ pub const ALONE_ONE: Duration = Duration::from_secs(1);
 pub const ALONE_MORE: Duration = Duration::from_secs(2);
 /// R7: a vote or removal commits within this time after it first reads the database's clock, or not at all.
 pub const WRITE_WITHIN: Duration = Duration::from_millis(500);
-/// R11: a server that was removed and is not back counts as gone for this long. After that, the pool has got used to it.
+/// R11: a server that was removed and is not back counts as gone for this long. After that, the pool is used to it.
 pub const BRAKE_WINDOW: Duration = Duration::from_secs(600);
-/// R11: once the brake has spoken, it holds for this long before anybody counts again. Ten seconds are soon enough to go
-/// on after servers are back, and one event in ten seconds is loud enough and no flood.
+/// R11: once the brake has spoken, it holds for this long before anybody counts again. Ten seconds are soon enough to
+/// go on after servers are back, and one event in ten seconds is loud enough and no flood.
 pub const BRAKE_HOLDS: Duration = Duration::from_secs(10);
 /// R11: this many servers may always be gone, since half of a pool of three would be no brake.
 pub const BRAKE_FLOOR: u32 = 3;

@@ -89,7 +89,7 @@ impl Scenario {
             }
             Self::PowerCutUnbraked => "the same, brake off",
             Self::SwitchReboot => {
-                "nobody hears anybody for 2, 30, 120 s, ports back within 5 s, all reach the table: nobody living is removed"
+                "no frames for 2, 30, 120 s, all reach the table, ports back within 5 s: only who died is removed"
             }
             Self::SwitchRebootNoTable => "the same, the table behind the switch",
         }

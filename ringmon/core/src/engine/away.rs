@@ -1,9 +1,9 @@
 //! When this server was last away: its agent had just started, or it heard nobody at all.
 //!
 //! Who comes back from an outage that all shared hears the others one after the other, as they come back themselves. So
-//! a silence that has lasted since then says nothing yet. Each server that was not heard since gets a **grace**, in which
-//! its silence is not enough for a removal (R6). Suspicions and votes go on, and whoever was heard once has the usual
-//! times.
+//! a silence that has lasted since then says nothing yet. Each server that was not heard since gets a **grace**, in
+//! which its silence is not enough for a removal (R6). Suspicions and votes go on, and whoever was heard once has the
+//! usual times.
 //!
 //! How long this server was deaf cannot be told from silences alone: where both buddies die at once, it hears nobody
 //! until its look ahead (R1) finds who lives beyond. That takes tenths of a second while the database answers. A gap of

@@ -101,11 +101,7 @@ pub(super) fn forget(name: &str, by: &str, seen: &TableSnapshot) -> Next {
     if let Some(row) = seen.row(&lookup) {
         return done(Outcome::NameTaken { address: row.card.address });
     }
-    let event = EventDraft {
-        subject: None,
-        subject_name: name.to_owned(),
-        by: by.to_owned(),
-        body: EventBody::Forgotten {},
-    };
+    let event =
+        EventDraft { subject: None, subject_name: name.to_owned(), by: by.to_owned(), body: EventBody::Forgotten {} };
     Ok(apply(unhurried(seen.db_now, Vec::new(), vec![event], Outcome::Written)))
 }

@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::world::World;
+use ringmon_core::ServerId;
 use ringmon_core::edit::StoredEvent;
 use ringmon_core::law;
 use ringmon_core::row::{Quorum, ServerRow, Side, Vote};
-use ringmon_core::ServerId;
 
 /// After something has been true for this long, every server had the time to learn it, to be asked about it and to say
 /// it.
@@ -206,8 +206,12 @@ impl World {
         }
         let (now, earlier) = (self.table.now(), &self.table.events[..self.events_checked - new.len()]);
         let late = |e: &&StoredEvent| now.since(e.at).is_none_or(|age| age <= law::WRITE_WITHIN);
-        let parallel: BTreeSet<&str> =
-            earlier.iter().filter(late).filter(|e| e.body.removal().is_some()).map(|e| e.subject_name.as_str()).collect();
+        let parallel: BTreeSet<&str> = earlier
+            .iter()
+            .filter(late)
+            .filter(|e| e.body.removal().is_some())
+            .map(|e| e.subject_name.as_str())
+            .collect();
         let gone = self.table.gone(law::BRAKE_WINDOW);
         let counted = gone.iter().filter(|name| !parallel.contains(*name)).count();
         let all = self.table.rows.len() + gone.len();

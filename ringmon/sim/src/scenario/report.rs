@@ -133,9 +133,8 @@ fn detection(world: &World, began: &Began, dead: &BTreeSet<usize>) -> Vec<Durati
 fn removal(world: &World, began: &Began, dead: &BTreeSet<usize>) -> Vec<Duration> {
     let died = |name: &str| dead.iter().map(|h| &world.hosts[*h]).find(|h| h.name == name).map(|h| h.changed);
     let gone = world.table.events[began.events..].iter().filter(|e| e.body.removal().is_some());
-    let mut found: Vec<Duration> = gone
-        .filter_map(|e| e.at.since(World::EPOCH + died(&e.subject_name)?.since(Time::ZERO)))
-        .collect();
+    let mut found: Vec<Duration> =
+        gone.filter_map(|e| e.at.since(World::EPOCH + died(&e.subject_name)?.since(Time::ZERO))).collect();
     found.sort_unstable();
     found
 }

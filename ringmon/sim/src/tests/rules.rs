@@ -1,11 +1,11 @@
 //! The rules of section 6, each in a case where it matters.
 
-use super::kit::{anybody_removed, assert_sound, befall, count, ms, pool, rule, secs, told};
+use super::kit::{anybody_removed, assert_sound, befall, count, ms, pool, rule, secs, seed, told};
 use crate::{Fault, Line, Settings, World};
-use ringmon_core::EventKind;
 use ringmon_core::edit::Held;
 use ringmon_core::engine::Input;
 use ringmon_core::row::{Mode, Quorum};
+use ringmon_core::{EventKind, law};
 
 /// R1: the first look ahead is sixteen servers wide.
 #[test]
@@ -151,6 +151,24 @@ fn the_brake_holds_until_servers_are_back() {
     assert!(world.run_until(secs(2), |world| world.ring().len() == 7), "{:?}", world.ring());
     assert!(told(&world, back, EventKind::Held, "s8").is_none());
     assert!(told(&world, from, EventKind::Held, "pool").is_none());
+    assert_sound(&world);
+}
+
+/// R11: removals at the same moment do not see each other. All of 70 servers die at once, of whom 50 may be gone.
+#[test]
+fn the_brake_holds_in_a_mass_death_with_removals_in_parallel() {
+    let settings = Settings { lazy: true, ..Settings::new(seed(), 100) };
+    let (mut world, order) = World::established(settings, ms(200));
+    assert!(world.run_until(secs(20), World::settled));
+    world.run_for(law::GRACE_MOST + secs(2));
+    for &host in order.iter().filter(|host| *host % 10 < 7) {
+        world.befall(host, Fault::Crash);
+    }
+    world.run_for(secs(5));
+    let gone = world.table.gone(law::BRAKE_WINDOW).len();
+    println!("{gone} of 100 are gone, and 50 may be");
+    assert!((40..=55).contains(&gone), "{gone}");
+    assert!(world.table.events.iter().any(|e| e.kind() == EventKind::Braked));
     assert_sound(&world);
 }
 

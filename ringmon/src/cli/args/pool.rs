@@ -43,7 +43,7 @@ pub enum PoolCommand {
     /// Change rules: quorum=both|single agent_timeout=3s brake=0.5 alone=one|all mode=act|observe
     ///
     /// quorum: how many witnesses a removal needs. agent_timeout: how long a lost agent has to come back. brake: the
-    /// largest share of the pool that may be gone at a time (removed within ten minutes, and not back); 1 is off. alone: which
+    /// largest share of the pool that may be gone (removed within ten minutes, and not back); 1 is off. alone: which
     /// server may remove all the others when it hears nobody and the database answers: one, a server with one other;
     /// all, any server. mode: observe reports, and removes no server.
     #[command(after_help = "Example:\n  ringmon pool set --pool web quorum=single agent_timeout=5s brake=0.3")]
