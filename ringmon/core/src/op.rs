@@ -2,9 +2,10 @@
 //!
 //! See [`edit`](super::edit) for how they are executed. Each operation is idempotent: if it is asked again after a
 //! COMMIT whose answer was lost, it finds its own work done and returns what it would have returned then. (Only votes
-//! and alone marks look the same whenever they were written. Asked again, `Accuse` and `RemoveAll` end with whatever
-//! else keeps the suspect in the table.) No content of the table, however damaged, makes an operation panic: content
-//! that cannot be right ends as [`Outcome::Stale`](super::Outcome::Stale).
+//! and alone marks look the same whenever they were written, and `Forget` leaves a second event, which changes nothing.
+//! Asked again, `Accuse` and `RemoveAll` end with whatever else keeps the suspect in the table.) No content of the
+//! table, however damaged, makes an operation panic: content that cannot be right ends as
+//! [`Outcome::Stale`](super::Outcome::Stale).
 //!
 //! A harmless race also ends as `Stale`: rows are read one statement at a time, and a splice may commit between two of
 //! them. A caller that still wants the operation reads again and asks again.

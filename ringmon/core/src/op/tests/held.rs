@@ -254,13 +254,15 @@ fn the_brake_lets_go_by_itself() {
     table.pool.rules.brake_permille = 0;
     remove(&mut table, &["1", "2", "3"], Duration::from_secs(595));
     assert_eq!(accuse(&mut table, &a), Outcome::Braked);
-    table.advance(Duration::from_secs(6));
-    let mut a = ripe_in(&mut table);
-    a.braked = true;
+    let later = |seconds| {
+        let mut table = table.clone();
+        table.advance(Duration::from_secs(seconds));
+        let a = Accusation { braked: true, ..ripe_in(&mut table) };
+        (table, a)
+    };
+    let (mut table, a) = later(6);
     assert_eq!(held(&mut table, &a), Held::Brake, "it spoke six seconds ago");
-    table.advance(Duration::from_secs(5));
-    let mut a = ripe_in(&mut table);
-    a.braked = true;
+    let (mut table, a) = later(11);
     assert_eq!(removed(&accuse(&mut table, &a)), ["x"], "the three are gone for more than ten minutes");
 }
 

@@ -27,7 +27,6 @@ fn everything() -> (VirtualTable, Vec<TableOp>) {
         TableOp::SetHealth { me: c, incarnation: c_life, health: Health::Failing },
         TableOp::SetDraining { id: c, incarnation: None, draining: true, by: "operator".into() },
         TableOp::SetFrozen { frozen: Some("by hand".into()), by: "operator".into() },
-        TableOp::Forget { name: "gone".into(), by: "operator".into() },
     ];
     (table, ops)
 }
