@@ -57,8 +57,11 @@ pub enum Lookup {
         /// How many rows at most.
         count: u16,
     },
-    /// How many servers were removed (`down` or `agent_lost`) in this time up to now.
-    Removals(Duration),
+    /// How many servers are gone: the names that were removed (`down` or `agent_lost`) in this time up to now, are not
+    /// in the table, and were not forgotten since.
+    Gone(Duration),
+    /// How often the brake spoke (`braked`) in this time up to now.
+    Braked(Duration),
     /// How many servers the pool has.
     Members,
     /// The newest event about a server, whether the server is in the table or not.
@@ -78,7 +81,7 @@ pub struct TableSnapshot {
     pub rows: BTreeMap<ServerId, ServerRow>,
     /// The rows that answer each lookup, in the order that the lookup asked for.
     pub answers: BTreeMap<Lookup, Vec<ServerId>>,
-    /// Answers to [`Lookup::Removals`] and [`Lookup::Members`].
+    /// Answers to [`Lookup::Gone`], [`Lookup::Braked`] and [`Lookup::Members`].
     pub counts: BTreeMap<Lookup, u64>,
     /// Answers to [`Lookup::LastEvent`].
     pub events: BTreeMap<ServerId, Option<StoredEvent>>,
@@ -96,7 +99,7 @@ impl TableSnapshot {
     pub fn asked(&self, lookup: &Lookup) -> bool {
         match lookup {
             Lookup::LastEvent(id) => self.events.contains_key(id),
-            Lookup::Removals(_) | Lookup::Members => self.counts.contains_key(lookup),
+            Lookup::Gone(_) | Lookup::Braked(_) | Lookup::Members => self.counts.contains_key(lookup),
             Lookup::Id(_) | Lookup::Name(_) | Lookup::Address(_) | Lookup::Pick(_) | Lookup::Walk { .. } => {
                 self.answers.contains_key(lookup)
             }

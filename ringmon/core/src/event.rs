@@ -14,7 +14,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 pub use self::detail::{
-    Cause, Evidence, Frozen, Joined, Left, LinkPair, Relinked, Removed, Repaired, Service, Suspected, VoteSeen,
+    Braked, Cause, Evidence, Frozen, Joined, Left, LinkPair, Relinked, Removed, Repaired, Service, Suspected, VoteSeen,
 };
 use super::evidence::LocalFault;
 use super::outcome::Held;
@@ -56,6 +56,10 @@ pub enum EventKind {
     Frozen,
     /// The pool is no longer frozen.
     Thawed,
+    /// The brake holds back a removal (R11).
+    Braked,
+    /// An operator said that a removed server is gone for good: the brake counts it no longer (R11).
+    Forgotten,
     /// An operator repaired the ring's links.
     Repaired,
     /// A suspicion did not count, and why.
@@ -92,6 +96,8 @@ words! { EventKind:
     Removed = "removed",
     Frozen = "frozen",
     Thawed = "thawed",
+    Braked = "braked",
+    Forgotten = "forgotten",
     Repaired = "repaired",
     Void = "void",
     Held = "held",
@@ -145,6 +151,8 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
+    Braked(Braked),
+    Forgotten {},
     Repaired(Repaired),
     /// How many suspicions the fault undid.
     Void {
@@ -194,6 +202,8 @@ impl EventBody {
             Self::Removed { .. } => EventKind::Removed,
             Self::Frozen(_) => EventKind::Frozen,
             Self::Thawed { .. } => EventKind::Thawed,
+            Self::Braked(_) => EventKind::Braked,
+            Self::Forgotten {} => EventKind::Forgotten,
             Self::Repaired(_) => EventKind::Repaired,
             Self::Void { .. } => EventKind::Void,
             Self::Held { .. } => EventKind::Held,

@@ -11,6 +11,16 @@ pub const REMOVAL_MISSES: u32 = 16;
 pub const REMOVAL_SILENCE: Duration = Duration::from_millis(100);
 /// R6: the longest silence that is ever required, whatever outages were seen: dead servers must go.
 pub const REMOVAL_SILENCE_MOST: Duration = Duration::from_secs(2);
+/// R6: who heard nobody for this long was deaf. While the database answers, a look ahead (R1) finds who lives beyond
+/// two dead buddies in less.
+pub const DEAF: Duration = Duration::from_secs(1);
+/// R6: whom a server has not heard since it was deaf gets this many times the length of that to be heard: the ports of
+/// a switch that rebooted for 2 s come back some seconds apart.
+pub const GRACE_TIMES: u32 = 10;
+/// R6: and at most this long, also after a start, when nothing says how long this machine was away. Hosts that lost
+/// power together boot within tens of seconds of each other, and spanning tree holds a port back for 30 s (IEEE 802.1D:
+/// twice a forward delay of 15 s).
+pub const GRACE_MOST: Duration = Duration::from_secs(60);
 /// R5: how long a vote lives without being renewed. A shorter time livelocks under mass failure.
 pub const VOTE_LIFETIME: Duration = Duration::from_secs(30);
 /// Time between two writes of the same vote or mark, +- 20 %.
@@ -30,9 +40,12 @@ pub const ALONE_ONE: Duration = Duration::from_secs(1);
 pub const ALONE_MORE: Duration = Duration::from_secs(2);
 /// R7: a vote or removal commits within this time after it first reads the database's clock, or not at all.
 pub const WRITE_WITHIN: Duration = Duration::from_millis(500);
-/// R11: the window in which removals are counted.
+/// R11: a server that was removed and is not back counts as gone for this long. After that, the pool is used to it.
 pub const BRAKE_WINDOW: Duration = Duration::from_secs(600);
-/// R11: this many removals are always allowed, since half of a pool of three would be no brake.
+/// R11: once the brake has spoken, it holds for this long before anybody counts again. Ten seconds are soon enough to
+/// go on after servers are back, and one event in ten seconds is loud enough and no flood.
+pub const BRAKE_HOLDS: Duration = Duration::from_secs(10);
+/// R11: this many servers may always be gone, since half of a pool of three would be no brake.
 pub const BRAKE_FLOOR: u32 = 3;
 /// R1: how many servers the first look ahead probes at a time.
 pub const AHEAD: u16 = 16;

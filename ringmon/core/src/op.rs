@@ -2,9 +2,10 @@
 //!
 //! See [`edit`](super::edit) for how they are executed. Each operation is idempotent: if it is asked again after a
 //! COMMIT whose answer was lost, it finds its own work done and returns what it would have returned then. (Only votes
-//! and alone marks look the same whenever they were written. Asked again, `Accuse` and `RemoveAll` end with whatever
-//! else keeps the suspect in the table.) No content of the table, however damaged, makes an operation panic: content
-//! that cannot be right ends as [`Outcome::Stale`](super::Outcome::Stale).
+//! and alone marks look the same whenever they were written, and `Forget` leaves a second event, which changes nothing.
+//! Asked again, `Accuse` and `RemoveAll` end with whatever else keeps the suspect in the table.) No content of the
+//! table, however damaged, makes an operation panic: content that cannot be right ends as
+//! [`Outcome::Stale`](super::Outcome::Stale).
 //!
 //! A harmless race also ends as `Stale`: rows are read one statement at a time, and a splice may commit between two of
 //! them. A caller that still wants the operation reads again and asks again.
@@ -182,6 +183,13 @@ pub enum TableOp {
         /// Name of the server or operator that asked, for the event.
         by: String,
     },
+    /// The brake counts a removed server no longer (R11).
+    Forget {
+        /// Its name.
+        name: String,
+        /// Name of the operator that asked, for the event.
+        by: String,
+    },
 }
 
 impl TableOp {
@@ -210,6 +218,7 @@ impl TableOp {
                 marks::set_draining(*id, *incarnation, *draining, by, seen)
             }
             Self::SetFrozen { frozen, by } => marks::set_frozen(frozen.as_ref(), by, seen),
+            Self::Forget { name, by } => marks::forget(name, by, seen),
         };
         self.unhurried(step.unwrap_or_else(|early| early))
     }
@@ -244,7 +253,8 @@ impl TableOp {
             | Self::Answer { .. }
             | Self::SetHealth { .. }
             | Self::SetDraining { .. }
-            | Self::SetFrozen { .. } => Vec::new(),
+            | Self::SetFrozen { .. }
+            | Self::Forget { .. } => Vec::new(),
         }
     }
 }

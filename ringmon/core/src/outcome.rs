@@ -62,7 +62,7 @@ pub enum Outcome {
     },
     /// Something else was written (health, draining, thaw).
     Written,
-    /// The brake froze the pool, and no server was removed.
+    /// The brake held the removal back, and an event says so.
     Braked,
     /// Nothing was written: this rule held it back.
     Held(Held),
@@ -108,6 +108,8 @@ pub enum Held {
     Frozen,
     /// R11: the pool, or this agent, only observes.
     Observing,
+    /// R11: the brake. So many servers are gone that these may not go as well.
+    Brake,
 }
 
 words! { Held:
@@ -122,6 +124,7 @@ words! { Held:
     Proved = "proved",
     Frozen = "frozen",
     Observing = "observing",
+    Brake = "brake",
 }
 
 /// Whether this agent may write removals: the stricter of the pool's mode and its own.

@@ -16,7 +16,7 @@ use index::Index;
 
 pub use attempt::{Attempt, Progress};
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::time::Duration;
 
 use crate::edit::{Lookup, Outcome, Plan, StoredEvent, TableSnapshot};
@@ -166,10 +166,14 @@ impl VirtualTable {
             Lookup::Address(address) => self.index.address(&self.rows, *address).into_iter().collect(),
             Lookup::Pick(pick) => self.picked(*pick).into_iter().collect(),
             Lookup::Walk { from, side, count } => self.walk(*from, *side, *count),
-            Lookup::Removals(window) => {
+            Lookup::Gone(window) => {
+                seen.counts.insert(lookup.clone(), self.gone(*window).len() as u64);
+                return;
+            }
+            Lookup::Braked(window) => {
                 let since = self.now - *window;
-                let removed = self.events.iter().filter(|e| is_removal(e.kind()) && e.at >= since).count();
-                seen.counts.insert(lookup.clone(), removed as u64);
+                let spoke = self.events.iter().filter(|e| e.kind() == EventKind::Braked && e.at >= since).count();
+                seen.counts.insert(lookup.clone(), spoke as u64);
                 return;
             }
             Lookup::Members => {
@@ -202,6 +206,22 @@ impl VirtualTable {
         if lost && matches!(commit, Commit::Done(_)) { Commit::Unanswered } else { commit }
     }
 
+    /// The names that count for the brake (R11).
+    #[must_use]
+    pub fn gone(&self, window: Duration) -> BTreeSet<&str> {
+        let since = self.now - window;
+        let mut gone = BTreeSet::new();
+        for event in self.events.iter().filter(|e| e.at >= since) {
+            let name = event.subject_name.as_str();
+            if event.body.removal().is_some() && self.named(name).is_none() {
+                gone.insert(name);
+            } else if event.kind() == EventKind::Forgotten {
+                gone.remove(name);
+            }
+        }
+        gone
+    }
+
     fn picked(&self, pick: i64) -> Option<&ServerRow> {
         self.index.picked(&self.rows, pick)
     }
@@ -220,9 +240,4 @@ impl VirtualTable {
         }
         found
     }
-}
-
-/// Whether this event counts for the brake (R11).
-fn is_removal(kind: EventKind) -> bool {
-    matches!(kind, EventKind::Down | EventKind::AgentLost)
 }

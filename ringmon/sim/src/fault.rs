@@ -23,6 +23,10 @@ pub enum Fault {
     Stop,
     /// The end of [`Self::Stop`]: the agent goes on.
     Continue,
+    /// The machine loses its power: no frames, no processes, and its kernel has forgotten its neighbours.
+    PowerOff,
+    /// The end of [`Self::PowerOff`]: frames pass, and a new agent process begins.
+    PowerOn,
     /// A new agent process begins (also on a server that never had one).
     Start,
     /// The agent is told to leave the pool and to stop.
@@ -53,6 +57,15 @@ impl World {
             }
             Fault::Continue => self.thaw(host),
             Fault::Kill => self.end(host, None),
+            Fault::PowerOff => {
+                h.cut = true;
+                self.forget_neighbours(host);
+                self.end(host, None);
+            }
+            Fault::PowerOn => {
+                h.cut = false;
+                self.start(host);
+            }
             Fault::Start => self.start(host),
             Fault::Leave => self.feed(host, Input::Stop { leave: true }),
         }

@@ -21,7 +21,7 @@ use ringmon_core::engine::Stopped;
 use ringmon_core::op::TableOp;
 use ringmon_core::rng::Rng;
 use ringmon_core::row::{Alone, Quorum, ServerRow, Vote};
-use ringmon_core::{EventKind, Rule, ServerId, Time, Without};
+use ringmon_core::{EventKind, Rule, ServerId, Time, Without, law};
 
 /// The settings of a run, besides the seed.
 #[derive(Clone, Debug, Default)]
@@ -121,7 +121,9 @@ fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), Strin
     for plan in &plans {
         *life.faults.entry(plan.kind).or_default() += 1;
     }
-    let ends = plans.iter().flat_map(|plan| [(plan.at, plan, true), (plan.until, plan, false)]);
+    let parts = plans.iter().flat_map(|plan| plan.parts(rng));
+    let parts: Vec<Plan> = parts.collect();
+    let ends = parts.iter().flat_map(|plan| [(plan.at, plan, true), (plan.until, plan, false)]);
     let mut acts: Vec<(Time, &Plan, bool)> = ends.collect();
     acts.sort_by_key(|(at, _, _)| *at);
     for (at, plan, begins) in acts {
@@ -169,7 +171,8 @@ fn die_for_good(world: &mut World, rng: &mut Rng) -> Result<(), String> {
             pass(world, rng.between(Duration::ZERO, ms(200)));
         }
     }
-    let settled = pass_until(world, ms(20_000)) && {
+    // Whoever was away a moment ago gives servers that it has not heard since a grace (R6).
+    let settled = pass_until(world, ms(20_000) + law::GRACE_MOST) && {
         // An alone mark stands for a little longer than it is true.
         pass(world, ms(2000));
         world.settled()

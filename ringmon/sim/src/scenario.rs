@@ -35,6 +35,15 @@ pub enum Scenario {
     Flapping,
     /// For 80 ms, no server hears one server in a hundred.
     SharedOutage,
+    /// All servers lose their power at once. Each but one comes back within 30 s.
+    PowerCut,
+    /// Like [`Self::PowerCut`], without a brake.
+    PowerCutUnbraked,
+    /// No server hears another for 2 s, then for 30 s, then for 120 s; all reach the table. The ports come back one
+    /// after the other. One server dies during the last reboot.
+    SwitchReboot,
+    /// Like [`Self::SwitchReboot`], but the database is behind the switch too.
+    SwitchRebootNoTable,
 }
 
 words! { Scenario:
@@ -50,6 +59,10 @@ words! { Scenario:
     RollingRestart = "rolling-restart",
     Flapping = "flapping",
     SharedOutage = "shared-outage",
+    PowerCut = "power-cut",
+    PowerCutUnbraked = "power-cut-unbraked",
+    SwitchReboot = "switch-reboot",
+    SwitchRebootNoTable = "switch-reboot-no-table",
 }
 
 impl Scenario {
@@ -71,6 +84,14 @@ impl Scenario {
             Self::RollingRestart => "every agent restarts within 20 s: nobody is removed",
             Self::Flapping => "1 % of the links flap for 20 s: nobody is removed",
             Self::SharedOutage => "1 % of the servers silent for 80 ms: nobody is removed",
+            Self::PowerCut => {
+                "power cut, all but one back within 30 s: only that one is removed, and one that dies afterwards"
+            }
+            Self::PowerCutUnbraked => "the same, brake off",
+            Self::SwitchReboot => {
+                "no frames for 2, 30, 120 s, all reach the table, ports back within 5 s: only who died is removed"
+            }
+            Self::SwitchRebootNoTable => "the same, the table behind the switch",
         }
     }
 }

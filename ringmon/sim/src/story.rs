@@ -9,7 +9,7 @@ mod schedules;
 use std::time::Duration;
 
 use super::{Settings, World};
-use ringmon_core::{Rule, Without};
+use ringmon_core::{Rule, Without, law};
 
 /// A schedule that shows what a rule is for.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,8 @@ impl Stage {
         if !world.run_until(Duration::from_secs(60), World::settled) {
             world.violations.push("the pool did not come to rest before anything befell it".into());
         }
-        world.run_for(Duration::from_secs(4));
+        // No server gives another one a grace any more for its own start (R6).
+        world.run_for(law::GRACE_MOST + Duration::from_secs(4));
         (world, order)
     }
 }

@@ -78,6 +78,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Pool(PoolCommand::Set { settings, table }) => pool::set(&typed, &settings, table.json),
         Command::Pool(PoolCommand::Freeze { why, .. }) => pool::freeze(&typed, Some(why)),
         Command::Pool(PoolCommand::Thaw { .. }) => pool::freeze(&typed, None),
+        Command::Pool(PoolCommand::Forget { names, .. }) => pool::forget(&typed, &names),
         Command::Pool(PoolCommand::List { json, .. }) => pool::list(&typed, json),
         Command::Pool(PoolCommand::Create { quorum, .. }) => pool::create(&typed, quorum),
         Command::Pool(PoolCommand::Delete { .. }) => pool::delete(&typed),

@@ -1,11 +1,11 @@
-//! `ringmon pool list|create|delete|show|set|freeze|thaw|rotate-key`
+//! `ringmon pool list|create|delete|show|set|freeze|thaw|forget|rotate-key`
 
 mod rotate;
 mod set;
 
 use serde_json::{Value, json};
 
-use super::exit::Verdict;
+use super::exit::{Error, Verdict};
 use super::{database, out};
 use crate::config::{Typed, database_access, pool_access};
 use crate::store::{PoolSummary, Store};
@@ -72,8 +72,9 @@ fn summaries_as_text(pools: &[PoolSummary]) -> String {
 /// Shows the pool's rules; never its key.
 pub fn show(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     database::wait(async {
-        let pool = database::open(typed).await?.pool().await?;
-        print(&pool, json)?;
+        let store = database::open(typed).await?;
+        let (pool, gone) = (store.pool().await?, store.gone().await?);
+        print(&pool, &gone, json)?;
         Ok(Verdict::Ok)
     })
 }
@@ -87,7 +88,7 @@ pub fn set(typed: &Typed, settings: &[String], json: bool) -> anyhow::Result<Ver
         for warning in set::warnings(&pool.rules) {
             tracing::warn!("{warning}");
         }
-        print(&pool, json)?;
+        print(&pool, &store.gone().await?, json)?;
         Ok(Verdict::Ok)
     })
 }
@@ -110,8 +111,39 @@ pub fn freeze(typed: &Typed, frozen: Option<String>) -> anyhow::Result<Verdict> 
     })
 }
 
-fn print(pool: &PoolRow, json: bool) -> anyhow::Result<()> {
-    if json { out::json(&as_json(pool)) } else { out::line(&as_text(pool)) }
+/// The brake counts these servers no longer.
+pub fn forget(typed: &Typed, names: &[String]) -> anyhow::Result<Verdict> {
+    database::wait(async {
+        let store = database::open(typed).await?;
+        let gone = store.gone().await?;
+        if let Some(name) = names.iter().find(|name| !gone.contains(name)) {
+            let why = format!("{name} is not gone: {}; nothing was changed", listed(&gone));
+            return Err(Error::NotThere(why).into());
+        }
+        for name in names {
+            let op = TableOp::Forget { name: name.clone(), by: database::operator() };
+            let (outcome, _) = database::run(&store, &op).await?;
+            if outcome != Outcome::Written {
+                return Err(database::unexpected(&outcome));
+            }
+        }
+        out::line(&format!("the brake of pool {} counts {} no longer", store.pool_name(), names.join(", ")))?;
+        Ok(Verdict::Ok)
+    })
+}
+
+fn listed(gone: &[String]) -> String {
+    if gone.is_empty() { "nobody is".to_owned() } else { format!("these are: {}", gone.join(", ")) }
+}
+
+fn print(pool: &PoolRow, gone: &[String], json: bool) -> anyhow::Result<()> {
+    if !json {
+        let gone = if gone.is_empty() { "nobody".to_owned() } else { gone.join(", ") };
+        return out::line(&format!("{}\ngone           {gone}", as_text(pool)));
+    }
+    let mut value = as_json(pool);
+    value["gone"] = json!(gone);
+    out::json(&value)
 }
 
 fn brake(pool: &PoolRow) -> f64 {

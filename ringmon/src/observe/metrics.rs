@@ -77,6 +77,7 @@ fn agent(page: &mut Page<'_>, board: &Board) -> fmt::Result {
         broken,
     )?;
     page.gauge("frozen", "1 while the pool is frozen and nobody is removed", None, flag(engine.frozen.is_some()))?;
+    page.gauge("braked", "1 while the brake holds back a removal by this agent", None, flag(engine.braked))?;
     page.gauge("observing", "1 while this agent removes nobody", None, flag(engine.mode == Mode::Observe))
 }
 

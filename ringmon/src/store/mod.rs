@@ -18,6 +18,7 @@ mod connect;
 mod convert;
 mod entity;
 mod error;
+mod gone;
 mod migration;
 mod pools;
 mod read;

@@ -13,7 +13,7 @@ use super::entity::{event, pool, server};
 use super::error::Fault;
 use super::{DatabaseUrl, Error, Store, clock};
 use ringmon_core::row::{PoolKey, Quorum};
-use ringmon_core::{PoolRow, Rules, TableSnapshot, Time, Word as _};
+use ringmon_core::{DbTime, PoolRow, Rules, TableSnapshot, Time, Word as _};
 
 /// Events in one DELETE: few enough that nobody waits for it, and that a cluster replicates it in one piece.
 const BATCH: u64 = 1000;
@@ -130,17 +130,22 @@ impl Store {
     /// # Errors
     /// The database's. What was deleted by then is gone; it may run again.
     pub async fn forget_events(&self, keep: Duration, told: &mut dyn FnMut(u64)) -> Result<u64, Error> {
+        let oldest = self.now().await?.as_us().saturating_sub(micros(keep));
+        self.forget_events_before(Some(oldest), told).await
+    }
+
+    /// The database's clock.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn now(&self) -> Result<DbTime, Error> {
         let mut seen = TableSnapshot::default();
         let read = async { self.read_clock(&self.session().await?, Time::ZERO, &mut seen).await };
         match read.await {
-            Ok(()) => {}
-            Err(Fault::Failed(error)) => return Err(error),
-            Err(Fault::Conflict(cause)) => {
-                return Err(Error::Contended { attempts: 1, within: Duration::ZERO, cause });
-            }
+            Ok(()) => Ok(seen.db_now),
+            Err(Fault::Failed(error)) => Err(error),
+            Err(Fault::Conflict(cause)) => Err(Error::Contended { attempts: 1, within: Duration::ZERO, cause }),
         }
-        let oldest = seen.db_now.as_us().saturating_sub(micros(keep));
-        self.forget_events_before(Some(oldest), told).await
     }
 
     async fn forget_events_before(&self, oldest: Option<i64>, told: &mut dyn FnMut(u64)) -> Result<u64, Error> {

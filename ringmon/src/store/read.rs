@@ -12,7 +12,7 @@ use super::convert::{micros, past_event, pool_row, server_row};
 use super::entity::{event, pool, server};
 use super::error::Fault;
 use super::session::Session;
-use super::{Store, clock};
+use super::{Store, clock, gone};
 use ringmon_core::edit::Lookup;
 use ringmon_core::{DbTime, EventKind, Incarnation, PoolId, ServerId, Side, TableSnapshot, Time, Word as _};
 
@@ -64,7 +64,8 @@ impl Store {
                 | Lookup::Address(_)
                 | Lookup::Pick(_)
                 | Lookup::Walk { .. }
-                | Lookup::Removals(_)
+                | Lookup::Gone(_)
+                | Lookup::Braked(_)
                 | Lookup::Members
                 | Lookup::LastEvent(_) => self.read_one(session, lookup, seen).await?,
             }
@@ -147,7 +148,7 @@ impl Pool {
     }
 }
 
-/// One lookup. All but [`Lookup::Members`] and [`Lookup::Removals`] cost the same however large the pool is.
+/// One lookup. All but [`Lookup::Members`] and [`Lookup::Gone`] cost the same however large the pool is.
 pub(super) async fn find(db: &impl ConnectionTrait, pool: Pool, now: DbTime, lookup: &Lookup) -> Result<Found, DbErr> {
     let rows = match lookup {
         Lookup::Id(id) => pool.servers().filter(server::Column::Id.eq(id.0)).all(db).await?,
@@ -159,11 +160,13 @@ pub(super) async fn find(db: &impl ConnectionTrait, pool: Pool, now: DbTime, loo
         }
         Lookup::Walk { from, side, count } => walk(db, pool, *from, *side, *count).await?,
         Lookup::Members => return pool.servers().count(db).await.map(Found::Count),
-        Lookup::Removals(window) => {
-            let removed = [EventKind::Down.word(), EventKind::AgentLost.word()];
+        Lookup::Gone(window) => {
+            return gone::count(db, pool.id, now.as_us().saturating_sub(micros(*window))).await.map(Found::Count);
+        }
+        Lookup::Braked(window) => {
             let count = event::Entity::find()
                 .filter(event::Column::Pool.eq(pool.id.0))
-                .filter(event::Column::Kind.is_in(removed))
+                .filter(event::Column::Kind.eq(EventKind::Braked.word()))
                 .filter(event::Column::At.gte(now.as_us().saturating_sub(micros(*window))))
                 .count(db);
             return count.await.map(Found::Count);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::asks::Asks;
+use super::away::Away;
 use super::callers::Callers;
 use super::contract::{Identity, Output};
 use super::watching::{Watch, Watches};
@@ -17,7 +18,7 @@ use crate::outages::Outages;
 use crate::outcome::effective_mode;
 use crate::row::{Address, Health, Mode, Side};
 use crate::time::millis;
-use crate::{PoolRow, Rule, ServerId, Time};
+use crate::{PoolRow, Rule, ServerId, Time, VoteKind};
 use core::time::Duration;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub(super) struct Facts {
     pub watches: Watches,
     /// Other servers' probes that were answered here. They outlive a removal: what they prove is still true.
     pub callers: Callers,
+    /// When this server last came back from where it heard nobody.
+    pub away: Away,
     /// R6: how long past silences lasted that ended by themselves.
     pub outages: Outages,
     /// How often this server was late in the last seconds.
@@ -47,6 +50,7 @@ impl Facts {
             health: Health::Unknown,
             watches: Watches::default(),
             callers: Callers::default(),
+            away: Away::default(),
             outages: Outages::default(),
             lateness: Lateness::default(),
             link_down: false,
@@ -86,6 +90,16 @@ impl Facts {
         asks.tables().wait(tuning.interval + slowest.max().unwrap_or_default().max(least))
     }
 
+    /// R6: until when this server's silence is not enough for a removal, because it was not heard since this server was
+    /// away itself.
+    pub fn grace(&self, watch: &Watch, kind: VoteKind) -> Option<Time> {
+        let heard = match kind {
+            VoteKind::Host => watch.reading.last_proof(),
+            VoteKind::Agent => watch.reading.last_pulse,
+        };
+        self.away.grace(heard).filter(|_| self.keeps(Rule::R6))
+    }
+
     /// What this server says against others, in a form that the table can judge.
     pub fn accusation(
         &self,
@@ -103,6 +117,7 @@ impl Facts {
             far_end,
             served: asks.tables().served(self.now),
             lag: asks.tables().lag(),
+            braked: false,
             mode: self.identity.mode,
             tuning: self.identity.tuning.clone(),
         }
@@ -118,7 +133,7 @@ impl Facts {
         self.pool = Some(pool.clone());
         match (was, &pool.frozen) {
             (false, Some(why)) => {
-                let frozen = Frozen { why: why.clone(), ..Frozen::default() };
+                let frozen = Frozen { why: why.clone() };
                 asks.event(&pool.name, EventBody::Frozen(frozen));
             }
             (true, None) => asks.event(&pool.name, EventBody::Thawed { why: None }),
@@ -136,6 +151,7 @@ impl Facts {
     pub fn observe(&mut self, asks: &mut Asks, id: WatchId, reading: WatchReading) {
         let (now, tuning, factor) = (self.now, &self.identity.tuning, self.lateness.factor(self.now));
         let Some(watch) = self.watches.get_mut(id) else { return };
+        self.away.observe(&watch.reading, &reading, tuning.interval);
         let silence = reading.last_proof().map(|proof| proof.since(watch.reading.silent_since()));
         watch.reading = reading;
         watch.ways.observe(&watch.reading);

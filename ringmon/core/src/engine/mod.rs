@@ -20,6 +20,7 @@
 //! under way and asks for the difference. So a lost input causes a delay and never blocks the engine for good.
 
 mod asks;
+mod away;
 mod callers;
 mod contract;
 mod entry;
@@ -44,6 +45,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::asks::Asks;
+use self::away::Away;
 pub use self::contract::{Identity, Input, Output, Stopped, TableDone, TableFailure};
 use self::entry::NextPhase;
 use self::facts::Facts;
@@ -219,7 +221,10 @@ impl Engine {
         }
         let Self { facts, asks, phase, .. } = self;
         match (input, phase) {
-            (Input::Start { kept }, Phase::Idle) => self.phase = Phase::Starting(Starting::new(kept, self.facts.now)),
+            (Input::Start { kept }, Phase::Idle) => {
+                self.facts.away = Away::started(self.facts.now);
+                self.phase = Phase::Starting(Starting::new(kept, self.facts.now));
+            }
             (Input::Watch(id, reading), _) => facts.observe(asks, id, reading),
             (Input::Fault { fault, from, until }, _) => self.fault(fault, from, until),
             (Input::Link(up), phase) => {

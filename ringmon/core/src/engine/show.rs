@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub database_p99: Duration,
     /// Why the pool is frozen, if it is.
     pub frozen: Option<String>,
+    /// Whether the brake holds back a removal that this server would make (R11).
+    pub braked: bool,
     /// `act` or `observe`: the stricter of the pool's mode and the agent's.
     pub mode: Mode,
     /// Joins after a removal.
@@ -117,6 +119,7 @@ pub(super) struct PhaseView {
     pub drained: Option<Time>,
     pub draining: bool,
     pub broken_links: Vec<BrokenLink>,
+    pub braked: bool,
 }
 
 impl PhaseView {
@@ -146,6 +149,7 @@ impl Snapshot {
             database_away: tables.away().cloned(),
             database_p99: tables.lag(),
             frozen: facts.pool.as_ref().and_then(|p| p.frozen.clone()),
+            braked: view.braked,
             mode: facts.mode(),
             rejoins: tally.rejoins,
             voids: tally.voids.clone(),

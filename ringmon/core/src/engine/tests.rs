@@ -4,6 +4,7 @@ mod alone;
 mod answering;
 mod cut_off;
 mod followers;
+mod grace;
 mod joining;
 mod kit;
 mod member;

@@ -147,21 +147,24 @@ pub struct Cause {
     pub body: EventBody,
 }
 
-/// Why no server is removed now (R11).
+/// Why no server is removed until the pool is thawed (R11).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Frozen {
-    /// Only from the brake: the names of the servers that would have been removed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub due: Option<Vec<String>>,
-    /// Only from the brake: how many may be removed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u64>,
-    /// Only from the brake: how many were removed before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub removed: Option<u64>,
     /// The reason in words.
     pub why: String,
+}
+
+/// What the brake holds back (R11).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Braked {
+    /// The names of the servers that would have been removed.
+    pub due: Vec<String>,
+    /// How many servers are gone.
+    pub gone: u64,
+    /// How many may be.
+    pub limit: u64,
 }
 
 /// What a repair of the ring changed.
@@ -252,8 +255,9 @@ impl EventBody {
                 removal.voters.clone_from(&removed.voters);
             }
         } else if let Self::Frozen(frozen) = &mut self {
-            frozen.due = None;
             cut(&mut frozen.why);
+        } else if let Self::Braked(braked) = &mut self {
+            braked.due.clear();
         } else if let Self::Thawed { why: Some(why) } = &mut self {
             cut(why);
         } else if let Self::Repaired(repaired) = &mut self {

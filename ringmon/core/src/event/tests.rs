@@ -90,12 +90,13 @@ fn a_brief_removal_is_small_and_keeps_what_its_remover_reads_back() {
 #[test]
 fn every_list_and_text_of_the_table_gets_brief() {
     let long = "x".repeat(100_000);
-    let frozen = Frozen { due: Some(vec![long.clone()]), limit: Some(3), removed: Some(2), why: long.clone() };
+    let braked = Braked { due: vec![long.clone()], gone: 2, limit: 3 };
     let pair = LinkPair { first: ServerId(1), second: ServerId(2) };
     let changed = vec![Relinked { id: ServerId(1), is: pair, server: long.clone(), was: pair }];
     let repaired = Repaired { changed, damages: vec![long.clone()], rows: 1 };
     for body in [
-        EventBody::Frozen(frozen),
+        EventBody::Frozen(Frozen { why: long.clone() }),
+        EventBody::Braked(braked),
         EventBody::Thawed { why: Some(long) },
         EventBody::Repaired(repaired),
         EventBody::AgentLost(huge()),

@@ -30,6 +30,8 @@ pub struct Accusation {
     pub served: Duration,
     /// At most this much of this server's time passed between its own clock and the database's, when both were read.
     pub lag: Duration,
+    /// R11: whether the brake held this removal back before. Then the brake's last word is asked for first.
+    pub braked: bool,
     /// What this agent itself may do.
     pub mode: Mode,
     /// The numbers of its profile, and the rules in force.

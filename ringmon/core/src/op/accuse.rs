@@ -3,8 +3,8 @@
 //! ```text
 //!   chain not as believed ---------------------------> Stale (or Removed: own COMMIT whose answer was lost)
 //!   something removable, nothing in the way ---------> Apply: splice the removable ones out
-//!       R11 frozen or observing ---------------------> what is below, with that reason
-//!       R11 brake -----------------------------------> Apply: freeze the pool
+//!       R11 frozen, observing, brake ---------------> what is below, with that reason
+//!       R11 brake, which has not spoken lately ------> Apply: an event that says so
 //!   own votes missing, changed or due for renewal ---> Apply: vote
 //!   else --------------------------------------------> Held(reason of the nearest suspect)
 //! ```

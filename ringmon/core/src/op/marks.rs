@@ -85,11 +85,23 @@ pub(super) fn set_frozen(frozen: Option<&String>, by: &str, seen: &TableSnapshot
         subject_name: pool.name.clone(),
         by: by.to_owned(),
         body: match frozen {
-            Some(why) => EventBody::Frozen(Frozen { why: why.clone(), ..Frozen::default() }),
+            Some(why) => EventBody::Frozen(Frozen { why: why.clone() }),
             None => EventBody::Thawed { why: pool.frozen.clone() },
         },
     };
     let write = PoolWrite { version: pool.version, frozen: Some(frozen.cloned()) };
     let plan = unhurried(seen.db_now, Vec::new(), vec![event], Outcome::Written);
     Ok(apply(Plan { pool: Some(write), ..plan }))
+}
+
+/// A server that is in the table is not gone. A name that was never removed changes no count.
+pub(super) fn forget(name: &str, by: &str, seen: &TableSnapshot) -> Next {
+    let lookup = Lookup::Name(name.to_owned());
+    need(seen, [lookup.clone()])?;
+    if let Some(row) = seen.row(&lookup) {
+        return done(Outcome::NameTaken { address: row.card.address });
+    }
+    let event =
+        EventDraft { subject: None, subject_name: name.to_owned(), by: by.to_owned(), body: EventBody::Forgotten {} };
+    Ok(apply(unhurried(seen.db_now, Vec::new(), vec![event], Outcome::Written)))
 }

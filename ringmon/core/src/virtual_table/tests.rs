@@ -222,23 +222,28 @@ fn lookups_answer_as_they_are_documented() {
     for (id, first) in [(1, 2), (2, 3), (3, 1)] {
         table.rows.get_mut(&ServerId(id)).unwrap().first_buddy = ServerId(first);
     }
-    let event = |kind, ago, subject| StoredEvent {
+    let event = |kind, ago, subject: i64| StoredEvent {
         id: 1,
         at: NOW - Duration::from_secs(ago),
         subject: Some(ServerId(subject)),
-        subject_name: String::new(),
+        subject_name: format!("s{subject}"),
         by: String::new(),
         body: crate::EventBody::read(kind, serde_json::json!({})).unwrap(),
     };
     table.events = vec![
-        event(EventKind::Down, 700, 8),
-        event(EventKind::Down, 600, 8),
+        event(EventKind::Down, 700, 5),
+        event(EventKind::Down, 600, 6),
         event(EventKind::AgentLost, 1, 8),
+        event(EventKind::Down, 1, 8),
+        event(EventKind::AgentLost, 1, 8),
+        event(EventKind::Down, 1, 1),
+        event(EventKind::Down, 2, 4),
+        event(EventKind::Forgotten, 1, 4),
         event(EventKind::Joined, 1, 9),
         event(EventKind::Left, 1, 7),
     ];
     let mut seen = table.begin(Time::ZERO);
-    let window = Lookup::Removals(Duration::from_secs(600));
+    let window = Lookup::Gone(Duration::from_secs(600));
     let walk = |from, count| Lookup::Walk { from: ServerId(from), side: Side::First, count };
     let none = Lookup::Name("S1".into());
     let lookups = [

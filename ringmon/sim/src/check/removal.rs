@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::world::World;
+use ringmon_core::ServerId;
 use ringmon_core::edit::StoredEvent;
 use ringmon_core::law;
 use ringmon_core::row::{Quorum, ServerRow, Side, Vote};
-use ringmon_core::{EventKind, ServerId};
 
 /// After something has been true for this long, every server had the time to learn it, to be asked about it and to say
 /// it.
@@ -199,26 +199,29 @@ impl World {
         }
     }
 
-    /// R11: counting these removals, no more than the brake's share were removed. Removals that were under way at the
-    /// same time did not count each other, so those within [`write_within`](ringmon_core::law::WRITE_WITHIN) may come
-    /// on top.
+    /// R11: with these removals, no more than the brake's share is gone and not back. Removals that were under way at
+    /// the same time did not count each other, so those within [`write_within`](ringmon_core::law::WRITE_WITHIN) may
+    /// come on top.
     pub(super) fn check_brake(&mut self, new: &[StoredEvent]) {
-        let is_removal = |e: &&StoredEvent| matches!(e.kind(), EventKind::Down | EventKind::AgentLost);
-        let run = new.iter().filter(is_removal).count();
+        let run = new.iter().filter(|e| e.body.removal().is_some()).count();
         let permille = usize::from(self.table.pool.rules.brake_permille);
         if run == 0 || permille >= 1000 {
             return;
         }
-        let (now, earlier) = (self.table.now(), self.events_checked - new.len());
-        let within = self.table.events[..earlier].iter().filter(is_removal);
-        let ages: Vec<Duration> = within.filter_map(|e| now.since(e.at)).filter(|a| *a <= law::BRAKE_WINDOW).collect();
-        let counted = ages.iter().filter(|age| **age > law::WRITE_WITHIN).count() + run;
-        let all = self.table.rows.len() + ages.len() + run;
+        let (now, earlier) = (self.table.now(), &self.table.events[..self.events_checked - new.len()]);
+        let late = |e: &&StoredEvent| now.since(e.at).is_none_or(|age| age <= law::WRITE_WITHIN);
+        let parallel: BTreeSet<&str> = earlier
+            .iter()
+            .filter(late)
+            .filter(|e| e.body.removal().is_some())
+            .map(|e| e.subject_name.as_str())
+            .collect();
+        let gone = self.table.gone(law::BRAKE_WINDOW);
+        let counted = gone.iter().filter(|name| !parallel.contains(*name)).count();
+        let all = self.table.rows.len() + gone.len();
         let limit = (all * permille / 1000).max(usize::try_from(law::BRAKE_FLOOR).unwrap_or(usize::MAX));
         if counted > limit {
-            self.violate(format!(
-                "{counted} of {all} were removed within the window, and the brake is at {limit} (R11)"
-            ));
+            self.violate(format!("{counted} of {all} are gone, and the brake is at {limit} (R11)"));
         }
     }
 

@@ -47,6 +47,10 @@ pub enum Kind {
     Copy,
     /// The database's clock steps back.
     ClockBack,
+    /// All servers lose their power, and come back one after the other.
+    PowerCut,
+    /// No server hears another one; their ports come back one after the other. The database may be behind the switch.
+    SwitchReboot,
 }
 
 words! { Kind:
@@ -69,6 +73,8 @@ words! { Kind:
     StateLost = "state lost",
     Copy = "copy",
     ClockBack = "clock back",
+    PowerCut = "power cut",
+    SwitchReboot = "switch reboot",
 }
 
 /// One fault of one pool: its kind, its servers, its begin and its end.
@@ -77,6 +83,7 @@ pub(super) struct Plan {
     pub kind: Kind,
     pub at: Time,
     pub until: Time,
+    servers: usize,
     one: usize,
     other: usize,
     group: Vec<usize>,
@@ -104,11 +111,22 @@ impl Plan {
             kind,
             at,
             until: at + span,
+            servers,
             one,
             other,
             group: (0..servers).filter(|host| bits >> host & 1 == 1).collect(),
             slow: (most / 10, most),
         }
+    }
+
+    /// The faults of single servers that this one consists of.
+    pub fn parts(&self, rng: &mut Rng) -> Vec<Self> {
+        let spread = Duration::from_secs(if self.kind == Kind::PowerCut { 30 } else { 5 });
+        if !matches!(self.kind, Kind::PowerCut | Kind::SwitchReboot) {
+            return vec![self.clone()];
+        }
+        let of = |one| Self { one, until: self.until + rng.between(Duration::ZERO, spread), ..self.clone() };
+        (0..self.servers).map(of).collect()
     }
 
     pub fn begin(&self, world: &mut World) {
@@ -157,6 +175,16 @@ impl Plan {
             Kind::ClockBack => {}
             Kind::Leave => befall(world, Fault::Leave, Fault::Start),
             Kind::Restart => befall(world, Fault::Kill, Fault::Start),
+            // A server that is not there yet stays away.
+            Kind::PowerCut if world.hosts[one].life == 0 => {}
+            Kind::PowerCut if !on && world.hosts[one].engine.is_some() => world.befall(one, Fault::Return),
+            Kind::PowerCut => befall(world, Fault::PowerOff, Fault::PowerOn),
+            Kind::SwitchReboot => {
+                befall(world, Fault::Isolate, Fault::Return);
+                if self.group.len().is_multiple_of(2) {
+                    befall(world, Fault::LoseDatabase, Fault::FindDatabase);
+                }
+            }
             Kind::Join if on => befall(world, Fault::Start, Fault::Start),
             Kind::Join => {}
         }

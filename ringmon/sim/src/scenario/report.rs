@@ -30,6 +30,10 @@ pub struct Report {
     pub dead: usize,
     /// For each death, the time until a server suspected it, the shortest first.
     pub detection: Vec<Duration>,
+    /// For each dead server that was removed, the time from its death to that, the shortest first.
+    pub removal: Vec<Duration>,
+    /// Whether the pool is frozen at the end.
+    pub frozen: bool,
     /// From the last fault's end (of deaths: from the first death) until the ring was whole and known to all; `None`:
     /// this did not happen.
     pub healed: Option<Duration>,
@@ -68,6 +72,8 @@ impl Report {
         Self {
             dead: dead.len(),
             detection: detection(world, began, dead),
+            removal: removal(world, began, dead),
+            frozen: world.table.pool.frozen.is_some(),
             removals: removed.len(),
             false_removals,
             left_over: names.filter(|name| there.contains(name.as_str())).collect(),
@@ -94,6 +100,9 @@ impl Report {
         if !self.left_over.is_empty() {
             self.wrong.push(format!("{} dead left in the table", self.left_over.len()));
         }
+        if self.frozen {
+            self.wrong.push("the pool is frozen".into());
+        }
         if self.healed.is_none() {
             self.wrong.push("afterwards not everybody who is well is on one ring and knows its buddies".into());
         }
@@ -117,6 +126,15 @@ fn detection(world: &World, began: &Began, dead: &BTreeSet<usize>) -> Vec<Durati
         first.get(h.name.as_str()).filter(|at| **at >= h.changed).map(|at| at.since(h.changed))
     };
     let mut found: Vec<Duration> = dead.iter().filter_map(of).collect();
+    found.sort_unstable();
+    found
+}
+
+fn removal(world: &World, began: &Began, dead: &BTreeSet<usize>) -> Vec<Duration> {
+    let died = |name: &str| dead.iter().map(|h| &world.hosts[*h]).find(|h| h.name == name).map(|h| h.changed);
+    let gone = world.table.events[began.events..].iter().filter(|e| e.body.removal().is_some());
+    let mut found: Vec<Duration> =
+        gone.filter_map(|e| e.at.since(World::EPOCH + died(&e.subject_name)?.since(Time::ZERO))).collect();
     found.sort_unstable();
     found
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Scenario;
 use super::report::{Began, Report};
 use crate::{Fault, Settings, World};
-use ringmon_core::{Profile, Time};
+use ringmon_core::{Profile, Time, law};
 
 /// The scenario to run, and its world.
 #[derive(Clone, Debug)]
@@ -51,6 +51,11 @@ struct Script {
 const CUT: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);
+/// After a common outage, servers come back over at most this long.
+const BOOTS: Duration = Duration::from_secs(30);
+const PORTS: Duration = Duration::from_secs(5);
+/// Long enough after a common outage for everything that it delays.
+const CALM: Duration = Duration::from_secs(120);
 
 /// Runs the scenario. `progress` is called now and then with a word, how much of the world's time has passed, and the
 /// ring's size.
@@ -62,12 +67,14 @@ pub fn run(setup: &Setup, progress: &mut dyn FnMut(&str, Duration, usize)) -> Re
         ..Settings::new(setup.seed, setup.servers)
     };
     let (mut world, order) = World::established(settings, Duration::from_millis(200));
-    if setup.scenario == Scenario::MassDeath {
+    if matches!(setup.scenario, Scenario::MassDeath | Scenario::PowerCutUnbraked) {
         world.table.pool.rules.brake_permille = 1000;
         world.table.pool.version += 1;
     }
     world.network.latency = setup.latency;
     let settled = world.run_until(PATIENCE, World::settled);
+    // No server gives another one a grace any more for its own start (R6).
+    world.run_for(law::GRACE_MOST);
     world.network.loss_permille = setup.loss_permille;
     world.run_for(Duration::from_secs(2));
     let script = write(setup.scenario, &mut world, &order);
@@ -180,6 +187,9 @@ fn write(scenario: Scenario, world: &mut World, order: &[usize]) -> Script {
                 script.acts.push((ms(80), Act::Befall(host, Fault::Return)));
             }
         }
+        Scenario::PowerCut | Scenario::PowerCutUnbraked => script.power_cut(world, &shuffled),
+        Scenario::SwitchReboot => script.switch_reboots(world, &shuffled, true),
+        Scenario::SwitchRebootNoTable => script.switch_reboots(world, &shuffled, false),
     }
     let without: Vec<usize> = if matches!(scenario, Scenario::HalvesOneTable | Scenario::ThreeTableRest) {
         script.group.clone()
@@ -213,6 +223,46 @@ impl Script {
         self.group = group.to_vec();
         self.acts.push((Duration::ZERO, Act::Partition(true)));
         self.acts.push((CUT, Act::Partition(false)));
+    }
+
+    fn befall(&mut self, at: Duration, host: usize, fault: Fault) {
+        self.acts.push((at, Act::Befall(host, fault)));
+    }
+
+    /// The first of these servers never comes back. The second one dies when all is well again.
+    fn power_cut(&mut self, world: &mut World, servers: &[usize]) {
+        self.dead.extend(&servers[..1]);
+        for &host in servers {
+            self.befall(Duration::ZERO, host, Fault::PowerOff);
+            if !self.dead.contains(&host) {
+                self.befall(world.rng.between(Duration::ZERO, BOOTS), host, Fault::PowerOn);
+            }
+        }
+        self.die(BOOTS + CALM, &servers[1..2]);
+        self.over = BOOTS + CALM;
+    }
+
+    /// The first of these servers dies during the last reboot. The second one dies when all is well again.
+    fn switch_reboots(&mut self, world: &mut World, servers: &[usize], table: bool) {
+        let mut at = Duration::ZERO;
+        for seconds in [2, 30, 120] {
+            let until = at + Duration::from_secs(seconds);
+            for &host in servers {
+                let back = until + world.rng.between(Duration::ZERO, PORTS);
+                self.befall(at, host, Fault::Isolate);
+                self.befall(back, host, Fault::Return);
+                if !table {
+                    self.befall(at, host, Fault::LoseDatabase);
+                    self.befall(back, host, Fault::FindDatabase);
+                }
+            }
+            at = until + PORTS + CALM;
+        }
+        let last = at - PORTS - CALM;
+        self.acts.retain(|(time, act)| *time < last || !matches!(act, Act::Befall(host, _) if *host == servers[0]));
+        self.die(last - Duration::from_secs(1), &servers[..1]);
+        self.die(at, &servers[1..2]);
+        self.over = at;
     }
 
     fn flap(&mut self, world: &mut World, a: usize, b: usize) {

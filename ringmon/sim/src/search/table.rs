@@ -226,6 +226,7 @@ impl Tables {
             name: self.cards[usize::from(me)].name.clone(),
             side,
             findings: findings.collect(),
+            braked: false,
             far_end: claim.far.map(id),
             served: Duration::from_millis(self.borders.low(Sort::Served, state.server(me).served)),
             lag: Duration::ZERO,

@@ -21,6 +21,12 @@ pub fn seed() -> u64 {
     seed
 }
 
+/// The seeds of the runs that use a few: the first RINGMON_SEEDS, or [`seed`] alone.
+pub fn seeds() -> std::ops::Range<u64> {
+    let many = std::env::var("RINGMON_SEEDS").ok().and_then(|s| s.parse::<u64>().ok());
+    many.map_or_else(|| seed()..seed() + 1, |many| 1..many + 1)
+}
+
 /// A pool of this many servers, all of them on the ring and heard.
 pub fn pool(servers: usize) -> World {
     let mut world = World::new(Settings { loud: loud(), ..Settings::new(seed(), servers) });

@@ -1,11 +1,11 @@
 //! The rules of section 6, each in a case where it matters.
 
-use super::kit::{anybody_removed, assert_sound, befall, count, ms, pool, rule, secs, told};
+use super::kit::{anybody_removed, assert_sound, befall, count, ms, pool, rule, secs, seed, told};
 use crate::{Fault, Line, Settings, World};
-use ringmon_core::EventKind;
 use ringmon_core::edit::Held;
 use ringmon_core::engine::Input;
 use ringmon_core::row::{Mode, Quorum};
+use ringmon_core::{EventKind, law};
 
 /// R1: the first look ahead is sixteen servers wide.
 #[test]
@@ -127,20 +127,45 @@ fn an_observing_agent_votes_and_leaves_the_removal_to_the_other_witness() {
     assert_sound(&world);
 }
 
-/// R11: more removals at once than the brake's share freeze the pool, and an event says so.
+/// R11: where more than the brake's share is gone, nobody else is removed, and an event says so. It lets go by itself
+/// when they are back.
 #[test]
-fn the_brake_freezes_a_pool_that_loses_too_many() {
+fn the_brake_holds_until_servers_are_back() {
     let mut world = pool(8);
     rule(&mut world, |pool| pool.rules.brake_permille = 400);
-    let from = world.now;
     for host in 2..8 {
         world.befall(host, Fault::Crash);
         world.run_for(secs(1));
     }
     world.run_for(secs(10));
-    assert!(world.table.pool.frozen.is_some(), "{:?}", world.ring());
-    assert!(world.ring().len() >= 8 - 3, "{:?}", world.ring());
-    assert!(told(&world, from, EventKind::Frozen, "pool").is_some());
+    assert_eq!(world.ring().len(), 8 - 3, "{:?}", world.ring());
+    let spoke = world.table.events.iter().filter(|e| e.kind() == EventKind::Braked).count();
+    assert!((1..=6).contains(&spoke), "it spoke {spoke} times");
+    for host in 2..8 {
+        world.befall(host, Fault::Return);
+    }
+    assert!(world.run_until(secs(60), World::settled), "all are back: {:?}", world.ring());
+    world.befall(7, Fault::Crash);
+    assert!(world.run_until(secs(3), |world| world.ring().len() == 7), "{:?}", world.ring());
+    assert_sound(&world);
+}
+
+/// R11: removals at the same moment do not see each other. All of 70 servers die at once, of whom 50 may be gone.
+#[test]
+fn the_brake_holds_in_a_mass_death_with_removals_in_parallel() {
+    let settings = Settings { lazy: true, ..Settings::new(seed(), 100) };
+    let (mut world, order) = World::established(settings, ms(200));
+    assert!(world.run_until(secs(20), World::settled));
+    world.run_for(law::GRACE_MOST + secs(2));
+    for &host in order.iter().filter(|host| *host % 10 < 7) {
+        world.befall(host, Fault::Crash);
+    }
+    world.run_for(secs(5));
+    let gone = world.table.gone(law::BRAKE_WINDOW).len();
+    println!("{gone} of 100 are gone, and 50 may be");
+    assert!((40..=55).contains(&gone), "{gone}");
+    assert!(world.table.events.iter().any(|e| e.kind() == EventKind::Braked));
+    assert_sound(&world);
 }
 
 /// R7: a voter that stands still between reading and writing does not remove a server that has come back in the

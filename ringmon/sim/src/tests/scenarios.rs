@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use super::kit::seed;
+use super::kit::{seed, seeds};
 use crate::scenario::{Report, Scenario, Setup, run};
 use ringmon_core::{Profile, Word as _};
 
 fn live(scenario: Scenario, seed: u64) -> Report {
+    of(scenario, 100, seed)
+}
+
+fn of(scenario: Scenario, servers: usize, seed: u64) -> Report {
     let us = Duration::from_micros;
     let setup = Setup {
         scenario,
-        servers: 100,
+        servers,
         seed,
         profile: Profile::Default,
         loss_permille: 0,
@@ -20,11 +24,16 @@ fn live(scenario: Scenario, seed: u64) -> Report {
     run(&setup, &mut |_, _, _| {})
 }
 
+/// Outages that all share. They last for minutes, in which a large pool is simulated probe by probe.
+const COMMON: [Scenario; 4] =
+    [Scenario::PowerCut, Scenario::PowerCutUnbraked, Scenario::SwitchReboot, Scenario::SwitchRebootNoTable];
+
 #[test]
 fn every_scenario_ends_as_it_should() {
     let seed = seed();
     let wrong: Vec<String> = Scenario::ALL
         .iter()
+        .filter(|scenario| !COMMON.contains(scenario))
         .map(|&scenario| (scenario, live(scenario, seed)))
         .filter(|(_, report)| !report.wrong.is_empty())
         .map(|(scenario, report)| format!("{}: {}", scenario.word(), report.wrong.join("; ")))
@@ -45,4 +54,20 @@ fn one_seed_is_one_outcome() {
         assert_eq!(live(scenario, 3), live(scenario, 3), "{}", scenario.word());
     }
     assert_ne!(live(Scenario::MassDeath, 3), live(Scenario::MassDeath, 4), "the seed changes something");
+}
+
+/// Power cuts and switch reboots in small pools. RINGMON_SEEDS sets how many.
+#[test]
+fn a_pool_is_whole_again_after_a_common_outage() {
+    let mut wrong = Vec::new();
+    let pools = COMMON.iter().zip([&[6, 12, 30][..], &[6, 12, 30], &[6], &[6]]);
+    for (&scenario, servers) in pools.flat_map(|(scenario, sizes)| sizes.iter().map(move |size| (scenario, *size))) {
+        for seed in seeds() {
+            let report = of(scenario, servers, seed);
+            let removal: Vec<u128> = report.removal.iter().map(Duration::as_millis).collect();
+            println!("{} {servers} seed {seed}: dead removed after {removal:?} ms", scenario.word());
+            wrong.extend(report.wrong.iter().map(|w| format!("{} {servers} seed {seed}: {w}", scenario.word())));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -43,7 +43,7 @@ pub enum PoolCommand {
     /// Change rules: quorum=both|single agent_timeout=3s brake=0.5 alone=one|all mode=act|observe
     ///
     /// quorum: how many witnesses a removal needs. agent_timeout: how long a lost agent has to come back. brake: the
-    /// largest share of the pool that may be removed within ten minutes before it freezes; 1 is off. alone: which
+    /// largest share of the pool that may be gone (removed within ten minutes, and not back); 1 is off. alone: which
     /// server may remove all the others when it hears nobody and the database answers: one, a server with one other;
     /// all, any server. mode: observe reports, and removes no server.
     #[command(after_help = "Example:\n  ringmon pool set --pool web quorum=single agent_timeout=5s brake=0.3")]
@@ -64,6 +64,17 @@ pub enum PoolCommand {
     },
     /// Remove dead servers again
     Thaw {
+        #[command(flatten)]
+        pool: PoolFlags,
+    },
+    /// Count removed servers no longer as gone, so that the brake lets go of others
+    ///
+    /// The brake holds while too many servers are gone: removed within ten minutes, and not back under their names.
+    /// `ringmon pool show` lists them. Forget those that will not come back, or that others with new names replace.
+    Forget {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
         #[command(flatten)]
         pool: PoolFlags,
     },
@@ -97,6 +108,7 @@ impl PoolCommand {
             | Self::Set { table: TableArgs { pool, .. }, .. }
             | Self::Freeze { pool, .. }
             | Self::Thaw { pool }
+            | Self::Forget { pool, .. }
             | Self::RotateKey { pool, .. } => pool.put(typed),
         }
     }

@@ -147,6 +147,8 @@ fn told(event: &Event) -> String {
         | EventBody::Rejoined(_)
         | EventBody::Frozen(_)
         | EventBody::Thawed { .. }
+        | EventBody::Braked(_)
+        | EventBody::Forgotten {}
         | EventBody::Repaired(_)
         | EventBody::Service(_) => words(""),
     };

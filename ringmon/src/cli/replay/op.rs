@@ -42,7 +42,8 @@ pub const fn accusation(op: &TableOp) -> Option<&Accusation> {
         | TableOp::Answer { .. }
         | TableOp::SetHealth { .. }
         | TableOp::SetDraining { .. }
-        | TableOp::SetFrozen { .. } => None,
+        | TableOp::SetFrozen { .. }
+        | TableOp::Forget { .. } => None,
     }
 }
 
@@ -63,7 +64,8 @@ pub fn about(op: &TableOp) -> Vec<ServerId> {
         | TableOp::Alone { .. }
         | TableOp::Answer { .. }
         | TableOp::SetHealth { .. }
-        | TableOp::SetFrozen { .. } => Vec::new(),
+        | TableOp::SetFrozen { .. }
+        | TableOp::Forget { .. } => Vec::new(),
     }
 }
 
@@ -107,6 +109,7 @@ pub fn asked(op: &TableOp, at: Time, names: &Decisions) -> String {
         TableOp::SetDraining { id, draining: false, .. } => format!("send clients to {id} again"),
         TableOp::SetFrozen { frozen: Some(why), .. } => format!("freeze the pool: {why}"),
         TableOp::SetFrozen { frozen: None, .. } => "thaw the pool".to_owned(),
+        TableOp::Forget { name, .. } => format!("count {name} no longer as gone"),
         TableOp::View { known, .. } => format!("read the own row, and of {}", listed_ids(known)),
         TableOp::FindSelf { name, address } => format!("who is {name}, and who has {address}"),
         TableOp::Ahead { side, count, .. } => format!("read {count} servers along the {} side", side.word()),
@@ -171,7 +174,7 @@ pub fn came(asked: Option<&TableOp>, done: &TableDone, names: &Decisions) -> Str
             name(&ends.1)
         ),
         Outcome::Written => "written".to_owned(),
-        Outcome::Braked => "the brake froze the pool, nobody was removed (R11)".to_owned(),
+        Outcome::Braked => "the brake holds: too many servers are gone, nobody was removed (R11)".to_owned(),
         Outcome::Held(held) => format!("held ({}): {}", held.word(), reason(*held)),
         Outcome::Stale => "the table is not as it was believed, nothing was written".to_owned(),
         Outcome::Overtaken => "a reply came at the last moment, nothing was written (R7)".to_owned(),
@@ -238,6 +241,7 @@ pub const fn reason(held: Held) -> &'static str {
         Held::Proved => "an asked witness hears it (R12)",
         Held::Frozen => "the pool is frozen (R11)",
         Held::Observing => "the pool, or this agent, only observes (R11)",
+        Held::Brake => "the brake holds: too many servers are gone (R11)",
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Engine {
     pub database_away: Option<(Time, String)>,
     pub frozen: Option<String>,
     #[serde(default)]
+    pub braked: bool,
+    #[serde(default)]
     pub broken_links: Vec<BrokenLink>,
     #[serde(default)]
     pub lateness: u32,
@@ -91,6 +93,9 @@ pub fn text(status: &Status) -> String {
     }
     if let Some(why) = &engine.frozen {
         lines.push(format!("frozen     {why}"));
+    }
+    if engine.braked {
+        lines.push("brake      it holds back a removal: `ringmon pool show` names who is gone".to_owned());
     }
     if let Some(since) = engine.drained {
         let ago = short(engine.at.since(since));

@@ -32,6 +32,7 @@ fn every_number_is_there_under_its_name() {
         ("ringmon_phase", &[("phase", "joining")], 0.0),
         ("ringmon_incarnation", &[], 1.7e15),
         ("ringmon_frozen", &[], 1.0),
+        ("ringmon_braked", &[], 1.0),
         ("ringmon_observing", &[], 1.0),
         ("ringmon_votes_total", &[], 4.0),
         ("ringmon_removals_total", &[], 5.0),

@@ -32,7 +32,8 @@ async fn reads_look_at_few_rows_in_a_large_pool(db: TestDb) {
         Lookup::Pick(i64::MAX),
         Lookup::Walk { from: ServerId(2000), side: Side::First, count: 64 },
         Lookup::Walk { from: ServerId(2000), side: Side::Second, count: 64 },
-        Lookup::Removals(Duration::from_micros(20)),
+        Lookup::Gone(Duration::from_micros(20)),
+        Lookup::Braked(Duration::from_micros(20)),
         Lookup::LastEvent(ServerId(2000)),
         // The only lookup that counts the pool. It shows that the counters notice a scan.
         Lookup::Members,

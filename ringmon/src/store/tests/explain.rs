@@ -194,7 +194,8 @@ async fn every_lookup_uses_an_index(db: TestDb) {
         (Lookup::Pick(MANY / 2), Reads::End),
         (Lookup::Walk { from: ServerId(2000), side: Side::First, count: 64 }, Reads::Few),
         (Lookup::Walk { from: ServerId(2000), side: Side::Second, count: 64 }, Reads::Few),
-        (Lookup::Removals(Duration::from_micros(20)), Reads::Few),
+        (Lookup::Gone(Duration::from_micros(20)), Reads::Few),
+        (Lookup::Braked(Duration::from_micros(20)), Reads::Few),
         (Lookup::LastEvent(ServerId(2000)), Reads::Few),
         (Lookup::Members, Reads::Pool),
     ] {

@@ -120,9 +120,10 @@ async fn removals_do_what_the_model_does(db: TestDb) {
     pair.run(&TableOp::Accuse(of(&pair, "a", Side::First, &["d"], Some("e"))), true).await;
     let d = TableOp::Accuse(of(&pair, "e", Side::Second, &["d"], Some("a")));
     assert_eq!(pair.run(&d, true).await, Outcome::Braked);
-    pair.run(&TableOp::SetFrozen { frozen: None, by: "operator".into() }, true).await;
-    pair.model.pool =
-        pair.store.set_rules(&RuleChanges { brake_permille: Some(1000), ..RuleChanges::default() }).await.unwrap();
+    assert_eq!(pair.run(&d, true).await, Outcome::Held(Held::Brake), "it has just spoken");
+    assert_eq!(pair.store.gone().await.unwrap(), ["b", "c", "f"]);
+    pair.run(&TableOp::Forget { name: "c".into(), by: "operator".into() }, true).await;
+    assert_eq!(pair.store.gone().await.unwrap(), ["b", "f"]);
     assert_eq!(removed(&pair.run(&d, true).await), ["d"]);
 
     let e = pair.named("e");
@@ -227,6 +228,7 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
             let health = *[Health::Unknown, Health::Passing, Health::Failing].choose(rng).unwrap();
             TableOp::SetHealth { me: me.id, incarnation: life(rng), health }
         }
+        26 => TableOp::Forget { name: format!("s{}", rng.random_range(0..=number)), by: "operator".into() },
         21 => TableOp::SetFrozen { frozen: rng.random_bool(0.5).then(|| "why".to_owned()), by: "operator".into() },
         22 => TableOp::View { me: any(rng), known: vec![stranger(rng), stranger(rng)] },
         23 => TableOp::FindSelf { name: me.card.name.clone(), address: any_address(rng, &rows) },
@@ -328,6 +330,7 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
         far_end: None,
         served: Duration::MAX,
         lag: Duration::ZERO,
+        braked: false,
         mode: Mode::Act,
         tuning,
     }

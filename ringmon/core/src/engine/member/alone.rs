@@ -17,7 +17,7 @@ use crate::engine::facts::Facts;
 use crate::engine::table::Concern;
 use crate::law;
 use crate::op::TableOp;
-use crate::outcome::Outcome;
+use crate::outcome::{Held, Outcome};
 use crate::row::Alone as AloneRule;
 use crate::{Rule, Time, VoteKind};
 
@@ -108,7 +108,8 @@ impl Alone {
             }
             Outcome::Removed { removed, ends } => return After::Removed(removed.clone(), *ends),
             Outcome::Held(held) => asks.held(*held),
-            Outcome::Stale | Outcome::Overtaken | Outcome::Braked => return After::Read,
+            Outcome::Braked => asks.held(Held::Brake),
+            Outcome::Stale | Outcome::Overtaken => return After::Read,
             Outcome::AloneMarked
             | Outcome::Read
             | Outcome::Joined { .. }

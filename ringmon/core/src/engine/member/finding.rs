@@ -20,9 +20,10 @@ pub(super) fn finding(facts: &Facts, proofs: &Proofs, server: ServerId, kind: Vo
             let silent = facts.now.since(since) >= facts.silence_asked(watch.target.address);
             silent && misses >= law::REMOVAL_MISSES || !facts.keeps(Rule::R6)
         }
-        // The pool's own timeout is far longer than any silence that is required here.
+        // The pool's own timeout is far longer than any silence that R6 requires.
         VoteKind::Agent => true,
     };
+    let enough = enough && facts.grace(watch, kind).is_none_or(|until| until <= facts.now);
     let silence = Silence { watch: watch.id, kind, since };
     let incarnation = watch.target.incarnation;
     let proved = kind == VoteKind::Host && proofs.fresh(server, incarnation, facts.now);
@@ -35,18 +36,22 @@ pub(super) fn ripe(facts: &Facts, asks: &mut Asks, finding: &Finding) -> bool {
     if finding.proved {
         return false;
     }
+    let watch = facts.watch_of(finding.server);
+    if let Some(until) = watch.and_then(|watch| facts.grace(watch, finding.silence.kind)) {
+        asks.call_at(until);
+    }
     let since = finding.silence.since;
     match finding.silence.kind {
         VoteKind::Host => {
             // Perhaps only time is missing.
-            if let Some(watch) = facts.watch_of(finding.server) {
+            if let Some(watch) = watch {
                 asks.call_at(since + facts.silence_asked(watch.target.address));
             }
             finding.enough
         }
         VoteKind::Agent => {
             let timeout = facts.pool.as_ref().map_or(Duration::MAX, |p| p.rules.agent_timeout);
-            asks.due(since + timeout)
+            asks.due(since + timeout) && finding.enough
         }
     }
 }

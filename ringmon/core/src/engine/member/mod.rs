@@ -66,8 +66,11 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub fn begin(facts: &Facts, asks: &mut Asks, spliced: &Spliced, outage: Option<(Duration, Time)>) -> Self {
+    pub fn begin(facts: &mut Facts, asks: &mut Asks, spliced: &Spliced, outage: Option<(Duration, Time)>) -> Self {
         let Spliced { id, incarnation, kept_place, rejoining, attempts, health } = *spliced;
+        if !kept_place {
+            facts.away.joined();
+        }
         asks.i_am(Me { id, incarnation });
         facts.identify(asks);
         asks.tally_mut().rejoins += u64::from(rejoining);
@@ -327,6 +330,7 @@ impl Member {
             drained,
             draining: drained.is_some() || self.view.place().is_some_and(|place| place.row.draining),
             broken_links: self.broken_links(facts, at),
+            braked: self.sides.iter().any(SideWork::braked),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Splicing a run out: which servers go, what prevents it, and the plan.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,8 +8,8 @@ use alloc::vec::Vec;
 use super::case::Case;
 use super::chain::Chain;
 use super::judge::judge;
-use crate::edit::{Lookup, Plan, PoolWrite, Step, TableSnapshot};
-use crate::event::Frozen;
+use crate::edit::{Lookup, Plan, Step, TableSnapshot};
+use crate::event::Braked;
 use crate::law;
 use crate::op::accusation::Accusation;
 use crate::op::plan::{Draft, Halt, apply, need};
@@ -57,7 +56,7 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
 /// R11, once a removal is due.
 ///
 /// # Errors
-/// The pool is frozen or only observed, or the brake freezes it now. The latter is an early step.
+/// The pool is frozen or only observed, or the brake holds. Where the brake has not said so lately, an early step does.
 pub(in crate::op) fn gate(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, run: &[&str]) -> Result<(), Halt> {
     if pool.frozen.is_some() {
         return Err(Halt::Held(Held::Frozen));
@@ -69,42 +68,49 @@ pub(in crate::op) fn gate(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, 
     if pool.rules.brake_permille >= 1000 || !a.tuning.keeps(Rule::R11) {
         return Ok(());
     }
-    let removals = Lookup::Removals(law::BRAKE_WINDOW);
-    need(seen, [removals.clone()])?;
-    let before = seen.counts.get(&removals).copied().unwrap_or_default();
-    let after = before.saturating_add(run.len() as u64);
+    if a.braked && spoke(seen)? {
+        return Err(Halt::Held(Held::Brake));
+    }
+    let gone = Lookup::Gone(law::BRAKE_WINDOW);
+    need(seen, [gone.clone()])?;
+    let gone = seen.counts.get(&gone).copied().unwrap_or_default();
+    let after = gone.saturating_add(run.len() as u64);
     if after <= u64::from(law::BRAKE_FLOOR) {
         return Ok(());
     }
     need(seen, [Lookup::Members])?;
     let members = seen.counts.get(&Lookup::Members).copied().unwrap_or_default();
-    let share = members.saturating_add(before).saturating_mul(u64::from(pool.rules.brake_permille)) / 1000;
+    let share = members.saturating_add(gone).saturating_mul(u64::from(pool.rules.brake_permille)) / 1000;
     let limit = share.max(u64::from(law::BRAKE_FLOOR));
-    if after > limit { Err(brake(a, seen, pool, run, before, limit).into()) } else { Ok(()) }
+    if after <= limit {
+        return Ok(());
+    }
+    if spoke(seen)? {
+        return Err(Halt::Held(Held::Brake));
+    }
+    let due = run.iter().map(|name| String::from(*name)).collect();
+    Err(speak(a, seen, pool, Braked { due, gone, limit }).into())
 }
 
-fn brake(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, run: &[&str], before: u64, limit: u64) -> Step {
-    let why = format!(
-        "{before} servers were removed within {} s, and {} more ({}) would pass the brake at {limit}",
-        law::BRAKE_WINDOW.as_secs(),
-        run.len(),
-        run.join(", "),
-    );
+/// Whether the brake spoke a moment ago. Then it still holds: of a whole pool of accusers, few count who is gone.
+fn spoke(seen: &TableSnapshot) -> Result<bool, Step> {
+    let lately = Lookup::Braked(law::BRAKE_HOLDS);
+    need(seen, [lately.clone()])?;
+    Ok(seen.counts.get(&lately).is_some_and(|times| *times > 0))
+}
+
+/// The event is everything that the brake writes. So there is nothing to undo when it lets go.
+fn speak(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, braked: Braked) -> Step {
     let event = EventDraft {
         subject: None,
         subject_name: pool.name.clone(),
         by: a.name.clone(),
-        body: EventBody::Frozen(Frozen {
-            due: Some(run.iter().map(|name| String::from(*name)).collect()),
-            limit: Some(limit),
-            removed: Some(before),
-            why: why.clone(),
-        }),
+        body: EventBody::Braked(braked),
     };
     apply(Plan {
         deadline: seen.db_now + law::WRITE_WITHIN,
         writes: Vec::new(),
-        pool: Some(PoolWrite { version: pool.version, frozen: Some(Some(why)) }),
+        pool: None,
         events: vec![event],
         recheck: true,
         outcome: Outcome::Braked,

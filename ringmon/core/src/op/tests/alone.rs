@@ -99,7 +99,7 @@ fn the_brake_holds_a_lone_server_too() {
     let op = TableOp::RemoveAll(all(&table, "c", ms(300)));
     stay_alone(&mut table, "c", ms(2500));
     assert_eq!(run(&mut table, op.clone()), Outcome::Braked);
-    assert_eq!(run(&mut table, op), Outcome::Held(Held::Frozen));
+    assert_eq!(run(&mut table, op), Outcome::Held(Held::Brake));
     assert_eq!(whole(&table).len(), 5);
 }
 

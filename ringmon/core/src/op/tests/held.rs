@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
-use super::kit::{accuse, against, id, ms, pulseless, removed, ring_of, row, silent, whole};
+use super::kit::{accuse, against, id, ms, pulseless, removed, ring_of, row, run, silent, whole};
 use crate::edit::{Held, Outcome};
-use crate::event::Removed;
-use crate::op::Accusation;
+use crate::event::{Braked, Removed};
+use crate::law;
+use crate::op::{Accusation, TableOp};
 use crate::row::{Mode, Quorum, Rules, Side};
 use crate::virtual_table::VirtualTable;
 use crate::{DbTime, EventBody, EventKind, Incarnation, VoteKind};
@@ -14,11 +15,16 @@ use crate::{DbTime, EventBody, EventKind, Incarnation, VoteKind};
 /// complete.
 fn ripe() -> (VirtualTable, Accusation) {
     let mut table = ring_of(&["a", "x", "b", "c", "d"]);
-    let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], Some("b"));
-    assert!(matches!(accuse(&mut table, &first), Outcome::Voted { .. }));
-    table.advance(ms(100));
-    let second = against(&table, "b", Side::Second, vec![silent(&table, "x", ms(201))], Some("a"));
+    let second = ripe_in(&mut table);
     (table, second)
+}
+
+/// The same in this table.
+fn ripe_in(table: &mut VirtualTable) -> Accusation {
+    let first = against(table, "a", Side::First, vec![silent(table, "x", ms(100))], Some("b"));
+    assert!(matches!(accuse(table, &first), Outcome::Voted { .. }));
+    table.advance(ms(100));
+    against(table, "b", Side::Second, vec![silent(table, "x", ms(201))], Some("a"))
 }
 
 /// The reason that is reported. If the accuser's own vote must be written first this happens first.
@@ -161,53 +167,103 @@ fn observing() {
     }
 }
 
-/// Asks for the removal of `x`, with this many removals already in the window: it is braked or not.
-fn after_removals(table: &mut VirtualTable, count: usize, ago: Duration, a: &Accusation) -> Outcome {
-    let template = table.events[0].clone();
-    let at = table.now() - ago;
-    for n in 0..count {
-        let kind = if n % 2 == 0 { VoteKind::Host } else { VoteKind::Agent };
-        let body = EventBody::removed(kind, Removed::default());
-        table.events.push(crate::edit::StoredEvent { body, at, ..template.clone() });
-    }
-    accuse(table, a)
+/// Adds an event about a server, as if the database had written it this long ago.
+fn tell(table: &mut VirtualTable, name: &str, body: EventBody, ago: Duration) {
+    let (template, at) = (table.events[0].clone(), table.now() - ago);
+    table.events.push(crate::edit::StoredEvent { body, at, subject: None, subject_name: name.into(), ..template });
 }
+
+/// These servers were removed this long ago, in either way.
+fn remove(table: &mut VirtualTable, names: &[&str], ago: Duration) {
+    for (n, name) in names.iter().enumerate() {
+        let kind = if n % 2 == 0 { VoteKind::Host } else { VoteKind::Agent };
+        tell(table, name, EventBody::removed(kind, Removed::default()), ago);
+    }
+}
+
+const NINE: [&str; 9] = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 #[test]
 fn braked() {
-    let just = ms(1);
-    // Five members: three removals are always allowed; half of 5 + 3 is four.
-    for (before, braked) in [(0, false), (2, false), (3, false), (4, true), (9, true)] {
+    // Five members: three may always be gone; half of 5 + 3 is four.
+    for (before, brakes) in [(0, false), (2, false), (3, false), (4, true), (9, true)] {
         let (mut table, a) = ripe();
-        let outcome = after_removals(&mut table, before, just, &a);
-        if braked {
-            assert_eq!(outcome, Outcome::Braked, "after {before}");
-            let why = table.pool.frozen.clone().unwrap();
-            assert!(why.contains('x') && why.contains(&before.to_string()), "{why}");
-            let event = table.events.last().unwrap();
-            assert_eq!((event.kind(), event.subject), (EventKind::Frozen, None));
-            assert_eq!(whole(&table).len(), 5, "nobody was removed");
-            assert_eq!(held(&mut table, &a), Held::Frozen);
-        } else {
+        remove(&mut table, &NINE[..before], ms(1));
+        let outcome = accuse(&mut table, &a);
+        if !brakes {
             assert_eq!(removed(&outcome), ["x"], "after {before}");
+            continue;
         }
+        assert_eq!(outcome, Outcome::Braked, "after {before}");
+        let event = table.events.last().unwrap();
+        let limit = (5 + before as u64) / 2;
+        let braked = Braked { due: vec!["x".into()], gone: before as u64, limit };
+        assert_eq!((&event.body, event.subject), (&EventBody::Braked(braked), None));
+        assert_eq!((whole(&table).len(), &table.pool.frozen), (5, &None), "nobody was removed, nothing is frozen");
+        assert_eq!(held(&mut table, &a), Held::Brake);
+        assert!(row(&table, "x").vote_first.is_some(), "votes are still written");
     }
 }
 
 #[test]
 fn the_brake_counts_ten_minutes_and_can_be_off() {
-    let (mut table, a) = ripe();
-    let outcome = after_removals(&mut table, 9, Duration::from_secs(601), &a);
-    assert_eq!(removed(&outcome), ["x"], "long ago");
-    let (mut table, a) = ripe();
-    table.pool.rules.brake_permille = 1000;
-    assert_eq!(removed(&after_removals(&mut table, 9, ms(1), &a)), ["x"], "off");
+    let outcome = |permille, gone: usize, ago| {
+        let (mut table, a) = ripe();
+        table.pool.rules.brake_permille = permille;
+        remove(&mut table, &NINE[..gone], ago);
+        accuse(&mut table, &a)
+    };
+    assert_eq!(removed(&outcome(500, 9, Duration::from_secs(601))), ["x"], "long ago");
+    assert_eq!(removed(&outcome(1000, 9, ms(1))), ["x"], "off");
+    assert_eq!(removed(&outcome(0, 2, ms(1))), ["x"], "never fewer than three");
+    assert_eq!(outcome(0, 3, ms(1)), Outcome::Braked);
+}
+
+/// Each server counts once, and only while it is away: not one that is back under its name, nor one that an operator
+/// forgot, until it is removed again.
+#[test]
+fn the_brake_counts_servers_that_are_gone_and_not_back() {
     let (mut table, a) = ripe();
     table.pool.rules.brake_permille = 0;
-    assert_eq!(removed(&after_removals(&mut table, 2, ms(1), &a)), ["x"], "never fewer than three");
+    remove(&mut table, &["1", "2", "1", "2", "1", "a", "b", "c"], ms(5));
+    assert_eq!(removed(&accuse(&mut table, &a)), ["x"], "two are gone, and three are back");
+
     let (mut table, a) = ripe();
     table.pool.rules.brake_permille = 0;
-    assert_eq!(after_removals(&mut table, 3, ms(1), &a), Outcome::Braked);
+    remove(&mut table, &["1", "2", "3"], ms(5));
+    let forget = TableOp::Forget { name: "2".into(), by: "operator".into() };
+    assert_eq!(accuse(&mut table, &a), Outcome::Braked);
+    assert_eq!(run(&mut table, forget.clone()), Outcome::Written);
+    table.advance(law::BRAKE_HOLDS + ms(1));
+    let (mut again, mut renewed) = (table.clone(), ripe_in(&mut table));
+    assert_eq!(removed(&accuse(&mut table, &renewed)), ["x"], "one was forgotten");
+
+    again.advance(ms(1));
+    remove(&mut again, &["2"], Duration::ZERO);
+    renewed = ripe_in(&mut again);
+    assert_eq!(accuse(&mut again, &renewed), Outcome::Braked, "the forgotten one was removed again");
+
+    let there = TableOp::Forget { name: "a".into(), by: "operator".into() };
+    assert!(matches!(run(&mut again, there), Outcome::NameTaken { .. }), "who is in the table is not gone");
+}
+
+/// The brake says once in a while that it holds. Whom it held back before asks for that first, and counts nothing.
+#[test]
+fn the_brake_lets_go_by_itself() {
+    let (mut table, a) = ripe();
+    table.pool.rules.brake_permille = 0;
+    remove(&mut table, &["1", "2", "3"], Duration::from_secs(595));
+    assert_eq!(accuse(&mut table, &a), Outcome::Braked);
+    let later = |seconds| {
+        let mut table = table.clone();
+        table.advance(Duration::from_secs(seconds));
+        let a = Accusation { braked: true, ..ripe_in(&mut table) };
+        (table, a)
+    };
+    let (mut table, a) = later(6);
+    assert_eq!(held(&mut table, &a), Held::Brake, "it spoke six seconds ago");
+    let (mut table, a) = later(11);
+    assert_eq!(removed(&accuse(&mut table, &a)), ["x"], "the three are gone for more than ten minutes");
 }
 
 /// The second voter's reasons, one by one: whatever else is missing, no server is removed. Every pair of reasons also

@@ -13,7 +13,8 @@ use crate::engine::table::Concern;
 use crate::evidence::LocalFault;
 use crate::law;
 use crate::notice::NoticeBody;
-use crate::op::{Finding, TableOp};
+use crate::op::{Accusation, Finding, TableOp};
+use crate::outcome::Held;
 use crate::row::{ServerRow, Vote};
 use crate::{Rule, ServerId, Side, VoteKind};
 
@@ -66,12 +67,13 @@ impl SideWork {
             return;
         }
         suspicion.again = false;
+        let braked = suspicion.held == Some(Held::Brake);
         suspicion.sent = Some(claim);
         let cast =
             |f: &Finding| (f.server, OwnVote { kind: f.silence.kind, incarnation: f.incarnation, confirmed: false });
         self.attempt = Attempt::Cast(findings.iter().map(cast).collect());
         let accusation = facts.accusation(asks, self.side, findings, far_end);
-        asks.begin(Concern::Vote(self.side), TableOp::Accuse(accusation));
+        asks.begin(Concern::Vote(self.side), TableOp::Accuse(Accusation { braked, ..accusation }));
     }
 
     /// R2: another server was heard since the silence began. A server that hears no other server cannot vote. It

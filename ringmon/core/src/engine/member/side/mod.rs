@@ -140,6 +140,11 @@ impl SideWork {
         self.suspicion.as_ref().map(|suspicion| suspicion.since)
     }
 
+    /// Whether the brake holds a removal back on this side.
+    pub fn braked(&self) -> bool {
+        self.suspicion.as_ref().is_some_and(|suspicion| suspicion.held == Some(Held::Brake))
+    }
+
     /// Compares what is known of this side with what the watches say, and looks further if needed (R1).
     pub fn look(&mut self, facts: &Facts, asks: &mut Asks, buddy: Option<&Buddy>, of_two: bool) {
         let Some(buddy) = buddy else {
@@ -215,7 +220,8 @@ impl SideWork {
             | Lookup::Name(_)
             | Lookup::Address(_)
             | Lookup::Pick(_)
-            | Lookup::Removals(_)
+            | Lookup::Gone(_)
+            | Lookup::Braked(_)
             | Lookup::Members
             | Lookup::LastEvent(_) => None,
         });

@@ -53,10 +53,7 @@ impl SideWork {
                 return After::Removed(removed.clone(), *ends);
             }
             Outcome::Held(held) => self.held(asks, *held, &done.snapshot),
-            Outcome::Braked => {
-                self.wait(asks);
-                return After::Read;
-            }
+            Outcome::Braked => self.held(asks, Held::Brake, &done.snapshot),
             Outcome::Overtaken => self.retry(facts, asks),
             // The removals in the answer were all recorded before: what this side knew when it asked is old.
             Outcome::Removed { .. }
