@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::kit::{anybody_removed, assert_sound, loud, ms, rule, secs, told};
+use super::kit::{anybody_removed, assert_sound, loud, ms, rule, secs, seed, told};
 use crate::{Fault, Settings, World};
 use ringmon_core::{EventKind, Rule, Without};
 
@@ -30,19 +30,17 @@ fn cut(world: &mut World, half: &[usize]) {
 /// Both halves are random servers or neighbours on the ring, and the near or the far half is cut off.
 #[test]
 fn a_cut_removes_nobody_however_far_the_database_is() {
-    for far in [0, 2, 5, 10, 20, 50, 100] {
-        for seed in 1..=3 {
-            for which in 0..3 {
-                let (mut world, order) = pool(seed, ms(far), Without::NOTHING);
-                let half = match which {
-                    0 => (0..12).step_by(2).collect(),
-                    1 => order[..6].to_vec(),
-                    _ => order[3..5].to_vec(),
-                };
-                cut(&mut world, &half);
-                assert!(!anybody_removed(&world), "{far} ms a statement, seed {seed}, {half:?}: {:?}", world.ring());
-                assert_sound(&world);
-            }
+    for far in [0, 5, 20, 100] {
+        for which in 0..3 {
+            let (mut world, order) = pool(seed(), ms(far), Without::NOTHING);
+            let half = match which {
+                0 => (0..12).step_by(2).collect(),
+                1 => order[..6].to_vec(),
+                _ => order[3..5].to_vec(),
+            };
+            cut(&mut world, &half);
+            assert!(!anybody_removed(&world), "{far} ms a statement, {half:?}: {:?}", world.ring());
+            assert_sound(&world);
         }
     }
 }
