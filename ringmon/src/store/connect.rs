@@ -247,9 +247,9 @@ impl Database {
 /// them, and it is the server's side that has to notice. This side gives up after [`STATEMENT`] anyway.
 ///
 /// The last variable is for a node of a Galera cluster. It may lag behind, and say that a row is missing which is
-/// there. With this setting it answers only once it has what the others had at the moment of the question, or not at all.
-/// (<https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait>; 1: reads and BEGIN. What is written
-/// is compared with the others at COMMIT anyway.) It means nothing to a MariaDB outside a cluster.
+/// there. With this setting it answers only once it has what the others had at the moment of the question, or not at
+/// all. (<https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait>; 1: reads and BEGIN. What is
+/// written is compared with the others at COMMIT anyway.) It means nothing to a MariaDB outside a cluster.
 const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                        SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1, wait_timeout = 6 \
                        /*M!100300 , idle_write_transaction_timeout = 2 */; \

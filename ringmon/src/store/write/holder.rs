@@ -31,12 +31,11 @@ impl Store {
                 let who: String = row?.try_get_by_index(0).ok()?;
                 Some(format!("; the oldest transaction with locked rows is that of {who}"))
             }
-            Err(error) => match classify(self.inner.database.url(), "reading who holds a row", error) {
-                Fault::Failed(Error::Privilege { .. }) => {
-                    Some("; who holds the row is shown to users with the PROCESS privilege".to_owned())
-                }
-                _ => None,
-            },
+            Err(error) => {
+                let fault = classify(self.inner.database.url(), "reading who holds a row", error);
+                matches!(fault, Fault::Failed(Error::Privilege { .. }))
+                    .then(|| "; who holds the row is shown to users with the PROCESS privilege".to_owned())
+            }
         }
     }
 }
