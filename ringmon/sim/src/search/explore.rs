@@ -161,7 +161,11 @@ impl Search<'_> {
                 state = next;
             }
         }
-        End::Found { wrong, story: way.iter().map(Event::to_string).collect(), servers: state.lines() }
+        let mut story: Vec<String> = way.iter().map(Event::to_string).collect();
+        if last.is_none() {
+            story.push("all faults but deaths end, and everybody acts in turn".to_owned());
+        }
+        End::Found { wrong, story, servers: state.lines() }
     }
 }
 

@@ -59,8 +59,12 @@ impl Tables {
             state.sites().into_iter().map(|(site, _, _)| Event::Ages(site)).filter(|e| self.may_age(state, *e)),
         );
         for me in state.members() {
+            // An answer that was begun is written.
+            let suspects =
+                Side::BOTH.into_iter().filter_map(|side| state.buddy(me, side)).any(|b| state.suspects(me, b));
+            let answers_first = suspects && duty::owes(state, me, false);
             for other in state.members() {
-                if state.silence(me, other).is_some() && state.may_hear(me, other) {
+                if state.silence(me, other).is_some() && state.may_hear(me, other) && !answers_first {
                     events.push(Event::Hears(me, other));
                 }
             }
@@ -210,15 +214,12 @@ impl Tables {
         let claim = again.map(|flight| flight.claim().clone()).or_else(|| duty::claim(&self.world, state, me, side))?;
         let op = self.accusation(state, me, side, &claim);
         let Read::Writes(plan) = Self::read(&op, &self.build(state)) else { return None };
-        match &plan.outcome {
-            Outcome::Removed { removed, .. } => {
-                let gone = removed.iter().fold(0, |gone, one| gone | 1 << place_of(one.server));
-                let ready = Flight::Ready { heard: state.witnesses(gone), claim, plan: Arc::from(plan), gone, read: 0 };
-                at_mut(&mut state.flights, me)[slot(side)] = Some(ready);
-                None
-            }
-            _ => self.commit(state, &plan, 0, true),
-        }
+        let Outcome::Removed { removed, .. } = &plan.outcome else { return self.commit(state, &plan, 0, true) };
+        let gone = removed.iter().fold(0, |gone, one| gone | 1 << place_of(one.server));
+        let heard = state.witnesses(gone);
+        let ready = Flight::Ready { claim, plan: Arc::from(plan), gone, read: 0, heard };
+        at_mut(&mut state.flights, me)[slot(side)] = Some(ready);
+        None
     }
 
     fn commits(&self, state: &mut State, me: Place, side: Side, unheard: bool) -> Option<Outcome> {
