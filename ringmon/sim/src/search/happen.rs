@@ -216,8 +216,7 @@ impl Tables {
         let Read::Writes(plan) = Self::read(&op, &self.build(state)) else { return None };
         let Outcome::Removed { removed, .. } = &plan.outcome else { return self.commit(state, &plan, 0, true) };
         let gone = removed.iter().fold(0, |gone, one| gone | 1 << place_of(one.server));
-        let heard = state.witnesses(gone);
-        let ready = Flight::Ready { claim, plan: Arc::from(plan), gone, read: 0, heard };
+        let ready = Flight::Ready { claim, plan: Arc::from(plan), gone, read: 0 };
         at_mut(&mut state.flights, me)[slot(side)] = Some(ready);
         None
     }

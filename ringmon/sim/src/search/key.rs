@@ -162,10 +162,7 @@ impl State {
         };
         match flight {
             Flight::Again(_) => out.push(1),
-            Flight::Ready { gone, read, heard, .. } => {
-                out.extend([2, view.bits(*gone), *read]);
-                out.extend(view.from.iter().take_while(|old| **old < 4).map(|old| view.bits(*at(heard, *old))));
-            }
+            Flight::Ready { gone, read, .. } => out.extend([2, view.bits(*gone), *read]),
         }
         let claim = flight.claim();
         out.extend([u8::from(claim.all), claim.far.map_or(9, |far| view.new(far))]);
@@ -173,6 +170,7 @@ impl State {
             let holds = self.silence(old, finding.server).is_some_and(|silence| silence.which == finding.which);
             let life = self.row(finding.server).is_some_and(|row| row.life == finding.life);
             let flags = [finding.enough, finding.proved, holds, life];
+            out.push(view.bits(finding.heard));
             out.push(flags.into_iter().fold(view.new(finding.server), |bits, flag| bits << 1 | u8::from(flag)));
         }
     }
