@@ -31,6 +31,9 @@ impl Promise<'_> {
     /// A well server was removed that a well one hears, and heard when it was asked for.
     fn heard(&self, event: Event, gone: Place) -> Option<String> {
         let (Event::Commits(by, side) | Event::CommitsUnheard(by, side)) = event else { return None };
+        if self.before.silence(by, gone).is_none() {
+            return Some(format!("{} removed {}, and hears it", self.tables.card(by).name, self.tables.card(gone).name));
+        }
         let flight = at(&self.before.flights, by)[slot(side)].as_ref()?;
         let finding = flight.claim().findings.iter().find(|finding| finding.server == gone)?;
         let still = finding.heard & self.before.witnesses(gone);
