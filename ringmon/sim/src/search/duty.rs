@@ -4,7 +4,7 @@
 //! a vote back).
 
 use super::age::Borders;
-use super::state::{Claim, Finding, Place, State, slot};
+use super::state::{Claim, Finding, Place, State};
 use super::world::World;
 use ringmon_core::row::Alone;
 use ringmon_core::{Rule, Side};

@@ -1,9 +1,7 @@
 //! What can happen next in a state.
 
-use std::fmt;
 use std::sync::Arc;
 
-use super::age::{Borders, Sort, Stamp};
 use super::duty;
 use super::promise::Promise;
 use super::state::{Flight, Place, Server, Site, State, at, at_mut, slot};
@@ -42,9 +40,7 @@ pub(super) enum Event {
 
 /// What an event led to.
 pub(super) enum Next {
-    /// Nothing that differs.
-    Nothing,
-    To(State),
+    To(Box<State>),
     /// A promise is broken.
     Wrong(String),
 }
@@ -181,7 +177,7 @@ impl Tables {
             return Next::Wrong(wrong);
         }
         self.put_right(&mut next);
-        Next::To(next)
+        Next::To(Box::new(next))
     }
 
     /// An operation of one row: its read and its transaction with nothing in between.

@@ -32,7 +32,11 @@ impl Promise<'_> {
     fn heard(&self, event: Event, gone: Place) -> Option<String> {
         let (Event::Commits(by, side) | Event::CommitsUnheard(by, side)) = event else { return None };
         if self.before.silence(by, gone).is_none() {
-            return Some(format!("{} removed {}, and hears it", self.tables.card(by).name, self.tables.card(gone).name));
+            return Some(format!(
+                "{} removed {}, and hears it",
+                self.tables.card(by).name,
+                self.tables.card(gone).name
+            ));
         }
         let flight = at(&self.before.flights, by)[slot(side)].as_ref()?;
         let finding = flight.claim().findings.iter().find(|finding| finding.server == gone)?;
@@ -105,8 +109,7 @@ impl Tables {
 
     fn follow(&self, state: &mut State, event: Event) -> Result<(), String> {
         match self.happen(state, event) {
-            super::happen::Next::To(next) => *state = next,
-            super::happen::Next::Nothing => {}
+            super::happen::Next::To(next) => *state = *next,
             super::happen::Next::Wrong(why) => return Err(why),
         }
         Ok(())
