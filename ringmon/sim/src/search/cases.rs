@@ -63,6 +63,16 @@ impl Case {
         vec![
             Self::new("without-r3", "P1: nobody waits for an answer", cut.clone().without(&[Rule::R3])).breaks(),
             Self::new("without-r4", "an answer does not count", cut.without(&[Rule::R4])).breaks(),
+            Self::new("without-r2", "a server that is cut off may vote", World::new(3, 1).without(&[Rule::R2]))
+                .breaks(),
+            Self::new("without-r7", "a reply at the last moment does not count", World::new(3, 1).without(&[Rule::R7]))
+                .breaks(),
+            Self::new(
+                "without-r12",
+                "nobody else is asked",
+                World::new(4, 2).only(&[Kind::Link]).without(&[Rule::R12]),
+            )
+            .breaks(),
         ]
     }
 }

@@ -4,7 +4,7 @@
 //! a vote back).
 
 use super::age::Borders;
-use super::state::{Claim, Finding, Place, State, slot};
+use super::state::{Claim, Finding, Place, State};
 use super::world::World;
 use ringmon_core::row::Alone;
 use ringmon_core::{Rule, Side};
@@ -58,6 +58,7 @@ fn claim_of(world: &World, state: &State, me: Place, silent: Vec<Place>, far: Op
             which: silence.map_or(0, |silence| silence.which),
             enough: silence.is_some_and(|s| s.since.class >= Borders::ENOUGH) || !world.keeps(Rule::R6),
             proved: world.keeps(Rule::R12) && state.proved(me, server),
+            heard: state.witnesses(server),
         }
     };
     Claim { findings: silent.into_iter().map(finding).collect(), far, all }

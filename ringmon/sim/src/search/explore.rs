@@ -114,9 +114,8 @@ impl Search<'_> {
         for event in self.tables.events(state) {
             self.report.steps += 1;
             match self.tables.happen(state, event) {
-                Next::Nothing => {}
                 Next::Wrong(wrong) => return Err(self.found(key, wrong, Some(event))),
-                Next::To(next) => self.arrive(key, event, next, layer)?,
+                Next::To(next) => self.arrive(key, event, *next, layer)?,
             }
         }
         if self.report.steps % 512 < 8 {
@@ -158,10 +157,14 @@ impl Search<'_> {
         let mut state = State::first(&self.tables.world);
         for event in &way[..way.len() - usize::from(last.is_some())] {
             if let Next::To(next) = self.tables.happen(&state, *event) {
-                state = next;
+                state = *next;
             }
         }
-        End::Found { wrong, story: way.iter().map(Event::to_string).collect(), servers: state.lines() }
+        let mut story: Vec<String> = way.iter().map(Event::to_string).collect();
+        if last.is_none() {
+            story.push("all faults but deaths end, and everybody acts in turn".to_owned());
+        }
+        End::Found { wrong, story, servers: state.lines() }
     }
 }
 

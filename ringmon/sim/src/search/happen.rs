@@ -1,9 +1,7 @@
 //! What can happen next in a state.
 
-use std::fmt;
 use std::sync::Arc;
 
-use super::age::{Borders, Sort, Stamp};
 use super::duty;
 use super::promise::Promise;
 use super::state::{Flight, Place, Server, Site, State, at, at_mut, slot};
@@ -42,9 +40,7 @@ pub(super) enum Event {
 
 /// What an event led to.
 pub(super) enum Next {
-    /// Nothing that differs.
-    Nothing,
-    To(State),
+    To(Box<State>),
     /// A promise is broken.
     Wrong(String),
 }
@@ -59,8 +55,12 @@ impl Tables {
             state.sites().into_iter().map(|(site, _, _)| Event::Ages(site)).filter(|e| self.may_age(state, *e)),
         );
         for me in state.members() {
+            // An answer that was begun is written.
+            let suspects =
+                Side::BOTH.into_iter().filter_map(|side| state.buddy(me, side)).any(|b| state.suspects(me, b));
+            let answers_first = suspects && duty::owes(state, me, false);
             for other in state.members() {
-                if state.silence(me, other).is_some() && state.may_hear(me, other) {
+                if state.silence(me, other).is_some() && state.may_hear(me, other) && !answers_first {
                     events.push(Event::Hears(me, other));
                 }
             }
@@ -177,7 +177,7 @@ impl Tables {
             return Next::Wrong(wrong);
         }
         self.put_right(&mut next);
-        Next::To(next)
+        Next::To(Box::new(next))
     }
 
     /// An operation of one row: its read and its transaction with nothing in between.
@@ -210,15 +210,11 @@ impl Tables {
         let claim = again.map(|flight| flight.claim().clone()).or_else(|| duty::claim(&self.world, state, me, side))?;
         let op = self.accusation(state, me, side, &claim);
         let Read::Writes(plan) = Self::read(&op, &self.build(state)) else { return None };
-        match &plan.outcome {
-            Outcome::Removed { removed, .. } => {
-                let gone = removed.iter().fold(0, |gone, one| gone | 1 << place_of(one.server));
-                let ready = Flight::Ready { heard: state.witnesses(gone), claim, plan: Arc::from(plan), gone, read: 0 };
-                at_mut(&mut state.flights, me)[slot(side)] = Some(ready);
-                None
-            }
-            _ => self.commit(state, &plan, 0, true),
-        }
+        let Outcome::Removed { removed, .. } = &plan.outcome else { return self.commit(state, &plan, 0, true) };
+        let gone = removed.iter().fold(0, |gone, one| gone | 1 << place_of(one.server));
+        let ready = Flight::Ready { claim, plan: Arc::from(plan), gone, read: 0 };
+        at_mut(&mut state.flights, me)[slot(side)] = Some(ready);
+        None
     }
 
     fn commits(&self, state: &mut State, me: Place, side: Side, unheard: bool) -> Option<Outcome> {

@@ -33,7 +33,7 @@ impl View {
         })
     }
 
-    fn new(&self, old: Place) -> u8 {
+    fn moved(&self, old: Place) -> u8 {
         self.to[usize::from(old)]
     }
 
@@ -42,7 +42,7 @@ impl View {
     }
 
     fn bits(&self, bits: u8) -> u8 {
-        (0..4).filter(|old| bits & 1 << old != 0).fold(0, |new, old| new | 1 << self.new(old))
+        (0..4).filter(|old| bits & 1 << old != 0).fold(0, |new, old| new | 1 << self.moved(old))
     }
 }
 
@@ -110,7 +110,7 @@ impl State {
 
     fn write(&self, view: &View, orders: &Orders, n: u8, out: &mut Vec<u8>) {
         let halves = self.halves.map_or(9, |from| {
-            let pair = [view.new(from), view.new((from + 1) % 4)];
+            let pair = [view.moved(from), view.moved((from + 1) % 4)];
             if pair == [0, 3] || pair == [3, 0] { 1 } else { pair[0].min(pair[1]) % 2 }
         });
         out.extend([self.left, u8::from(self.late), view.bits(self.isolated), halves]);
@@ -138,7 +138,7 @@ impl State {
         out.push(1);
         let r8 = orders.r8;
         for side in Side::BOTH.map(|side| slot(view.side(side))) {
-            out.push(view.new(row.links[side]));
+            out.push(view.moved(row.links[side]));
             let counts = |vote: &Vote| !r8 || self.row(vote.voter).is_some_and(|voter| voter.life == vote.life);
             match row.votes[side].filter(counts) {
                 None => out.push(0),
@@ -146,11 +146,11 @@ impl State {
                     let lives = self.row(vote.voter).map(|voter| voter.life == vote.life);
                     let life = lives.map_or(2, u8::from);
                     let order = orders.votes[usize::from(old)][side];
-                    out.extend([1 + view.new(vote.voter), life, vote.at, order]);
+                    out.extend([1 + view.moved(vote.voter), life, vote.at, order]);
                 }
             }
         }
-        out.push(row.answer.map_or(0, |(hears, _)| 1 + view.new(hears)));
+        out.push(row.answer.map_or(0, |(hears, _)| 1 + view.moved(hears)));
         out.push(orders.answers[usize::from(old)]);
         out.push(row.alone.map_or(0, |(since, at)| 1 + since * 8 + at));
     }
@@ -162,18 +162,16 @@ impl State {
         };
         match flight {
             Flight::Again(_) => out.push(1),
-            Flight::Ready { gone, read, heard, .. } => {
-                out.extend([2, view.bits(*gone), *read]);
-                out.extend(view.from.iter().take_while(|old| **old < 4).map(|old| view.bits(*at(heard, *old))));
-            }
+            Flight::Ready { gone, read, .. } => out.extend([2, view.bits(*gone), *read]),
         }
         let claim = flight.claim();
-        out.extend([u8::from(claim.all), claim.far.map_or(9, |far| view.new(far))]);
+        out.extend([u8::from(claim.all), claim.far.map_or(9, |far| view.moved(far))]);
         for finding in &claim.findings {
             let holds = self.silence(old, finding.server).is_some_and(|silence| silence.which == finding.which);
             let life = self.row(finding.server).is_some_and(|row| row.life == finding.life);
             let flags = [finding.enough, finding.proved, holds, life];
-            out.push(flags.into_iter().fold(view.new(finding.server), |bits, flag| bits << 1 | u8::from(flag)));
+            out.push(view.bits(finding.heard));
+            out.push(flags.into_iter().fold(view.moved(finding.server), |bits, flag| bits << 1 | u8::from(flag)));
         }
     }
 }

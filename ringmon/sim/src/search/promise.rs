@@ -2,9 +2,8 @@
 
 use super::age::Borders;
 use super::happen::Event;
-use super::state::{Flight, Place, State, at, at_mut, slot};
+use super::state::{Place, State, at, slot};
 use super::table::{Tables, place_of};
-use super::world::World;
 use ringmon_core::row::Mode;
 use ringmon_core::{Outcome, ring};
 
@@ -29,11 +28,19 @@ impl Promise<'_> {
         removed.iter().find_map(|removal| self.heard(event, place_of(removal.server)))
     }
 
-    /// A well server was removed that a well one hears, and heard when the removal was decided.
+    /// A well server was removed that a well one hears, and heard when it was asked for.
     fn heard(&self, event: Event, gone: Place) -> Option<String> {
         let (Event::Commits(by, side) | Event::CommitsUnheard(by, side)) = event else { return None };
-        let Some(Flight::Ready { heard, .. }) = &at(&self.before.flights, by)[slot(side)] else { return None };
-        let still = at(heard, gone) & at(&self.before.witnesses(1 << gone), gone);
+        if self.before.silence(by, gone).is_none() {
+            return Some(format!(
+                "{} removed {}, and hears it",
+                self.tables.card(by).name,
+                self.tables.card(gone).name
+            ));
+        }
+        let flight = at(&self.before.flights, by)[slot(side)].as_ref()?;
+        let finding = flight.claim().findings.iter().find(|finding| finding.server == gone)?;
+        let still = finding.heard & self.before.witnesses(gone);
         let other = (0..4).find(|other| still & 1 << other != 0)?;
         let name = |place| self.tables.card(place).name.as_str();
         Some(format!("{} removed {}, which {} hears", name(by), name(gone), name(other)))
@@ -41,18 +48,14 @@ impl Promise<'_> {
 }
 
 impl State {
-    /// For each well server of these, the well ones that hear it and say nothing else in the table. *Well*: it runs in
-    /// its place, reaches the database, and what it writes comes in time.
-    pub fn witnesses(&self, of: u8) -> [u8; World::MOST] {
-        let mut witnesses = [0; World::MOST];
+    /// The well servers that hear this well one, and say nothing else in the table. *Well*: it runs in its place, reaches
+    /// the database, and what it writes comes in time.
+    pub fn witnesses(&self, gone: Place) -> u8 {
         let well = |place: Place| self.acts(place) && self.server(place).served >= Borders::WAITED;
-        for gone in (0..4).filter(|gone| of & 1 << gone != 0 && well(*gone)) {
-            let accused =
-                |by| self.row(gone).is_some_and(|row| row.votes.iter().flatten().any(|vote| vote.voter == by));
-            let hears = |by: &Place| *by != gone && well(*by) && self.silence(*by, gone).is_none() && !accused(*by);
-            *at_mut(&mut witnesses, gone) = self.members().filter(hears).fold(0, |bits, by| bits | 1 << by);
-        }
-        witnesses
+        let accused = |by| self.row(gone).is_some_and(|row| row.votes.iter().flatten().any(|vote| vote.voter == by));
+        let hears = |by: &Place| *by != gone && well(*by) && self.silence(*by, gone).is_none() && !accused(*by);
+        let all = self.members().filter(|by| well(gone) && hears(by));
+        all.fold(0, |bits, by| bits | 1 << by)
     }
 }
 
@@ -106,8 +109,7 @@ impl Tables {
 
     fn follow(&self, state: &mut State, event: Event) -> Result<(), String> {
         match self.happen(state, event) {
-            super::happen::Next::To(next) => *state = next,
-            super::happen::Next::Nothing => {}
+            super::happen::Next::To(next) => *state = *next,
             super::happen::Next::Wrong(why) => return Err(why),
         }
         Ok(())

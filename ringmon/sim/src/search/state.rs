@@ -74,6 +74,8 @@ pub(super) struct Finding {
     pub which: u32,
     pub enough: bool,
     pub proved: bool,
+    /// The well servers that heard it, if it is well too.
+    pub heard: u8,
 }
 
 /// A removal under way.
@@ -89,8 +91,6 @@ pub(super) enum Flight {
         gone: u8,
         /// Class of the age of its clock.
         read: u8,
-        /// For each server that is removed, the well ones that heard it when all this was read.
-        heard: [u8; World::MOST],
     },
 }
 

@@ -63,17 +63,10 @@ impl Tables {
         if all().any(|other| other.class == class && other.born < born) {
             return false;
         }
-        // Who can be heard again is heard at once, unless its address must be resolved first. And who misses a buddy
-        // says whom it hears while that silence is still short.
-        let short = class < Borders::ENOUGH;
+        // Who can be heard again is heard at once, unless its address must be resolved first.
         let begun = |me: Place, other: Place| state.silence(me, other).is_some_and(|one| one.since.born == born);
-        let waits = |me: Place| {
-            state.members().any(|other| {
-                begun(me, other)
-                    && (state.connected(me, other) || class == Borders::SUSPECT && duty::owes(state, me, false))
-            })
-        };
-        if short && state.members().any(waits) {
+        let waits = |me: Place| state.members().any(|other| begun(me, other) && state.connected(me, other));
+        if class < Borders::ENOUGH && state.members().any(waits) {
             return false;
         }
         let blocked = |about: Place| {

@@ -103,13 +103,14 @@ impl World {
         Rules { alone: self.alone, brake_permille: 1000, mode: self.mode, ..Rules::default() }
     }
 
-    pub(super) const WAIT: Duration = Duration::from_millis(60);
+    /// Longer than a removal otherwise takes: the accused is far from the database, and says so.
+    pub(super) const WAIT: Duration = Duration::from_millis(400);
 
     pub(super) fn borders(&self) -> Borders {
         let alone = if self.alone == Alone::One { 1_000 } else { 2_000 };
         let few = self.servers.saturating_sub(self.faults) < 2;
         let lonely = self.servers == 2 || few || self.alone == Alone::All || !self.keeps(Rule::R2);
-        Borders { wait: 60, alone, lonely }
+        Borders { wait: 400, alone, lonely }
     }
 }
 
