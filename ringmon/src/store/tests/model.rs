@@ -244,7 +244,7 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
             let place = Place::between(at, next);
             TableOp::Move { me: me.id, incarnation: life(rng), place, misplaced: Duration::from_secs(2) }
         }
-        26..=28 => {
+        27..=28 => {
             let set = AnswerSet {
                 wait: Duration::from_millis(rng.random_range(1..2000)),
                 hears: rng.random_bool(0.6).then(|| any(rng)),

@@ -26,6 +26,8 @@ use crate::{Purpose, ServerId, Time};
 pub(super) struct Answering {
     /// The next answer, if one is needed.
     next: Time,
+    /// When the newest silence or vote that was answered began.
+    reason: Option<Time>,
     /// The wait that this server's row was last asked to have; `None`: unknown.
     written: Option<Duration>,
     /// Whether routers know that this server answers.
@@ -42,9 +44,14 @@ impl Answering {
     }
 
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, view: &View, sides: &[SideWork; 2]) {
-        let missing = sides.iter().any(|side| side.suspected_since().is_some());
+        let reasons = sides.iter().filter_map(SideWork::suspected_since).chain(view.challenged_since());
+        let reason = reasons.max();
+        if reason > self.reason {
+            // An answer from before a silence says nothing to those who are deaf since then.
+            self.next = facts.now;
+        }
         let wait = facts.wait(asks);
-        let hears = if missing || view.challenged_since().is_some() { heard(facts) } else { None };
+        let hears = reason.and_then(|_| heard(facts));
         self.told &= hears.is_some();
         // Few writes: a wait that changes a little changes nothing.
         let other = self.written.is_none_or(|written| wait >= written * 2 || wait * 2 <= written);
@@ -52,7 +59,7 @@ impl Answering {
         if due && asks.ready(Concern::Answer) {
             self.written = Some(wait);
             if hears.is_some() {
-                self.next = facts.now + asks.revote();
+                (self.next, self.reason) = (facts.now + asks.revote(), reason);
             }
             let (me, set) = (asks.me(), AnswerSet { wait, hears });
             asks.begin(Concern::Answer, TableOp::Answer { me: me.id, incarnation: me.incarnation, set });

@@ -198,7 +198,7 @@ impl View {
         };
         let challenged = Side::BOTH.into_iter().filter_map(|side| row.vote(side));
         let challenged = challenged.filter(|vote| vote.is_fresh(seen.db_now, law::VOTE_LIFETIME, Duration::ZERO));
-        self.challenged_since = challenged.last().map(|_| self.challenged_since.unwrap_or(facts.now));
+        self.challenged_since = challenged.count().checked_sub(1).map(|_| self.challenged_since.unwrap_or(facts.now));
         self.install(facts, asks, row.clone(), [first, second]);
         Read::Adopted(self.became(facts, asks, seen))
     }

@@ -115,10 +115,15 @@ impl SideWork {
         true
     }
 
-    /// Tells the voter on the other side of the run, as soon as a vote is there and that voter is known.
+    /// Tells the accused and the voter on the other side of the run, as soon as a vote is there and that voter is known.
+    /// The accused may be the only one that hears the others again, and so know of nothing (R4).
     fn notify(&mut self, asks: &mut Asks) {
         let Some(suspicion) = &mut self.suspicion else { return };
-        let Some(subject) = self.chain.members.first().map(|b| b.id) else { return };
+        let Some(accused) = self.chain.members.first() else { return };
+        let subject = accused.id;
+        if suspicion.first_vote.is_some() && suspicion.notified.insert(subject) {
+            asks.send(accused.address, accused.notice_port, NoticeBody::Voted { subject });
+        }
         let witness = match self.run.far_end {
             Some(id) => self.chain.member(id),
             None => self.chain.members.get(1),
