@@ -89,8 +89,8 @@ impl World {
         self.hosts.iter_mut().for_each(|h| h.slow = None);
     }
 
-    /// Copies one server's name and state directory to another machine, as a cloned image does. The copy's agent must not
-    /// run yet.
+    /// Copies one server's name and state directory to another machine, as a cloned image does. The copy's agent must
+    /// not run yet.
     pub fn copy_state(&mut self, from: usize, to: usize) {
         let (name, boot, disk) =
             (self.hosts[from].name.clone(), self.hosts[from].boot.clone(), self.hosts[from].disk.clone());

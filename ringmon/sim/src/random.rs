@@ -132,7 +132,8 @@ fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), Strin
     }
     pass(world, ms(500));
     world.heal();
-    // Not every pool may remove the row of a server that comes back at another address. Then that server says what to do.
+    // Not every pool may remove the row of a server that comes back at another address. Then that server says what to
+    // do.
     if !pass_until(world, ms(30_000)) {
         leave_for_the_readdressed(world);
     }

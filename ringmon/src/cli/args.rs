@@ -80,8 +80,8 @@ pub enum Command {
     /// Take servers out of the ring; the two buddies of each become each other's
     ///
     /// It does not matter whether a server lives. Its agent, if it has one, notices and stays out until it is started
-    /// again. A server that is shut down cleanly leaves by itself. If every server of a pool is gone for good, this makes
-    /// room for new ones.
+    /// again. A server that is shut down cleanly leaves by itself. If every server of a pool is gone for good, this
+    /// makes room for new ones.
     #[command(visible_alias = "remove")]
     Leave {
         /// Which servers

@@ -2,6 +2,7 @@
 
 mod alone;
 mod answers;
+mod compared;
 mod damaged;
 mod held;
 mod interleave;

@@ -4,9 +4,9 @@
 //! votes keep a server out while they stand, whatever it says itself: two servers that should hear it do not.
 //!
 //! A vote that stays alone more likely means a broken link than a dead server. It counts once the server has had the
-//! time that it needs to answer, and for as long as no server is on record as hearing it: neither it, by an answer of its
-//! own, nor another one, by an answer that names it. Where the accused is an agent that cannot answer, a lone vote counts
-//! for its lifetime, once, and not at all while the same server accuses its voter.
+//! time that it needs to answer, and for as long as no server is on record as hearing it: neither it, by an answer of
+//! its own, nor another one, by an answer that names it. Where the accused is an agent that cannot answer, a lone vote
+//! counts for its lifetime, once, and not at all while the same server accuses its voter.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -117,7 +117,8 @@ fn on_record(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime)
     fresh(row) || rows.values().filter(names_it).any(fresh)
 }
 
-/// When a server last answered, and for how long that counts. It renews its answer, and a router reads that once a second.
+/// When a server last answered, and for how long that counts. It renews its answer, and a router reads that once a
+/// second.
 fn record(row: &ServerRow) -> Option<(DbTime, Duration)> {
     let answer = row.answering()?.answer?;
     Some((answer.at, law::RENEWED + row.wait() + BEHIND))

@@ -43,7 +43,8 @@ pub enum Kind {
     AddressChanged,
     /// An agent is killed, and starts again without its state directory.
     StateLost,
-    /// Another machine starts with a copy of a server's name and state directory. It reaches the database and no server.
+    /// Another machine starts with a copy of a server's name and state directory. It reaches the database and no
+    /// server.
     Copy,
     /// The database's clock steps back.
     ClockBack,

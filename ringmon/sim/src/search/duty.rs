@@ -1,7 +1,7 @@
 //! What a server has to do in a state: the engine as a few lines.
 //!
-//! It follows `engine/member`: `ahead` and `side` (whom to accuse), `footing` and `alone` (R2), `side/accuse` (when to take
-//! a vote back).
+//! It follows `engine/member`: `ahead` and `side` (whom to accuse), `footing` and `alone` (R2), `side/accuse` (when to
+//! take a vote back).
 
 use super::age::Borders;
 use super::state::{Claim, Finding, Place, State};

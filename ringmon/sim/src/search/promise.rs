@@ -48,8 +48,8 @@ impl Promise<'_> {
 }
 
 impl State {
-    /// The well servers that hear this well one, and say nothing else in the table. *Well*: it runs in its place, reaches
-    /// the database, and what it writes comes in time.
+    /// The well servers that hear this well one, and say nothing else in the table. *Well*: it runs in its place,
+    /// reaches the database, and what it writes comes in time.
     pub fn witnesses(&self, gone: Place) -> u8 {
         let well = |place: Place| self.acts(place) && self.server(place).served >= Borders::WAITED;
         let accused = |by| self.row(gone).is_some_and(|row| row.votes.iter().flatten().any(|vote| vote.voter == by));

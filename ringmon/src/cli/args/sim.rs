@@ -35,7 +35,8 @@ not find a hole that is there because a rule was taken out), and with 69 if a se
 #[derive(Clone, Debug, Args)]
 pub struct SimArgs {
     /// Which scenario; `all`: every scenario; `list`: their names; `random`: small pools with random faults; `rules`:
-    /// what each rule is for; `outages`: what outages do to a living server; `search`: every interleaving of small worlds
+    /// what each rule is for; `outages`: what outages do to a living server; `search`: every interleaving of small
+    /// worlds
     #[arg(value_name = "SCENARIO", default_value = "list")]
     pub play: Play,
     /// How many servers; several numbers are several runs

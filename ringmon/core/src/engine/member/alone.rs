@@ -1,9 +1,9 @@
 //! R2: this server hears no other server on the whole ring, and the database answers.
 //!
-//! It says so in its row, which protects it for a while (R4), and stands in the way of others that are alone too. It may
-//! remove the others only if no probes arrive from servers that it does not hear: those servers are alive. This happens
-//! at the end of every cut: one of two servers may have to resolve the other's hardware address again, and so stays deaf
-//! for up to a second longer than the other.
+//! It says so in its row, which protects it for a while (R4), and stands in the way of others that are alone too. It
+//! may remove the others only if no probes arrive from servers that it does not hear: those servers are alive. This
+//! happens at the end of every cut: one of two servers may have to resolve the other's hardware address again, and so
+//! stays deaf for up to a second longer than the other.
 
 use core::time::Duration;
 

@@ -1,6 +1,6 @@
-//! R12: if a server hears neither buddy and is told that both are alive, its own links are broken. It tries other places
-//! on the ring as a server that joins does, and goes to the first that is proved, in one operation. Until then it stays
-//! where it is.
+//! R12: if a server hears neither buddy and is told that both are alive, its own links are broken. It tries other
+//! places on the ring as a server that joins does, and goes to the first that is proved, in one operation. Until then
+//! it stays where it is.
 
 use alloc::vec::Vec;
 use core::time::Duration;

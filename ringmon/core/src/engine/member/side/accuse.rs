@@ -115,8 +115,8 @@ impl SideWork {
         true
     }
 
-    /// Tells the accused and the voter on the other side of the run, as soon as a vote is there and that voter is known.
-    /// The accused may be the only one that hears the others again, and so know of nothing (R4).
+    /// Tells the accused and the voter on the other side of the run, as soon as a vote is there and that voter is
+    /// known. The accused may be the only one that hears the others again, and so know of nothing (R4).
     fn notify(&mut self, asks: &mut Asks) {
         let Some(suspicion) = &mut self.suspicion else { return };
         let Some(accused) = self.chain.members.first() else { return };
