@@ -142,7 +142,7 @@ fn a_suspicion_is_told_voted_on_at_once_and_looked_past() {
     assert_eq!(bench.told(EventKind::Vote), 1);
     assert!(bench.watches.iter().any(|w| w.purpose == Purpose::Ahead));
     let witness = |(_, n): &(_, Notice)| matches!(n.body, NoticeBody::Voted { .. });
-    assert_eq!(bench.sent.iter().filter(|s| witness(s)).count(), 1, "the third server is told");
+    assert_eq!(bench.sent.iter().filter(|s| witness(s)).count(), 2, "the accused and the third server are told");
 }
 
 #[test]

@@ -64,8 +64,11 @@ pub(super) fn judge<'a>(
 /// Why it is still too early, if it is. Everything else is there.
 fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>) -> Option<Held> {
     let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
-    let challenge = case.second.map(|(_, vote)| vote).into_iter().chain(case.own).map(age).max();
-    if challenge.unwrap_or_default().min(a.served) < case.wait && a.tuning.keeps(Rule::R3) {
+    let votes = || case.second.map(|(_, vote)| vote).into_iter().chain(case.own).map(age);
+    let challenge = votes().max().unwrap_or_default();
+    // A young vote beside an old one may be a blip beside a broken link: no vote counts before the shortest wait.
+    let blip = votes().any(|age| age < law::WAIT_LEAST);
+    if (blip || challenge.min(a.served) < case.wait) && a.tuning.keeps(Rule::R3) {
         return Some(Held::TooYoung);
     }
     if !case.suspect.finding.enough {

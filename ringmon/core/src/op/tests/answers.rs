@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::kit::{accuse, against, answer, id, mono, ms, pulseless, removed, ring_of, row, run, silent, whole};
+use super::kit::{accuse, against, answer, id, mono, ms, removed, ring_of, row, run, silent, whole};
 use crate::Incarnation;
 use crate::edit::{Held, Outcome};
 use crate::op::{Accusation, TableOp};

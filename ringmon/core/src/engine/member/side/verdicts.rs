@@ -11,6 +11,7 @@ use crate::engine::asks::Asks;
 use crate::engine::contract::TableDone;
 use crate::engine::facts::Facts;
 use crate::event::EventBody;
+use crate::law;
 use crate::outcome::{Held, Outcome};
 use crate::row::ServerRow;
 use crate::{ServerId, Side, Time};
@@ -137,11 +138,13 @@ impl SideWork {
     fn old_enough_at(&self, asks: &Asks, seen: &TableSnapshot) -> Option<Time> {
         let rows: Vec<&ServerRow> = self.run.silent.iter().filter_map(|(id, _)| seen.rows.get(id)).collect();
         let wait = rows.iter().map(|row| row.wait()).max()?;
-        let oldest = |row: &&ServerRow| {
-            let votes = Side::BOTH.map(|side| row.vote(side));
-            votes.into_iter().flatten().filter_map(|vote| seen.db_now.since(vote.since)).max()
+        let missing = |row: &&ServerRow| {
+            let votes = Side::BOTH.into_iter().filter_map(|side| row.vote(side));
+            let ages: Vec<Duration> = votes.filter_map(|vote| seen.db_now.since(vote.since)).collect();
+            let (oldest, youngest) = (ages.iter().max()?, ages.iter().min()?);
+            Some(wait.saturating_sub(*oldest).max(law::WAIT_LEAST.saturating_sub(*youngest)))
         };
-        let missing = rows.iter().filter_map(oldest).filter_map(|age| wait.checked_sub(age)).filter(|m| !m.is_zero());
+        let missing = rows.iter().filter_map(missing).filter(|missing| !missing.is_zero());
         let unserved = wait.saturating_sub(asks.tables().served(seen.read_at));
         missing.min().map(|missing| seen.read_at + missing.max(unserved) + CLOCK_STEP)
     }
