@@ -113,10 +113,11 @@ fn halves(stage: &mut Stage) -> Vec<String> {
 }
 
 /// The first server that votes loses the database before it can take its vote back. Notices are lost, because otherwise
-/// R12 would prevent the harm.
+/// R12 would prevent the harm, and the accused does not reach the table, because otherwise R4 would.
 fn two_blips(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(5, QUICK);
     world.notices_lost = true;
+    world.befall(ring[1], Fault::LoseDatabase);
     cut(&mut world, ring[0], ring[1], true);
     let voted = world.run_until(ms(1_000), |w| {
         w.table.named(&w.hosts[ring[1]].name).is_some_and(|row| row.vote_second.is_some() || row.vote_first.is_some())
