@@ -15,13 +15,14 @@ fn the_rules_are_shown_and_the_key_never() {
     assert_eq!(
         said.out,
         "pool           lab\nquorum         both\nagent_timeout  3s\nbrake          0.5\nalone          one\n\
-         mode           act\nfrozen         no\nkeys           1 (never shown)\n"
+         mode           act\nfrozen         no\nkeys           1 (never shown)\n\
+         gone           nobody\n"
     );
     assert_eq!(
         shown(&lab),
         json!({
             "pool": POOL, "quorum": "both", "agent_timeout_seconds": 3.0, "brake": 0.5, "alone": "one",
-            "mode": "act", "frozen": null, "key_ids": [1],
+            "mode": "act", "frozen": null, "key_ids": [1], "gone": [],
         })
     );
 }

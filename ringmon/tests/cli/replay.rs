@@ -69,7 +69,7 @@ fn decisions_come_with_their_evidence_in_the_order_of_time() {
             .next()
             .is_some_and(|line| line.contains(" misses in a row") && line.contains("silent for "))
     );
-    let asks = at("asks          s3       vote, and remove if both votes are 60.0 ms old (H): s3: no reply for ");
+    let asks = at("asks          s3       vote, and remove who has not answered in time: s3: no reply for ");
     let vote = at("vote          s3       the vote is in the table: host");
     let down = at("down          s3       is out of the table; ");
     assert!(suspect < asks && asks < vote && vote < down);
@@ -218,7 +218,7 @@ fn what_is_no_recording_is_refused() {
     let newer = folder.write("newer.rec", b"ringm\0\x00\x63rest");
     let said = replay(&newer, &[]);
     assert_eq!(said.code, 78);
-    assert!(said.err.contains("newer.rec: it is of format 99, and this version reads format 2; "), "{}", said.err);
+    assert!(said.err.contains("newer.rec: it is of format 99, and this version reads format 3; "), "{}", said.err);
     let said = replay(&folder.0.path().join("nowhere"), &[]);
     assert!(said.code == 2 && said.err.contains("there is no file "), "{said:?}");
     let empty = Folder(tempfile::tempdir().unwrap());
