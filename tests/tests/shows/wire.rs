@@ -1,5 +1,7 @@
 //! What answers probes, and the server that nobody ever heard.
 
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
 use nix::sys::signal::Signal;
 use ringmon_tests::clock::now_ns;
@@ -69,7 +71,10 @@ fn a_server_dead_before_anybody_probed_it_is_found_and_removed() -> Result {
     for name in survivors {
         lab.start(name, &[])?;
     }
-    lab.event("it is out of the table", begin, |event| event.is("down", victim))?;
+    // All have just started: they give a server that they never heard a minute to come back.
+    lab.until("it is out of the table", Duration::from_secs(60) + PATIENCE, |lab| {
+        Ok(lab.events().iter().any(|event| event.mono_ns >= begin && event.is("down", victim)).then_some(()))
+    })?;
     let heard = lab.events().iter().any(|event| event.mono_ns >= begin && event.is("alive", victim));
     ensure!(!heard, "nobody ever heard it");
     lab.mark(victim, State::Crashed);
