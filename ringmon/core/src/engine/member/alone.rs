@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::answering::heard;
 use super::proofs::Proofs;
 use super::side::{After, SideWork};
 use crate::engine::asks::{Asks, Me};
@@ -54,7 +55,10 @@ impl Alone {
         let Around { sides, proofs, of_two } = around;
         let hasty = !facts.keeps(Rule::R2);
         let all = facts.pool.as_ref().is_some_and(|p| p.rules.alone == AloneRule::All);
-        if !sides.iter().any(|w| w.run().all) {
+        // Who hears neither buddy may need a while to find somebody, longer than its wait (R3). So it says so at once.
+        let lost = sides.iter().all(|w| !w.run().silent.is_empty()) && heard(facts).is_none();
+        let whole = sides.iter().any(|w| w.run().all);
+        if !whole && !lost {
             self.not_alone(facts, asks);
             return;
         }
@@ -68,10 +72,10 @@ impl Alone {
         }
         let old = if of_two { law::ALONE_ONE } else { law::ALONE_MORE };
         // Every lone server says so, which protects it for a while (R4). Not every one may remove the others.
-        let entitled = of_two || all || hasty;
+        let entitled = whole && (of_two || all || hasty);
         let ripe = self.marked.map(|at| self.reached.map_or(at, |reached| at.max(reached)) + old);
         let ripe = ripe.filter(|_| entitled);
-        let remove = hasty || self.renewed && ripe.is_some_and(|at| at <= facts.now);
+        let remove = hasty && whole || self.renewed && ripe.is_some_and(|at| at <= facts.now);
         let due = remove && !hasty || asks.due(self.next) || ripe.is_some_and(|at| !self.renewed && asks.due(at));
         if !due || !asks.ready(Concern::Alone) {
             return;

@@ -88,7 +88,7 @@ impl Answering {
 
 /// A member from which a fresh reply with a pulse came to a probe of this server: after the last miss of anybody, or
 /// else this server may have gone deaf since. Probes that arrive are no proof either.
-fn heard(facts: &Facts) -> Option<ServerId> {
+pub(super) fn heard(facts: &Facts) -> Option<ServerId> {
     let looked = |watch: &&Watch| matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead);
     let missed = facts.watches.iter().filter(looked).filter_map(|watch| watch.detector.missed_at()).max();
     let least = (facts.now - facts.identity.tuning.ears()).max(missed.unwrap_or(Time::ZERO));
