@@ -105,7 +105,7 @@ impl Tables {
     const KEPT: usize = 16;
     /// With fewer durations, an operation is taken to need [`Self::PACE_OF_FEW`] at least.
     const FEW: usize = 4;
-    const PACE_OF_FEW: Duration = Duration::from_millis(20);
+    const PACE_OF_FEW: Duration = Duration::from_millis(10);
 
     pub fn new() -> Self {
         Self {
@@ -215,9 +215,10 @@ impl Tables {
     }
 
     /// R3: how long this server needs to answer a vote: to notice a cut by its own silence, to look ahead for a server
-    /// that it hears, and to write the answer. Both of the latter may have to open a connection first.
+    /// that it hears, and to write the answer. In a cut it opens several connections at once for that, and whoever else
+    /// is cut off does the same. So four looks at rest, and not two.
     pub fn wait(&self, notice: Duration) -> Duration {
-        (notice + 2 * self.pace()).clamp(law::WAIT_LEAST, law::WAIT_MOST)
+        (notice + 4 * self.pace()).clamp(law::WAIT_LEAST, law::WAIT_MOST)
     }
 
     /// At most this much time passes between this server's clock and the database's, when an operation reads both.

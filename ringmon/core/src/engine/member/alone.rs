@@ -47,16 +47,20 @@ pub(super) struct Around<'a> {
     pub proofs: &'a Proofs,
     /// Whether the pool has one other server.
     pub of_two: bool,
+    /// Whether there are votes against this server.
+    pub challenged: bool,
 }
 
 impl Alone {
     /// Writes the mark, renews it, removes; or takes the mark back a little after another server was heard.
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, around: Around<'_>) {
-        let Around { sides, proofs, of_two } = around;
+        let Around { sides, proofs, of_two, challenged } = around;
         let hasty = !facts.keeps(Rule::R2);
         let all = facts.pool.as_ref().is_some_and(|p| p.rules.alone == AloneRule::All);
-        // Who hears neither buddy may need a while to find somebody, longer than its wait (R3). So it says so at once.
-        let lost = sides.iter().all(|w| !w.run().silent.is_empty()) && heard(facts).is_none();
+        // Who hears neither buddy may need a while to find somebody, longer than its wait (R3). So it says so at once. One
+        // that is accused while it is late itself suspects nobody, and says so too.
+        let deaf = sides.iter().all(|w| !w.run().silent.is_empty());
+        let lost = (deaf || challenged) && heard(facts).is_none();
         let whole = sides.iter().any(|w| w.run().all);
         if !whole && !lost {
             self.not_alone(facts, asks);

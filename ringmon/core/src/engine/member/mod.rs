@@ -114,7 +114,8 @@ impl Member {
             for side in &mut self.sides {
                 side.accuse(facts, asks, proofs, footing);
             }
-            let around = Around { sides: &self.sides, proofs, of_two };
+            let challenged = self.view.challenged_since().is_some();
+            let around = Around { sides: &self.sides, proofs, of_two, challenged };
             self.alone.settle(facts, asks, around);
         }
         self.own_health.settle(facts, asks);

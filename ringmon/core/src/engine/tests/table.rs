@@ -100,12 +100,12 @@ fn took(tables: &mut Tables, ticket: u64, concern: Concern, at: Time, ms_took: u
 #[test]
 fn the_wait_is_what_an_answer_takes_and_one_hiccup_does_not_count() {
     let mut tables = Tables::new();
-    assert_eq!(tables.wait(ms(32)), ms(72), "nothing is known: 20 ms a look");
+    assert_eq!(tables.wait(ms(32)), ms(72), "nothing is known: 10 ms a look");
     let start = Time::ZERO + ms(1_000_000);
     for ticket in 1..=20 {
         took(&mut tables, ticket, Concern::View, start, if ticket == 18 { 1500 } else { 30 });
     }
-    assert_eq!(tables.wait(ms(32)), ms(92));
+    assert_eq!(tables.wait(ms(32)), ms(152));
     took(&mut tables, 21, Concern::Ahead(crate::Side::First), start, 1500);
     assert_eq!(tables.wait(ms(32)), law::WAIT_MOST, "twice is no hiccup");
     for ticket in 22..=38 {
