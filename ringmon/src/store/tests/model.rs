@@ -120,6 +120,7 @@ async fn removals_do_what_the_model_does(db: TestDb) {
     pair.run(&TableOp::Accuse(of(&pair, "a", Side::First, &["d"], Some("e"))), true).await;
     let d = TableOp::Accuse(of(&pair, "e", Side::Second, &["d"], Some("a")));
     assert_eq!(pair.run(&d, true).await, Outcome::Braked);
+    assert!(matches!(pair.run(&d, true).await, Outcome::Voted { .. }), "the own vote is written all the same");
     assert_eq!(pair.run(&d, true).await, Outcome::Held(Held::Brake), "it has just spoken");
     assert_eq!(pair.store.gone().await.unwrap(), ["b", "c", "f"]);
     pair.run(&TableOp::Forget { name: "c".into(), by: "operator".into() }, true).await;
