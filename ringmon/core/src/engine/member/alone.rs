@@ -57,8 +57,8 @@ impl Alone {
         let Around { sides, proofs, of_two, challenged } = around;
         let hasty = !facts.keeps(Rule::R2);
         let all = facts.pool.as_ref().is_some_and(|p| p.rules.alone == AloneRule::All);
-        // Who hears neither buddy may need a while to find somebody, longer than its wait (R3). So it says so at once. One
-        // that is accused while it is late itself suspects nobody, and says so too.
+        // Who hears neither buddy may need a while to find somebody, longer than its wait (R3). So it says so at once.
+        // One that is accused while it is late itself suspects nobody, and says so too.
         let deaf = sides.iter().all(|w| !w.run().silent.is_empty());
         let lost = (deaf || challenged) && heard(facts).is_none();
         let whole = sides.iter().any(|w| w.run().all);
