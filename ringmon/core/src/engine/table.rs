@@ -33,22 +33,6 @@ pub(super) enum Concern {
 }
 
 impl Concern {
-    /// Whether it only reads a few rows. Writes may wait for others that write the same rows, which says nothing of the
-    /// database.
-    const fn is_a_look(self) -> bool {
-        match self {
-            Self::Find | Self::Place | Self::View | Self::Ahead(_) | Self::Witnesses => true,
-            Self::Join
-            | Self::Vote(_)
-            | Self::Alone
-            | Self::Answer
-            | Self::Health
-            | Self::Leave
-            | Self::Move
-            | Self::Drain => false,
-        }
-    }
-
     /// Whether its purpose is to write. (It writes nothing if the table already says so.)
     const fn writes(self) -> bool {
         match self {
@@ -176,7 +160,8 @@ impl Tables {
     fn answered(&mut self, concern: Concern, took: Duration, now: Time) -> Option<Turn> {
         self.backoff.reset();
         self.quiet_until = Time::ZERO;
-        if concern.is_a_look() {
+        // Writes may wait for others that write the same rows, which says nothing of the database.
+        if !concern.writes() {
             if took > self.wait(Duration::ZERO) / 2 {
                 self.paused = now;
             }
@@ -230,7 +215,7 @@ impl Tables {
     /// may take is a pause. While a server is silent there are enough looks that no longer pause goes unseen.
     pub fn served(&self, now: Time) -> Duration {
         let long = self.wait(Duration::ZERO) / 2;
-        let stuck = self.flying.values().any(|f| f.concern.is_a_look() && now.since(f.began) > long);
+        let stuck = self.flying.values().any(|f| !f.concern.writes() && now.since(f.began) > long);
         if stuck || self.away.is_some() { Duration::ZERO } else { now.since(self.paused) }
     }
 }

@@ -86,15 +86,19 @@ impl Answering {
     }
 }
 
+/// A reading may be this old when nothing changes, and a turn of the loop takes a while.
+const READ_EVERY: Duration = Duration::from_millis(100);
+
 /// A member from which a fresh reply with a pulse came to a probe of this server: after the last miss of anybody, or
 /// else this server may have gone deaf since. Probes that arrive are no proof either.
 pub(super) fn heard(facts: &Facts) -> Option<ServerId> {
     let looked = |watch: &&Watch| matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead);
     let missed = facts.watches.iter().filter(looked).filter_map(|watch| watch.detector.missed_at()).max();
-    let least = (facts.now - facts.identity.tuning.ears()).max(missed.unwrap_or(Time::ZERO));
+    let fresh = facts.identity.tuning.ears() + READ_EVERY;
     let heard = facts.watches.iter().filter(|watch| {
         let known = watch.target.id != ServerId::NEW && watch.detector.state() == State::Alive;
-        known && watch.reading.last_reply.is_some_and(|at| at + watch.reading.patience >= least && Some(at) >= missed)
+        let within = fresh + watch.reading.patience;
+        known && watch.reading.last_reply.is_some_and(|at| facts.now.since(at) <= within && Some(at) >= missed)
     });
     heard.map(|watch| watch.target.id).min()
 }

@@ -196,9 +196,9 @@ impl View {
             self.read_at = facts.now;
             return Read::Old;
         };
-        let challenged = Side::BOTH.into_iter().filter_map(|side| row.vote(side));
-        let challenged = challenged.filter(|vote| vote.is_fresh(seen.db_now, law::VOTE_LIFETIME, Duration::ZERO));
-        self.challenged_since = challenged.count().checked_sub(1).map(|_| self.challenged_since.unwrap_or(facts.now));
+        let mut votes = Side::BOTH.into_iter().filter_map(|side| row.vote(side));
+        let challenged = votes.any(|vote| vote.is_fresh(seen.db_now, law::VOTE_LIFETIME, Duration::ZERO));
+        self.challenged_since = challenged.then(|| self.challenged_since.unwrap_or(facts.now));
         self.install(facts, asks, row.clone(), [first, second]);
         Read::Adopted(self.became(facts, asks, seen))
     }

@@ -82,6 +82,27 @@ fn who_is_accused_answers_although_it_misses_nobody() {
     assert!(own_row(&mut bench).vote(Side::First).is_some());
 }
 
+/// What was read last may be a few probes old while nothing changes. That is no deafness: an accused server that misses
+/// nobody answers, and does not say that it hears nobody.
+#[test]
+fn a_reading_that_is_a_moment_old_still_shows_whom_it_hears() {
+    let mut bench = Bench::member(6);
+    let [(one, voter), (other, _)] = buddies(&bench);
+    let now = bench.table.now();
+    let life = bench.table.rows[&voter].incarnation;
+    let vote = Vote { voter, voter_incarnation: life, since: now, at: now, kind: VoteKind::Host };
+    own_row(&mut bench).vote_first = Some(vote);
+    own_row(&mut bench).version += 1;
+    for number in [one, other] {
+        let watch = bench.watch_of(number).expect("watched").id;
+        bench.read(watch, ms(70), 0);
+    }
+    bench.feed(crate::engine::Input::Link(true));
+    let done = bench.settle();
+    assert!(done.iter().any(|op| matches!(op, TableOp::Answer { set, .. } if set.hears.is_some())), "{done:?}");
+    assert!(!done.iter().any(|op| matches!(op, TableOp::Alone { .. })), "{done:?}");
+}
+
 /// A probe that arrives is no proof: this server may be deaf.
 #[test]
 fn who_hears_nobody_does_not_answer() {
