@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A server is routed while it has a row, is not draining, and its service does not fail. Two votes take it out for as
-//! long as both stand, one vote only while no server is on record as hearing it ([`votes`]). If too many servers would
+//! long as both stand, one vote only while no server is on record as hearing it (`votes`). If too many servers would
 //! go at once without having left and without two witnesses having found them dead, none goes: losing sight of a pool
 //! must not become losing it.
 //!

@@ -108,9 +108,11 @@ impl World {
     fn check_taken(&mut self, event: &StoredEvent, before: &[ServerRow]) {
         let Some(was) = before.iter().find(|row| Some(row.id) == event.subject) else { return };
         let taken = self.table.rows.get(&was.id).is_some_and(|row| row.card.address != was.card.address);
+        let Some(host) = self.host_at(was.card.address).filter(|_| taken) else { return };
         // Nobody can say whether the only server of a pool lives.
-        let only = was.first_buddy == was.id;
-        if taken && !only && self.host_at(was.card.address).is_some_and(|host| self.hosts[host].is_well()) {
+        if was.first_buddy == was.id {
+            self.hosts[host].orphaned = true;
+        } else if self.hosts[host].is_well() {
             self.violate(format!("the row of {}, which lives, was taken over", was.card.name));
         }
     }

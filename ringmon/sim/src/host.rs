@@ -65,6 +65,8 @@ pub struct Host {
     pub(super) boot: BootToken,
     /// It is a copy of this server, and not one of the pool's machines.
     pub(super) copy_of: Option<usize>,
+    /// Its row was taken over when it was the only one of its pool and could not be heard: it has to give way.
+    pub(super) orphaned: bool,
     seed: u64,
 }
 
@@ -99,6 +101,7 @@ impl Host {
             beat: Time::ZERO,
             boot: BootToken(format!("boot-{number}")),
             copy_of: None,
+            orphaned: false,
             seed,
         }
     }

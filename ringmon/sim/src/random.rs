@@ -208,7 +208,7 @@ fn pass_until(world: &mut World, most: Duration) -> bool {
 }
 
 fn judge(world: &World, settled: bool) -> Result<(), String> {
-    let refused = |h: &&Host| h.copy_of.is_none() && matches!(h.stopped, Some(Stopped::Refused(_)));
+    let refused = |h: &&Host| h.copy_of.is_none() && !h.orphaned && matches!(h.stopped, Some(Stopped::Refused(_)));
     if let Some(host) = world.hosts.iter().find(refused) {
         return Err(format!("{} stopped: {:?}", host.name, host.stopped));
     }
