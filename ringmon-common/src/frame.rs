@@ -1,7 +1,8 @@
 //! An Ethernet frame with a probe in it, and how to recognise one.
 
 use crate::count::Verdict;
-use crate::wire::{Direction, ICMP_ID, MAGIC, Payload, VERSION};
+use crate::testimony::{TESTIMONY_LEN, Testimony};
+use crate::wire::{Direction, FIRST_VERSION, ICMP_ID, MAGIC, Payload, VERSION};
 
 /// Ethernet II and an IPv4 header without options (RFC 791, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub struct Echo {
     pub seq: [u8; 2],
 }
 
-/// A whole frame with a probe or a reply in it.
+/// A whole frame with a probe or a reply in it. In version 2 a [`Testimony`] comes behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Frame {
@@ -71,6 +72,8 @@ pub const ECHO_REPLY: u8 = 0;
 pub const FRAME_LEN: usize = size_of::<Frame>();
 /// The size of its IPv4 packet, in bytes.
 pub const PACKET_LEN: u16 = 20 + 8 + crate::wire::PAYLOAD_LEN as u16;
+/// The size of an IPv4 packet of version 2, in bytes.
+pub const LONG_PACKET_LEN: u16 = PACKET_LEN + TESTIMONY_LEN as u16;
 
 const _: () = assert!(FRAME_LEN == 114 && PACKET_LEN == 100 && align_of::<Frame>() == 1);
 
@@ -85,6 +88,8 @@ unsafe impl Plain for Head {}
 unsafe impl Plain for Echo {}
 // SAFETY: as above.
 unsafe impl Plain for Frame {}
+// SAFETY: as above.
+unsafe impl Plain for Testimony {}
 
 /// What a frame is read from: a slice here, the two pointers of a packet in the kernel.
 pub trait Source<'a> {
@@ -113,12 +118,23 @@ pub const fn is_unicast(v4: [u8; 4]) -> bool {
     v4[0] != 0 && v4[0] != 127 && v4[0] < 224
 }
 
+/// A probe or a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// Headers and payload.
+    pub frame: &'a Frame,
+    /// Which of both it is.
+    pub direction: Direction,
+    /// What version 2 adds; `None`: it is of the first version.
+    pub testimony: Option<&'a Testimony>,
+}
+
 /// Tells a probe or reply for `own` from everything else. It does not check the key and the tag.
 ///
 /// # Errors
 /// The verdict says why it is no probe or reply. The frame is not changed.
 #[inline(always)]
-pub fn recognise<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Result<(&'a Frame, Direction), Verdict> {
+pub fn recognise<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Result<Found<'a>, Verdict> {
     let Some(head) = source.at::<Head>(0) else { return Err(Verdict::Other) };
     if head.ethertype != [0x08, 0x00] || head.protocol != 1 || head.version_ihl >> 4 != 4 {
         return Err(Verdict::Other);
@@ -143,14 +159,32 @@ pub fn recognise<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Result<(&'a Fram
     if (head.destination[0] | head.source[0]) & 1 != 0 || !is_unicast(head.from) || head.from == own {
         return Err(Verdict::NotUnicast);
     }
-    if head.total_length != PACKET_LEN.to_be_bytes() {
-        return Err(Verdict::WrongLength);
-    }
+    let Some(is_long) = is_long(head) else { return Err(Verdict::WrongLength) };
     let Some(frame) = source.at::<Frame>(0) else { return Err(Verdict::Truncated) };
+    if is_long {
+        let Some(testimony) = source.at::<Testimony>(FRAME_LEN) else { return Err(Verdict::Truncated) };
+        if !source.ends_by(FRAME_LEN + TESTIMONY_LEN) {
+            return Err(Verdict::WrongLength);
+        }
+        let direction = contents(frame, VERSION)?;
+        if matches!(direction, Direction::Probe) && !testimony.is_question() {
+            return Err(Verdict::Malformed);
+        }
+        return Ok(Found { frame, direction, testimony: Some(testimony) });
+    }
     if !source.ends_by(FRAME_LEN) {
         return Err(Verdict::WrongLength);
     }
-    contents(frame).map(|direction| (frame, direction))
+    contents(frame, FIRST_VERSION).map(|direction| Found { frame, direction, testimony: None })
+}
+
+/// Whether the packet is as long as one of version 2; `None`: it is as long as none.
+#[inline(always)]
+fn is_long(head: &Head) -> Option<bool> {
+    if head.total_length == PACKET_LEN.to_be_bytes() {
+        return Some(false);
+    }
+    (head.total_length == LONG_PACKET_LEN.to_be_bytes()).then_some(true)
 }
 
 /// Tells a probe that leaves `own` from all other packets that leave.
@@ -163,21 +197,21 @@ pub fn recognise_leaving<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Option<&
         && head.version_ihl == 0x45
         && head.protocol == 1
         && head.from == own
-        && head.total_length == PACKET_LEN.to_be_bytes()
         && echo.kind == ECHO_REQUEST
         && echo.id == ICMP_ID.to_be_bytes();
+    let version = if is_long(head)? { VERSION } else { FIRST_VERSION };
     let frame = source.at::<Frame>(0)?;
-    (is_ours && matches!(contents(frame), Ok(Direction::Probe))).then_some(frame)
+    (is_ours && matches!(contents(frame, version), Ok(Direction::Probe))).then_some(frame)
 }
 
 /// The part of [`recognise`] that looks only at the payload.
 #[inline(always)]
-fn contents(frame: &Frame) -> Result<Direction, Verdict> {
+fn contents(frame: &Frame, version: u8) -> Result<Direction, Verdict> {
     let Frame { echo, payload, .. } = frame;
     if payload.magic != MAGIC {
         return Err(Verdict::WrongMagic);
     }
-    if payload.version != VERSION {
+    if payload.version != version {
         return Err(Verdict::WrongVersion);
     }
     if echo.seq != [payload.seq[6], payload.seq[7]] {
@@ -203,7 +237,8 @@ pub const fn turn(head: &mut Head, echo: &mut Echo) {
 }
 
 impl Frame {
-    /// A whole frame with right checksums: what a raw socket and the kernel together make of a payload.
+    /// A whole frame of the first version with right checksums: what a raw socket and the kernel together make of a
+    /// payload.
     #[must_use]
     pub const fn new(from: ([u8; 6], [u8; 4]), to: ([u8; 6], [u8; 4]), kind: u8, payload: Payload) -> Self {
         let mut head = Head {
@@ -243,11 +278,28 @@ impl Frame {
         unsafe { &*core::ptr::from_ref(self).cast() }
     }
 
+    /// The same for version 2. The testimony has to come behind it.
+    #[must_use]
+    pub const fn long(mut self, testimony: &Testimony) -> Self {
+        self.head.total_length = LONG_PACKET_LEN.to_be_bytes();
+        self.head.checksum = [0; 2];
+        self.head.checksum = head_checksum(&self.head);
+        self.seal_with(testimony);
+        self
+    }
+
     /// Writes the ICMP checksum of the current contents.
     #[inline(always)]
     pub const fn seal(&mut self) {
         self.echo.checksum = [0; 2];
         self.echo.checksum = echo_checksum(&self.echo, &self.payload);
+    }
+
+    /// The same, with this testimony behind the payload.
+    #[inline(always)]
+    pub const fn seal_with(&mut self, testimony: &Testimony) {
+        self.echo.checksum = [0; 2];
+        self.echo.checksum = long_checksum(&self.echo, &self.payload, testimony);
     }
 }
 
@@ -265,11 +317,25 @@ pub const fn head_checksum(head: &Head) -> [u8; 2] {
 #[inline(always)]
 #[must_use]
 pub const fn echo_checksum(echo: &Echo, payload: &Payload) -> [u8; 2] {
+    fold(echo_sum(echo, payload))
+}
+
+/// The same, with a testimony behind the payload.
+#[inline(always)]
+#[must_use]
+pub const fn long_checksum(echo: &Echo, payload: &Payload, testimony: &Testimony) -> [u8; 2] {
+    let sum = echo_sum(echo, payload) + halves(testimony.word::<0>()) + halves(testimony.word::<1>());
+    let sum = sum + halves(testimony.word::<2>()) + halves(testimony.word::<3>()) + halves(testimony.word::<4>());
+    fold(sum + halves(testimony.word::<5>()) + halves(testimony.word::<6>()) + halves(testimony.word::<7>()))
+}
+
+#[inline(always)]
+const fn echo_sum(echo: &Echo, payload: &Payload) -> u64 {
     let first = word32([echo.kind, echo.code, echo.checksum[0], echo.checksum[1]]);
     let second = word32([echo.id[0], echo.id[1], echo.seq[0], echo.seq[1]]);
     let sum = first + second + halves(payload.word::<0>()) + halves(payload.word::<1>()) + halves(payload.word::<2>());
     let sum = sum + halves(payload.word::<3>()) + halves(payload.word::<4>()) + halves(payload.word::<5>());
-    fold(sum + halves(payload.word::<6>()) + halves(payload.word::<7>()) + halves(payload.word::<8>()))
+    sum + halves(payload.word::<6>()) + halves(payload.word::<7>()) + halves(payload.word::<8>())
 }
 
 #[inline(always)]

@@ -56,6 +56,10 @@ pub struct Identity {
     pub incarnation: u64,
     /// The service's [`crate::wire::Health`].
     pub health: u64,
+    /// When the last fault of this machine ended, which made its own evidence void; 0: there was none.
+    pub clean_ns: u64,
+    /// 1 while the database answers.
+    pub database: u64,
 }
 
 /// `WATCHES`: one watch. It is memory-mapped. The agent writes the first part, the programs write the rest.
@@ -72,6 +76,10 @@ pub struct Watch {
     pub deadline_ns: u64,
     /// ... but never later than this, because the window must hold all outstanding probes.
     pub longest_ns: u64,
+    /// The id of the watched server's row; 0: it has none yet.
+    pub server: u64,
+    /// When the watch began.
+    pub began_ns: u64,
 
     /// Probes that left.
     pub sent: u64,
@@ -121,6 +129,21 @@ pub struct Watch {
     pub void_from_ns: u64,
     /// ... and when the timer of the last void miss fired.
     pub void_until_ns: u64,
+
+    /// When the last answer to a question came: see [`crate::Testimony`]. 0: none yet, or it is being written.
+    pub said_at_ns: u64,
+    /// Whom it is about.
+    pub said_of: u64,
+    /// Its `known`.
+    pub said_known: u64,
+    /// Its moments, on this machine's clock: it came that much later than each of them, or less.
+    pub said_heard_ns: u64,
+    /// As above.
+    pub said_proof_ns: u64,
+    /// As above.
+    pub said_pulse_ns: u64,
+    /// Its `misses`.
+    pub said_misses: u64,
 }
 
 /// `WINDOW`: one probe, at `slot * WINDOW + seq % WINDOW`. It is memory-mapped, so that the sender sees what left.

@@ -16,6 +16,7 @@ pub mod layout;
 pub mod rtt;
 pub mod siphash;
 pub mod tag;
+pub mod testimony;
 pub mod window;
 pub mod wire;
 
@@ -23,4 +24,5 @@ pub use count::{Action, Incident, Verdict};
 pub use frame::{Frame, Source, recognise};
 pub use siphash::SipHash24;
 pub use tag::TagKey;
+pub use testimony::Testimony;
 pub use wire::{Direction, Payload};

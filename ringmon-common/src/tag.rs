@@ -11,18 +11,26 @@
 //!  last  payload bytes 56-62: direction, health, reserved          7 bytes
 //! ```
 //!
+//! In version 2 the first 16 bytes of the testimony, which are the prober's, come before payload byte 24, and the rest
+//! of it, which is the responder's, after payload byte 55 (replies only).
+//!
 //! Prober and responder keep their places in both directions, and what a reply adds comes after what it shares with its
 //! probe. So the responder adds the common part once for both tags. An IPv4 address is written as IPv4-mapped IPv6 (RFC
 //! 4291, section 2.5.5.2), whose first half is zero. So A and B are known beforehand, and [`TagKey`] keeps the state
 //! after them. The key id is not part of the input; it chooses the key.
 
 use crate::siphash::SipHash24;
+use crate::testimony::Testimony;
 use crate::wire::Payload;
 
 /// Bytes of a probe's tag input.
 const PROBE_INPUT: u8 = 32 + 24 + 7;
 /// Bytes of a reply's tag input.
 const REPLY_INPUT: u8 = 32 + 24 + 32 + 7;
+/// Bytes that the prober's part of a testimony adds ...
+const QUESTION_INPUT: u8 = 16;
+/// ... and the responder's part.
+const ANSWER_INPUT: u8 = 48;
 
 /// A server's address as it goes into the tag: IPv6, or IPv4-mapped.
 pub type Address = [u8; 16];
@@ -97,28 +105,55 @@ impl TagKey {
 
     #[inline(always)]
     const fn common(state: SipHash24, payload: &Payload) -> Tagger {
-        Tagger(state.word(payload.word::<0>()).word(payload.word::<1>()).word(payload.word::<2>()))
+        Tagger { state: state.word(payload.word::<0>()).word(payload.word::<1>()).word(payload.word::<2>()), more: 0 }
     }
 }
 
 /// The state after the common part.
 #[derive(Clone, Copy)]
-pub struct Tagger(SipHash24);
+pub struct Tagger {
+    state: SipHash24,
+    /// Bytes of the input that the first version does not have.
+    more: u8,
+}
 
 impl Tagger {
+    /// Version 2: with the question.
+    #[inline(always)]
+    #[must_use]
+    pub const fn asking(self, testimony: &Testimony) -> Self {
+        let state = self.state.word(testimony.word::<0>()).word(testimony.word::<1>());
+        Self { state, more: QUESTION_INPUT }
+    }
+
     /// The tag of this payload as a probe.
     #[inline(always)]
     #[must_use]
     pub const fn probe(self, payload: &Payload) -> [u8; 8] {
-        self.0.finish(payload.word::<7>(), PROBE_INPUT).to_be_bytes()
+        self.state.finish(payload.word::<7>(), PROBE_INPUT + self.more).to_be_bytes()
     }
 
     /// The tag of this payload as a reply.
     #[inline(always)]
     #[must_use]
     pub const fn reply(self, payload: &Payload) -> [u8; 8] {
-        let state = self.0.word(payload.word::<3>()).word(payload.word::<4>());
-        state.word(payload.word::<5>()).word(payload.word::<6>()).finish(payload.word::<7>(), REPLY_INPUT).to_be_bytes()
+        self.answered(payload).finish(payload.word::<7>(), REPLY_INPUT + self.more).to_be_bytes()
+    }
+
+    /// The tag of this payload and testimony as a reply of version 2. The question was added before ([`Self::asking`]).
+    #[inline(always)]
+    #[must_use]
+    pub const fn testified(self, payload: &Payload, testimony: &Testimony) -> [u8; 8] {
+        let state = self.answered(payload).word(testimony.word::<2>()).word(testimony.word::<3>());
+        let state = state.word(testimony.word::<4>()).word(testimony.word::<5>());
+        let state = state.word(testimony.word::<6>()).word(testimony.word::<7>());
+        state.finish(payload.word::<7>(), REPLY_INPUT + self.more + ANSWER_INPUT).to_be_bytes()
+    }
+
+    #[inline(always)]
+    const fn answered(self, payload: &Payload) -> SipHash24 {
+        let state = self.state.word(payload.word::<3>()).word(payload.word::<4>());
+        state.word(payload.word::<5>()).word(payload.word::<6>())
     }
 }
 

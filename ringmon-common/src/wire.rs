@@ -1,4 +1,5 @@
-//! The payload of a probe and of its reply: 72 bytes after the ICMP echo header. `docs/wire.md` is the specification
+//! The payload of a probe and of its reply: 72 bytes after the ICMP echo header. In version 2 a
+//! [`Testimony`](crate::Testimony) of 64 bytes comes behind it. `docs/wire.md` is the specification
 //! with test vectors; this is its only implementation.
 //!
 //! Every field is an array of bytes in network order. So the struct has no alignment and no padding, and can be
@@ -6,8 +7,11 @@
 
 /// The first two bytes of every payload: `rm`.
 pub const MAGIC: [u8; 2] = *b"rm";
-/// The version of this layout.
-pub const VERSION: u8 = 1;
+/// The first version: the payload and nothing behind it.
+pub const FIRST_VERSION: u8 = 1;
+/// The version of today: with a [`Testimony`](crate::Testimony) behind the payload. The first one is still spoken, to
+/// those that know no other.
+pub const VERSION: u8 = 2;
 /// ICMP identifier of every probe. It is fixed, because the payload has sequence numbers and the watch. Magic, length
 /// and tag tell probes from packets of other programs that happen to use it.
 pub const ICMP_ID: u16 = 0x524d;
@@ -90,7 +94,7 @@ impl Health {
 pub struct Payload {
     /// Always [`MAGIC`].
     pub magic: [u8; 2],
-    /// Always [`VERSION`].
+    /// [`FIRST_VERSION`] or [`VERSION`].
     pub version: u8,
     /// A [`Purpose`].
     pub purpose: u8,
@@ -127,12 +131,12 @@ pub struct Payload {
 const _: () = assert!(size_of::<Payload>() == PAYLOAD_LEN && align_of::<Payload>() == 1);
 
 impl Payload {
-    /// A probe without its tag.
+    /// A probe of the first version, without its tag.
     #[must_use]
     pub const fn probe(purpose: Purpose, slot: u16, generation: u16, seq: u64, incarnation: u64, key_id: u8) -> Self {
         Self {
             magic: MAGIC,
-            version: VERSION,
+            version: FIRST_VERSION,
             purpose: purpose as u8,
             slot: slot.to_be_bytes(),
             generation: generation.to_be_bytes(),

@@ -100,10 +100,11 @@ fn the_documents_vectors_hold() {
 
 #[test]
 fn the_documents_numbers_are_the_codes() {
-    for text in ["version 1", "72 bytes", "total length 100", "0x524d"] {
+    for text in ["version 1", "version 2", "72 bytes", "64 bytes", "total length 100 or 164", "0x524d"] {
         assert!(DOCUMENT.contains(text), "{text}");
     }
-    assert_eq!((VERSION, PAYLOAD_LEN, crate::frame::PACKET_LEN, ICMP_ID), (1, 72, 100, 0x524d));
+    assert_eq!((FIRST_VERSION, PAYLOAD_LEN, crate::frame::PACKET_LEN, ICMP_ID), (1, 72, 100, 0x524d));
+    assert_eq!((VERSION, crate::testimony::TESTIMONY_LEN, crate::frame::LONG_PACKET_LEN), (2, 64, 164));
     assert_eq!((MAGIC, REPLY_TTL), ([0x72, 0x6d], 64));
     let purposes = [Purpose::Buddy, Purpose::Ahead, Purpose::Join, Purpose::Asked];
     assert_eq!([1, 2, 3, 4].map(Purpose::from_wire), purposes.map(Some));

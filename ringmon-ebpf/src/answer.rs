@@ -4,14 +4,20 @@ use ringmon_common::cell::{Cell, hand_over};
 use ringmon_common::layout::{PROBER_WAYS, Prober, prober_set};
 use ringmon_common::tag::{Tagger, mapped_word};
 use ringmon_common::wire::{Direction, PULSE_NEVER, Payload};
-use ringmon_common::{Frame, Verdict, frame};
+use ringmon_common::{Frame, Testimony, Verdict, frame};
 
 use crate::atomic::{Word, get, set as set_word};
-use crate::maps;
+use crate::{maps, testify};
 
-/// Writes the reply over a probe whose tag is right. `tagger` is the state after what both have in common.
+/// Writes the reply over a probe whose tag is right, and in version 2 the answer to its question behind it. `tagger` is
+/// the state after what both have in common.
 #[inline(always)]
-pub fn answer(frame: &mut Frame, tagger: Tagger, received: u64) -> Result<Verdict, Verdict> {
+pub fn answer(
+    frame: &mut Frame,
+    testimony: Option<&mut Testimony>,
+    tagger: Tagger,
+    received: u64,
+) -> Result<Verdict, Verdict> {
     let answered = remember(&frame.payload, frame.head.from, received);
     let identity = maps::IDENTITY.get_ptr(0).ok_or(Verdict::Truncated)?;
     // SAFETY: a map value, which the agent writes a word at a time.
@@ -30,10 +36,23 @@ pub fn answer(frame: &mut Frame, tagger: Tagger, received: u64) -> Result<Verdic
     payload.answered = answered.to_be_bytes();
     payload.direction = Direction::Reply as u8;
     payload.health = health as u8;
-    payload.residence_ns = ((maps::now() - received).min(u64::from(u32::MAX)) as u32).to_be_bytes();
-    payload.tag = tagger.reply(payload);
-    frame.seal();
+    if let Some(testimony) = testimony {
+        testify::fill(testimony, received);
+        stay(payload, received);
+        payload.tag = tagger.testified(payload, testimony);
+        frame.seal_with(testimony);
+    } else {
+        stay(payload, received);
+        payload.tag = tagger.reply(payload);
+        frame.seal();
+    }
     Ok(Verdict::Answered)
+}
+
+/// How long the probe was here: the last thing that takes time.
+#[inline(always)]
+fn stay(payload: &mut Payload, received: u64) {
+    payload.residence_ns = ((maps::now() - received).min(u64::from(u32::MAX)) as u32).to_be_bytes();
 }
 
 /// In microseconds, saturating just below "never".

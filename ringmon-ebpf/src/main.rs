@@ -12,15 +12,17 @@ mod maps;
 mod observe;
 mod packet;
 mod stamp;
+mod testify;
 mod timer;
 
 use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::{debug, trace};
-use ringmon_common::frame::{ECHO_REQUEST, recognise, recognise_leaving};
+use ringmon_common::frame::{ECHO_REQUEST, Found, recognise, recognise_leaving};
+use ringmon_common::tag::Tagger;
 use ringmon_common::wire::Direction;
-use ringmon_common::{Action, Verdict};
+use ringmon_common::{Action, Testimony, Verdict};
 
 use packet::Packet;
 
@@ -46,34 +48,49 @@ pub fn ringmon_xdp(ctx: XdpContext) -> u32 {
 fn inspect(ctx: &XdpContext) -> Result<Verdict, Verdict> {
     let own = maps::own_address().ok_or(Verdict::Other)?;
     let mut packet = Packet::new(ctx.data(), ctx.data_end());
-    let (frame, direction) = recognise(&packet, own)?;
+    let Found { frame, direction, testimony } = recognise(&packet, own)?;
     let payload = &frame.payload;
     let key = maps::key(payload.key_id).ok_or(Verdict::UnknownKey)?;
     let peer = frame.head.from;
     match direction {
         Direction::Probe if frame.echo.kind == ECHO_REQUEST => {
             let now = maps::now();
-            let tagger = key.v4(peer, own, payload);
+            let tagger = asking(key.v4(peer, own, payload), testimony);
             if tagger.probe(payload) != payload.tag {
                 return Err(Verdict::WrongTag);
             }
             debug!(ctx, "answering a probe from {:i}", peer);
-            answer::answer(packet.frame_mut().ok_or(Verdict::Truncated)?, tagger, now)
+            let (frame, testimony) = packet.probe_mut(testimony.is_some()).ok_or(Verdict::Truncated)?;
+            answer::answer(frame, testimony, tagger, now)
         }
         Direction::Probe => {
-            if key.v4(own, peer, payload).probe(payload) != payload.tag {
+            if asking(key.v4(own, peer, payload), testimony).probe(payload) != payload.tag {
                 return Err(Verdict::WrongTag);
             }
             debug!(ctx, "plain echo from {:i}", peer);
-            Ok(observe::observe(payload, peer, direction))
+            Ok(observe::observe(payload, peer, direction, None))
         }
         Direction::Reply => {
-            if key.v4(own, peer, payload).reply(payload) != payload.tag {
+            let tagger = asking(key.v4(own, peer, payload), testimony);
+            let tag = match testimony {
+                Some(testimony) => tagger.testified(payload, testimony),
+                None => tagger.reply(payload),
+            };
+            if tag != payload.tag {
                 return Err(Verdict::WrongTag);
             }
             debug!(ctx, "reply from {:i}", peer);
-            Ok(observe::observe(payload, peer, direction))
+            Ok(observe::observe(payload, peer, direction, testimony))
         }
+    }
+}
+
+/// Version 2 adds the question to what probe and reply have in common.
+#[inline(always)]
+fn asking(tagger: Tagger, testimony: Option<&Testimony>) -> Tagger {
+    match testimony {
+        Some(testimony) => tagger.asking(testimony),
+        None => tagger,
     }
 }
 

@@ -4,14 +4,14 @@ use ringmon_common::layout::{EventKind, PULSE_OLD_US, Watch};
 use ringmon_common::rtt::Smooth;
 use ringmon_common::window::{Times, Unasked};
 use ringmon_common::wire::{Direction, PULSE_NEVER, Payload};
-use ringmon_common::{Verdict, rtt};
+use ringmon_common::{Testimony, Verdict, rtt};
 
 use crate::atomic::{add, change, get, set, swap};
-use crate::maps;
+use crate::{maps, testify};
 
 /// Takes a reply, or a plain echo (`direction` says which), whose tag is right.
 #[inline(always)]
-pub fn observe(payload: &Payload, peer: [u8; 4], direction: Direction) -> Verdict {
+pub fn observe(payload: &Payload, peer: [u8; 4], direction: Direction, testimony: Option<&Testimony>) -> Verdict {
     let now = maps::now();
     let (slot, generation) = (u16::from_be_bytes(payload.slot), u16::from_be_bytes(payload.generation));
     let seq = u64::from_be_bytes(payload.seq);
@@ -26,6 +26,9 @@ pub fn observe(payload: &Payload, peer: [u8; 4], direction: Direction) -> Verdic
             // The next probe's timer need not look at this one again.
             // SAFETY: as above.
             unsafe { change(&raw mut (*watch).cursor, seq, seq + 1) };
+            if let Some(testimony) = testimony {
+                testify::keep(watch, testimony, now);
+            }
             record(watch, times, payload, direction, now)
         }
         Err(Unasked::Duplicate) => {

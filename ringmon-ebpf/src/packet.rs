@@ -1,7 +1,7 @@
 //! A packet between the two pointers that the kernel gives.
 
-use ringmon_common::Frame;
-use ringmon_common::frame::{Plain, Source};
+use ringmon_common::frame::{FRAME_LEN, Plain, Source};
+use ringmon_common::{Frame, Testimony};
 
 /// A packet while a program runs.
 pub struct Packet {
@@ -16,14 +16,19 @@ impl Packet {
         Self { start, end }
     }
 
-    /// The frame, to be rewritten. After this call, references from [`Source::at`] must not be used any more.
+    /// The frame, to be rewritten, and the testimony if one is behind it. After this call, references from
+    /// [`Source::at`] must not be used any more.
     #[inline(always)]
-    pub fn frame_mut(&mut self) -> Option<&'static mut Frame> {
-        if self.start + size_of::<Frame>() > self.end {
+    pub fn probe_mut(&mut self, is_long: bool) -> Option<(&'static mut Frame, Option<&'static mut Testimony>)> {
+        let behind = self.start + FRAME_LEN;
+        if behind > self.end || (is_long && behind + size_of::<Testimony>() > self.end) {
             return None;
         }
-        // SAFETY: inside the packet, `Plain`, and nothing else writes to it.
-        Some(unsafe { &mut *(self.start as *mut Frame) })
+        // SAFETY: inside the packet, `Plain`, not the same bytes, and nothing else writes to them.
+        unsafe {
+            let testimony = if is_long { Some(&mut *(behind as *mut Testimony)) } else { None };
+            Some((&mut *(self.start as *mut Frame), testimony))
+        }
     }
 }
 

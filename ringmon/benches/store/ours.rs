@@ -218,6 +218,7 @@ fn accusation(me: &ServerRow, side: Side, suspect: &ServerRow, far_end: Option<S
         far_end,
         served: Duration::MAX,
         lag: Duration::ZERO,
+        confirmed: None,
         braked: false,
         mode: Mode::Act,
         // It measures the table, so nobody waits for an answer.

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use ringmon_common::wire::FIRST_VERSION;
 use serde::{Deserialize, Serialize};
 
 use crate::row::{Address, ServerRow};
@@ -20,6 +21,13 @@ pub struct Buddy {
     pub notice_port: u16,
     /// Its incarnation, as last read.
     pub incarnation: Incarnation,
+    /// In which version of the wire format it is probed. A list that an older agent kept does not say.
+    #[serde(default = "first_version")]
+    pub wire: u8,
+}
+
+const fn first_version() -> u8 {
+    FIRST_VERSION
 }
 
 impl From<&ServerRow> for Buddy {
@@ -30,6 +38,7 @@ impl From<&ServerRow> for Buddy {
             address: row.card.address,
             notice_port: row.card.notice_port,
             incarnation: row.incarnation,
+            wire: row.wire(),
         }
     }
 }

@@ -38,6 +38,10 @@ pub struct WatchSpec {
     pub address: Address,
     /// Why it is probed. The probe carries this.
     pub purpose: Purpose,
+    /// The version of the wire format in which it is probed.
+    pub wire: u8,
+    /// The server that it is asked about; [`ServerId::NEW`]: none. Only version 2 of the wire format can ask.
+    pub asked: ServerId,
     /// Time between probes. When it becomes shorter, the next probe leaves at once, unless one has just left.
     pub interval: Duration,
     /// A probe is a miss this long after it left, or later if round trips take longer (RFC 6298).
@@ -83,6 +87,33 @@ pub struct WatchReading {
     pub incarnation: Incarnation,
     /// Service health in the last authenticated reply.
     pub health: Health,
+    /// The last answer to a question about another server.
+    #[serde(default)]
+    pub testimony: Option<Testimony>,
+}
+
+/// What a server's kernel says about another server that it may watch (`docs/wire.md`, "Testimony").
+///
+/// All times are on this machine's clock. What the kernel knows of happened then, or a little earlier: by the time that
+/// its answer took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Testimony {
+    /// Whom it was asked about.
+    pub of: ServerId,
+    /// When the answer came.
+    pub at: Time,
+    /// Whether it watches that server. If not, the rest says nothing.
+    pub watches: bool,
+    /// Whether the database answers it.
+    pub database: bool,
+    /// When it last heard any server.
+    pub heard: Time,
+    /// Its last proof that the server lives, or from when on it could have had one.
+    pub proof: Time,
+    /// The same for the pulse of that server's agent.
+    pub pulse: Time,
+    /// Its probes of that server that were missed since.
+    pub misses: u32,
 }
 
 impl WatchReading {
@@ -105,7 +136,61 @@ impl WatchReading {
     }
 }
 
-/// A silence that a table operation rests on. It is checked again before the last statement and before COMMIT (R7).
+/// What a table operation rests on. It is checked again before the last statement and before COMMIT (R7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// This server does not hear it.
+    Silence(Silence),
+    /// The other witness's kernel does not hear it.
+    Confirmed(Confirmed),
+}
+
+impl Ground {
+    /// The watch whose readings show it.
+    #[must_use]
+    pub const fn watch(&self) -> WatchId {
+        match self {
+            Self::Silence(silence) => silence.watch,
+            Self::Confirmed(confirmed) => confirmed.watch,
+        }
+    }
+
+    /// Whether it is still true, as this reading of [`Self::watch`] shows.
+    #[must_use]
+    pub fn holds(&self, reading: Option<&WatchReading>) -> bool {
+        match self {
+            Self::Silence(silence) => silence.holds(reading),
+            Self::Confirmed(confirmed) => confirmed.holds(reading),
+        }
+    }
+}
+
+/// A silence that another server's kernel confirms. It is a second witness that needs neither its agent nor the
+/// database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The witness.
+    pub by: ServerId,
+    /// This server's watch of the witness.
+    pub watch: WatchId,
+    /// The silent server.
+    pub of: ServerId,
+    /// Since when the witness has not heard it, or for longer.
+    pub since: Time,
+    /// The witness's probes of it that were missed since.
+    pub misses: u32,
+}
+
+impl Confirmed {
+    /// Whether the witness still says so.
+    #[must_use]
+    pub fn holds(&self, reading: Option<&WatchReading>) -> bool {
+        let said = reading.and_then(|reading| reading.testimony);
+        said.is_some_and(|said| said.of == self.of && said.watches && said.proof <= self.since)
+    }
+}
+
+/// A silence that a table operation rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Silence {
     /// The watch whose readings show it.

@@ -30,7 +30,7 @@ pub use accusation::{Accusation, Finding};
 pub use repair::repair;
 
 use super::edit::{AnswerSet, Guard, NewRow, Step, TableSnapshot};
-use super::evidence::Silence;
+use super::evidence::Ground;
 use super::row::{Health, ServerRow, Side};
 use super::{Incarnation, Rule, ServerId};
 use crate::law;
@@ -234,11 +234,14 @@ impl TableOp {
         }
     }
 
-    /// The silences that this operation rests on; empty if there are none.
+    /// What this operation rests on; empty if that is nothing but the table.
     #[must_use]
-    pub fn silences(&self) -> Vec<Silence> {
+    pub fn grounds(&self) -> Vec<Ground> {
         match self {
-            Self::Accuse(a) | Self::RemoveAll(a) => a.findings.iter().map(|f| f.silence).collect(),
+            Self::Accuse(a) | Self::RemoveAll(a) => {
+                let silences = a.findings.iter().map(|f| Ground::Silence(f.silence));
+                silences.chain(a.confirmed.map(Ground::Confirmed)).collect()
+            }
             Self::View { .. }
             | Self::FindSelf { .. }
             | Self::Ahead { .. }

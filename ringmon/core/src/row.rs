@@ -6,6 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 pub use ringmon_common::wire::Health;
+use ringmon_common::wire::{FIRST_VERSION, VERSION};
 use serde::{Deserialize, Serialize};
 
 use super::{DbTime, Incarnation, PoolId, ServerId};
@@ -94,6 +95,8 @@ pub struct Answering {
     /// How long the server needs to notice that it is accused and to write an answer. No removal counts a vote before
     /// it is that old.
     pub wait: Duration,
+    /// The newest version of the probes' wire format that it knows.
+    pub wire: u8,
     /// The last answer: another server that this one hears.
     pub answer: Option<Answer>,
 }
@@ -164,6 +167,12 @@ impl ServerRow {
     #[must_use]
     pub fn wait(&self) -> Duration {
         self.answering().map_or(law::WAIT_MOST, |answering| answering.wait.clamp(law::WAIT_LEAST, law::WAIT_MOST))
+    }
+
+    /// In which version of the wire format this life of the server is probed: the newest one that both know.
+    #[must_use]
+    pub fn wire(&self) -> u8 {
+        self.answering().map_or(FIRST_VERSION, |answering| answering.wire.clamp(FIRST_VERSION, VERSION))
     }
 
     /// What this life of the server says to votes. `None`: it does not know how to answer.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::datapath::Reply;
 use super::world::{Happening, World};
-use ringmon_core::engine::Input;
+use ringmon_core::engine::{Answers, Input};
 use ringmon_core::evidence::{Purpose, WatchId};
 use ringmon_core::rng::Rng;
 use ringmon_core::{Time, row::Address};
@@ -66,7 +66,7 @@ impl World {
         let (me, other) = (&self.hosts[host], &self.hosts[target]);
         let up = |h: &super::Host| h.engine.is_some() && !h.frozen && !h.cut;
         let mutual = other.datapath.buddy_at(me.address).is_some();
-        let Some(life) = other.answers else { return false };
+        let Some(life) = other.answers.map(|answers| (answers.incarnation, answers.health)) else { return false };
         let healthy = me.datapath.is_healthy(id, life);
         if !(up(me) && up(other) && mutual && healthy && self.network.reaches(host, target)) {
             return false;
@@ -154,7 +154,7 @@ impl World {
     /// Simulates the probe that is on its way: its reply will come.
     fn let_fly(&mut self, host: usize, id: WatchId, calm: &Calm, index: u64) {
         let left = calm.sent_at(index);
-        let Some((incarnation, health)) = self.hosts[calm.target].answers else { return };
+        let Some(Answers { incarnation, health, .. }) = self.hosts[calm.target].answers else { return };
         let beat = self.hosts[calm.target].pulse_at(left);
         let from = self.hosts[host].address;
         let h = &mut self.hosts[host];
@@ -162,7 +162,7 @@ impl World {
         let probe = h.datapath.fly(id, local);
         let Some(deadline) = h.datapath.spec(id).map(|s| s.deadline) else { return };
         let answered = self.hosts[calm.target].datapath.count_answered(from, 0);
-        let reply = Reply::Tagged { pulse, incarnation, health, answered };
+        let reply = Reply::Tagged { pulse, incarnation, health, answered, said: None };
         self.later(host, left + deadline, Happening::Deadline(id, probe));
         self.later(host, left + calm.rtt(index, self.weather.1), Happening::Reply(id, probe, reply));
     }

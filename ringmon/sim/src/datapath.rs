@@ -6,9 +6,10 @@ use std::time::Duration;
 use ringmon_common::rtt::Smooth;
 
 use super::calm::Calm;
-use ringmon_core::evidence::{Purpose, Silence, WatchId, WatchReading, WatchSpec};
+use ringmon_core::engine::Answers;
+use ringmon_core::evidence::{Ground, Purpose, Testimony, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::{Address, Health};
-use ringmon_core::{Incarnation, Time};
+use ringmon_core::{Incarnation, ServerId, Time};
 
 /// A reply to a probe.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +24,32 @@ pub enum Reply {
         health: Health,
         /// How many probes from the asking server it has answered.
         answered: u64,
+        /// What it knows of the server that it was asked about.
+        said: Option<Said>,
     },
     /// The kernel answered with a plain echo: no agent runs there.
     Plain,
+}
+
+/// A testimony as it travels: see [`Testimony`]. The ages are as of the arrival of the probe.
+#[derive(Clone, Copy, Debug)]
+pub struct Said {
+    of: ServerId,
+    watches: bool,
+    database: bool,
+    heard: Duration,
+    proof: Duration,
+    pulse: Duration,
+    misses: u32,
+}
+
+impl Said {
+    /// As the asking server keeps it when it arrives.
+    fn at(self, now: Time) -> Testimony {
+        let Self { of, watches, database, heard, proof, pulse, misses } = self;
+        let (heard, proof, pulse) = (now - heard, now - proof, now - pulse);
+        Testimony { of, at: now, watches, database, heard, proof, pulse, misses }
+    }
 }
 
 #[derive(Debug)]
@@ -114,10 +138,33 @@ impl Datapath {
         self.watches.get(&id).map(|w| &w.spec)
     }
 
-    /// Whether these silences go on (R7).
+    /// Whether all of this is still true (R7).
     #[must_use]
-    pub fn holds(&self, silences: &[Silence]) -> bool {
-        silences.iter().all(|w| w.holds(self.read(w.watch)))
+    pub fn holds(&self, grounds: &[Ground]) -> bool {
+        grounds.iter().all(|ground| ground.holds(self.read(ground.watch())))
+    }
+
+    /// What this server's kernel knows of a server that it is asked about. A calm watch is answered all the time.
+    #[must_use]
+    pub fn testify(&self, of: ServerId, answers: &Answers, now: Time) -> Said {
+        let age = |watch: &Watch, at: Option<Time>| {
+            let since = at.unwrap_or_default().max(watch.reading.began).max(answers.clean);
+            if watch.calm.is_some() { Duration::ZERO } else { now.since(since) }
+        };
+        let its = self.watches.values().find(|watch| watch.spec.server == of);
+        let heard = self.watches.values().map(|watch| match watch.calm {
+            Some(_) => Duration::ZERO,
+            None => watch.reading.last_reply.map_or(Duration::MAX, |at| now.since(at)),
+        });
+        Said {
+            of,
+            watches: its.is_some(),
+            database: answers.database,
+            heard: heard.min().unwrap_or(Duration::MAX),
+            proof: its.map_or(Duration::ZERO, |watch| age(watch, watch.reading.last_proof())),
+            pulse: its.map_or(Duration::ZERO, |watch| age(watch, watch.reading.last_pulse)),
+            misses: its.map_or(0, |watch| watch.reading.consecutive),
+        }
     }
 
     /// Counts a probe that leaves, or that cannot leave because its neighbour is unresolved. Returns its number.
@@ -154,7 +201,8 @@ impl Datapath {
         reading.consecutive = 0;
         match reply {
             Reply::Plain => reading.last_plain = Some(now),
-            Reply::Tagged { pulse, incarnation, health, answered } => {
+            Reply::Tagged { pulse, incarnation, health, answered, said } => {
+                reading.testimony = said.map(|said| said.at(now)).or(reading.testimony);
                 news |= reading.incarnation != incarnation || reading.health != health;
                 reading.replies += 1;
                 reading.late += u64::from(missed);

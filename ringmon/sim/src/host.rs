@@ -7,16 +7,17 @@ use super::datapath::Datapath;
 use super::world::{Happening, World};
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::card::{Card, Clients};
-use ringmon_core::engine::{Engine, Identity, Stopped};
-use ringmon_core::row::{Address, Health, Mode};
+use ringmon_core::engine::{Answers, Engine, Identity, Stopped};
+use ringmon_core::evidence::Ground;
+use ringmon_core::row::{Address, Mode};
 use ringmon_core::virtual_table::Attempt;
-use ringmon_core::{BootToken, Incarnation, ServerId, Silence, Time, Tuning};
+use ringmon_core::{BootToken, ServerId, Time, Tuning};
 
 /// A table operation under way.
 #[derive(Debug)]
 pub(super) struct Flight {
     pub attempt: Attempt,
-    pub silences: Vec<Silence>,
+    pub grounds: Vec<Ground>,
     pub began: Time,
 }
 
@@ -51,7 +52,7 @@ pub struct Host {
     pub(super) life: u32,
     pub(super) datapath: Datapath,
     /// The identity with which the kernel answers probes; `None`: it answers with plain echoes.
-    pub(super) answers: Option<(Incarnation, Health)>,
+    pub(super) answers: Option<Answers>,
     pub(super) pulse: Option<Time>,
     pub(super) flights: BTreeMap<u64, Flight>,
     pub(super) deferred: Vec<Happening>,

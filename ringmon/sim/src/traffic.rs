@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::datapath::Reply;
 use super::host::Host;
 use super::world::{Happening, World};
-use ringmon_core::engine::{Input, TableDone, TableFailure};
+use ringmon_common::wire::VERSION;
+use ringmon_core::engine::{Answers, Input, TableDone, TableFailure};
+use ringmon_core::evidence::WatchSpec;
 use ringmon_core::row::Address;
 use ringmon_core::virtual_table::Progress;
-use ringmon_core::{Notice, Purpose, Time, WatchId};
+use ringmon_core::{Notice, Purpose, ServerId, Time, WatchId};
 
 impl World {
     /// A database is quick if its statements take no longer than this.
@@ -49,19 +51,20 @@ impl World {
         let (Some(to), Some(there)) = (to, there) else { return };
         self.hosts[host].resolved.insert(to, ());
         let from = self.hosts[host].address;
-        let reply = self.answer(to, from, host, spec.purpose);
+        let reply = self.answer(to, from, host, &spec);
         if let Some(back) = back {
             self.later(host, self.now + there + back, Happening::Reply(id, probe, reply));
         }
     }
 
     /// What the other end replies to a probe.
-    fn answer(&mut self, to: usize, from: Address, asker: usize, purpose: Purpose) -> Reply {
+    fn answer(&mut self, to: usize, from: Address, asker: usize, spec: &WatchSpec) -> Reply {
+        let purpose = spec.purpose;
         let now = self.now;
         let asker = self.hosts[asker].clock(now);
         let other = &mut self.hosts[to];
         let local = other.clock(now);
-        let Some((incarnation, health)) = other.answers else { return Reply::Plain };
+        let Some(answers) = other.answers else { return Reply::Plain };
         let answered = other.datapath.probed(from, purpose, local);
         let stranger = other.asleep && purpose == Purpose::Buddy && !other.datapath.targets().any(|t| t == from);
         if stranger {
@@ -69,7 +72,10 @@ impl World {
         }
         let other = &self.hosts[to];
         let pulse = other.pulse_at(now).map(|beat| asker - now.since(beat));
-        Reply::Tagged { pulse, incarnation, health, answered }
+        let asks = spec.asked != ServerId::NEW && spec.wire == VERSION;
+        let said = asks.then(|| other.datapath.testify(spec.asked, &answers, local));
+        let Answers { incarnation, health, .. } = answers;
+        Reply::Tagged { pulse, incarnation, health, answered, said }
     }
 
     fn frame(&mut self, from: usize, to: usize) -> Option<Duration> {
@@ -128,8 +134,8 @@ impl World {
             let cause = "connection refused".to_owned();
             Progress::Ended(Err(TableFailure { cause, transient: true, readable: false }))
         } else {
-            let silences = &flight.silences;
-            flight.attempt.advance(&mut self.table, &mut || datapath.holds(silences))
+            let grounds = &flight.grounds;
+            flight.attempt.advance(&mut self.table, &mut || datapath.holds(grounds))
         };
         let Progress::Ended(result) = progress else {
             self.next_statement(host, ticket);

@@ -8,7 +8,7 @@ use super::host::{Flight, Host};
 use super::network::Network;
 use super::settings::{Settings, Traffic};
 use super::tape::Tape;
-use ringmon_core::engine::{Engine, Input, Output, Stopped};
+use ringmon_core::engine::{Answers, Engine, Input, Output, Stopped};
 use ringmon_core::rng::Rng;
 use ringmon_core::row::Address;
 use ringmon_core::virtual_table::{Attempt, VirtualTable};
@@ -226,7 +226,7 @@ impl World {
         h.life += 1;
         h.engine = Some(Engine::new(h.identity(tuning)));
         h.datapath = Datapath::default();
-        h.answers = Some((Incarnation(0), ringmon_core::Health::Unknown));
+        h.answers = Some(Answers::default());
         h.pulse = Some(h.clock(self.now));
         h.beat = self.now;
         h.asleep = false;
@@ -344,8 +344,8 @@ impl World {
                 self.hosts[host].datapath.unwatch(id);
             }
             Output::Table { ticket, op } => {
-                let silences = op.silences();
-                let flight = Flight { attempt: Attempt::new(op, now), silences, began: self.now };
+                let grounds = op.grounds();
+                let flight = Flight { attempt: Attempt::new(op, now), grounds, began: self.now };
                 self.hosts[host].flights.insert(ticket, flight);
                 self.next_statement(host, ticket);
             }
@@ -355,9 +355,9 @@ impl World {
                 self.log.push(Line { at: self.now, host, event });
             }
             Output::Keep(list) => self.hosts[host].disk = Some(list),
-            Output::Identity { incarnation, health, .. } => {
+            Output::Identity(answers) => {
                 self.stir(host);
-                self.hosts[host].answers = Some((incarnation, health));
+                self.hosts[host].answers = Some(answers);
             }
             Output::Stopped(stopped) => {
                 self.note(host, &format!("{stopped:?}"));

@@ -212,6 +212,7 @@ mod tests {
             address: [10, 0, 0, u8::try_from(id).unwrap()].into(),
             notice_port: 7464,
             incarnation: Incarnation(id),
+            wire: 2,
         };
         Kept {
             buddies: BuddyList {

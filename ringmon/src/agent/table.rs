@@ -12,7 +12,7 @@ use crate::datapath::Readings;
 use crate::store::{self, DatabaseUrl, Store};
 use ringmon_core::TableSnapshot;
 use ringmon_core::engine::{TableDone, TableFailure};
-use ringmon_core::evidence::Silence;
+use ringmon_core::evidence::Ground;
 use ringmon_core::op::TableOp;
 
 /// How long an operation's answer is waited for: longer than the store's own limits.
@@ -50,13 +50,13 @@ impl Table {
         self.shared.store().await
     }
 
-    /// Starts an operation. Its silences are checked against `readings` at the last moment (R7).
+    /// Starts an operation. What it rests on is checked against `readings` at the last moment (R7).
     pub fn begin(&self, ticket: u64, op: TableOp, readings: Arc<dyn Readings>) {
         let (shared, done) = (Arc::clone(&self.shared), self.done.clone());
         self.worker.spawn(async move {
             let began = Instant::now();
-            let silences = op.silences();
-            let check = || all_hold(&silences, readings.as_ref());
+            let grounds = op.grounds();
+            let check = || all_hold(&grounds, readings.as_ref());
             let (result, snapshot) = match tokio::time::timeout(GIVE_UP, shared.run(&op, check)).await {
                 Ok((result, snapshot)) => (result.map_err(|e| failure(&e)), snapshot),
                 Err(_) => {
@@ -70,8 +70,8 @@ impl Table {
     }
 }
 
-fn all_hold(silences: &[Silence], readings: &dyn Readings) -> bool {
-    silences.iter().all(|w| w.holds(readings.read(w.watch).as_ref()))
+fn all_hold(grounds: &[Ground], readings: &dyn Readings) -> bool {
+    grounds.iter().all(|ground| ground.holds(readings.read(ground.watch()).as_ref()))
 }
 
 fn failure(error: &store::Error) -> TableFailure {

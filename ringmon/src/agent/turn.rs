@@ -304,7 +304,7 @@ impl Turn {
                     self.buddies = Some(buddies);
                     self.keep();
                 }
-                Output::Identity { incarnation, health } => self.rooms.datapath.identity(incarnation, health),
+                Output::Identity(answers) => self.rooms.datapath.identity(answers),
                 Output::Stopped(stopped) => self.stopped = Some(stopped),
             }
         }

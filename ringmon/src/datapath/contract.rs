@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use ringmon_common::wire::VERSION;
+
 use super::{Datapath, Error};
 use ringmon_core::evidence::{Purpose, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::Address;
@@ -39,6 +41,8 @@ fn spec(world: &impl World, id: WatchId, interval_ms: u64) -> WatchSpec {
         name: "other".to_owned(),
         address: world.other(),
         purpose: Purpose::Buddy,
+        wire: VERSION,
+        asked: ServerId::NEW,
         interval: Duration::from_millis(interval_ms),
         deadline: Duration::from_millis(20),
     }

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::{Datapath, Error, Prober, Readings};
 use crate::show::{DatapathMode, DatapathStats};
+use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{LocalFault, MAX_WATCHES, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::{Health, PoolKey};
 use ringmon_core::{Incarnation, Time};
@@ -187,8 +188,8 @@ impl Datapath for Fake {
         Arc::clone(&self.0.0) as Arc<dyn Readings>
     }
 
-    fn identity(&mut self, incarnation: Incarnation, health: Health) {
-        self.0.state().identity = (incarnation, health);
+    fn identity(&mut self, answers: Answers) {
+        self.0.state().identity = (answers.incarnation, answers.health);
     }
 
     fn pulse(&mut self, now: Time) {

@@ -9,9 +9,10 @@ pub mod xdp;
 use std::sync::Arc;
 
 use crate::show::{DatapathMode, DatapathStats};
+use ringmon_core::Time;
+use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
-use ringmon_core::row::{Address, Health, PoolKey};
-use ringmon_core::{Incarnation, Time};
+use ringmon_core::row::{Address, PoolKey};
 
 pub use error::Error;
 
@@ -45,8 +46,8 @@ pub trait Datapath: Send {
     fn unwatch(&mut self, watch: WatchId);
     /// Readings for this and other threads.
     fn readings(&self) -> Arc<dyn Readings>;
-    /// From now on answers and probes as this incarnation.
-    fn identity(&mut self, incarnation: Incarnation, health: Health);
+    /// From now on answers with this, and probes as this incarnation.
+    fn identity(&mut self, answers: Answers);
     /// Call it after each full turn of the event loop, with the time of that turn.
     fn pulse(&mut self, now: Time);
     /// Accepts these keys, and probes with the first.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Error;
 use super::entity::{event, pool, server};
+use ringmon_common::wire::FIRST_VERSION;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::edit::StoredEvent;
 use ringmon_core::row::{Address, Answer, Answering};
@@ -51,7 +52,7 @@ impl Cell {
         }
     }
 
-    fn answering(&self, columns: AnswerColumns) -> Result<Option<Answering>, Error> {
+    fn answering(&self, columns: AnswerColumns, wire: Option<i16>) -> Result<Option<Answering>, Error> {
         let (life, wait, answer) = match columns {
             (None, None, None, None) => return Ok(None),
             (Some(life), Some(wait), None, None) => (life, wait, None),
@@ -61,7 +62,8 @@ impl Cell {
             _ => return Err(self.damaged("answer_life", "half an answer")),
         };
         let wait = Duration::from_millis(self.number("answer_wait_ms", wait)?);
-        Ok(Some(Answering { life: Incarnation(life), wait, answer }))
+        let wire = wire.map(|wire| self.number("wire", wire)).transpose()?.unwrap_or(FIRST_VERSION);
+        Ok(Some(Answering { life: Incarnation(life), wait, wire, answer }))
     }
 }
 
@@ -99,7 +101,7 @@ pub(super) fn server_row(m: server::Model) -> Result<ServerRow, Error> {
         vote_second: cell.vote("vote_second_kind", second)?,
         alone_since: m.alone_since.map(DbTime::from_us),
         alone_at: m.alone_at.map(DbTime::from_us),
-        answering: cell.answering((m.answer_life, m.answer_wait_ms, m.answer_at, m.answer_hears))?,
+        answering: cell.answering((m.answer_life, m.answer_wait_ms, m.answer_at, m.answer_hears), m.wire)?,
         version: m.version,
     })
 }

@@ -41,6 +41,7 @@ fn board(phase: &'static str) -> String {
         address: "192.0.2.2".parse().unwrap(),
         notice_port: 7464,
         incarnation: Incarnation(5),
+        wire: 2,
     };
     let reading = WatchReading {
         sent: 120,

@@ -124,15 +124,23 @@ pub enum Output {
     Event(Event),
     /// Write this list to disk.
     Keep(BuddyList),
-    /// From now on, answer probes with this incarnation and health.
-    Identity {
-        /// Incarnation of this server.
-        incarnation: Incarnation,
-        /// Health of this server's service.
-        health: Health,
-    },
+    /// From now on, answer probes with this.
+    Identity(Answers),
     /// The engine is done after [`Input::Stop`], or has given up for good. No output follows.
     Stopped(Stopped),
+}
+
+/// What this server's answers to probes say of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answers {
+    /// Incarnation of this server.
+    pub incarnation: Incarnation,
+    /// Health of this server's service.
+    pub health: Health,
+    /// When the last fault of this machine ended, which made its own evidence void.
+    pub clean: Time,
+    /// Whether the database answers this server.
+    pub database: bool,
 }
 
 /// How an engine ended.

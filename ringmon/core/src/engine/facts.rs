@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::asks::Asks;
 use super::away::Away;
 use super::callers::Callers;
-use super::contract::{Identity, Output};
+use super::contract::{Answers, Identity, Output};
 use super::watching::{Watch, Watches};
 use crate::buddy::Buddy;
 use crate::detector::{Change, State, silence_asked};
@@ -39,6 +39,10 @@ pub(super) struct Facts {
     /// How often this server was late in the last seconds.
     pub lateness: Lateness,
     link_down: bool,
+    /// When the last fault of this machine ended. What its watches show counts from then on.
+    clean: Time,
+    /// What probes are answered with.
+    answers: Option<Answers>,
 }
 
 impl Facts {
@@ -54,6 +58,8 @@ impl Facts {
             outages: Outages::default(),
             lateness: Lateness::default(),
             link_down: false,
+            clean: Time::ZERO,
+            answers: None,
         }
     }
 
@@ -117,6 +123,7 @@ impl Facts {
             far_end,
             served: asks.tables().served(self.now),
             lag: asks.tables().lag(),
+            confirmed: None,
             braked: false,
             mode: self.identity.mode,
             tuning: self.identity.tuning.clone(),
@@ -147,6 +154,11 @@ impl Facts {
         self.tell_alive(asks);
     }
 
+    /// Asks these servers about those; others are asked about nobody.
+    pub fn ask(&mut self, asks: &mut Asks, questions: &[(ServerId, ServerId)]) {
+        self.watches.ask(questions, &self.identity.tuning, &mut |output| asks.say(output));
+    }
+
     /// Takes in a reading and reports what it changes.
     pub fn observe(&mut self, asks: &mut Asks, id: WatchId, reading: WatchReading) {
         let (now, tuning, factor) = (self.now, &self.identity.tuning, self.lateness.factor(self.now));
@@ -157,7 +169,9 @@ impl Facts {
         watch.ways.observe(&watch.reading);
         if self.link_down {
             // No silence counts before the link is up and a few probes have had time to return.
-            watch.detector.fault(LocalFault::LinkDown, now, now + tuning.grace(), &watch.reading);
+            let until = now + tuning.grace();
+            watch.detector.fault(LocalFault::LinkDown, now, until, &watch.reading);
+            self.clean = self.clean.max(until);
         }
         match watch.detector.observe(now, &watch.reading, tuning, factor) {
             Some(Change::Moved(from, to)) => {
@@ -217,6 +231,7 @@ impl Facts {
         if fault != LocalFault::LinkDown {
             self.lateness.fault(self.now);
         }
+        self.clean = self.clean.max(until);
         let undone = self.watches.fault(fault, from, until);
         if undone > 0 {
             asks.void(fault, undone);
@@ -233,9 +248,16 @@ impl Facts {
         self.link_down = !up;
     }
 
-    /// From now on, probes are answered with this incarnation and health.
-    pub fn identify(&self, asks: &mut Asks) {
-        let incarnation = asks.me().incarnation;
-        asks.say(Output::Identity { incarnation, health: self.health });
+    /// From now on, probes are answered with this, if it is new.
+    pub fn identify(&mut self, asks: &mut Asks) {
+        let answers = Answers {
+            incarnation: asks.me().incarnation,
+            health: self.health,
+            clean: self.clean,
+            database: asks.tables().away().is_none(),
+        };
+        if self.answers.replace(answers) != Some(answers) {
+            asks.say(Output::Identity(answers));
+        }
     }
 }

@@ -46,7 +46,7 @@ use serde::{Deserialize, Serialize};
 
 use self::asks::Asks;
 use self::away::Away;
-pub use self::contract::{Identity, Input, Output, Stopped, TableDone, TableFailure};
+pub use self::contract::{Answers, Identity, Input, Output, Stopped, TableDone, TableFailure};
 use self::entry::NextPhase;
 use self::facts::Facts;
 use self::joining::Joining;

@@ -20,6 +20,8 @@ pub(super) struct Watch {
     pub id: WatchId,
     pub target: Buddy,
     pub purpose: Purpose,
+    /// The server that the target is asked about.
+    pub asked: ServerId,
     pub reading: WatchReading,
     pub detector: Detector,
     /// The incarnation of the target that was last reported as alive, unless it became suspect since then.
@@ -47,6 +49,8 @@ impl Watch {
             name: self.target.name.clone(),
             address: self.target.address,
             purpose: self.purpose,
+            wire: self.target.wire,
+            asked: self.asked,
             interval: if self.burst { self.burst_spacing(tuning) } else { tuning.interval },
             deadline: tuning.deadline,
         }
@@ -138,6 +142,16 @@ impl Watches {
         }
     }
 
+    /// Asks these servers about those, and all others about nobody.
+    pub fn ask(&mut self, questions: &[(ServerId, ServerId)], tuning: &Tuning, out: &mut impl FnMut(Output)) {
+        for watch in self.slots.values_mut() {
+            let asked = questions.iter().find(|(of, _)| *of == watch.target.id).map_or(ServerId::NEW, |(_, it)| *it);
+            if core::mem::replace(&mut watch.asked, asked) != asked {
+                out(Output::Watch(watch.spec(tuning)));
+            }
+        }
+    }
+
     /// Watches exactly these servers. A watch goes on if it is of the same life of the same server at the same address,
     /// if necessary with a new purpose. All other watches begin without evidence.
     pub fn set(&mut self, wanted: &[(Buddy, Purpose)], now: Time, tuning: &Tuning, out: &mut impl FnMut(Output)) {
@@ -158,9 +172,9 @@ impl Watches {
     /// What to tell the datapath, if anything is new.
     fn want(&mut self, target: &Buddy, purpose: Purpose, now: Time, tuning: &Tuning) -> Option<WatchSpec> {
         if let Some(watch) = self.slots.values_mut().find(|w| w.is_of(target)) {
-            watch.target = target.clone();
-            let is_new = core::mem::replace(&mut watch.purpose, purpose) != purpose;
-            return is_new.then(|| watch.spec(tuning));
+            let before = (watch.target.wire, watch.purpose);
+            (watch.target, watch.purpose) = (target.clone(), purpose);
+            return (before != (target.wire, purpose)).then(|| watch.spec(tuning));
         }
         let slot = (0..MAX_WATCHES).find(|slot| !self.slots.contains_key(slot))?;
         let generation = self.generations.entry(slot).or_insert(0);
@@ -169,6 +183,7 @@ impl Watches {
             id: WatchId { slot, generation: *generation },
             target: target.clone(),
             purpose,
+            asked: ServerId::NEW,
             reading: WatchReading { began: now, ..WatchReading::default() },
             detector: Detector::default(),
             told_alive: None,

@@ -80,6 +80,9 @@ pub struct Removed {
     /// The incarnation that was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<Incarnation>,
+    /// What the other witness's kernel said, if it took the place of that server's vote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<Evidence>,
     /// How many misses the remover counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub misses: Option<u32>,

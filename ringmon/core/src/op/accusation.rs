@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::evidence::Silence;
+use crate::evidence::{Confirmed, Silence};
 use crate::row::{Mode, Side};
 use crate::{Incarnation, ServerId, Tuning};
 
@@ -32,6 +32,9 @@ pub struct Accusation {
     pub lag: Duration,
     /// R11: whether the brake held this removal back before. Then the brake's last word is asked for first.
     pub braked: bool,
+    /// R3: the far end's kernel confirms the silence of the only server of the run, for as long as R6 requires. It is
+    /// as good as that server's vote.
+    pub confirmed: Option<Confirmed>,
     /// What this agent itself may do.
     pub mode: Mode,
     /// The numbers of its profile, and the rules in force.

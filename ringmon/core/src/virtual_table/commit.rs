@@ -3,6 +3,8 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use ringmon_common::wire::VERSION;
+
 use super::{Commit, Index, VirtualTable};
 use crate::card::Card;
 use crate::edit::{
@@ -131,7 +133,7 @@ impl Transaction<'_> {
         let Some(row) = self.rows.get_mut(&id) else { return false };
         let new = set.hears.map(|hears| Answer { at: now, hears });
         let answer = new.or_else(|| row.answering().and_then(|old| old.answer));
-        row.answering = Some(Answering { life, wait: set.wait, answer });
+        row.answering = Some(Answering { life, wait: set.wait, wire: VERSION, answer });
         row.version += 1;
         true
     }
@@ -159,7 +161,7 @@ impl Transaction<'_> {
             vote_second: None,
             alone_since: None,
             alone_at: None,
-            answering: Some(Answering { life: new.incarnation, wait: new.wait, answer: None }),
+            answering: Some(Answering { life: new.incarnation, wait: new.wait, wire: VERSION, answer: None }),
             version: 1,
         };
         self.remember(id);
@@ -196,7 +198,7 @@ impl Transaction<'_> {
             AloneSet::Renew => row.alone_at = Some(now),
         }
         if let Some(wait) = set.wait {
-            row.answering = Some(Answering { life: row.incarnation, wait, answer: None });
+            row.answering = Some(Answering { life: row.incarnation, wait, wire: VERSION, answer: None });
         }
         row.version += 1;
         self.index.note(row);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::age::{Borders, Sort, age};
 use super::state::{Claim, Place, Row, Site, State, Vote, at, at_mut, slot};
 use super::world::World;
+use ringmon_common::wire::VERSION;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::op::{Accusation, Finding, TableOp};
 use ringmon_core::row::{Answer, Answering};
@@ -119,6 +120,7 @@ impl Tables {
             answering: Some(Answering {
                 life: life(row.life),
                 wait: World::WAIT,
+                wire: VERSION,
                 answer: row
                     .answer
                     .map(|(hears, _)| Answer { at: NOW - found(&ages, Site::Answer(place)), hears: id(hears) }),
@@ -226,6 +228,7 @@ impl Tables {
             name: self.cards[usize::from(me)].name.clone(),
             side,
             findings: findings.collect(),
+            confirmed: None,
             braked: false,
             far_end: claim.far.map(id),
             served: Duration::from_millis(self.borders.low(Sort::Served, state.server(me).served)),

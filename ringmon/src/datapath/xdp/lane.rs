@@ -6,9 +6,10 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use nix::libc;
-use ringmon_common::TagKey;
-use ringmon_common::frame::{ECHO_REQUEST, Echo, echo_checksum};
-use ringmon_common::wire::{ICMP_ID, PAYLOAD_LEN, Payload, Purpose};
+use ringmon_common::frame::{ECHO_REQUEST, Echo, echo_checksum, long_checksum};
+use ringmon_common::testimony::TESTIMONY_LEN;
+use ringmon_common::wire::{ICMP_ID, PAYLOAD_LEN, Payload, Purpose, VERSION};
+use ringmon_common::{TagKey, Testimony};
 use socket2::Socket;
 
 use super::netlink::Netlink;
@@ -16,6 +17,10 @@ use super::shared::Shared;
 use ringmon_core::Time;
 use ringmon_core::evidence::WatchId;
 
+/// The size of an ICMP message of the first version ...
+const SHORT_BYTES: usize = 8 + PAYLOAD_LEN;
+/// ... and of today's.
+const MOST_BYTES: usize = SHORT_BYTES + TESTIMONY_LEN;
 /// How many probes may be waiting for the decision whether they left. The kernel's window holds no more either.
 const MOST_DOUBTS: usize = 128;
 /// The state of a neighbour is asked again after at most this time.
@@ -35,6 +40,10 @@ pub struct Pace {
     /// A probe is a miss this long after it left.
     pub deadline: Duration,
     pub purpose: Purpose,
+    /// The version of the wire format.
+    pub wire: u8,
+    /// The id of the server to ask about; 0: none. Version 1 cannot ask.
+    pub asked: u64,
 }
 
 /// One watch. It has its own socket, because probes that wait for a neighbour fill the buffer of a socket.
@@ -105,10 +114,11 @@ impl Lane {
     pub fn send(&mut self, sign: &Sign, shared: &Shared, now: Time) {
         self.seq += 1;
         self.last = now;
-        let probe = self.probe(sign, shared.incarnation());
+        let (bytes, length) = self.probe(sign, shared.incarnation());
+        let probe = &bytes[..length];
         let to = SocketAddrV4::new(self.peer, 0).into();
         // The next call reports an ICMP error about an earlier probe, and then sends nothing. So call again.
-        let sent = self.socket.send_to(&probe, &to).or_else(|_| self.socket.send_to(&probe, &to));
+        let sent = self.socket.send_to(probe, &to).or_else(|_| self.socket.send_to(probe, &to));
         match sent.map_err(|error| error.raw_os_error()) {
             Ok(_) if shared.has_left(self.id.slot, self.seq) => self.neighbour = None,
             // A full buffer is full of probes that wait for the neighbour. EHOSTUNREACH says that it does not resolve.
@@ -119,20 +129,31 @@ impl Lane {
         }
     }
 
-    fn probe(&self, sign: &Sign, incarnation: u64) -> [u8; 8 + PAYLOAD_LEN] {
+    /// The ICMP message, and how long it is.
+    fn probe(&self, sign: &Sign, incarnation: u64) -> ([u8; MOST_BYTES], usize) {
         let Self { id, seq, pace, .. } = self;
         let mut payload = Payload::probe(pace.purpose, id.slot, id.generation, *seq, incarnation, sign.key_id);
-        payload.tag = sign.key.v4(sign.own.octets(), self.peer.octets(), &payload).probe(&payload);
+        let question = (pace.wire >= VERSION).then(|| Testimony::ask(pace.asked));
+        if question.is_some() {
+            payload.version = VERSION;
+        }
+        let tagger = sign.key.v4(sign.own.octets(), self.peer.octets(), &payload);
+        payload.tag = question.as_ref().map_or(tagger, |question| tagger.asking(question)).probe(&payload);
         let seq = [payload.seq[6], payload.seq[7]];
         let mut echo = Echo { kind: ECHO_REQUEST, code: 0, checksum: [0; 2], id: ICMP_ID.to_be_bytes(), seq };
-        echo.checksum = echo_checksum(&echo, &payload);
-        let mut bytes = [0; 8 + PAYLOAD_LEN];
+        echo.checksum = match &question {
+            Some(question) => long_checksum(&echo, &payload, question),
+            None => echo_checksum(&echo, &payload),
+        };
+        let mut bytes = [0; MOST_BYTES];
         bytes[..2].copy_from_slice(&[echo.kind, echo.code]);
         bytes[2..4].copy_from_slice(&echo.checksum);
         bytes[4..6].copy_from_slice(&echo.id);
         bytes[6..8].copy_from_slice(&echo.seq);
-        bytes[8..].copy_from_slice(payload.as_bytes());
-        bytes
+        bytes[8..SHORT_BYTES].copy_from_slice(payload.as_bytes());
+        let Some(question) = question else { return (bytes, SHORT_BYTES) };
+        bytes[SHORT_BYTES..].copy_from_slice(question.as_bytes());
+        (bytes, MOST_BYTES)
     }
 
     /// Decides about probes that have not left by their deadline: they are misses if the neighbour does not resolve.

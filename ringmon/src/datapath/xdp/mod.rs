@@ -51,9 +51,10 @@ use crate::show::{Count, DatapathMode, DatapathStats};
 use attach::Interface;
 use lane::{Lane, Pace, Sign};
 use object::{Object, Plain};
+use ringmon_core::Time;
+use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchSpec};
-use ringmon_core::row::{Address, Health, PoolKey};
-use ringmon_core::{Incarnation, Time};
+use ringmon_core::row::{Address, PoolKey};
 use sender::{Command, Parts, Sender};
 use shared::Shared;
 
@@ -168,9 +169,11 @@ impl Datapath for XdpDatapath {
         let interval = spec.interval.max(LEAST_INTERVAL);
         let most = interval * MOST_OUTSTANDING;
         let deadline = (spec.deadline.min(most), most);
-        let pace = Pace { interval, deadline: deadline.0, purpose: spec.purpose };
+        let (wire, asked) = (spec.wire, spec.asked.0 as u64);
+        let pace = Pace { interval, deadline: deadline.0, purpose: spec.purpose, wire, asked };
         if self.shared.generation(slot) == generation {
             self.shared.deadline(slot, deadline);
+            self.shared.server(slot, spec.server);
             self.sender.tell(Command::Change(spec.id, pace));
             return Ok(());
         }
@@ -182,6 +185,7 @@ impl Datapath for XdpDatapath {
         // A mark in the window has room for 62 bits of the number (`SEQ_END`), so there are many left to count with.
         let first = (rand::random::<u64>() >> 3).max(1);
         self.shared.begin(spec.id, peer.octets(), first, deadline, now);
+        self.shared.server(slot, spec.server);
         self.voids.insert(slot, 0);
         self.sender.tell(Command::Begin(Box::new(Lane::new(spec.id, peer, first, pace, socket, now))));
         Ok(())
@@ -199,10 +203,14 @@ impl Datapath for XdpDatapath {
         Arc::clone(&self.shared) as Arc<dyn Readings>
     }
 
-    fn identity(&mut self, incarnation: Incarnation, health: Health) {
+    fn identity(&mut self, answers: Answers) {
         let identity = &self.shared.identity;
-        let words =
-            [(offset_of!(Identity, incarnation), incarnation.0 as u64), (offset_of!(Identity, health), health as u64)];
+        let words = [
+            (offset_of!(Identity, incarnation), answers.incarnation.0 as u64),
+            (offset_of!(Identity, health), answers.health as u64),
+            (offset_of!(Identity, clean_ns), answers.clean.as_ns()),
+            (offset_of!(Identity, database), answers.database.into()),
+        ];
         for (offset, value) in words {
             identity.word(0, offset).into_iter().for_each(|word| word.store(value, Relaxed));
         }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ringmon_common::layout::Config;
-use ringmon_common::wire::Purpose;
+use ringmon_common::wire::{Purpose, VERSION};
 use ringmon_common::{TagKey, tag};
 
 use super::*;
@@ -44,7 +44,7 @@ impl Bench {
         let (id, peer) = (WatchId { slot, generation: 1 }, ADDRESSES[1]);
         let deadline = Duration::from_secs(1000);
         self.shared.begin(id, peer.octets(), 1, (deadline, deadline), now);
-        let pace = Pace { interval, deadline, purpose: Purpose::Buddy };
+        let pace = Pace { interval, deadline, purpose: Purpose::Buddy, wire: VERSION, asked: 0 };
         let socket = socket::open(INTERFACE, ADDRESSES[0], CS6).expect("a raw socket");
         self.turns.obey(Command::Begin(Box::new(Lane::new(id, peer, 1, pace, socket, now))), now);
     }
@@ -117,7 +117,13 @@ fn a_shorter_interval_holds_at_once() {
         let (mut bench, now) = (bench(), clock::now());
         bench.begin(0, Duration::from_secs(1), now);
         bench.turns.send_due(now);
-        let pace = Pace { interval: Duration::from_millis(2), deadline: INTERVAL, purpose: Purpose::Buddy };
+        let pace = Pace {
+            interval: Duration::from_millis(2),
+            deadline: INTERVAL,
+            purpose: Purpose::Buddy,
+            wire: VERSION,
+            asked: 0,
+        };
         bench.turns.obey(Command::Change(WatchId { slot: 0, generation: 1 }, pace), now);
         assert_eq!(bench.due(0), now + Duration::from_millis(2), "one has just left");
         // A command for another generation is not for this watch.
@@ -137,7 +143,7 @@ fn a_burst_begins_at_once_and_ends_on_the_grid() {
     ends[0].run(|| {
         let (mut bench, now) = (bench(), clock::now());
         let id = WatchId { slot: 0, generation: 1 };
-        let pace = |interval| Pace { interval, deadline: INTERVAL, purpose: Purpose::Buddy };
+        let pace = |interval| Pace { interval, deadline: INTERVAL, purpose: Purpose::Buddy, wire: VERSION, asked: 0 };
         bench.begin(0, INTERVAL, now);
         bench.turns.send_due(now);
         let missed = now + Duration::from_millis(5);

@@ -8,14 +8,15 @@ use std::time::Duration;
 use ringmon_common::cell::{hand_over, steady};
 use ringmon_common::layout::{self, Histogram, Identity, Outstanding, Prober, Watch, window_index};
 use ringmon_common::rtt;
+use ringmon_common::testimony::{HAS_DATABASE, WATCHES_IT};
 use ringmon_common::window::seq_of;
 use tokio::sync::Notify;
 
 use super::memory::Mapped;
 use crate::datapath::Readings;
-use ringmon_core::evidence::{LocalFault, MAX_WATCHES, WatchId, WatchReading};
+use ringmon_core::evidence::{LocalFault, MAX_WATCHES, Testimony, WatchId, WatchReading};
 use ringmon_core::row::Health;
-use ringmon_core::{Incarnation, Time};
+use ringmon_core::{Incarnation, ServerId, Time};
 
 /// A span of time in which this machine's own evidence counts for nothing.
 pub type Fault = (LocalFault, Time, Time);
@@ -97,8 +98,14 @@ impl Shared {
             self.put(slot, offset_of!(Watch, peer), u64::from(u32::from_ne_bytes(peer)));
             self.put(slot, offset_of!(Watch, cursor), first);
             self.put(slot, offset_of!(Watch, last_sent), first - 1);
+            self.put(slot, offset_of!(Watch, began_ns), now.as_ns());
             self.deadline(id.slot, deadline);
         });
+    }
+
+    /// Whom the slot watches, for those who ask; [`ServerId::NEW`]: a server without a row.
+    pub fn server(&self, slot: u16, server: ServerId) {
+        self.put(u32::from(slot), offset_of!(Watch, server), server.0 as u64);
     }
 
     pub fn end(&self, slot: u16) {
@@ -223,6 +230,25 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// The last answer to a question of this slot's watch; `None`: there is none, or it is being written just now.
+    fn testimony(&self, slot: u16) -> Option<Testimony> {
+        let at = self.watches.word(u32::from(slot), offset_of!(Watch, said_at_ns))?;
+        let (at, watch) = steady(&at, || fence(Acquire), || self.watches.load(u32::from(slot)))?;
+        let watch = watch?;
+        Some(Testimony {
+            of: ServerId(watch.said_of as i64),
+            at: Time::from_ns(at),
+            watches: watch.said_known & u64::from(WATCHES_IT) != 0,
+            database: watch.said_known & u64::from(HAS_DATABASE) != 0,
+            heard: Time::from_ns(watch.said_heard_ns),
+            proof: Time::from_ns(watch.said_proof_ns),
+            pulse: Time::from_ns(watch.said_pulse_ns),
+            misses: u32::try_from(watch.said_misses).unwrap_or(u32::MAX),
+        })
+    }
+}
+
 impl Readings for Shared {
     fn read(&self, id: WatchId) -> Option<WatchReading> {
         let (own, key) = (self.own.get(usize::from(id.slot))?, self.key(id.slot)?);
@@ -253,6 +279,7 @@ impl Readings for Shared {
             answered_of: watch.answered_of,
             incarnation: Incarnation(watch.incarnation as i64),
             health: Health::from_wire(u8::try_from(watch.health).unwrap_or(0)),
+            testimony: self.testimony(id.slot),
         })
     }
 }

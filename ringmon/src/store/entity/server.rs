@@ -60,13 +60,15 @@ pub struct Model {
     pub answer_at: Option<i64>,
     /// The server that it heard then.
     pub answer_hears: Option<i64>,
+    /// The newest version of the wire format that it knows.
+    pub wire: Option<i16>,
 }
 
 impl Column {
     /// The columns of this version of the schema.
     pub fn of(schema: u32) -> impl Iterator<Item = Self> {
-        use Column::{AnswerAt, AnswerHears, AnswerLife, AnswerWaitMs};
-        let new = |column: &Self| matches!(column, AnswerLife | AnswerWaitMs | AnswerAt | AnswerHears);
+        use Column::{AnswerAt, AnswerHears, AnswerLife, AnswerWaitMs, Wire};
+        let new = |column: &Self| matches!(column, AnswerLife | AnswerWaitMs | AnswerAt | AnswerHears | Wire);
         Self::iter().filter(move |column| schema >= ANSWERS || !new(column))
     }
 }

@@ -335,6 +335,7 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
         far_end: None,
         served: Duration::MAX,
         lag: Duration::ZERO,
+        confirmed: None,
         braked: false,
         mode: Mode::Act,
         tuning,

@@ -6,6 +6,8 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{DbBackend, Statement, StatementBuilder};
 
+use ringmon_common::wire::VERSION;
+
 use crate::store::clock;
 use crate::store::convert::millis;
 use crate::store::entity::{event, pool, server};
@@ -79,7 +81,7 @@ impl Writer {
     }
 
     pub(super) fn insert(&self, row: &NewRow, [first, second]: [ServerId; 2]) -> InsertStatement {
-        let columns: [(C, SimpleExpr); 17] = [
+        let columns: [(C, SimpleExpr); 18] = [
             (C::Pool, self.pool.0.into()),
             (C::Name, row.card.name.as_str().into()),
             (C::Address, row.card.address.to_string().into()),
@@ -97,8 +99,9 @@ impl Writer {
             (C::Version, 1_i64.into()),
             (C::AnswerLife, row.incarnation.0.into()),
             (C::AnswerWaitMs, millis(row.wait).into()),
+            (C::Wire, i16::from(VERSION).into()),
         ];
-        let there = if self.answers { 17 } else { 15 };
+        let there = if self.answers { 18 } else { 15 };
         let (columns, values): (Vec<C>, Vec<SimpleExpr>) = columns.into_iter().take(there).unzip();
         let mut insert = Query::insert();
         insert.into_table(server::Entity).columns(columns);
@@ -149,6 +152,7 @@ impl Writer {
             update
                 .value(C::AnswerLife, life.0)
                 .value(C::AnswerWaitMs, millis(wait))
+                .value(C::Wire, i16::from(VERSION))
                 .value(C::AnswerAt, Option::<i64>::None)
                 .value(C::AnswerHears, Option::<i64>::None);
         }
@@ -174,6 +178,7 @@ impl Writer {
         update
             .value(C::AnswerLife, life.0)
             .value(C::AnswerWaitMs, millis(set.wait))
+            .value(C::Wire, i16::from(VERSION))
             .and_where(Expr::col(C::Id).eq(id.0))
             .and_where(Expr::col(C::Pool).eq(self.pool.0))
             .and_where(Expr::col(C::Incarnation).eq(life.0))

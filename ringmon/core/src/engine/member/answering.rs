@@ -18,6 +18,7 @@ use crate::engine::contract::TableDone;
 use crate::engine::facts::Facts;
 use crate::engine::table::Concern;
 use crate::engine::watching::Watch;
+use crate::law;
 use crate::op::TableOp;
 use crate::outcome::Outcome;
 use crate::{Purpose, ServerId, Time};
@@ -86,15 +87,12 @@ impl Answering {
     }
 }
 
-/// A reading may be this old when nothing changes, and a turn of the loop takes a while.
-const READ_EVERY: Duration = Duration::from_millis(100);
-
 /// A member from which a fresh reply with a pulse came to a probe of this server: after the last miss of anybody, or
 /// else this server may have gone deaf since. Probes that arrive are no proof either.
 pub(super) fn heard(facts: &Facts) -> Option<ServerId> {
     let looked = |watch: &&Watch| matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead);
     let missed = facts.watches.iter().filter(looked).filter_map(|watch| watch.detector.missed_at()).max();
-    let fresh = facts.identity.tuning.ears() + READ_EVERY;
+    let fresh = facts.identity.tuning.ears() + law::READ_EVERY;
     let heard = facts.watches.iter().filter(|watch| {
         let known = watch.target.id != ServerId::NEW && watch.detector.state() == State::Alive;
         let within = fresh + watch.reading.patience;

@@ -22,6 +22,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use ringmon_common::wire::FIRST_VERSION;
 use serde::{Deserialize, Serialize};
 
 use self::alone::{Alone, Around};
@@ -108,6 +109,8 @@ impl Member {
             }
             self.helping.settle(facts, asks);
             facts.watch_only(asks, &self.wanted());
+            let questions: Vec<(ServerId, ServerId)> = self.sides.iter().filter_map(SideWork::question).collect();
+            facts.ask(asks, &questions);
             self.answering.settle(facts, asks, &self.view, &self.sides);
             let proofs = self.witnesses.proofs();
             let footing = Footing::of(self.sides.each_ref().map(SideWork::run), facts, proofs);
@@ -120,6 +123,7 @@ impl Member {
         }
         self.own_health.settle(facts, asks);
         self.drain.settle(facts, asks);
+        facts.identify(asks);
     }
 
     /// Servers to probe: buddies, servers beyond silent ones, joining servers, and servers that others asked about.
@@ -362,7 +366,8 @@ fn silent(sides: &[SideWork; 2]) -> Vec<ServerId> {
 
 /// A server of which only the address is known.
 fn stranger(address: Address) -> Buddy {
-    Buddy { id: ServerId::NEW, name: address.to_string(), address, notice_port: 0, incarnation: Incarnation(0) }
+    let (name, wire) = (address.to_string(), FIRST_VERSION);
+    Buddy { id: ServerId::NEW, name, address, notice_port: 0, incarnation: Incarnation(0), wire }
 }
 
 /// An operator's command knows the servers but no routers, so this server tells the routers.

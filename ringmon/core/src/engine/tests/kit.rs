@@ -118,7 +118,7 @@ impl Bench {
                 Output::Send { to, notice, .. } => self.sent.push((to, notice)),
                 Output::Event(event) => self.events.push(event),
                 Output::Keep(list) => self.kept = Some(list),
-                Output::Identity { incarnation, health, .. } => self.answers_as = Some((incarnation, health)),
+                Output::Identity(answers) => self.answers_as = Some((answers.incarnation, answers.health)),
                 Output::Stopped(stopped) => self.stopped = Some(stopped),
             }
         }

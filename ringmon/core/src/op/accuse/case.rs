@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use super::chain::Suspect;
 use crate::edit::TableSnapshot;
-use crate::event::{Removed, VoteSeen};
+use crate::event::{Evidence, Removed, VoteSeen};
+use crate::evidence::Confirmed;
 use crate::op::accusation::{Accusation, Finding};
 use crate::outcome::Removal;
 use crate::row::{PoolRow, ServerRow, Vote, VoteKind};
@@ -19,6 +20,8 @@ pub(in crate::op) struct Case<'a> {
     pub(super) kind: VoteKind,
     /// The other witness and its vote; `None` where one witness is enough.
     pub(super) second: Option<(&'a ServerRow, &'a Vote)>,
+    /// The other witness, if its kernel takes the place of its vote.
+    pub(super) kernel: Option<(&'a ServerRow, Confirmed)>,
     /// This server's vote, if it is in the table.
     pub(super) own: Option<&'a Vote>,
     /// R3: how long the accused had to have to answer.
@@ -31,7 +34,15 @@ impl<'a> Case<'a> {
     /// A case that needs no votes: its accuser hears no other server (R2).
     pub(in crate::op) const fn without_votes(row: &'a ServerRow, finding: &'a Finding, wait: Duration) -> Self {
         let kind = finding.silence.kind;
-        Self { suspect: Suspect { finding, row }, kind, second: None, own: None, wait, relied: Vec::new() }
+        Self {
+            suspect: Suspect { finding, row },
+            kind,
+            second: None,
+            kernel: None,
+            own: None,
+            wait,
+            relied: Vec::new(),
+        }
     }
 
     /// What the remover learns from the outcome.
@@ -49,7 +60,8 @@ impl<'a> Case<'a> {
 
     /// The names of the accusers, the remover first.
     fn voters(&self, a: &Accusation) -> Vec<String> {
-        core::iter::once(a.name.clone()).chain(self.second.map(|(voter, _)| voter.card.name.clone())).collect()
+        let second = self.second.map(|(voter, _)| voter).or(self.kernel.map(|(witness, _)| witness));
+        core::iter::once(a.name.clone()).chain(second.map(|row| row.card.name.clone())).collect()
     }
 
     /// The votes that the removal rests on, as they were read.
@@ -83,6 +95,11 @@ impl<'a> Case<'a> {
             evidence: None,
             hold_ms: Some(ms(self.wait)),
             incarnation: Some(row.incarnation),
+            kernel: self.kernel.map(|(_, said)| Evidence {
+                misses: Some(said.misses),
+                pulseless_ms: None,
+                silence_ms: Some(ms(seen.read_at.since(said.since)) as f64),
+            }),
             misses: Some(finding.misses),
             quorum: Some(pool.rules.quorum),
             removal: Some(self.removal(a)),

@@ -10,6 +10,7 @@ use super::chain::Chain;
 use super::votes::{is_outdated, is_recent, own, silence, stands};
 use crate::Rule;
 use crate::edit::{Held, Lookup, Step, TableSnapshot};
+use crate::evidence::Confirmed;
 use crate::law;
 use crate::op::accusation::Accusation;
 use crate::op::plan::{Halt, need, need_rows, row};
@@ -32,7 +33,8 @@ pub(super) fn judge<'a>(
 ) -> Result<Case<'a>, Halt> {
     let suspect = chain.suspects[place];
     let (own, wait) = (own(a, seen, &suspect), wait(chain));
-    let mut case = Case { suspect, kind: suspect.finding.silence.kind, second: None, own, wait, relied: Vec::new() };
+    let mut case =
+        Case { suspect, kind: suspect.finding.silence.kind, second: None, kernel: None, own, wait, relied: Vec::new() };
     if suspect.finding.proved {
         return Err(Halt::Held(Held::Proved));
     }
@@ -55,7 +57,10 @@ pub(super) fn judge<'a>(
                 case.second = Some((voter, vote));
                 case.relied = relied;
             }
-            None => return Err(Halt::Held(Held::NoSecondVote)),
+            None => match confirmed(a, chain, &case) {
+                Some(witness) => case.kernel = Some(witness),
+                None => return Err(Halt::Held(Held::NoSecondVote)),
+            },
         },
     }
     ripe(a, rules, seen, &case).map_or(Ok(case), |held| Err(Halt::Held(held)))
@@ -83,6 +88,14 @@ fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>) ->
         }
     };
     agent.then_some(Held::AgentTimeout)
+}
+
+/// The far end, if its kernel confirms this silence and this server's challenge is in the row. It stands next to the
+/// suspect, and what it says is of now: so there is nothing else to check of it.
+fn confirmed<'a>(a: &Accusation, chain: &Chain<'a>, case: &Case<'a>) -> Option<(&'a ServerRow, Confirmed)> {
+    let far = chain.far.filter(|_| chain.suspects.len() == 1 && case.own.is_some() && case.kind == VoteKind::Host)?;
+    let confirmed = a.confirmed.filter(|it| it.of == case.suspect.row.id && it.by == far.id)?;
+    Some((far, confirmed))
 }
 
 fn before_vote(a: &Accusation, kind: VoteKind) -> Duration {

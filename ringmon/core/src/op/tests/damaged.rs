@@ -119,6 +119,7 @@ fn accusation() -> impl Strategy<Value = Accusation> {
         far_end,
         served: super::kit::ms(served),
         lag: core::time::Duration::ZERO,
+        confirmed: None,
         braked: false,
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),

@@ -129,6 +129,7 @@ pub fn against(
         far_end: far_end.map(|far| id(table, far)),
         served: Duration::MAX,
         lag: Duration::ZERO,
+        confirmed: None,
         braked: false,
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),

@@ -214,7 +214,7 @@ fn a_server_that_answers_in_the_table_gets_no_buddy_that_does_not_hear_it() {
     let (b, c) = (id(&table, "b"), id(&table, "c"));
     let answer = Answer { at: table.now(), hears: c };
     let life = row(&table, "b").incarnation;
-    table.rows.get_mut(&b).unwrap().answering = Some(Answering { life, wait: ms(60), answer: Some(answer) });
+    table.rows.get_mut(&b).unwrap().answering = Some(Answering { life, wait: ms(60), wire: 1, answer: Some(answer) });
     let op = join_beside(&table, "a", "b");
     assert_eq!(table.run_plain(&op), Ok(Outcome::Stale));
     table.advance(law::RENEWED + ms(61));

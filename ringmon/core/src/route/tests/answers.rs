@@ -11,7 +11,7 @@ const MS: Duration = Duration::from_millis(1);
 fn pool() -> Kit {
     let mut kit = Kit::of(5);
     for id in 1..=5 {
-        let answering = Answering { life: Incarnation(1), wait: MS * 60, answer: None };
+        let answering = Answering { life: Incarnation(1), wait: MS * 60, wire: 1, answer: None };
         kit.change(id, |row| row.answering = Some(answering));
     }
     kit.look(&[]);

@@ -3,7 +3,7 @@
 use std::mem::offset_of;
 
 use aya_obj::generated::bpf_insn;
-use ringmon_common::layout::{Outstanding, Prober};
+use ringmon_common::layout::{Outstanding, Prober, Watch};
 
 use super::super::object::OBJECT;
 
@@ -47,4 +47,9 @@ fn a_place_in_the_window_is_written_between_two_barriers_and_looked_at_between_t
 #[test]
 fn a_place_for_a_prober_goes_to_another_between_two_barriers() {
     assert_eq!(count("ringmon_xdp", XCHG, offset_of!(Prober, last_ns)), 2);
+}
+
+#[test]
+fn a_testimony_is_kept_between_two_barriers() {
+    assert_eq!(count("ringmon_xdp", XCHG, offset_of!(Watch, said_at_ns)), 2);
 }

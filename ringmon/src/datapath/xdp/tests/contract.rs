@@ -6,7 +6,7 @@ use tokio::runtime::Runtime;
 
 use super::super::XdpDatapath;
 use super::netns::{ADDRESSES, Namespace, pair};
-use super::veth::{opened, options, runtime};
+use super::veth::{as_life, opened, options, runtime};
 use crate::datapath::Datapath;
 use crate::datapath::contract::{self, Answers, World};
 use crate::show::DatapathChoice;
@@ -43,7 +43,7 @@ impl World for Veth {
         if answers == Answers::Agent {
             let mut other = opened(&self.runtime, &self.ends[1], options(1, self.choice)).expect("open the other end");
             other.pulse(super::super::clock::now());
-            other.identity(self.incarnation(), Health::Passing);
+            other.identity(as_life(self.incarnation().0, Health::Passing));
             self.other = Some(other);
         }
     }

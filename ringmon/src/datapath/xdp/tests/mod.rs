@@ -8,5 +8,6 @@ pub mod netns;
 mod observes;
 mod opening;
 mod run;
+mod testify;
 mod timers;
 mod veth;

@@ -3,15 +3,17 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use ringmon_common::wire::VERSION;
 use tokio::runtime::Runtime;
 
 use super::super::{CS6, Options, XdpDatapath, clock, open};
 use super::netns::{ADDRESSES, INTERFACE, Namespace, pair};
 use crate::datapath::{Datapath, Error};
 use crate::show::{DatapathChoice, DatapathMode};
+use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::{Health, PoolKey};
-use ringmon_core::{Incarnation, ServerId};
+use ringmon_core::{Incarnation, ServerId, Time};
 
 pub const KEY: PoolKey = PoolKey { id: 3, secret: *b"a key of the lab" };
 pub const ID: WatchId = WatchId { slot: 0, generation: 1 };
@@ -45,10 +47,15 @@ fn both(runtime: &Runtime, choice: DatapathChoice) -> ([Namespace; 2], [XdpDatap
     let ends = pair();
     let datapaths = [0, 1].map(|end| {
         let mut datapath = opened(runtime, &ends[end], options(end, choice)).expect("open the datapath");
-        datapath.identity(Incarnation(1000 + end as i64), Health::Unknown);
+        datapath.identity(as_life(1000 + end as i64, Health::Unknown));
         datapath
     });
     (ends, datapaths)
+}
+
+/// What a server answers that has a database and no fault.
+pub fn as_life(life: i64, health: Health) -> Answers {
+    Answers { incarnation: Incarnation(life), health, clean: Time::ZERO, database: true }
 }
 
 pub fn spec(address: Ipv4Addr) -> WatchSpec {
@@ -58,6 +65,8 @@ pub fn spec(address: Ipv4Addr) -> WatchSpec {
         name: "other".to_owned(),
         address: address.into(),
         purpose: Purpose::Buddy,
+        wire: VERSION,
+        asked: ServerId::NEW,
         interval: Duration::from_millis(2),
         deadline: Duration::from_millis(5),
     }
@@ -113,7 +122,7 @@ fn identity_pulse_and_probers_travel() {
     assert_eq!((silent.last_pulse, silent.health), (None, Health::Unknown));
     let beat = clock::now();
     b.pulse(beat);
-    b.identity(Incarnation(4711), Health::Failing);
+    b.identity(as_life(4711, Health::Failing));
     let told =
         until(&a, "the identity", |reading| reading.incarnation == Incarnation(4711) && reading.last_pulse.is_some());
     assert_eq!(told.health, Health::Failing);

@@ -59,9 +59,10 @@ impl SideWork {
         if !self.hears_others(facts, asks, &findings, footing) || self.run.all {
             return;
         }
+        let confirmed = self.confirmed(facts, asks, &findings).filter(|_| facts.keeps(Rule::R3));
         let Some(suspicion) = &mut self.suspicion else { return };
         let said = findings.iter().map(|f| (f.server, f.silence.kind, ripe(facts, asks, f))).collect();
-        let claim = Claim { findings: said, far_end };
+        let claim = Claim { findings: said, far_end, confirmed: confirmed.is_some() };
         let due = suspicion.again || suspicion.sent.as_ref() != Some(&claim) || asks.due(suspicion.next);
         if !due || !asks.due(suspicion.not_before) || !asks.ready(Concern::Vote(self.side)) {
             return;
@@ -73,7 +74,7 @@ impl SideWork {
             |f: &Finding| (f.server, OwnVote { kind: f.silence.kind, incarnation: f.incarnation, confirmed: false });
         self.attempt = Attempt::Cast(findings.iter().map(cast).collect());
         let accusation = facts.accusation(asks, self.side, findings, far_end);
-        asks.begin(Concern::Vote(self.side), TableOp::Accuse(Accusation { braked, ..accusation }));
+        asks.begin(Concern::Vote(self.side), TableOp::Accuse(Accusation { braked, confirmed, ..accusation }));
     }
 
     /// R2: another server was heard since the silence began. A server that hears no other server cannot vote. It

@@ -1,6 +1,7 @@
 //! One side of the ring: which servers are silent there, which live beyond them, and when to say so.
 
 mod accuse;
+mod confirm;
 mod verdicts;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -83,6 +84,8 @@ struct Claim {
     /// Which server, accused of what, and whether that has lasted long enough for a removal.
     findings: Vec<(ServerId, VoteKind, bool)>,
     far_end: Option<ServerId>,
+    /// Whether the far end's kernel confirms it.
+    confirmed: bool,
 }
 
 impl Suspicion {
