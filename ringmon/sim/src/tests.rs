@@ -12,3 +12,4 @@ mod rules_out;
 mod scale;
 mod scenarios;
 mod starts;
+mod testimony;

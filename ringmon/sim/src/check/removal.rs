@@ -5,8 +5,8 @@
 //!
 //! - no server that voted for it could reach the removed server, and not both of its buddies on the ring could;
 //! - the remover's own silence was long enough (R6), as counted by its kernel;
-//! - with `quorum = "both"`, the removed row held another server's vote, cast in a life that goes on, and one of its
-//!   votes had stood for as long as the removed server needs to answer (R3); or it was an alone removal (R2), and its
+//! - with `quorum = "both"`, the removed row held another server's vote, cast in a life that goes on, or another
+//!   server's kernel counts what R6 requires; and one of its votes had stood for as long as the removed server needs to answer (R3); or it was an alone removal (R2), and its
 //!   mark had stood for its time;
 //! - no well member heard it (R12), **where that is promised**: see [`World::spoken_for`];
 //! - it was not on the other side of a cut in two (R4): see [`World::across_a_cut`].
@@ -66,12 +66,25 @@ impl World {
 
     /// Checks R6, with the counts of the remover's kernel.
     fn too_hasty(&self, by: &str, gone: usize) -> Option<String> {
+        let (silence, misses) = self.missed(by, gone)?;
+        let (short, ms) = (silence < law::REMOVAL_SILENCE || misses < law::REMOVAL_MISSES, silence.as_millis());
+        short.then(|| format!("{by}, who removed it, had missed {misses} of its probes in {ms} ms and no more (R6)"))
+    }
+
+    /// For how long this server's kernel has not heard it, and how many probes it missed since.
+    fn missed(&self, by: &str, gone: usize) -> Option<(Duration, u32)> {
         let host = &self.hosts[self.host(by)?];
         let (_, reading) = host.datapath.of(self.hosts[gone].address)?;
-        let silence = host.clock(self.now).since(reading.silent_since());
-        let short = silence < law::REMOVAL_SILENCE || reading.consecutive < law::REMOVAL_MISSES;
-        let (ms, misses) = (silence.as_millis(), reading.consecutive);
-        short.then(|| format!("{by}, who removed it, had missed {misses} of its probes in {ms} ms and no more (R6)"))
+        Some((host.clock(self.now).since(reading.silent_since()), reading.consecutive))
+    }
+
+    /// Whether the other witness's kernel took the place of its vote, and this is how its counts are.
+    fn confirmed(&self, event: &StoredEvent, gone: usize) -> bool {
+        let Some((_, removed)) = event.body.removal().filter(|(_, removed)| removed.kernel.is_some()) else {
+            return false;
+        };
+        let counts = removed.voters.get(1).and_then(|witness| self.missed(witness, gone));
+        counts.is_some_and(|(silence, misses)| silence >= law::REMOVAL_SILENCE && misses >= law::REMOVAL_MISSES)
     }
 
     /// Checks that there were two witnesses, or one that is alone and has said so for long enough.
@@ -87,7 +100,8 @@ impl World {
         let counts = |vote: &Vote| life(vote).is_some() && now.since(vote.at).is_some_and(|a| a <= law::VOTE_LIFETIME);
         let votes = || Side::BOTH.into_iter().filter_map(|side| row.vote(side));
         let challenged = votes().any(|vote| now.since(vote.since).is_some_and(|age| age >= row.wait()));
-        let seconded = votes().any(counts) && challenged;
+        let confirmed = self.host_at(row.card.address).is_some_and(|gone| self.confirmed(event, gone));
+        let seconded = (votes().any(counts) || confirmed) && challenged;
         let by = before.iter().find(|r| r.card.name == event.by);
         let marked = by.and_then(|r| r.alone_since).and_then(|since| now.since(since));
         let alone = marked.is_some_and(|age| age >= law::ALONE_ONE);

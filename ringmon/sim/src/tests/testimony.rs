@@ -1,0 +1,86 @@
+//! The second witness's kernel takes the place of its vote: it needs neither its agent's word nor its database.
+
+use super::kit::{anybody_removed, assert_sound, befall, ms, pool, rule, secs, seeds, told};
+use crate::Fault;
+use ringmon_core::EventKind;
+use ringmon_core::row::Mode;
+
+/// The only two that may say that a server is dead are its buddies, and one of them cannot vote.
+#[test]
+fn a_witness_without_a_database_holds_no_removal_up() {
+    for seed in seeds() {
+        for servers in [3, 5, 12] {
+            let mut world = pool(servers);
+            let ring = world.ring();
+            befall(&mut world, &ring[2], Fault::LoseDatabase);
+            world.run_for(secs(40));
+            let from = world.now;
+            befall(&mut world, &ring[1], Fault::Crash);
+            assert!(
+                world.run_until(secs(3), |w| w.table.named(&ring[1]).is_none()),
+                "seed {seed}, {servers} servers: {:?}",
+                world.ring()
+            );
+            println!("{servers} servers: down after {:?}", told(&world, from, EventKind::Down, &ring[1]));
+            assert_sound(&world);
+        }
+    }
+}
+
+/// It makes a removal no slower, and needs no vote of the other buddy.
+#[test]
+fn a_removal_that_a_kernel_confirms_rests_on_one_vote() {
+    let mut world = pool(5);
+    let ring = world.ring();
+    befall(&mut world, &ring[2], Fault::LoseDatabase);
+    let from = world.now;
+    befall(&mut world, &ring[1], Fault::Crash);
+    assert!(world.run_until(secs(3), |w| w.table.named(&ring[1]).is_none()), "{:?}", world.ring());
+    let down = told(&world, from, EventKind::Down, &ring[1]).unwrap();
+    println!("down after {down:?}");
+    assert!(down < ms(300), "{down:?}");
+    let removed = world.table.events.iter().filter_map(|event| event.body.removal().map(|(_, removed)| removed));
+    let removed: Vec<_> = removed.collect();
+    let [removed] = removed.as_slice() else { panic!("{removed:?}") };
+    assert_eq!(removed.voters, [ring[0].clone(), ring[2].clone()]);
+    let kernel = removed.kernel.as_ref().expect("the kernel's word");
+    assert!(kernel.misses >= Some(16) && kernel.silence_ms >= Some(100.0), "{kernel:?}");
+    assert_eq!(removed.votes.as_ref().unwrap().len(), 1);
+    assert_sound(&world);
+}
+
+/// One bad link: the witness's kernel hears the suspect, so it confirms nothing.
+#[test]
+fn a_kernel_that_hears_the_suspect_confirms_nothing() {
+    let mut world = pool(5);
+    let ring = world.ring();
+    let [a, b] = [&ring[0], &ring[1]].map(|name| world.host(name).unwrap());
+    let now = world.now;
+    world.network.set_cut(a, b, true, now);
+    world.network.set_cut(b, a, true, now);
+    world.run_for(secs(60));
+    assert!(!anybody_removed(&world), "{:?}", world.ring());
+    assert_sound(&world);
+}
+
+/// A witness that stands still sends no probes and counts no misses. Its kernel still answers.
+#[test]
+fn the_kernel_of_a_server_that_stands_still_confirms_nothing() {
+    let mut world = pool(5);
+    let ring = world.ring();
+    let host = world.host(&ring[2]).unwrap();
+    rule(&mut world, |pool| pool.rules.mode = Mode::Observe);
+    world.run_for(secs(31));
+    befall(&mut world, &ring[2], Fault::Stop);
+    befall(&mut world, &ring[1], Fault::Crash);
+    let said = |world: &crate::World| {
+        let asker = world.host(&ring[0]).unwrap();
+        let readings = world.hosts[asker].datapath.readings();
+        readings.into_iter().find_map(|(_, reading)| reading.testimony)
+    };
+    world.run_for(secs(2));
+    assert!(world.hosts[host].frozen);
+    println!("{:?}", said(&world));
+    assert!(said(&world).is_none_or(|said| said.misses < 16), "{:?}", said(&world));
+    assert!(!anybody_removed(&world));
+}
