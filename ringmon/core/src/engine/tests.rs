@@ -13,4 +13,5 @@ mod removing;
 mod starting;
 mod stopping;
 mod table;
+mod testimony;
 mod witness;

@@ -3,6 +3,7 @@
 mod alone;
 mod answers;
 mod compared;
+mod confirmed;
 mod damaged;
 mod held;
 mod interleave;

@@ -1,0 +1,108 @@
+//! The far end's kernel in place of its vote: what it is good for, and what it is not.
+
+use super::kit::{accuse, against, answer, id, ms, pulseless, removed, ring_of, silent, whole};
+use crate::ServerId;
+use crate::edit::{Held, Outcome};
+use crate::evidence::{Confirmed, Ground, Testimony, WatchId, WatchReading};
+use crate::op::{Accusation, TableOp};
+use crate::row::Side;
+use crate::virtual_table::VirtualTable;
+
+const WITNESS: WatchId = WatchId { slot: 1, generation: 1 };
+
+/// `a` accuses `x`, whose other neighbour is `b`, and the kernel of `by` confirms the silence of `of`.
+fn accusation(table: &VirtualTable, by: &str, of: &str) -> Accusation {
+    let a = against(table, "a", Side::First, vec![silent(table, "x", ms(150))], Some("b"));
+    let since = a.findings[0].silence.since;
+    let confirmed = Some(Confirmed { by: id(table, by), watch: WITNESS, of: id(table, of), since, misses: 20 });
+    Accusation { confirmed, ..a }
+}
+
+#[test]
+fn one_vote_and_a_kernel_remove_once_the_accused_had_its_time() {
+    let mut table = ring_of(&["a", "x", "b", "c"]);
+    let a = accusation(&table, "b", "x");
+    assert!(matches!(accuse(&mut table, &a), Outcome::Voted { .. }), "the challenge comes first");
+    table.advance(ms(59));
+    assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::TooYoung));
+    table.advance(ms(1));
+    assert_eq!(removed(&accuse(&mut table, &a)), ["x"]);
+    assert_eq!(whole(&table), ["a", "b", "c"]);
+    let event = table.events.last().unwrap();
+    let (_, told) = event.body.removal().unwrap();
+    assert_eq!((told.voters.as_slice(), told.votes.as_ref().unwrap().len()), (["a".into(), "b".into()].as_slice(), 1));
+    assert_eq!(told.kernel.as_ref().unwrap().misses, Some(20));
+}
+
+/// Who answers is protected: two kernels on one side of a cut agree about the other side.
+#[test]
+fn an_answer_protects_against_a_kernel_too() {
+    let mut table = ring_of(&["a", "x", "b", "c", "d"]);
+    let a = accusation(&table, "b", "x");
+    accuse(&mut table, &a);
+    table.advance(ms(30));
+    answer(&mut table, "x", "d");
+    table.advance(ms(60));
+    assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::Answered));
+}
+
+#[test]
+fn the_word_of_another_server_or_about_another_one_counts_for_nothing() {
+    for (by, of) in [("c", "x"), ("x", "x"), ("a", "x"), ("b", "c")] {
+        let mut table = ring_of(&["a", "x", "b", "c"]);
+        let a = accusation(&table, by, of);
+        accuse(&mut table, &a);
+        table.advance(ms(200));
+        assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::NoSecondVote), "{by} about {of}");
+    }
+}
+
+/// A pulse is missing in user space, and a kernel does not judge that.
+#[test]
+fn a_lost_agent_needs_two_votes() {
+    let mut table = ring_of(&["a", "x", "b", "c"]);
+    let a = Accusation { findings: vec![pulseless(&table, "x", ms(60_000))], ..accusation(&table, "b", "x") };
+    accuse(&mut table, &a);
+    table.advance(ms(200));
+    assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::NoSecondVote));
+}
+
+/// In a longer run the far end watches only the last server by itself.
+#[test]
+fn of_a_longer_run_nobody_is_confirmed() {
+    let mut table = ring_of(&["a", "x", "y", "b", "c"]);
+    let findings = vec![silent(&table, "x", ms(150)), silent(&table, "y", ms(150))];
+    let a = Accusation { findings, ..accusation(&table, "b", "y") };
+    accuse(&mut table, &a);
+    table.advance(ms(200));
+    assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::NoSecondVote));
+}
+
+/// R7: what the kernel said is looked at again at the last moment.
+#[test]
+fn a_witness_that_has_heard_it_since_confirms_nothing() {
+    let table = ring_of(&["a", "x", "b"]);
+    let a = accusation(&table, "b", "x");
+    let grounds = TableOp::Accuse(a.clone()).grounds();
+    let [Ground::Silence(own), ground @ Ground::Confirmed(confirmed)] = grounds.as_slice() else {
+        panic!("{grounds:?}")
+    };
+    assert_eq!((own.watch.slot, ground.watch()), (0, WITNESS));
+    let at = confirmed.since + ms(200);
+    let said = Testimony {
+        of: confirmed.of,
+        at,
+        watches: true,
+        database: false,
+        heard: at,
+        proof: confirmed.since,
+        pulse: confirmed.since,
+        misses: 20,
+    };
+    let holds = |said| ground.holds(Some(&WatchReading { testimony: Some(said), ..WatchReading::default() }));
+    assert!(holds(said));
+    assert!(!holds(Testimony { proof: confirmed.since + ms(1), ..said }), "it was heard");
+    assert!(!holds(Testimony { watches: false, ..said }), "the witness no longer watches it");
+    assert!(!holds(Testimony { of: ServerId(99), ..said }), "the answer is about another one");
+    assert!(!ground.holds(None), "the witness is not watched any more");
+}
