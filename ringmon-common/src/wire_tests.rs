@@ -10,6 +10,7 @@ use super::*;
 use crate::Frame;
 use crate::frame::{ECHO_REQUEST, turn};
 use crate::tag::{Address, TagKey};
+use crate::testimony::Testimony;
 
 const DOCUMENT: &str = include_str!("../../docs/wire.md");
 
@@ -78,8 +79,8 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn the_documents_vectors_hold() {
     let vectors: Vec<Vector> = vectors().into_iter().map(Vector).collect();
-    assert_eq!(vectors.len(), 3);
-    for vector in vectors {
+    assert_eq!(vectors.len(), 4);
+    for vector in vectors.into_iter().filter(|vector| !vector.0.contains_key("asked")) {
         let [probe, reply] = vector.payloads();
         assert_eq!(vector.0["probe"], hex(probe.as_bytes()));
         assert_eq!(vector.0["reply"], hex(reply.as_bytes()));
@@ -96,6 +97,35 @@ fn the_documents_vectors_hold() {
         frame.seal();
         assert_eq!(vector.0["answer"], hex(frame.as_bytes()));
     }
+}
+
+/// The vector of version 2 has a question, and an answer to it.
+#[test]
+fn the_documents_vector_of_version_2_holds() {
+    let vectors: Vec<Vector> = vectors().into_iter().map(Vector).collect();
+    let [vector] = &vectors.iter().filter(|vector| vector.0.contains_key("asked")).collect::<Vec<_>>()[..] else {
+        panic!("there is one");
+    };
+    let key = TagKey::new(vector.bytes("key").as_slice().try_into().expect("16 bytes"));
+    let (prober, responder) = (vector.address("prober").1, vector.address("responder").1);
+    let question = Testimony::ask(vector.number("asked"));
+    let age = |field| vector.number::<u32>(field).to_be_bytes();
+    let testimony = Testimony {
+        known: vector.number("known"),
+        heard_age_us: age("heard age"),
+        proof_age_us: age("proof age"),
+        pulse_age_us: age("pulse age of it"),
+        misses: age("misses"),
+        ..question
+    };
+    let [mut probe, mut reply] = vector.payloads();
+    for payload in [&mut probe, &mut reply] {
+        payload.version = VERSION;
+    }
+    probe.tag = key.any(&prober, &responder, &probe).asking(&question).probe(&probe);
+    reply.tag = key.any(&prober, &responder, &reply).asking(&testimony).testified(&reply, &testimony);
+    assert_eq!(vector.0["probe"], hex(probe.as_bytes()) + &hex(question.as_bytes()));
+    assert_eq!(vector.0["reply"], hex(reply.as_bytes()) + &hex(testimony.as_bytes()));
 }
 
 #[test]

@@ -132,8 +132,8 @@ async fn every_row_stays_as_it_was(db: TestDb) {
     let before = rows(&database).await;
     assert_eq!((before.0.len(), before.1.len(), before.2.len()), (2, 3, 3));
     let said = format!("{:?}{:?}", before.1, before.2);
-    // The four columns of an answer in three rows.
-    assert_eq!((said.matches("None").count(), said.matches("answer_").count()), (12, 12), "is a column empty? {said}");
+    // The four columns of an answer, and the wire format, in three rows.
+    assert_eq!((said.matches("None").count(), said.matches("answer_").count()), (15, 12), "is a column empty? {said}");
     assert!(
         before.0.iter().all(|pool| pool.frozen.is_some() && pool.old_key_id.is_some() && pool.old_key_secret.is_some())
     );
@@ -217,7 +217,7 @@ async fn agents_go_on_before_while_and_after(db: TestDb) {
     sql(
         &database,
         &["UPDATE server SET answer_life = NULL, answer_wait_ms = NULL, answer_at = NULL, \
-                      answer_hears = NULL"],
+                      answer_hears = NULL, wire = NULL"],
     )
     .await;
     eprintln!("{} turns of an agent while it was upgraded", ended - begun);
