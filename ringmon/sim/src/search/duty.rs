@@ -61,7 +61,16 @@ fn claim_of(world: &World, state: &State, me: Place, silent: Vec<Place>, far: Op
             heard: state.witnesses(server),
         }
     };
-    Claim { findings: silent.into_iter().map(finding).collect(), far, all }
+    let confirmed = far.and_then(|far| confirmed(world, state, me, far, &silent));
+    Claim { findings: silent.into_iter().map(finding).collect(), far, confirmed, all }
+}
+
+/// The silence that the far end's kernel confirms: as long as a removal needs, while it hears somebody.
+fn confirmed(world: &World, state: &State, me: Place, far: Place, silent: &[Place]) -> Option<u32> {
+    let [suspect] = silent else { return None };
+    let answers = state.server(far).lives && state.silence(me, far).is_none() && hears(state, far).next().is_some();
+    let silence = state.silence(far, *suspect).filter(|_| answers && world.keeps(Rule::R3))?;
+    (silence.since.class >= Borders::ENOUGH).then_some(silence.which)
 }
 
 /// Whether a server that hears nobody may remove all others (R2).

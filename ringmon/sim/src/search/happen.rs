@@ -325,6 +325,16 @@ impl State {
             .findings
             .iter()
             .all(|finding| self.silence(me, finding.server).is_some_and(|silence| silence.which == finding.which))
+            && self.is_confirmed(me, claim)
+    }
+
+    /// Whether the far end's kernel still says so. Of one that is not heard any more, the last word counts.
+    pub fn is_confirmed(&self, me: Place, claim: &super::state::Claim) -> bool {
+        let (Some(which), Some(far), [finding]) = (claim.confirmed, claim.far, claim.findings.as_slice()) else {
+            return true;
+        };
+        let silence = self.silence(far, finding.server);
+        self.silence(me, far).is_some() || silence.is_some_and(|silence| silence.which == which)
     }
 
     /// Whether all rows that this plan writes are still as it read them.

@@ -165,7 +165,8 @@ impl State {
             Flight::Ready { gone, read, .. } => out.extend([2, view.bits(*gone), *read]),
         }
         let claim = flight.claim();
-        out.extend([u8::from(claim.all), claim.far.map_or(9, |far| view.moved(far))]);
+        let confirmed = claim.confirmed.map_or(0, |_| 1 + u8::from(self.is_confirmed(old, claim)));
+        out.extend([u8::from(claim.all), claim.far.map_or(9, |far| view.moved(far)), confirmed]);
         for finding in &claim.findings {
             let holds = self.silence(old, finding.server).is_some_and(|silence| silence.which == finding.which);
             let life = self.row(finding.server).is_some_and(|row| row.life == finding.life);

@@ -22,6 +22,7 @@
 //! - **A witness who hears the suspect, and whom the accuser hears, has said so** (R12). Who must answer, does so
 //!   before a vote is as old as its row's wait; only [`Kind::Late`] breaks that. Both are what the rules assume of
 //!   time.
+//! - **A kernel's word is that server's own silence**, as of now; when the far end is not heard any more, as of then.
 //! - **The ring turned or mirrored is the same state**; versions and ids do not count. States are known by a hash of 64
 //!   bits: among ten million, one pair is confused with a chance of one in 400,000.
 //!

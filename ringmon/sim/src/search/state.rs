@@ -63,6 +63,8 @@ pub(super) struct Claim {
     /// Nearest first.
     pub findings: Vec<Finding>,
     pub far: Option<Place>,
+    /// The silence of the only server that is accused, as the far end's kernel confirms it.
+    pub confirmed: Option<u32>,
     /// It removes all others (R2).
     pub all: bool,
 }

@@ -9,6 +9,7 @@ use super::state::{Claim, Place, Row, Site, State, Vote, at, at_mut, slot};
 use super::world::World;
 use ringmon_common::wire::VERSION;
 use ringmon_core::card::{Card, Clients};
+use ringmon_core::evidence::Confirmed;
 use ringmon_core::op::{Accusation, Finding, TableOp};
 use ringmon_core::row::{Answer, Answering};
 use ringmon_core::virtual_table::{Commit, VirtualTable};
@@ -228,7 +229,7 @@ impl Tables {
             name: self.cards[usize::from(me)].name.clone(),
             side,
             findings: findings.collect(),
-            confirmed: None,
+            confirmed: claim.confirmed.and_then(|_| self.confirmed(state, claim)),
             braked: false,
             far_end: claim.far.map(id),
             served: Duration::from_millis(self.borders.low(Sort::Served, state.server(me).served)),
@@ -237,6 +238,14 @@ impl Tables {
             tuning: self.world.tuning(),
         };
         if claim.all { TableOp::RemoveAll(accusation) } else { TableOp::Accuse(accusation) }
+    }
+
+    /// The far end's kernel has not heard it since.
+    fn confirmed(&self, state: &State, claim: &Claim) -> Option<Confirmed> {
+        let (far, suspect) = (claim.far?, claim.findings.first()?.server);
+        let old = found(&self.ages(state, suspect), Site::Silence(suspect, far));
+        let watch = WatchId { slot: 1, generation: 1 };
+        Some(Confirmed { by: id(far), watch, of: id(suspect), since: HERE - old, misses: 20 })
     }
 
     /// A server's own card and row, for the operations on it.
