@@ -158,6 +158,10 @@ fn leave_for_the_readdressed(world: &mut World) {
 
 /// Lets some servers die for good, in random ways. The others must remove them; the pool's limits are lifted first.
 fn die_for_good(world: &mut World, rng: &mut Rng) -> Result<(), String> {
+    // The first server never dies, so that somebody is left to notice. If its row was taken over, it has stopped.
+    if world.hosts.first().is_some_and(|host| host.orphaned) {
+        return Ok(());
+    }
     let ms = Duration::from_millis;
     let rules = &mut world.table.pool.rules;
     (rules.alone, rules.brake_permille) = (Alone::All, 1000);

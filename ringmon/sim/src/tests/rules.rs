@@ -69,10 +69,13 @@ fn with_one_witness_enough_one_report_removes() {
     assert_sound(&world);
 }
 
+/// An agent of an older version, whose kernel cannot be asked.
 #[test]
 fn with_both_witnesses_asked_one_that_cannot_speak_holds_the_removal() {
     let mut world = pool(5);
     let ring = world.ring();
+    let older = world.table.named(&ring[2]).expect("a member").id;
+    world.table.rows.get_mut(&older).expect("its row").answering = None;
     befall(&mut world, &ring[2], Fault::LoseDatabase);
     befall(&mut world, &ring[1], Fault::Crash);
     world.run_for(secs(10));
@@ -164,6 +167,13 @@ fn the_brake_holds_in_a_mass_death_with_removals_in_parallel() {
     let gone = world.table.gone(law::BRAKE_WINDOW).len();
     println!("{gone} of 100 are gone, and 50 may be");
     assert!((40..=55).contains(&gone), "{gone}");
+    // Between two living ones, so that nothing but the brake holds it.
+    let ring: Vec<usize> = world.ring().iter().filter_map(|name| world.host(name)).collect();
+    let lives = |host: &usize| world.hosts[*host].is_well();
+    let next = ring.windows(3).find(|three| three.iter().all(lives)).expect("three in a row")[1];
+    world.befall(next, Fault::Crash);
+    world.run_for(secs(3));
+    assert!(world.table.gone(law::BRAKE_WINDOW).len() <= gone, "one more is gone");
     assert!(world.table.events.iter().any(|e| e.kind() == EventKind::Braked));
     assert_sound(&world);
 }

@@ -69,11 +69,11 @@ pub(super) fn judge<'a>(
 /// Why it is still too early, if it is. Everything else is there.
 fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>) -> Option<Held> {
     let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
-    let votes = || case.second.map(|(_, vote)| vote).into_iter().chain(case.own).map(age);
-    let challenge = votes().max().unwrap_or_default();
-    // A young vote beside an old one may be a blip beside a broken link: no vote counts before the shortest wait.
-    let blip = votes().any(|age| age < law::WAIT_LEAST);
-    if (blip || challenge.min(a.served) < case.wait) && a.tuning.keeps(Rule::R3) {
+    let votes = case.second.map(|(_, vote)| vote).into_iter().chain(case.own).map(age);
+    let kernel = case.kernel.map(|(_, said)| seen.read_at.since(said.since));
+    // Of each accuser's word. An old vote says nothing of a cut that has just begun: the accused may not know of it.
+    let challenge = votes.chain(kernel).min().unwrap_or_default();
+    if challenge.min(a.served) < case.wait && a.tuning.keeps(Rule::R3) {
         return Some(Held::TooYoung);
     }
     if !case.suspect.finding.enough {

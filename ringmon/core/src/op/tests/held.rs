@@ -50,8 +50,8 @@ fn no_second_vote() {
     assert!(row(&table, "x").vote_first.is_some(), "but the own vote is there now");
 }
 
-/// The oldest of the votes is the challenge. It must be as old as the accused's row asks, and the database must have
-/// served the remover for as long.
+/// Each vote must be as old as the accused's row asks, and the database must have served the remover for as long. An
+/// older vote is of another cut, perhaps, of which the accused does not know.
 #[test]
 fn too_young() {
     let (mut table, mut a) = ripe();
@@ -59,6 +59,7 @@ fn too_young() {
     let wait = |table: &mut VirtualTable, wait| table.rows.get_mut(&x).unwrap().answering.as_mut().unwrap().wait = wait;
     wait(&mut table, ms(161));
     assert_eq!(held(&mut table, &a), Held::TooYoung);
+    table.advance(ms(100));
     wait(&mut table, ms(160));
     a.served = ms(159);
     assert_eq!(held(&mut table, &a), Held::TooYoung, "the database stood still, and x could not answer");

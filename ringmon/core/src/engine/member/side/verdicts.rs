@@ -11,7 +11,6 @@ use crate::engine::asks::Asks;
 use crate::engine::contract::TableDone;
 use crate::engine::facts::Facts;
 use crate::event::EventBody;
-use crate::law;
 use crate::outcome::{Held, Outcome};
 use crate::row::ServerRow;
 use crate::{ServerId, Side, Time};
@@ -140,9 +139,8 @@ impl SideWork {
         let wait = rows.iter().map(|row| row.wait()).max()?;
         let missing = |row: &&ServerRow| {
             let votes = Side::BOTH.into_iter().filter_map(|side| row.vote(side));
-            let ages: Vec<Duration> = votes.filter_map(|vote| seen.db_now.since(vote.since)).collect();
-            let (oldest, youngest) = (ages.iter().max()?, ages.iter().min()?);
-            Some(wait.saturating_sub(*oldest).max(law::WAIT_LEAST.saturating_sub(*youngest)))
+            let youngest = votes.filter_map(|vote| seen.db_now.since(vote.since)).min()?;
+            Some(wait.saturating_sub(youngest))
         };
         let missing = rows.iter().filter_map(missing).filter(|missing| !missing.is_zero());
         let unserved = wait.saturating_sub(asks.tables().served(seen.read_at));
