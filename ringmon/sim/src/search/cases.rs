@@ -50,6 +50,7 @@ impl Case {
         ];
         cases.extend(Self::without_rules());
         cases.extend([
+            Self::new("cuts", "two cuts in halves, one after the other", World::new(4, 2).only(&[Kind::Halves])),
             Self::new("three-two", "three servers, two faults of any kind", World::new(3, 2)),
             Self::new("four", "four servers, one fault of any kind", World::new(4, 1)),
             Self::new("four-two", "four servers, two faults of any kind", World::new(4, 2)),

@@ -125,7 +125,10 @@ fn between(place: &Place, names: &Decisions) -> String {
 
 fn accuse(a: &Accusation, at: Time, names: &Decisions) -> String {
     let beyond = match a.far_end {
-        Some(id) => format!("{} beyond is heard", names.name(id)),
+        Some(id) => {
+            let confirms = if a.confirmed.is_some() { ", and its kernel confirms it" } else { "" };
+            format!("{} beyond is heard{confirms}", names.name(id))
+        }
         None => "nobody beyond is heard yet".to_owned(),
     };
     format!("vote, and remove who has not answered in time: {}; {beyond}", findings(a, at, names))

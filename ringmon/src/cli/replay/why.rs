@@ -222,6 +222,9 @@ fn at_last(name: &str, case: &Case) -> Option<String> {
     if !ages.is_empty() {
         parts.push(ages.join(", "));
     }
+    if let Some((silence, misses)) = end.kernel {
+        parts.push(format!("the other witness's kernel had been deaf to it for {} ({misses} misses)", ms(silence)));
+    }
     if let Some(hold) = end.hold {
         parts.push(format!("it had {} to answer", ms(hold)));
     }

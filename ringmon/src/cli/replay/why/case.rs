@@ -72,6 +72,8 @@ pub struct Removal {
     /// The recorded server's silence.
     pub own_silence: Option<Duration>,
     pub votes: Vec<Standing>,
+    /// What the other witness's kernel said in place of its vote: the silence and the misses.
+    pub kernel: Option<(Duration, u64)>,
     pub hold: Option<Duration>,
 }
 
@@ -209,6 +211,10 @@ impl Case {
                 deaf: finding.map(|f| (done.snapshot.read_at.since(f.silence.since), f.misses.into())),
                 own_silence: None,
                 votes: row.map(|row| votes(row, done.snapshot.db_now, names)).unwrap_or_default(),
+                kernel: a
+                    .and_then(|a| a.confirmed)
+                    .filter(|said| names.name(said.of) == name)
+                    .map(|said| (done.snapshot.read_at.since(said.since), said.misses.into())),
                 hold: row.map(|row| row.wait()),
             });
         }
@@ -259,6 +265,10 @@ impl Removal {
             deaf: ms(removed.silence_ms).zip(removed.misses.map(u64::from)),
             own_silence: None,
             votes: removed.votes.iter().flatten().map(standing).collect(),
+            kernel: removed.kernel.as_ref().and_then(|said| {
+                let silence = Duration::try_from_secs_f64(said.silence_ms? / 1e3).ok()?;
+                Some((silence, said.misses?.into()))
+            }),
             hold: ms(removed.hold_ms),
         }
     }
