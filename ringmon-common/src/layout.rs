@@ -25,6 +25,8 @@ pub const TIMER_SLACK_NS: u64 = 2_000_000;
 pub const LATE_NS: u64 = 1_000_000_000;
 /// Up to this many consecutive misses are events of their own. After that, nothing is decided by one more miss.
 pub const MISS_EVENTS: u32 = 64;
+/// A testimony of this many misses is news: whoever is asked about is about to be accused.
+pub const DOUBT_MISSES: u32 = 8;
 /// A pulse older than this (500 ms) is news.
 pub const PULSE_OLD_US: u32 = 500_000;
 
@@ -214,6 +216,8 @@ pub enum EventKind {
     Pulse = 5,
     /// A miss was void: its timer fired too late.
     Void = 6,
+    /// A testimony of [`DOUBT_MISSES`], after one of fewer.
+    Doubt = 7,
 }
 
 /// One entry of the ring buffer.

@@ -26,8 +26,8 @@ pub fn observe(payload: &Payload, peer: [u8; 4], direction: Direction, testimony
             // The next probe's timer need not look at this one again.
             // SAFETY: as above.
             unsafe { change(&raw mut (*watch).cursor, seq, seq + 1) };
-            if let Some(testimony) = testimony {
-                testify::keep(watch, testimony, now);
+            if testimony.is_some_and(|testimony| testify::keep(watch, testimony, now)) {
+                maps::tell(EventKind::Doubt, slot, generation, now);
             }
             record(watch, times, payload, direction, now)
         }

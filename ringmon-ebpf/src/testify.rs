@@ -2,7 +2,7 @@
 
 use ringmon_common::Testimony;
 use ringmon_common::cell::hand_over;
-use ringmon_common::layout::{WATCHES, Watch};
+use ringmon_common::layout::{DOUBT_MISSES, WATCHES, Watch};
 use ringmon_common::testimony::{HAS_DATABASE, WATCHES_IT, age_us, proof_from};
 
 use crate::atomic::{Word, get, set};
@@ -60,22 +60,25 @@ unsafe fn know(testimony: &mut Testimony, watch: *const Watch, reply: u64, clean
     testimony.misses = (misses.min(u64::from(u32::MAX)) as u32).to_be_bytes();
 }
 
-/// Keeps what a reply that came at `now` says about the server that was asked about.
+/// Keeps what a reply that came at `now` says about the server that was asked about. Returns whether it is news.
 #[inline(always)]
-pub fn keep(watch: *mut Watch, testimony: &Testimony, now: u64) {
+pub fn keep(watch: *mut Watch, testimony: &Testimony, now: u64) -> bool {
     if testimony.asked == [0; 8] {
-        return;
+        return false;
     }
+    let misses = u64::from(u32::from_be_bytes(testimony.misses));
     let moment = |age: [u8; 4]| now.saturating_sub(u64::from(u32::from_be_bytes(age)) * 1000);
     // SAFETY: a map value.
     unsafe {
+        let before = get(&raw const (*watch).said_misses);
         hand_over(&Word::new(&raw mut (*watch).said_at_ns), now, || {
             set(&raw mut (*watch).said_of, u64::from_be_bytes(testimony.asked));
             set(&raw mut (*watch).said_known, u64::from(testimony.known));
             set(&raw mut (*watch).said_heard_ns, moment(testimony.heard_age_us));
             set(&raw mut (*watch).said_proof_ns, moment(testimony.proof_age_us));
             set(&raw mut (*watch).said_pulse_ns, moment(testimony.pulse_age_us));
-            set(&raw mut (*watch).said_misses, u64::from(u32::from_be_bytes(testimony.misses)));
+            set(&raw mut (*watch).said_misses, misses);
         });
+        before < u64::from(DOUBT_MISSES) && misses >= u64::from(DOUBT_MISSES)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ringmon_common::layout::DOUBT_MISSES;
 use ringmon_common::rtt::Smooth;
 
 use super::calm::Calm;
@@ -202,7 +203,10 @@ impl Datapath {
         match reply {
             Reply::Plain => reading.last_plain = Some(now),
             Reply::Tagged { pulse, incarnation, health, answered, said } => {
+                let misses = |said: Option<Testimony>| said.map_or(0, |said| said.misses);
+                let before = misses(reading.testimony);
                 reading.testimony = said.map(|said| said.at(now)).or(reading.testimony);
+                news |= before < DOUBT_MISSES && misses(reading.testimony) >= DOUBT_MISSES;
                 news |= reading.incarnation != incarnation || reading.health != health;
                 reading.replies += 1;
                 reading.late += u64::from(missed);

@@ -1,5 +1,6 @@
 //! What an engine knows. Parts read it while they settle. Only inputs and the choice of watches change it.
 
+use ringmon_common::layout::DOUBT_MISSES;
 use serde::{Deserialize, Serialize};
 
 use super::asks::Asks;
@@ -13,6 +14,7 @@ use crate::edit::TableSnapshot;
 use crate::event::{EventBody, Frozen, Suspected};
 use crate::evidence::{LocalFault, Purpose, WatchId, WatchReading};
 use crate::lateness::Lateness;
+use crate::law;
 use crate::op::{Accusation, Finding};
 use crate::outages::Outages;
 use crate::outcome::effective_mode;
@@ -157,6 +159,18 @@ impl Facts {
     /// Asks these servers about those; others are asked about nobody.
     pub fn ask(&mut self, asks: &mut Asks, questions: &[(ServerId, ServerId)]) {
         self.watches.ask(questions, &self.identity.tuning, &mut |output| asks.say(output));
+    }
+
+    /// Whether a buddy's kernel says that it misses this server. It is about to accuse it, whether this server hears the
+    /// buddy or not.
+    pub fn doubted(&self, me: ServerId) -> bool {
+        let fresh = self.identity.tuning.ears() + law::READ_EVERY;
+        self.watches.iter().filter(|watch| watch.purpose == Purpose::Buddy).any(|watch| {
+            let said = watch.reading.testimony.filter(|said| said.of == me && said.watches);
+            said.is_some_and(|said| {
+                said.misses >= DOUBT_MISSES && self.now.since(said.at) <= fresh + watch.reading.patience
+            })
+        })
     }
 
     /// Takes in a reading and reports what it changes.

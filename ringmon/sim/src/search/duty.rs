@@ -111,7 +111,14 @@ fn accuses(state: &State, one: Place, other: Place) -> bool {
 /// Whether it misses a buddy, or knows that it is accused: then it says whom it hears.
 fn must_answer(state: &State, me: Place) -> bool {
     let misses = |side| state.buddy(me, side).is_some_and(|buddy| buddy != me && state.silence(me, buddy).is_some());
-    Side::BOTH.into_iter().any(misses) || state.server(me).challenged
+    Side::BOTH.into_iter().any(misses) || state.server(me).challenged || is_doubted(state, me)
+}
+
+/// Whether a buddy that it hears does not hear it, as that one's kernel says in its replies.
+fn is_doubted(state: &State, me: Place) -> bool {
+    let buddies = Side::BOTH.into_iter().filter_map(|side| state.buddy(me, side)).filter(|buddy| *buddy != me);
+    let mut doubting = buddies.filter(|buddy| state.silence(me, *buddy).is_none() && state.suspects(*buddy, me));
+    doubting.any(|buddy| state.server(buddy).lives)
 }
 
 /// Whom it can name.

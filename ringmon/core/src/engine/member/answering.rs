@@ -31,6 +31,8 @@ pub(super) struct Answering {
     reason: Option<Time>,
     /// The wait that this server's row was last asked to have; `None`: unknown.
     written: Option<Duration>,
+    /// Since when a buddy's kernel says that it misses this server.
+    doubted: Option<Time>,
     /// Whether routers know that this server answers.
     told: bool,
 }
@@ -45,8 +47,9 @@ impl Answering {
     }
 
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, view: &View, sides: &[SideWork; 2]) {
-        let reasons = sides.iter().filter_map(SideWork::suspected_since).chain(view.challenged_since());
-        let reason = reasons.max();
+        self.doubted = facts.doubted(asks.me().id).then(|| self.doubted.unwrap_or(facts.now));
+        let reasons = sides.iter().filter_map(SideWork::suspected_since);
+        let reason = reasons.chain(view.challenged_since()).chain(self.doubted).max();
         if reason > self.reason {
             // An answer from before a silence says nothing to those who are deaf since then.
             self.next = facts.now;

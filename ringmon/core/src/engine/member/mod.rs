@@ -109,7 +109,11 @@ impl Member {
             }
             self.helping.settle(facts, asks);
             facts.watch_only(asks, &self.wanted());
-            let questions: Vec<(ServerId, ServerId)> = self.sides.iter().filter_map(SideWork::question).collect();
+            // Who is asked about nobody else says whether it hears this server: nobody needs a notice to know of a doubt.
+            let me = asks.me().id;
+            let about_me = self.view.buddies().map(|buddy| (buddy.id, me));
+            let questions: Vec<(ServerId, ServerId)> =
+                self.sides.iter().filter_map(SideWork::question).chain(about_me).collect();
             facts.ask(asks, &questions);
             self.answering.settle(facts, asks, &self.view, &self.sides);
             let proofs = self.witnesses.proofs();

@@ -42,17 +42,48 @@ fn accusations(bench: &mut Bench) -> Vec<Accusation> {
 }
 
 #[test]
-fn the_far_end_is_asked_about_the_suspect_and_nobody_else_is() {
+fn the_far_end_is_asked_about_the_suspect_and_buddies_about_this_server() {
     let (bench, suspect, far) = suspecting();
+    let me = bench.kept.as_ref().unwrap().id;
     for watch in &bench.watches {
-        let asked = if watch.server == far { suspect } else { ServerId::NEW };
-        assert_eq!(watch.asked, asked, "{watch:?}");
+        assert_eq!(watch.asked, if watch.server == far { suspect } else { me }, "{watch:?}");
     }
     let mut bench = bench;
     for watch in bench.watches.clone() {
         bench.read(watch.id, Duration::ZERO, 0);
     }
-    assert!(bench.watches.iter().all(|watch| watch.asked == ServerId::NEW), "the suspect is back: {:?}", bench.watches);
+    let about_me = bench.watches.iter().filter(|watch| watch.purpose == Purpose::Buddy).all(|watch| watch.asked == me);
+    let others = bench.watches.iter().filter(|watch| watch.purpose != Purpose::Buddy);
+    assert!(about_me && others.map(|w| w.asked).all(|asked| asked == ServerId::NEW), "the suspect is back");
+}
+
+/// A link that is broken one way, or a cut that is healed for this server alone: nobody tells it, and it misses nobody.
+#[test]
+fn a_server_that_its_buddy_does_not_hear_answers_before_it_is_accused() {
+    let answers = |bench: &Bench| bench.asked.iter().any(|(_, op)| matches!(op, TableOp::Answer { .. }));
+    for (misses, doubted) in [(7, false), (8, true)] {
+        let mut bench = Bench::member(6);
+        let me = bench.kept.as_ref().unwrap().id;
+        let said = Testimony {
+            of: me,
+            at: bench.now,
+            watches: true,
+            database: true,
+            heard: bench.now,
+            proof: bench.now - ms(50),
+            pulse: bench.now - ms(50),
+            misses,
+        };
+        for watch in bench.watches.clone() {
+            bench.edit(watch.id, Duration::ZERO, 0, |reading| reading.testimony = Some(said));
+        }
+        assert_eq!(answers(&bench), doubted, "{misses} misses");
+        bench.settle();
+        for watch in bench.watches.clone() {
+            bench.edit(watch.id, Duration::ZERO, 0, |reading| reading.testimony = Some(said));
+        }
+        assert!(!answers(&bench), "not again at once");
+    }
 }
 
 /// What a kernel must say for it to be a second witness: as much as a removal asks of this server itself.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use etherparse::Icmpv4Slice;
 use ringmon_common::frame::{ECHO_REPLY, ECHO_REQUEST, FRAME_LEN};
-use ringmon_common::layout::{Identity, Watch};
+use ringmon_common::layout::{EventKind, Identity, Watch};
 use ringmon_common::testimony::{HAS_DATABASE, TESTIMONY_LEN, WATCHES_IT};
 use ringmon_common::wire::{Direction, VERSION};
 use ringmon_common::{Frame, TagKey, Testimony};
@@ -171,6 +171,7 @@ fn what_a_kernel_says_is_read_with_its_times_on_this_clock() {
             misses: 31,
         }
     );
+    assert_eq!(kit.events(), [EventKind::Doubt as u32, EventKind::First as u32], "31 misses are news");
     // A reply without a question says nothing new.
     kit.send(FIRST + 1);
     assert_eq!(kit.receive(&answer(FIRST + 1, &Testimony::ask(0))).action, XDP_DROP);
