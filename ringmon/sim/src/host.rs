@@ -18,6 +18,8 @@ pub(super) struct Flight {
     pub attempt: Attempt,
     pub silences: Vec<Silence>,
     pub began: Time,
+    /// Its connection is gone.
+    pub broken: bool,
 }
 
 /// A simulated server.

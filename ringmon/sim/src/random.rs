@@ -65,7 +65,7 @@ pub(crate) fn live_in(seed: u64, options: &Options) -> (Life, World) {
     let mut rng = Rng::new(seed);
     let mut life = Life::default();
     let mut world = found(seed, options, &mut rng, &mut life);
-    let told = endure(&mut world, &mut rng, &mut life).and_then(|()| die_for_good(&mut world, &mut rng));
+    let told = endure(&mut world, seed, &mut rng, &mut life).and_then(|()| die_for_good(&mut world, &mut rng));
     life.wrong = std::mem::take(&mut world.violations);
     if life.wrong.is_empty() {
         life.wrong.extend(told.err());
@@ -106,7 +106,7 @@ fn found(seed: u64, options: &Options, rng: &mut Rng, life: &mut Life) -> World 
 }
 
 /// Lets the pool come together, go through its faults, and heal.
-fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), String> {
+fn endure(world: &mut World, seed: u64, rng: &mut Rng, life: &mut Life) -> Result<(), String> {
     let ms = Duration::from_millis;
     let mut absent: Vec<usize> = (1..life.servers).filter(|_| rng.chance(100)).collect();
     for host in (0..life.servers).filter(|host| !absent.contains(host)) {
@@ -116,8 +116,9 @@ fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), Strin
         return Err(format!("{} servers do not come together: {:?}", life.servers, world.ring()));
     }
     let begin = world.now + ms(1000);
-    let plans: Vec<Plan> =
+    let mut plans: Vec<Plan> =
         (0..1 + rng.below(FAULTS)).map(|_| Plan::draw(rng, life.servers, &mut absent, begin)).collect();
+    plans.extend(Plan::table_back(seed, life.servers, begin));
     for plan in &plans {
         *life.faults.entry(plan.kind).or_default() += 1;
     }

@@ -116,7 +116,8 @@ impl World {
         self.table.set_now(Self::EPOCH + self.now.since(Time::ZERO) - self.behind);
         let local = self.hosts[host].clock(self.now);
         self.catch_up(host);
-        let away = self.database_away || self.hosts[host].database_cut;
+        let broken = self.hosts[host].flights.get(&ticket).is_some_and(|flight| flight.broken);
+        let away = self.database_away || self.hosts[host].database_cut || broken;
         let Host { flights, datapath, .. } = &mut self.hosts[host];
         let Some(flight) = flights.get_mut(&ticket) else { return };
         flight.attempt.clock(local);
