@@ -100,7 +100,7 @@ fn strangers_cannot_make_it_read_often_and_one_that_stays_makes_it_read_ever_mor
         bench.pass(ms(10));
     }
     let pauses: Vec<u128> = read.windows(2).map(|pair| pair[1].since(pair[0]).as_millis() / 100).collect();
-    assert_eq!(pauses, [1, 2, 4, 8, 16, 16, 16, 16], "tenths of a second");
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 16, 16, 16, 16], "tenths of a second");
     let buddy = buddies(&bench).0;
     bench.pass(ms(200));
     bench.settle();
