@@ -6,7 +6,7 @@ use super::host::Host;
 use super::world::World;
 use ringmon_core::engine::Input;
 use ringmon_core::row::Address;
-use ringmon_core::{BootToken, ServerId};
+use ringmon_core::{BootToken, DbTime, ServerId, Time};
 
 /// A fault, and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +133,16 @@ impl World {
     pub fn step_back(&mut self, by: Duration) {
         self.note(0, &format!("--- the database's clock steps back by {by:?}"));
         self.behind += by;
+    }
+
+    /// The database's clock.
+    pub(super) fn database_now(&self) -> DbTime {
+        Self::EPOCH + self.now.since(Time::ZERO) - self.behind
+    }
+
+    /// Whether the table ever went back in time.
+    pub(super) const fn went_back(&self) -> bool {
+        self.rough.went_back.is_some()
     }
 
     /// Makes a copy of the table, as a backup does, or a replica that receives nothing more.

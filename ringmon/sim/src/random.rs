@@ -21,7 +21,7 @@ use ringmon_core::engine::Stopped;
 use ringmon_core::op::TableOp;
 use ringmon_core::rng::Rng;
 use ringmon_core::row::{Alone, Quorum, ServerRow, Vote};
-use ringmon_core::{EventKind, Rule, ServerId, Time, Without, law};
+use ringmon_core::{DbTime, EventKind, Rule, ServerId, Time, Without, law};
 
 /// The settings of a run, besides the seed.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,9 @@ pub struct Life {
 /// The least and most servers of a pool.
 const SERVERS: (u64, u64) = (2, 12);
 const FAULTS: u64 = 7;
+/// The most statements of a server in six seconds of a pool that has healed. Each agent may still read its row a few
+/// times, or write that it is accused no longer.
+const REST: u64 = 60;
 const STEP: Duration = Duration::from_millis(100);
 
 /// Simulates the pool of this seed.
@@ -140,9 +143,20 @@ fn endure(world: &mut World, seed: u64, rng: &mut Rng, life: &mut Life) -> Resul
     }
     // The pause between two tries of the database is at most five seconds.
     let settled = pass_until(world, ms(120_000)) && {
+        let before = world.traffic.statements;
         pass(world, ms(6000));
+        let many = world.traffic.statements - before;
+        if many > REST * life.servers as u64 {
+            return Err(format!("everybody is well, and {} servers need {many} statements in 6 s", life.servers));
+        }
         world.settled()
     };
+    // Votes and marks that came back with the table are in nobody's mind but the table's. They grow old, and count for
+    // nothing then.
+    while settled && world.doubts() {
+        pass(world, STEP);
+    }
+    let settled = settled && world.settled();
     judge(world, settled)
 }
 
@@ -216,11 +230,16 @@ fn judge(world: &World, settled: bool) -> Result<(), String> {
     if !settled {
         return Err(format!("after everything healed the ring is {:?}", world.ring()));
     }
-    // A vote from a life that is over may be left in a row. It counts for nothing.
-    let lives = |v: &&Vote| world.table.rows.get(&v.voter).is_some_and(|r| r.incarnation == v.voter_incarnation);
+    // A vote from a life that is over may be left in a row, or one that came back with the table and that nobody renews.
+    // They count for nothing.
+    let now = world.database_now();
+    let old = |at: DbTime| world.went_back() && now.since(at).is_some_and(|age| age >= law::VOTE_LIFETIME);
+    let same_life = |v: &Vote| world.table.rows.get(&v.voter).is_some_and(|r| r.incarnation == v.voter_incarnation);
+    let lives = |v: &&Vote| same_life(v) && !old(v.at);
+    let marked = |row: &ServerRow| row.alone_at.is_some_and(|at| !old(at));
     for row in world.table.rows.values() {
         let votes: Vec<&Vote> = row.vote_first.iter().chain(&row.vote_second).filter(lives).collect();
-        if !votes.is_empty() || row.alone_at.is_some() {
+        if !votes.is_empty() || marked(row) {
             return Err(format!(
                 "everybody is well, and {} is accused or marked: {votes:?} {:?}",
                 row.card.name, row.alone_at

@@ -113,7 +113,7 @@ impl World {
     }
 
     pub(super) fn statement(&mut self, host: usize, ticket: u64) {
-        self.table.set_now(Self::EPOCH + self.now.since(Time::ZERO) - self.behind);
+        self.table.set_now(self.database_now());
         let local = self.hosts[host].clock(self.now);
         self.catch_up(host);
         let broken = self.hosts[host].flights.get(&ticket).is_some_and(|flight| flight.broken);

@@ -180,7 +180,7 @@ impl World {
 
     /// The table went back a short time ago. Agents find that out at their next regular look, and a second later they
     /// are sure; then their buddies do. Until then, who knows its place and whom to ask is left to chance.
-    fn doubts(&self) -> bool {
+    pub(crate) fn doubts(&self) -> bool {
         let most = law::REREAD + law::REREAD / 10 + 4 * law::EPOCH_PROOF;
         self.rough.went_back.is_some_and(|at| self.now.since(at) < most)
     }
