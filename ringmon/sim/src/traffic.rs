@@ -8,7 +8,7 @@ use super::world::{Happening, World};
 use ringmon_core::engine::{Input, TableDone, TableFailure};
 use ringmon_core::row::Address;
 use ringmon_core::virtual_table::Progress;
-use ringmon_core::{Notice, Purpose, Time, WatchId};
+use ringmon_core::{Notice, Purpose, WatchId};
 
 impl World {
     /// A database is quick if its statements take no longer than this.

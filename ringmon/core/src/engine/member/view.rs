@@ -34,10 +34,15 @@ pub(super) struct View {
     /// When to read this server's row again.
     read_at: Time,
     /// No hint from this machine itself causes a read before this moment.
+    #[serde(default)]
     hinted_at: Time,
     /// No server that is not as this one knows it causes a read before this moment.
     stranger_at: Time,
+    /// Since the last such read, one was not as this one knows it; and whether that was before `stranger_at`.
+    #[serde(default)]
+    strange: Option<bool>,
     /// How long after one such read the next one may follow. It grows while they find nothing new.
+    #[serde(default)]
     stranger_pause: Duration,
     suspects_since: Option<Time>,
     /// Since when this server's row has had votes against it, as far as it knows.
@@ -95,6 +100,7 @@ impl View {
             read_at: now,
             hinted_at: Time::ZERO,
             stranger_at: Time::ZERO,
+            strange: None,
             stranger_pause: law::STRANGER_EVERY,
             suspects_since: None,
             challenged_since: None,
@@ -151,13 +157,7 @@ impl View {
         if !asks.due(read_at) || !asks.ready(Concern::View) {
             return;
         }
-        // The table has been read since, and still says less than the buddy itself: it may have forgotten a life, and the
-        // buddy does not know that yet.
-        if self.stranger_pause > law::STRANGER_EVERY {
-            for buddy in older::strange_lives(facts) {
-                asks.send(buddy.address, buddy.notice_port, NoticeBody::Changed { subject: buddy.id });
-            }
-        }
+        self.settle_strange(facts, asks);
         let regular = facts.now + asks.rng().around(law::REREAD, 10);
         self.read_at = suspects.map_or(regular, |since| asks.next_check(since));
         let mut known = self.vanished.clone();
@@ -184,13 +184,21 @@ impl View {
     /// R10: another server is not as this one knows it. Reads soon, and ever more seldom if that changes nothing: whatever
     /// is strange then is not strange because this server's row has changed.
     fn strange(&mut self, now: Time) {
-        let at = self.stranger_at.max(now);
-        if self.read_at > at {
-            self.read_at = at;
-            let again = now < self.stranger_at;
-            let longer = (self.stranger_pause * 2).min(law::STRANGER_MOST);
-            self.stranger_pause = if again { longer } else { law::STRANGER_EVERY };
-            self.stranger_at = at + self.stranger_pause;
+        self.strange.get_or_insert(now < self.stranger_at);
+        self.read_at = self.read_at.min(self.stranger_at.max(now));
+    }
+
+    /// The row is being read now: when strangers may cause the next read.
+    fn settle_strange(&mut self, facts: &Facts, asks: &mut Asks) {
+        let Some(again) = self.strange.take().filter(|_| facts.now >= self.stranger_at) else { return };
+        let longer = (self.stranger_pause * 2).clamp(law::STRANGER_EVERY, law::STRANGER_MOST);
+        self.stranger_pause = if again { longer } else { law::STRANGER_EVERY };
+        self.stranger_at = facts.now + self.stranger_pause;
+        if again {
+            // The table may have forgotten a life of a buddy, and the buddy may not know that yet.
+            for buddy in older::strange_lives(facts) {
+                asks.send(buddy.address, buddy.notice_port, NoticeBody::Changed { subject: buddy.id });
+            }
         }
     }
 
