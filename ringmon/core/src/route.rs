@@ -222,6 +222,12 @@ impl Routing {
         self.rows.get(&id).map(|row| row.version)
     }
 
+    /// How often the table went back in time.
+    #[must_use]
+    pub const fn went_back(&self) -> u64 {
+        self.history.count
+    }
+
     /// The whole pool was read: its rows, and the newest events about those of [`Self::known`] that are not there.
     pub fn see_all(&mut self, now: Time, rows: Vec<ServerRow>, seen: &TableSnapshot) {
         let first = self.clock.is_none();
@@ -230,7 +236,8 @@ impl Routing {
         }
         let begins = self.history.begins(now, &rows, &self.rows);
         if begins {
-            self.start_over(&rows, seen);
+            self.history.start_over(&rows, &mut self.rows);
+            self.pool_version = seen.pool.as_ref().map_or(0, |pool| pool.version);
         }
         let lags = self.lags(now, &rows, seen);
         let there: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();

@@ -13,8 +13,7 @@
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
-use super::Routing;
-use crate::edit::{StoredEvent, TableSnapshot};
+use crate::edit::StoredEvent;
 use crate::event::EventBody;
 use crate::{Incarnation, ServerId, ServerRow, Time};
 
@@ -41,7 +40,7 @@ pub(super) struct History {
     /// When the whole pool was last read for the first time in a new history.
     began: Option<Time>,
     /// How often another history began.
-    count: u64,
+    pub count: u64,
 }
 
 impl History {
@@ -100,23 +99,14 @@ impl History {
     pub fn forget(&mut self, now: Time) {
         self.ended.retain(|_, (_, at)| now.since(*at) < REMEMBERED);
     }
-}
 
-impl Routing {
-    /// The table went back in time: from now on its rows are right as they are, and what was newer is not. The lives that
-    /// were seen to end stay over: their servers are dead, whatever the table says.
-    pub(super) fn start_over(&mut self, rows: &[ServerRow], seen: &TableSnapshot) {
-        self.pool_version = seen.pool.as_ref().map_or(0, |pool| pool.version);
-        for row in rows.iter().filter(|row| !self.history.is_over(row)) {
-            if let Some(known) = self.rows.get_mut(&row.id).filter(|known| known.incarnation <= row.incarnation) {
+    /// Another history has begun: these rows are right as they are, and what was newer is not. The lives that were seen to
+    /// end stay over: their servers are dead, whatever the table says.
+    pub fn start_over(&self, rows: &[ServerRow], known: &mut BTreeMap<ServerId, ServerRow>) {
+        for row in rows.iter().filter(|row| !self.is_over(row)) {
+            if let Some(known) = known.get_mut(&row.id).filter(|known| known.incarnation <= row.incarnation) {
                 known.clone_from(row);
             }
         }
-    }
-
-    /// How often the table went back in time.
-    #[must_use]
-    pub const fn went_back(&self) -> u64 {
-        self.history.count
     }
 }
