@@ -77,8 +77,8 @@ pub enum EventKind {
     DatabaseAway,
     /// The database answers again.
     DatabaseBack,
-    /// The table is as it was some time ago: a restore, or a failover that lost commits. This server starts from what is
-    /// there.
+    /// The table is as it was some time ago: a restore, or a failover that lost commits. This server starts from what
+    /// is there.
     TableWentBack,
     /// A service check changed, or new clients should stay away or come again (`draining`).
     Service,

@@ -12,8 +12,8 @@
 //! must not become losing it.
 //!
 //! Knowledge never goes backwards. Incarnations and versions only grow, so a replica that lags behind another brings no
-//! dead server back, and removes no server that it does not know yet. Only the table itself may go back in time, and that
-//! is told apart from a replica that lags: see `history`.
+//! dead server back, and removes no server that it does not know yet. Only the table itself may go back in time, and
+//! that is told apart from a replica that lags: see `history`.
 
 mod history;
 mod panic;

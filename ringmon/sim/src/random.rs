@@ -230,8 +230,8 @@ fn judge(world: &World, settled: bool) -> Result<(), String> {
     if !settled {
         return Err(format!("after everything healed the ring is {:?}", world.ring()));
     }
-    // A vote from a life that is over may be left in a row, or one that came back with the table and that nobody renews.
-    // They count for nothing.
+    // A vote from a life that is over may be left in a row, or one that came back with the table and that nobody
+    // renews. They count for nothing.
     let now = world.database_now();
     let old = |at: DbTime| world.went_back() && now.since(at).is_some_and(|age| age >= law::VOTE_LIFETIME);
     let same_life = |v: &Vote| world.table.rows.get(&v.voter).is_some_and(|r| r.incarnation == v.voter_incarnation);

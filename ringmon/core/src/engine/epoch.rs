@@ -3,8 +3,8 @@
 //!
 //! In one history the versions of rows and the incarnations of servers only grow, and the row of a removed server never
 //! returns. So a table that shows less than before has gone back, or this look is older than the last one. The two are
-//! told apart by time: an agent reads the table from where it is written, and there an older look is at most as old as a
-//! statement under way, or, on Galera, as what a node has not applied yet. A node that does not serve is not read.
+//! told apart by time: an agent reads the table from where it is written, and there an older look is at most as old as
+//! a statement under way, or, on Galera, as what a node has not applied yet. A node that does not serve is not read.
 //!
 //! If it is a mistake all the same, it does no harm: whatever this server writes then compares the rows with what it
 //! read, and matches no row of the newer table.
@@ -28,8 +28,8 @@ impl Epoch {
     /// Two writers that are read in turns, each with a history of its own, are believed ever more slowly.
     const PROOF_MOST: Duration = Duration::from_secs(60);
 
-    /// A look at the table that began at this time showed an older table than the known one, or did not. Returns whether
-    /// the table went back: every look showed it, for long enough.
+    /// A look at the table that began at this time showed an older table than the known one, or did not. Returns
+    /// whether the table went back: every look showed it, for long enough.
     pub fn look(&mut self, at: Time, is_older: bool) -> bool {
         if !is_older {
             self.behind = None;

@@ -1,14 +1,14 @@
 //! Which of two states of a row is the newer one, also when the table went back in time, and which lives of servers are
 //! over.
 //!
-//! In one history of a table the version of a row only grows. A restore, or a failover that lost commits, begins another
-//! history, in which versions are given again. A router may read a replica of the one or of the other, and cannot ask
-//! anybody which is right. But incarnations grow in all of them: each agent whose row was taken back takes it again, in a
-//! new life. So of two states of a row the one with the later life is newer, whatever their versions are. And a later life
-//! in a row that was written no more often than is known proves that a new history has begun.
+//! In one history of a table the version of a row only grows. A restore, or a failover that lost commits, begins
+//! another history, in which versions are given again. A router may read a replica of the one or of the other, and
+//! cannot ask anybody which is right. But incarnations grow in all of them: each agent whose row was taken back takes
+//! it again, in a new life. So of two states of a row the one with the later life is newer, whatever their versions
+//! are. And a later life in a row that was written no more often than is known proves that a new history has begun.
 //!
-//! A replica that lags, or receives nothing more, cannot pretend that: all its rows are as they once were, and no life in
-//! them is later than the known one. Neither can a replica that is left over from the lost history.
+//! A replica that lags, or receives nothing more, cannot pretend that: all its rows are as they once were, and no life
+//! in them is later than the known one. Neither can a replica that is left over from the lost history.
 
 use alloc::collections::BTreeMap;
 use core::time::Duration;
@@ -46,12 +46,10 @@ pub(super) struct History {
 impl History {
     /// This row is gone for good. `known` is the last life that was seen.
     pub fn end(&mut self, now: Time, id: ServerId, known: Incarnation, event: &StoredEvent) {
-        let told = match &event.body {
-            EventBody::Left(left) => left.incarnation,
-            body => body.removal().and_then(|(_, removed)| removed.incarnation),
-        };
+        let removed = event.body.removal().and_then(|(_, removed)| removed.incarnation);
+        let left = if let EventBody::Left(left) = &event.body { left.incarnation } else { None };
         // An older version of ringmon does not say which life it was. It began before its end.
-        let last = told.unwrap_or_else(|| Incarnation(event.at.as_us()));
+        let last = removed.or(left).unwrap_or_else(|| Incarnation(event.at.as_us()));
         self.ended.insert(id, (known.max(last), now));
     }
 
@@ -73,7 +71,8 @@ impl History {
     }
 
     /// Whether another history has begun since the whole pool was last read, which now has these `rows`. If only a part
-    /// of it proved that, a read that shows an earlier life than is known may be one of the lost history: it has to wait.
+    /// of it proved that, a read that shows an earlier life than is known may be one of the lost history: it has to
+    /// wait.
     pub fn begins(&mut self, now: Time, rows: &[ServerRow], known: &BTreeMap<ServerId, ServerRow>) -> bool {
         let shows = rows.iter().any(|row| self.shows_another(row, known.get(&row.id)));
         let earlier = |row: &ServerRow| known.get(&row.id).is_some_and(|known| row.incarnation < known.incarnation);
@@ -100,8 +99,8 @@ impl History {
         self.ended.retain(|_, (_, at)| now.since(*at) < REMEMBERED);
     }
 
-    /// Another history has begun: these rows are right as they are, and what was newer is not. The lives that were seen to
-    /// end stay over: their servers are dead, whatever the table says.
+    /// Another history has begun: these rows are right as they are, and what was newer is not. The lives that were seen
+    /// to end stay over: their servers are dead, whatever the table says.
     pub fn start_over(&self, rows: &[ServerRow], known: &mut BTreeMap<ServerId, ServerRow>) {
         for row in rows.iter().filter(|row| !self.is_over(row)) {
             if let Some(known) = known.get_mut(&row.id).filter(|known| known.incarnation <= row.incarnation) {

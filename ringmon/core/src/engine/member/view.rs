@@ -181,8 +181,8 @@ impl View {
         }
     }
 
-    /// R10: another server is not as this one knows it. Reads soon, and ever more seldom if that changes nothing: whatever
-    /// is strange then is not strange because this server's row has changed.
+    /// R10: another server is not as this one knows it. Reads soon, and ever more seldom if that changes nothing:
+    /// whatever is strange then is not strange because this server's row has changed.
     fn strange(&mut self, now: Time) {
         self.strange.get_or_insert(now < self.stranger_at);
         self.read_at = self.read_at.min(self.stranger_at.max(now));
