@@ -52,9 +52,9 @@ pub struct Life {
 /// The least and most servers of a pool.
 const SERVERS: (u64, u64) = (2, 12);
 const FAULTS: u64 = 7;
-/// The most statements of a server in six seconds of a pool that has healed. Each agent may still read its row a few
-/// times, or write that it is accused no longer.
-const REST: u64 = 60;
+/// The most statements of a server in six seconds of a pool that has healed. Each agent may still find out that the
+/// table went back, take its row again, and be told to look by its buddies.
+const REST: u64 = 100;
 const STEP: Duration = Duration::from_millis(100);
 
 /// Simulates the pool of this seed.
@@ -233,7 +233,7 @@ fn judge(world: &World, settled: bool) -> Result<(), String> {
     // A vote from a life that is over may be left in a row, or one that came back with the table and that nobody
     // renews. They count for nothing.
     let now = world.database_now();
-    let old = |at: DbTime| world.went_back() && now.since(at).is_some_and(|age| age >= law::VOTE_LIFETIME);
+    let old = |at: DbTime| world.went_back() && now.since(at).is_none_or(|age| age >= law::VOTE_LIFETIME);
     let same_life = |v: &Vote| world.table.rows.get(&v.voter).is_some_and(|r| r.incarnation == v.voter_incarnation);
     let lives = |v: &&Vote| same_life(v) && !old(v.at);
     let marked = |row: &ServerRow| row.alone_at.is_some_and(|at| !old(at));
