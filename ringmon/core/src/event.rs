@@ -14,7 +14,8 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 pub use self::detail::{
-    Braked, Cause, Evidence, Frozen, Joined, Left, LinkPair, Relinked, Removed, Repaired, Service, Suspected, VoteSeen,
+    Braked, Cause, Evidence, Frozen, Joined, Left, LinkPair, Relinked, Removed, Repaired, RowSeen, Service, Suspected,
+    VoteSeen, WentBack,
 };
 use super::evidence::LocalFault;
 use super::outcome::Held;
@@ -76,6 +77,9 @@ pub enum EventKind {
     DatabaseAway,
     /// The database answers again.
     DatabaseBack,
+    /// The table is as it was some time ago: a restore, or a failover that lost commits. This server starts from what
+    /// is there.
+    TableWentBack,
     /// A service check changed, or new clients should stay away or come again (`draining`).
     Service,
 }
@@ -106,6 +110,7 @@ words! { EventKind:
     Waiting = "waiting",
     DatabaseAway = "database_away",
     DatabaseBack = "database_back",
+    TableWentBack = "table_went_back",
     Service = "service",
 }
 
@@ -179,6 +184,7 @@ pub enum EventBody {
     DatabaseBack {
         away_ms: f64,
     },
+    TableWentBack(WentBack),
     Service(Service),
 }
 
@@ -212,6 +218,7 @@ impl EventBody {
             Self::Waiting { .. } => EventKind::Waiting,
             Self::DatabaseAway { .. } => EventKind::DatabaseAway,
             Self::DatabaseBack { .. } => EventKind::DatabaseBack,
+            Self::TableWentBack(_) => EventKind::TableWentBack,
             Self::Service(_) => EventKind::Service,
         }
     }

@@ -55,5 +55,10 @@ pub const AHEAD: u16 = 16;
 pub const REREAD: Duration = Duration::from_secs(30);
 /// R10: an unknown prober causes a read of the row at most this often.
 pub const STRANGER_EVERY: Duration = Duration::from_millis(100);
+/// R10: one that stays unknown, however often the row is read, causes ever fewer reads: one in this time in the end.
+pub const STRANGER_MOST: Duration = Duration::from_millis(1600);
+/// A table has gone back in time if each look showed an older one than before, for this long. No statement takes longer
+/// whose answer counts ([`WRITE_WITHIN`]), and no node of a cluster that is behind by more serves.
+pub const EPOCH_PROOF: Duration = Duration::from_secs(1);
 /// How long a join waits for its proof before it tries another place.
 pub const JOIN_PROOF: Duration = Duration::from_secs(1);

@@ -11,9 +11,11 @@
 //! go at once without having left and without two witnesses having found them dead, none goes: losing sight of a pool
 //! must not become losing it.
 //!
-//! Knowledge never goes backwards. Ids are never used twice and versions only grow, so a replica that lags behind
-//! another brings no dead server back, and removes no server that it does not know yet.
+//! Knowledge never goes backwards. Incarnations and versions only grow, so a replica that lags behind another brings no
+//! dead server back, and removes no server that it does not know yet. Only the table itself may go back in time, and
+//! that is told apart from a replica that lags: see `history`.
 
+mod history;
 mod panic;
 mod policy;
 mod votes;
@@ -28,10 +30,11 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::edit::TableSnapshot;
+use super::edit::{StoredEvent, TableSnapshot};
 use super::row::Address;
 use super::{DbTime, EventKind, Health, Incarnation, ServerId, ServerRow, Time};
 use crate::words;
+use history::{History, is_older};
 use panic::Sightings;
 pub use policy::Policy;
 use votes::Votes;
@@ -155,8 +158,7 @@ pub struct Routing {
     pool_version: i64,
     /// Since when complete reads are older than what is known.
     behind: Option<Time>,
-    /// Ids that are gone for good, and when that was seen.
-    buried: BTreeMap<ServerId, Time>,
+    history: History,
     /// Names of servers that were found dead, and when that was seen.
     dead: BTreeMap<String, Time>,
     /// When a row was first seen that was missing at the first read.
@@ -178,7 +180,7 @@ impl Routing {
             rows: BTreeMap::new(),
             pool_version: 0,
             behind: None,
-            buried: BTreeMap::new(),
+            history: History::default(),
             dead: BTreeMap::new(),
             came: BTreeMap::new(),
             votes: Votes::default(),
@@ -220,11 +222,22 @@ impl Routing {
         self.rows.get(&id).map(|row| row.version)
     }
 
+    /// How often the table went back in time.
+    #[must_use]
+    pub const fn went_back(&self) -> u64 {
+        self.history.count
+    }
+
     /// The whole pool was read: its rows, and the newest events about those of [`Self::known`] that are not there.
     pub fn see_all(&mut self, now: Time, rows: Vec<ServerRow>, seen: &TableSnapshot) {
         let first = self.clock.is_none();
         if first && !self.recalled_late {
             self.sightings = Sightings::default();
+        }
+        let begins = self.history.begins(now, &rows, &self.rows);
+        if begins {
+            self.history.start_over(&rows, &mut self.rows);
+            self.pool_version = seen.pool.as_ref().map_or(0, |pool| pool.version);
         }
         let lags = self.lags(now, &rows, seen);
         let there: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
@@ -237,6 +250,9 @@ impl Routing {
         self.clock = Some((seen.db_now, seen.read_at));
         for row in rows {
             self.take(now, row, first);
+        }
+        if begins {
+            self.history.has_begun();
         }
         self.votes.note(&self.rows, self.db_now(now));
     }
@@ -266,11 +282,12 @@ impl Routing {
     /// replica that does not have the new row yet has an older version of one of these.
     fn lags(&mut self, now: Time, rows: &[ServerRow], seen: &TableSnapshot) -> bool {
         let version = seen.pool.as_ref().map_or(self.pool_version, |pool| pool.version);
-        let is_older = |row: &ServerRow| self.buried.contains_key(&row.id) || self.version(row.id) > Some(row.version);
-        let behind = version < self.pool_version || rows.iter().any(is_older);
+        let known = |row: &ServerRow| self.rows.get(&row.id).is_some_and(|known| is_older(row, known));
+        let behind = version < self.pool_version || rows.iter().any(|row| self.history.is_over(row) || known(row));
         self.pool_version = self.pool_version.max(version);
         self.behind = behind.then(|| self.behind.unwrap_or(now));
-        self.behind.is_some_and(|since| now.since(since) < LAG)
+        // In a new history, servers whose joins are lost need a moment to join again.
+        self.behind.is_some_and(|since| now.since(since) < LAG) || self.history.is_new(now, LAG)
     }
 
     /// The database's clock at this moment.
@@ -279,29 +296,32 @@ impl Routing {
     }
 
     fn take(&mut self, now: Time, row: ServerRow, first: bool) {
-        if self.buried.contains_key(&row.id) || self.version(row.id) > Some(row.version) {
+        let known = self.rows.get(&row.id);
+        if self.history.is_over(&row) || known.is_some_and(|known| is_older(&row, known)) {
             return;
         }
+        self.history.note(&row, known);
         if !first && !self.rows.contains_key(&row.id) {
             self.came.insert(row.id, now);
         }
         self.rows.insert(row.id, row);
     }
 
-    fn lose(&mut self, now: Time, id: ServerId, end: Option<EventKind>) {
+    fn lose(&mut self, now: Time, id: ServerId, end: Option<&StoredEvent>) {
         let row = self.rows.remove(&id);
         self.came.remove(&id);
         // A server that is only in the kept list has its name there.
-        let Some(name) = row.map(|row| row.card.name).or_else(|| self.sightings.name_of(id)) else { return };
+        let known = row.map(|row| (row.card.name, row.incarnation));
+        let Some((name, life)) = known.or_else(|| self.sightings.life_of(id)) else { return };
         // No event says why: the table was emptied by hand.
         let Some(end) = end else { return };
-        self.buried.insert(id, now);
+        self.history.end(now, id, life, end);
         // The server said so itself, or an operator did, or two witnesses found it dead. None of these is a loss of
         // sight.
-        if end != EventKind::AgentLost {
+        if end.kind() != EventKind::AgentLost {
             self.sightings.departed(&name, id);
         }
-        if end == EventKind::Down {
+        if end.kind() == EventKind::Down {
             self.dead.insert(name, now);
         }
     }
@@ -320,13 +340,13 @@ impl Routing {
     /// The list as it is now.
     pub fn settle(&mut self, now: Time) -> Routes {
         let db_now = self.db_now(now);
-        self.buried.retain(|_, at| now.since(*at) < Duration::from_secs(3600));
+        self.history.forget(now);
         let slow = self.policy.slow_start;
         self.came.retain(|_, at| now.since(*at) < slow);
         self.votes.forget(db_now, &self.policy);
         let mut servers: Vec<Route> = self.rows.values().map(|row| self.route(now, db_now, row)).collect();
-        // Only one server can have a name, and ids grow: of two with the same name the lower id is gone.
-        servers.sort_by(|a, b| a.name.cmp(&b.name).then(b.id.cmp(&a.id)));
+        // Only one server can have a name, and lives and ids grow: of two with the same name the earlier one is gone.
+        servers.sort_by(|a, b| a.name.cmp(&b.name).then((b.incarnation, b.id).cmp(&(a.incarnation, a.id))));
         servers.dedup_by(|lower, route| lower.name == route.name);
         if self.clock.is_none() {
             return self.sightings.recalled();
@@ -371,7 +391,7 @@ impl Routing {
 }
 
 /// How a missing server ended; `None`: the table does not say.
-fn end(seen: &TableSnapshot, id: ServerId) -> Option<EventKind> {
+fn end(seen: &TableSnapshot, id: ServerId) -> Option<&StoredEvent> {
     let event = seen.events.get(&id)?.as_ref()?;
-    Some(event.kind()).filter(|kind| matches!(kind, EventKind::Left | EventKind::Down | EventKind::AgentLost))
+    Some(event).filter(|event| matches!(event.kind(), EventKind::Left | EventKind::Down | EventKind::AgentLost))
 }

@@ -139,6 +139,13 @@ impl VirtualTable {
         self.mishaps.clear();
     }
 
+    /// The table is as it was when this copy was made, and ids that were given since are given again: a backup was
+    /// restored, or a replica took over that had not received everything. Only the clock goes on.
+    pub fn go_back_to(&mut self, then: &Self) {
+        let (now, commits) = (self.now, self.commits);
+        *self = Self { now, commits, touched: Vec::new(), ..then.clone() };
+    }
+
     /// Inserts a row as if it had always been there.
     pub fn place(&mut self, row: ServerRow) {
         self.last_id = self.last_id.max(row.id.0);

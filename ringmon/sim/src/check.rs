@@ -77,7 +77,7 @@ impl World {
         wrong.into_iter().for_each(|what| self.violate(what));
     }
 
-    fn note_places(&mut self, ids: &[ServerId]) {
+    pub(super) fn note_places(&mut self, ids: &[ServerId]) {
         for id in ids {
             let links = self.table.rows.get(id).map(|row| (row.first_buddy, row.second_buddy));
             let known = self.placed.get(id).map(|(first, second, _)| (*first, *second));
@@ -93,6 +93,10 @@ impl World {
     /// has kept its state directory.
     fn check_lives(&mut self, touched: &[ServerId]) {
         for row in touched.iter().filter_map(|id| self.table.rows.get(id)) {
+            // The table went back, and not the server: this row was written since, but not taken by it again.
+            if self.restored.get(&row.id) == Some(&row.incarnation) {
+                continue;
+            }
             let before = self.lives.insert(row.card.name.clone(), (row.id, row.incarnation));
             let remembers = self.host_at(row.card.address).is_some_and(|host| self.hosts[host].disk.is_some());
             let back = |(id, life)| life > row.incarnation && (id == row.id || remembers);

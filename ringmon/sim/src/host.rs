@@ -19,6 +19,8 @@ pub(super) struct Flight {
     pub attempt: Attempt,
     pub grounds: Vec<Ground>,
     pub began: Time,
+    /// Its connection is gone.
+    pub broken: bool,
 }
 
 /// A simulated server.

@@ -21,7 +21,7 @@ use ringmon_core::engine::Stopped;
 use ringmon_core::op::TableOp;
 use ringmon_core::rng::Rng;
 use ringmon_core::row::{Alone, Quorum, ServerRow, Vote};
-use ringmon_core::{EventKind, Rule, ServerId, Time, Without, law};
+use ringmon_core::{DbTime, EventKind, Rule, ServerId, Time, Without, law};
 
 /// The settings of a run, besides the seed.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,9 @@ pub struct Life {
 /// The least and most servers of a pool.
 const SERVERS: (u64, u64) = (2, 12);
 const FAULTS: u64 = 7;
+/// The most statements of a server in six seconds of a pool that has healed. Each agent may still find out that the
+/// table went back, take its row again, and be told to look by its buddies.
+const REST: u64 = 100;
 const STEP: Duration = Duration::from_millis(100);
 
 /// Simulates the pool of this seed.
@@ -65,7 +68,7 @@ pub(crate) fn live_in(seed: u64, options: &Options) -> (Life, World) {
     let mut rng = Rng::new(seed);
     let mut life = Life::default();
     let mut world = found(seed, options, &mut rng, &mut life);
-    let told = endure(&mut world, &mut rng, &mut life).and_then(|()| die_for_good(&mut world, &mut rng));
+    let told = endure(&mut world, seed, &mut rng, &mut life).and_then(|()| die_for_good(&mut world, &mut rng));
     life.wrong = std::mem::take(&mut world.violations);
     if life.wrong.is_empty() {
         life.wrong.extend(told.err());
@@ -106,7 +109,7 @@ fn found(seed: u64, options: &Options, rng: &mut Rng, life: &mut Life) -> World 
 }
 
 /// Lets the pool come together, go through its faults, and heal.
-fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), String> {
+fn endure(world: &mut World, seed: u64, rng: &mut Rng, life: &mut Life) -> Result<(), String> {
     let ms = Duration::from_millis;
     let mut absent: Vec<usize> = (1..life.servers).filter(|_| rng.chance(100)).collect();
     for host in (0..life.servers).filter(|host| !absent.contains(host)) {
@@ -116,8 +119,9 @@ fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), Strin
         return Err(format!("{} servers do not come together: {:?}", life.servers, world.ring()));
     }
     let begin = world.now + ms(1000);
-    let plans: Vec<Plan> =
+    let mut plans: Vec<Plan> =
         (0..1 + rng.below(FAULTS)).map(|_| Plan::draw(rng, life.servers, &mut absent, begin)).collect();
+    plans.extend(Plan::table_back(seed, life.servers, begin));
     for plan in &plans {
         *life.faults.entry(plan.kind).or_default() += 1;
     }
@@ -139,9 +143,20 @@ fn endure(world: &mut World, rng: &mut Rng, life: &mut Life) -> Result<(), Strin
     }
     // The pause between two tries of the database is at most five seconds.
     let settled = pass_until(world, ms(120_000)) && {
+        let before = world.traffic.statements;
         pass(world, ms(6000));
+        let many = world.traffic.statements - before;
+        if many > REST * life.servers as u64 {
+            return Err(format!("everybody is well, and {} servers need {many} statements in 6 s", life.servers));
+        }
         world.settled()
     };
+    // Votes and marks that came back with the table are in nobody's mind but the table's. They grow old, and count for
+    // nothing then.
+    while settled && world.doubts() {
+        pass(world, STEP);
+    }
+    let settled = settled && world.settled();
     judge(world, settled)
 }
 
@@ -219,11 +234,16 @@ fn judge(world: &World, settled: bool) -> Result<(), String> {
     if !settled {
         return Err(format!("after everything healed the ring is {:?}", world.ring()));
     }
-    // A vote from a life that is over may be left in a row. It counts for nothing.
-    let lives = |v: &&Vote| world.table.rows.get(&v.voter).is_some_and(|r| r.incarnation == v.voter_incarnation);
+    // A vote from a life that is over may be left in a row, or one that came back with the table and that nobody
+    // renews. They count for nothing.
+    let now = world.database_now();
+    let old = |at: DbTime| world.went_back() && now.since(at).is_none_or(|age| age >= law::VOTE_LIFETIME);
+    let same_life = |v: &Vote| world.table.rows.get(&v.voter).is_some_and(|r| r.incarnation == v.voter_incarnation);
+    let lives = |v: &&Vote| same_life(v) && !old(v.at);
+    let marked = |row: &ServerRow| row.alone_at.is_some_and(|at| !old(at));
     for row in world.table.rows.values() {
         let votes: Vec<&Vote> = row.vote_first.iter().chain(&row.vote_second).filter(lives).collect();
-        if !votes.is_empty() || row.alone_at.is_some() {
+        if !votes.is_empty() || marked(row) {
             return Err(format!(
                 "everybody is well, and {} is accused or marked: {votes:?} {:?}",
                 row.card.name, row.alone_at

@@ -2,6 +2,7 @@
 
 mod corners;
 mod cuts;
+mod epoch;
 mod faults;
 mod golden;
 mod kit;

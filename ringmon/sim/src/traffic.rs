@@ -10,7 +10,7 @@ use ringmon_core::engine::{Answers, Input, TableDone, TableFailure};
 use ringmon_core::evidence::WatchSpec;
 use ringmon_core::row::Address;
 use ringmon_core::virtual_table::Progress;
-use ringmon_core::{Notice, Purpose, ServerId, Time, WatchId};
+use ringmon_core::{Notice, Purpose, ServerId, WatchId};
 
 impl World {
     /// A database is quick if its statements take no longer than this.
@@ -119,10 +119,11 @@ impl World {
     }
 
     pub(super) fn statement(&mut self, host: usize, ticket: u64) {
-        self.table.set_now(Self::EPOCH + self.now.since(Time::ZERO) - self.behind);
+        self.table.set_now(self.database_now());
         let local = self.hosts[host].clock(self.now);
         self.catch_up(host);
-        let away = self.database_away || self.hosts[host].database_cut;
+        let broken = self.hosts[host].flights.get(&ticket).is_some_and(|flight| flight.broken);
+        let away = self.database_away || self.hosts[host].database_cut || broken;
         let Host { flights, datapath, .. } = &mut self.hosts[host];
         let Some(flight) = flights.get_mut(&ticket) else { return };
         flight.attempt.clock(local);

@@ -62,6 +62,8 @@ pub struct World {
     pub database_away: bool,
     /// While the database is slow for all servers: least and most time of one statement.
     pub slow: Option<(Duration, Duration)>,
+    /// A copy of the table, to which it may go back.
+    pub(super) backup: Option<Box<VirtualTable>>,
     /// How far the database's clock has been stepped back.
     pub(super) behind: Duration,
     /// No notice arrives.
@@ -80,6 +82,8 @@ pub struct World {
     pub(super) checked_at: Time,
     /// The row and the incarnation that each name last had.
     pub(super) lives: BTreeMap<String, (ServerId, Incarnation)>,
+    /// The incarnations that the rows had when the table went back, until they are taken again.
+    pub(super) restored: BTreeMap<ServerId, Incarnation>,
     /// Each row's links, and since when they are so; of small pools only.
     pub(super) placed: BTreeMap<ServerId, (ServerId, ServerId, Time)>,
     pub(super) rough: Rough,
@@ -98,6 +102,8 @@ pub(super) struct Rough {
     pub database: Time,
     /// The database did not answer a server.
     pub away: Time,
+    /// The table went back in time; `None`: it never did.
+    pub went_back: Option<Time>,
     /// A notice was lost although frames would have carried it.
     pub notices: Time,
 }
@@ -121,6 +127,7 @@ impl World {
             table,
             database_away: false,
             slow: None,
+            backup: None,
             behind: Duration::ZERO,
             notices_lost: false,
             tapes: BTreeMap::new(),
@@ -133,6 +140,7 @@ impl World {
             events_checked: 0,
             checked_at: Time::ZERO,
             lives: BTreeMap::new(),
+            restored: BTreeMap::new(),
             placed: BTreeMap::new(),
             rough: Rough::default(),
             weather: (0, (Duration::ZERO, Duration::ZERO)),
@@ -345,7 +353,7 @@ impl World {
             }
             Output::Table { ticket, op } => {
                 let grounds = op.grounds();
-                let flight = Flight { attempt: Attempt::new(op, now), grounds, began: self.now };
+                let flight = Flight { attempt: Attempt::new(op, now), grounds, began: self.now, broken: false };
                 self.hosts[host].flights.insert(ticket, flight);
                 self.next_statement(host, ticket);
             }

@@ -94,9 +94,15 @@ impl Shared {
         op: &TableOp,
         check: impl Fn() -> bool + Send + Sync,
     ) -> (Result<ringmon_core::Outcome, store::Error>, TableSnapshot) {
-        match self.store().await {
-            Ok(store) => store.run(op, clock::now, check).await,
-            Err(error) => (Err(error), TableSnapshot::default()),
+        let store = match self.store().await {
+            Ok(store) => store,
+            Err(error) => return (Err(error), TableSnapshot::default()),
+        };
+        let ended = store.run(op, clock::now, check).await;
+        if matches!(ended.0, Err(store::Error::NoSuchPool { .. })) {
+            // If it is made again under its name, it has another id.
+            *self.store.lock().await = None;
         }
+        ended
     }
 }

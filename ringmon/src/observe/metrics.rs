@@ -103,6 +103,7 @@ fn database(page: &mut Page<'_>, board: &Board) -> fmt::Result {
         Some(&Unit::Seconds),
         seconds,
     )?;
+    page.counter("table_went_back", "How often the table was found to have gone back in time", engine.went_back)?;
     let p99 = engine.database_p99.as_secs_f64();
     page.gauge("database_p99", "99th percentile of this agent's table operations", Some(&Unit::Seconds), p99)
 }

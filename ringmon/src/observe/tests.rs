@@ -65,6 +65,7 @@ fn board(watches: Vec<WatchView>) -> Arc<Board> {
             frozen: Some("by hand".to_owned()),
             braked: true,
             mode: Mode::Observe,
+            went_back: 1,
             rejoins: 1,
             voids: [(LocalFault::LinkDown, 2)].into(),
             held: [(Held::TooYoung, 3)].into(),

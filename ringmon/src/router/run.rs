@@ -92,6 +92,7 @@ fn counts(sight: &Sight) -> Vec<Count> {
         ("glances", counts.quick_checks),
         ("notices", counts.notices),
         ("failures", counts.failures),
+        ("went_back", counts.went_back),
     ]
     .map(|(label, value)| Count { name: "routes", label, value })
     .to_vec()

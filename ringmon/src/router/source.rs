@@ -106,17 +106,26 @@ impl Source {
             Some(store) => store.clone(),
             None => slot.insert(Store::open(url, &self.pool).await?).clone(),
         };
-        match ask {
-            Ask::Some(ids) => Ok(Look { rows: Vec::new(), seen: ends(&store, ids.clone()).await? }),
-            Ask::All(known) => {
-                // The clock first: then what is read later is at least as new as the clock.
-                let clock = ends(&store, Vec::new()).await?;
-                let rows = store.servers().await?;
-                let there: std::collections::BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
-                let gone: Vec<ServerId> = known.iter().copied().filter(|id| !there.contains(id)).collect();
-                let events = if gone.is_empty() { clock.events.clone() } else { ends(&store, gone).await?.events };
-                Ok(Look { rows, seen: TableSnapshot { events, rows: std::collections::BTreeMap::new(), ..clock } })
-            }
+        let look = look(&store, ask).await;
+        if matches!(look, Err(Error::NoSuchPool { .. })) {
+            // If it is made again under its name, it has another id.
+            *slot = None;
+        }
+        look
+    }
+}
+
+async fn look(store: &Store, ask: &Ask) -> Result<Look, Error> {
+    match ask {
+        Ask::Some(ids) => Ok(Look { rows: Vec::new(), seen: ends(store, ids.clone()).await? }),
+        Ask::All(known) => {
+            // The clock first: then what is read later is at least as new as the clock.
+            let clock = ends(store, Vec::new()).await?;
+            let rows = store.servers().await?;
+            let there: std::collections::BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+            let gone: Vec<ServerId> = known.iter().copied().filter(|id| !there.contains(id)).collect();
+            let events = if gone.is_empty() { clock.events.clone() } else { ends(store, gone).await?.events };
+            Ok(Look { rows, seen: TableSnapshot { events, rows: std::collections::BTreeMap::new(), ..clock } })
         }
     }
 }
@@ -175,6 +184,22 @@ mod tests {
         let mut nowhere = Source::new("web".to_owned(), vec![gone.clone(), gone.clone()]);
         let error = nowhere.read(&Ask::All(Vec::new())).await.unwrap_err().to_string();
         assert!(error.contains("gone"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_pool_that_is_made_again_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = database(folder.path(), "one").await;
+        let mut source = Source::new("web".to_owned(), vec![one.clone()]);
+        let before = source.read(&Ask::All(Vec::new())).await.unwrap();
+        Store::open(&one, "web").await.unwrap().delete().await.unwrap();
+        assert!(source.read(&Ask::All(Vec::new())).await.unwrap_err().to_string().contains("web"));
+        // A pool in between, so that the id is another one.
+        for pool in ["other", "web"] {
+            Store::init(&one, pool, Quorum::Both).await.unwrap();
+        }
+        let after = source.read(&Ask::All(Vec::new())).await.unwrap();
+        assert_ne!(before.pool().map(|pool| pool.id), after.pool().map(|pool| pool.id));
     }
 
     #[tokio::test]

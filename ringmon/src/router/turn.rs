@@ -51,6 +51,8 @@ pub struct Counts {
     pub notices: u64,
     /// Reads that no database answered.
     pub failures: u64,
+    /// How often the table went back in time.
+    pub went_back: u64,
 }
 
 /// A row that changed, as a notice says.
@@ -213,9 +215,20 @@ impl Turn {
             Ask::Some(_) => self.routing.see_some(now, &look.seen),
         }
         self.settle_hints(now, ask, &before);
+        self.tell_went_back();
         if self.follow.set(Agents::of(self.routing.rows(), self.keys.list())) {
             // A change before the agents know this router would be told to nobody.
             self.look_at = self.look_at.min(now + ASKED);
+        }
+    }
+
+    fn tell_went_back(&self) {
+        let count = self.routing.went_back();
+        let is_new = |sight: &mut Sight| std::mem::replace(&mut sight.counts.went_back, count) != count;
+        if self.sight.send_if_modified(is_new) {
+            tracing::warn!(
+                "the table went back in time (a restore, or a failover); the routes start from what is there"
+            );
         }
     }
 

@@ -45,6 +45,9 @@ pub(super) struct Tally {
     pub held: BTreeMap<Held, u64>,
     pub votes: u64,
     pub removals: u64,
+    /// How often the table went back in time.
+    #[serde(default)]
+    pub went_back: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use alloc::string::String;
 use super::asks::Asks;
 use super::contract::Stopped;
 use super::facts::Facts;
+use crate::buddy::BuddyList;
 use crate::edit::{NewRow, Outcome};
 use crate::row::Health;
 use crate::{Incarnation, ServerId};
@@ -44,6 +45,11 @@ pub(super) enum NextPhase {
     Starting {
         at: crate::Time,
         rejoining: bool,
+    },
+    /// The table went back in time: look for this server's row at once, and go on from what is there. The watches go on
+    /// meanwhile.
+    StartOver {
+        kept: Option<BuddyList>,
     },
     /// This server's row is gone, and no operator removed it. `outage`: for how long no server heard this one, if its
     /// removal says so.

@@ -7,6 +7,7 @@ use super::asks::Asks;
 use super::away::Away;
 use super::callers::Callers;
 use super::contract::{Answers, Identity, Output};
+use super::epoch::Epoch;
 use super::watching::{Watch, Watches};
 use crate::buddy::Buddy;
 use crate::detector::{Change, State, silence_asked};
@@ -40,6 +41,9 @@ pub(super) struct Facts {
     pub outages: Outages,
     /// How often this server was late in the last seconds.
     pub lateness: Lateness,
+    /// Whether the table has gone back in time.
+    #[serde(default)]
+    pub epoch: Epoch,
     link_down: bool,
     /// When the last fault of this machine ended. What its watches show counts from then on.
     clean: Time,
@@ -59,6 +63,7 @@ impl Facts {
             away: Away::default(),
             outages: Outages::default(),
             lateness: Lateness::default(),
+            epoch: Epoch::default(),
             link_down: false,
             clean: Time::ZERO,
             answers: None,
@@ -138,6 +143,11 @@ impl Facts {
         if self.pool.as_ref().is_some_and(|known| pool.version < known.version) {
             return;
         }
+        self.take_pool(asks, pool);
+    }
+
+    /// Takes over the pool's row, whatever its version.
+    pub fn take_pool(&mut self, asks: &mut Asks, pool: &PoolRow) {
         let was = self.pool.as_ref().is_some_and(|p| p.frozen.is_some());
         self.pool = Some(pool.clone());
         match (was, &pool.frozen) {

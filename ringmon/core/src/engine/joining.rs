@@ -18,7 +18,7 @@ use super::table::Concern;
 use super::trial::Trial;
 use crate::Time;
 use crate::backoff::Backoff;
-use crate::edit::{Outcome, TableSnapshot};
+use crate::edit::{Lookup, Outcome, TableSnapshot};
 use crate::event::EventBody;
 use crate::op::{Place, TableOp};
 use crate::row::{Address, Health};
@@ -157,7 +157,9 @@ impl Joining {
             return Some(address_taken(facts, name));
         }
         let pause = self.conflicts.next(asks.rng());
-        if matches!(outcome, Outcome::NameTaken { .. } | Outcome::Joined { .. }) {
+        // The table went back in time, and this server's last row is there again.
+        let there = done.snapshot.row(&Lookup::Name(facts.identity.card.name.clone())).is_some();
+        if there || matches!(outcome, Outcome::NameTaken { .. } | Outcome::Joined { .. }) {
             return Some(NextPhase::Starting { at: facts.now + pause, rejoining: self.rejoining });
         }
         self.elsewhere(facts, asks, pause);

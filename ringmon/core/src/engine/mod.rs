@@ -13,6 +13,7 @@
 //!     |  +---- Removed <-------+   v                 |
 //!     |          (row gone)      Leaving             |
 //!     +----------------------------------------------+
+//!  A member whose table went back in time starts over: it finds its row and takes it again, or joins.
 //!  Stop, a configuration error or an operator's command ends each phase in Stopped.
 //! ```
 //!
@@ -24,6 +25,7 @@ mod away;
 mod callers;
 mod contract;
 mod entry;
+mod epoch;
 mod facts;
 mod followers;
 mod joining;
@@ -346,6 +348,7 @@ impl Engine {
             }
             NextPhase::Joining { rejoining } => Phase::Joining(Joining::new(facts, rejoining)),
             NextPhase::Starting { at, rejoining } => Phase::Starting(Starting::again(at, rejoining)),
+            NextPhase::StartOver { kept } => Phase::Starting(Starting::new(kept, facts.now)),
             NextPhase::Removed { outage } => {
                 self.outage = outage.map(|silence| (silence, facts.now)).or(self.outage);
                 facts.watch_only(asks, &[]);

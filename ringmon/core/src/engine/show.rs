@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub braked: bool,
     /// `act` or `observe`: the stricter of the pool's mode and the agent's.
     pub mode: Mode,
+    /// How often the table went back in time.
+    pub went_back: u64,
     /// Joins after a removal.
     pub rejoins: u64,
     /// How often this server was late in the last seconds, from 0 to 8. The server asks for that many times more
@@ -151,6 +153,7 @@ impl Snapshot {
             frozen: facts.pool.as_ref().and_then(|p| p.frozen.clone()),
             braked: view.braked,
             mode: facts.mode(),
+            went_back: tally.went_back,
             rejoins: tally.rejoins,
             voids: tally.voids.clone(),
             held: tally.held.clone(),

@@ -185,9 +185,9 @@ impl Starting {
         if let Some(row) = seen.row(&Lookup::Address(address)).filter(|r| r.card.name != name) {
             return Some(address_taken(facts, &row.card.name));
         }
+        // The row may be gone, or be as it was before the last life.
+        self.kept.iter().for_each(|kept| live_after(asks, kept.incarnation));
         let Some(row) = seen.row(&Lookup::Name(name)) else {
-            // The row is gone, and with it the only other memory of the last life.
-            self.kept.iter().for_each(|kept| live_after(asks, kept.incarnation));
             return Some(NextPhase::Joining { rejoining: self.rejoining });
         };
         live_after(asks, row.incarnation);

@@ -3,6 +3,7 @@
 mod alone;
 mod answering;
 mod cut_off;
+mod epoch;
 mod followers;
 mod grace;
 mod joining;

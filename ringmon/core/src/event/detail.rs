@@ -29,6 +29,31 @@ pub struct Joined {
     pub kept_place: bool,
 }
 
+/// The row that shows that the table went back in time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WentBack {
+    /// What was known of it; `None`: its server was removed.
+    pub known: Option<RowSeen>,
+    /// Name of the server, or of the pool, whose row it is.
+    pub row: String,
+    /// What the table shows; `None`: the row is not there, and no event says why.
+    pub seen: Option<RowSeen>,
+}
+
+/// What identifies one state of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowSeen {
+    /// Incarnation of the server. A pool has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<Incarnation>,
+    /// The name in the row, if the row with this id is another's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Version of the row; `None`: it was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+}
+
 /// What led to a suspicion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Suspected {

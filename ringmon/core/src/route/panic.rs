@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Panic, Policy, Route, Routes, Standing};
-use crate::{ServerId, Time};
+use crate::{Incarnation, ServerId, Time};
 
 /// The servers that were recently routed, by name.
 #[derive(Clone, Debug, Default)]
@@ -43,9 +43,10 @@ impl Sightings {
         self.known.values().map(|sighting| sighting.route.id)
     }
 
-    /// The name of one of them.
-    pub(super) fn name_of(&self, id: ServerId) -> Option<String> {
-        self.known.iter().find(|(_, sighting)| sighting.route.id == id).map(|(name, _)| name.clone())
+    /// The name of one of them, and its incarnation.
+    pub(super) fn life_of(&self, id: ServerId) -> Option<(String, Incarnation)> {
+        let (name, sighting) = self.known.iter().find(|(_, sighting)| sighting.route.id == id)?;
+        Some((name.clone(), sighting.route.incarnation))
     }
 
     /// This server is gone, and the reason is known.

@@ -1,4 +1,5 @@
 mod answers;
+mod history;
 mod kit;
 
 use super::*;

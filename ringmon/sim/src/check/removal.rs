@@ -183,12 +183,20 @@ impl World {
         Duration::from_millis(40) + self.statement_of(host).1 * 5
     }
 
-    /// Whether this member has been well, and in its place in the table, for longer than [`STEADY`].
+    /// Whether this member has been well, and in its place in the table, for longer than [`STEADY`]. While it is not
+    /// known which history the table has, no member is.
     fn is_fit(&self, host: usize) -> bool {
         let h = &self.hosts[host];
         let known = h.engine.as_ref().and_then(|e| e.member()).and_then(|list| self.placed.get(&list.id));
         let placed = known.is_some_and(|(_, _, at)| self.now.since(*at) > STEADY);
-        placed && !h.database_cut && self.runs_for(host, STEADY)
+        placed && !self.doubts() && !h.database_cut && self.runs_for(host, STEADY)
+    }
+
+    /// The table went back a short time ago. Agents find that out at their next regular look, and a second later they
+    /// are sure; then their buddies do. Until then, who knows its place and whom to ask is left to chance.
+    pub(crate) fn doubts(&self) -> bool {
+        let most = law::REREAD + law::REREAD / 10 + 4 * law::EPOCH_PROOF;
+        self.rough.went_back.is_some_and(|at| self.now.since(at) < most)
     }
 
     fn runs_for(&self, host: usize, span: Duration) -> bool {

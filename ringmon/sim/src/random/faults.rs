@@ -52,6 +52,8 @@ pub enum Kind {
     PowerCut,
     /// No server hears another one; their ports come back one after the other. The database may be behind the switch.
     SwitchReboot,
+    /// The table goes back in time: what was committed since the fault began is lost.
+    TableBack,
 }
 
 words! { Kind:
@@ -76,6 +78,7 @@ words! { Kind:
     ClockBack = "clock back",
     PowerCut = "power cut",
     SwitchReboot = "switch reboot",
+    TableBack = "table back",
 }
 
 /// One fault of one pool: its kind, its servers, its begin and its end.
@@ -92,10 +95,21 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Kinds of which a pool may have several. Only the last one is not among them.
+    const MANY: usize = Kind::ALL.len() - 1;
+
+    /// In every fourth pool, the table goes back at some time. It is drawn apart from the other faults, which therefore
+    /// are what they are without it.
+    pub fn table_back(seed: u64, servers: usize, begin: Time) -> Option<Self> {
+        let mut rng = Rng::new(seed ^ u64::from_be_bytes(*b"go back!"));
+        let plan = Self { kind: Kind::TableBack, ..Self::draw(&mut rng, servers, &mut Vec::new(), begin) };
+        rng.chance(250).then_some(plan)
+    }
+
     /// Draws any fault that begins within six seconds of `begin`. `absent`: servers that were not started yet.
     pub fn draw(rng: &mut Rng, servers: usize, absent: &mut Vec<usize>, begin: Time) -> Self {
         let ms = Duration::from_millis;
-        let mut kind = Kind::ALL[index(rng, Kind::ALL.len())];
+        let mut kind = Kind::ALL[index(rng, Self::MANY)];
         let mut one = index(rng, servers);
         if kind == Kind::Join {
             match absent.pop() {
@@ -186,6 +200,8 @@ impl Plan {
                     befall(world, Fault::LoseDatabase, Fault::FindDatabase);
                 }
             }
+            Kind::TableBack if on => world.keep_table(),
+            Kind::TableBack => world.table_goes_back(),
             Kind::Join if on => befall(world, Fault::Start, Fault::Start),
             Kind::Join => {}
         }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::op::{self, accusation, listed, ms, reason};
 use super::play::Line;
 use ringmon_core::engine::Stopped;
-use ringmon_core::event::Suspected;
+use ringmon_core::event::{RowSeen, Suspected, WentBack};
 use ringmon_core::notice::{Notice, NoticeBody};
 use ringmon_core::{Event, EventBody, Word as _};
 use ringmon_sim::replay::{Decisions, What};
@@ -132,6 +132,7 @@ fn told(event: &Event) -> String {
         EventBody::DatabaseBack { away_ms } => {
             (format!("the database answers again, after {away_ms:?} ms"), Rest::Said)
         }
+        EventBody::TableWentBack(back) => (went_back(back), Rest::Said),
         EventBody::Void { fault, suspicions } => {
             (format!("{suspicions} suspicions do not count: {}", fault.word()), Rest::Said)
         }
@@ -157,6 +158,19 @@ fn told(event: &Event) -> String {
         Rest::Shown => event.body.detail().as_object().map(fields).unwrap_or_default(),
     };
     if said.is_empty() || rest.is_empty() { said + &rest } else { format!("{said}; {rest}") }
+}
+
+/// The row that shows that the table went back in time.
+fn went_back(WentBack { known, row, seen }: &WentBack) -> String {
+    let state = |state: &RowSeen| {
+        let (version, life) = (state.version.map(|v| format!("version {v}")), state.incarnation);
+        let parts =
+            [state.name.as_ref().map(|name| format!("of {name}")), version, life.map(|l| format!("life {}", l.0))];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    };
+    let known = known.as_ref().map_or_else(|| "removed".to_owned(), state);
+    let seen = seen.as_ref().map_or_else(|| "gone, and no event says why".to_owned(), state);
+    format!("the table went back in time: the row of {row} was {known}, and is {seen}; starting from what is there")
 }
 
 /// Whether the words of an event cover all of its fields.

@@ -76,13 +76,14 @@ fn begin(name: &str, lines: &[Line], end: usize) -> usize {
 }
 
 /// Events that may have to do with any server.
-const ALWAYS: [EventKind; 7] = [
+const ALWAYS: [EventKind; 8] = [
     EventKind::Frozen,
     EventKind::Thawed,
     EventKind::Void,
     EventKind::Buddies,
     EventKind::DatabaseAway,
     EventKind::DatabaseBack,
+    EventKind::TableWentBack,
     EventKind::Moving,
 ];
 

@@ -212,7 +212,13 @@ impl Member {
     }
 
     /// An operation ended.
-    pub fn table(&mut self, facts: &Facts, asks: &mut Asks, concern: Concern, done: &TableDone) -> Option<NextPhase> {
+    pub fn table(
+        &mut self,
+        facts: &mut Facts,
+        asks: &mut Asks,
+        concern: Concern,
+        done: &TableDone,
+    ) -> Option<NextPhase> {
         if done.result.is_ok() {
             match self.view.adopt(facts, asks, &done.snapshot) {
                 Read::Old => {}

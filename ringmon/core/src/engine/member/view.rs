@@ -1,5 +1,7 @@
 //! The rows of this server and of both buddies as last read, when to read them again, and how other servers left.
 
+mod older;
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -21,7 +23,7 @@ use crate::law;
 use crate::notice::NoticeBody;
 use crate::op::TableOp;
 use crate::row::Address;
-use crate::{Purpose, Rule, ServerId, ServerRow, Side, Time};
+use crate::{Rule, ServerId, ServerRow, Side, Time};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct View {
@@ -31,7 +33,17 @@ pub(super) struct View {
     known_at: Time,
     /// When to read this server's row again.
     read_at: Time,
+    /// No hint from this machine itself causes a read before this moment.
+    #[serde(default)]
+    hinted_at: Time,
+    /// No server that is not as this one knows it causes a read before this moment.
     stranger_at: Time,
+    /// Since the last such read, one was not as this one knows it; and whether that was before `stranger_at`.
+    #[serde(default)]
+    strange: Option<bool>,
+    /// How long after one such read the next one may follow. It grows while they find nothing new.
+    #[serde(default)]
+    stranger_pause: Duration,
     suspects_since: Option<Time>,
     /// Since when this server's row has had votes against it, as far as it knows.
     challenged_since: Option<Time>,
@@ -86,7 +98,10 @@ impl View {
             kept: None,
             known_at: now,
             read_at: now,
+            hinted_at: Time::ZERO,
             stranger_at: Time::ZERO,
+            strange: None,
+            stranger_pause: law::STRANGER_EVERY,
             suspects_since: None,
             challenged_since: None,
             vanished: BTreeSet::new(),
@@ -135,12 +150,14 @@ impl View {
                 self.read_at = self.read_at.min(asks.next_check(since));
             }
         }
-        if has_strange_life(facts) {
-            self.hint(facts.now);
+        if older::strange_lives(facts).next().is_some() {
+            self.strange(facts.now);
         }
-        if !asks.due(self.read_at) || !asks.ready(Concern::View) {
+        let read_at = facts.epoch.decides_at().map_or(self.read_at, |at| at.min(self.read_at));
+        if !asks.due(read_at) || !asks.ready(Concern::View) {
             return;
         }
+        self.settle_strange(facts, asks);
         let regular = facts.now + asks.rng().around(law::REREAD, 10);
         self.read_at = suspects.map_or(regular, |since| asks.next_check(since));
         let mut known = self.vanished.clone();
@@ -155,30 +172,66 @@ impl View {
         self.read_at = now;
     }
 
-    /// Reads soon, but not more often than strangers may cause a read.
+    /// Reads soon, but not more often than ten times a second.
     pub fn hint(&mut self, now: Time) {
-        let at = self.stranger_at.max(now);
+        let at = self.hinted_at.max(now);
         if self.read_at > at {
             self.read_at = at;
-            self.stranger_at = at + law::STRANGER_EVERY;
+            self.hinted_at = at + law::STRANGER_EVERY;
+        }
+    }
+
+    /// R10: another server is not as this one knows it. Reads soon, and ever more seldom if that changes nothing:
+    /// whatever is strange then is not strange because this server's row has changed.
+    fn strange(&mut self, now: Time) {
+        self.strange.get_or_insert(now < self.stranger_at);
+        self.read_at = self.read_at.min(self.stranger_at.max(now));
+    }
+
+    /// The row is being read now: when strangers may cause the next read.
+    fn settle_strange(&mut self, facts: &Facts, asks: &mut Asks) {
+        let Some(again) = self.strange.take().filter(|_| facts.now >= self.stranger_at) else { return };
+        let longer = (self.stranger_pause * 2).clamp(law::STRANGER_EVERY, law::STRANGER_MOST);
+        self.stranger_pause = if again { longer } else { law::STRANGER_EVERY };
+        self.stranger_at = facts.now + self.stranger_pause;
+        if again {
+            // The table may have forgotten a life of a buddy, and the buddy may not know that yet.
+            for buddy in older::strange_lives(facts) {
+                asks.send(buddy.address, buddy.notice_port, NoticeBody::Changed { subject: buddy.id });
+            }
         }
     }
 
     /// R10: a server that is not a buddy probed this one as its buddy.
     pub fn stranger(&mut self, facts: &Facts, address: Address) {
         if !self.buddies().any(|buddy| buddy.address == address) && facts.keeps(Rule::R10) {
-            self.hint(facts.now);
+            self.strange(facts.now);
         }
     }
 
     /// Takes over what was read, if it is about this server and not older than what is known.
-    pub fn adopt(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot) -> Read {
+    pub fn adopt(&mut self, facts: &mut Facts, asks: &mut Asks, seen: &TableSnapshot) -> Read {
         let me = asks.me();
         let lookup = Lookup::Id(me.id);
         if !seen.asked(&lookup) || seen.read_at < self.known_at {
             return Read::Old;
         }
-        let Some(row) = seen.row(&lookup) else { return self.gone(facts, asks, seen) };
+        let own = seen.row(&lookup);
+        if own.is_none() && !seen.events.contains_key(&me.id) {
+            // What became of it is not known.
+            self.read_at = facts.now;
+            return Read::Old;
+        }
+        let older = self.older(facts, me, seen);
+        if facts.epoch.look(seen.read_at, older.is_some())
+            && let Some(older) = older
+        {
+            return self.start_over(facts, asks, seen, older);
+        }
+        let Some(row) = own else { return self.gone(facts, asks, seen) };
+        if row.card.name != facts.identity.card.name {
+            return Read::Old;
+        }
         let other_life = row.incarnation == me.incarnation && row.card.boot != facts.identity.card.boot;
         if row.incarnation > me.incarnation || other_life {
             return Read::Over(NextPhase::Stopped(Stopped::Refused(format!(
@@ -213,19 +266,15 @@ impl View {
         seen.rows.get(&id).map(Buddy::from).or_else(known).map(Some).ok_or(id)
     }
 
-    /// The row of this server is not there.
-    fn gone(&mut self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot) -> Read {
-        let Some(event) = seen.events.get(&asks.me().id) else {
-            self.read_at = facts.now;
-            return Read::Old;
-        };
-        if event.as_ref().is_some_and(|e| e.kind() == EventKind::Left) {
+    /// The row of this server is not there. If no event says why, the next looks decide what that means.
+    fn gone(&self, facts: &Facts, asks: &mut Asks, seen: &TableSnapshot) -> Read {
+        let Some(event) = older::end(&facts.identity.card.name, asks.me(), seen) else { return Read::Old };
+        if event.kind() == EventKind::Left {
             return Read::Over(NextPhase::Stopped(Stopped::LeftByOperator));
         }
-        let cause = event.as_ref().map(|e| Box::new(Cause { by: e.by.clone(), body: e.body.clone() }));
+        let cause = Some(Box::new(Cause { by: event.by.clone(), body: event.body.clone() }));
         asks.own_event(EventBody::Removed { cause });
-        let outage = event.as_ref().and_then(|e| outage(e, seen));
-        Read::Over(NextPhase::Removed { outage })
+        Read::Over(NextPhase::Removed { outage: outage(event, seen) })
     }
 
     /// From now on these are the buddies.
@@ -233,7 +282,11 @@ impl View {
         let name = |buddy: &Option<Buddy>| buddy.as_ref().map(|b| b.name.clone());
         let names = |buddies: &[Option<Buddy>; 2]| -> [Option<String>; 2] { [name(&buddies[0]), name(&buddies[1])] };
         let me = asks.me();
+        let version = row.version;
         let old = self.place.replace(Place { row, buddies: buddies.clone() });
+        if old.as_ref().is_none_or(|place| place.row.version != version) {
+            self.stranger_pause = law::STRANGER_EVERY;
+        }
         let before: Vec<ServerId> =
             old.iter().flat_map(|place| place.buddies.iter().flatten()).map(|buddy| buddy.id).collect();
         let now: Vec<ServerId> = buddies.iter().flatten().map(|buddy| buddy.id).collect();
@@ -333,13 +386,6 @@ impl View {
             self.vanished.remove(&removal.server);
         }
     }
-}
-
-/// Whether a buddy answers with a newer incarnation than its row had. Then its row has changed.
-fn has_strange_life(facts: &Facts) -> bool {
-    facts.watches.iter().any(|w| {
-        w.purpose == Purpose::Buddy && w.reading.incarnation > w.target.incarnation && w.reading.last_reply.is_some()
-    })
 }
 
 /// For how long no server heard this one, which finds itself removed: the silence in its removal plus the time since.

@@ -118,6 +118,30 @@ fn a_join_whose_answer_was_lost_is_found_in_the_table() {
     assert_eq!((bench.told(EventKind::DatabaseAway), bench.told(EventKind::DatabaseBack)), (1, 1));
 }
 
+/// The table went back in time while this server, which had been removed, was on its way back.
+#[test]
+fn a_row_of_an_earlier_life_that_is_there_again_is_taken() {
+    let mut bench = Bench::member(3);
+    let before = bench.table.clone();
+    let id = bench.table.named("s9").expect("there").id;
+    bench.table.run_plain(&TableOp::Leave { id, incarnation: None, by: "test".into() }).expect("gone");
+    let event = bench.table.events.last_mut().expect("left");
+    event.body = crate::EventBody::Down(crate::event::Removed::default());
+    bench.feed(super::member::notice(crate::NoticeBody::Removed { subject: id }));
+    bench.settle();
+    while bench.phase() != "joining" {
+        bench.pass(ms(5));
+        bench.settle();
+    }
+    bench.table.go_back_to(&before);
+    for _ in 0..20 {
+        bench.prove();
+        bench.settle();
+        bench.pass(ms(100));
+    }
+    assert_eq!((bench.phase(), bench.table.named("s9").map(|row| row.id)), ("member", Some(id)));
+}
+
 #[test]
 fn a_cause_that_waiting_does_not_help_ends_a_start() {
     let mut bench = Bench::new(9, ring(2));

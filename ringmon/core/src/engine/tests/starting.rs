@@ -145,6 +145,20 @@ fn a_life_that_is_kept_on_disk_is_older_than_the_next_one() {
     assert!(row.id != ServerId(77) && row.incarnation > last, "{:?}", row.incarnation);
 }
 
+/// R8: the same, while the row is as it was before that life: the table went back in time.
+#[test]
+fn a_row_from_before_the_kept_life_is_taken_in_a_life_after_it() {
+    let last = Incarnation(1_000_000_000_000);
+    let mut bench = Bench::new(9, ring(9));
+    let row = bench.table.named("s9").expect("there");
+    assert!(row.incarnation < last);
+    let kept = BuddyList { id: row.id, incarnation: last, first: None, second: None };
+    bench.feed(Input::Start { kept: Some(kept) });
+    bench.settle();
+    assert_eq!(bench.phase(), "member");
+    assert!(bench.table.named("s9").expect("there").incarnation > last);
+}
+
 /// It may be a copy of the server whose row this is.
 #[test]
 fn who_has_not_found_its_row_takes_none_out_of_the_table() {
