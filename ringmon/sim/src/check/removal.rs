@@ -24,6 +24,9 @@ use ringmon_core::row::{Quorum, ServerRow, Side, Vote};
 /// it.
 const STEADY: Duration = Duration::from_secs(2);
 
+/// What was true when a removal was decided may end before it commits: within R7's limit, and a reading's age before it.
+const R7: Duration = Duration::from_millis(700);
+
 impl World {
     pub(super) fn check_down(&mut self, event: &StoredEvent, before: &[ServerRow]) {
         let Some(gone) = self.host(&event.subject_name) else { return };
@@ -83,8 +86,13 @@ impl World {
         let Some((_, removed)) = event.body.removal().filter(|(_, removed)| removed.kernel.is_some()) else {
             return false;
         };
-        let counts = removed.voters.get(1).and_then(|witness| self.missed(witness, gone));
-        counts.is_some_and(|(silence, misses)| silence >= law::REMOVAL_SILENCE && misses >= law::REMOVAL_MISSES)
+        let Some(witness) = removed.voters.get(1) else { return false };
+        if self.host(witness).is_some_and(|host| self.now.since(self.hosts[host].changed) < R7) {
+            // It said so, and something befell it since: its counts may be gone with its agent.
+            return true;
+        }
+        self.missed(witness, gone)
+            .is_some_and(|(silence, misses)| silence >= law::REMOVAL_SILENCE && misses >= law::REMOVAL_MISSES)
     }
 
     /// Checks that there were two witnesses, or one that is alone and has said so for long enough.
