@@ -284,7 +284,8 @@ pub enum AloneSet {
 pub struct AnswerSet {
     /// How long it needs to answer.
     pub wait: Duration,
-    /// The server that it hears; the answer is of the database's now. `None`: the last answer stays.
+    /// The server that it hears, or itself: see [`Answer::hears`](crate::row::Answer::hears). The answer is of the
+    /// database's now. `None`: the last answer stays.
     pub hears: Option<ServerId>,
 }
 

@@ -106,7 +106,7 @@ pub struct Answering {
 pub struct Answer {
     /// When it was written, by the database's clock.
     pub at: DbTime,
-    /// Id of the server that it hears.
+    /// Id of the server that it hears. Its own: it hears nobody, and has just found that out.
     pub hears: ServerId,
 }
 

@@ -171,8 +171,7 @@ impl Facts {
         self.watches.ask(questions, &self.identity.tuning, &mut |output| asks.say(output));
     }
 
-    /// Whether a buddy's kernel says that it misses this server. It is about to accuse it, whether this server hears the
-    /// buddy or not.
+    /// Whether a buddy's kernel says that it misses this server. The buddy is about to accuse it.
     pub fn doubted(&self, me: ServerId) -> bool {
         let fresh = self.identity.tuning.ears() + law::READ_EVERY;
         self.watches.iter().filter(|watch| watch.purpose == Purpose::Buddy).any(|watch| {

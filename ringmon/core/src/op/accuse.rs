@@ -15,9 +15,9 @@
 //! one whose silence began before the other one's vote. Beyond a run of one, the other witness's kernel may take the
 //! place of its vote ([`Confirmed`](crate::evidence::Confirmed)).
 //!
-//! **Challenge and answer.** Each of these votes has stood for as long as the accused needs to answer (R3), and no answer
-//! protects the accused ([`answers`], R4). Whoever is protected ends the run: no server beyond it is removed from this
-//! side, and no second witness counts that looks past it.
+//! **Challenge and answer.** Each of these votes has stood for as long as the accused needs to answer (R3), and no
+//! answer protects the accused ([`answers`], R4). Whoever is protected ends the run: no server beyond it is removed
+//! from this side, and no second witness counts that looks past it.
 //!
 //! **Where a witness stands.** A vote counts only while its voter accuses all servers between itself and the suspect.
 //! So the voter is the suspect's next server on that side, or one that looks past others (R1, R9). The vote of a server

@@ -120,7 +120,7 @@ fn on_record(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime)
 /// When a server last answered, and for how long that counts. It renews its answer, and a router reads that once a
 /// second.
 fn record(row: &ServerRow) -> Option<(DbTime, Duration)> {
-    let answer = row.answering()?.answer?;
+    let answer = row.answering()?.answer.filter(|answer| answer.hears != row.id)?;
     Some((answer.at, law::RENEWED + row.wait() + BEHIND))
 }
 

@@ -6,8 +6,8 @@
 //! - no server that voted for it could reach the removed server, and not both of its buddies on the ring could;
 //! - the remover's own silence was long enough (R6), as counted by its kernel;
 //! - with `quorum = "both"`, the removed row held another server's vote, cast in a life that goes on, or another
-//!   server's kernel counts what R6 requires; and one of its votes had stood for as long as the removed server needs to answer (R3); or it was an alone removal (R2), and its
-//!   mark had stood for its time;
+//!   server's kernel counts what R6 requires; and one of its votes had stood for as long as the removed server needs to
+//!   answer (R3); or it was an alone removal (R2), and its mark had stood for its time;
 //! - no well member heard it (R12), **where that is promised**: see [`World::spoken_for`];
 //! - it was not on the other side of a cut in two (R4): see [`World::across_a_cut`].
 
@@ -24,7 +24,7 @@ use ringmon_core::row::{Quorum, ServerRow, Side, Vote};
 /// it.
 const STEADY: Duration = Duration::from_secs(2);
 
-/// What was true when a removal was decided may end before it commits: within R7's limit, and a reading's age before it.
+/// What was true when a removal was decided may end before it commits: within R7's limit and a reading's age.
 const R7: Duration = Duration::from_millis(700);
 
 impl World {

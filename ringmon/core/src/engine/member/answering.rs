@@ -31,6 +31,8 @@ pub(super) struct Answering {
     reason: Option<Time>,
     /// The wait that this server's row was last asked to have; `None`: unknown.
     written: Option<Duration>,
+    /// Whether the last answer said that this server hears nobody.
+    lost: bool,
     /// Since when a buddy's kernel says that it misses this server.
     doubted: Option<Time>,
     /// Whether routers know that this server answers.
@@ -56,16 +58,23 @@ impl Answering {
         }
         let wait = facts.wait(asks);
         let hears = reason.and_then(|_| heard(facts));
+        if self.lost && hears.is_some() {
+            self.next = facts.now;
+        }
         self.told &= hears.is_some();
+        let deaf = sides.iter().all(|side| !side.run().silent.is_empty());
+        let alone = deaf || self.doubted.is_some() || view.challenged_since().is_some();
+        let new = reason.is_some_and(|since| facts.now.since(since) <= law::LONE_WORD - law::RENEWED);
+        let says = hears.or((alone && new).then_some(asks.me().id));
         // Few writes: a wait that changes a little changes nothing.
         let other = self.written.is_none_or(|written| wait >= written * 2 || wait * 2 <= written);
-        let due = hears.is_some() && asks.due(self.next) || other;
+        let due = says.is_some() && asks.due(self.next) || other;
         if due && asks.ready(Concern::Answer) {
             self.written = Some(wait);
-            if hears.is_some() {
-                (self.next, self.reason) = (facts.now + asks.revote(), reason);
+            if says.is_some() {
+                (self.next, self.reason, self.lost) = (facts.now + asks.revote(), reason, hears.is_none());
             }
-            let (me, set) = (asks.me(), AnswerSet { wait, hears });
+            let (me, set) = (asks.me(), AnswerSet { wait, hears: says });
             asks.begin(Concern::Answer, TableOp::Answer { me: me.id, incarnation: me.incarnation, set });
         }
     }

@@ -109,7 +109,7 @@ impl Member {
             }
             self.helping.settle(facts, asks);
             facts.watch_only(asks, &self.wanted());
-            // Who is asked about nobody else says whether it hears this server: nobody needs a notice to know of a doubt.
+            // Who is asked about nobody else says whether it hears this server. So no doubt needs a notice.
             let me = asks.me().id;
             let about_me = self.view.buddies().map(|buddy| (buddy.id, me));
             let questions: Vec<(ServerId, ServerId)> =

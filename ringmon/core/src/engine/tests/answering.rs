@@ -103,10 +103,12 @@ fn a_reading_that_is_a_moment_old_still_shows_whom_it_hears() {
     assert!(!done.iter().any(|op| matches!(op, TableOp::Alone { .. })), "{done:?}");
 }
 
-/// A probe that arrives is no proof: this server may be deaf.
+/// A probe that arrives is no proof: this server may be deaf. It says that it hears nobody, by naming itself, and stops
+/// saying so when that is no news any more.
 #[test]
-fn who_hears_nobody_does_not_answer() {
+fn who_hears_nobody_says_so_for_a_moment() {
     let mut bench = Bench::member(6);
+    let me = bench.kept.as_ref().expect("a member").id;
     let deaf = |bench: &mut Bench, silence| {
         for (number, _) in buddies(bench) {
             let watch = bench.watch_of(number).expect("watched").id;
@@ -114,12 +116,21 @@ fn who_hears_nobody_does_not_answer() {
         }
     };
     deaf(&mut bench, ms(160));
+    assert_eq!(answers(&bench).iter().map(|set| set.hears).collect::<Vec<_>>(), [Some(me)], "at once");
     bench.settle();
-    bench.now = bench.now + ms(1000);
+    bench.now = bench.now + ms(2000);
     for _ in 0..2 {
-        deaf(&mut bench, ms(1160));
+        deaf(&mut bench, ms(2160));
     }
     assert_eq!(answers(&bench), []);
+    // Whom it hears then is news at once.
+    let (_, heard) = buddies(&bench)[1];
+    let watch = bench.watch_of(buddies(&bench)[1].0).expect("watched").id;
+    bench.now = bench.now + ms(1);
+    bench.read(watch, Duration::ZERO, 0);
+    bench.now = bench.now + ms(1);
+    bench.read(watch, Duration::ZERO, 0);
+    assert_eq!(answers(&bench).iter().map(|set| set.hears).collect::<Vec<_>>(), [Some(heard)]);
 }
 
 /// The row is written again when the time for an answer has doubled.

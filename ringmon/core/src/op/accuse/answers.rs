@@ -11,7 +11,8 @@
 //! - *A protected server ends the run.* What is beyond it is for it to report. So the servers in the middle of the
 //!   other side, which hear both their buddies and know of no accusation, are protected by those at the edges.
 //! - *Whom it hears* may be accused in the same run: in a cut, everybody on the other side is.
-//! - *"I hear nobody"* is the alone mark. It protects for [`law::LONE_WORD`], the time to find somebody.
+//! - *"I hear nobody"* is an answer that names its own server, and the alone mark. It protects for [`law::LONE_WORD`],
+//!   the time to find somebody. The answer is one write without a look, and so there before the mark.
 //! - *An agent of an older version* cannot answer. Its counter-vote against those that would remove it counts as its
 //!   answer, for as long as another server seconds it and otherwise for [`law::LONE_WORD`].
 
@@ -39,7 +40,17 @@ pub(super) fn is_answered(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_
         return Ok(true);
     }
     let Some(answering) = suspect.row.answering() else { return objects(a, seen, chain, place) };
-    hears(seen, suspect.row, answering, silence(seen, suspect) + a.lag)
+    let silence = silence(seen, suspect) + a.lag;
+    if says_it_is_lost(seen, suspect.row, answering, silence) {
+        return Ok(true);
+    }
+    hears(seen, suspect.row, answering, silence)
+}
+
+/// Whether it says that it hears nobody, by an answer that names itself. It says so only while that is new.
+fn says_it_is_lost(seen: &TableSnapshot, row: &ServerRow, answering: &Answering, silence: Duration) -> bool {
+    let within = silence.min(law::RENEWED);
+    answering.answer.is_some_and(|answer| answer.hears == row.id && is_recent(seen.db_now, answer.at, within))
 }
 
 /// Whether it has a fresh answer that is younger than `silence` and names a member.

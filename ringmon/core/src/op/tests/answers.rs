@@ -161,13 +161,15 @@ fn an_answer_is_fresh_of_this_life_younger_than_the_silence_and_names_a_member()
     assert!(told(&|table| at(table, ms(101))));
     assert!(!told(&|table| edit(table, &|x| x.answer.as_mut().unwrap().hears = crate::ServerId(99))), "no member");
     let x = |table: &VirtualTable| id(table, "x");
-    assert!(
-        !told(&|table| {
+    // "I hear nobody" protects too, and not for a moment longer than it is renewed.
+    for (before, protects) in [(101, true), (102, false), (1250, false)] {
+        let lost = told(&|table| {
             let me = x(table);
+            at(table, ms(before));
             edit(table, &|x| x.answer.as_mut().unwrap().hears = me);
-        }),
-        "itself"
-    );
+        });
+        assert_eq!(lost, protects, "itself, {before} ms ago");
+    }
 }
 
 /// Two servers that hear only each other and the table answer each other's names, and stay.
