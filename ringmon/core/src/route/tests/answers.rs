@@ -62,6 +62,16 @@ fn who_answers_a_lone_vote_is_never_out() {
     }
 }
 
+/// It names itself: it lives, and no client would get far.
+#[test]
+fn who_hears_nobody_is_not_on_record_as_heard() {
+    let mut kit = pool();
+    kit.vote(1, 2, Side::First, VoteKind::Host);
+    answer(&mut kit, 2, 2);
+    kit.pass(MS * 60);
+    assert_eq!(kit.routed().len(), 4);
+}
+
 #[test]
 fn two_votes_count_at_once_whatever_the_server_says() {
     let mut kit = pool();
