@@ -7,7 +7,7 @@ pub use ringmon_common::wire::Purpose;
 use serde::{Deserialize, Serialize};
 
 use super::row::{Address, Health};
-use super::{Incarnation, ServerId, Time, VoteKind};
+use super::{Incarnation, ServerId, Time, VoteKind, law};
 use crate::words;
 
 /// One watch: one server that probes another. The generation distinguishes the watches that a slot had one after the
@@ -182,11 +182,13 @@ pub struct Confirmed {
 }
 
 impl Confirmed {
-    /// Whether the witness still says so.
+    /// Whether the witness still says so. Each answer takes another time on its way, and so dates the same proof a
+    /// little differently. A later proof is at least the silence of a removal away from it.
     #[must_use]
     pub fn holds(&self, reading: Option<&WatchReading>) -> bool {
         let said = reading.and_then(|reading| reading.testimony);
-        said.is_some_and(|said| said.of == self.of && said.watches && said.proof <= self.since)
+        let latest = self.since + law::REMOVAL_SILENCE / 2;
+        said.is_some_and(|said| said.of == self.of && said.watches && said.proof <= latest)
     }
 }
 

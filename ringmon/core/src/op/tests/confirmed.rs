@@ -101,7 +101,8 @@ fn a_witness_that_has_heard_it_since_confirms_nothing() {
     };
     let holds = |said| ground.holds(Some(&WatchReading { testimony: Some(said), ..WatchReading::default() }));
     assert!(holds(said));
-    assert!(!holds(Testimony { proof: confirmed.since + ms(1), ..said }), "it was heard");
+    assert!(holds(Testimony { proof: confirmed.since + ms(50), ..said }), "this answer took longer");
+    assert!(!holds(Testimony { proof: confirmed.since + ms(51), ..said }), "it was heard");
     assert!(!holds(Testimony { watches: false, ..said }), "the witness no longer watches it");
     assert!(!holds(Testimony { of: ServerId(99), ..said }), "the answer is about another one");
     assert!(!ground.holds(None), "the witness is not watched any more");
