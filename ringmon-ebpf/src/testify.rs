@@ -22,6 +22,7 @@ pub fn fill(testimony: &mut Testimony, now: u64) {
     let mut heard = 0;
     for slot in 0..WATCHES {
         let Some(watch) = maps::WATCHES.get_ptr(slot) else { continue };
+        // SAFETY: as above.
         unsafe {
             if get(&raw const (*watch).generation) == 0 {
                 continue;
