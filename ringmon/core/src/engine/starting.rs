@@ -83,6 +83,10 @@ impl Starting {
     }
 
     pub fn settle(&mut self, facts: &mut Facts, asks: &mut Asks) -> Option<NextPhase> {
+        if asks.me().incarnation != Incarnation(0) {
+            // While it holds on, its kernel is asked about its buddies. A fault of this machine must not count against them.
+            facts.identify(asks);
+        }
         if let Some(rival) = &self.rival {
             let watch = facts.watches.of(rival.row.id);
             if watch.is_some_and(|w| w.reading.last_proof().is_some()) {
@@ -175,7 +179,6 @@ impl Starting {
             kept.first.iter().chain(&kept.second).map(|b| (b.clone(), Purpose::Buddy)).collect();
         if fresh {
             asks.i_am(Me::of(kept));
-            facts.identify(asks);
             facts.watch_only(asks, &wanted);
         }
     }

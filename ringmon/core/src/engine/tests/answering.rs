@@ -62,8 +62,8 @@ fn who_misses_a_buddy_writes_whom_it_hears_and_renews_it() {
     assert_eq!(answers(&late).len(), 1, "but every half a second");
 }
 
-#[test]
-fn who_is_accused_answers_although_it_misses_nobody() {
+/// A member with a vote in its row that it has not read. It last heard both its buddies this long ago.
+fn accused(heard: Duration) -> Bench {
     let mut bench = Bench::member(6);
     let [(one, voter), (other, _)] = buddies(&bench);
     let now = bench.table.now();
@@ -73,8 +73,14 @@ fn who_is_accused_answers_although_it_misses_nobody() {
     own_row(&mut bench).version += 1;
     for number in [one, other] {
         let watch = bench.watch_of(number).expect("watched").id;
-        bench.read(watch, Duration::ZERO, 0);
+        bench.read(watch, heard, 0);
     }
+    bench
+}
+
+#[test]
+fn who_is_accused_answers_although_it_misses_nobody() {
+    let mut bench = accused(Duration::ZERO);
     assert_eq!(answers(&bench), []);
     bench.feed(crate::engine::Input::Link(true));
     bench.settle();
@@ -86,17 +92,7 @@ fn who_is_accused_answers_although_it_misses_nobody() {
 /// nobody answers, and does not say that it hears nobody.
 #[test]
 fn a_reading_that_is_a_moment_old_still_shows_whom_it_hears() {
-    let mut bench = Bench::member(6);
-    let [(one, voter), (other, _)] = buddies(&bench);
-    let now = bench.table.now();
-    let life = bench.table.rows[&voter].incarnation;
-    let vote = Vote { voter, voter_incarnation: life, since: now, at: now, kind: VoteKind::Host };
-    own_row(&mut bench).vote_first = Some(vote);
-    own_row(&mut bench).version += 1;
-    for number in [one, other] {
-        let watch = bench.watch_of(number).expect("watched").id;
-        bench.read(watch, ms(70), 0);
-    }
+    let mut bench = accused(ms(70));
     bench.feed(crate::engine::Input::Link(true));
     let done = bench.settle();
     assert!(done.iter().any(|op| matches!(op, TableOp::Answer { set, .. } if set.hears.is_some())), "{done:?}");

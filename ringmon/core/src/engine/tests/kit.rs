@@ -48,6 +48,8 @@ pub struct Bench {
     pub events: Vec<Event>,
     pub kept: Option<BuddyList>,
     pub answers_as: Option<(Incarnation, Health)>,
+    /// From when on its kernel's testimony counts.
+    pub clean: Time,
     pub stopped: Option<Stopped>,
     /// Since when the silent server has been silent.
     pub silent: Option<Time>,
@@ -65,6 +67,7 @@ impl Bench {
             events: Vec::new(),
             kept: None,
             answers_as: None,
+            clean: Time::ZERO,
             stopped: None,
             silent: None,
         }
@@ -118,7 +121,10 @@ impl Bench {
                 Output::Send { to, notice, .. } => self.sent.push((to, notice)),
                 Output::Event(event) => self.events.push(event),
                 Output::Keep(list) => self.kept = Some(list),
-                Output::Identity(answers) => self.answers_as = Some((answers.incarnation, answers.health)),
+                Output::Identity(answers) => {
+                    self.answers_as = Some((answers.incarnation, answers.health));
+                    self.clean = answers.clean;
+                }
                 Output::Stopped(stopped) => self.stopped = Some(stopped),
             }
         }

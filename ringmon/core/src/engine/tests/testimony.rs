@@ -3,7 +3,7 @@
 use super::kit::{Bench, ms, ring};
 use super::member::{buddies, notice};
 use crate::engine::Input;
-use crate::evidence::Testimony;
+use crate::evidence::{LocalFault, Testimony};
 use crate::op::{Accusation, TableOp};
 use crate::{NoticeBody, Purpose, ServerId, Time};
 use core::time::Duration;
@@ -153,5 +153,24 @@ fn a_server_is_probed_in_the_version_that_its_row_says() {
         bench.feed(notice(NoticeBody::Spliced { subject: older }));
         bench.settle();
         assert_eq!(wire(&bench), expected, "life {life}");
+    }
+}
+
+/// Also before it has its place back: while the database is away it watches as it was, and others ask its kernel.
+#[test]
+fn a_server_that_holds_on_without_a_database_says_from_when_on_its_kernel_counts() {
+    for member in [false, true] {
+        let mut bench = Bench::member(6);
+        if !member {
+            let kept = bench.kept.clone();
+            bench = Bench::new(9, ring(6));
+            bench.feed(Input::Start { kept });
+            bench.fail("connection refused", true);
+            assert_eq!(bench.phase(), "starting");
+        }
+        assert_eq!(bench.clean, Time::ZERO);
+        let (from, until) = (bench.now - ms(20), bench.now);
+        bench.feed(Input::Fault { fault: LocalFault::SenderLate, from, until });
+        assert_eq!(bench.clean, until, "member: {member}");
     }
 }

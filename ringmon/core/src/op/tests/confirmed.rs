@@ -34,6 +34,20 @@ fn one_vote_and_a_kernel_remove_once_the_accused_had_its_time() {
     assert_eq!(told.kernel.as_ref().unwrap().misses, Some(20));
 }
 
+/// An old vote is of an earlier cut, perhaps. The kernel's silence began with this one.
+#[test]
+fn a_kernels_silence_must_be_as_old_as_the_accused_needs() {
+    let mut table = ring_of(&["a", "x", "b", "c"]);
+    let a = accusation(&table, "b", "x");
+    accuse(&mut table, &a);
+    table.advance(ms(300));
+    let now = super::kit::mono(&table);
+    let young =
+        |ago| Accusation { confirmed: a.confirmed.map(|it| Confirmed { since: now - ms(ago), ..it }), ..a.clone() };
+    assert_eq!(accuse(&mut table, &young(59)), Outcome::Held(Held::TooYoung));
+    assert_eq!(removed(&accuse(&mut table, &young(60))), ["x"]);
+}
+
 /// Who answers is protected: two kernels on one side of a cut agree about the other side.
 #[test]
 fn an_answer_protects_against_a_kernel_too() {
