@@ -84,7 +84,8 @@ impl Starting {
 
     pub fn settle(&mut self, facts: &mut Facts, asks: &mut Asks) -> Option<NextPhase> {
         if asks.me().incarnation != Incarnation(0) {
-            // While it holds on, its kernel is asked about its buddies. A fault of this machine must not count against them.
+            // While it holds on, its kernel is asked about its buddies.
+            // A fault of this machine must not count against them.
             facts.identify(asks);
         }
         if let Some(rival) = &self.rival {
