@@ -85,6 +85,9 @@ pub struct TableSnapshot {
     pub counts: BTreeMap<Lookup, u64>,
     /// Answers to [`Lookup::LastEvent`].
     pub events: BTreeMap<ServerId, Option<StoredEvent>>,
+    /// Whether the database took something that this attempt wrote.
+    #[serde(default)]
+    pub wrote: bool,
 }
 
 impl TableSnapshot {
@@ -141,6 +144,12 @@ impl Plan {
     #[must_use]
     pub fn is_answer(&self) -> bool {
         matches!(self.writes.as_slice(), [RowWrite::Answer { .. }])
+    }
+
+    /// Whether there is nothing in it to write.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.pool.is_none() && self.events.is_empty()
     }
 }
 

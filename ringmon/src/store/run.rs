@@ -146,7 +146,10 @@ impl Store {
                     return Ok(match self.write(session, &plan, check).await? {
                         Written::Overtaken => Outcome::Overtaken,
                         Written::Stale => Outcome::Stale,
-                        Written::Committed { inserted } => named(plan.outcome, inserted),
+                        Written::Committed { inserted } => {
+                            seen.wrote = !plan.is_empty();
+                            named(plan.outcome, inserted)
+                        }
                     });
                 }
             }

@@ -82,8 +82,8 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// A refusal to write counts until something is written, or until no write was refused for this long. Reads prove
-    /// nothing about writes.
+    /// A refusal to write counts until something is written, or until no write was refused for this long. What is read
+    /// proves nothing about writes, also if it was read in order to write.
     const REFUSED: Duration = Duration::from_secs(15);
     /// How many durations are kept. At rest, a row is read every 30 s.
     const KEPT: usize = 16;
@@ -147,7 +147,7 @@ impl Tables {
     ) -> (Option<Concern>, Option<Turn>) {
         let Some(flying) = self.flying.remove(&done.ticket) else { return (None, None) };
         let turn = match &done.result {
-            Ok(_) => self.answered(flying.concern, done.took, now),
+            Ok(_) => self.answered(flying.concern, done, now),
             Err(failure) => {
                 self.paused = now;
                 self.refused_at = failure.readable.then_some(now);
@@ -157,20 +157,20 @@ impl Tables {
         (flying.current.then_some(flying.concern), turn)
     }
 
-    fn answered(&mut self, concern: Concern, took: Duration, now: Time) -> Option<Turn> {
+    fn answered(&mut self, concern: Concern, done: &TableDone, now: Time) -> Option<Turn> {
         self.backoff.reset();
         self.quiet_until = Time::ZERO;
         // Writes may wait for others that write the same rows, which says nothing of the database.
         if !concern.writes() {
-            if took > self.wait(Duration::ZERO) / 2 {
+            if done.took > self.wait(Duration::ZERO) / 2 {
                 self.paused = now;
             }
-            self.took.push_back(took);
+            self.took.push_back(done.took);
             if self.took.len() > Self::KEPT {
                 self.took.pop_front();
             }
         }
-        if !concern.writes() && self.refused_at.is_some_and(|at| now.since(at) < Self::REFUSED) {
+        if !done.snapshot.wrote && self.refused_at.is_some_and(|at| now.since(at) < Self::REFUSED) {
             return None;
         }
         self.refused_at = None;

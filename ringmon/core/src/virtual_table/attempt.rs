@@ -83,7 +83,10 @@ impl Attempt {
                 Progress::Busy
             }
             Next::Commit(plan) => match table.commit(&plan, check) {
-                Commit::Done(outcome) => Progress::Ended(Ok(outcome)),
+                Commit::Done(outcome) => {
+                    self.seen.wrote = !plan.is_empty();
+                    Progress::Ended(Ok(outcome))
+                }
                 Commit::Overtaken => Progress::Ended(Ok(Outcome::Overtaken)),
                 // It compares nothing that another attempt would find changed: its row is gone, or of another life.
                 Commit::Conflict if plan.is_answer() => Progress::Ended(Ok(Outcome::Stale)),

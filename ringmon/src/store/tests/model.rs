@@ -160,6 +160,7 @@ fn assert_same_reads(seen: &TableSnapshot, expected: &TableSnapshot) {
     assert_eq!(seen.answers, expected.answers);
     assert_eq!(seen.counts, expected.counts);
     assert_eq!(seen.events, expected.events);
+    assert_eq!(seen.wrote, expected.wrote);
 }
 
 /// Fails unless the database contains what the model contains. A stamp of this very operation may be any moment from

@@ -4,8 +4,9 @@ use super::super::table::{Concern, Tables, Turn};
 use super::kit::ms;
 use crate::engine::{Output, TableDone, TableFailure};
 use crate::op::TableOp;
+use crate::outcome::Held;
 use crate::rng::Rng;
-use crate::{Outcome, ServerId, Side, Time, law};
+use crate::{Outcome, ServerId, Side, TableSnapshot, Time, law};
 use core::time::Duration;
 
 fn op() -> TableOp {
@@ -73,12 +74,14 @@ fn a_database_that_answers_and_does_not_write_is_away_until_it_writes() {
         let Some(Output::Table { ticket, .. }) = tables.begin(concern, op(), Time::ZERO + ms(at)) else {
             panic!("busy")
         };
-        let done = TableDone { ticket, result, snapshot: Default::default(), took: ms(1) };
+        let snapshot = TableSnapshot { wrote: matches!(result, Ok(Outcome::Written)), ..Default::default() };
+        let done = TableDone { ticket, result, snapshot, took: ms(1) };
         tables.end(&done, Time::ZERO + ms(at), &mut rng, ms(5000)).1
     };
     let (vote, locked) = (Concern::Vote(Side::First), || Err(failure("locked", true)));
     assert_eq!(end(&mut tables, vote, 0, locked()), Some(Turn::Away("locked".into())));
     assert_eq!(end(&mut tables, Concern::View, 1000, Ok(Outcome::Read)), None, "what is read says nothing of it");
+    assert_eq!(end(&mut tables, vote, 1500, Ok(Outcome::Held(Held::TooYoung))), None, "it had nothing to write yet");
     assert_eq!(end(&mut tables, vote, 2000, locked()), None);
     assert_eq!(end(&mut tables, vote, 4000, Ok(Outcome::Written)), Some(Turn::Back(ms(4000))));
     // No operation that writes is left.
