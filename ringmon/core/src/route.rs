@@ -353,7 +353,9 @@ impl Routing {
         }
         self.dead
             .retain(|name, at| now.since(*at) < DEAD_NAMED_FOR && !servers.iter().any(|route| route.name == *name));
-        let routes = self.sightings.settle(now, &self.policy, servers);
+        let silent = self.rows.values().filter(|row| Votes::is_silent(&self.rows, row, db_now, &self.policy));
+        let silent = silent.map(|row| row.id).collect();
+        let routes = self.sightings.settle(now, &self.policy, servers, &silent);
         Routes { dead: self.dead.keys().cloned().collect(), ..routes }
     }
 

@@ -50,6 +50,7 @@ impl World {
             }
         }
         self.check_brake(&new);
+        self.route(true);
         if self.table.rows.len() <= Self::SMALL {
             self.note_places(&ids);
         }

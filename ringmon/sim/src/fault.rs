@@ -133,6 +133,7 @@ impl World {
     pub fn step_back(&mut self, by: Duration) {
         self.note(0, &format!("--- the database's clock steps back by {by:?}"));
         self.behind += by;
+        self.rough.stepped = Some(self.now);
     }
 
     /// The database's clock.

@@ -28,6 +28,7 @@ pub mod outage;
 pub mod random;
 pub mod recording;
 pub mod replay;
+mod routers;
 pub mod scenario;
 pub mod search;
 mod settings;

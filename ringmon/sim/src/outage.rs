@@ -29,6 +29,8 @@ words!(Reach: Private = "private", Shared = "shared");
 pub struct Trial {
     /// Whether the victim was suspected.
     pub suspected: bool,
+    /// Whether a router sent no more clients to it for a moment.
+    pub unrouted: bool,
     /// Whether any server was removed.
     pub removed: bool,
     /// If the victim was removed and joined again: whether a second outage of the same length removed any server.
@@ -58,13 +60,15 @@ pub fn trial(profile: Profile, seed: u64, length: Duration, reach: Reach) -> Tri
     let mut rng = Rng::new(seed ^ 0x006f_7574_6167_6573);
     let (victim, buddy) = (order[0], order[1]);
     world.run_for(calm(&tuning) + rng.between(Duration::ZERO, tuning.interval));
+    world.watch_routes();
     let (suspected, removed) = outage(&mut world, victim, buddy, length, reach);
+    let unrouted = world.taken_out(&world.hosts[victim].name) > 0;
     let back = removed && reach == Reach::Shared && world.run_until(BACK, World::settled);
     let again = back.then(|| {
         world.run_for(calm(&tuning) + rng.between(Duration::ZERO, tuning.interval));
         outage(&mut world, victim, buddy, length, reach).1
     });
-    Trial { suspected, removed, again }
+    Trial { suspected, unrouted, removed, again }
 }
 
 /// Simulates one outage and its end. Returns whether the victim was suspected, and whether any server was removed.

@@ -118,6 +118,7 @@ fn endure(world: &mut World, seed: u64, rng: &mut Rng, life: &mut Life) -> Resul
     if !pass_until(world, ms(60_000)) {
         return Err(format!("{} servers do not come together: {:?}", life.servers, world.ring()));
     }
+    world.watch_routes();
     let begin = world.now + ms(1000);
     let mut plans: Vec<Plan> =
         (0..1 + rng.below(FAULTS)).map(|_| Plan::draw(rng, life.servers, &mut absent, begin)).collect();
@@ -210,6 +211,7 @@ fn pass(world: &mut World, span: Duration) {
     while world.now < until {
         world.run_for(STEP.min(until.since(world.now)));
         world.check_buddies();
+        world.check_routes();
     }
 }
 

@@ -8,6 +8,8 @@ mod golden;
 mod kit;
 mod places;
 mod random;
+
+mod routes;
 mod rules;
 mod rules_out;
 mod scale;

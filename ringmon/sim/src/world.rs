@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::datapath::{Datapath, Reply};
 use super::host::{Flight, Host};
 use super::network::Network;
+use super::routers::Router;
 use super::settings::{Settings, Traffic};
 use super::tape::Tape;
 use ringmon_core::engine::{Answers, Engine, Input, Output, Stopped};
@@ -86,6 +87,8 @@ pub struct World {
     pub(super) restored: BTreeMap<ServerId, Incarnation>,
     /// Each row's links, and since when they are so; of small pools only.
     pub(super) placed: BTreeMap<ServerId, (ServerId, ServerId, Time)>,
+    /// The routers that follow this pool, if any.
+    pub(super) routers: Vec<Router>,
     pub(super) rough: Rough,
     /// Loss and latency as they were when watches last became calm.
     pub(super) weather: (u64, (Duration, Duration)),
@@ -102,6 +105,8 @@ pub(super) struct Rough {
     pub database: Time,
     /// The database did not answer a server.
     pub away: Time,
+    /// The database's clock stepped back.
+    pub stepped: Option<Time>,
     /// The table went back in time; `None`: it never did.
     pub went_back: Option<Time>,
     /// A notice was lost although frames would have carried it.
@@ -142,6 +147,7 @@ impl World {
             lives: BTreeMap::new(),
             restored: BTreeMap::new(),
             placed: BTreeMap::new(),
+            routers: Vec::new(),
             rough: Rough::default(),
             weather: (0, (Duration::ZERO, Duration::ZERO)),
             traffic: Traffic::default(),
@@ -163,6 +169,7 @@ impl World {
         {
             self.step();
         }
+        self.turn_routers(until);
         self.now = until;
     }
 
@@ -180,6 +187,7 @@ impl World {
 
     fn step(&mut self) {
         let Some(((at, _), (host, life, happening))) = self.queue.pop_first() else { return };
+        self.turn_routers(at);
         self.now = at;
         self.steps += 1;
         let h = &mut self.hosts[host];

@@ -1,10 +1,11 @@
 //! The panic threshold: which servers were recently routed, and whether too many of them would go at once.
 //!
 //! A real departure is no loss of sight: servers that left, are drained, or were found dead by two witnesses do not
-//! count (the pool itself removes no more of the latter than its brake allows). What counts: agents that vanished,
-//! votes, failing services, and rows that are gone without an event.
+//! count (the pool itself removes no more of the latter than its brake allows), nor do those that are accused and have
+//! been silent for longer than any server needs to answer. What counts: agents that vanished, younger votes, failing
+//! services, and rows that are gone without an event. A list without any server is never believed.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -65,8 +66,14 @@ impl Sightings {
         ends.filter(|end| *end > now).min().filter(|_| self.known.values().any(|sighting| sighting.at < now))
     }
 
-    /// Turns what each server deserves into what is published.
-    pub(super) fn settle(&mut self, now: Time, policy: &Policy, mut servers: Vec<Route>) -> Routes {
+    /// Turns what each server deserves into what is published. `silent`: they are not lost from sight.
+    pub(super) fn settle(
+        &mut self,
+        now: Time,
+        policy: &Policy,
+        mut servers: Vec<Route>,
+        silent: &BTreeSet<ServerId>,
+    ) -> Routes {
         for route in &servers {
             match route.standing {
                 Standing::Active => {
@@ -80,7 +87,7 @@ impl Sightings {
         // While the list is frozen, no server is forgotten: a server lost from sight for an hour is still lost.
         self.known.retain(|_, sighting| frozen || now.since(sighting.at) < policy.panic_window);
         let left = servers.iter().filter(|route| route.standing == Standing::Active).count();
-        let of = self.known.len();
+        let of = self.known.values().filter(|s| left == 0 || !silent.contains(&s.route.id)).count();
         self.panic = (left * 1000 < usize::from(policy.panic_permille) * of).then_some(Panic { left, of });
         if self.panic.is_some() {
             self.keep(&mut servers);

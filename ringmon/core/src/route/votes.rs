@@ -7,6 +7,9 @@
 //! time that it needs to answer, and for as long as no server is on record as hearing it: neither it, by an answer of
 //! its own, nor another one, by an answer that names it. Where the accused is an agent that cannot answer, a lone vote
 //! counts for its lifetime, once, and not at all while the same server accuses its voter.
+//!
+//! A server that hears nobody votes for nobody, because it may be the one that is cut off. Its mark of that is a lone
+//! vote against both its buddies, as long as they write nothing at all: then it is the only one known to live.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -17,6 +20,9 @@ use crate::{DbTime, ServerId, ServerRow, Side, Vote, law};
 
 /// A router knows the database's clock from its last read, so a vote may be stamped this much later.
 const BEHIND: Duration = Duration::from_secs(2);
+
+/// A mark is renewed, and a router reads that once a second.
+const MARK: Duration = law::RENEWED.saturating_add(BEHIND);
 
 /// An accusation as it was last seen: the voter and its suspect.
 type Pair = (ServerId, ServerId);
@@ -79,7 +85,7 @@ impl Votes {
     ) -> bool {
         let live: Vec<&Vote> = live(rows, row, now, policy.vote_lifetime).collect();
         match live.as_slice() {
-            [] => false,
+            [] => marked(rows, row, now, row.wait()),
             [_] if on_record(rows, row, now) => false,
             [vote] if row.answering().is_some() => age(now, vote.since) >= row.wait(),
             [vote] => {
@@ -92,6 +98,19 @@ impl Votes {
         }
     }
 
+    /// Whether this server could answer for as long as any server may ask for (R3), and did not. It is not lost from
+    /// sight, but silent.
+    pub(super) fn is_silent(
+        rows: &BTreeMap<ServerId, ServerRow>,
+        row: &ServerRow,
+        now: DbTime,
+        policy: &Policy,
+    ) -> bool {
+        let old = |vote: &Vote| age(now, vote.since) >= law::WAIT_MOST;
+        let accused = || row.answering().is_some() && live(rows, row, now, policy.vote_lifetime).any(old);
+        marked(rows, row, now, law::WAIT_MOST) || accused() && !speaks(rows, row, now)
+    }
+
     /// How long until the first of the votes ends, if none is read in the meantime.
     pub(super) fn next_end(
         &self,
@@ -101,11 +120,17 @@ impl Votes {
     ) -> Option<Duration> {
         let accused =
             rows.values().flat_map(|row| live(rows, row, now, policy.vote_lifetime).map(move |vote| (row, vote)));
-        let ends = accused.flat_map(|(row, vote)| {
+        let votes = accused.flat_map(|(row, vote)| {
             let lifetime = policy.vote_lifetime;
-            [Some((vote.since, lifetime)), Some((vote.at, lifetime)), Some((vote.since, row.wait())), record(row)]
+            [(vote.since, lifetime), (vote.at, lifetime), (vote.since, row.wait()), (vote.since, law::WAIT_MOST)]
         });
-        let left = ends.flatten().filter_map(|(from, span)| span.checked_sub(age(now, from)));
+        let marks = rows.values().flat_map(|row| {
+            let waits = neighbours(rows, row).map(ServerRow::wait).chain([law::WAIT_MOST]);
+            let since = row.alone_since.into_iter().flat_map(move |since| waits.clone().map(move |wait| (since, wait)));
+            since.chain(word(row)).collect::<Vec<_>>()
+        });
+        let ends = votes.chain(marks).chain(rows.values().filter_map(record));
+        let left = ends.filter_map(|(from, span)| span.checked_sub(age(now, from)));
         left.filter(|left| !left.is_zero()).min()
     }
 }
@@ -122,6 +147,34 @@ fn on_record(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime)
 fn record(row: &ServerRow) -> Option<(DbTime, Duration)> {
     let answer = row.answering()?.answer.filter(|answer| answer.hears != row.id)?;
     Some((answer.at, law::RENEWED + row.wait() + BEHIND))
+}
+
+/// Whether a buddy of this server has heard nobody for this long, and this one writes nothing, although it could.
+fn marked(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime, wait: Duration) -> bool {
+    let alone = |other: &ServerRow| {
+        let marked = other.alone_at.is_some_and(|at| age(now, at) <= MARK);
+        marked && other.alone_since.is_some_and(|since| age(now, since) >= wait)
+    };
+    row.answering().is_some() && neighbours(rows, row).any(alone) && !speaks(rows, row, now)
+}
+
+/// Whether this server wrote anything lately, or another one wrote that it hears it.
+fn speaks(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime) -> bool {
+    word(row).is_some_and(|(at, lasts)| age(now, at) <= lasts) || on_record(rows, row, now)
+}
+
+fn neighbours<'a>(
+    rows: &'a BTreeMap<ServerId, ServerRow>,
+    row: &ServerRow,
+) -> impl Iterator<Item = &'a ServerRow> + Clone + use<'a> {
+    let (me, links) = (row.id, [row.first_buddy, row.second_buddy]);
+    links.into_iter().filter(move |id| *id != me).filter_map(|id| rows.get(&id))
+}
+
+/// When a server last wrote that it hears somebody, or nobody, and for how long that counts.
+fn word(row: &ServerRow) -> Option<(DbTime, Duration)> {
+    let answer = row.answering().and_then(|a| a.answer).map(|answer| answer.at);
+    answer.max(row.alone_at).map(|at| (at, MARK))
 }
 
 /// The votes against this server that count: young, and by a voter that is still in the same life.

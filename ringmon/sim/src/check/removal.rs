@@ -20,10 +20,6 @@ use ringmon_core::edit::StoredEvent;
 use ringmon_core::law;
 use ringmon_core::row::{Quorum, ServerRow, Side, Vote};
 
-/// After something has been true for this long, every server had the time to learn it, to be asked about it and to say
-/// it.
-const STEADY: Duration = Duration::from_secs(2);
-
 /// What was true when a removal was decided may end before it commits: within R7's limit and a reading's age.
 const R7: Duration = Duration::from_millis(700);
 
@@ -97,7 +93,9 @@ impl World {
 
     /// Checks that there were two witnesses, or one that is alone and has said so for long enough.
     fn without_witness(&self, event: &StoredEvent, row: &ServerRow, before: &[ServerRow]) -> Option<String> {
-        if self.table.pool.rules.quorum == Quorum::Single {
+        // What was read before the clock stepped back has no age now.
+        let stepped = self.rough.stepped.is_some_and(|at| self.now.since(at) < R7);
+        if stepped || self.table.pool.rules.quorum == Quorum::Single {
             return None;
         }
         let now = self.table.now();
@@ -122,23 +120,23 @@ impl World {
     /// all but at most two are well, hear the suspect, and are heard by the voter. A server that is **alone** asks no
     /// server. There the others object themselves (R2), so one well server that hears another well one is enough.
     /// Neither is promised while the database is slow or away, while notices or frames get lost, or when all this is
-    /// younger than [`STEADY`]; nor with `quorum = "single"`.
+    /// younger than [`World::STEADY`]; nor with `quorum = "single"`.
     fn spoken_for(&self, gone: usize, voters: &[usize], before: &[ServerRow]) -> Option<String> {
         let rough = self.rough.database.max(self.rough.notices);
-        let smooth = self.network.loss_permille == 0 && self.now.since(rough) > STEADY;
+        let smooth = self.network.loss_permille == 0 && self.now.since(rough) > Self::STEADY;
         let small = self.table.rows.len() <= Self::SMALL;
         if !smooth || !small || self.table.pool.rules.quorum == Quorum::Single {
             return None;
         }
         let fit = |host: usize| self.is_fit(host);
-        let hears = |host: usize| fit(host) && self.reaches_for(host, gone, STEADY);
+        let hears = |host: usize| fit(host) && self.reaches_for(host, gone, Self::STEADY);
         let name = |host: usize| self.hosts[host].name.as_str();
         let rows: BTreeMap<ServerId, &ServerRow> =
             self.table.rows.values().chain(before).map(|row| (row.id, row)).collect();
         let members: Vec<usize> = rows.values().filter_map(|row| self.host(&row.card.name)).collect();
         let others = |voter: usize| members.iter().copied().filter(move |m| *m != voter && *m != gone);
         if let [alone] = voters {
-            let by = others(*alone).find(|w| hears(*w) && self.runs_for(gone, STEADY))?;
+            let by = others(*alone).find(|w| hears(*w) && self.runs_for(gone, Self::STEADY))?;
             return Some(format!(
                 "{} hears it, and {} removed it without a second witness (R2)",
                 name(by),
@@ -148,7 +146,7 @@ impl World {
         for voter in voters.iter().copied().filter(|v| fit(*v)) {
             let asked: Vec<usize> = others(voter).collect();
             let heard: Vec<usize> =
-                asked.iter().copied().filter(|w| hears(*w) && self.reaches_for(voter, *w, STEADY)).collect();
+                asked.iter().copied().filter(|w| hears(*w) && self.reaches_for(voter, *w, Self::STEADY)).collect();
             if !heard.is_empty() && asked.len() - heard.len() < asked.len().min(3) {
                 let names: Vec<&str> = heard.iter().map(|w| name(*w)).collect();
                 return Some(format!("{} hear it, and {} could ask them (R12)", names.join(", "), name(voter)));
@@ -161,13 +159,13 @@ impl World {
     /// groups no server hears another. All of them answer, so no server is removed. This is promised while the database
     /// answers, all servers are well, and each of the removed one's group answers within the time that its row states.
     fn across_a_cut(&self, gone: usize, before: &[ServerRow]) -> Option<String> {
-        let smooth = self.network.loss_permille == 0 && self.now.since(self.rough.away) > STEADY;
+        let smooth = self.network.loss_permille == 0 && self.now.since(self.rough.away) > Self::STEADY;
         if !smooth || self.table.rows.len() > Self::SMALL {
             return None;
         }
         let names = self.table.rows.values().chain(before).map(|row| row.card.name.as_str());
         let members: BTreeSet<usize> = names.filter_map(|name| self.host(name)).collect();
-        let hears = |a: usize, b: usize| self.reaches_for(a, b, STEADY);
+        let hears = |a: usize, b: usize| self.reaches_for(a, b, Self::STEADY);
         let (near, far): (Vec<usize>, Vec<usize>) = members.iter().partition(|m| **m == gone || hears(gone, **m));
         let whole = |group: &[usize]| {
             let all = group.iter().all(|a| self.is_fit(*a) && group.iter().all(|b| a == b || hears(*a, *b)));
@@ -191,13 +189,13 @@ impl World {
         Duration::from_millis(40) + self.statement_of(host).1 * 5
     }
 
-    /// Whether this member has been well, and in its place in the table, for longer than [`STEADY`]. While it is not
+    /// Whether this member has been well, and in its place in the table, for longer than [`World::STEADY`]. While it is not
     /// known which history the table has, no member is.
-    fn is_fit(&self, host: usize) -> bool {
+    pub(crate) fn is_fit(&self, host: usize) -> bool {
         let h = &self.hosts[host];
         let known = h.engine.as_ref().and_then(|e| e.member()).and_then(|list| self.placed.get(&list.id));
-        let placed = known.is_some_and(|(_, _, at)| self.now.since(*at) > STEADY);
-        placed && !self.doubts() && !h.database_cut && self.runs_for(host, STEADY)
+        let placed = known.is_some_and(|(_, _, at)| self.now.since(*at) > Self::STEADY);
+        placed && !self.doubts() && !h.database_cut && self.runs_for(host, Self::STEADY)
     }
 
     /// The table went back a short time ago. Agents find that out at their next regular look, and a second later they
@@ -207,13 +205,13 @@ impl World {
         self.rough.went_back.is_some_and(|at| self.now.since(at) < most)
     }
 
-    fn runs_for(&self, host: usize, span: Duration) -> bool {
+    pub(crate) fn runs_for(&self, host: usize, span: Duration) -> bool {
         let h = &self.hosts[host];
         h.engine.is_some() && !h.frozen && !h.cut && self.now.since(h.changed) > span
     }
 
     /// Whether frames pass both ways between the two, and have done so for this long.
-    pub(super) fn reaches_for(&self, a: usize, b: usize, span: Duration) -> bool {
+    pub(crate) fn reaches_for(&self, a: usize, b: usize, span: Duration) -> bool {
         let (x, y) = (&self.hosts[a], &self.hosts[b]);
         let since = x.changed.max(y.changed).max(self.network.steady_since(a, b));
         !x.cut && !y.cut && self.network.reaches(a, b) && self.now.since(since) > span
@@ -263,7 +261,7 @@ impl World {
         for (id, (first, second, at)) in self.placed.iter().filter(|_| smooth) {
             let host_of = |id| self.table.rows.get(id).and_then(|row| self.host(&row.card.name));
             let Some(host) = host_of(id).filter(|h| self.is_fit(*h)) else { continue };
-            let known = |b: &usize| self.is_fit(*b) && self.reaches_for(host, *b, STEADY);
+            let known = |b: &usize| self.is_fit(*b) && self.reaches_for(host, *b, Self::STEADY);
             let knows = |b: usize| {
                 let row = self.table.named(&self.hosts[b].name);
                 row.is_some_and(|row| self.hosts[b].buddies() == Some((row.first_buddy, row.second_buddy)))
@@ -272,7 +270,10 @@ impl World {
             let fine = buddies.iter().all(|b| b.is_some_and(|b| b == host || known(&b) && knows(b)));
             let view = self.hosts[host].buddies();
             let stranger = view.is_none_or(|v| [first, second].iter().any(|b| **b != v.0 && **b != v.1));
-            if fine && stranger && self.now.since(*at) > STEADY && self.hosts[host].buddies() != Some((*first, *second))
+            if fine
+                && stranger
+                && self.now.since(*at) > Self::STEADY
+                && self.hosts[host].buddies() != Some((*first, *second))
             {
                 let since = self.now.since(*at).as_millis();
                 wrong.push(format!("{} has not known its buddies for {since} ms (R10)", self.hosts[host].name));
@@ -281,6 +282,10 @@ impl World {
         wrong.into_iter().for_each(|what| self.violate(what));
     }
 
+    /// After something has been true for this long, every server had the time to learn it, to be asked about it and to
+    /// say it.
+    pub(crate) const STEADY: Duration = Duration::from_secs(2);
+
     /// After the database was away, an agent may leave it alone for five seconds.
-    const QUIET: Duration = Duration::from_secs(6);
+    pub(crate) const QUIET: Duration = Duration::from_secs(6);
 }

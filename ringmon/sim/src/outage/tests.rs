@@ -19,14 +19,14 @@ fn too_short_for_a_suspicion_by_anybody() {
 fn an_outage_of_one_watcher_alone_is_suspected_and_removes_nobody() {
     assert!((suspects(&Profile::Default.tuning(), ms(100)) - 1.0).abs() < 1e-9);
     for trial in trials(500, Reach::Private) {
-        assert_eq!(trial, Trial { suspected: true, removed: false, again: None });
+        assert_eq!(trial, Trial { suspected: true, unrouted: false, removed: false, again: None });
     }
 }
 
 #[test]
 fn an_outage_that_both_share_and_that_outlasts_their_patience_removes_once() {
     for trial in trials(500, Reach::Shared) {
-        assert_eq!(trial, Trial { suspected: true, removed: true, again: Some(false) });
+        assert_eq!(trial, Trial { suspected: true, unrouted: true, removed: true, again: Some(false) });
     }
 }
 

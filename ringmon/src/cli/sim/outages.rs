@@ -25,6 +25,7 @@ struct Cell {
     model: f64,
     trials: u32,
     suspected: u32,
+    unrouted: u32,
     removed: u32,
     /// Second outages after a removal, and how many of them removed again.
     again: (u32, u32),
@@ -81,6 +82,7 @@ fn cell(args: &SimArgs, profile: Profile, length: Duration, reach: Reach, thread
         model: if reach == Reach::Shared { 1.0 - (1.0 - one).powi(2) } else { one },
         trials: count(|_| true),
         suspected: count(|t| t.suspected),
+        unrouted: count(|t| t.unrouted),
         removed: count(|t| t.removed),
         again: (count(|t| t.again.is_some()), count(|t| t.again == Some(true))),
     }
@@ -115,7 +117,8 @@ fn print(args: &SimArgs, mut table: comfy_table::Table) -> anyhow::Result<()> {
 }
 
 fn show_outages(args: &SimArgs, cells: &[Cell]) -> anyhow::Result<()> {
-    let mut table = out::table(&["OUTAGE", "OF", "TRIALS", "SUSPECTED", "MODEL", "REMOVED", "BY A SECOND ONE"]);
+    let head = ["OUTAGE", "OF", "TRIALS", "SUSPECTED", "MODEL", "OUT OF ROUTES", "REMOVED", "BY A SECOND ONE"];
+    let mut table = out::table(&head);
     for cell in cells {
         table.add_row([
             format!("{} ms", cell.length.as_millis()),
@@ -123,6 +126,7 @@ fn show_outages(args: &SimArgs, cells: &[Cell]) -> anyhow::Result<()> {
             cell.trials.to_string(),
             share(cell.suspected, cell.trials),
             format!("{:.1} %", cell.model * 100.0),
+            share(cell.unrouted, cell.trials),
             share(cell.removed, cell.trials),
             share(cell.again.1, cell.again.0),
         ]);
@@ -168,7 +172,7 @@ fn as_json(args: &SimArgs, profile: Profile, cells: &[Cell], chances: &[(f64, Ch
             &json!({
                 "outage_ms": ms(cell.length), "reach": cell.reach.word(), "profile": profile, "seed": args.seed,
                 "trials": cell.trials, "suspected": cell.suspected, "suspected_model": cell.model,
-                "removed": cell.removed, "second_trials": cell.again.0, "second_removed": cell.again.1,
+                "out_of_routes": cell.unrouted, "removed": cell.removed, "second_trials": cell.again.0, "second_removed": cell.again.1,
             })
             .to_string(),
         )?;

@@ -9,8 +9,12 @@ const MS: Duration = Duration::from_millis(1);
 
 /// A pool whose servers all can answer, each within 60 ms.
 fn pool() -> Kit {
-    let mut kit = Kit::of(5);
-    for id in 1..=5 {
+    pool_of(5)
+}
+
+fn pool_of(servers: i64) -> Kit {
+    let mut kit = Kit::of(servers);
+    for id in 1..=servers {
         let answering = Answering { life: Incarnation(1), wait: MS * 60, wire: 1, answer: None };
         kit.change(id, |row| row.answering = Some(answering));
     }
@@ -80,4 +84,78 @@ fn two_votes_count_at_once_whatever_the_server_says() {
     assert_eq!(kit.routed().len(), 5);
     kit.vote(3, 2, Side::Second, VoteKind::Host);
     assert_eq!(kit.routed().len(), 4);
+}
+
+/// A ring of three, of which 2 says for this long that it hears nobody.
+fn alone(kit: &mut Kit, span: Duration) {
+    let since = kit.db_now();
+    for id in 1..=3 {
+        kit.change(id, |row| {
+            (row.first_buddy, row.second_buddy) = (ServerId((id + 1) % 3 + 1), ServerId(id % 3 + 1));
+        });
+    }
+    kit.change(2, |row| row.alone_since = Some(since));
+    let end = kit.now + span;
+    loop {
+        let at = kit.db_now();
+        kit.change(2, |row| row.alone_at = Some(at));
+        kit.look(&[]);
+        if kit.now >= end {
+            return;
+        }
+        kit.pass((S / 2).min(end.since(kit.now)));
+    }
+}
+
+#[test]
+fn of_three_the_one_that_is_left_is_routed_and_who_writes_nothing_is_not() {
+    let mut kit = pool_of(3);
+    kit.routes();
+    alone(&mut kit, MS * 59);
+    assert_eq!(kit.routed().len(), 3, "they may still answer");
+    assert_eq!(kit.routing.poll_timeout(kit.now).unwrap().since(kit.now), MS);
+    alone(&mut kit, MS * 1999);
+    let routes = kit.routes();
+    assert_eq!((routes.panic.map(|p| (p.left, p.of)), routes.routed().count()), (Some((1, 3)), 3), "too many at once");
+    alone(&mut kit, S * 2);
+    assert_eq!((kit.routes().panic, kit.routed()), (None, vec!["s2".into()]), "no server may ask for more time");
+    alone(&mut kit, S * 100);
+    assert_eq!(kit.routed(), ["s2"], "for as long as it lasts");
+    kit.change(2, |row| (row.alone_since, row.alone_at) = (None, None));
+    kit.look(&[]);
+    assert_eq!(kit.routed().len(), 3);
+}
+
+#[test]
+fn of_three_that_are_apart_who_speaks_is_routed() {
+    // 1 and 3 hear each other, and say so; 1 hears nobody either, and nobody knows of 3.
+    for (said, routed) in [([Some(3), Some(1)], vec!["s1", "s2", "s3"]), ([Some(1), None], vec!["s1", "s2"])] {
+        let mut kit = pool_of(3);
+        kit.routes();
+        alone(&mut kit, S * 3);
+        for (id, hears) in [(1, said[0]), (3, said[1])] {
+            if let Some(hears) = hears {
+                answer(&mut kit, id, hears);
+            }
+        }
+        assert_eq!(kit.routed(), routed);
+    }
+}
+
+#[test]
+fn who_is_accused_and_silent_is_not_lost_from_sight_but_nobody_at_all_is_never_believed() {
+    let mut kit = pool();
+    kit.routes();
+    for id in 1..=3 {
+        kit.vote(5, id, Side::First, VoteKind::Host);
+    }
+    kit.pass(MS * 60);
+    assert_eq!(kit.routed().len(), 5, "three of five at once");
+    kit.pass(S * 2);
+    assert_eq!((kit.routes().panic, kit.routed()), (None, vec!["s4".into(), "s5".into()]));
+    for id in 4..=5 {
+        kit.vote(1, id, Side::First, VoteKind::Host);
+    }
+    kit.pass(S * 2);
+    assert_eq!(kit.routed().len(), 5);
 }

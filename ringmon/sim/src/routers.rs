@@ -1,0 +1,180 @@
+//! Routers that watch a small pool, and what is promised of the lists to which they send clients.
+//!
+//! One router is told of every change at once, as agents do; the other one only reads the table once a second. Of both:
+//!
+//! - a server that is well, and that all other members but at most one are well and hear, is never out of the list;
+//! - a server that no frame reaches is not in the list [`World::NAMED`] after it began, if a buddy of it has been well
+//!   since before, for as long as that buddy is well, and while the list is not frozen (too many servers are missing).
+//!
+//! Neither is promised while the database is slow or away, while frames get lost at random, or shortly after the table
+//! went back in time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::world::World;
+use ringmon_core::edit::{StoredEvent, TableSnapshot};
+use ringmon_core::route::{Policy, Routes, Routing};
+use ringmon_core::row::{Health, ServerRow, Side};
+use ringmon_core::{ServerId, Time};
+
+/// A router, as far as the table and time go.
+#[derive(Debug)]
+pub(super) struct Router {
+    routing: Routing,
+    /// Whether agents tell it of changes.
+    told: bool,
+    /// When it reads the table next.
+    next: Time,
+    /// When its list may change next.
+    due: Time,
+    list: Routes,
+    /// How often it took each server out of its list.
+    taken_out: BTreeMap<String, u64>,
+}
+
+impl Router {
+    /// How often a router reads the whole table.
+    const EVERY: Duration = Duration::from_secs(1);
+
+    fn new(told: bool, now: Time) -> Self {
+        Self {
+            routing: Routing::new(Policy::default()),
+            told,
+            next: now,
+            due: now,
+            list: Routes::default(),
+            taken_out: BTreeMap::new(),
+        }
+    }
+
+    fn settle(&mut self, now: Time) {
+        let list = self.routing.settle(now);
+        for before in self.list.routed() {
+            let there = list.servers.iter().find(|route| route.name == before.name);
+            if there.is_none_or(|route| !route.standing.is_routed()) {
+                *self.taken_out.entry(before.name.clone()).or_default() += 1;
+            }
+        }
+        self.list = list;
+        self.due = self.routing.poll_timeout(now).map_or(self.next, |at| at.min(self.next));
+    }
+
+    fn routes(&self, name: &str) -> bool {
+        self.list.routed().any(|route| route.name == name)
+    }
+
+    const fn word(&self) -> &'static str {
+        if self.told { "a router that is told of changes" } else { "a router that reads the table once a second" }
+    }
+}
+
+impl World {
+    /// Who is dead is out of the routes after this time. It has to be missed and accused, and its wait to end, with two
+    /// reads of a router on top.
+    const NAMED: Duration = Duration::from_secs(6);
+
+    /// From now on, routers follow this pool.
+    pub fn watch_routes(&mut self) {
+        self.routers = [true, false].map(|told| Router::new(told, self.now)).into();
+    }
+
+    /// How often any router took this server out of its list.
+    #[must_use]
+    pub fn taken_out(&self, name: &str) -> u64 {
+        self.routers.iter().filter_map(|router| router.taken_out.get(name)).sum()
+    }
+
+    /// Whether all routers send clients to this server.
+    #[must_use]
+    pub fn is_routed(&self, name: &str) -> bool {
+        self.routers.iter().all(|router| router.routes(name))
+    }
+
+    /// Lets the routers do what is due up to this moment.
+    pub(super) fn turn_routers(&mut self, until: Time) {
+        while let Some(due) = self.routers.iter().map(|router| router.due).min().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.route(false);
+        }
+    }
+
+    /// Lets those routers that have a reason for it read the table and make their lists again.
+    pub(super) fn route(&mut self, changed: bool) {
+        let mut routers = std::mem::take(&mut self.routers);
+        for router in &mut routers {
+            if self.now >= router.next || changed && router.told {
+                router.next = self.now + Router::EVERY;
+                if !self.database_away {
+                    let rows = self.table.rows.values().cloned().collect();
+                    router.routing.see_all(self.now, rows, &self.read_for(&router.routing));
+                }
+            } else if self.now < router.due {
+                continue;
+            }
+            router.settle(self.now);
+        }
+        self.routers = routers;
+        self.check_routes();
+    }
+
+    fn read_for(&self, routing: &Routing) -> TableSnapshot {
+        let gone = routing.known().into_iter().filter(|id| !self.table.rows.contains_key(id));
+        let last = |id: ServerId| -> Option<StoredEvent> {
+            self.table.events.iter().rev().find(|event| event.subject == Some(id)).cloned()
+        };
+        TableSnapshot {
+            read_at: self.now,
+            db_now: self.database_now(),
+            pool: Some(self.table.pool.clone()),
+            events: gone.map(|id| (id, last(id))).collect(),
+            ..TableSnapshot::default()
+        }
+    }
+
+    /// Checks what is promised of the routers' lists.
+    pub(super) fn check_routes(&mut self) {
+        let quiet = self.now.since(self.rough.database) > Self::QUIET;
+        if self.routers.is_empty() || !quiet || self.network.loss_permille > 0 || self.doubts() {
+            return;
+        }
+        let rows: Vec<(usize, &ServerRow)> =
+            self.table.rows.values().filter_map(|row| Some((self.of(row)?, row))).collect();
+        let mut wrong = Vec::new();
+        for (host, row) in &rows {
+            let name = &row.card.name;
+            if self.is_dead_to_a_buddy(*host, row) {
+                let routers = self.routers.iter().filter(|router| router.list.panic.is_none() && router.routes(name));
+                wrong
+                    .extend(routers.map(|router| format!("{name} is dead, and {} sends clients there", router.word())));
+            } else if self.is_heard(*host, &rows) && !row.draining && row.health == Health::Passing {
+                let routers = self.routers.iter().filter(|router| !router.routes(name));
+                wrong.extend(
+                    routers.map(|router| format!("{name} is heard, and {} sends no clients there", router.word())),
+                );
+            }
+        }
+        wrong.into_iter().for_each(|what| self.violate(what));
+    }
+
+    /// The server whose row this is, if it is where its row says.
+    fn of(&self, row: &ServerRow) -> Option<usize> {
+        self.host(&row.card.name).filter(|host| self.hosts[*host].address == row.card.address)
+    }
+
+    fn is_heard(&self, host: usize, rows: &[(usize, &ServerRow)]) -> bool {
+        let others = rows.iter().filter(|(other, _)| *other != host);
+        let deaf = others.filter(|(other, _)| !(self.is_fit(*other) && self.reaches_for(*other, host, Self::STEADY)));
+        rows.len() > 2 && self.is_fit(host) && deaf.count() <= 1
+    }
+
+    fn is_dead_to_a_buddy(&self, host: usize, row: &ServerRow) -> bool {
+        let span = self.now.since(self.hosts[host].changed);
+        let sees = |side| {
+            let buddy = self.table.rows.get(&row.buddy(side)).and_then(|row| self.of(row));
+            let before = span + Self::STEADY;
+            buddy.is_some_and(|buddy| buddy != host && self.is_fit(buddy) && self.runs_for(buddy, before))
+        };
+        self.hosts[host].cut && span > Self::NAMED && Side::BOTH.into_iter().any(sees)
+    }
+}
