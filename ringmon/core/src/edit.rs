@@ -186,6 +186,18 @@ pub enum RowWrite {
     },
 }
 
+impl RowWrite {
+    /// The row, unless it is a new one.
+    #[must_use]
+    pub const fn row(&self) -> Option<ServerId> {
+        match self {
+            Self::Insert { .. } => None,
+            Self::Update { guard, .. } | Self::Delete(guard) => Some(guard.id),
+            Self::Answer { id, .. } => Some(*id),
+        }
+    }
+}
+
 /// A row as it was read. The WHERE clause compares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guard {

@@ -1,12 +1,10 @@
 //! Faults that can happen to a server.
 
-use std::time::Duration;
-
 use super::host::Host;
 use super::world::World;
+use ringmon_core::BootToken;
 use ringmon_core::engine::Input;
 use ringmon_core::row::Address;
-use ringmon_core::{BootToken, DbTime, ServerId, Time};
 
 /// A fault, and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +84,7 @@ impl World {
         self.database_away = false;
         self.slow = None;
         self.notices_lost = false;
+        self.database.answers_lost = false;
         self.hosts.iter_mut().for_each(|h| h.slow = None);
     }
 
@@ -127,46 +126,6 @@ impl World {
     pub fn readdress(&mut self, host: usize, address: Address) {
         self.note(host, &format!("--- has the address {address}"));
         self.hosts[host].address = address;
-    }
-
-    /// The database's clock steps back.
-    pub fn step_back(&mut self, by: Duration) {
-        self.note(0, &format!("--- the database's clock steps back by {by:?}"));
-        self.behind += by;
-        self.rough.stepped = Some(self.now);
-    }
-
-    /// The database's clock.
-    pub(super) fn database_now(&self) -> DbTime {
-        Self::EPOCH + self.now.since(Time::ZERO) - self.behind
-    }
-
-    /// Whether the table ever went back in time.
-    pub(super) const fn went_back(&self) -> bool {
-        self.rough.went_back.is_some()
-    }
-
-    /// Makes a copy of the table, as a backup does, or a replica that receives nothing more.
-    pub fn keep_table(&mut self) {
-        self.note(0, "--- the table is copied");
-        self.backup = Some(Box::new(self.table.clone()));
-    }
-
-    /// The table goes back to the last copy, if there is one: a backup is restored, or the replica takes over. All
-    /// connections break.
-    pub fn table_goes_back(&mut self) {
-        let Some(then) = self.backup.take() else { return };
-        self.note(0, "--- the table is as it was when it was copied");
-        self.table.go_back_to(&then);
-        self.hosts.iter_mut().flat_map(|h| h.flights.values_mut()).for_each(|flight| flight.broken = true);
-        self.rough.went_back = Some(self.now);
-        self.events_checked = self.table.events.len();
-        self.restored = self.table.rows.values().map(|row| (row.id, row.incarnation)).collect();
-        self.placed.clear();
-        let ids: Vec<ServerId> = self.table.rows.keys().copied().collect();
-        if ids.len() <= Self::SMALL {
-            self.note_places(&ids);
-        }
     }
 
     /// Deletes this server's neighbour entries: a probe to a silent server cannot even leave.

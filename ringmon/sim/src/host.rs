@@ -19,6 +19,8 @@ pub(super) struct Flight {
     pub attempt: Attempt,
     pub grounds: Vec<Ground>,
     pub began: Time,
+    /// Since when it waits for rows that others hold.
+    pub waits: Option<Time>,
     /// Its connection is gone.
     pub broken: bool,
 }

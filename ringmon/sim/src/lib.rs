@@ -19,6 +19,7 @@
 
 mod calm;
 mod check;
+mod database;
 pub mod datapath;
 mod established;
 mod fault;

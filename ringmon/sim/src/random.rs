@@ -122,7 +122,7 @@ fn endure(world: &mut World, seed: u64, rng: &mut Rng, life: &mut Life) -> Resul
     let begin = world.now + ms(1000);
     let mut plans: Vec<Plan> =
         (0..1 + rng.below(FAULTS)).map(|_| Plan::draw(rng, life.servers, &mut absent, begin)).collect();
-    plans.extend(Plan::table_back(seed, life.servers, begin));
+    plans.extend(Plan::apart(seed, life.servers, begin));
     for plan in &plans {
         *life.faults.entry(plan.kind).or_default() += 1;
     }

@@ -2,13 +2,13 @@
 
 mod corners;
 mod cuts;
+mod database;
 mod epoch;
 mod faults;
 mod golden;
 mod kit;
 mod places;
 mod random;
-
 mod routes;
 mod rules;
 mod rules_out;

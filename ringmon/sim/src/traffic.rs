@@ -124,6 +124,13 @@ impl World {
         self.catch_up(host);
         let broken = self.hosts[host].flights.get(&ticket).is_some_and(|flight| flight.broken);
         let away = self.database_away || self.hosts[host].database_cut || broken;
+        let held = if away { Ok(None) } else { self.waits(host, ticket) };
+        if let Ok(Some(until)) = held {
+            self.later(host, until, Happening::Statement(ticket));
+            return;
+        }
+        let writing = self.hosts[host].flights.get(&ticket).is_some_and(|f| f.attempt.is_writing());
+        self.mishap(writing && !away && held.is_ok());
         let Host { flights, datapath, .. } = &mut self.hosts[host];
         let Some(flight) = flights.get_mut(&ticket) else { return };
         flight.attempt.clock(local);
@@ -131,7 +138,9 @@ impl World {
         if away {
             (self.rough.database, self.rough.away) = (self.now, self.now);
         }
-        let progress = if away {
+        let progress = if let Err(failure) = held {
+            Progress::Ended(Err(failure))
+        } else if away {
             let cause = "connection refused".to_owned();
             Progress::Ended(Err(TableFailure { cause, transient: true, readable: false }))
         } else {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::database::Database;
 use super::datapath::{Datapath, Reply};
 use super::host::{Flight, Host};
 use super::network::Network;
@@ -63,10 +64,7 @@ pub struct World {
     pub database_away: bool,
     /// While the database is slow for all servers: least and most time of one statement.
     pub slow: Option<(Duration, Duration)>,
-    /// A copy of the table, to which it may go back.
-    pub(super) backup: Option<Box<VirtualTable>>,
-    /// How far the database's clock has been stepped back.
-    pub(super) behind: Duration,
+    pub(super) database: Database,
     /// No notice arrives.
     pub notices_lost: bool,
     /// The recordings of the agents that are recorded ([`World::record`]), by the server's index.
@@ -132,8 +130,7 @@ impl World {
             table,
             database_away: false,
             slow: None,
-            backup: None,
-            behind: Duration::ZERO,
+            database: Database::default(),
             notices_lost: false,
             tapes: BTreeMap::new(),
             log: Vec::new(),
@@ -361,7 +358,8 @@ impl World {
             }
             Output::Table { ticket, op } => {
                 let grounds = op.grounds();
-                let flight = Flight { attempt: Attempt::new(op, now), grounds, began: self.now, broken: false };
+                let flight =
+                    Flight { attempt: Attempt::new(op, now), grounds, began: self.now, broken: false, waits: None };
                 self.hosts[host].flights.insert(ticket, flight);
                 self.next_statement(host, ticket);
             }

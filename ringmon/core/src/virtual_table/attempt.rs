@@ -11,6 +11,9 @@ use crate::edit::{Lookup, Outcome, Plan, Step, TableSnapshot};
 use crate::engine::TableFailure;
 use crate::op::TableOp;
 
+/// It is unknown whether something was written.
+const UNANSWERED: &str = "no answer to COMMIT";
+
 /// What one statement led to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
@@ -55,8 +58,14 @@ impl Attempt {
 
     /// Whether the next statement is the transaction.
     #[must_use]
-    pub fn is_writing(&self) -> bool {
-        matches!(self.next, Next::Commit(_))
+    pub const fn is_writing(&self) -> bool {
+        self.transaction().is_some()
+    }
+
+    /// The transaction, if it is the next statement.
+    #[must_use]
+    pub const fn transaction(&self) -> Option<&Plan> {
+        if let Next::Commit(plan) = &self.next { Some(plan) } else { None }
     }
 
     /// What was read in the last attempt.
@@ -90,7 +99,8 @@ impl Attempt {
                 Commit::Overtaken => Progress::Ended(Ok(Outcome::Overtaken)),
                 // It compares nothing that another attempt would find changed: its row is gone, or of another life.
                 Commit::Conflict if plan.is_answer() => Progress::Ended(Ok(Outcome::Stale)),
-                Commit::Conflict | Commit::Late | Commit::Unanswered => self.again(),
+                Commit::Conflict | Commit::Late => self.again(),
+                Commit::Unanswered => failed(UNANSWERED),
                 Commit::Away => failed("the database does not answer"),
             },
         }
@@ -144,6 +154,9 @@ impl VirtualTable {
             attempt.clock(read_at + self.now().since(began).unwrap_or_default());
             match attempt.advance(self, check) {
                 Progress::Busy => {}
+                Progress::Ended(Err(failure)) if failure.cause == UNANSWERED => {
+                    attempt = Attempt::new(op.clone(), read_at);
+                }
                 Progress::Ended(result) => return result.map(|outcome| (outcome, attempt.into_snapshot())),
             }
         }

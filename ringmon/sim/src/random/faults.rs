@@ -54,6 +54,10 @@ pub enum Kind {
     SwitchReboot,
     /// The table goes back in time: what was committed since the fault began is lost.
     TableBack,
+    /// Every third answer to a COMMIT is lost.
+    AnswersLost,
+    /// A machine dies inside a transaction: the database keeps its locks for two seconds.
+    DiesWriting,
 }
 
 words! { Kind:
@@ -79,6 +83,8 @@ words! { Kind:
     PowerCut = "power cut",
     SwitchReboot = "switch reboot",
     TableBack = "table back",
+    AnswersLost = "answers lost",
+    DiesWriting = "dies writing",
 }
 
 /// One fault of one pool: its kind, its servers, its begin and its end.
@@ -95,21 +101,23 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Kinds of which a pool may have several. Only the last one is not among them.
-    const MANY: usize = Kind::ALL.len() - 1;
+    /// These kinds are drawn apart from the others, which therefore are what they are without them.
+    const APART: [(Kind, [u8; 8]); 3] =
+        [(Kind::TableBack, *b"go back!"), (Kind::AnswersLost, *b"answers?"), (Kind::DiesWriting, *b"to write")];
 
-    /// In every fourth pool, the table goes back at some time. It is drawn apart from the other faults, which therefore
-    /// are what they are without it.
-    pub fn table_back(seed: u64, servers: usize, begin: Time) -> Option<Self> {
-        let mut rng = Rng::new(seed ^ u64::from_be_bytes(*b"go back!"));
-        let plan = Self { kind: Kind::TableBack, ..Self::draw(&mut rng, servers, &mut Vec::new(), begin) };
-        rng.chance(250).then_some(plan)
+    /// In every fourth pool, the table goes back at some time; in every fourth pool answers are lost, and so on.
+    pub fn apart(seed: u64, servers: usize, begin: Time) -> impl Iterator<Item = Self> {
+        Self::APART.into_iter().filter_map(move |(kind, name)| {
+            let mut rng = Rng::new(seed ^ u64::from_be_bytes(name));
+            let plan = Self { kind, ..Self::draw(&mut rng, servers, &mut Vec::new(), begin) };
+            rng.chance(250).then_some(plan)
+        })
     }
 
     /// Draws any fault that begins within six seconds of `begin`. `absent`: servers that were not started yet.
     pub fn draw(rng: &mut Rng, servers: usize, absent: &mut Vec<usize>, begin: Time) -> Self {
         let ms = Duration::from_millis;
-        let mut kind = Kind::ALL[index(rng, Self::MANY)];
+        let mut kind = Kind::ALL[index(rng, Kind::ALL.len() - Self::APART.len())];
         let mut one = index(rng, servers);
         if kind == Kind::Join {
             match absent.pop() {
@@ -191,15 +199,23 @@ impl Plan {
             Kind::Leave => befall(world, Fault::Leave, Fault::Start),
             Kind::Restart => befall(world, Fault::Kill, Fault::Start),
             // A server that is not there yet stays away.
-            Kind::PowerCut if world.hosts[one].life == 0 => {}
-            Kind::PowerCut if !on && world.hosts[one].engine.is_some() => world.befall(one, Fault::Return),
-            Kind::PowerCut => befall(world, Fault::PowerOff, Fault::PowerOn),
+            Kind::PowerCut | Kind::DiesWriting if world.hosts[one].life == 0 => {}
+            Kind::PowerCut | Kind::DiesWriting if !on && world.hosts[one].engine.is_some() => {
+                world.befall(one, Fault::Return);
+            }
+            Kind::PowerCut | Kind::DiesWriting => {
+                if self.kind == Kind::DiesWriting && on {
+                    world.hold_rows(one);
+                }
+                befall(world, Fault::PowerOff, Fault::PowerOn);
+            }
             Kind::SwitchReboot => {
                 befall(world, Fault::Isolate, Fault::Return);
                 if self.group.len().is_multiple_of(2) {
                     befall(world, Fault::LoseDatabase, Fault::FindDatabase);
                 }
             }
+            Kind::AnswersLost => world.lose_answers(on),
             Kind::TableBack if on => world.keep_table(),
             Kind::TableBack => world.table_goes_back(),
             Kind::Join if on => befall(world, Fault::Start, Fault::Start),
