@@ -19,6 +19,7 @@ pub mod hogs;
 pub mod lines;
 pub mod machine;
 pub mod measurement;
+pub mod outages;
 pub mod pace;
 pub mod peers;
 pub mod pool;

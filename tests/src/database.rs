@@ -5,11 +5,13 @@ mod mariadb;
 mod url;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use crate::namespace::Namespace;
-use forward::Forward;
+use crate::network::HUB;
+pub use forward::{Forward, Target};
 pub use mariadb::MariaDb;
 use url::Url;
 
@@ -88,6 +90,18 @@ impl Database {
         }
     }
 
+    /// A farther way to the MariaDB of this lab: another port of the hub, and its URL. It is there until it is dropped.
+    ///
+    /// # Errors
+    /// The lab has no MariaDB, or the port is taken.
+    pub fn farther(&self, hub: &Namespace, port: u16, round_trip: Duration) -> anyhow::Result<(Forward, String)> {
+        self.mariadb().context("only a MariaDB can be far away")?;
+        let target = Target { from: hub.clone(), host: HUB.to_string(), port: mariadb::PORT };
+        let forward = Forward::start(hub, port, target, round_trip)?;
+        let url = self.url.replace(&format!("{HUB}:{}", mariadb::PORT), &forward.address().to_string());
+        Ok((forward, url))
+    }
+
     /// Runs SQL by hand, as a person would. Returns the rows, with columns separated by tabs.
     ///
     /// # Errors
@@ -111,7 +125,8 @@ fn given_url(given: &str, hub: &Namespace) -> anyhow::Result<(Option<Forward>, S
         return Ok((None, given.to_owned(), None));
     }
     let mut url = Url::parse(given)?;
-    let forward = Forward::start(hub, &url.host, url.port)?;
+    let target = Target { from: Namespace::own()?, host: url.host, port: url.port };
+    let forward = Forward::start(hub, 3306, target, Duration::ZERO)?;
     url.host = forward.address().ip().to_string();
     url.port = forward.address().port();
     let password = url.password.take();

@@ -10,7 +10,7 @@ use crate::namespace::Namespace;
 use crate::network::HUB;
 use crate::process::{Launch, Process, tail};
 
-const PORT: u16 = 3306;
+pub(super) const PORT: u16 = 3306;
 const USER: &str = "ringmon";
 /// The server lives for seconds, and nobody outside the lab can reach it.
 const PASSWORD: &str = "lab-secret";
