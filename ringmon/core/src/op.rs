@@ -192,7 +192,48 @@ pub enum TableOp {
     },
 }
 
+/// Operations of one agent that wait for each other.
+///
+/// In a cut, all agents of a pool need the database at the same moment: to look at their rows, to look ahead on both
+/// sides, to pick witnesses, to vote twice, and to answer. Whoever gets no connection cannot answer, and is removed (R3).
+/// A MySQL takes 151 connections unless it is told otherwise, and greets them one after the other. So an agent opens
+/// three at most, one for each of these, and its answers wait for nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// What can write nothing.
+    Reads,
+    /// What writes, or may.
+    Writes,
+    /// Answers to votes.
+    Answers,
+}
+
 impl TableOp {
+    /// With what else it shares a connection.
+    #[must_use]
+    pub const fn lane(&self) -> Lane {
+        match self {
+            Self::Answer { .. } => Lane::Answers,
+            Self::View { .. }
+            | Self::FindSelf { .. }
+            | Self::Ahead { .. }
+            | Self::PickPlace { .. }
+            | Self::PickWitnesses { .. } => Lane::Reads,
+            Self::Join { .. }
+            | Self::Move { .. }
+            | Self::TakeOver { .. }
+            | Self::Leave { .. }
+            | Self::Accuse(_)
+            | Self::Withdraw { .. }
+            | Self::Alone { .. }
+            | Self::RemoveAll(_)
+            | Self::SetHealth { .. }
+            | Self::SetDraining { .. }
+            | Self::SetFrozen { .. }
+            | Self::Forget { .. } => Lane::Writes,
+        }
+    }
+
     /// What to do next, given what this attempt has read so far.
     #[must_use]
     pub fn step(&self, seen: &TableSnapshot) -> Step {

@@ -34,7 +34,7 @@ use super::edit::{StoredEvent, TableSnapshot};
 use super::row::Address;
 use super::{DbTime, EventKind, Health, Incarnation, ServerId, ServerRow, Time};
 use crate::words;
-use history::{History, is_older};
+use history::{History, ended_life, is_older};
 use panic::Sightings;
 pub use policy::Policy;
 use votes::Votes;
@@ -239,10 +239,11 @@ impl Routing {
             self.history.start_over(&rows, &mut self.rows);
             self.pool_version = seen.pool.as_ref().map_or(0, |pool| pool.version);
         }
+        self.history.acquit(now, &rows, &self.rows);
         let lags = self.lags(now, &rows, seen);
         let there: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
         for id in self.known().into_iter().filter(|id| !there.contains(id)) {
-            let end = end(seen, id);
+            let end = self.end(seen, id);
             if end.is_some() || !lags {
                 self.lose(now, id, end);
             }
@@ -257,16 +258,16 @@ impl Routing {
         self.votes.note(&self.rows, self.db_now(now));
     }
 
-    /// Some rows were read: those that are there and, for each requested one that is not, the newest event about it.
+    /// Some rows were read; for each requested one that is not there, the newest event about it.
     pub fn see_some(&mut self, now: Time, seen: &TableSnapshot) {
+        // A caller that knows only a part would take the other servers for gone.
         if self.clock.is_none() {
-            // A caller that knows only a part would take the other servers for gone.
             return;
         }
         self.clock = Some((seen.db_now, seen.read_at));
         // A replica may not have the row yet, so only an event counts here. The next read of the whole pool decides.
         for id in seen.events.keys().filter(|id| !seen.rows.contains_key(id)) {
-            if let Some(end) = end(seen, *id) {
+            if let Some(end) = self.end(seen, *id) {
                 self.lose(now, *id, Some(end));
             }
         }
@@ -288,6 +289,15 @@ impl Routing {
         self.behind = behind.then(|| self.behind.unwrap_or(now));
         // In a new history, servers whose joins are lost need a moment to join again.
         self.behind.is_some_and(|since| now.since(since) < LAG) || self.history.is_new(now, LAG)
+    }
+
+    /// How a missing server ended, if the table says so. The end of an earlier life than is known is of a lost history.
+    fn end<'a>(&self, seen: &'a TableSnapshot, id: ServerId) -> Option<&'a StoredEvent> {
+        let ends = |event: &&StoredEvent| {
+            matches!(event.kind(), EventKind::Left | EventKind::Down | EventKind::AgentLost)
+                && self.rows.get(&id).is_none_or(|row| row.incarnation <= ended_life(event))
+        };
+        seen.events.get(&id)?.as_ref().filter(ends)
     }
 
     /// The database's clock at this moment.
@@ -341,8 +351,7 @@ impl Routing {
     pub fn settle(&mut self, now: Time) -> Routes {
         let db_now = self.db_now(now);
         self.history.forget(now);
-        let slow = self.policy.slow_start;
-        self.came.retain(|_, at| now.since(*at) < slow);
+        self.came.retain(|_, at| now.since(*at) < self.policy.slow_start);
         self.votes.forget(db_now, &self.policy);
         let mut servers: Vec<Route> = self.rows.values().map(|row| self.route(now, db_now, row)).collect();
         // Only one server can have a name, and lives and ids grow: of two with the same name the earlier one is gone.
@@ -351,12 +360,11 @@ impl Routing {
         if self.clock.is_none() {
             return self.sightings.recalled();
         }
-        self.dead
-            .retain(|name, at| now.since(*at) < DEAD_NAMED_FOR && !servers.iter().any(|route| route.name == *name));
-        let silent = self.rows.values().filter(|row| Votes::is_silent(&self.rows, row, db_now, &self.policy));
-        let silent = silent.map(|row| row.id).collect();
-        let routes = self.sightings.settle(now, &self.policy, servers, &silent);
-        Routes { dead: self.dead.keys().cloned().collect(), ..routes }
+        let back = |name: &String| servers.iter().any(|route| route.name == *name);
+        self.dead.retain(|name, at| now.since(*at) < DEAD_NAMED_FOR && !back(name));
+        let silent = Votes::silent(&self.rows, db_now, &self.policy);
+        let dead = self.dead.keys().cloned().collect();
+        Routes { dead, ..self.sightings.settle(now, &self.policy, servers, &silent) }
     }
 
     fn route(&self, now: Time, db_now: DbTime, row: &ServerRow) -> Route {
@@ -390,10 +398,4 @@ impl Routing {
         let weight = u32::from(row.card.clients.weight) * twentieths / 20;
         u16::try_from(weight).unwrap_or(u16::MAX).max(row.card.clients.weight.min(1))
     }
-}
-
-/// How a missing server ended; `None`: the table does not say.
-fn end(seen: &TableSnapshot, id: ServerId) -> Option<&StoredEvent> {
-    let event = seen.events.get(&id)?.as_ref()?;
-    Some(event).filter(|event| matches!(event.kind(), EventKind::Left | EventKind::Down | EventKind::AgentLost))
 }

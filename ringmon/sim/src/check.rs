@@ -50,7 +50,7 @@ impl World {
             }
         }
         self.check_brake(&new);
-        self.route(true);
+        self.route(&ids);
         if self.table.rows.len() <= Self::SMALL {
             self.note_places(&ids);
         }

@@ -9,6 +9,7 @@ use ringmon_core::buddy::BuddyList;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Answers, Engine, Identity, Stopped};
 use ringmon_core::evidence::Ground;
+use ringmon_core::op::Lane;
 use ringmon_core::row::{Address, Mode};
 use ringmon_core::virtual_table::Attempt;
 use ringmon_core::{BootToken, ServerId, Time, Tuning};
@@ -19,6 +20,9 @@ pub(super) struct Flight {
     pub attempt: Attempt,
     pub grounds: Vec<Ground>,
     pub began: Time,
+    pub lane: Lane,
+    /// Whether it has a connection. Of each lane, one operation has.
+    pub connected: bool,
     /// Since when it waits for rows that others hold.
     pub waits: Option<Time>,
     /// Its connection is gone.

@@ -7,7 +7,7 @@
 //!   since before, for as long as that buddy is well, and while the list is not frozen (too many servers are missing).
 //!
 //! Neither is promised while the database is slow or away, while frames get lost at random, or shortly after the table
-//! went back in time.
+//! went back in time, or its clock stepped back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -95,21 +95,28 @@ impl World {
     pub(super) fn turn_routers(&mut self, until: Time) {
         while let Some(due) = self.routers.iter().map(|router| router.due).min().filter(|due| *due <= until) {
             self.now = self.now.max(due);
-            self.route(false);
+            self.route(&[]);
         }
     }
 
     /// Lets those routers that have a reason for it read the table and make their lists again.
-    pub(super) fn route(&mut self, changed: bool) {
+    pub(super) fn route(&mut self, changed: &[ServerId]) {
         let mut routers = std::mem::take(&mut self.routers);
         for router in &mut routers {
-            if self.now >= router.next || changed && router.told {
+            let told = router.told && !changed.is_empty();
+            if told && !self.database_away {
+                let mut seen = self.read_for(changed.iter().copied());
+                let rows = changed.iter().filter_map(|id| self.table.rows.get(id));
+                seen.rows = rows.map(|row| (row.id, row.clone())).collect();
+                router.routing.see_some(self.now, &seen);
+            }
+            if self.now >= router.next {
                 router.next = self.now + Router::EVERY;
                 if !self.database_away {
                     let rows = self.table.rows.values().cloned().collect();
-                    router.routing.see_all(self.now, rows, &self.read_for(&router.routing));
+                    router.routing.see_all(self.now, rows, &self.read_for(router.routing.known().into_iter()));
                 }
-            } else if self.now < router.due {
+            } else if self.now < router.due && !told {
                 continue;
             }
             router.settle(self.now);
@@ -118,8 +125,9 @@ impl World {
         self.check_routes();
     }
 
-    fn read_for(&self, routing: &Routing) -> TableSnapshot {
-        let gone = routing.known().into_iter().filter(|id| !self.table.rows.contains_key(id));
+    /// The pool's row, and how those of `ids` ended that are not there.
+    fn read_for(&self, ids: impl Iterator<Item = ServerId>) -> TableSnapshot {
+        let gone = ids.filter(|id| !self.table.rows.contains_key(id));
         let last = |id: ServerId| -> Option<StoredEvent> {
             self.table.events.iter().rev().find(|event| event.subject == Some(id)).cloned()
         };
@@ -135,11 +143,14 @@ impl World {
     /// Checks what is promised of the routers' lists.
     pub(super) fn check_routes(&mut self) {
         let quiet = self.now.since(self.rough.database) > Self::QUIET;
-        if self.routers.is_empty() || !quiet || self.network.loss_permille > 0 || self.doubts() {
+        let stepped = self.rough.stepped.is_some_and(|at| self.now.since(at) < Self::STEADY);
+        if self.routers.is_empty() || !quiet || stepped || self.network.loss_permille > 0 || self.doubts() {
             return;
         }
         let rows: Vec<(usize, &ServerRow)> =
             self.table.rows.values().filter_map(|row| Some((self.of(row)?, row))).collect();
+        // Who was removed in a history that is lost, and only stood still, has to wait for this long.
+        let settled = self.rough.went_back.is_none_or(|at| self.now.since(at) > Duration::from_secs(100));
         let mut wrong = Vec::new();
         for (host, row) in &rows {
             let name = &row.card.name;
@@ -147,7 +158,7 @@ impl World {
                 let routers = self.routers.iter().filter(|router| router.list.panic.is_none() && router.routes(name));
                 wrong
                     .extend(routers.map(|router| format!("{name} is dead, and {} sends clients there", router.word())));
-            } else if self.is_heard(*host, &rows) && !row.draining && row.health == Health::Passing {
+            } else if settled && self.is_heard(*host, &rows) && !row.draining && row.health != Health::Failing {
                 let routers = self.routers.iter().filter(|router| !router.routes(name));
                 wrong.extend(
                     routers.map(|router| format!("{name} is heard, and {} sends no clients there", router.word())),

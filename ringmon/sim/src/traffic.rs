@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::datapath::Reply;
-use super::host::Host;
+use super::host::{Flight, Host};
 use super::world::{Happening, World};
 use ringmon_common::wire::VERSION;
 use ringmon_core::engine::{Answers, Input, TableDone, TableFailure};
 use ringmon_core::evidence::WatchSpec;
+use ringmon_core::op::{Lane, TableOp};
 use ringmon_core::row::Address;
-use ringmon_core::virtual_table::Progress;
+use ringmon_core::virtual_table::{Attempt, Progress};
 use ringmon_core::{Notice, Purpose, ServerId, WatchId};
 
 impl World {
@@ -109,6 +110,28 @@ impl World {
         h.slow.or(self.slow).or(h.distance).unwrap_or(self.settings.statement)
     }
 
+    /// Begins a table operation, once the one before it in its lane is over.
+    pub(super) fn fly(&mut self, host: usize, ticket: u64, op: TableOp) {
+        let (lane, grounds, began) = (op.lane(), op.grounds(), self.now);
+        let attempt = Attempt::new(op, self.hosts[host].clock(began));
+        let flight = Flight { attempt, grounds, began, lane, connected: false, waits: None, broken: false };
+        self.hosts[host].flights.insert(ticket, flight);
+        self.connect(host, lane);
+    }
+
+    fn connect(&mut self, host: usize, lane: Lane) {
+        let flights = &mut self.hosts[host].flights;
+        if flights.values().any(|flight| flight.lane == lane && flight.connected) {
+            return;
+        }
+        let next = flights.iter_mut().find(|(_, flight)| flight.lane == lane);
+        if let Some((ticket, flight)) = next {
+            flight.connected = true;
+            let ticket = *ticket;
+            self.next_statement(host, ticket);
+        }
+    }
+
     pub(super) fn next_statement(&mut self, host: usize, ticket: u64) {
         let (least, most) = self.statement_of(host);
         if most > Self::QUICK {
@@ -153,6 +176,7 @@ impl World {
         };
         let Some(flight) = flights.remove(&ticket) else { return };
         let took = self.now.since(flight.began);
+        self.connect(host, flight.lane);
         self.check_table();
         let done = TableDone { ticket, result, snapshot: flight.attempt.into_snapshot(), took };
         self.feed(host, Input::Table(done));

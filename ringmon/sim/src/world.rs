@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::database::Database;
 use super::datapath::{Datapath, Reply};
-use super::host::{Flight, Host};
+use super::host::Host;
 use super::network::Network;
 use super::routers::Router;
 use super::settings::{Settings, Traffic};
@@ -13,7 +13,7 @@ use super::tape::Tape;
 use ringmon_core::engine::{Answers, Engine, Input, Output, Stopped};
 use ringmon_core::rng::Rng;
 use ringmon_core::row::Address;
-use ringmon_core::virtual_table::{Attempt, VirtualTable};
+use ringmon_core::virtual_table::VirtualTable;
 use ringmon_core::{DbTime, Event, Incarnation, Notice, Rule, ServerId, Time, Tuning, WatchId, Word as _};
 
 /// An event that an agent reported.
@@ -356,13 +356,7 @@ impl World {
                 self.stir_watch(host, id);
                 self.hosts[host].datapath.unwatch(id);
             }
-            Output::Table { ticket, op } => {
-                let grounds = op.grounds();
-                let flight =
-                    Flight { attempt: Attempt::new(op, now), grounds, began: self.now, broken: false, waits: None };
-                self.hosts[host].flights.insert(ticket, flight);
-                self.next_statement(host, ticket);
-            }
+            Output::Table { ticket, op } => self.fly(host, ticket, op),
             Output::Send { to, notice, .. } => self.send_notice(host, to, &notice),
             Output::Event(event) => {
                 self.note(host, &format!("{} {} {}", event.kind().word(), event.subject, event.body.detail()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc};
 
 use crate::clock;
 use crate::datapath::Readings;
@@ -13,7 +13,7 @@ use crate::store::{self, DatabaseUrl, Store};
 use ringmon_core::TableSnapshot;
 use ringmon_core::engine::{TableDone, TableFailure};
 use ringmon_core::evidence::Ground;
-use ringmon_core::op::TableOp;
+use ringmon_core::op::{Lane, TableOp};
 
 /// How long an operation's answer is waited for: longer than the store's own limits.
 const GIVE_UP: Duration = Duration::from_secs(10);
@@ -26,7 +26,31 @@ pub struct Table {
     worker: Handle,
 }
 
+/// One operation of a lane uses a connection, and the others wait for it.
+struct Lanes {
+    reads: Semaphore,
+    writes: Semaphore,
+    answers: Semaphore,
+}
+
+impl Lanes {
+    fn new() -> Self {
+        Self { reads: Semaphore::new(1), writes: Semaphore::new(1), answers: Semaphore::new(1) }
+    }
+
+    async fn enter(&self, lane: Lane) -> Option<SemaphorePermit<'_>> {
+        let lane = match lane {
+            Lane::Reads => &self.reads,
+            Lane::Writes => &self.writes,
+            Lane::Answers => &self.answers,
+        };
+        // They are never closed.
+        lane.acquire().await.ok()
+    }
+}
+
 struct Shared {
+    lanes: Lanes,
     url: DatabaseUrl,
     pool: String,
     /// Opened by the first operation that finds the database there.
@@ -38,7 +62,7 @@ impl Table {
     #[must_use]
     pub fn new(url: DatabaseUrl, pool: String, worker: Handle) -> (Self, mpsc::UnboundedReceiver<TableDone>) {
         let (done, ends) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { url, pool, store: Mutex::new(None) });
+        let shared = Arc::new(Shared { lanes: Lanes::new(), url, pool, store: Mutex::new(None) });
         (Self { shared, done, worker }, ends)
     }
 
@@ -94,6 +118,7 @@ impl Shared {
         op: &TableOp,
         check: impl Fn() -> bool + Send + Sync,
     ) -> (Result<ringmon_core::Outcome, store::Error>, TableSnapshot) {
+        let _lane = self.lanes.enter(op.lane()).await;
         let store = match self.store().await {
             Ok(store) => store,
             Err(error) => return (Err(error), TableSnapshot::default()),

@@ -38,10 +38,8 @@ const ASK_WHY: Duration = Duration::from_secs(1);
 /// a server, connections cost more than queries. Who looks often, looks every second or more often.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// An agent has a few operations in flight, one for each of its concerns. In a cut it looks at its row, looks ahead on
-/// both sides, picks witnesses, votes twice and answers at the same moment, and the answer must not wait for the others
-/// (R3).
-const CONNECTIONS: u32 = 8;
+/// An agent needs one for each [`Lane`](ringmon_core::op::Lane).
+const CONNECTIONS: u32 = 3;
 
 /// A word for errors. [`classify`] uses it to tell "unreachable" from "lost".
 pub(super) const CONNECTING: &str = "connecting";

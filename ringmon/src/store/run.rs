@@ -146,8 +146,8 @@ impl Store {
                     return Ok(match self.write(session, &plan, check).await? {
                         Written::Overtaken => Outcome::Overtaken,
                         Written::Stale => Outcome::Stale,
-                        Written::Committed { inserted } => {
-                            seen.wrote = !plan.is_empty();
+                        Written::Committed { inserted, wrote } => {
+                            seen.wrote = wrote;
                             named(plan.outcome, inserted)
                         }
                     });

@@ -34,6 +34,8 @@ pub(super) enum Written {
     Committed {
         /// The id of the row that was inserted.
         inserted: Option<ServerId>,
+        /// Whether there was anything to write. An older schema has no room for an answer.
+        wrote: bool,
     },
     /// The caller's check said no: nothing is written.
     Overtaken,
@@ -66,7 +68,7 @@ impl Store {
         let writer = Writer::new(self.inner.database.backend(), self.inner.pool, plan.deadline, session.schema());
         let overtaken = || plan.recheck && !check();
         match &work[..] {
-            [] => Ok(Written::Committed { inserted: None }),
+            [] => Ok(Written::Committed { inserted: None, wrote: false }),
             [only @ Work::Row(_)] => self.write_one(&session, writer, only, &overtaken).await,
             _ => self.write_all(session, writer, &work, &overtaken).await,
         }
@@ -100,7 +102,7 @@ impl Store {
                 let there = self.lives(session, *id, *life).await?;
                 if there { Err(Fault::Conflict(cause)) } else { Ok(Written::Stale) }
             }
-            (done, _) => done.map(|()| Written::Committed { inserted: None }),
+            (done, _) => done.map(|()| Written::Committed { inserted: None, wrote: true }),
         }
     }
 
@@ -116,9 +118,9 @@ impl Store {
     {
         let session = self.begin(session).await?;
         match self.fill(&session, writer, work, overtaken).await {
-            Ok(Written::Committed { inserted }) => {
+            Ok(committed @ Written::Committed { .. }) => {
                 self.in_time(COMMITTING, session.commit()).await?;
-                Ok(Written::Committed { inserted })
+                Ok(committed)
             }
             other => {
                 self.undo(session).await;
@@ -147,7 +149,7 @@ impl Store {
         if overtaken() {
             return Ok(Written::Overtaken);
         }
-        Ok(Written::Committed { inserted: writer.inserted() })
+        Ok(Written::Committed { inserted: writer.inserted(), wrote: true })
     }
 
     async fn do_one(

@@ -31,7 +31,7 @@ mod lost;
 mod removal;
 mod votes;
 
-pub(super) use answers::hears;
+pub(super) use answers::{answers, hears};
 pub(super) use case::Case;
 pub(super) use lost::already_removed;
 pub(super) use removal::gate;

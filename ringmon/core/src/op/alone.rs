@@ -10,7 +10,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::accuse::{Case, already_removed, gate, hears, is_recent};
+use super::accuse::{Case, already_removed, answers, gate, is_recent};
 use super::plan::{Draft, Halt, Next, apply, done, must_row, need, unhurried};
 use crate::edit::{AloneSet, Held, Lookup, Outcome, Plan, Step, TableSnapshot, VoteSet};
 use crate::law;
@@ -115,7 +115,7 @@ fn blocked(
     for (row, finding) in run.iter().filter(|_| a.tuning.keeps(Rule::R4)) {
         let silence = seen.read_at.since(finding.silence.since) + a.lag;
         if let Some(answering) = row.answering()
-            && hears(seen, row, answering, silence)?
+            && answers(seen, row, answering, silence)?
         {
             return Ok(Some(Held::Answered));
         }

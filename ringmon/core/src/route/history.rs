@@ -20,6 +20,9 @@ use crate::{Incarnation, ServerId, ServerRow, Time};
 /// For this long it is remembered that a server is gone. No replica lags by so much.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
+/// In a history this old, all who are dead were found dead again, also those that had a grace of a minute.
+const SETTLED: Duration = Duration::from_secs(90);
+
 /// Whether `row` is an older state than `known`, of any history.
 pub(super) fn is_older(row: &ServerRow, known: &ServerRow) -> bool {
     (row.incarnation, row.version) < (known.incarnation, known.version)
@@ -28,6 +31,13 @@ pub(super) fn is_older(row: &ServerRow, known: &ServerRow) -> bool {
 /// Whether `row` proves that `known` is of another history, which is over.
 fn is_of_a_later_history(row: &ServerRow, known: &ServerRow) -> bool {
     row.incarnation > known.incarnation && (row.version <= known.version || row.card.name != known.card.name)
+}
+
+/// The life that this event ended. An older version of ringmon does not say which one it was. It began before its end.
+pub(super) fn ended_life(event: &StoredEvent) -> Incarnation {
+    let removed = event.body.removal().and_then(|(_, removed)| removed.incarnation);
+    let left = if let EventBody::Left(left) = &event.body { left.incarnation } else { None };
+    removed.or(left).unwrap_or_else(|| Incarnation(event.at.as_us()))
 }
 
 /// What is remembered of the table's history.
@@ -46,11 +56,7 @@ pub(super) struct History {
 impl History {
     /// This row is gone for good. `known` is the last life that was seen.
     pub fn end(&mut self, now: Time, id: ServerId, known: Incarnation, event: &StoredEvent) {
-        let removed = event.body.removal().and_then(|(_, removed)| removed.incarnation);
-        let left = if let EventBody::Left(left) = &event.body { left.incarnation } else { None };
-        // An older version of ringmon does not say which life it was. It began before its end.
-        let last = removed.or(left).unwrap_or_else(|| Incarnation(event.at.as_us()));
-        self.ended.insert(id, (known.max(last), now));
+        self.ended.insert(id, (known.max(ended_life(event)), now));
     }
 
     /// Whether this life of a row is over.
@@ -92,6 +98,17 @@ impl History {
     /// Whether a history began this short a time ago.
     pub fn is_new(&self, now: Time, within: Duration) -> bool {
         self.began.is_some_and(|began| now.since(began) < within)
+    }
+
+    /// The whole pool was read. Who was found dead in the lost history and is dead is found so again, long within
+    /// [`SETTLED`]. Whoever is in the table then, in which nothing is older than is known, only seemed to be dead.
+    pub fn acquit(&mut self, now: Time, rows: &[ServerRow], known: &BTreeMap<ServerId, ServerRow>) {
+        let Some(began) = self.began.filter(|began| now.since(*began) >= SETTLED) else { return };
+        let older = |row: &ServerRow| known.get(&row.id).is_some_and(|known| is_older(row, known));
+        if !rows.iter().any(older) {
+            let there = |id: &ServerId| rows.iter().any(|row| row.id == *id);
+            self.ended.retain(|id, (_, at)| *at >= began || !there(id));
+        }
     }
 
     /// Forgets what no replica can still show.

@@ -11,7 +11,7 @@
 //! A server that hears nobody votes for nobody, because it may be the one that is cut off. Its mark of that is a lone
 //! vote against both its buddies, as long as they write nothing at all: then it is the only one known to live.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -36,6 +36,9 @@ pub(super) struct Votes {
 struct Accusation {
     /// When it began, which identifies it.
     since: DbTime,
+    /// When the first of those began that followed each other without a withdrawal: a voter whose database was away
+    /// begins anew.
+    began: DbTime,
     /// Whether it can keep the server out by itself.
     counts: bool,
     /// When its withdrawal was first seen.
@@ -59,11 +62,12 @@ impl Votes {
             }
         }
         for (pair, since) in standing {
-            let fresh = Accusation { since, counts: true, ended: None };
+            let fresh = Accusation { since, began: since, counts: true, ended: None };
             let known = self.known.entry(pair).or_insert(fresh);
             if known.since != since {
                 // Accusations that may count again were already forgotten.
-                *known = Accusation { counts: false, ..fresh };
+                let began = if known.ended.is_none() { known.began } else { since };
+                *known = Accusation { counts: false, began, ..fresh };
             }
         }
     }
@@ -83,32 +87,36 @@ impl Votes {
         now: DbTime,
         policy: &Policy,
     ) -> bool {
-        let live: Vec<&Vote> = live(rows, row, now, policy.vote_lifetime).collect();
-        match live.as_slice() {
-            [] => marked(rows, row, now, row.wait()),
-            [_] if on_record(rows, row, now) => false,
-            [vote] if row.answering().is_some() => age(now, vote.since) >= row.wait(),
-            [vote] => {
-                let counts = self.known.get(&(vote.voter, row.id)).is_none_or(|known| known.counts);
-                counts
-                    && age(now, vote.since) < policy.vote_lifetime
-                    && !accuses(rows, row, vote, now, policy.vote_lifetime)
-            }
-            _ => true,
+        let mut live: Vec<&Vote> = live(rows, row, now, policy.vote_lifetime).collect();
+        live.sort_by_key(|vote| vote.since);
+        if marked(rows, row, now, row.wait()) {
+            return true;
         }
+        let (Some(vote), can_answer) = (live.last(), row.answering().is_some()) else { return false };
+        if live.len() > 1 && (!can_answer || is_of_now(live[0], vote, now)) {
+            return true;
+        }
+        if on_record(rows, row, now) {
+            return false;
+        }
+        let known = self.known.get(&(vote.voter, row.id));
+        if can_answer {
+            let since = known.map_or(vote.since, |known| known.began.min(vote.since));
+            return is_as_old(now, since, row.wait());
+        }
+        let once = known.is_none_or(|known| known.counts) && is_younger(now, vote.since, policy.vote_lifetime);
+        once && !accuses(rows, row, vote, now, policy.vote_lifetime)
     }
 
-    /// Whether this server could answer for as long as any server may ask for (R3), and did not. It is not lost from
-    /// sight, but silent.
-    pub(super) fn is_silent(
-        rows: &BTreeMap<ServerId, ServerRow>,
-        row: &ServerRow,
-        now: DbTime,
-        policy: &Policy,
-    ) -> bool {
-        let old = |vote: &Vote| age(now, vote.since) >= law::WAIT_MOST;
-        let accused = || row.answering().is_some() && live(rows, row, now, policy.vote_lifetime).any(old);
-        marked(rows, row, now, law::WAIT_MOST) || accused() && !speaks(rows, row, now)
+    /// Those that could answer for as long as any server may ask for (R3), and did not. They are not lost from sight, but
+    /// silent.
+    pub(super) fn silent(rows: &BTreeMap<ServerId, ServerRow>, now: DbTime, policy: &Policy) -> BTreeSet<ServerId> {
+        let old = |vote: &Vote| is_as_old(now, vote.since, law::WAIT_MOST);
+        let accused =
+            |row: &ServerRow| row.answering().is_some() && live(rows, row, now, policy.vote_lifetime).any(old);
+        let is_silent =
+            |row: &&ServerRow| marked(rows, row, now, law::WAIT_MOST) || accused(row) && !speaks(rows, row, now);
+        rows.values().filter(is_silent).map(|row| row.id).collect()
     }
 
     /// How long until the first of the votes ends, if none is read in the meantime.
@@ -130,15 +138,21 @@ impl Votes {
             since.chain(word(row)).collect::<Vec<_>>()
         });
         let ends = votes.chain(marks).chain(rows.values().filter_map(record));
-        let left = ends.filter_map(|(from, span)| span.checked_sub(age(now, from)));
+        let left = ends.filter_map(|(from, span)| span.checked_sub(age(now, from)?));
         left.filter(|left| !left.is_zero()).min()
     }
+}
+
+/// Whether two votes say the same of the same silence, and one of them was renewed lately. A vote is left over if its
+/// voter lost its database after it heard the server again.
+fn is_of_now(older: &Vote, younger: &Vote, now: DbTime) -> bool {
+    older.at + law::RENEWED >= younger.since && is_younger(now, older.at.max(younger.at), MARK)
 }
 
 /// Whether this server hears another one, or another one hears it.
 fn on_record(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime) -> bool {
     let names_it = |other: &&ServerRow| other.answering().and_then(|a| a.answer).is_some_and(|a| a.hears == row.id);
-    let fresh = |row: &ServerRow| record(row).is_some_and(|(at, lasts)| age(now, at) <= lasts);
+    let fresh = |row: &ServerRow| record(row).is_some_and(|(at, lasts)| is_younger(now, at, lasts));
     fresh(row) || rows.values().filter(names_it).any(fresh)
 }
 
@@ -151,16 +165,18 @@ fn record(row: &ServerRow) -> Option<(DbTime, Duration)> {
 
 /// Whether a buddy of this server has heard nobody for this long, and this one writes nothing, although it could.
 fn marked(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime, wait: Duration) -> bool {
+    // What was marked before this life began is not about this life.
+    let begun = |since: DbTime| since.as_us() >= row.incarnation.0;
     let alone = |other: &ServerRow| {
-        let marked = other.alone_at.is_some_and(|at| age(now, at) <= MARK);
-        marked && other.alone_since.is_some_and(|since| age(now, since) >= wait)
+        let marked = other.alone_at.is_some_and(|at| is_younger(now, at, MARK));
+        marked && other.alone_since.is_some_and(|since| begun(since) && is_as_old(now, since, wait))
     };
     row.answering().is_some() && neighbours(rows, row).any(alone) && !speaks(rows, row, now)
 }
 
 /// Whether this server wrote anything lately, or another one wrote that it hears it.
 fn speaks(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime) -> bool {
-    word(row).is_some_and(|(at, lasts)| age(now, at) <= lasts) || on_record(rows, row, now)
+    word(row).is_some_and(|(at, lasts)| is_younger(now, at, lasts)) || on_record(rows, row, now)
 }
 
 fn neighbours<'a>(
@@ -200,7 +216,16 @@ fn accuses(
     voter.is_some_and(|voter| live(rows, voter, now, lifetime).any(|back| back.voter == row.id))
 }
 
-/// A stamp that is a little later than the known time of the database's clock counts as now.
-fn age(now: DbTime, at: DbTime) -> Duration {
-    now.since(at).unwrap_or_default()
+/// How old this is. A stamp that is a little later than the known time of the database's clock is of now. One that is
+/// much later is of a clock that stepped back since, and says nothing.
+fn age(now: DbTime, at: DbTime) -> Option<Duration> {
+    (at <= now + BEHIND).then(|| now.since(at).unwrap_or_default())
+}
+
+fn is_younger(now: DbTime, at: DbTime, than: Duration) -> bool {
+    age(now, at).is_some_and(|age| age < than)
+}
+
+fn is_as_old(now: DbTime, at: DbTime, span: Duration) -> bool {
+    age(now, at).is_some_and(|age| age >= span)
 }

@@ -18,7 +18,7 @@ use super::super::world::World;
 use ringmon_core::ServerId;
 use ringmon_core::edit::StoredEvent;
 use ringmon_core::law;
-use ringmon_core::row::{Quorum, ServerRow, Side, Vote};
+use ringmon_core::row::{Alone, Quorum, ServerRow, Side, Vote};
 
 /// What was true when a removal was decided may end before it commits: within R7's limit and a reading's age.
 const R7: Duration = Duration::from_millis(700);
@@ -105,12 +105,19 @@ impl World {
         };
         let counts = |vote: &Vote| life(vote).is_some() && now.since(vote.at).is_some_and(|a| a <= law::VOTE_LIFETIME);
         let votes = || Side::BOTH.into_iter().filter_map(|side| row.vote(side));
-        let challenged = votes().any(|vote| now.since(vote.since).is_some_and(|age| age >= row.wait()));
+        let is_old = |vote: &Vote| now.since(vote.since).is_some_and(|age| age >= row.wait());
+        let kernel = event.body.removal().is_some_and(|(_, removed)| removed.kernel.is_some());
+        // A kernel's word takes the place of one of them, which may be left over or of another kind.
+        let challenged = if kernel { votes().any(is_old) } else { votes().all(is_old) };
         let confirmed = self.host_at(row.card.address).is_some_and(|gone| self.confirmed(event, gone));
         let seconded = (votes().any(counts) || confirmed) && challenged;
         let by = before.iter().find(|r| r.card.name == event.by);
         let marked = by.and_then(|r| r.alone_since).and_then(|since| now.since(since));
-        let alone = marked.is_some_and(|age| age >= law::ALONE_ONE);
+        let renewed = by.and_then(|r| r.alone_at).and_then(|at| now.since(at)).is_some_and(|age| age <= Self::STEADY);
+        let of_two = before.len() + self.table.rows.len() <= 3;
+        let all = self.table.pool.rules.alone == Alone::All;
+        let least = if of_two { law::ALONE_ONE } else { law::ALONE_MORE };
+        let alone = marked.is_some_and(|age| age >= least) && renewed && (of_two || all);
         (!seconded && !alone).then(|| format!("besides {} nobody said so in time (two witnesses, or R2)", event.by))
     }
 

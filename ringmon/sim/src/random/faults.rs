@@ -56,7 +56,7 @@ pub enum Kind {
     TableBack,
     /// Every third answer to a COMMIT is lost.
     AnswersLost,
-    /// A machine dies inside a transaction: the database keeps its locks for two seconds.
+    /// A machine dies inside a transaction: the database keeps its locks for six seconds.
     DiesWriting,
 }
 

@@ -40,11 +40,20 @@ pub(super) fn is_answered(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_
         return Ok(true);
     }
     let Some(answering) = suspect.row.answering() else { return objects(a, seen, chain, place) };
-    let silence = silence(seen, suspect) + a.lag;
-    if says_it_is_lost(seen, suspect.row, answering, silence) {
-        return Ok(true);
-    }
-    hears(seen, suspect.row, answering, silence)
+    answers(seen, suspect.row, answering, silence(seen, suspect) + a.lag)
+}
+
+/// Whether it has an answer that protects it: it hears somebody, or has just lost everybody.
+///
+/// # Errors
+/// What to read first.
+pub(in crate::op) fn answers(
+    seen: &TableSnapshot,
+    accused: &ServerRow,
+    answering: &Answering,
+    silence: Duration,
+) -> Result<bool, Step> {
+    Ok(says_it_is_lost(seen, accused, answering, silence) || hears(seen, accused, answering, silence)?)
 }
 
 /// Whether it says that it hears nobody, by an answer that names itself. It says so only while that is new.

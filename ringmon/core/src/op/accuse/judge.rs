@@ -47,21 +47,23 @@ pub(super) fn judge<'a>(
     match rules.quorum {
         Quorum::Single if own.is_none() => return Err(Halt::Held(Held::TooYoung)),
         Quorum::Single => {}
-        Quorum::Both => match second(a, seen, chain, place)? {
-            Some((voter, vote, relied)) => {
-                let other = seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect));
-                if other && a.tuning.keeps(Rule::R5) {
-                    return Err(Halt::Held(Held::OtherSilence));
+        Quorum::Both => {
+            let second = second(a, seen, chain, place)?;
+            let other = |vote: &Vote| seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect));
+            let other = second.as_ref().is_some_and(|(_, vote, _)| other(vote)) && a.tuning.keeps(Rule::R5);
+            let whole = second.as_ref().is_some_and(|(_, vote, _)| vote.kind == VoteKind::Host) && !other;
+            // What a kernel says is of now. A vote may be left over, if its voter's database does not answer.
+            match (second, confirmed(a, chain, &case).filter(|_| !whole)) {
+                (_, Some(witness)) => case.kernel = Some(witness),
+                (None, None) => return Err(Halt::Held(Held::NoSecondVote)),
+                (Some(_), None) if other => return Err(Halt::Held(Held::OtherSilence)),
+                (Some((voter, vote, relied)), None) => {
+                    case.kind = common(suspect.finding.silence.kind, vote.kind);
+                    case.second = Some((voter, vote));
+                    case.relied = relied;
                 }
-                case.kind = common(suspect.finding.silence.kind, vote.kind);
-                case.second = Some((voter, vote));
-                case.relied = relied;
             }
-            None => match confirmed(a, chain, &case) {
-                Some(witness) => case.kernel = Some(witness),
-                None => return Err(Halt::Held(Held::NoSecondVote)),
-            },
-        },
+        }
     }
     ripe(a, rules, seen, &case).map_or(Ok(case), |held| Err(Halt::Held(held)))
 }

@@ -219,3 +219,18 @@ fn an_alone_mark_does_not_keep_its_owner_in_the_ring() {
     table.advance(ms(1));
     assert_eq!(removed(&accuse(&mut table, &second)), ["x"]);
 }
+
+#[test]
+fn who_answers_a_lone_server_is_protected_also_if_it_hears_nobody_either() {
+    use crate::row::Answer;
+    for hears in ["a", "b"] {
+        let mut table = ring_of(&["a", "b"]);
+        let op = all(&table, "a", ms(1300));
+        stay_alone(&mut table, "a", ms(1000));
+        let (now, hears, b) = (table.now(), id(&table, hears), id(&table, "b"));
+        let row = table.rows.get_mut(&b).unwrap();
+        row.answering.as_mut().unwrap().answer = Some(Answer { at: now, hears });
+        row.version += 1;
+        assert_eq!(run(&mut table, TableOp::RemoveAll(op)), Outcome::Held(Held::Answered), "{hears:?}");
+    }
+}

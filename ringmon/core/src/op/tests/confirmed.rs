@@ -121,3 +121,33 @@ fn a_witness_that_has_heard_it_since_confirms_nothing() {
     assert!(!holds(Testimony { of: ServerId(99), ..said }), "the answer is about another one");
     assert!(!ground.holds(None), "the witness is not watched any more");
 }
+
+/// `b` voted in an earlier blip, and its database is away since: it can neither renew nor take its vote back.
+fn with_a_vote_left_over(kind: crate::VoteKind) -> Outcome {
+    let mut table = ring_of(&["a", "x", "b", "c"]);
+    let finding = match kind {
+        crate::VoteKind::Host => silent(&table, "x", ms(150)),
+        crate::VoteKind::Agent => pulseless(&table, "x", ms(600)),
+    };
+    let b = against(&table, "b", Side::Second, vec![finding], Some("a"));
+    assert!(matches!(accuse(&mut table, &b), Outcome::Voted { .. }));
+    table.advance(ms(2000));
+    let began = super::kit::mono(&table) - ms(150);
+    for _ in 0..4 {
+        let mut a = accusation(&table, "b", "x");
+        a.findings[0].silence.since = began;
+        a.confirmed = a.confirmed.map(|it| Confirmed { since: began, ..it });
+        let outcome = accuse(&mut table, &a);
+        if matches!(outcome, Outcome::Removed { .. }) {
+            return outcome;
+        }
+        table.advance(ms(100));
+    }
+    Outcome::Read
+}
+
+#[test]
+fn a_vote_of_the_witness_that_is_left_over_does_not_hide_what_its_kernel_says() {
+    assert_eq!(removed(&with_a_vote_left_over(crate::VoteKind::Host)), ["x"]);
+    assert_eq!(removed(&with_a_vote_left_over(crate::VoteKind::Agent)), ["x"]);
+}

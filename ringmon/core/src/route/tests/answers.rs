@@ -59,7 +59,7 @@ fn who_answers_a_lone_vote_is_never_out() {
             answer(&mut kit, who, hears);
             assert_eq!(kit.routed().len(), 5);
         }
-        kit.pass(MS * 3560);
+        kit.pass(MS * 3559);
         assert_eq!(kit.routed().len(), 5);
         kit.pass(MS);
         assert_eq!(kit.routed().len(), 4, "nobody has heard it for longer than a router may be behind");
@@ -158,4 +158,78 @@ fn who_is_accused_and_silent_is_not_lost_from_sight_but_nobody_at_all_is_never_b
     }
     kit.pass(S * 2);
     assert_eq!(kit.routed().len(), 5);
+}
+
+#[test]
+fn a_young_vote_brings_nobody_back_whom_a_mark_keeps_out() {
+    let mut kit = pool_of(3);
+    alone(&mut kit, S * 4);
+    assert_eq!(kit.routed(), ["s2"]);
+    // 3 is back and is heard: now 2 may vote against 1, which is dead.
+    answer(&mut kit, 3, 2);
+    answer(&mut kit, 2, 3);
+    assert_eq!(kit.routed(), ["s2", "s3"]);
+    kit.vote(2, 1, Side::First, VoteKind::Host);
+    assert_eq!(kit.routed(), ["s2", "s3"]);
+}
+
+#[test]
+fn a_vote_that_is_cast_again_gives_no_new_time_to_answer() {
+    let mut kit = pool();
+    kit.vote(1, 2, Side::First, VoteKind::Host);
+    kit.pass(S * 3);
+    assert_eq!(kit.routed().len(), 4);
+    kit.vote(1, 2, Side::First, VoteKind::Host);
+    assert_eq!(kit.routed().len(), 4);
+}
+
+#[test]
+fn an_answer_from_the_future_counts_for_nothing() {
+    let mut kit = pool();
+    let at = kit.db_now() + S * 3600;
+    kit.change(2, |row| row.answering.as_mut().unwrap().answer = Some(Answer { at, hears: ServerId(3) }));
+    kit.vote(1, 2, Side::First, VoteKind::Host);
+    for _ in 0..100 {
+        kit.pass(S * 20);
+        kit.renew(2, Side::First);
+    }
+    assert_eq!(kit.routed().len(), 4);
+}
+
+#[test]
+fn a_router_knows_when_an_answer_becomes_too_old() {
+    let mut kit = pool();
+    kit.vote(1, 2, Side::First, VoteKind::Host);
+    answer(&mut kit, 2, 3);
+    let mut dues = Vec::new();
+    while let Some(due) = kit.routing.poll_timeout(kit.now) {
+        dues.push(due);
+        kit.now = due;
+        if kit.routed().len() == 4 || dues.len() > 20 {
+            break;
+        }
+    }
+    assert_eq!(kit.routed().len(), 4, "{dues:?}");
+    assert!(dues.last().unwrap().since(dues[0]) < S * 5, "{dues:?}");
+}
+
+#[test]
+fn a_vote_that_is_left_over_seconds_nothing() {
+    let mut kit = pool();
+    kit.vote(3, 2, Side::Second, VoteKind::Host);
+    kit.pass(MS * 50);
+    // 3 hears 2 again, and cannot take its vote back: its database is away.
+    let mut out = 0;
+    for step in 0..60 {
+        answer(&mut kit, 2, 3);
+        if step == 20 {
+            kit.vote(1, 2, Side::First, VoteKind::Host);
+        }
+        if step > 20 {
+            kit.renew(2, Side::First);
+        }
+        out += usize::from(kit.routed().len() < 5);
+        kit.pass(MS * 500);
+    }
+    assert_eq!(out, 0);
 }

@@ -167,3 +167,59 @@ fn neither_a_replica_that_stands_still_nor_one_of_the_lost_history_is_believed()
     }
     assert_eq!(kit.routing.went_back(), 1);
 }
+
+#[test]
+fn the_end_of_an_earlier_life_ends_no_later_one() {
+    let mut kit = Kit::of(5);
+    let before = kit.copy();
+    let at = kit.db_now();
+    kit.pass(S * 5);
+    kit.gone(&[3], Some(EventKind::Down));
+    let lost = kit.copy();
+    kit.go_back(&before);
+    kit.pass(S * 60);
+    let life = kit.db_now().as_us();
+    [1, 2, 3, 4, 5].into_iter().for_each(|id| kit.take_again(id, life));
+    kit.look(&[]);
+    assert_eq!(kit.routed().len(), 5);
+    kit.pass(S);
+    // A replica of the lost history, with its event of then.
+    let mut seen = kit.snapshot();
+    let mut event = kit.ended(3, EventKind::Down);
+    event.at = at + S * 5;
+    seen.events.insert(ServerId(3), Some(event));
+    kit.routing.see_all(kit.now, lost, &seen);
+    let during = kit.routed();
+    let mut after = Vec::new();
+    for _ in 0..100 {
+        kit.pass(S * 30);
+        kit.look(&[]);
+        after.push(kit.routed().len());
+    }
+    assert_eq!((during.len(), after[0], after[99]), (5, 5, 5));
+}
+
+#[test]
+fn who_only_seemed_to_be_dead_in_the_lost_history_is_routed_again() {
+    let mut kit = Kit::of(5);
+    let before = kit.copy();
+    kit.pass(S * 5);
+    (0..3).for_each(|_| kit.change(1, |_| {}));
+    kit.gone(&[3, 4], Some(EventKind::Down));
+    kit.go_back(&before);
+    kit.pass(S * 60);
+    let life = kit.db_now().as_us();
+    // 3 stood still all the while, and goes on in its life. 4 is dead.
+    [1, 2, 5].into_iter().for_each(|id| kit.take_again(id, life));
+    kit.look(&[]);
+    assert_eq!(kit.routed().len(), 3, "nobody knows yet");
+    kit.pass(S * 2);
+    kit.gone(&[4], Some(EventKind::Down));
+    kit.pass(S * 89);
+    kit.look(&[]);
+    assert_eq!(kit.routed(), ["s1", "s2", "s3", "s5"]);
+    // A replica of the lost history, in which both were there for a while.
+    let seen = kit.snapshot();
+    kit.routing.see_all(kit.now, before, &seen);
+    assert_eq!(kit.routed(), ["s1", "s2", "s3", "s5"]);
+}
