@@ -159,13 +159,12 @@ impl Database {
     /// it.
     pub(super) async fn judge(&self, fault: Fault) -> Fault {
         match fault {
-            Fault::Failed(Error::Busy { place }) => match self.probe(ASK_WHY).await {
-                Ok(()) => Error::Busy { place }.into(),
-                Err(cause) => {
-                    self.forget();
-                    cause.into()
-                }
-            },
+            Fault::Failed(Error::Busy { place }) => {
+                // What was begun while the way was cut never ends: it waits for the answer to a lost packet.
+                let cause = self.probe(ASK_WHY).await.err().unwrap_or(Error::Busy { place });
+                self.forget();
+                cause.into()
+            }
             Fault::Failed(error) => {
                 if error.breaks_connections() {
                     self.forget();

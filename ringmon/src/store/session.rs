@@ -22,9 +22,11 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
 
-use super::Store;
 use super::connect::{Database, STATEMENT};
 use super::error::Fault;
+use super::{Error, Store};
+
+const CONNECTION: &str = "reading (a connection)";
 
 /// It begins with "reading", because BEGIN waits for the same things as reads.
 const BEGIN: &str = "reading (BEGIN)";
@@ -119,7 +121,12 @@ impl Store {
     /// A new session. If it is dropped, it has written nothing.
     pub(super) async fn session(&self) -> Result<Session, Fault> {
         let database = &self.inner.database;
-        let way = database.within(STATEMENT, "reading (a connection)", async |db| lend(database, db).await).await?;
+        let lend = async || database.within(STATEMENT, CONNECTION, async |db| lend(database, db).await).await;
+        let way = match lend().await {
+            // The database answers by now, and the connections that could not be opened are forgotten.
+            Err(Fault::Failed(Error::Busy { .. })) => lend().await?,
+            way => way?,
+        };
         let mut session = Session {
             schema: 0,
             way,

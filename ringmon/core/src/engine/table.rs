@@ -147,7 +147,7 @@ impl Tables {
     ) -> (Option<Concern>, Option<Turn>) {
         let Some(flying) = self.flying.remove(&done.ticket) else { return (None, None) };
         let turn = match &done.result {
-            Ok(_) => self.answered(flying.concern, done, now),
+            Ok(_) => self.answered(&flying, done, now),
             Err(failure) => {
                 self.paused = now;
                 self.refused_at = failure.readable.then_some(now);
@@ -157,15 +157,18 @@ impl Tables {
         (flying.current.then_some(flying.concern), turn)
     }
 
-    fn answered(&mut self, concern: Concern, done: &TableDone, now: Time) -> Option<Turn> {
+    fn answered(&mut self, flying: &Flying, done: &TableDone, now: Time) -> Option<Turn> {
         self.backoff.reset();
         self.quiet_until = Time::ZERO;
         // Writes may wait for others that write the same rows, which says nothing of the database.
-        if !concern.writes() {
+        if !flying.concern.writes() {
             if done.took > self.wait(Duration::ZERO) / 2 {
                 self.paused = now;
             }
-            self.took.push_back(done.took);
+            // What began while the database was away says nothing of how long an answer takes when it is not.
+            if self.failed_at == Time::ZERO || flying.began > self.failed_at {
+                self.took.push_back(done.took);
+            }
             if self.took.len() > Self::KEPT {
                 self.took.pop_front();
             }

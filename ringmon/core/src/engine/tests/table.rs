@@ -137,3 +137,26 @@ fn time_in_which_the_database_did_not_answer_is_not_served() {
     took(&mut tables, 10, Concern::Vote(crate::Side::First), start + ms(580), 400);
     assert_eq!(tables.served(start + ms(990)), ms(480), "a vote that met others' votes is no pause");
 }
+
+#[test]
+fn what_began_while_the_database_was_away_does_not_make_the_wait_longer() {
+    let mut tables = Tables::new();
+    let start = Time::ZERO + ms(1_000_000);
+    for ticket in 1..=16 {
+        took(&mut tables, ticket, Concern::View, start, 5);
+    }
+    let sides = [crate::Side::First, crate::Side::Second];
+    for side in sides {
+        tables.begin(Concern::Ahead(side), op(), start + ms(100));
+    }
+    tables.begin(Concern::View, op(), start + ms(100));
+    tables.end(&done(19, false, 900), start + ms(1000), &mut Rng::new(1), ms(5000));
+    for ticket in [17, 18] {
+        tables.end(&done(ticket, true, 1900), start + ms(2000), &mut Rng::new(1), ms(5000));
+    }
+    assert_eq!(tables.wait(Duration::ZERO), law::WAIT_LEAST, "a restart of the database");
+    for ticket in [20, 21] {
+        took(&mut tables, ticket, Concern::View, start + ms(3000), 1900);
+    }
+    assert_eq!(tables.wait(Duration::ZERO), law::WAIT_MOST, "it answers, and is slow");
+}
