@@ -18,7 +18,7 @@ use crate::{build, setup};
 pub struct Options {
     /// Only these, with commas between: power-cut; switch-S, a switch that is away for S seconds; halves-MS, a cut
     /// between halves of which one is MS milliseconds farther from the database. Without it: power-cut, switch-3,
-    /// switch-30, switch-120, and halves-0, -4, -10, -40, -100, -400.
+    /// switch-30, switch-120, and halves-0, -4, -10, -40, -100.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     only: Vec<What>,
     /// How many pools for each of them.

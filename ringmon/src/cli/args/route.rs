@@ -187,6 +187,6 @@ Examples:
       --template-check 'nginx -t' --template-reload 'systemctl reload nginx'
   ringmon router --pool web --replicas mysql://ringmon_reader@replica.example/ringmon
 
-A server is routed while it is on the ring, does not drain, and its service does not fail. A first vote takes it out
-for at most 30 s.
+A server is routed while it is on the ring, does not drain, and its service does not fail. Two votes take it out, and
+one if nobody is on record as hearing it.
 docs/routing.md has what each consumer is told, and when.";
