@@ -197,7 +197,7 @@ pub enum TableOp {
 /// In a cut, all agents of a pool need the database at the same moment: to look at their rows, to look ahead on both
 /// sides, to pick witnesses, to vote twice, and to answer. Whoever gets no connection cannot answer, and is removed (R3).
 /// A MySQL takes 151 connections unless it is told otherwise, and greets them one after the other. So an agent opens
-/// three at most, one for each of these, and its answers wait for nothing else.
+/// four at most ([`Lane::width`]), and its answers wait for nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
     /// What can write nothing.
@@ -206,6 +206,17 @@ pub enum Lane {
     Writes,
     /// Answers to votes.
     Answers,
+}
+
+impl Lane {
+    /// How many operations of this lane may be under way at a time. In a cut, a server looks ahead on both sides.
+    #[must_use]
+    pub const fn width(self) -> u32 {
+        match self {
+            Self::Reads => 2,
+            Self::Writes | Self::Answers => 1,
+        }
+    }
 }
 
 impl TableOp {

@@ -349,6 +349,9 @@ impl Routing {
 
     /// The list as it is now.
     pub fn settle(&mut self, now: Time) -> Routes {
+        if !self.has_seen() {
+            return self.sightings.recalled();
+        }
         let db_now = self.db_now(now);
         self.history.forget(now);
         self.came.retain(|_, at| now.since(*at) < self.policy.slow_start);
@@ -357,13 +360,9 @@ impl Routing {
         // Only one server can have a name, and lives and ids grow: of two with the same name the earlier one is gone.
         servers.sort_by(|a, b| a.name.cmp(&b.name).then((b.incarnation, b.id).cmp(&(a.incarnation, a.id))));
         servers.dedup_by(|lower, route| lower.name == route.name);
-        if self.clock.is_none() {
-            return self.sightings.recalled();
-        }
         let back = |name: &String| servers.iter().any(|route| route.name == *name);
         self.dead.retain(|name, at| now.since(*at) < DEAD_NAMED_FOR && !back(name));
-        let silent = Votes::silent(&self.rows, db_now, &self.policy);
-        let dead = self.dead.keys().cloned().collect();
+        let (silent, dead) = (Votes::silent(&self.rows, db_now, &self.policy), self.dead.keys().cloned().collect());
         Routes { dead, ..self.sightings.settle(now, &self.policy, servers, &silent) }
     }
 

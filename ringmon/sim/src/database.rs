@@ -22,8 +22,8 @@ pub(super) struct Database {
 }
 
 impl World {
-    /// How long the database keeps the locks of a connection that says nothing: `wait_timeout`, as on a MySQL. A MariaDB
-    /// keeps them for two seconds.
+    /// How long the database keeps the locks of a connection that says nothing: `wait_timeout`, as on a MySQL. (A
+    /// MariaDB keeps them for two seconds.)
     const IDLE: Duration = Duration::from_secs(6);
     /// How long an operation waits for rows that others hold before it gives up.
     const PATIENCE: Duration = Duration::from_secs(2);

@@ -21,7 +21,7 @@ pub(super) struct Flight {
     pub grounds: Vec<Ground>,
     pub began: Time,
     pub lane: Lane,
-    /// Whether it has a connection. Of each lane, one operation has.
+    /// Whether it has a connection. Of each lane, as many have as it is wide.
     pub connected: bool,
     /// Since when it waits for rows that others hold.
     pub waits: Option<Time>,

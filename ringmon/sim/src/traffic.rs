@@ -120,13 +120,14 @@ impl World {
     }
 
     fn connect(&mut self, host: usize, lane: Lane) {
-        let flights = &mut self.hosts[host].flights;
-        if flights.values().any(|flight| flight.lane == lane && flight.connected) {
+        let (now, flights) = (self.now, &mut self.hosts[host].flights);
+        let under_way = flights.values().filter(|flight| flight.lane == lane && flight.connected);
+        if under_way.count() >= lane.width() as usize {
             return;
         }
-        let next = flights.iter_mut().find(|(_, flight)| flight.lane == lane);
+        let next = flights.iter_mut().find(|(_, flight)| flight.lane == lane && !flight.connected);
         if let Some((ticket, flight)) = next {
-            flight.connected = true;
+            (flight.connected, flight.began) = (true, now);
             let ticket = *ticket;
             self.next_statement(host, ticket);
         }

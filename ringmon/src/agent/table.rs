@@ -26,7 +26,7 @@ pub struct Table {
     worker: Handle,
 }
 
-/// One operation of a lane uses a connection, and the others wait for it.
+/// As many operations of a lane as it is wide use a connection each, and the others wait for them.
 struct Lanes {
     reads: Semaphore,
     writes: Semaphore,
@@ -35,7 +35,8 @@ struct Lanes {
 
 impl Lanes {
     fn new() -> Self {
-        Self { reads: Semaphore::new(1), writes: Semaphore::new(1), answers: Semaphore::new(1) }
+        let of = |lane: Lane| Semaphore::new(lane.width() as usize);
+        Self { reads: of(Lane::Reads), writes: of(Lane::Writes), answers: of(Lane::Answers) }
     }
 
     async fn enter(&self, lane: Lane) -> Option<SemaphorePermit<'_>> {
@@ -78,6 +79,7 @@ impl Table {
     pub fn begin(&self, ticket: u64, op: TableOp, readings: Arc<dyn Readings>) {
         let (shared, done) = (Arc::clone(&self.shared), self.done.clone());
         self.worker.spawn(async move {
+            let _lane = shared.lanes.enter(op.lane()).await;
             let began = Instant::now();
             let grounds = op.grounds();
             let check = || all_hold(&grounds, readings.as_ref());
@@ -118,7 +120,6 @@ impl Shared {
         op: &TableOp,
         check: impl Fn() -> bool + Send + Sync,
     ) -> (Result<ringmon_core::Outcome, store::Error>, TableSnapshot) {
-        let _lane = self.lanes.enter(op.lane()).await;
         let store = match self.store().await {
             Ok(store) => store,
             Err(error) => return (Err(error), TableSnapshot::default()),

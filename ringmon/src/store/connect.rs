@@ -38,8 +38,8 @@ const ASK_WHY: Duration = Duration::from_secs(1);
 /// a server, connections cost more than queries. Who looks often, looks every second or more often.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// An agent needs one for each [`Lane`](ringmon_core::op::Lane).
-const CONNECTIONS: u32 = 3;
+/// An agent needs as many as its [lanes](ringmon_core::op::Lane) are wide.
+const CONNECTIONS: u32 = 4;
 
 /// A word for errors. [`classify`] uses it to tell "unreachable" from "lost".
 pub(super) const CONNECTING: &str = "connecting";

@@ -79,7 +79,7 @@ pub struct TableDone {
     pub result: Result<Outcome, TableFailure>,
     /// What the last attempt read.
     pub snapshot: TableSnapshot,
-    /// How long the whole operation took.
+    /// How long the operation took, from when it was its turn in its lane.
     pub took: Duration,
 }
 

@@ -196,8 +196,8 @@ impl World {
         Duration::from_millis(40) + self.statement_of(host).1 * 5
     }
 
-    /// Whether this member has been well, and in its place in the table, for longer than [`World::STEADY`]. While it is not
-    /// known which history the table has, no member is.
+    /// Whether this member has been well, and in its place in the table, for longer than [`World::STEADY`]. While it is
+    /// not known which history the table has, no member is.
     pub(crate) fn is_fit(&self, host: usize) -> bool {
         let h = &self.hosts[host];
         let known = h.engine.as_ref().and_then(|e| e.member()).and_then(|list| self.placed.get(&list.id));

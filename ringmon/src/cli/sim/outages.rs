@@ -172,7 +172,8 @@ fn as_json(args: &SimArgs, profile: Profile, cells: &[Cell], chances: &[(f64, Ch
             &json!({
                 "outage_ms": ms(cell.length), "reach": cell.reach.word(), "profile": profile, "seed": args.seed,
                 "trials": cell.trials, "suspected": cell.suspected, "suspected_model": cell.model,
-                "out_of_routes": cell.unrouted, "removed": cell.removed, "second_trials": cell.again.0, "second_removed": cell.again.1,
+                "out_of_routes": cell.unrouted, "removed": cell.removed,
+                "second_trials": cell.again.0, "second_removed": cell.again.1,
             })
             .to_string(),
         )?;
