@@ -195,9 +195,9 @@ pub enum TableOp {
 /// Operations of one agent that wait for each other.
 ///
 /// In a cut, all agents of a pool need the database at the same moment: to look at their rows, to look ahead on both
-/// sides, to pick witnesses, to vote twice, and to answer. Whoever gets no connection cannot answer, and is removed (R3).
-/// A MySQL takes 151 connections unless it is told otherwise, and greets them one after the other. So an agent opens
-/// four at most ([`Lane::width`]), and its answers wait for nothing else.
+/// sides, to pick witnesses, to vote twice, and to answer. Whoever gets no connection cannot answer, and is removed
+/// (R3). A MySQL takes 151 connections unless it is told otherwise, and greets them one after the other. So an agent
+/// opens four at most ([`Lane::width`]), and its answers wait for nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
     /// What can write nothing.

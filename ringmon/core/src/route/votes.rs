@@ -108,8 +108,8 @@ impl Votes {
         once && !accuses(rows, row, vote, now, policy.vote_lifetime)
     }
 
-    /// Those that could answer for as long as any server may ask for (R3), and did not. They are not lost from sight, but
-    /// silent.
+    /// Those that could answer for as long as any server may ask for (R3), and did not. They are not lost from sight,
+    /// but silent.
     pub(super) fn silent(rows: &BTreeMap<ServerId, ServerRow>, now: DbTime, policy: &Policy) -> BTreeSet<ServerId> {
         let old = |vote: &Vote| is_as_old(now, vote.since, law::WAIT_MOST);
         let accused =
