@@ -182,10 +182,8 @@ mod tests {
 
     fn plan(words: &[&str]) -> Plan {
         let all = ["bench", "detect"].iter().chain(words);
-        match Words::parse_from(all).bench {
-            super::super::Bench::Detect(detect) => Plan::new(&detect),
-            super::super::Bench::Store(_) | super::super::Bench::Routes(_) => unreachable!("detect was asked for"),
-        }
+        let super::super::Bench::Detect(detect) = Words::parse_from(all).bench else { panic!("detect was asked for") };
+        Plan::new(&detect)
     }
 
     #[test]

@@ -10,10 +10,9 @@ struct Words {
 }
 
 fn options(words: &[&str]) -> Options {
-    match Words::parse_from(["bench", "store"].iter().chain(words)).bench {
-        super::super::Bench::Store(options) => options,
-        super::super::Bench::Detect(_) | super::super::Bench::Routes(_) => unreachable!("store was asked for"),
-    }
+    let all = ["bench", "store"].iter().chain(words);
+    let super::super::Bench::Store(options) = Words::parse_from(all).bench else { panic!("store was asked for") };
+    options
 }
 
 #[test]
