@@ -154,6 +154,13 @@ fn a_server_is_probed_in_the_version_that_its_row_says() {
         bench.settle();
         assert_eq!(wire(&bench), expected, "life {life}");
     }
+    // The schema is raised while it lives, so its row can say it now.
+    let row = bench.table.rows.get_mut(&older).unwrap();
+    row.answering = Some(crate::row::Answering { life: row.incarnation, ..row.answering.unwrap() });
+    row.version += 1;
+    bench.feed(notice(NoticeBody::Spliced { subject: older }));
+    bench.settle();
+    assert_eq!(wire(&bench), 2);
 }
 
 /// Also before it has its place back: while the database is away it watches as it was, and others ask its kernel.
