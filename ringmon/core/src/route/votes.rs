@@ -1,7 +1,8 @@
 //! What votes do to the routes: a lot for a moment, but little in the long run.
 //!
 //! The first vote appears tens of milliseconds after a server died, and the second one a few milliseconds later. Two
-//! votes keep a server out while they stand, whatever it says itself: two servers that should hear it do not.
+//! votes of one silence keep a server out while they stand, whatever it says itself: two servers that should hear it do
+//! not.
 //!
 //! A vote that stays alone more likely means a broken link than a dead server. It counts once the server has had the
 //! time that it needs to answer, and for as long as no server is on record as hearing it: neither it, by an answer of
@@ -39,6 +40,8 @@ struct Accusation {
     /// When the first of those began that followed each other without a withdrawal: a voter whose database was away
     /// begins anew.
     began: DbTime,
+    /// When it was last renewed.
+    at: DbTime,
     /// Whether it can keep the server out by itself.
     counts: bool,
     /// When its withdrawal was first seen.
@@ -48,27 +51,25 @@ struct Accusation {
 impl Votes {
     /// Takes in the rows that were read.
     pub(super) fn note(&mut self, rows: &BTreeMap<ServerId, ServerRow>, now: DbTime) {
-        let standing: BTreeMap<Pair, DbTime> = rows
+        let votes = rows
             .values()
-            .flat_map(|row| {
-                Side::BOTH
-                    .into_iter()
-                    .filter_map(move |side| Some(((row.vote(side)?.voter, row.id), row.vote(side)?.since)))
-            })
-            .collect();
+            .flat_map(|row| Side::BOTH.into_iter().filter_map(move |side| Some((row.id, row.vote(side)?))));
+        let standing: BTreeMap<Pair, &Vote> = votes.map(|(id, vote)| ((vote.voter, id), vote)).collect();
         for (pair, accusation) in &mut self.known {
             if !standing.contains_key(pair) {
                 accusation.ended.get_or_insert(now);
             }
         }
-        for (pair, since) in standing {
-            let fresh = Accusation { since, began: since, counts: true, ended: None };
+        for (pair, vote) in standing {
+            let fresh = Accusation { since: vote.since, began: vote.since, at: vote.at, counts: true, ended: None };
             let known = self.known.entry(pair).or_insert(fresh);
-            if known.since != since {
+            if known.since != vote.since {
                 // Accusations that may count again were already forgotten.
-                let began = if known.ended.is_none() { known.began } else { since };
+                let goes_on = known.ended.is_none() && known.at + law::VOTE_LIFETIME >= vote.since;
+                let began = if goes_on { known.began } else { vote.since };
                 *known = Accusation { counts: false, began, ..fresh };
             }
+            known.at = vote.at;
         }
     }
 

@@ -181,6 +181,10 @@ fn a_vote_that_is_cast_again_gives_no_new_time_to_answer() {
     assert_eq!(kit.routed().len(), 4);
     kit.vote(1, 2, Side::First, VoteKind::Host);
     assert_eq!(kit.routed().len(), 4);
+    // A vote of an hour ago says nothing of today.
+    kit.pass(S * 3600);
+    kit.vote(1, 2, Side::First, VoteKind::Host);
+    assert_eq!(kit.routed().len(), 5);
 }
 
 #[test]
