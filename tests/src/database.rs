@@ -96,7 +96,7 @@ impl Database {
     /// The lab has no MariaDB, or the port is taken.
     pub fn farther(&self, hub: &Namespace, port: u16, round_trip: Duration) -> anyhow::Result<(Forward, String)> {
         self.mariadb().context("only a MariaDB can be far away")?;
-        let target = Target { from: hub.clone(), host: HUB.to_string(), port: mariadb::PORT };
+        let target = Target { from: Some(hub.clone()), host: HUB.to_string(), port: mariadb::PORT };
         let forward = Forward::start(hub, port, target, round_trip)?;
         let url = self.url.replace(&format!("{HUB}:{}", mariadb::PORT), &forward.address().to_string());
         Ok((forward, url))
@@ -125,7 +125,7 @@ fn given_url(given: &str, hub: &Namespace) -> anyhow::Result<(Option<Forward>, S
         return Ok((None, given.to_owned(), None));
     }
     let mut url = Url::parse(given)?;
-    let target = Target { from: Namespace::own()?, host: url.host, port: url.port };
+    let target = Target { from: None, host: url.host, port: url.port };
     let forward = Forward::start(hub, 3306, target, Duration::ZERO)?;
     url.host = forward.address().ip().to_string();
     url.port = forward.address().port();

@@ -15,8 +15,8 @@ use crate::network::HUB;
 /// Where the database is.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The namespace from which it is reached.
-    pub from: Namespace,
+    /// The namespace from which it is reached; `None`: this process's own.
+    pub from: Option<Namespace>,
     /// Its host.
     pub host: String,
     /// Its port.
@@ -26,7 +26,10 @@ pub struct Target {
 impl Target {
     fn connect(&self) -> io::Result<TcpStream> {
         let place = (self.host.clone(), self.port);
-        self.from.run(move || TcpStream::connect(place)).map_err(io::Error::other)?
+        match &self.from {
+            None => TcpStream::connect(place),
+            Some(namespace) => namespace.run(move || TcpStream::connect(place)).map_err(io::Error::other)?,
+        }
     }
 }
 
