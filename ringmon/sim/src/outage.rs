@@ -11,6 +11,7 @@ use ringmon_core::detector::{Change, Detector, State};
 use ringmon_core::evidence::WatchReading;
 use ringmon_core::law;
 use ringmon_core::rng::Rng;
+use ringmon_core::route::Policy;
 use ringmon_core::{EventKind, Profile, Time, Tuning, words};
 
 /// Which servers do not hear the victim during the outage.
@@ -60,7 +61,7 @@ pub fn trial(profile: Profile, seed: u64, length: Duration, reach: Reach) -> Tri
     let mut rng = Rng::new(seed ^ 0x006f_7574_6167_6573);
     let (victim, buddy) = (order[0], order[1]);
     world.run_for(calm(&tuning) + rng.between(Duration::ZERO, tuning.interval));
-    world.watch_routes();
+    world.watch_routes(&Policy::default());
     let (suspected, removed) = outage(&mut world, victim, buddy, length, reach);
     let unrouted = world.taken_out(&world.hosts[victim].name) > 0;
     let back = removed && reach == Reach::Shared && world.run_until(BACK, World::settled);

@@ -20,6 +20,7 @@ use super::{Fault, Host, Settings, World};
 use ringmon_core::engine::Stopped;
 use ringmon_core::op::TableOp;
 use ringmon_core::rng::Rng;
+use ringmon_core::route::Policy;
 use ringmon_core::row::{Alone, Quorum, ServerRow, Vote};
 use ringmon_core::{DbTime, EventKind, Rule, ServerId, Time, Without, law};
 
@@ -118,7 +119,7 @@ fn endure(world: &mut World, seed: u64, rng: &mut Rng, life: &mut Life) -> Resul
     if !pass_until(world, ms(60_000)) {
         return Err(format!("{} servers do not come together: {:?}", life.servers, world.ring()));
     }
-    world.watch_routes();
+    world.watch_routes(&Policy::default());
     let begin = world.now + ms(1000);
     let mut plans: Vec<Plan> =
         (0..1 + rng.below(FAULTS)).map(|_| Plan::draw(rng, life.servers, &mut absent, begin)).collect();

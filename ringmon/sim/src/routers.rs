@@ -37,9 +37,9 @@ impl Router {
     /// How often a router reads the whole table.
     const EVERY: Duration = Duration::from_secs(1);
 
-    fn new(told: bool, now: Time) -> Self {
+    fn new(told: bool, now: Time, policy: Policy) -> Self {
         Self {
-            routing: Routing::new(Policy::default()),
+            routing: Routing::new(policy),
             told,
             next: now,
             due: now,
@@ -75,8 +75,8 @@ impl World {
     const NAMED: Duration = Duration::from_secs(6);
 
     /// From now on, routers follow this pool.
-    pub fn watch_routes(&mut self) {
-        self.routers = [true, false].map(|told| Router::new(told, self.now)).into();
+    pub fn watch_routes(&mut self, policy: &Policy) {
+        self.routers = [true, false].map(|told| Router::new(told, self.now, policy.clone())).into();
     }
 
     /// How often any router took this server out of its list.

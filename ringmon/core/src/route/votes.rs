@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::policy::Policy;
-use crate::{DbTime, ServerId, ServerRow, Side, Vote, law};
+use crate::{DbTime, ServerId, ServerRow, Side, Vote, VoteKind, law};
 
 /// A router knows the database's clock from its last read, so a vote may be stamped this much later.
 const BEHIND: Duration = Duration::from_secs(2);
@@ -109,15 +109,13 @@ impl Votes {
         once && !accuses(rows, row, vote, now, policy.vote_lifetime)
     }
 
-    /// Those that could answer for as long as any server may ask for (R3), and did not. They are not lost from sight,
-    /// but silent.
+    /// Those whose hosts are silent, and that could answer for as long as any server may ask for (R3) and did not. They
+    /// are not lost from sight, but silent. A server without an agent cannot answer either, and may serve.
     pub(super) fn silent(rows: &BTreeMap<ServerId, ServerRow>, now: DbTime, policy: &Policy) -> BTreeSet<ServerId> {
-        let old = |vote: &Vote| is_as_old(now, vote.since, law::WAIT_MOST);
-        let accused =
-            |row: &ServerRow| row.answering().is_some() && live(rows, row, now, policy.vote_lifetime).any(old);
-        let is_silent =
-            |row: &&ServerRow| marked(rows, row, now, law::WAIT_MOST) || accused(row) && !speaks(rows, row, now);
-        rows.values().filter(is_silent).map(|row| row.id).collect()
+        let old = |vote: &Vote| vote.kind == VoteKind::Host && is_as_old(now, vote.since, law::WAIT_MOST);
+        let accused = |row: &ServerRow| live(rows, row, now, policy.vote_lifetime).any(old);
+        let silent = |row: &&ServerRow| row.answering().is_some() && accused(row) && !speaks(rows, row, now);
+        rows.values().filter(silent).map(|row| row.id).collect()
     }
 
     /// How long until the first of the votes ends, if none is read in the meantime.

@@ -3,6 +3,12 @@
 
 use super::kit::{anybody_removed, assert_sound, befall, ms, pool, rule, secs, seeds};
 use crate::{Fault, World};
+use ringmon_core::route::Policy;
+
+/// Of three servers, one is enough.
+fn policy() -> Policy {
+    Policy { panic_permille: 300, ..Policy::default() }
+}
 
 /// Fails unless exactly these are routed by every router at the end of this span, and from then on.
 fn assert_routed(world: &mut World, within: u64, names: &[&String]) {
@@ -22,7 +28,7 @@ fn assert_routed(world: &mut World, within: u64, names: &[&String]) {
 fn of_three_of_which_two_die_the_third_is_routed() {
     for _ in seeds() {
         let mut world = pool(3);
-        world.watch_routes();
+        world.watch_routes(&policy());
         let ring = world.ring();
         world.run_for(secs(1));
         befall(&mut world, &ring[1], Fault::Crash);
@@ -42,7 +48,7 @@ fn of_three_of_which_one_has_no_agent_the_dead_one_is_out() {
     let mut world = pool(3);
     // Nobody is removed: what counts is what routers do by themselves.
     rule(&mut world, |pool| pool.frozen = Some("by an operator".into()));
-    world.watch_routes();
+    world.watch_routes(&policy());
     let ring = world.ring();
     befall(&mut world, &ring[1], Fault::Stop);
     world.run_for(ms(800));
@@ -55,7 +61,7 @@ fn of_three_of_which_one_has_no_agent_the_dead_one_is_out() {
 #[test]
 fn whom_nobody_hears_and_who_speaks_is_routed() {
     let mut world = pool(3);
-    world.watch_routes();
+    world.watch_routes(&policy());
     let ring = world.ring();
     world.run_for(secs(1));
     for name in &ring {
@@ -71,7 +77,7 @@ fn whom_one_buddy_does_not_hear_is_never_out() {
     for seed in seeds() {
         for (servers, span) in [(3, 50), (3, 500), (6, 50), (6, 200), (6, 500), (6, 5000)] {
             let mut world = pool(servers);
-            world.watch_routes();
+            world.watch_routes(&policy());
             let ring = world.ring();
             world.run_for(secs(1));
             let [a, b] = [0, 1].map(|at| world.host(&ring[at]).unwrap());
