@@ -16,7 +16,7 @@
 //! place of its vote ([`Confirmed`](crate::evidence::Confirmed)).
 //!
 //! **Challenge and answer.** Each of these votes has stood for as long as the accused needs to answer (R3), and no
-//! answer protects the accused ([`answers`], R4). Whoever is protected ends the run: no server beyond it is removed
+//! answer protects the accused ([`mod@answers`], R4). Whoever is protected ends the run: no server beyond it is removed
 //! from this side, and no second witness counts that looks past it.
 //!
 //! **Where a witness stands.** A vote counts only while its voter accuses all servers between itself and the suspect.
