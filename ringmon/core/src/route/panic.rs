@@ -1,8 +1,8 @@
 //! The panic threshold: which servers were recently routed, and whether too many of them would go at once.
 //!
 //! A real departure is no loss of sight: servers that left, are drained, or were found dead by two witnesses do not
-//! count (the pool itself removes no more of the latter than its brake allows), nor do those whose hosts are accused and
-//! have been silent for longer than any server needs to answer. What counts: agents that vanished, younger votes,
+//! count (the pool itself removes no more of the latter than its brake allows), nor do those whose hosts are accused
+//! and have been silent for longer than any server needs to answer. What counts: agents that vanished, younger votes,
 //! failing services, and rows that are gone without an event. A list without any server is never believed.
 
 use alloc::collections::{BTreeMap, BTreeSet};
