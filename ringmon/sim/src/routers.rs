@@ -4,7 +4,7 @@
 //!
 //! - a server that is well, and that all other members but at most one are well and hear, is never out of the list;
 //! - a server that no frame reaches is not in the list [`World::NAMED`] after it began, if a buddy of it has been well
-//!   since before, for as long as that buddy is well, and while the list is not frozen (too many servers are missing).
+//!   and has heard another one since before, for as long as that buddy is well, and while the list is not frozen (too many servers are missing).
 //!
 //! Neither is promised while the database is slow or away, while frames get lost at random, or shortly after the table
 //! went back in time, or its clock stepped back.
@@ -154,9 +154,7 @@ impl World {
         let mut wrong = Vec::new();
         for (host, row) in &rows {
             let name = &row.card.name;
-            // A clock that stepped back makes what is marked now earlier than what began before.
-            let later = row.incarnation.0 > self.database_now().as_us();
-            if !later && self.is_dead_to_a_buddy(*host, row) {
+            if self.is_dead_to_a_buddy(*host, row) {
                 let routers = self.routers.iter().filter(|router| router.list.panic.is_none() && router.routes(name));
                 wrong
                     .extend(routers.map(|router| format!("{name} is dead, and {} sends clients there", router.word())));
@@ -186,7 +184,11 @@ impl World {
         let sees = |side| {
             let buddy = self.table.rows.get(&row.buddy(side)).and_then(|row| self.of(row));
             let before = span + Self::STEADY;
-            buddy.is_some_and(|buddy| buddy != host && self.is_fit(buddy) && self.runs_for(buddy, before))
+            buddy.is_some_and(|buddy| {
+                let others = (0..self.hosts.len()).filter(|other| *other != buddy && *other != host);
+                let mut heard = others.filter(|other| self.is_fit(*other) && self.reaches_for(buddy, *other, before));
+                buddy != host && self.is_fit(buddy) && self.runs_for(buddy, before) && heard.next().is_some()
+            })
         };
         self.hosts[host].cut && span > Self::NAMED && Side::BOTH.into_iter().any(sees)
     }

@@ -8,9 +8,6 @@
 //! time that it needs to answer, and for as long as no server is on record as hearing it: neither it, by an answer of
 //! its own, nor another one, by an answer that names it. Where the accused is an agent that cannot answer, a lone vote
 //! counts for its lifetime, once, and not at all while the same server accuses its voter.
-//!
-//! A server that hears nobody votes for nobody, because it may be the one that is cut off. Its mark of that is a lone
-//! vote against both its buddies, as long as they write nothing at all: then it is the only one known to live.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -22,8 +19,8 @@ use crate::{DbTime, ServerId, ServerRow, Side, Vote, VoteKind, law};
 /// A router knows the database's clock from its last read, so a vote may be stamped this much later.
 const BEHIND: Duration = Duration::from_secs(2);
 
-/// A mark is renewed, and a router reads that once a second.
-const MARK: Duration = law::RENEWED.saturating_add(BEHIND);
+/// What is true is written again, and a router reads that once a second.
+const LASTS: Duration = law::RENEWED.saturating_add(BEHIND);
 
 /// An accusation as it was last seen: the voter and its suspect.
 type Pair = (ServerId, ServerId);
@@ -90,9 +87,6 @@ impl Votes {
     ) -> bool {
         let mut live: Vec<&Vote> = live(rows, row, now, policy.vote_lifetime).collect();
         live.sort_by_key(|vote| vote.since);
-        if marked(rows, row, now, row.wait()) {
-            return true;
-        }
         let (Some(vote), can_answer) = (live.last(), row.answering().is_some()) else { return false };
         if live.len() > 1 && (!can_answer || is_of_now(live[0], vote, now)) {
             return true;
@@ -131,12 +125,7 @@ impl Votes {
             let lifetime = policy.vote_lifetime;
             [(vote.since, lifetime), (vote.at, lifetime), (vote.since, row.wait()), (vote.since, law::WAIT_MOST)]
         });
-        let marks = rows.values().flat_map(|row| {
-            let waits = neighbours(rows, row).map(ServerRow::wait).chain([law::WAIT_MOST]);
-            let since = row.alone_since.into_iter().flat_map(move |since| waits.clone().map(move |wait| (since, wait)));
-            since.chain(word(row)).collect::<Vec<_>>()
-        });
-        let ends = votes.chain(marks).chain(rows.values().filter_map(record));
+        let ends = votes.chain(rows.values().flat_map(|row| word(row).into_iter().chain(record(row))));
         let left = ends.filter_map(|(from, span)| span.checked_sub(age(now, from)?));
         left.filter(|left| !left.is_zero()).min()
     }
@@ -145,7 +134,7 @@ impl Votes {
 /// Whether two votes say the same of the same silence, and one of them was renewed lately. A vote is left over if its
 /// voter lost its database after it heard the server again.
 fn is_of_now(older: &Vote, younger: &Vote, now: DbTime) -> bool {
-    older.at + law::RENEWED >= younger.since && is_younger(now, older.at.max(younger.at), MARK)
+    older.at + law::RENEWED >= younger.since && is_younger(now, older.at.max(younger.at), LASTS)
 }
 
 /// Whether this server hears another one, or another one hears it.
@@ -162,34 +151,15 @@ fn record(row: &ServerRow) -> Option<(DbTime, Duration)> {
     Some((answer.at, law::RENEWED + row.wait() + BEHIND))
 }
 
-/// Whether a buddy of this server has heard nobody for this long, and this one writes nothing, although it could.
-fn marked(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime, wait: Duration) -> bool {
-    // What was marked before this life began is not about this life.
-    let begun = |since: DbTime| since.as_us() >= row.incarnation.0;
-    let alone = |other: &ServerRow| {
-        let marked = other.alone_at.is_some_and(|at| is_younger(now, at, MARK));
-        marked && other.alone_since.is_some_and(|since| begun(since) && is_as_old(now, since, wait))
-    };
-    row.answering().is_some() && neighbours(rows, row).any(alone) && !speaks(rows, row, now)
-}
-
 /// Whether this server wrote anything lately, or another one wrote that it hears it.
 fn speaks(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime) -> bool {
     word(row).is_some_and(|(at, lasts)| is_younger(now, at, lasts)) || on_record(rows, row, now)
 }
 
-fn neighbours<'a>(
-    rows: &'a BTreeMap<ServerId, ServerRow>,
-    row: &ServerRow,
-) -> impl Iterator<Item = &'a ServerRow> + Clone + use<'a> {
-    let (me, links) = (row.id, [row.first_buddy, row.second_buddy]);
-    links.into_iter().filter(move |id| *id != me).filter_map(|id| rows.get(&id))
-}
-
 /// When a server last wrote that it hears somebody, or nobody, and for how long that counts.
 fn word(row: &ServerRow) -> Option<(DbTime, Duration)> {
     let answer = row.answering().and_then(|a| a.answer).map(|answer| answer.at);
-    answer.max(row.alone_at).map(|at| (at, MARK))
+    answer.max(row.alone_at).map(|at| (at, LASTS))
 }
 
 /// The votes against this server that count: young, and by a voter that is still in the same life.
