@@ -4,7 +4,8 @@
 //!
 //! - a server that is well, and that all other members but at most one are well and hear, is never out of the list;
 //! - a server that no frame reaches is not in the list [`World::NAMED`] after it began, if a buddy of it has been well
-//!   and has heard another one since before, for as long as that buddy is well, and while the list is not frozen (too many servers are missing).
+//!   and has heard another one since before, for as long as that buddy is well, and while the list is not frozen (too
+//!   many servers are missing).
 //!
 //! Neither is promised while the database is slow or away, while frames get lost at random, or shortly after the table
 //! went back in time, or its clock stepped back.
