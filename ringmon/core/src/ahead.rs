@@ -19,22 +19,58 @@ pub struct Chain {
     pub whole: bool,
 }
 
-/// The silent part of a chain, and what is beyond it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The silent part of a chain, and what is before and beyond it.
+///
+/// A *mute* server is heard, and the database does not answer it. It can neither vote nor answer votes, so it is looked
+/// past, until a server is found that can.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
+    /// The mute servers before the first silent one, nearest first.
+    #[serde(default)]
+    pub past: Vec<ServerId>,
     /// The silent servers, nearest first.
     pub silent: Vec<(ServerId, VoteKind)>,
-    /// The first living server with a pulse, if it was found.
+    /// The mute servers among them.
+    #[serde(default)]
+    pub among: Vec<ServerId>,
+    /// The first living server with a pulse beyond them, if it was found.
     pub far_end: Option<ServerId>,
+    /// The far end and those after it, as far as they are mute.
+    #[serde(default)]
+    pub beyond: Vec<ServerId>,
     /// Whether all other servers on the ring are silent.
     pub all: bool,
+    /// How many servers must be watched to see this; `None`: no living server that can vote was found.
+    #[serde(default)]
+    seen: Option<usize>,
+}
+
+/// What is known of one server of a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// What its watch says.
+    pub state: State,
+    /// Whether it is heard, and the database does not answer it.
+    pub mute: bool,
 }
 
 impl Run {
-    /// No server is silent, and none is known.
+    /// Whether the direct buddy is silent.
     #[must_use]
-    pub const fn none() -> Self {
-        Self { silent: Vec::new(), far_end: None, all: false }
+    pub fn lost_buddy(&self) -> bool {
+        self.past.is_empty() && !self.silent.is_empty()
+    }
+
+    /// Whether there is nothing to look past.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.past.is_empty() && self.silent.is_empty()
+    }
+
+    /// A mute server is a far end as well: it lives, and its kernel can be asked.
+    fn ended(mut self) -> Self {
+        self.far_end = self.beyond.first().copied().or(self.far_end);
+        self
     }
 
     /// In a simulation without R9: servers do not look past one that answers, and a server without a pulse counts as a
@@ -46,6 +82,7 @@ impl Run {
         let known = self.silent.get(end).map(|(id, _)| *id).or(self.far_end);
         self.silent.truncate(end);
         (self.far_end, self.all) = (known, self.all && known.is_none());
+        (self.among, self.beyond) = (Vec::new(), Vec::new());
     }
 }
 
@@ -56,19 +93,29 @@ impl Chain {
         Self { members: vec![buddy], whole }
     }
 
-    /// The run, given the state of each member.
-    pub fn run(&self, judged: impl Fn(ServerId) -> State) -> Run {
-        let mut silent = Vec::new();
-        for member in &self.members {
-            match judged(member.id) {
-                State::Suspect => silent.push((member.id, VoteKind::Host)),
-                State::AgentSilent => silent.push((member.id, VoteKind::Agent)),
-                State::Alive => return Run { silent, far_end: Some(member.id), all: false },
-                State::Waiting => return Run { silent, far_end: None, all: false },
+    /// The run, given what is known of each member.
+    pub fn run(&self, judged: impl Fn(ServerId) -> Judged) -> Run {
+        let mut run = Run::default();
+        for (place, member) in self.members.iter().enumerate() {
+            let Judged { state, mute } = judged(member.id);
+            match state.finding() {
+                Some(kind) => {
+                    run.silent.push((member.id, kind));
+                    run.among.append(&mut run.beyond);
+                }
+                None if state == State::Waiting => return run.ended(),
+                None if mute && run.silent.is_empty() => run.past.push(member.id),
+                None if mute => run.beyond.push(member.id),
+                None => {
+                    run.far_end = Some(member.id);
+                    run.seen = Some(place + 1);
+                    return run.ended();
+                }
             }
         }
-        let all = self.whole && !silent.is_empty();
-        Run { silent, far_end: None, all }
+        let heard = run.past.len() + run.among.len() + run.beyond.len();
+        run.all = self.whole && heard == 0 && !run.silent.is_empty();
+        run.ended()
     }
 
     /// The member with this id.
@@ -77,11 +124,10 @@ impl Chain {
         self.members.iter().find(|m| m.id == id)
     }
 
-    /// The members among the first `window` that must be watched: all of them until a living server is found, then only
-    /// up to that one.
+    /// The members among the first `window` that must be watched: all of them until a living server is found that can
+    /// vote, then only up to that one.
     pub fn watched<'a>(&'a self, run: &Run, window: usize) -> impl Iterator<Item = &'a Buddy> {
-        let far = run.far_end.and_then(|id| self.members.iter().position(|m| m.id == id));
-        self.members.iter().take(far.map_or(window, |at| at + 1))
+        self.members.iter().take(run.seen.unwrap_or(window))
     }
 }
 

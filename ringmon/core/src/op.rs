@@ -26,7 +26,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub use accusation::{Accusation, Finding};
+pub use accusation::{Accusation, Finding, Mute};
 pub use repair::repair;
 
 use super::edit::{AnswerSet, Guard, NewRow, Step, TableSnapshot};
@@ -292,7 +292,7 @@ impl TableOp {
         match self {
             Self::Accuse(a) | Self::RemoveAll(a) => {
                 let silences = a.findings.iter().map(|f| Ground::Silence(f.silence));
-                silences.chain(a.confirmed.map(Ground::Confirmed)).collect()
+                silences.chain([a.confirmed, a.mute.confirmed].into_iter().flatten().map(Ground::Confirmed)).collect()
             }
             Self::View { .. }
             | Self::FindSelf { .. }

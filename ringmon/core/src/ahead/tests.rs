@@ -12,13 +12,18 @@ fn chain(ids: core::ops::RangeInclusive<i64>, whole: bool) -> Chain {
     Chain { members: ids.map(buddy).collect(), whole }
 }
 
-/// The states by place, starting with id 1. `h`: silent, `a`: without a pulse, `l`: alive, any other letter: unknown.
-fn judged(word: &str) -> impl Fn(ServerId) -> State {
-    move |id| match word.as_bytes().get(usize::try_from(id.0 - 1).unwrap()) {
-        Some(b'h') => State::Suspect,
-        Some(b'a') => State::AgentSilent,
-        Some(b'l') => State::Alive,
-        Some(_) | None => State::Waiting,
+/// What is known by place, starting with id 1. `h`: silent, `a`: without a pulse, `l`: alive, `m`: alive and mute, any
+/// other letter: unknown.
+fn judged(word: &str) -> impl Fn(ServerId) -> Judged {
+    move |id| {
+        let letter = word.as_bytes().get(usize::try_from(id.0 - 1).unwrap());
+        let state = match letter {
+            Some(b'h') => State::Suspect,
+            Some(b'a') => State::AgentSilent,
+            Some(b'l' | b'm') => State::Alive,
+            Some(_) | None => State::Waiting,
+        };
+        Judged { state, mute: letter == Some(&b'm') }
     }
 }
 
@@ -38,6 +43,35 @@ fn a_run_ends_at_the_first_living_server_or_where_nothing_is_known() {
     ] {
         assert_eq!(shape(&chain(1..=5, false).run(judged(word))), expected, "{word}");
     }
+}
+
+/// Mute servers are looked past, before the run and beyond it, until one is found that can vote.
+#[test]
+fn mute_servers_are_looked_past() {
+    let ids = |ids: &[ServerId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
+    for (word, past, silent, among, far_end, beyond, watched) in [
+        ("mhl", vec![1], vec![2], vec![], Some(3), vec![], 3),
+        ("mhmmlh", vec![1], vec![2], vec![], Some(3), vec![3, 4], 5),
+        ("mmhhml", vec![1, 2], vec![3, 4], vec![], Some(5), vec![5], 6),
+        ("mml", vec![1, 2], vec![], vec![], Some(3), vec![], 3),
+        ("mm", vec![1, 2], vec![], vec![], None, vec![], 6),
+        ("hmhl", vec![], vec![1, 3], vec![2], Some(4), vec![], 4),
+        ("mhmhml", vec![1], vec![2, 4], vec![3], Some(5), vec![5], 6),
+        ("hm", vec![], vec![1], vec![], Some(2), vec![2], 6),
+        ("ml", vec![1], vec![], vec![], Some(2), vec![], 2),
+    ] {
+        let chain = chain(1..=6, false);
+        let run = chain.run(judged(word));
+        let accused: Vec<i64> = run.silent.iter().map(|(id, _)| id.0).collect();
+        let far = run.far_end.map(|id| id.0);
+        let found = (ids(&run.past), accused, ids(&run.among), far, ids(&run.beyond));
+        assert_eq!(found, (past, silent, among, far_end, beyond), "{word}");
+        assert_eq!(chain.watched(&run, 17).count(), watched, "{word}");
+        assert!(!run.all);
+    }
+    let lost = |word| chain(1..=2, true).run(judged(word)).lost_buddy();
+    assert!(lost("hl") && !lost("mh") && !lost("l"));
+    assert!(!chain(1..=2, true).run(judged("mh")).all, "the first one is heard");
 }
 
 #[test]

@@ -13,10 +13,10 @@ use crate::buddy::Buddy;
 use crate::detector::{Change, State, silence_asked};
 use crate::edit::TableSnapshot;
 use crate::event::{EventBody, Frozen, Suspected};
-use crate::evidence::{LocalFault, Purpose, WatchId, WatchReading};
+use crate::evidence::{LocalFault, Purpose, Testimony, WatchId, WatchReading};
 use crate::lateness::Lateness;
 use crate::law;
-use crate::op::{Accusation, Finding};
+use crate::op::{Accusation, Finding, Mute};
 use crate::outages::Outages;
 use crate::outcome::effective_mode;
 use crate::row::{Address, Health, Mode, Side};
@@ -130,6 +130,7 @@ impl Facts {
             far_end,
             served: asks.tables().served(self.now),
             lag: asks.tables().lag(),
+            mute: Mute::default(),
             confirmed: None,
             braked: false,
             mode: self.identity.mode,
@@ -166,19 +167,30 @@ impl Facts {
         self.tell_alive(asks);
     }
 
-    /// Asks these servers about those; others are asked about nobody.
+    /// Asks these servers about those; others are asked about this server.
     pub fn ask(&mut self, asks: &mut Asks, questions: &[(ServerId, ServerId)]) {
-        self.watches.ask(questions, &self.identity.tuning, &mut |output| asks.say(output));
+        let me = asks.me().id;
+        self.watches.ask(me, questions, &self.identity.tuning, &mut |output| asks.say(output));
+    }
+
+    /// What this server's kernel said last, if that is of now.
+    pub fn said(&self, watch: &Watch) -> Option<Testimony> {
+        let fresh = self.identity.tuning.ears() + watch.reading.patience + law::READ_EVERY;
+        watch.reading.testimony.filter(|said| self.now.since(said.at) <= fresh)
+    }
+
+    /// Whether this server is heard, and says that the database does not answer it.
+    pub fn is_mute(&self, server: ServerId) -> bool {
+        let said = self.watch_of(server).and_then(|watch| self.said(watch));
+        said.is_some_and(|said| !said.database)
     }
 
     /// Whether a buddy's kernel says that it misses this server. The buddy is about to accuse it.
     pub fn doubted(&self, me: ServerId) -> bool {
-        let fresh = self.identity.tuning.ears() + law::READ_EVERY;
-        self.watches.iter().filter(|watch| watch.purpose == Purpose::Buddy).any(|watch| {
-            let said = watch.reading.testimony.filter(|said| said.of == me && said.watches);
-            said.is_some_and(|said| {
-                said.misses >= DOUBT_MISSES && self.now.since(said.at) <= fresh + watch.reading.patience
-            })
+        let mut buddies = self.watches.iter().filter(|watch| watch.purpose == Purpose::Buddy);
+        buddies.any(|watch| {
+            let said = self.said(watch).filter(|said| said.of == me && said.watches);
+            said.is_some_and(|said| said.misses >= DOUBT_MISSES)
         })
     }
 

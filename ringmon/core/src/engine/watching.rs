@@ -142,10 +142,21 @@ impl Watches {
         }
     }
 
-    /// Asks these servers about those, and all others about nobody.
-    pub fn ask(&mut self, questions: &[(ServerId, ServerId)], tuning: &Tuning, out: &mut impl FnMut(Output)) {
+    /// Asks these servers about those. All others on the ring are asked about `me`, so that a doubt needs no notice, and
+    /// all say whether the database answers them.
+    pub fn ask(
+        &mut self,
+        me: ServerId,
+        questions: &[(ServerId, ServerId)],
+        tuning: &Tuning,
+        out: &mut impl FnMut(Output),
+    ) {
         for watch in self.slots.values_mut() {
-            let asked = questions.iter().find(|(of, _)| *of == watch.target.id).map_or(ServerId::NEW, |(_, it)| *it);
+            let other = match watch.purpose {
+                Purpose::Buddy | Purpose::Ahead => me,
+                Purpose::Join | Purpose::Asked => ServerId::NEW,
+            };
+            let asked = questions.iter().find(|(of, _)| *of == watch.target.id).map_or(other, |(_, it)| *it);
             if core::mem::replace(&mut watch.asked, asked) != asked {
                 out(Output::Watch(watch.spec(tuning)));
             }

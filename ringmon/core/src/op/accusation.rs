@@ -17,14 +17,16 @@ pub struct Accusation {
     pub incarnation: Incarnation,
     /// Name of this server, for the event.
     pub name: String,
-    /// The side of the run, seen from this server: the first finding is the buddy on this side, the next one is beyond
-    /// it, and so on.
+    /// The side of the run, seen from this server: the first finding is the buddy on this side, or the first one past
+    /// mute servers; the next one is beyond it, and so on.
     pub side: Side,
     /// The run, nearest first. It may contain living servers without a pulse that are only looked past (R9).
     pub findings: Vec<Finding>,
     /// The living server with a pulse beyond the run; `None`: not found yet, so the vote is only for the direct buddy
     /// (R3).
     pub far_end: Option<ServerId>,
+    /// Whom it looks past because the database does not answer them.
+    pub mute: Mute,
     /// R3: for how long up to now the database answered this server without a pause. Only such time counts for those
     /// who must answer.
     pub served: Duration,
@@ -39,6 +41,18 @@ pub struct Accusation {
     pub mode: Mode,
     /// The numbers of its profile, and the rules in force.
     pub tuning: Tuning,
+}
+
+/// Living servers that the voter hears and the database does not answer. They can neither vote nor answer votes, so it
+/// looks past them (R9).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mute {
+    /// Those between the voter and the last suspect.
+    pub passed: Vec<ServerId>,
+    /// What the kernel of the one before the first suspect says of it, if that one's host is silent.
+    pub confirmed: Option<Confirmed>,
+    /// The far end and those after it, as far as they are mute: another witness may look past them too.
+    pub beyond: Vec<ServerId>,
 }
 
 /// What one server found out about another.

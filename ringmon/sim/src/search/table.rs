@@ -10,7 +10,7 @@ use super::world::World;
 use ringmon_common::wire::VERSION;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::evidence::Confirmed;
-use ringmon_core::op::{Accusation, Finding, TableOp};
+use ringmon_core::op::{Accusation, Finding, Mute, TableOp};
 use ringmon_core::row::{Answer, Answering};
 use ringmon_core::virtual_table::{Commit, VirtualTable};
 use ringmon_core::{
@@ -228,6 +228,7 @@ impl Tables {
             incarnation: life(own),
             name: self.cards[usize::from(me)].name.clone(),
             side,
+            mute: Mute::default(),
             findings: findings.collect(),
             confirmed: claim.confirmed.and_then(|_| self.confirmed(state, claim)),
             braked: false,

@@ -27,6 +27,60 @@ fn a_witness_without_a_database_holds_no_removal_up() {
     }
 }
 
+/// Servers `from` to `from + mute.len()` of the ring: those marked `m` lose their database, those marked `x` die.
+/// Whether the dead are removed in 4 s, and nobody else.
+fn die_among_the_mute(servers: usize, word: &str) {
+    for seed in seeds() {
+        let mut world = pool(servers);
+        let ring = world.ring();
+        let marked = |letter| ring.iter().zip(word.chars()).filter(move |(_, c)| *c == letter).map(|(name, _)| name);
+        marked('m').for_each(|name| befall(&mut world, name, Fault::LoseDatabase));
+        world.run_for(secs(40));
+        let from = world.now;
+        marked('x').for_each(|name| befall(&mut world, name, Fault::Crash));
+        let gone = |w: &crate::World| marked('x').all(|name| w.table.named(name).is_none());
+        assert!(world.run_until(secs(4), gone), "seed {seed}, {word}: {:?}", world.ring());
+        let last = marked('x').filter_map(|name| told(&world, from, EventKind::Down, name)).max();
+        println!("{servers} servers, {word}: down after {last:?}");
+        assert_eq!(world.ring().len(), servers - marked('x').count());
+        marked('m').for_each(|name| befall(&mut world, name, Fault::FindDatabase));
+        assert!(world.run_until(secs(40), crate::World::settled), "{word}: {:?}", world.ring());
+        assert_sound(&world);
+    }
+}
+
+/// A database that part of a pool cannot reach (a switch, a firewall): those beyond the mute servers look past them.
+#[test]
+fn the_dead_among_servers_without_a_database_are_removed() {
+    for word in ["mxm", "mmxmm", "mxxm", "xxm", "mmxm", "xmx", "mxmxm", "xmxm"] {
+        die_among_the_mute(12, word);
+    }
+    die_among_the_mute(4, "mxm");
+    die_among_the_mute(5, "mxm");
+}
+
+/// One server beyond the mute ones does not hear one that they hear: a bad link between servers that are no buddies.
+#[test]
+fn whom_a_mute_server_hears_is_not_removed_from_beyond() {
+    let mut world = pool(6);
+    let ring = world.ring();
+    befall(&mut world, &ring[1], Fault::LoseDatabase);
+    befall(&mut world, &ring[3], Fault::LoseDatabase);
+    world.run_for(secs(40));
+    let at = |name: &String| world.host(name).unwrap();
+    let (suspect, beyond) = (at(&ring[2]), [at(&ring[0]), at(&ring[4]), at(&ring[5])]);
+    let now = world.now;
+    for other in beyond {
+        world.network.set_cut(other, suspect, true, now);
+        world.network.set_cut(suspect, other, true, now);
+    }
+    world.run_for(secs(60));
+    assert!(!anybody_removed(&world), "{:?}", world.ring());
+    let votes = world.table.rows.values().filter(|row| row.vote_first.is_some() || row.vote_second.is_some());
+    assert_eq!(votes.count(), 0);
+    assert_sound(&world);
+}
+
 /// It makes a removal no slower, and needs no vote of the other buddy.
 #[test]
 fn a_removal_that_a_kernel_confirms_rests_on_one_vote() {

@@ -13,7 +13,7 @@ use super::plans::seeded;
 use crate::store::{Events, RuleChanges, Store};
 use ringmon_core::edit::{AnswerSet, Guard, Held, Outcome, TableSnapshot};
 use ringmon_core::evidence::{Silence, WatchId};
-use ringmon_core::op::{Accusation, Finding, Place, TableOp};
+use ringmon_core::op::{Accusation, Finding, Mute, Place, TableOp};
 use ringmon_core::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote};
 use ringmon_core::virtual_table::VirtualTable;
 use ringmon_core::{BootToken, DbTime, Incarnation, Profile, Rule, ServerId, VoteKind, Without};
@@ -332,6 +332,7 @@ pub fn accusation(me: &ServerRow, side: Side, findings: Vec<Finding>) -> Accusat
         incarnation: me.incarnation,
         name: me.card.name.clone(),
         side,
+        mute: Mute::default(),
         findings,
         far_end: None,
         served: Duration::MAX,

@@ -59,7 +59,7 @@ impl Alone {
         let all = facts.pool.as_ref().is_some_and(|p| p.rules.alone == AloneRule::All);
         // Who hears neither buddy may need a while to find somebody, longer than its wait (R3). So it says so at once.
         // One that is accused while it is late itself suspects nobody, and says so too.
-        let deaf = sides.iter().all(|w| !w.run().silent.is_empty());
+        let deaf = sides.iter().all(|w| w.run().lost_buddy());
         let lost = (deaf || challenged) && heard(facts).is_none();
         let whole = sides.iter().any(|w| w.run().all);
         if !whole && !lost {

@@ -62,7 +62,7 @@ impl Answering {
             self.next = facts.now;
         }
         self.told &= hears.is_some();
-        let deaf = sides.iter().all(|side| !side.run().silent.is_empty());
+        let deaf = sides.iter().all(|side| side.run().lost_buddy());
         let alone = deaf || self.doubted.is_some() || view.challenged_since().is_some();
         let new = reason.is_some_and(|since| facts.now.since(since) <= law::LONE_WORD - law::RENEWED);
         let says = hears.or((alone && new).then_some(asks.me().id));

@@ -21,7 +21,7 @@ pub(super) enum Footing {
 
 impl Footing {
     pub fn of([here, there]: [&Run; 2], facts: &Facts, proofs: &Proofs) -> Self {
-        if here.silent.is_empty() || there.silent.is_empty() || !facts.keeps(Rule::R2) {
+        if !here.lost_buddy() || !there.lost_buddy() || !facts.keeps(Rule::R2) {
             return Self::Firm;
         }
         let far = here.silent.len() + there.silent.len() > usize::from(law::AHEAD);

@@ -109,11 +109,7 @@ impl Member {
             }
             self.helping.settle(facts, asks);
             facts.watch_only(asks, &self.wanted());
-            // Who is asked about nobody else says whether it hears this server. So no doubt needs a notice.
-            let me = asks.me().id;
-            let about_me = self.view.buddies().map(|buddy| (buddy.id, me));
-            let questions: Vec<(ServerId, ServerId)> =
-                self.sides.iter().filter_map(SideWork::question).chain(about_me).collect();
+            let questions: Vec<(ServerId, ServerId)> = self.sides.iter().flat_map(SideWork::questions).collect();
             facts.ask(asks, &questions);
             self.answering.settle(facts, asks, &self.view, &self.sides);
             let proofs = self.witnesses.proofs();

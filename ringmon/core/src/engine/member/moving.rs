@@ -126,7 +126,8 @@ impl Moving {
 /// Whether both buddies are silent here but heard by others, and another place exists: two more servers that answer.
 fn is_misplaced(facts: &Facts, proofs: &Proofs, sides: &[SideWork; 2]) -> bool {
     let proved = |work: &SideWork| {
-        let suspected = work.run().silent.first().is_some_and(|(_, kind)| *kind == VoteKind::Host);
+        let first = work.run().silent.first().filter(|_| work.run().lost_buddy());
+        let suspected = first.is_some_and(|(_, kind)| *kind == VoteKind::Host);
         suspected && work.members().first().is_some_and(|b| proofs.fresh(b.id, b.incarnation, facts.now))
     };
     let ends = sides.each_ref().map(|work| work.run().far_end);

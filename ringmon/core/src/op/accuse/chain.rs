@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 
 use super::lost::already_removed;
-use crate::Rule;
 use crate::edit::{Lookup, Outcome, Step, TableSnapshot};
 use crate::op::accusation::{Accusation, Finding};
 use crate::op::plan::{done, must_row, need, need_rows, row};
 use crate::ring::is_chain;
-use crate::row::{ServerRow, Side};
+use crate::row::{ServerRow, Side, VoteKind};
+use crate::{Rule, ServerId};
 
 /// One suspect: the finding and its row.
 #[derive(Clone, Copy)]
@@ -21,6 +21,8 @@ pub(super) struct Suspect<'a> {
 pub(super) struct Chain<'a> {
     pub(super) me: &'a ServerRow,
     pub(super) side: Side,
+    /// All rows between the voter and the far end, nearest first: the suspects, and mute servers that are looked past.
+    pub(super) between: Vec<&'a ServerRow>,
     /// Nearest first. Contains only the direct buddy until the far end is found (R3).
     pub(super) suspects: Vec<Suspect<'a>>,
     /// The living server with a pulse beyond them; `None` if it is not found, or if the whole ring is silent.
@@ -37,7 +39,7 @@ impl<'a> Chain<'a> {
         let covered = if far.is_some() { a.findings.len() } else { 1 };
         let findings = &a.findings[..covered.min(a.findings.len())];
         need(seen, [Lookup::Id(a.me)])?;
-        need_rows(seen, findings.iter().map(|f| f.server).chain(far))?;
+        need_rows(seen, a.mute.passed.iter().copied().chain(findings.iter().map(|f| f.server)).chain(far))?;
         let me = must_row(seen, a.me)?;
         if me.incarnation != a.incarnation || findings.is_empty() {
             return done(Outcome::Stale);
@@ -50,9 +52,10 @@ impl<'a> Chain<'a> {
             return Err(already_removed(a, seen)?);
         }
         let far = far.map(|id| must_row(seen, id)).transpose()?;
-        let chain = Self { me, side: a.side, suspects, far };
+        let between = in_order(a, seen, me, &suspects);
+        let chain = Self { me, side: a.side, between, suspects, far };
         let lives = chain.suspects.iter().all(|s| s.finding.incarnation == s.row.incarnation);
-        if chain.is_as_found() && (lives || !a.tuning.keeps(Rule::R8)) {
+        if chain.is_as_found(a) && (lives || !a.tuning.keeps(Rule::R8)) {
             need_rows(seen, chain.voters())?;
             Ok(chain)
         } else {
@@ -62,12 +65,27 @@ impl<'a> Chain<'a> {
 
     /// All rows of the chain, from the voter to the far end.
     pub(super) fn rows(&self) -> Vec<&'a ServerRow> {
-        let suspects = self.suspects.iter().map(|s| s.row);
-        core::iter::once(self.me).chain(suspects).chain(self.far).collect()
+        core::iter::once(self.me).chain(self.between.iter().copied()).chain(self.far).collect()
     }
 
-    fn is_as_found(&self) -> bool {
+    /// Whether the last mute server before a silent host confirms that silence. It stands next to that host.
+    pub(super) fn may_look_past(&self, a: &Accusation) -> bool {
+        let Some(first) = self.suspects.first() else { return true };
+        let Some(past) = self.between.iter().take_while(|row| row.id != first.row.id).last() else { return true };
+        let confirmed = a.mute.confirmed.is_some_and(|it| it.by == past.id && it.of == first.row.id);
+        confirmed || first.finding.silence.kind == VoteKind::Agent
+    }
+
+    fn is_as_found(&self, a: &Accusation) -> bool {
         let rows = self.rows();
+        // The suspects stand in the order in which they were found, with nobody else but mute servers between them.
+        let mut suspects = self.suspects.iter().map(|s| s.row.id);
+        let others = self.between.iter().filter(|row| !a.mute.passed.contains(&row.id));
+        if self.between.len() != a.mute.passed.len() + self.suspects.len()
+            || !others.map(|row| row.id).eq(suspects.by_ref())
+        {
+            return false;
+        }
         let mut ids: Vec<_> = rows.iter().map(|row| row.id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -75,8 +93,21 @@ impl<'a> Chain<'a> {
     }
 
     /// All servers that vote in any of these rows.
-    fn voters(&self) -> Vec<crate::ServerId> {
+    fn voters(&self) -> Vec<ServerId> {
         let votes = self.rows().into_iter().flat_map(|row| Side::BOTH.map(|side| row.vote(side)));
         votes.flatten().map(|vote| vote.voter).collect()
     }
+}
+
+/// The suspects and the mute servers, as the links go from the voter on.
+fn in_order<'a>(
+    a: &Accusation,
+    seen: &'a TableSnapshot,
+    me: &'a ServerRow,
+    suspects: &[Suspect<'a>],
+) -> Vec<&'a ServerRow> {
+    let known = |id: &ServerId| a.mute.passed.contains(id) || suspects.iter().any(|s| s.row.id == *id);
+    let next = |from: &&'a ServerRow| Some(from.buddy(a.side)).filter(known).and_then(|id| row(seen, id));
+    let most = a.mute.passed.len() + suspects.len();
+    core::iter::successors(next(&me), next).take(most).collect()
 }

@@ -138,8 +138,8 @@ fn second<'a>(
     Ok(standing(a, seen, chain, place, vote)?.map(|relied| (voter, vote, relied)))
 }
 
-/// Whether the voter accuses all servers between the suspect and itself. Beyond this server's own run only a missing
-/// pulse counts (R9): a server that this one hears and the voter does not hear is a broken link, and a witness of its
+/// Whether the voter accuses all servers between the suspect and itself, but for mute ones, which both hear. Beyond this
+/// server's own run only a missing pulse counts (R9): a server that this one hears and the voter does not hear is a broken link, and a witness of its
 /// own. Returns the rows beyond the far end in which the voter says so.
 fn standing<'a>(
     a: &Accusation,
@@ -177,6 +177,10 @@ fn standing<'a>(
     for row in beyond {
         if row.id == vote.voter {
             return Ok(Some(relied));
+        }
+        if a.mute.beyond.contains(&row.id) {
+            relied.push(row);
+            continue;
         }
         let answering = row.answering().filter(|_| a.tuning.keeps(Rule::R4));
         let answered = answering.map_or(Ok(false), |answering| hears(seen, row, answering, Duration::MAX))?;

@@ -24,7 +24,7 @@ use crate::{EventBody, EventDraft, Rule, ServerId};
 /// What holds the nearest one back, or all of them.
 pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -> Result<Step, Halt> {
     let Some(pool) = &seen.pool else { return Err(Step::Done(Outcome::Stale).into()) };
-    if chain.far.is_none() {
+    if chain.far.is_none() || !chain.may_look_past(a) {
         return Err(Halt::Held(Held::NoSecondVote));
     }
     let mut run: Vec<Case<'_>> = Vec::new();

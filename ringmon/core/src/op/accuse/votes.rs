@@ -89,5 +89,7 @@ pub(crate) fn accuses(one: &ServerRow, other: &ServerRow) -> bool {
 /// alive, and otherwise both would overwrite each other's vote for ever.
 fn nearer_votes(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize) -> bool {
     let Some(vote) = chain.suspects[place].row.vote(a.side.opposite()) else { return false };
-    chain.suspects[..place].iter().any(|s| s.row.id == vote.voter) && stands(seen, vote, &a.tuning, law::RENEWED)
+    let suspect = chain.suspects[place].row.id;
+    let mut nearer = chain.between.iter().take_while(|row| row.id != suspect);
+    nearer.any(|row| row.id == vote.voter) && stands(seen, vote, &a.tuning, law::RENEWED)
 }

@@ -4,7 +4,7 @@ use super::kit::{accuse, against, answer, id, ms, pulseless, removed, ring_of, s
 use crate::ServerId;
 use crate::edit::{Held, Outcome};
 use crate::evidence::{Confirmed, Ground, Testimony, WatchId, WatchReading};
-use crate::op::{Accusation, TableOp};
+use crate::op::{Accusation, Mute, TableOp};
 use crate::row::Side;
 use crate::virtual_table::VirtualTable;
 
@@ -69,6 +69,69 @@ fn the_word_of_another_server_or_about_another_one_counts_for_nothing() {
         table.advance(ms(200));
         assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::NoSecondVote), "{by} about {of}");
     }
+}
+
+/// Both buddies of `x` are mute. `a` speaks past the one on its side, as far as that one's kernel misses `x` too.
+fn past(table: &VirtualTable, by: &str, of: &str) -> Accusation {
+    let a = accusation(table, "v", "x");
+    let confirmed = Some(Confirmed { by: id(table, by), of: id(table, of), ..a.confirmed.unwrap() });
+    let far_end = Some(id(table, "v"));
+    Accusation { mute: Mute { passed: vec![id(table, "m")], confirmed, beyond: vec![] }, far_end, ..a }
+}
+
+#[test]
+fn a_server_speaks_past_a_mute_buddy_whose_kernel_misses_the_suspect_too() {
+    let mut table = ring_of(&["a", "m", "x", "v", "b"]);
+    let a = past(&table, "m", "x");
+    assert!(matches!(accuse(&mut table, &a), Outcome::Voted { .. }), "the challenge comes first");
+    table.advance(ms(60));
+    assert_eq!(removed(&accuse(&mut table, &a)), ["x"]);
+    assert_eq!(whole(&table), ["a", "m", "v", "b"]);
+    assert_eq!(TableOp::Accuse(a).grounds().len(), 3, "both kernels are asked again before the commit (R7)");
+}
+
+#[test]
+fn a_mute_buddy_that_says_nothing_of_the_suspect_is_not_looked_past() {
+    for (by, of) in [("v", "x"), ("m", "v"), ("a", "x")] {
+        let mut table = ring_of(&["a", "m", "x", "v", "b"]);
+        let a = past(&table, by, of);
+        accuse(&mut table, &a);
+        table.advance(ms(200));
+        assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::NoSecondVote), "{by} about {of}");
+    }
+}
+
+/// Whoever stands between the voter and the run must be as the voter thinks.
+#[test]
+fn past_another_server_than_the_mute_one_nothing_is_said() {
+    let mut table = ring_of(&["a", "c", "m", "x", "v", "b"]);
+    let a = past(&table, "m", "x");
+    assert_eq!(accuse(&mut table, &a), Outcome::Stale);
+}
+
+/// Two dead between two mute servers: each kernel knows only its own neighbour, so both voters beyond them are needed.
+#[test]
+fn beyond_mute_servers_two_voters_make_a_removal() {
+    let mut table = ring_of(&["a", "m", "x", "y", "v", "w", "b"]);
+    let of = |table: &VirtualTable, me: &str, side, run: [&str; 2], past: &[&str], beyond: &[&str]| {
+        let ids = |names: &[&str]| names.iter().map(|name| id(table, name)).collect::<Vec<_>>();
+        let findings = run.map(|name| silent(table, name, ms(150))).to_vec();
+        let a = against(table, me, side, findings, Some(beyond[0]));
+        let by = id(table, past.last().unwrap());
+        let confirmed =
+            Confirmed { by, watch: WITNESS, of: id(table, run[0]), since: a.findings[0].silence.since, misses: 20 };
+        Accusation { mute: Mute { passed: ids(past), confirmed: Some(confirmed), beyond: ids(beyond) }, ..a }
+    };
+    let one = of(&table, "a", Side::First, ["x", "y"], &["m"], &["v", "w"]);
+    let other = of(&table, "b", Side::Second, ["y", "x"], &["w", "v"], &["m"]);
+    assert!(matches!(accuse(&mut table, &one), Outcome::Voted { .. }));
+    table.advance(ms(100));
+    assert_eq!(accuse(&mut table, &one), Outcome::Held(Held::NoSecondVote));
+    let hidden = Accusation { mute: Mute { beyond: vec![], ..other.mute.clone() }, ..other.clone() };
+    assert!(matches!(accuse(&mut table, &hidden), Outcome::Voted { .. }), "somebody there could vote, and did not");
+    table.advance(ms(100));
+    assert_eq!(removed(&accuse(&mut table, &other)), ["y", "x"]);
+    assert_eq!(whole(&table), ["a", "m", "v", "w", "b"]);
 }
 
 /// A pulse is missing in user space, and a kernel does not judge that.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::kit::{NOON, new_row};
 use crate::card::{Card, Clients};
 use crate::edit::{Guard, Lookup, Outcome};
-use crate::op::{Accusation, Finding, Place, TableOp};
+use crate::op::{Accusation, Finding, Mute, Place, TableOp};
 use crate::ring::Damage;
 use crate::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote, VoteKind};
 use crate::virtual_table::{Attempt, Progress, VirtualTable};
@@ -116,6 +116,7 @@ fn accusation() -> impl Strategy<Value = Accusation> {
         incarnation,
         name: "me".into(),
         side,
+        mute: Mute::default(),
         findings,
         far_end,
         served: super::kit::ms(served),

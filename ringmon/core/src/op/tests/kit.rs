@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::card::{Card, Clients};
 use crate::edit::{AnswerSet, NewRow, Outcome};
-use crate::op::{Accusation, Finding, Place, TableOp};
+use crate::op::{Accusation, Finding, Mute, Place, TableOp};
 use crate::ring;
 use crate::row::{Address, Health, Mode, ServerRow, Side, VoteKind};
 use crate::virtual_table::VirtualTable;
@@ -125,6 +125,7 @@ pub fn against(
         incarnation: own.incarnation,
         name: own.card.name.clone(),
         side,
+        mute: Mute::default(),
         findings,
         far_end: far_end.map(|far| id(table, far)),
         served: Duration::MAX,

@@ -59,6 +59,7 @@ impl SideWork {
         if !self.hears_others(facts, asks, &findings, footing) || self.run.all {
             return;
         }
+        let Some(mute) = self.mute(facts, asks) else { return };
         let confirmed = self.confirmed(facts, asks, &findings).filter(|_| facts.keeps(Rule::R3));
         let Some(suspicion) = &mut self.suspicion else { return };
         let said = findings.iter().map(|f| (f.server, f.silence.kind, ripe(facts, asks, f))).collect();
@@ -74,7 +75,7 @@ impl SideWork {
             |f: &Finding| (f.server, OwnVote { kind: f.silence.kind, incarnation: f.incarnation, confirmed: false });
         self.attempt = Attempt::Cast(findings.iter().map(cast).collect());
         let accusation = facts.accusation(asks, self.side, findings, far_end);
-        asks.begin(Concern::Vote(self.side), TableOp::Accuse(Accusation { braked, confirmed, ..accusation }));
+        asks.begin(Concern::Vote(self.side), TableOp::Accuse(Accusation { mute, braked, confirmed, ..accusation }));
     }
 
     /// R2: another server was heard since the silence began. A server that hears no other server cannot vote. It
@@ -120,7 +121,8 @@ impl SideWork {
     /// known. The accused may be the only one that hears the others again, and so know of nothing (R4).
     fn notify(&mut self, asks: &mut Asks) {
         let Some(suspicion) = &mut self.suspicion else { return };
-        let Some(accused) = self.chain.members.first() else { return };
+        let first = self.run.silent.first().and_then(|(id, _)| self.chain.member(*id));
+        let Some(accused) = first else { return };
         let subject = accused.id;
         if suspicion.first_vote.is_some() && suspicion.notified.insert(subject) {
             asks.send(accused.address, accused.notice_port, NoticeBody::Voted { subject });

@@ -3,43 +3,75 @@
 //!
 //! Only the far end of a run of one is asked: it stands next to the suspect, as a second witness must. In a longer run
 //! it watches only the last server by itself.
+//!
+//! A buddy that the database does not answer is looked past, as one without an agent is (R9). It cannot vote, but its
+//! kernel is asked as well.
 
 use crate::ServerId;
 use crate::engine::asks::Asks;
 use crate::engine::facts::Facts;
 use crate::evidence::{Confirmed, Testimony};
 use crate::law;
-use crate::op::Finding;
+use crate::op::{Finding, Mute};
 use crate::row::VoteKind;
 
 use super::SideWork;
 
 impl SideWork {
-    /// Whom to ask, and about whom.
-    pub fn question(&self) -> Option<(ServerId, ServerId)> {
+    /// Whom to ask, and about whom: the far end, and the last of the mute servers that this one looks past.
+    pub fn questions(&self) -> impl Iterator<Item = (ServerId, ServerId)> {
+        self.far_question().into_iter().chain(self.past_question())
+    }
+
+    fn far_question(&self) -> Option<(ServerId, ServerId)> {
         match self.run.silent.as_slice() {
             [(suspect, VoteKind::Host)] => self.run.far_end.map(|witness| (witness, *suspect)),
             _ => None,
         }
     }
 
-    /// What the witness's kernel confirms, if that is enough (R6): it misses the suspect for as long as this server has
-    /// to, and hears somebody else (R2). Asks for a call when time alone may make it enough.
-    pub(super) fn confirmed(&self, facts: &Facts, asks: &mut Asks, findings: &[Finding]) -> Option<Confirmed> {
-        let (witness, suspect) = self.question()?;
-        let [finding] = findings else { return None };
-        let watch = facts.watch_of(witness)?;
-        let said = watch.reading.testimony.filter(|said| said.of == suspect && said.watches)?;
-        let fresh = facts.identity.tuning.ears() + watch.reading.patience + law::READ_EVERY;
-        if finding.server != suspect || facts.now.since(said.at) > fresh || !hears(facts, &said) {
-            return None;
-        }
-        let asked = facts.silence_asked(facts.watch_of(suspect)?.target.address);
-        asks.call_at(said.proof + asked + facts.identity.tuning.interval);
-        let enough = said.at.since(said.proof) >= asked && said.misses >= law::REMOVAL_MISSES;
-        let since = said.proof;
-        enough.then_some(Confirmed { by: witness, watch: watch.id, of: suspect, since, misses: said.misses })
+    /// About the first server that it looks past them for, silent or not.
+    fn past_question(&self) -> Option<(ServerId, ServerId)> {
+        let past = *self.run.past.last()?;
+        let next = self.chain.members.iter().skip_while(|member| member.id != past).nth(1)?;
+        Some((past, next.id))
     }
+
+    /// What the far end's kernel confirms, if that is enough.
+    pub(super) fn confirmed(&self, facts: &Facts, asks: &mut Asks, findings: &[Finding]) -> Option<Confirmed> {
+        let question = self.far_question()?;
+        if findings.len() == 1 { confirms(facts, asks, question) } else { None }
+    }
+
+    /// The mute servers that this one looks past; `None`: it must not. The last one before the run stands next to the
+    /// first suspect, and so its kernel must miss that one too. Otherwise a bad link between two servers that are no
+    /// buddies would look like a death. Whether an agent has a pulse does not depend on a link.
+    pub(super) fn mute(&self, facts: &Facts, asks: &mut Asks) -> Option<Mute> {
+        let run = &self.run;
+        let passed = run.past.iter().chain(&run.among).copied().collect();
+        let mut mute = Mute { passed, confirmed: None, beyond: run.beyond.clone() };
+        if let Some(question) = self.past_question() {
+            let host = run.silent.first().is_some_and(|(_, kind)| *kind == VoteKind::Host);
+            mute.confirmed = if host { Some(confirms(facts, asks, question)?) } else { None };
+            run.far_end?;
+        }
+        Some(mute)
+    }
+}
+
+/// What a witness's kernel says about a suspect, if that is enough (R6): it misses the suspect for as long as this
+/// server has to, and hears somebody else (R2). Asks for a call when time alone may make it enough.
+fn confirms(facts: &Facts, asks: &mut Asks, (witness, suspect): (ServerId, ServerId)) -> Option<Confirmed> {
+    let watch = facts.watch_of(witness)?;
+    let said = facts.said(watch).filter(|said| said.of == suspect && said.watches)?;
+    if !hears(facts, &said) {
+        return None;
+    }
+    let asked = facts.silence_asked(facts.watch_of(suspect)?.target.address);
+    asks.call_at(said.proof + asked + facts.identity.tuning.interval);
+    let enough = said.at.since(said.proof) >= asked && said.misses >= law::REMOVAL_MISSES;
+    let since = said.proof;
+    enough.then_some(Confirmed { by: witness, watch: watch.id, of: suspect, since, misses: said.misses })
 }
 
 /// Whether the witness could have heard the suspect: it heard somebody long after its last proof of it.

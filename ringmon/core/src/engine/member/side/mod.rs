@@ -11,7 +11,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::verdicts::After;
-use crate::ahead::{Chain, Run, Window};
+use crate::ahead::{Chain, Judged, Run, Window};
 use crate::backoff::Backoff;
 use crate::buddy::Buddy;
 use crate::edit::{Lookup, Removal, TableSnapshot};
@@ -22,6 +22,9 @@ use crate::law;
 use crate::op::TableOp;
 use crate::outcome::Held;
 use crate::{Incarnation, Rule, ServerId, Side, Time, VoteKind};
+
+/// Where nobody is silent beyond mute servers, the servers along the ring are read this often.
+const LOOK_PAST: Duration = Duration::from_secs(5);
 
 /// State of the side towards one buddy.
 #[derive(Debug, Serialize, Deserialize)]
@@ -111,7 +114,7 @@ impl SideWork {
         Self {
             side,
             chain: Chain::default(),
-            run: Run::none(),
+            run: Run::default(),
             suspicion: None,
             votes: BTreeMap::new(),
             attempt: Attempt::default(),
@@ -157,21 +160,24 @@ impl SideWork {
         if self.chain.members.first() != Some(buddy) {
             self.turn_to(buddy, of_two, facts);
         }
-        self.run = self.chain.run(|id| facts.watches.judge(id));
+        let served = asks.tables().away().is_none();
+        self.run = self.chain.run(|id| judge(facts, served, id));
         if !facts.keeps(Rule::R9) {
             self.run.stop_at_agents();
         }
-        if self.run.silent.is_empty() {
+        if self.run.is_calm() {
             self.calm(Chain::of(buddy.clone(), of_two), facts);
             return;
         }
-        if self.suspicion.is_none() {
+        if self.run.silent.is_empty() {
+            self.suspicion = None;
+        } else if self.suspicion.is_none() {
             self.suspicion = Some(Suspicion::new(facts.now));
             self.ahead_at = facts.now;
         }
         self.widen(facts);
         if !of_two && asks.due(self.ahead_at) && asks.ready(Concern::Ahead(self.side)) {
-            self.ahead_at = facts.now + asks.revote();
+            self.ahead_at = facts.now + if self.suspicion.is_some() { asks.revote() } else { LOOK_PAST };
             let op = TableOp::Ahead { from: asks.me().id, side: self.side, count: self.window.rows() };
             asks.begin(Concern::Ahead(self.side), op);
         }
@@ -179,7 +185,8 @@ impl SideWork {
 
     /// If every server in the window is silent, looks further now.
     fn widen(&mut self, facts: &Facts) {
-        let narrow = self.run.silent.len() >= usize::from(self.window.rows()) && facts.keeps(Rule::R1);
+        let passed = self.run.past.len() + self.run.silent.len();
+        let narrow = passed >= usize::from(self.window.rows()) && facts.keeps(Rule::R1);
         if self.run.far_end.is_none() && !self.chain.whole && narrow {
             let wider = self.window.wider();
             if wider != self.window {
@@ -203,7 +210,7 @@ impl SideWork {
 
     /// No server is silent here.
     fn calm(&mut self, chain: Chain, facts: &Facts) {
-        self.run = chain.run(|id| facts.watches.judge(id));
+        self.run = chain.run(|id| judge(facts, false, id));
         self.chain = chain;
         self.suspicion = None;
         self.window = first_window(facts);
@@ -241,7 +248,7 @@ impl SideWork {
 
     /// Servers to watch beyond the buddy.
     pub fn watched(&self) -> Vec<&Buddy> {
-        if self.suspicion.is_none() {
+        if self.run.is_calm() {
             return Vec::new();
         }
         self.chain.watched(&self.run, usize::from(self.window.rows())).skip(1).collect()
@@ -269,6 +276,11 @@ impl SideWork {
             suspicion.again = true;
         }
     }
+}
+
+/// What is known of a server. `served`: the database answers this server. Otherwise it looks past nobody.
+fn judge(facts: &Facts, served: bool, id: ServerId) -> Judged {
+    Judged { state: facts.watches.judge(id), mute: served && facts.is_mute(id) && facts.keeps(Rule::R9) }
 }
 
 fn is_in(removed: &[Removal], id: ServerId) -> bool {
