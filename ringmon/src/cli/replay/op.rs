@@ -131,7 +131,9 @@ fn accuse(a: &Accusation, at: Time, names: &Decisions) -> String {
         }
         None => "nobody beyond is heard yet".to_owned(),
     };
-    format!("vote, and remove who has not answered in time: {}; {beyond}", findings(a, at, names))
+    let mute: Vec<String> = a.mute.passed.iter().map(|id| names.name(*id)).collect();
+    let past = if mute.is_empty() { String::new() } else { format!("past {} without a database, ", mute.join(", ")) };
+    format!("{past}vote, and remove who has not answered in time: {}; {beyond}", findings(a, at, names))
 }
 
 fn findings(a: &Accusation, at: Time, names: &Decisions) -> String {
