@@ -4,7 +4,7 @@ use super::kit::{against, id, join, leave, ms, new_row, ring_of, row, run, silen
 use crate::edit::{Lookup, Outcome};
 use crate::op::TableOp;
 use crate::row::{Health, Side};
-use crate::virtual_table::{Attempt, Progress, Mishap, VirtualTable};
+use crate::virtual_table::{Attempt, Mishap, Progress, VirtualTable};
 use crate::{PoolRow, ServerRow};
 
 /// A ring in which everything is ready for each of the operations that write.
