@@ -29,7 +29,7 @@ use core::time::Duration;
 pub use accusation::{Accusation, Finding, Mute};
 pub use repair::repair;
 
-use super::edit::{AnswerSet, Guard, NewRow, Step, TableSnapshot};
+use super::edit::{AnswerSet, Guard, NewRow, Outcome, Step, TableSnapshot};
 use super::evidence::Ground;
 use super::row::{Health, ServerRow, Side};
 use super::{Incarnation, Rule, ServerId};
@@ -272,7 +272,21 @@ impl TableOp {
             Self::SetFrozen { frozen, by } => marks::set_frozen(frozen.as_ref(), by, seen),
             Self::Forget { name, by } => marks::forget(name, by, seen),
         };
-        self.unhurried(step.unwrap_or_else(|early| early))
+        self.unhurried(self.afresh(step.unwrap_or_else(|early| early), seen))
+    }
+
+    /// R7: whoever met another's change removes nobody with the findings that it began with. A witness may have proved
+    /// since that the suspect lives (R12), or this server may have gone deaf (R2), and no reading of a watch shows that.
+    /// The agent asks again with what it knows then. (A vote may be written: the next turn takes it back.)
+    fn afresh(&self, step: Step, seen: &TableSnapshot) -> Step {
+        match (self, step) {
+            (Self::Accuse(a) | Self::RemoveAll(a), Step::Apply(plan))
+                if seen.again && a.tuning.keeps(Rule::R7) && matches!(plan.outcome, Outcome::Removed { .. }) =>
+            {
+                Step::Done(Outcome::Overtaken)
+            }
+            (_, step) => step,
+        }
     }
 
     /// In a simulation without R7: a plan that may commit at any time and does not check again.

@@ -68,7 +68,8 @@ pub enum Outcome {
     Held(Held),
     /// Nothing was written: the table is not as the operation assumed. The snapshot shows how it is.
     Stale,
-    /// Nothing was written: the caller's check said no at the last moment (R7).
+    /// Nothing was written: the caller's check said no at the last moment, or a removal met another's change and has to
+    /// be asked for again (R7).
     Overtaken,
     /// Nothing was written: the name belongs to another server that still answers, or may.
     NameTaken {

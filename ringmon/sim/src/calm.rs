@@ -67,7 +67,7 @@ impl World {
         let up = |h: &super::Host| h.engine.is_some() && !h.frozen && !h.cut;
         let mutual = other.datapath.buddy_at(me.address).is_some();
         let Some(life) = other.answers.map(|answers| (answers.incarnation, answers.health)) else { return false };
-        let healthy = me.datapath.is_healthy(id, life);
+        let healthy = me.datapath.is_healthy(id, life) && self.knows(host, target, spec);
         if !(up(me) && up(other) && mutual && healthy && self.network.reaches(host, target)) {
             return false;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::world::World;
 use ringmon_core::engine::TableFailure;
+use ringmon_core::row::{ServerRow, Side};
 use ringmon_core::virtual_table::{Mishap, VirtualTable};
 use ringmon_core::{DbTime, ServerId, Time};
 
@@ -17,6 +18,8 @@ pub(super) struct Database {
     behind: Duration,
     /// Every third answer to a COMMIT is lost.
     pub answers_lost: bool,
+    /// The votes and marks that came back when the table last went back: in which row, and when they were written.
+    came_back: BTreeSet<(ServerId, DbTime)>,
     /// Rows that a server held when it died inside a transaction, and until when the database lets it.
     held: Vec<(BTreeSet<ServerId>, Time)>,
 }
@@ -40,9 +43,10 @@ impl World {
         Self::EPOCH + self.now.since(Time::ZERO) - self.database.behind
     }
 
-    /// Whether the table ever went back in time.
-    pub(super) const fn went_back(&self) -> bool {
-        self.rough.went_back.is_some()
+    /// Whether a vote or mark in this row came back with the table, and nobody has written it again since. It may be in
+    /// nobody's mind: whoever took it back did so in the history that is lost.
+    pub(super) fn came_back(&self, row: ServerId, at: DbTime) -> bool {
+        self.database.came_back.contains(&(row, at))
     }
 
     /// Makes a copy of the table, as a backup does, or a replica that receives nothing more.
@@ -60,7 +64,9 @@ impl World {
         self.hosts.iter_mut().flat_map(|h| h.flights.values_mut()).for_each(|flight| flight.broken = true);
         self.rough.went_back = Some(self.now);
         self.events_checked = self.table.events.len();
-        self.restored = self.table.rows.values().map(|row| (row.id, row.incarnation)).collect();
+        let rows = || self.table.rows.values();
+        self.restored = rows().map(|row| (row.id, row.incarnation)).collect();
+        self.database.came_back = rows().flat_map(|row| words(row).map(|at| (row.id, at))).collect();
         self.placed.clear();
         let ids: Vec<ServerId> = self.table.rows.keys().copied().collect();
         if ids.len() <= Self::SMALL {
@@ -113,4 +119,9 @@ impl World {
             }
         }
     }
+}
+
+/// When each vote and mark in this row was last written.
+fn words(row: &ServerRow) -> impl Iterator<Item = DbTime> {
+    Side::BOTH.into_iter().filter_map(|side| row.vote(side)).map(|vote| vote.at).chain(row.alone_at)
 }

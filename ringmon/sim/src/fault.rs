@@ -2,9 +2,9 @@
 
 use super::host::Host;
 use super::world::World;
-use ringmon_core::BootToken;
 use ringmon_core::engine::Input;
 use ringmon_core::row::Address;
+use ringmon_core::{BootToken, PoolKeys};
 
 /// A fault, and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,11 +91,11 @@ impl World {
     /// Copies one server's name and state directory to another machine, as a cloned image does. The copy's agent must
     /// not run yet.
     pub fn copy_state(&mut self, from: usize, to: usize) {
-        let (name, boot, disk) =
-            (self.hosts[from].name.clone(), self.hosts[from].boot.clone(), self.hosts[from].disk.clone());
+        let Host { name, boot, disk, keys, .. } = &self.hosts[from];
+        let (name, boot, disk, keys) = (name.clone(), boot.clone(), disk.clone(), keys.clone());
         self.note(to, &format!("--- has the state directory of {name}"));
         let copy = &mut self.hosts[to];
-        (copy.name, copy.boot, copy.disk) = (name, boot, disk);
+        (copy.name, copy.boot, copy.disk, copy.keys) = (name, boot, disk, keys);
     }
 
     /// Starts another machine with a copy of this server's state, which reaches the database and no server.
@@ -120,6 +120,7 @@ impl World {
         self.note(host, "--- has lost its state directory");
         let h = &mut self.hosts[host];
         (h.disk, h.boot) = (None, BootToken(format!("{} again", h.boot.0)));
+        h.keys = PoolKeys::default();
     }
 
     /// Gives this server another address. Its agent must not run.

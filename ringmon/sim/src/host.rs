@@ -12,7 +12,7 @@ use ringmon_core::evidence::Ground;
 use ringmon_core::op::Lane;
 use ringmon_core::row::{Address, Mode};
 use ringmon_core::virtual_table::Attempt;
-use ringmon_core::{BootToken, ServerId, Time, Tuning};
+use ringmon_core::{BootToken, PoolKeys, ServerId, Time, Tuning};
 
 /// A table operation under way.
 #[derive(Debug)]
@@ -56,6 +56,10 @@ pub struct Host {
     pub mode: Mode,
     /// The state directory: the kept buddy list.
     pub disk: Option<BuddyList>,
+    /// The pool's keys, in memory and on disk. The first one is used.
+    pub(super) keys: PoolKeys,
+    /// The agent is of the version before: see the module `older`.
+    pub(super) older: bool,
     pub(super) offset: Duration,
     pub(super) life: u32,
     pub(super) datapath: Datapath,
@@ -96,6 +100,8 @@ impl Host {
             changed: Time::ZERO,
             mode: Mode::Act,
             disk: None,
+            keys: PoolKeys::default(),
+            older: false,
             // Monotonic clocks begin at boot: no two servers agree.
             offset: Duration::from_secs(1000 * u64::from(number)),
             life: 0,

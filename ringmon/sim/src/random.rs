@@ -22,7 +22,7 @@ use ringmon_core::op::TableOp;
 use ringmon_core::rng::Rng;
 use ringmon_core::route::Policy;
 use ringmon_core::row::{Alone, Quorum, ServerRow, Vote};
-use ringmon_core::{DbTime, EventKind, Rule, ServerId, Time, Without, law};
+use ringmon_core::{EventKind, Rule, ServerId, Time, Without, law};
 
 /// The settings of a run, besides the seed.
 #[derive(Clone, Debug, Default)]
@@ -102,11 +102,20 @@ fn found(seed: u64, options: &Options, rng: &mut Rng, life: &mut Life) -> World 
     if rng.chance(300) {
         world.network.loss_permille = rng.below(30);
     }
+    mix(&mut world, seed);
     let rules = &mut world.table.pool.rules;
     rules.quorum = if rng.chance(150) { Quorum::Single } else { Quorum::Both };
     rules.alone = if rng.chance(500) { Alone::One } else { Alone::All };
     rules.brake_permille = if rng.chance(300) { 500 } else { 1000 };
     world
+}
+
+/// In every fourth pool, about half of the agents are of the version before. This is drawn apart from all else.
+fn mix(world: &mut World, seed: u64) {
+    let mut rng = Rng::new(seed ^ u64::from_be_bytes(*b"versions"));
+    if rng.chance(250) {
+        (0..world.hosts.len()).filter(|_| rng.chance(500)).for_each(|host| world.set_older(host, true));
+    }
 }
 
 /// Lets the pool come together, go through its faults, and heal.
@@ -153,8 +162,7 @@ fn endure(world: &mut World, seed: u64, rng: &mut Rng, life: &mut Life) -> Resul
         }
         world.settled()
     };
-    // Votes and marks that came back with the table are in nobody's mind but the table's. They grow old, and count for
-    // nothing then.
+    // Whoever does not know yet that the table went back finds out at its next look.
     while settled && world.doubts() {
         pass(world, STEP);
     }
@@ -211,6 +219,7 @@ fn pass(world: &mut World, span: Duration) {
     let until = world.now + span;
     while world.now < until {
         world.run_for(STEP.min(until.since(world.now)));
+        world.rotate_on();
         world.check_buddies();
         world.check_routes();
     }
@@ -234,19 +243,19 @@ fn judge(world: &World, settled: bool) -> Result<(), String> {
     if let Some(host) = world.hosts.iter().find(refused) {
         return Err(format!("{} stopped: {:?}", host.name, host.stopped));
     }
+    if !world.is_rotated() {
+        return Err("everybody is well, and the rotation of the key does not end".to_owned());
+    }
     if !settled {
         return Err(format!("after everything healed the ring is {:?}", world.ring()));
     }
-    // A vote from a life that is over may be left in a row, or one that came back with the table and that nobody
-    // renews. They count for nothing.
-    let now = world.database_now();
-    let old = |at: DbTime| world.went_back() && now.since(at).is_none_or(|age| age >= law::VOTE_LIFETIME);
+    // A vote from a life that is over may be left in a row, and so may words that came back with the table: they grow
+    // old there, by a clock that may have stepped back, and count for nothing then.
     let same_life = |v: &Vote| world.table.rows.get(&v.voter).is_some_and(|r| r.incarnation == v.voter_incarnation);
-    let lives = |v: &&Vote| same_life(v) && !old(v.at);
-    let marked = |row: &ServerRow| row.alone_at.is_some_and(|at| !old(at));
     for row in world.table.rows.values() {
+        let lives = |v: &&Vote| same_life(v) && !world.came_back(row.id, v.at);
         let votes: Vec<&Vote> = row.vote_first.iter().chain(&row.vote_second).filter(lives).collect();
-        if !votes.is_empty() || marked(row) {
+        if !votes.is_empty() || row.alone_at.is_some_and(|at| !world.came_back(row.id, at)) {
             return Err(format!(
                 "everybody is well, and {} is accused or marked: {votes:?} {:?}",
                 row.card.name, row.alone_at

@@ -2,13 +2,14 @@
 //!
 //! One router is told of every change at once, as agents do; the other one only reads the table once a second. Of both:
 //!
-//! - a server that is well, and that all other members but at most one are well and hear, is never out of the list;
+//! - a server that is well, and that all other members but at most one are well and hear, is never out of the list, unless
+//!   its agent is of the version before;
 //! - a server that no frame reaches is not in the list [`World::NAMED`] after it began, if a buddy of it has been well
 //!   and has heard another one since before, for as long as that buddy is well, and while the list is not frozen (too
 //!   many servers are missing).
 //!
-//! Neither is promised while the database is slow or away, while frames get lost at random, or shortly after the table
-//! went back in time, or its clock stepped back.
+//! Neither is promised while the database is slow or away, also if only the router needs it just then; while frames get
+//! lost at random; or shortly after the table went back in time, or its clock stepped back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(super) struct Router {
     told: bool,
     /// When it reads the table next.
     next: Time,
+    /// When it last read the table.
+    read: Time,
     /// When its list may change next.
     due: Time,
     list: Routes,
@@ -43,6 +46,7 @@ impl Router {
             routing: Routing::new(policy),
             told,
             next: now,
+            read: now,
             due: now,
             list: Routes::default(),
             taken_out: BTreeMap::new(),
@@ -114,6 +118,7 @@ impl World {
             if self.now >= router.next {
                 router.next = self.now + Router::EVERY;
                 if !self.database_away {
+                    router.read = self.now;
                     let rows = self.table.rows.values().cloned().collect();
                     router.routing.see_all(self.now, rows, &self.read_for(router.routing.known().into_iter()));
                 }
@@ -152,15 +157,22 @@ impl World {
             self.table.rows.values().filter_map(|row| Some((self.of(row)?, row))).collect();
         // Who was removed in a history that is lost, and only stood still, has to wait for this long.
         let settled = self.rough.went_back.is_none_or(|at| self.now.since(at) > Duration::from_secs(100));
+        // The database may be away with no agent noticing: at rest, none asks it anything.
+        let reads = || self.routers.iter().filter(|router| self.now.since(router.read) <= Router::EVERY);
         let mut wrong = Vec::new();
         for (host, row) in &rows {
             let name = &row.card.name;
             if self.is_dead_to_a_buddy(*host, row) {
-                let routers = self.routers.iter().filter(|router| router.list.panic.is_none() && router.routes(name));
+                let routers = reads().filter(|router| router.list.panic.is_none() && router.routes(name));
                 wrong
                     .extend(routers.map(|router| format!("{name} is dead, and {} sends clients there", router.word())));
-            } else if settled && self.is_heard(*host, &rows) && !row.draining && row.health != Health::Failing {
-                let routers = self.routers.iter().filter(|router| !router.routes(name));
+            } else if settled
+                && row.answering().is_some()
+                && self.is_heard(*host, &rows)
+                && !row.draining
+                && row.health != Health::Failing
+            {
+                let routers = reads().filter(|router| !router.routes(name));
                 wrong.extend(
                     routers.map(|router| format!("{name} is heard, and {} sends no clients there", router.word())),
                 );

@@ -7,6 +7,7 @@ mod epoch;
 mod faults;
 mod golden;
 mod kit;
+mod mixed;
 mod places;
 mod random;
 mod routes;

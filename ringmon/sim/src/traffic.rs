@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::datapath::Reply;
 use super::host::{Flight, Host};
 use super::world::{Happening, World};
-use ringmon_common::wire::VERSION;
+use ringmon_common::wire::{FIRST_VERSION, VERSION};
 use ringmon_core::engine::{Answers, Input, TableDone, TableFailure};
 use ringmon_core::evidence::WatchSpec;
 use ringmon_core::op::{Lane, TableOp};
@@ -52,7 +52,7 @@ impl World {
         let (Some(to), Some(there)) = (to, there) else { return };
         self.hosts[host].resolved.insert(to, ());
         let from = self.hosts[host].address;
-        let reply = self.answer(to, from, host, &spec);
+        let reply = if self.knows(host, to, &spec) { self.answer(to, from, host, &spec) } else { Reply::Plain };
         if let Some(back) = back {
             self.later(host, self.now + there + back, Happening::Reply(id, probe, reply));
         }
@@ -79,6 +79,11 @@ impl World {
         Reply::Tagged { pulse, incarnation, health, answered, said }
     }
 
+    /// Whether the programs of the other end take this for a probe. If not, the kernel there echoes it.
+    pub(super) fn knows(&self, from: usize, to: usize, spec: &WatchSpec) -> bool {
+        self.accepts(from, to) && !(self.hosts[to].older && spec.wire != FIRST_VERSION)
+    }
+
     fn frame(&mut self, from: usize, to: usize) -> Option<Duration> {
         if self.hosts[from].cut || self.hosts[to].cut {
             return None;
@@ -88,7 +93,7 @@ impl World {
 
     /// Sends a notice with up to three tries, as the notice room does.
     pub(super) fn send_notice(&mut self, host: usize, to: Address, notice: &Notice) {
-        let Some(to) = self.host_at(to) else { return };
+        let Some(to) = self.host_at(to).filter(|to| self.accepts(host, *to)) else { return };
         self.traffic.notices += 1;
         let from = self.hosts[host].address;
         if self.notices_lost {
@@ -113,6 +118,7 @@ impl World {
     /// Begins a table operation, once the one before it in its lane is over.
     pub(super) fn fly(&mut self, host: usize, ticket: u64, op: TableOp) {
         let (lane, grounds, began) = (op.lane(), op.grounds(), self.now);
+        let op = self.as_it_writes(host, op);
         let attempt = Attempt::new(op, self.hosts[host].clock(began));
         let flight = Flight { attempt, grounds, began, lane, connected: false, waits: None, broken: false };
         self.hosts[host].flights.insert(ticket, flight);
@@ -171,15 +177,17 @@ impl World {
             let grounds = &flight.grounds;
             flight.attempt.advance(&mut self.table, &mut || datapath.holds(grounds))
         };
+        self.without_answers(host);
         let Progress::Ended(result) = progress else {
             self.next_statement(host, ticket);
             return;
         };
-        let Some(flight) = flights.remove(&ticket) else { return };
+        let Some(flight) = self.hosts[host].flights.remove(&ticket) else { return };
         let took = self.now.since(flight.began);
         self.connect(host, flight.lane);
         self.check_table();
         let done = TableDone { ticket, result, snapshot: flight.attempt.into_snapshot(), took };
+        self.take_keys(host, &done);
         self.feed(host, Input::Table(done));
     }
 }

@@ -7,6 +7,7 @@ use super::database::Database;
 use super::datapath::{Datapath, Reply};
 use super::host::Host;
 use super::network::Network;
+use super::rotation::{Rotation, key};
 use super::routers::Router;
 use super::settings::{Settings, Traffic};
 use super::tape::Tape;
@@ -65,6 +66,8 @@ pub struct World {
     /// While the database is slow for all servers: least and most time of one statement.
     pub slow: Option<(Duration, Duration)>,
     pub(super) database: Database,
+    /// The rotation of the pool's key that is under way.
+    pub(super) rotation: Option<Rotation>,
     /// No notice arrives.
     pub notices_lost: bool,
     /// The recordings of the agents that are recorded ([`World::record`]), by the server's index.
@@ -122,6 +125,7 @@ impl World {
     pub fn new(settings: Settings) -> Self {
         let mut rng = Rng::new(settings.seed);
         let mut table = VirtualTable::new(Self::EPOCH);
+        table.pool.keys = vec![key(1)];
         table.links_only = settings.without.takes_out(Rule::R8);
         Self {
             now: Time::ZERO,
@@ -131,6 +135,7 @@ impl World {
             database_away: false,
             slow: None,
             database: Database::default(),
+            rotation: None,
             notices_lost: false,
             tapes: BTreeMap::new(),
             log: Vec::new(),
@@ -234,9 +239,10 @@ impl World {
     }
 
     pub(super) fn start(&mut self, host: usize) {
-        let tuning = self.tuning();
+        let (tuning, keys) = (self.tuning(), self.keys_at_start(host));
         let h = &mut self.hosts[host];
         h.life += 1;
+        h.keys = keys;
         h.engine = Some(Engine::new(h.identity(tuning)));
         h.datapath = Datapath::default();
         h.answers = Some(Answers::default());
@@ -343,6 +349,7 @@ impl World {
         let now = self.hosts[host].clock(self.now);
         match output {
             Output::Watch(spec) => {
+                let spec = self.as_it_probes(host, spec);
                 let (id, interval) = (spec.id, spec.interval);
                 self.stir_watch(host, id);
                 if let Some((at, round)) = self.hosts[host].datapath.watch(spec, now) {

@@ -52,10 +52,10 @@ impl Store {
     {
         let begun = Instant::now();
         let mut reconnected = false;
-        let mut attempt = 0;
+        let (mut attempt, mut again) = (0, false);
         loop {
             attempt += 1;
-            let mut seen = TableSnapshot::default();
+            let mut seen = TableSnapshot { again, ..TableSnapshot::default() };
             let fault = match self.attempt(&step, &clock, &check, &mut seen).await {
                 Ok(outcome) => return (Ok(outcome), seen),
                 Err(fault) => fault,
@@ -72,6 +72,7 @@ impl Store {
                         return (Err(Error::Contended { attempts: attempt, within, cause }), seen);
                     }
                     tracing::debug!(attempt, cause, "gave way to another writer");
+                    again = true;
                     tokio::time::sleep(pause(attempt)).await;
                 }
             }

@@ -78,7 +78,8 @@ impl Attempt {
     pub fn advance(&mut self, table: &mut VirtualTable, check: &mut dyn FnMut() -> bool) -> Progress {
         match core::mem::replace(&mut self.next, Next::Begin) {
             Next::Begin => {
-                self.seen = table.begin(self.read_at);
+                let again = self.left < ATTEMPTS;
+                self.seen = TableSnapshot { again, ..table.begin(self.read_at) };
                 self.think()
             }
             Next::Read(mut lookups) => {

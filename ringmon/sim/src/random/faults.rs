@@ -58,6 +58,10 @@ pub enum Kind {
     AnswersLost,
     /// A machine dies inside a transaction: the database keeps its locks for six seconds.
     DiesWriting,
+    /// An agent is killed, and starts again as the version before, or as the one of today: see [`World::set_older`].
+    VersionChanged,
+    /// The pool's key is rotated.
+    KeyRotated,
 }
 
 words! { Kind:
@@ -85,6 +89,8 @@ words! { Kind:
     TableBack = "table back",
     AnswersLost = "answers lost",
     DiesWriting = "dies writing",
+    VersionChanged = "version changed",
+    KeyRotated = "key rotated",
 }
 
 /// One fault of one pool: its kind, its servers, its begin and its end.
@@ -102,16 +108,31 @@ pub(super) struct Plan {
 
 impl Plan {
     /// These kinds are drawn apart from the others, which therefore are what they are without them.
-    const APART: [(Kind, [u8; 8]); 3] =
-        [(Kind::TableBack, *b"go back!"), (Kind::AnswersLost, *b"answers?"), (Kind::DiesWriting, *b"to write")];
+    const APART: [(Kind, [u8; 8]); 5] = [
+        (Kind::TableBack, *b"go back!"),
+        (Kind::AnswersLost, *b"answers?"),
+        (Kind::DiesWriting, *b"to write"),
+        (Kind::VersionChanged, *b"upgrades"),
+        (Kind::KeyRotated, *b"new key!"),
+    ];
 
-    /// In every fourth pool, the table goes back at some time; in every fourth pool answers are lost, and so on.
-    pub fn apart(seed: u64, servers: usize, begin: Time) -> impl Iterator<Item = Self> {
-        Self::APART.into_iter().filter_map(move |(kind, name)| {
+    /// In every fourth pool, the table goes back at some time; in every fourth pool answers are lost, and so on. Of
+    /// upgrades and downgrades there are up to three.
+    pub fn apart(seed: u64, servers: usize, begin: Time) -> Vec<Self> {
+        let of = |(kind, name): (Kind, [u8; 8])| {
             let mut rng = Rng::new(seed ^ u64::from_be_bytes(name));
-            let plan = Self { kind, ..Self::draw(&mut rng, servers, &mut Vec::new(), begin) };
-            rng.chance(250).then_some(plan)
-        })
+            let mut draw = || Self { kind, ..Self::draw(&mut rng, servers, &mut Vec::new(), begin) };
+            let first = draw();
+            let more: Vec<Self> = if kind == Kind::VersionChanged { vec![draw(), draw()] } else { Vec::new() };
+            let (some, count) = (rng.chance(250), index(&mut rng, more.len() + 1));
+            let all = std::iter::once(first).chain(more.into_iter().take(count));
+            if some { all.collect() } else { Vec::new() }
+        };
+        let mut plans: Vec<Self> = Self::APART.into_iter().flat_map(of).collect();
+        // A restore loses a rotation, and only an operator can help then (`docs/database.md`).
+        let goes_back = plans.iter().any(|plan| plan.kind == Kind::TableBack);
+        plans.retain(|plan| !goes_back || plan.kind != Kind::KeyRotated);
+        plans
     }
 
     /// Draws any fault that begins within six seconds of `begin`. `absent`: servers that were not started yet.
@@ -162,6 +183,7 @@ impl Plan {
 
     fn turn(&self, world: &mut World, on: bool) {
         let (one, other, now) = (self.one, self.other, world.now);
+        world.note(one, &format!("--- {} {}", self.kind.word(), if on { "begins" } else { "ends" }));
         let befall = |world: &mut World, from, to| {
             let fault = if on { from } else { to };
             // The end of another fault may have started it again.
@@ -198,6 +220,14 @@ impl Plan {
             Kind::ClockBack => {}
             Kind::Leave => befall(world, Fault::Leave, Fault::Start),
             Kind::Restart => befall(world, Fault::Kill, Fault::Start),
+            Kind::VersionChanged => {
+                befall(world, Fault::Kill, Fault::Start);
+                if on {
+                    world.set_older(one, !world.hosts[one].older);
+                }
+            }
+            Kind::KeyRotated if on => world.rotate_key(),
+            Kind::KeyRotated => {}
             // A server that is not there yet stays away.
             Kind::PowerCut | Kind::DiesWriting if world.hosts[one].life == 0 => {}
             Kind::PowerCut | Kind::DiesWriting if !on && world.hosts[one].engine.is_some() => {

@@ -39,12 +39,17 @@ impl Case {
         let frozen = World { frozen: true, ..World::new(3, 1) };
         let observed = World { mode: Mode::Observe, ..World::new(3, 1) };
         let alone = World { alone: Alone::All, ..World::new(3, 1) };
+        let isolated = World::new(4, 1).only(&[Kind::Isolated]);
+        let stubborn = World { stubborn: true, ..isolated.clone() };
         let mut cases = vec![
             Self::new("two", "two servers, two faults of any kind", World::new(2, 2)).quick(),
             Self::new("three", "three servers, one fault of any kind", World::new(3, 1)).quick(),
             Self::new("frozen", "the same in a frozen pool", frozen).quick(),
             Self::new("observed", "the same in a pool that is only observed", observed).quick(),
             Self::new("alone", "the same where one server may remove all others", alone),
+            Self::new("isolated", "one of four servers is cut off, and comes back", isolated).quick(),
+            Self::new("stubborn", "the same, and removals go on after a conflict with what they began with", stubborn)
+                .breaks(),
             Self::new("cut", "a cut in halves that lasts", World::new(4, 1).only(&[Kind::Halves]).lasting()).quick(),
             Self::new("late", "P1: a cut in halves, and whoever is accused answers too late", halves()).breaks(),
         ];

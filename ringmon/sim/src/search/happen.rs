@@ -183,7 +183,7 @@ impl Tables {
     /// An operation of one row: its read and its transaction with nothing in between.
     fn at_once(&self, state: &mut State, op: &TableOp) -> Option<Outcome> {
         let table = self.build(state);
-        match Self::read(op, &table) {
+        match Self::read(op, &table, false) {
             Read::Writes(plan) => self.commit(state, &plan, 0, true),
             Read::Ended => None,
         }
@@ -206,10 +206,15 @@ impl Tables {
 
     /// Reads all. A vote is written at once, a removal is kept for later.
     fn accuse(&self, state: &mut State, me: Place, side: Side) -> Option<Outcome> {
-        let again = at_mut(&mut state.flights, me)[slot(side)].take();
-        let claim = again.map(|flight| flight.claim().clone()).or_else(|| duty::claim(&self.world, state, me, side))?;
+        let old = at_mut(&mut state.flights, me)[slot(side)].take().map(|flight| flight.claim().clone());
+        let again = old.is_some() && !self.world.stubborn;
+        let mut claim = old.or_else(|| duty::claim(&self.world, state, me, side))?;
+        // Whoever is heard when a removal is read must not be removed, however old the claim is.
+        for finding in &mut claim.findings {
+            finding.heard = state.witnesses(finding.server);
+        }
         let op = self.accusation(state, me, side, &claim);
-        let Read::Writes(plan) = Self::read(&op, &self.build(state)) else { return None };
+        let Read::Writes(plan) = Self::read(&op, &self.build(state), again) else { return None };
         let Outcome::Removed { removed, .. } = &plan.outcome else { return self.commit(state, &plan, 0, true) };
         let gone = removed.iter().fold(0, |gone, one| gone | 1 << place_of(one.server));
         let ready = Flight::Ready { claim, plan: Arc::from(plan), gone, read: 0 };

@@ -3,8 +3,8 @@
 //! A state is the table, who hears whom, and the removals under way. [`search`] goes through all states of a [`World`]
 //! breadth first, so what it finds is told in as few events as can be. It checks in each state that the rows are one
 //! ring, that nobody is removed where nobody may be, and that no well server is removed that a well one hears (and
-//! heard when the removal was asked for, and does not accuse). From a sample of the states it lets all faults but
-//! deaths end and everybody act in turn, and checks that the dead leave the table.
+//! heard when the removal was read, and does not accuse). From a sample of the states it lets all faults but deaths end
+//! and everybody act in turn, and checks that the dead leave the table.
 //!
 //! # What is left out, and why nothing is missed by that
 //!

@@ -28,7 +28,7 @@ impl Promise<'_> {
         removed.iter().find_map(|removal| self.heard(event, place_of(removal.server)))
     }
 
-    /// A well server was removed that a well one hears, and heard when it was asked for.
+    /// A well server was removed that a well one hears, and heard when the removal was read.
     fn heard(&self, event: Event, gone: Place) -> Option<String> {
         let (Event::Commits(by, side) | Event::CommitsUnheard(by, side)) = event else { return None };
         if self.before.silence(by, gone).is_none() {

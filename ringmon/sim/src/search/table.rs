@@ -130,9 +130,9 @@ impl Tables {
         }
     }
 
-    /// Reads everything that the operation asks for, with nothing in between.
-    pub fn read(op: &TableOp, table: &VirtualTable) -> Read {
-        let mut seen: TableSnapshot = table.begin(HERE);
+    /// Reads everything that the operation asks for, with nothing in between. `again`: an earlier attempt met a change.
+    pub fn read(op: &TableOp, table: &VirtualTable, again: bool) -> Read {
+        let mut seen = TableSnapshot { again, ..table.begin(HERE) };
         loop {
             match op.step(&seen) {
                 Step::Read(lookups) => lookups.iter().for_each(|lookup| table.read(&mut seen, lookup)),

@@ -53,6 +53,13 @@ fn what_other_rules_are_for_is_found() {
     }
 }
 
+/// Without the conflict it is right: `ringmon sim search --world isolated`, which takes a minute unoptimised.
+#[test]
+fn a_removal_that_goes_on_after_a_conflict_does_not_see_a_proof() {
+    let isolated = World::new(4, 1).only(&[Kind::Isolated]);
+    breaks(&World { stubborn: true, ..isolated });
+}
+
 #[test]
 fn every_world_has_a_name_of_its_own() {
     let mut names: Vec<&str> = Case::all().iter().map(|case| case.name).collect();

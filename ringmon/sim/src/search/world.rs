@@ -47,6 +47,8 @@ pub struct World {
     pub frozen: bool,
     /// Whether removals are made.
     pub mode: Mode,
+    /// Whether a removal that met another's change goes on with what it began with, as in an earlier version.
+    pub stubborn: bool,
 }
 
 impl World {
@@ -70,6 +72,7 @@ impl World {
             alone: Alone::One,
             frozen: false,
             mode: Mode::Act,
+            stubborn: false,
         }
     }
 
@@ -126,6 +129,9 @@ impl fmt::Display for World {
         }
         if self.mode == Mode::Observe {
             write!(f, ", observed")?;
+        }
+        if self.stubborn {
+            write!(f, ", removals go on after a conflict")?;
         }
         let out: Vec<String> = self.without.iter().map(Rule::to_string).collect();
         if !out.is_empty() {

@@ -182,7 +182,9 @@ pub fn came(asked: Option<&TableOp>, done: &TableDone, names: &Decisions) -> Str
         Outcome::Braked => "the brake holds: too many servers are gone, nobody was removed (R11)".to_owned(),
         Outcome::Held(held) => format!("held ({}): {}", held.word(), reason(*held)),
         Outcome::Stale => "the table is not as it was believed, nothing was written".to_owned(),
-        Outcome::Overtaken => "a reply came at the last moment, nothing was written (R7)".to_owned(),
+        Outcome::Overtaken => {
+            "a reply or another's change came at the last moment, nothing was written (R7)".to_owned()
+        }
         Outcome::NameTaken { address } => format!("the name is that of a server at {address}"),
         Outcome::AddressTaken { name } => format!("the address is that of {name}"),
     };

@@ -36,8 +36,8 @@ async fn a_silent_writer_lets_go_of_its_rows(db: TestDb) {
     let begun = Instant::now();
     let outcome = loop {
         match store.run(&removal, super::kit::mono, || true).await.0 {
-            // The own vote grew old meanwhile, and was renewed.
-            Ok(Outcome::Voted { .. }) => {}
+            // The own vote grew old meanwhile, and was renewed. What met another's change is asked for again.
+            Ok(Outcome::Voted { .. } | Outcome::Overtaken) => {}
             Ok(outcome) => break outcome,
             Err(error) => {
                 println!("after {:?}: {error}", begun.elapsed());

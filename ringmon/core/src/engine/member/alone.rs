@@ -117,7 +117,12 @@ impl Alone {
             Outcome::Removed { removed, ends } => return After::Removed(removed.clone(), *ends),
             Outcome::Held(held) => asks.held(*held),
             Outcome::Braked => asks.held(Held::Brake),
-            Outcome::Stale | Outcome::Overtaken => return After::Read,
+            // Somebody else wrote at the same moment. The mark is renewed first, then this server tries again.
+            Outcome::Overtaken => {
+                self.next = facts.now + law::READ_EVERY;
+                return After::Read;
+            }
+            Outcome::Stale => return After::Read,
             Outcome::AloneMarked
             | Outcome::Read
             | Outcome::Joined { .. }

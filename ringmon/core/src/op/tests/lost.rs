@@ -4,7 +4,7 @@ use super::kit::{against, id, join, leave, ms, new_row, ring_of, row, run, silen
 use crate::edit::{Lookup, Outcome};
 use crate::op::TableOp;
 use crate::row::{Health, Side};
-use crate::virtual_table::{Mishap, VirtualTable};
+use crate::virtual_table::{Attempt, Mishap, Progress, VirtualTable};
 use crate::{PoolRow, ServerRow};
 
 /// A ring in which everything is ready for each of the operations that write.
@@ -99,9 +99,48 @@ fn conflicts_are_tried_again_from_the_start() {
         for _ in 0..3 {
             busy.inject(Mishap::Conflict);
         }
+        let removes = matches!(expected, Outcome::Removed { .. });
+        if removes {
+            assert_eq!(run(&mut busy, op.clone()), Outcome::Overtaken, "{op:?}");
+            assert_eq!(content(&busy), content(&start));
+            busy.calm();
+        }
         assert_eq!(run(&mut busy, op.clone()), expected, "{op:?}");
         assert_eq!(content(&busy).0.len(), content(&plain).0.len());
     }
+}
+
+/// R12: a witness may prove that the suspect lives while its removal meets another's change. The operation does not see
+/// that, so it may not go on: it ends, and the agent asks again with what it knows then.
+#[test]
+fn a_removal_that_met_a_change_is_asked_for_again() {
+    let (mut table, ops) = everything();
+    let removal = ops.into_iter().find(|op| matches!(op, TableOp::Accuse(_))).unwrap();
+    let mut attempt = Attempt::new(removal.clone(), super::kit::mono(&table));
+    while !attempt.is_writing() {
+        assert_eq!(attempt.advance(&mut table, &mut || true), Progress::Busy);
+    }
+    let x = id(&table, "x");
+    table.rows.get_mut(&x).unwrap().version += 1;
+    assert_eq!(attempt.advance(&mut table, &mut || true), Progress::Busy, "it met a change, and looks again");
+    let end = loop {
+        match attempt.advance(&mut table, &mut || true) {
+            Progress::Busy => {}
+            Progress::Ended(end) => break end,
+        }
+    };
+    assert_eq!(end, Ok(Outcome::Overtaken));
+    assert!(table.rows.contains_key(&x));
+    assert!(matches!(run(&mut table, removal), Outcome::Removed { .. }));
+}
+
+/// Votes are renewed by two servers at a time. Nobody is removed by them, so they need not be asked for again.
+#[test]
+fn a_vote_that_met_a_change_is_cast() {
+    let mut table = ring_of(&["a", "x", "b"]);
+    let vote = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], Some("b"));
+    table.inject(Mishap::Conflict);
+    assert!(matches!(run(&mut table, TableOp::Accuse(vote)), Outcome::Voted { .. }));
 }
 
 /// R7: a voter that was suspended between its read and its write starts again, and sees what is true then.
