@@ -26,6 +26,12 @@ impl PoolKeys {
         &self.list
     }
 
+    /// The table went back in time: the next row that is read counts, whatever its version. A rotation that a restore took
+    /// back is otherwise never undone here, and a server that joins is heard by nobody.
+    pub const fn went_back(&mut self) {
+        self.version = 0;
+    }
+
     /// Takes the keys of a row that was read, and returns whether they changed.
     pub fn take(&mut self, row: &PoolRow) -> bool {
         if row.version < self.version || row.keys.is_empty() {
@@ -67,5 +73,8 @@ mod tests {
         assert!(keys.take(&row(4, &[2])), "set by hand, without a new version");
         assert!(!keys.take(&row(5, &[])), "a recording has none");
         assert_eq!(keys.list(), [key(2)]);
+        keys.went_back();
+        assert!(keys.take(&row(3, &[1])), "another history");
+        assert!(!keys.take(&row(2, &[3])), "in which versions grow as well");
     }
 }

@@ -322,6 +322,9 @@ impl Turn {
 
     fn tell(&mut self, mut event: Event) {
         self.told = true;
+        if matches!(event.body, EventBody::TableWentBack(_)) {
+            self.rooms.keys.went_back();
+        }
         // The engine knows that the service fails. It need not know why.
         if let EventBody::Service(service) = &mut event.body
             && service.health == Some(Health::Failing)

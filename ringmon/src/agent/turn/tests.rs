@@ -8,6 +8,7 @@ use crate::datapath::fake::{self, Fake};
 use crate::service;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity};
+use ringmon_core::event::WentBack;
 use ringmon_core::row::Mode;
 use ringmon_core::{BootToken, Outcome, PoolId, PoolKey, PoolRow, Profile, Rules, TableSnapshot};
 
@@ -68,4 +69,8 @@ async fn keys_of_an_older_row_do_not_come_back() {
     turn.table_done(clock::now(), ended(8, &[NEW]));
     turn.table_done(clock::now(), ended(7, &[NEW, OLD]));
     assert_eq!(datapath.keys(), [NEW]);
+    let lost = EventBody::TableWentBack(WentBack { known: None, row: "web".to_owned(), seen: None });
+    turn.tell(Event { mono: clock::now(), subject: "a".to_owned(), body: lost });
+    turn.table_done(clock::now(), ended(6, &[OLD]));
+    assert_eq!(datapath.keys(), [OLD], "the table went back in time, and the rotation with it");
 }
