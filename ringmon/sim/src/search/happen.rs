@@ -159,7 +159,8 @@ impl Tables {
                 self.at_once(&mut next, &TableOp::Withdraw { me: id(me), subjects })
             }
             Event::Marks(me) => {
-                let op = TableOp::Alone { me: id(me), incarnation: Self::life_of(&next, me), alone: true };
+                let op =
+                    TableOp::Alone { me: id(me), incarnation: Self::life_of(&next, me), alone: Some(VoteKind::Host) };
                 self.at_once(&mut next, &op)
             }
             Event::Answers(me, other) => {

@@ -67,9 +67,9 @@ async fn prepare(case: &str, store: &Store) -> TableOp {
         "vote" => TableOp::Accuse(against(&rows, Side::First, &["b"])),
         "remove" => removal(store, &rows, &["b"]).await,
         "remove a run" => removal(store, &rows, &["b", "c"]).await,
-        "alone" => TableOp::Alone { me: a.id, incarnation: a.incarnation, alone: true },
+        "alone" => TableOp::Alone { me: a.id, incarnation: a.incarnation, alone: Some(VoteKind::Host) },
         "remove all" => {
-            let mark = TableOp::Alone { me: a.id, incarnation: a.incarnation, alone: true };
+            let mark = TableOp::Alone { me: a.id, incarnation: a.incarnation, alone: Some(VoteKind::Host) };
             store.run_plain(&mark).await;
             // Without R2 the mark has to stand for no time.
             let mut all = accusation(a, Side::First, vec![steady(row("b"), VoteKind::Host)]);
