@@ -9,7 +9,7 @@ use super::table::{Read, Tables, id, place_of};
 use super::world::{Kind, World};
 use ringmon_core::edit::{AnswerSet, NewRow};
 use ringmon_core::op::TableOp;
-use ringmon_core::{Health, Outcome, Rule, Side};
+use ringmon_core::{Health, Outcome, Rule, Side, VoteKind};
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -135,11 +135,11 @@ async fn state(store: &Store) -> Vec<String> {
         .map(|row| {
             let votes = Side::BOTH.map(|side| row.vote(side).map(|vote| (name(vote.voter), vote.kind)));
             let (first, second) = (name(row.first_buddy), name(row.second_buddy));
-            let alone = row.alone_at.is_some();
+            let alone = row.alone_at.and(row.alone_kind);
             let answer = row.answering().map(|said| (said.wait, said.answer.map(|answer| name(answer.hears))));
             let (health, draining) = (row.health, row.draining);
             format!(
-                "{}: between {second} and {first}, {health:?}, draining {draining}, votes {votes:?}, alone {alone}, \
+                "{}: between {second} and {first}, {health:?}, draining {draining}, votes {votes:?}, alone {alone:?}, \
                  answers {answer:?}",
                 row.card.name
             )
