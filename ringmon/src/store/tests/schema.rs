@@ -173,7 +173,8 @@ async fn what_no_version_knows_is_named(db: TestDb) {
         let said = store.servers().await.unwrap_err().to_string();
         assert!(said.contains(&format!("in column {column}")), "{said}");
     }
-    store.sql("UPDATE server SET answer_wait_ms = 2, answer_at = 3, alone_kind = 'agent'").await;
+    let none = "answer_life = NULL, answer_wait_ms = NULL, answer_at = NULL, answer_hears = NULL";
+    store.sql(&format!("UPDATE server SET {none}, alone_kind = 'agent'")).await;
     assert_eq!(store.row("b").await.alone_kind, Some(VoteKind::Agent));
     store.sql("UPDATE server SET alone_kind = 'both'").await;
     let said = store.servers().await.unwrap_err().to_string();

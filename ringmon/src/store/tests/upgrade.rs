@@ -131,6 +131,10 @@ async fn back(database: &Database) {
     for (table, column, _) in COLUMNS {
         sql(database, &[&format!("ALTER TABLE {table} DROP COLUMN {column}")]).await;
     }
+    if database.backend() != sea_orm::DbBackend::Sqlite {
+        // InnoDB keeps room for columns that were dropped, until it makes the table anew.
+        sql(database, &["ALTER TABLE server FORCE", "ALTER TABLE pool FORCE"]).await;
+    }
     sql(database, &["DELETE FROM seaql_migrations WHERE version IN ('m0003_answers', 'm0004_alone_kind')"]).await;
 }
 
