@@ -8,8 +8,9 @@
 //!
 //! A server is routed while it has a row, is not draining, and its service does not fail. Two votes take it out for as
 //! long as both stand, one vote only while no server is on record as hearing it (`votes`). A server that hears nobody
-//! votes for nobody; what it says counts where nobody says anything else (`lone`). If too many servers would go at once without having left and without two witnesses having found them dead, none goes: losing sight of a pool
-//! must not become losing it.
+//! votes for nobody; what it says counts where nobody says anything else (`lone`). If too many servers would go at once
+//! without having left and without two witnesses having found them dead, none goes: losing sight of a pool must not
+//! become losing it.
 //!
 //! Knowledge never goes backwards. Incarnations and versions only grow, so a replica that lags behind another brings no
 //! dead server back, and removes no server that it does not know yet. Only the table itself may go back in time, and

@@ -5,9 +5,9 @@
 //! server out, as an old vote of kind `host` would, while all of this is so:
 //!
 //! - The mark says that no host answers on the whole ring. Where only agents are gone, hosts may serve.
-//! - It was renewed lately, and for at least [`law::WAIT_MOST`] since it began, since the other server's life began, and
-//!   since its own server last answered that it hears somebody. It is renewed only while it is true, so who is deaf for
-//!   a moment takes nobody out; and nobody needs longer to answer.
+//! - It was renewed lately, and for at least [`law::WAIT_MOST`] since it began, since the other server's life began,
+//!   and since its own server last answered that it hears somebody. It is renewed only while it is true, so who is deaf
+//!   for a moment takes nobody out; and nobody needs longer to answer.
 //! - The other server can answer, and did not: it wrote nothing lately, and no other one wrote that it hears it. So two
 //!   lone servers keep each other in.
 //! - Nobody is on record as hearing anybody, but for servers with such marks. A fresh answer that names another server,
@@ -78,8 +78,8 @@ fn has_lasted(mark: &ServerRow, began: Option<DbTime>) -> bool {
     lasted.is_some_and(|lasted| lasted >= law::WAIT_MOST)
 }
 
-/// Whether a server that is not one of those may hear another one: it says so, or it says that it is alone, but not that
-/// no host answers. What was still said when the marks were last renewed counts for as long as they do.
+/// Whether a server that is not one of those may hear another one: it says so, or it says that it is alone, but not
+/// that no host answers. What was still said when the marks were last renewed counts for as long as they do.
 fn may_hear(row: &ServerRow, renewed: DbTime, now: DbTime) -> bool {
     let alone = row.alone_at.map(|at| (at, LASTS));
     let said = |(at, lasts)| is_younger(now, at, lasts) || age(now, at).is_some() && at + lasts >= renewed + BEHIND;

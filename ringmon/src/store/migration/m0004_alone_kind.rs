@@ -1,9 +1,9 @@
-//! Version 4: a column for what a server's alone mark is about, with the words of a vote's kind: whether no host answers
-//! on the whole ring, or perhaps only agents are gone.
+//! Version 4: a column for what a server's alone mark is about, with the words of a vote's kind: whether no host
+//! answers on the whole ring, or perhaps only agents are gone.
 //!
 //! It is nullable and comes last, as those of version 3. Programs of version 3 do not name it, and leave it as it is. A
-//! kind that they leave behind when they take a mark back says nothing: without a mark it is not read, and no program of
-//! version 3 starts on this schema to write another mark over it.
+//! kind that they leave behind when they take a mark back says nothing: without a mark it is not read, and no program
+//! of version 3 starts on this schema to write another mark over it.
 
 use sea_orm::DbErr;
 use sea_orm_migration::prelude::*;
