@@ -299,9 +299,9 @@ pub enum AloneSet {
     Keep,
     /// The mark is taken back.
     Clear,
-    /// `alone_since` and `alone_at` are the database's now.
-    Mark,
-    /// `alone_at` is the database's now, `alone_since` stays.
+    /// A new mark of this kind: `alone_since` and `alone_at` are the database's now.
+    Mark(VoteKind),
+    /// `alone_at` is the database's now; the rest stays.
     Renew,
 }
 

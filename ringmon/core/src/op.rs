@@ -31,7 +31,7 @@ pub use repair::repair;
 
 use super::edit::{AnswerSet, Guard, NewRow, Outcome, Step, TableSnapshot};
 use super::evidence::Ground;
-use super::row::{Health, ServerRow, Side};
+use super::row::{Health, ServerRow, Side, VoteKind};
 use super::{Incarnation, Rule, ServerId};
 use crate::law;
 
@@ -142,8 +142,8 @@ pub enum TableOp {
         me: ServerId,
         /// Incarnation of this server.
         incarnation: Incarnation,
-        /// Whether this server hears no other server.
-        alone: bool,
+        /// It hears no other server: of which kind their silence is. `None`: it hears one.
+        alone: Option<VoteKind>,
     },
     /// Write into this server's own row how long it needs to answer votes, and an answer (R3, R4).
     Answer {

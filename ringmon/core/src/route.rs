@@ -7,17 +7,21 @@
 //! ```
 //!
 //! A server is routed while it has a row, is not draining, and its service does not fail. Two votes take it out for as
-//! long as both stand, one vote only while no server is on record as hearing it (`votes`). If too many servers would
-//! go at once without having left and without two witnesses having found them dead, none goes: losing sight of a pool
-//! must not become losing it.
+//! long as both stand, one vote only while no server is on record as hearing it (`votes`). A server that hears nobody
+//! votes for nobody; what it says counts where nobody says anything else (`lone`). If too many servers would go at once
+//! without having left and without two witnesses having found them dead, none goes: losing sight of a pool must not
+//! become losing it.
 //!
 //! Knowledge never goes backwards. Incarnations and versions only grow, so a replica that lags behind another brings no
 //! dead server back, and removes no server that it does not know yet. Only the table itself may go back in time, and
 //! that is told apart from a replica that lags: see `history`.
 
 mod history;
+mod list;
+mod lone;
 mod panic;
 mod policy;
+mod spoken;
 mod votes;
 
 #[cfg(test)]
@@ -28,13 +32,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::edit::{StoredEvent, TableSnapshot};
-use super::row::Address;
-use super::{DbTime, EventKind, Health, Incarnation, ServerId, ServerRow, Time};
-use crate::words;
+use super::{DbTime, EventKind, Health, ServerId, ServerRow, Time};
 use history::{History, ended_life, is_older};
+pub use list::{Panic, Route, Routes, Standing};
+use lone::Lone;
 use panic::Sightings;
 pub use policy::Policy;
 use votes::Votes;
@@ -44,110 +46,6 @@ const DEAD_NAMED_FOR: Duration = Duration::from_secs(60);
 
 /// How long a replica may lag. If it is behind for longer, it has lost the rows that it does not have.
 const LAG: Duration = Duration::from_secs(10);
-
-/// Why a server is routed, or is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// Routed: nothing is known against it.
-    Active,
-    /// Not routed: an operator or its own clean shutdown asked for no new clients.
-    Draining,
-    /// Not routed: its own service check fails.
-    Failing,
-    /// Not routed: a buddy does not hear it and has voted against it.
-    Suspect,
-    /// Routed, although nothing supports it: the list is frozen, and the server was routed before.
-    Kept,
-}
-
-words! { Standing:
-    Active = "active",
-    Draining = "draining",
-    Failing = "failing",
-    Suspect = "suspect",
-    Kept = "kept",
-}
-
-impl Standing {
-    /// Whether clients are sent there.
-    #[must_use]
-    pub const fn is_routed(self) -> bool {
-        matches!(self, Self::Active | Self::Kept)
-    }
-}
-
-/// One server, as clients and routing servers see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Route {
-    /// Id of its row.
-    pub id: ServerId,
-    /// Its name.
-    pub name: String,
-    /// Incarnation of the server.
-    pub incarnation: Incarnation,
-    /// The address for clients.
-    pub address: Address,
-    /// The port for clients, if the server specifies one.
-    pub port: Option<u16>,
-    /// Its current share of clients, relative to the others. During its slow start it is lower than its configured
-    /// weight.
-    pub weight: u16,
-    /// Whether it is routed, and why.
-    pub standing: Standing,
-}
-
-/// Why the list is frozen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Panic {
-    /// How many servers would be left.
-    pub left: usize,
-    /// Out of how many.
-    pub of: usize,
-}
-
-/// The list of servers that clients may be sent to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Routes {
-    /// All known servers, by name.
-    pub servers: Vec<Route>,
-    /// Why the list is frozen; `None`: it is not.
-    pub panic: Option<Panic>,
-    /// Names of servers that two witnesses found dead in the last minute and that are not back. There is no point in
-    /// waiting for one of them.
-    #[serde(default)]
-    pub dead: Vec<String>,
-}
-
-impl Routes {
-    /// The servers to which clients are sent.
-    pub fn routed(&self) -> impl Iterator<Item = &Route> {
-        self.servers.iter().filter(|route| route.standing.is_routed())
-    }
-
-    /// One of the routed servers, chosen by a random number from 0 to 1 and in proportion to the weights. Without
-    /// weights, all are equally likely.
-    #[must_use]
-    pub fn pick(&self, random: f64) -> Option<&Route> {
-        let total: u64 = self.routed().map(|route| u64::from(route.weight)).sum();
-        let share = |route: &Route| if total == 0 { 1 } else { u64::from(route.weight) };
-        let all: u64 = self.routed().map(share).sum();
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "weights are small"
-        )]
-        let mut at = (random.clamp(0.0, 1.0) * all as f64) as u64;
-        let last = self.routed().filter(|route| share(route) > 0).last();
-        let hit = self.routed().find(|route| {
-            let inside = at < share(route);
-            at = at.saturating_sub(share(route));
-            inside
-        });
-        hit.or(last)
-    }
-}
 
 /// What is remembered between two reads of the table.
 #[derive(Clone, Debug)]
@@ -356,22 +254,25 @@ impl Routing {
         self.history.forget(now);
         self.came.retain(|_, at| now.since(*at) < self.policy.slow_start);
         self.votes.forget(db_now, &self.policy);
-        let mut servers: Vec<Route> = self.rows.values().map(|row| self.route(now, db_now, row)).collect();
+        let lone = Lone::of(&self.rows, db_now);
+        let mut servers: Vec<Route> = self.rows.values().map(|row| self.route(now, db_now, row, &lone)).collect();
         // Only one server can have a name, and lives and ids grow: of two with the same name the earlier one is gone.
         servers.sort_by(|a, b| a.name.cmp(&b.name).then((b.incarnation, b.id).cmp(&(a.incarnation, a.id))));
         servers.dedup_by(|lower, route| lower.name == route.name);
         let back = |name: &String| servers.iter().any(|route| route.name == *name);
         self.dead.retain(|name, at| now.since(*at) < DEAD_NAMED_FOR && !back(name));
-        let (silent, dead) = (Votes::silent(&self.rows, db_now, &self.policy), self.dead.keys().cloned().collect());
+        let mut silent = Votes::silent(&self.rows, db_now, &self.policy);
+        silent.extend(self.rows.values().filter(|row| lone.misses(row)).map(|row| row.id));
+        let dead = self.dead.keys().cloned().collect();
         Routes { dead, ..self.sightings.settle(now, &self.policy, servers, &silent) }
     }
 
-    fn route(&self, now: Time, db_now: DbTime, row: &ServerRow) -> Route {
+    fn route(&self, now: Time, db_now: DbTime, row: &ServerRow, lone: &Lone<'_>) -> Route {
         let standing = if row.draining {
             Standing::Draining
         } else if row.health == Health::Failing {
             Standing::Failing
-        } else if self.votes.keep_out(&self.rows, row, db_now, &self.policy) {
+        } else if lone.misses(row) || self.votes.keep_out(&self.rows, row, db_now, &self.policy) {
             Standing::Suspect
         } else {
             Standing::Active

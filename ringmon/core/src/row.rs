@@ -137,6 +137,9 @@ pub struct ServerRow {
     pub alone_since: Option<DbTime>,
     /// When `alone_since` was last renewed.
     pub alone_at: Option<DbTime>,
+    /// What that report is about, since `alone_since`. `Host`: it has looked at the whole ring, and no host answers.
+    /// `Agent`: some may. `None`: there is no report, or an agent of an older version or an older schema has it.
+    pub alone_kind: Option<VoteKind>,
     /// Its answer to votes, as some life of it wrote it; `None`: an agent of an older version, or an older schema. See
     /// [`Self::answering`].
     pub answering: Option<Answering>,

@@ -68,6 +68,7 @@ fn row(host: &Host, id: ServerId, [first_buddy, second_buddy]: [ServerId; 2], pi
         vote_second: None,
         alone_since: None,
         alone_at: None,
+        alone_kind: None,
         answering: None,
         version: 1,
     }

@@ -6,7 +6,9 @@
 //!   its agent is of the version before;
 //! - a server that no frame reaches is not in the list [`World::NAMED`] after it began, if a buddy of it has been well
 //!   and has heard another one since before, for as long as that buddy is well, and while the list is not frozen (too
-//!   many servers are missing).
+//!   many servers are missing);
+//! - a server that is dead for as long is not in the list either if only one other server lives, and that one is well,
+//!   whatever the pool's rules allow it to remove.
 //!
 //! Neither is promised while the database is slow or away, also if only the router needs it just then; while frames get
 //! lost at random; or shortly after the table went back in time, or its clock stepped back.
@@ -162,7 +164,7 @@ impl World {
         let mut wrong = Vec::new();
         for (host, row) in &rows {
             let name = &row.card.name;
-            if self.is_dead_to_a_buddy(*host, row) {
+            if self.is_dead_to_a_buddy(*host, row) || self.is_dead_to_the_last(*host, &rows) {
                 let routers = reads().filter(|router| router.list.panic.is_none() && router.routes(name));
                 wrong
                     .extend(routers.map(|router| format!("{name} is dead, and {} sends clients there", router.word())));
@@ -190,6 +192,23 @@ impl World {
         let others = rows.iter().filter(|(other, _)| *other != host);
         let deaf = others.filter(|(other, _)| !(self.is_fit(*other) && self.reaches_for(*other, host, Self::STEADY)));
         rows.len() > 2 && self.is_fit(host) && deaf.count() <= 1
+    }
+
+    /// Whether all servers but one have been dead for a while, this one too, and the last one is well.
+    fn is_dead_to_the_last(&self, host: usize, rows: &[(usize, &ServerRow)]) -> bool {
+        let dead = |at: usize| {
+            let h = &self.hosts[at];
+            // Who is cut off and reaches the table says so there.
+            let silent = h.frozen || h.engine.is_none() || h.database_cut;
+            h.cut && silent && self.now.since(h.changed) > Self::NAMED
+        };
+        let mut living = rows.iter().filter(|(other, _)| !dead(*other));
+        let (Some((last, row)), None) = (living.next(), living.next()) else { return false };
+        let serves = !row.draining && row.health != Health::Failing;
+        // No mark is younger than a life that began before the clock stepped back.
+        let began = rows.iter().all(|(_, row)| row.incarnation.0 <= self.database_now().as_us());
+        let known = rows.len() == self.table.rows.len();
+        dead(host) && serves && began && known && self.is_fit(*last) && self.runs_for(*last, Self::NAMED)
     }
 
     fn is_dead_to_a_buddy(&self, host: usize, row: &ServerRow) -> bool {

@@ -101,6 +101,7 @@ pub(super) fn server_row(m: server::Model) -> Result<ServerRow, Error> {
         vote_second: cell.vote("vote_second_kind", second)?,
         alone_since: m.alone_since.map(DbTime::from_us),
         alone_at: m.alone_at.map(DbTime::from_us),
+        alone_kind: m.alone_kind.map(|word| cell.word("alone_kind", &word)).transpose()?,
         answering: cell.answering((m.answer_life, m.answer_wait_ms, m.answer_at, m.answer_hears), m.wire)?,
         version: m.version,
     })

@@ -13,15 +13,18 @@ use super::connect::Database;
 use super::migration::Migrator;
 
 /// The version that this program makes: the number of the newest migration.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
-/// The oldest version that it works with is the one before. So the programs of a pool are exchanged first, one machine
-/// after the other, and the schema follows once they all know the new one. So what a program needs is in the schema one
-/// version before it is used.
+/// The oldest version that it works with: at least the one before. So the programs of a pool are exchanged first, one
+/// machine after the other, and the schema follows once they all know the new one. So what a program needs is in the
+/// schema one version before it is used, or it does without.
 pub const OLDEST_SCHEMA: u32 = 2;
 
 /// The version since which a row has room for its server's answer. Before, no statement names these columns.
 pub(super) const ANSWERS: u32 = 3;
+
+/// The version since which a row says what its alone mark is about. Before, no mark has a kind.
+pub(super) const ALONE_KIND: u32 = 4;
 
 /// An index over many events takes time; nobody waits for it.
 const MIGRATION: Duration = Duration::from_secs(600);

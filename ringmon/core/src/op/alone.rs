@@ -5,6 +5,9 @@
 //! write n rows each. This way a lone server costs one small write every half second. A server that wants to remove all
 //! the others reads in their rows whether one of them is alone too. The mark seconds no vote. It holds up only one
 //! thing: another server's removal of all others.
+//!
+//! The mark says of which kind the silence is, for the routes: a server that only lost its agent may serve. When that
+//! changes, the mark starts anew, so that its age is the age of what it says.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -19,27 +22,33 @@ use crate::ring::is_chain;
 use crate::row::{Alone, PoolRow, ServerRow, Side, VoteKind};
 use crate::{Incarnation, Rule, ServerId};
 
-/// Writes, renews or clears this server's alone mark. A mark that was not renewed in time starts again.
-pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: bool, seen: &TableSnapshot) -> Next {
+/// Writes, renews or clears this server's alone mark. A mark that was not renewed in time starts again, and so does one
+/// that said something else. One without a kind is of an older schema, and goes on: there, none has a kind.
+pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: Option<VoteKind>, seen: &TableSnapshot) -> Next {
     need(seen, [Lookup::Id(me)])?;
     let own = must_row(seen, me)?;
     if own.incarnation != incarnation {
         return done(Outcome::Stale);
     }
     let set = match (alone, own.alone_at) {
-        (false, None) if own.alone_since.is_none() => return done(Outcome::AloneMarked),
-        (false, _) => AloneSet::Clear,
-        (true, Some(at)) if own.alone_since.is_some() && is_recent(seen.db_now, at, law::REVOTE * 3) => {
+        (None, None) if own.alone_since.is_none() => return done(Outcome::AloneMarked),
+        (None, _) => AloneSet::Clear,
+        (Some(kind), Some(at)) if goes_on(own, kind) && is_recent(seen.db_now, at, law::REVOTE * 3) => {
             if is_recent(seen.db_now, at, law::REVOTE * 4 / 5) {
                 return done(Outcome::AloneMarked);
             }
             AloneSet::Renew
         }
-        (true, _) => AloneSet::Mark,
+        (Some(kind), _) => AloneSet::Mark(kind),
     };
     let mut draft = Draft::default();
     draft.touch(own).alone = set;
     Ok(apply(unhurried(seen.db_now, draft.writes(), Vec::new(), Outcome::AloneMarked)))
+}
+
+/// Whether the mark in this row says what is to be said now.
+fn goes_on(own: &ServerRow, kind: VoteKind) -> bool {
+    own.alone_since.is_some() && own.alone_kind.is_none_or(|marked| marked == kind)
 }
 
 /// Removes all other servers. It is the only way out where there is no second witness, because no second server hears
@@ -152,7 +161,8 @@ fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &[(&ServerRo
         return None;
     }
     let mut draft = Draft::default();
-    draft.touch(me).alone = AloneSet::Mark;
+    let agents = run.iter().any(|(_, finding)| finding.silence.kind == VoteKind::Agent);
+    draft.touch(me).alone = AloneSet::Mark(if agents { VoteKind::Agent } else { VoteKind::Host });
     Some(apply(Plan {
         deadline: seen.db_now + law::WRITE_WITHIN,
         writes: draft.writes(),

@@ -30,6 +30,7 @@ fn row(id: i64, first: i64, second: i64) -> ServerRow {
         vote_second: None,
         alone_since: None,
         alone_at: None,
+        alone_kind: None,
         answering: None,
         version: 1,
     }

@@ -1,8 +1,10 @@
 mod answers;
 mod history;
 mod kit;
+mod lone;
 
 use super::*;
+use crate::Incarnation;
 use crate::{Side, Vote, VoteKind};
 use kit::{Kit, S, row, slot};
 

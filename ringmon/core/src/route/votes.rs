@@ -13,14 +13,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::lone;
 use super::policy::Policy;
+use super::spoken::{BEHIND, LASTS, age, is_as_old, is_younger, on_record, record, speaks, words};
 use crate::{DbTime, ServerId, ServerRow, Side, Vote, VoteKind, law};
-
-/// A router knows the database's clock from its last read, so a vote may be stamped this much later.
-const BEHIND: Duration = Duration::from_secs(2);
-
-/// What is true is written again, and a router reads that once a second.
-const LASTS: Duration = law::RENEWED.saturating_add(BEHIND);
 
 /// An accusation as it was last seen: the voter and its suspect.
 type Pair = (ServerId, ServerId);
@@ -125,7 +121,8 @@ impl Votes {
             let lifetime = policy.vote_lifetime;
             [(vote.since, lifetime), (vote.at, lifetime), (vote.since, row.wait()), (vote.since, law::WAIT_MOST)]
         });
-        let ends = votes.chain(rows.values().flat_map(|row| word(row).into_iter().chain(record(row))));
+        let said = rows.values().flat_map(|row| words(row).chain(record(row)));
+        let ends = votes.chain(said).chain(lone::ends(rows));
         let left = ends.filter_map(|(from, span)| span.checked_sub(age(now, from)?));
         left.filter(|left| !left.is_zero()).min()
     }
@@ -135,31 +132,6 @@ impl Votes {
 /// voter lost its database after it heard the server again.
 fn is_of_now(older: &Vote, younger: &Vote, now: DbTime) -> bool {
     older.at + law::RENEWED >= younger.since && is_younger(now, older.at.max(younger.at), LASTS)
-}
-
-/// Whether this server hears another one, or another one hears it.
-fn on_record(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime) -> bool {
-    let names_it = |other: &&ServerRow| other.answering().and_then(|a| a.answer).is_some_and(|a| a.hears == row.id);
-    let fresh = |row: &ServerRow| record(row).is_some_and(|(at, lasts)| is_younger(now, at, lasts));
-    fresh(row) || rows.values().filter(names_it).any(fresh)
-}
-
-/// When a server last answered, and for how long that counts. It renews its answer, and a router reads that once a
-/// second.
-fn record(row: &ServerRow) -> Option<(DbTime, Duration)> {
-    let answer = row.answering()?.answer.filter(|answer| answer.hears != row.id)?;
-    Some((answer.at, law::RENEWED + row.wait() + BEHIND))
-}
-
-/// Whether this server wrote anything lately, or another one wrote that it hears it.
-fn speaks(rows: &BTreeMap<ServerId, ServerRow>, row: &ServerRow, now: DbTime) -> bool {
-    word(row).is_some_and(|(at, lasts)| is_younger(now, at, lasts)) || on_record(rows, row, now)
-}
-
-/// When a server last wrote that it hears somebody, or nobody, and for how long that counts.
-fn word(row: &ServerRow) -> Option<(DbTime, Duration)> {
-    let answer = row.answering().and_then(|a| a.answer).map(|answer| answer.at);
-    answer.max(row.alone_at).map(|at| (at, LASTS))
 }
 
 /// The votes against this server that count: young, and by a voter that is still in the same life.
@@ -183,18 +155,4 @@ fn accuses(
 ) -> bool {
     let voter = rows.get(&vote.voter);
     voter.is_some_and(|voter| live(rows, voter, now, lifetime).any(|back| back.voter == row.id))
-}
-
-/// How old this is. A stamp that is a little later than the known time of the database's clock is of now. One that is
-/// much later is of a clock that stepped back since, and says nothing.
-fn age(now: DbTime, at: DbTime) -> Option<Duration> {
-    (at <= now + BEHIND).then(|| now.since(at).unwrap_or_default())
-}
-
-fn is_younger(now: DbTime, at: DbTime, than: Duration) -> bool {
-    age(now, at).is_some_and(|age| age < than)
-}
-
-fn is_as_old(now: DbTime, at: DbTime, span: Duration) -> bool {
-    age(now, at).is_some_and(|age| age >= span)
 }

@@ -161,6 +161,7 @@ impl Transaction<'_> {
             vote_second: None,
             alone_since: None,
             alone_at: None,
+            alone_kind: None,
             answering: Some(Answering { life: new.incarnation, wait: new.wait, wire: VERSION, answer: None }),
             version: 1,
         };
@@ -193,8 +194,10 @@ impl Transaction<'_> {
         vote(&mut row.vote_second, set.vote_second, now);
         match set.alone {
             AloneSet::Keep => {}
-            AloneSet::Clear => (row.alone_since, row.alone_at) = (None, None),
-            AloneSet::Mark => (row.alone_since, row.alone_at) = (Some(now), Some(now)),
+            AloneSet::Clear => (row.alone_since, row.alone_at, row.alone_kind) = (None, None, None),
+            AloneSet::Mark(kind) => {
+                (row.alone_since, row.alone_at, row.alone_kind) = (Some(now), Some(now), Some(kind))
+            }
             AloneSet::Renew => row.alone_at = Some(now),
         }
         if let Some(wait) = set.wait {

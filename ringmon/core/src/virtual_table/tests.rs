@@ -144,7 +144,7 @@ fn every_update_makes_the_version_grow_and_stamps_are_the_databases() {
     let mut table = three();
     let voter = ServerId(1);
     let cast = VoteSet::Cast { voter, incarnation: Incarnation(1), kind: VoteKind::Host };
-    let set = RowSet { vote_first: cast, alone: AloneSet::Mark, ..RowSet::default() };
+    let set = RowSet { vote_first: cast, alone: AloneSet::Mark(VoteKind::Host), ..RowSet::default() };
     let write = update(&table, 2, set);
     table.set_now(NOW - Duration::from_secs(2));
     table.commit(&plan(vec![write]), &mut || true);
@@ -157,12 +157,13 @@ fn every_update_makes_the_version_grow_and_stamps_are_the_databases() {
     let vote = row.vote_first.as_ref().unwrap();
     assert_eq!((vote.since, vote.at), (began, table.now()));
     assert_eq!((row.alone_since, row.alone_at), (Some(began), Some(table.now())));
+    assert_eq!(row.alone_kind, Some(VoteKind::Host));
     assert_eq!(row.version, 3);
     let set = RowSet { vote_first: VoteSet::Clear, alone: AloneSet::Clear, ..RowSet::default() };
     let write = update(&table, 2, set);
     table.commit(&plan(vec![write]), &mut || true);
     let row = &table.rows[&ServerId(2)];
-    assert_eq!((&row.vote_first, row.alone_since, row.alone_at), (&None, None, None));
+    assert_eq!((&row.vote_first, row.alone_since, row.alone_at, row.alone_kind), (&None, None, None, None));
     let write = update(&table, 2, RowSet::default());
     table.commit(&plan(vec![write]), &mut || true);
     assert_eq!(table.rows[&ServerId(2)].version, 5);

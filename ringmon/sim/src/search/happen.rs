@@ -9,7 +9,7 @@ use super::table::{Read, Tables, id, place_of};
 use super::world::{Kind, World};
 use ringmon_core::edit::{AnswerSet, NewRow};
 use ringmon_core::op::TableOp;
-use ringmon_core::{Health, Outcome, Rule, Side};
+use ringmon_core::{Health, Outcome, Rule, Side, VoteKind};
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +159,8 @@ impl Tables {
                 self.at_once(&mut next, &TableOp::Withdraw { me: id(me), subjects })
             }
             Event::Marks(me) => {
-                let op = TableOp::Alone { me: id(me), incarnation: Self::life_of(&next, me), alone: true };
+                let op =
+                    TableOp::Alone { me: id(me), incarnation: Self::life_of(&next, me), alone: Some(VoteKind::Host) };
                 self.at_once(&mut next, &op)
             }
             Event::Answers(me, other) => {

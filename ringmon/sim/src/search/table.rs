@@ -118,6 +118,7 @@ impl Tables {
             vote_second: vote(Side::Second),
             alone_since: row.alone.map(|(since, _)| self.plain(Sort::AloneSince, since)),
             alone_at: row.alone.map(|(_, at)| self.plain(Sort::AloneAt, at)),
+            alone_kind: row.alone.map(|_| VoteKind::Host),
             answering: Some(Answering {
                 life: life(row.life),
                 wait: World::WAIT,

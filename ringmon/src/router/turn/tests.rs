@@ -60,6 +60,7 @@ fn row(id: i64, version: i64, at: SocketAddr) -> ServerRow {
         vote_second: None,
         alone_since: None,
         alone_at: None,
+        alone_kind: None,
         answering: None,
         version,
     }

@@ -4,7 +4,7 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::{Iterable, QuerySelect};
 
-use crate::store::schema::ANSWERS;
+use crate::store::schema::{ALONE_KIND, ANSWERS};
 
 /// A row of `server`. Times are the database's clock, in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -62,14 +62,19 @@ pub struct Model {
     pub answer_hears: Option<i64>,
     /// The newest version of the wire format that it knows.
     pub wire: Option<i16>,
+    /// Since schema version 4: what the alone mark is about. `host`, `agent`.
+    pub alone_kind: Option<String>,
 }
 
 impl Column {
     /// The columns of this version of the schema.
     pub fn of(schema: u32) -> impl Iterator<Item = Self> {
-        use Column::{AnswerAt, AnswerHears, AnswerLife, AnswerWaitMs, Wire};
-        let new = |column: &Self| matches!(column, AnswerLife | AnswerWaitMs | AnswerAt | AnswerHears | Wire);
-        Self::iter().filter(move |column| schema >= ANSWERS || !new(column))
+        use Column::{AloneKind, AnswerAt, AnswerHears, AnswerLife, AnswerWaitMs, Wire};
+        let answers = |column: &Self| matches!(column, AnswerLife | AnswerWaitMs | AnswerAt | AnswerHears | Wire);
+        let has = move |column: &Self| {
+            (schema >= ANSWERS || !answers(column)) && (schema >= ALONE_KIND || !matches!(column, AloneKind))
+        };
+        Self::iter().filter(has)
     }
 }
 

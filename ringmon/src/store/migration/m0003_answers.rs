@@ -48,7 +48,7 @@ impl MigrationTrait for Migration {
 
 /// Makes sure that the table has these columns. MySQL has no `IF NOT EXISTS` for it, so it looks first. It looks again
 /// afterwards, because somebody else may have done it in between.
-async fn add(manager: &SchemaManager<'_>, table: &'static str, columns: &[ColumnDef]) -> Result<(), DbErr> {
+pub(super) async fn add(manager: &SchemaManager<'_>, table: &'static str, columns: &[ColumnDef]) -> Result<(), DbErr> {
     let missing = missing(manager, table, columns).await?;
     // All at once means one lock on the table; SQLite takes only one at a time.
     let at_once = if manager.get_database_backend() == DbBackend::Sqlite { 1 } else { columns.len() };

@@ -56,7 +56,7 @@ async fn an_agents_grants_suffice_for_an_agent_and_not_for_an_administrator(db: 
     let drain = TableOp::SetDraining { id: a.id, incarnation: Some(a.incarnation), draining: true, by: "a".into() };
     assert_eq!(store.run_plain(&drain).await, Outcome::Written);
     assert_eq!(store.answer(&a, std::time::Duration::from_millis(70), Some(b.id)).await, Outcome::Written);
-    for alone in [true, false] {
+    for alone in [Some(VoteKind::Host), None] {
         let op = TableOp::Alone { me: a.id, incarnation: a.incarnation, alone };
         assert!(matches!(store.run_plain(&op).await, Outcome::AloneMarked | Outcome::Written | Outcome::Read));
     }
@@ -101,7 +101,7 @@ async fn a_readers_grants_suffice_to_look_and_for_nothing_else(db: TestDb) {
         TableOp::Leave { id: row.id, incarnation: None, by: "test".into() },
         TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health: Health::Failing },
         TableOp::SetFrozen { frozen: Some("no".into()), by: "test".into() },
-        TableOp::Alone { me: row.id, incarnation: row.incarnation, alone: true },
+        TableOp::Alone { me: row.id, incarnation: row.incarnation, alone: Some(VoteKind::Host) },
     ] {
         let (result, _) = store.run(&op, super::kit::mono, || true).await;
         refused(&format!("{op:?}"), result);

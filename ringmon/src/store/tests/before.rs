@@ -1,4 +1,4 @@
-//! On the schema before, and at the moment when it is upgraded.
+//! On the schemas before, and at the moment when it is upgraded.
 
 use std::time::Duration;
 
@@ -6,21 +6,26 @@ use sea_orm::ConnectionTrait;
 
 use super::kit::{POOL, TestDb, new_row};
 use super::moments::removal;
-use super::upgrade::{sql, version_2};
+use super::upgrade::{sql, version_2, version_3};
+use crate::store::connect::Database;
 use crate::store::error::Fault;
 use crate::store::{Error, Store};
 use ringmon_core::edit::{Guard, Lookup, Outcome, Plan, RowSet, RowWrite, TableSnapshot};
+use ringmon_core::law;
 use ringmon_core::op::TableOp;
-use ringmon_core::row::{Health, Quorum, Side};
+use ringmon_core::row::{Health, Quorum, Side, VoteKind};
 
 super::on_engines!(
-    the_schema_before_takes_everything_but_answers,
+    version_2_takes_everything_but_answers,
+    version_2_takes_marks_without_a_kind,
+    version_3_takes_marks_without_a_kind,
+    a_program_of_version_3_leaves_a_kind_behind_that_says_nothing,
     what_was_read_without_answers_is_not_written_upon,
     a_running_program_of_version_2_survives_the_upgrade,
 );
 
 /// What stands in the way of an answer is only the schema: everything else is written and read as ever.
-async fn the_schema_before_takes_everything_but_answers(db: TestDb) {
+async fn version_2_takes_everything_but_answers(db: TestDb) {
     let database = version_2(&db).await;
     sql(&database, &["DELETE FROM server", "UPDATE pool SET frozen = NULL"]).await;
     let store = db.open().await;
@@ -44,6 +49,60 @@ async fn the_schema_before_takes_everything_but_answers(db: TestDb) {
     assert_eq!(store.whole().await, ["a", "d"]);
     let pools = Store::pools(&db.url).await.unwrap();
     assert_eq!(pools.iter().map(|pool| pool.servers).collect::<Vec<_>>(), [0, 2], "another, and this one");
+}
+
+/// They go on as ever, and on the newest schema they have no kind either, until they begin anew.
+async fn marks_have_no_kind(db: &TestDb, database: &Database) {
+    sql(database, &["UPDATE server SET alone_since = NULL, alone_at = NULL", "UPDATE pool SET frozen = NULL"]).await;
+    let store = db.open().await;
+    let says = async |alone: Option<VoteKind>| {
+        let row = store.row("n1").await;
+        let op = TableOp::Alone { me: row.id, incarnation: row.incarnation, alone };
+        assert_eq!(store.run_plain(&op).await, Outcome::AloneMarked);
+        store.row("n1").await
+    };
+    let began = says(Some(VoteKind::Host)).await;
+    assert!(began.alone_since.is_some() && began.alone_kind.is_none(), "{began:?}");
+    // It is due to be renewed.
+    let due = async || {
+        let at = store.db_now().await - law::REVOTE;
+        store.sql(&format!("UPDATE server SET alone_since = {0}, alone_at = {0}", at.as_us())).await;
+        Some(at)
+    };
+    let since = due().await;
+    let renewed = says(Some(VoteKind::Host)).await;
+    assert!(renewed.alone_since == since && renewed.alone_at > since, "{renewed:?}");
+    Store::init(&db.url, POOL, Quorum::Both).await.unwrap();
+    let since = due().await;
+    let after = says(Some(VoteKind::Host)).await;
+    assert!(after.alone_since == since && after.alone_at > since, "{after:?}");
+    assert_eq!(after.alone_kind, None, "it is not known of what kind it was all the time");
+    assert_eq!(says(None).await.alone_at, None);
+    assert_eq!(says(Some(VoteKind::Host)).await.alone_kind, Some(VoteKind::Host));
+}
+
+async fn version_2_takes_marks_without_a_kind(db: TestDb) {
+    let database = version_2(&db).await;
+    marks_have_no_kind(&db, &database).await;
+}
+
+async fn version_3_takes_marks_without_a_kind(db: TestDb) {
+    let database = version_3(&db).await;
+    marks_have_no_kind(&db, &database).await;
+}
+
+/// It takes a mark back, and does not know of the kind.
+async fn a_program_of_version_3_leaves_a_kind_behind_that_says_nothing(db: TestDb) {
+    let store = db.store().await;
+    store.ring_of(&["a", "b"]).await;
+    store.sql("UPDATE server SET alone_kind = 'host'").await;
+    let row = store.row("a").await;
+    assert_eq!((row.alone_at, row.alone_kind), (None, Some(VoteKind::Host)));
+    let says = |alone| TableOp::Alone { me: row.id, incarnation: row.incarnation, alone };
+    assert_eq!(store.run_plain(&says(Some(VoteKind::Agent))).await, Outcome::AloneMarked);
+    assert_eq!(store.row("a").await.alone_kind, Some(VoteKind::Agent));
+    assert_eq!(store.run_plain(&says(None)).await, Outcome::AloneMarked);
+    assert_eq!(store.row("a").await.alone_kind, None);
 }
 
 /// The upgrade comes between the look at the version and the look at a row, and in between somebody answers.

@@ -183,7 +183,7 @@ impl Writer {
                 self.run(&TableOp::SetHealth { me: id, incarnation, health }).await;
             }
             5 => {
-                let alone = self.rng.random();
+                let alone = *[Some(VoteKind::Host), Some(VoteKind::Agent), None].choose(&mut self.rng).unwrap();
                 self.run(&TableOp::Alone { me: id, incarnation, alone }).await;
             }
             _ => self.accuse(id).await,

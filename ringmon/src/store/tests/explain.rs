@@ -247,7 +247,7 @@ async fn every_write_uses_an_index(db: TestDb) {
     assert_eq!(explained.op("health", set, Reads::Few).await, Outcome::Written);
     let drain = TableOp::SetDraining { id: x.id, incarnation: None, draining: true, by: "test".into() };
     assert_eq!(explained.op("drain", drain, Reads::Few).await, Outcome::Written);
-    let alone = TableOp::Alone { me: x.id, incarnation: x.incarnation, alone: true };
+    let alone = TableOp::Alone { me: x.id, incarnation: x.incarnation, alone: Some(VoteKind::Host) };
     assert_eq!(explained.op("alone", alone, Reads::Few).await, Outcome::AloneMarked);
     let view = TableOp::View { me: x.id, known: vec![ServerId(2), ServerId(99_999)] };
     explained.op("view", view, Reads::Few).await;

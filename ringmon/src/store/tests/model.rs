@@ -229,7 +229,11 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
         8..=16 => TableOp::Accuse(random_accusation(rng, model, me)),
         17 => TableOp::RemoveAll(against_all(rng, model, me)),
         18 => TableOp::Withdraw { me: me.id, subjects: vec![me.first_buddy, me.second_buddy] },
-        19 => TableOp::Alone { me: me.id, incarnation: life(rng), alone: rng.random() },
+        19 => TableOp::Alone {
+            me: me.id,
+            incarnation: life(rng),
+            alone: *[Some(VoteKind::Host), Some(VoteKind::Agent), None].choose(rng).unwrap(),
+        },
         20 => {
             let health = *[Health::Unknown, Health::Passing, Health::Failing].choose(rng).unwrap();
             TableOp::SetHealth { me: me.id, incarnation: life(rng), health }

@@ -67,9 +67,9 @@ async fn prepare(case: &str, store: &Store) -> TableOp {
         "vote" => TableOp::Accuse(against(&rows, Side::First, &["b"])),
         "remove" => removal(store, &rows, &["b"]).await,
         "remove a run" => removal(store, &rows, &["b", "c"]).await,
-        "alone" => TableOp::Alone { me: a.id, incarnation: a.incarnation, alone: true },
+        "alone" => TableOp::Alone { me: a.id, incarnation: a.incarnation, alone: Some(VoteKind::Host) },
         "remove all" => {
-            let mark = TableOp::Alone { me: a.id, incarnation: a.incarnation, alone: true };
+            let mark = TableOp::Alone { me: a.id, incarnation: a.incarnation, alone: Some(VoteKind::Host) };
             store.run_plain(&mark).await;
             // Without R2 the mark has to stand for no time.
             let mut all = accusation(a, Side::First, vec![steady(row("b"), VoteKind::Host)]);
@@ -135,11 +135,11 @@ async fn state(store: &Store) -> Vec<String> {
         .map(|row| {
             let votes = Side::BOTH.map(|side| row.vote(side).map(|vote| (name(vote.voter), vote.kind)));
             let (first, second) = (name(row.first_buddy), name(row.second_buddy));
-            let alone = row.alone_at.is_some();
+            let alone = row.alone_at.and(row.alone_kind);
             let answer = row.answering().map(|said| (said.wait, said.answer.map(|answer| name(answer.hears))));
             let (health, draining) = (row.health, row.draining);
             format!(
-                "{}: between {second} and {first}, {health:?}, draining {draining}, votes {votes:?}, alone {alone}, \
+                "{}: between {second} and {first}, {health:?}, draining {draining}, votes {votes:?}, alone {alone:?}, \
                  answers {answer:?}",
                 row.card.name
             )

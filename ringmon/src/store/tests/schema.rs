@@ -10,7 +10,7 @@ use crate::store::{Error, Events, RuleChanges, SCHEMA_VERSION, Store};
 use ringmon_core::edit::Outcome;
 use ringmon_core::op::TableOp;
 use ringmon_core::row::{Alone, Mode, Quorum};
-use ringmon_core::{EventBody, ServerId};
+use ringmon_core::{EventBody, ServerId, VoteKind};
 
 super::on_engines!(
     init_may_be_run_again,
@@ -173,6 +173,12 @@ async fn what_no_version_knows_is_named(db: TestDb) {
         let said = store.servers().await.unwrap_err().to_string();
         assert!(said.contains(&format!("in column {column}")), "{said}");
     }
+    let none = "answer_life = NULL, answer_wait_ms = NULL, answer_at = NULL, answer_hears = NULL";
+    store.sql(&format!("UPDATE server SET {none}, alone_kind = 'agent'")).await;
+    assert_eq!(store.row("b").await.alone_kind, Some(VoteKind::Agent));
+    store.sql("UPDATE server SET alone_kind = 'both'").await;
+    let said = store.servers().await.unwrap_err().to_string();
+    assert!(said.contains("\"both\" in column alone_kind"), "{said}");
 }
 
 #[tokio::test]

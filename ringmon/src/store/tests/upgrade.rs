@@ -1,4 +1,4 @@
-//! From schema version 2 to 3: with data, under running agents, interrupted, and several upgrades at once.
+//! From schema version 2 to 4: with data, under running agents, interrupted, and several upgrades at once.
 
 use std::time::Duration;
 
@@ -31,6 +31,11 @@ pub async fn version_2(db: &TestDb) -> Database {
     version(2, db).await
 }
 
+/// The same, one version later.
+pub async fn version_3(db: &TestDb) -> Database {
+    version(3, db).await
+}
+
 /// A database of this version, with a value in every column of every table.
 async fn version(number: u32, db: &TestDb) -> Database {
     if let Some(file) = db.url.file() {
@@ -51,9 +56,10 @@ async fn version(number: u32, db: &TestDb) -> Database {
     ];
     for (id, next, before) in [(1, 2, 3), (2, 3, 1), (3, 1, 2)] {
         let votes = "9, 8, 7, 6, 'host', 5, 4, 3, 2, 'agent'";
+        let answer = if number < 3 { String::new() } else { format!(", 11, 60, 24, {next}, 1, 2") };
         sql.push(format!(
             "INSERT INTO server VALUES ({id}, {ours}, 'n{id}', '10.0.0.{id}', 7464, '10.1.0.{id}', 80, 5, {next}, \
-             {before}, 11, 'b{id}', {id}00, 1, 'passing', {votes}, 21, 22, 23)"
+             {before}, 11, 'b{id}', {id}00, 1, 'passing', {votes}, 21, 22, 23{answer})"
         ));
         sql.push(format!(
             "INSERT INTO event VALUES ({id}, {ours}, 1{id}, 'down', {id}, 'n{id}', 'n{next}', '{{\"why\":\"{id}\"}}')"
@@ -78,7 +84,7 @@ async fn rows(database: &Database) -> Rows {
     )
 }
 
-const COLUMNS: [(&str, &str, &str); 9] = [
+const COLUMNS: [(&str, &str, &str); 10] = [
     ("server", "answer_life", "BIGINT"),
     ("server", "answer_wait_ms", "INT"),
     ("server", "answer_at", "BIGINT"),
@@ -88,11 +94,12 @@ const COLUMNS: [(&str, &str, &str); 9] = [
     ("pool", "identity", "VARCHAR(64)"),
     ("pool", "epoch", "BIGINT"),
     ("pool", "rules", "SMALLINT"),
+    ("server", "alone_kind", "VARCHAR(16)"),
 ];
 
-/// Checks that version 3 is complete, and that its columns are empty and may be.
-async fn is_version_3(database: &Database) {
-    assert_eq!(database.schema_version().await.unwrap(), 3);
+/// Checks that the newest version is complete, and that the columns since version 2 are empty and may be.
+async fn is_newest(database: &Database) {
+    assert_eq!(database.schema_version().await.unwrap(), 4);
     let db = database.connections();
     assert!(SchemaManager::new(&db).has_index("event", "event_history").await.unwrap());
     assert!(!SchemaManager::new(&db).has_index("event", "event_pool").await.unwrap());
@@ -124,7 +131,11 @@ async fn back(database: &Database) {
     for (table, column, _) in COLUMNS {
         sql(database, &[&format!("ALTER TABLE {table} DROP COLUMN {column}")]).await;
     }
-    sql(database, &["DELETE FROM seaql_migrations WHERE version = 'm0003_answers'"]).await;
+    if database.backend() != sea_orm::DbBackend::Sqlite {
+        // InnoDB keeps room for columns that were dropped, until it makes the table anew.
+        sql(database, &["ALTER TABLE server FORCE", "ALTER TABLE pool FORCE"]).await;
+    }
+    sql(database, &["DELETE FROM seaql_migrations WHERE version IN ('m0003_answers', 'm0004_alone_kind')"]).await;
 }
 
 async fn every_row_stays_as_it_was(db: TestDb) {
@@ -132,8 +143,8 @@ async fn every_row_stays_as_it_was(db: TestDb) {
     let before = rows(&database).await;
     assert_eq!((before.0.len(), before.1.len(), before.2.len()), (2, 3, 3));
     let said = format!("{:?}{:?}", before.1, before.2);
-    // The four columns of an answer, and the wire format, in three rows.
-    assert_eq!((said.matches("None").count(), said.matches("answer_").count()), (15, 12), "is a column empty? {said}");
+    // The four columns of an answer, the wire format, and a mark's kind, in three rows.
+    assert_eq!((said.matches("None").count(), said.matches("answer_").count()), (18, 12), "is a column empty? {said}");
     assert!(
         before.0.iter().all(|pool| pool.frozen.is_some() && pool.old_key_id.is_some() && pool.old_key_secret.is_some())
     );
@@ -141,10 +152,10 @@ async fn every_row_stays_as_it_was(db: TestDb) {
     let report = Store::init(&db.url, POOL, Quorum::Single).await.unwrap();
     assert_eq!(
         (report.schema_found, report.schema_now, report.created_pool, report.created_file),
-        (2, 3, false, false)
+        (2, 4, false, false)
     );
-    assert!(report.to_string().contains("from version 2 to 3"), "{report}");
-    is_version_3(&database).await;
+    assert!(report.to_string().contains("from version 2 to 4"), "{report}");
+    is_newest(&database).await;
     assert_eq!(rows(&database).await, before);
     let store = db.open().await;
     assert_eq!(store.whole().await, ["n1", "n2", "n3"]);
@@ -155,9 +166,9 @@ async fn version_1_goes_through_version_2(db: TestDb) {
     let database = version(1, &db).await;
     let before = rows(&database).await;
     let refused = Store::open(&db.url, POOL).await.unwrap_err();
-    assert!(matches!(refused, Error::SchemaTooOld { found: 1, oldest: 2, ours: 3, .. }), "{refused:?}");
+    assert!(matches!(refused, Error::SchemaTooOld { found: 1, oldest: 2, ours: 4, .. }), "{refused:?}");
     assert_eq!(Store::init(&db.url, POOL, Quorum::Both).await.unwrap().schema_found, 1);
-    is_version_3(&database).await;
+    is_newest(&database).await;
     assert_eq!(rows(&database).await, before);
 }
 
@@ -229,7 +240,7 @@ async fn agents_go_on_before_while_and_after(db: TestDb) {
     while let Some(agent) = agents.join_next().await {
         agent.unwrap();
     }
-    is_version_3(&database).await;
+    is_newest(&database).await;
     let after = rows(&database).await;
     assert_eq!((&before.0, &before.2[..]), (&after.0, &after.2[..before.2.len()]));
     assert_eq!(db.open().await.whole().await, ["n1", "n2", "n3"]);
@@ -238,11 +249,11 @@ async fn agents_go_on_before_while_and_after(db: TestDb) {
 async fn an_upgrade_that_was_cut_short_is_finished_by_the_next(db: TestDb) {
     let database = version_2(&db).await;
     let before = rows(&database).await;
-    for steps in [1, 3, 6, 7, 9] {
+    for steps in [1, 3, 6, 7, 9, 10] {
         begun(&database, steps).await;
         assert_eq!(db.open().await.whole().await, ["n1", "n2", "n3"], "half of it is as good as version 2");
         assert_eq!(Store::init(&db.url, POOL, Quorum::Both).await.unwrap().schema_found, 2);
-        is_version_3(&database).await;
+        is_newest(&database).await;
         assert_eq!(rows(&database).await, before);
         back(&database).await;
     }
@@ -268,7 +279,7 @@ async fn an_upgrade_that_is_cut_at_any_statement_is_finished_by_the_next(db: Tes
             assert_eq!(rows(&database).await, before);
             assert_eq!(db.open().await.whole().await, ["n1", "n2", "n3"]);
             Store::init(&db.url, POOL, Quorum::Both).await.unwrap();
-            is_version_3(&database).await;
+            is_newest(&database).await;
             assert_eq!(rows(&database).await, before);
             back(&database).await;
         }
@@ -283,9 +294,9 @@ async fn several_upgrades_at_once_agree(db: TestDb) {
         let inits = (0..4).map(|_| Store::init(&db.url, POOL, Quorum::Both));
         for report in futures_util::future::join_all(inits).await {
             let report = report.unwrap_or_else(|e| panic!("round {round}: {e}"));
-            assert!((2..=3).contains(&report.schema_found) && report.schema_now == 3, "{report:?}");
+            assert!((2..=4).contains(&report.schema_found) && report.schema_now == 4, "{report:?}");
         }
-        is_version_3(&database).await;
+        is_newest(&database).await;
         assert_eq!(rows(&database).await, before);
         back(&database).await;
     }
@@ -308,7 +319,7 @@ async fn an_upgrade_that_has_to_wait_keeps_no_agent_waiting(db: TestDb) {
         assert_eq!(upgrade.await.unwrap().unwrap().schema_found, 2);
         let broken_off = server::find(2).all(&dump).await.unwrap_err();
         println!("the dump: {broken_off}");
-        return is_version_3(&database).await;
+        return is_newest(&database).await;
     }
     let waits = "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE '%metadata lock%'";
     let asked = || sea_orm::Statement::from_string(sea_orm::DbBackend::MySql, waits);
@@ -323,28 +334,28 @@ async fn an_upgrade_that_has_to_wait_keeps_no_agent_waiting(db: TestDb) {
     assert!(!upgrade.is_finished(), "it waits");
     dump.rollback().await.unwrap();
     assert_eq!(upgrade.await.unwrap().unwrap().schema_found, 2);
-    is_version_3(&database).await;
+    is_newest(&database).await;
 }
 
 #[test]
-fn a_program_works_on_its_own_version_and_the_one_before() {
-    let said = |found| judge("here".into(), found, 2..=3).map_err(|error| error.to_string());
-    assert_eq!((said(2), said(3)), (Ok(()), Ok(())));
-    assert!(said(0).unwrap_err().contains("no ringmon schema (this ringmon knows version 3): run `ringmon init`"));
+fn a_program_works_on_its_own_version_and_the_two_before() {
+    let said = |found| judge("here".into(), found, 2..=4).map_err(|error| error.to_string());
+    assert_eq!((said(2), said(3), said(4)), (Ok(()), Ok(()), Ok(())));
+    assert!(said(0).unwrap_err().contains("no ringmon schema (this ringmon knows version 4): run `ringmon init`"));
     assert_eq!(
         said(1).unwrap_err(),
-        "here holds ringmon schema version 1, this ringmon works on versions 2 to 3: \
+        "here holds ringmon schema version 1, this ringmon works on versions 2 to 4: \
          run `ringmon init` of this version to upgrade it"
     );
     assert_eq!(
-        said(4).unwrap_err(),
-        "here holds ringmon schema version 4, this ringmon knows only version 3: upgrade ringmon on this machine"
+        said(5).unwrap_err(),
+        "here holds ringmon schema version 5, this ringmon knows only version 4: upgrade ringmon on this machine"
     );
     assert!(
         matches!(judge("here".into(), 2, 1..=1), Err(Error::SchemaTooNew { found: 2, ours: 1, .. })),
         "version 1's"
     );
-    assert_eq!(OLDEST_SCHEMA + 1, SCHEMA_VERSION, "no more and no less");
+    assert_eq!(OLDEST_SCHEMA + 2, SCHEMA_VERSION, "no more and no less");
     let numbers: Vec<u32> = Migrator::migrations().iter().map(|migration| number(migration.name())).collect();
     assert_eq!(numbers, (1..=SCHEMA_VERSION).collect::<Vec<_>>());
 }

@@ -11,7 +11,7 @@ use ringmon_common::wire::VERSION;
 use crate::store::clock;
 use crate::store::convert::millis;
 use crate::store::entity::{event, pool, server};
-use crate::store::schema::ANSWERS;
+use crate::store::schema::{ALONE_KIND, ANSWERS};
 use ringmon_core::edit::{AloneSet, AnswerSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, VoteSet};
 use ringmon_core::{DbTime, Incarnation, PoolId, ServerId, Side, Word as _};
 use server::Column as C;
@@ -26,12 +26,15 @@ pub(super) struct Writer {
     deadline: DbTime,
     /// Whether a row has room for its server's answer.
     answers: bool,
+    /// Whether a row says what its alone mark is about.
+    alone_kind: bool,
     inserted: Option<ServerId>,
 }
 
 impl Writer {
     pub(super) const fn new(backend: DbBackend, pool: PoolId, deadline: DbTime, schema: u32) -> Self {
-        Self { backend, pool, deadline, answers: schema >= ANSWERS, inserted: None }
+        let (answers, alone_kind) = (schema >= ANSWERS, schema >= ALONE_KIND);
+        Self { backend, pool, deadline, answers, alone_kind, inserted: None }
     }
 
     pub(super) const fn inserted(&self) -> Option<ServerId> {
@@ -249,17 +252,23 @@ impl Writer {
 
     fn set_alone(&self, update: &mut UpdateStatement, alone: AloneSet) {
         let now = || clock::now(self.backend);
-        match alone {
-            AloneSet::Keep => {}
+        let kind = match alone {
+            AloneSet::Keep => return,
             AloneSet::Clear => {
                 update.value(C::AloneSince, Option::<i64>::None).value(C::AloneAt, Option::<i64>::None);
+                None
             }
-            AloneSet::Mark => {
+            AloneSet::Mark(kind) => {
                 update.value(C::AloneSince, now()).value(C::AloneAt, now());
+                Some(kind.word())
             }
             AloneSet::Renew => {
                 update.value(C::AloneAt, now());
+                return;
             }
+        };
+        if self.alone_kind {
+            update.value(C::AloneKind, kind.map(str::to_owned));
         }
     }
 

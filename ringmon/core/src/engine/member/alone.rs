@@ -4,6 +4,8 @@
 //! may remove the others only if no probes arrive from servers that it does not hear: those servers are alive. This
 //! happens at the end of every cut: one of two servers may have to resolve the other's hardware address again, and so
 //! stays deaf for up to a second longer than the other.
+//!
+//! The mark also says whether hosts are silent, or perhaps only agents: routers send no clients to silent hosts.
 
 use core::time::Duration;
 
@@ -28,6 +30,8 @@ pub(super) struct Alone {
     /// When it was written, as far as this server knows. After a failure it may stand even if this is `None`.
     marked: Option<Time>,
     maybe: bool,
+    /// What the mark says, as it was last written.
+    kind: Option<VoteKind>,
     next: Time,
     /// Whether the mark was renewed. Then the removal comes next.
     renewed: bool,
@@ -86,7 +90,16 @@ impl Alone {
         }
         self.maybe = true;
         self.renewed = false;
-        let op = if remove { remove_all(facts, asks, proofs, sides) } else { mark(asks.me(), true) };
+        let op = if remove {
+            remove_all(facts, asks, proofs, sides)
+        } else {
+            let kind = kind(sides);
+            if self.kind.replace(kind) != Some(kind) {
+                // The mark starts anew, and so does the others' time to object.
+                self.marked = None;
+            }
+            mark(asks.me(), Some(kind))
+        };
         asks.begin(Concern::Alone, op);
     }
 
@@ -97,7 +110,7 @@ impl Alone {
         let over = *self.over.get_or_insert(facts.now + OBJECTS);
         if asks.due(over) && asks.ready(Concern::Alone) {
             *self = Self::default();
-            asks.begin(Concern::Alone, mark(asks.me(), false));
+            asks.begin(Concern::Alone, mark(asks.me(), None));
         }
     }
 
@@ -143,7 +156,13 @@ fn is_reached(facts: &Facts, sides: &[SideWork; 2]) -> bool {
     silent.filter(|(_, kind)| *kind == VoteKind::Host).any(|(id, _)| facts.callers.reached_by(*id, facts.now))
 }
 
-const fn mark(me: Me, alone: bool) -> TableOp {
+/// Host: this server has looked at the whole ring, and no host answers.
+fn kind(sides: &[SideWork; 2]) -> VoteKind {
+    let hosts = |work: &SideWork| work.run().all && work.run().silent.iter().all(|(_, kind)| *kind == VoteKind::Host);
+    if sides.iter().any(hosts) { VoteKind::Host } else { VoteKind::Agent }
+}
+
+const fn mark(me: Me, alone: Option<VoteKind>) -> TableOp {
     TableOp::Alone { me: me.id, incarnation: me.incarnation, alone }
 }
 

@@ -3,7 +3,7 @@
 use super::kit::{Bench, address, ms};
 use crate::engine::Input;
 use crate::op::TableOp;
-use crate::{EventKind, Incarnation, WatchReading};
+use crate::{EventKind, Incarnation, VoteKind, WatchReading};
 
 /// A member of a ring of two that does not hear the other server for `span` ms. `probed`: the other server's probes
 /// still arrive.
@@ -72,4 +72,54 @@ fn whoever_hears_again_objects_for_a_while() {
     assert!(marked(&bench), "the other may still be deaf, and must find an objection");
     hear(&mut bench, 1000);
     assert!(!marked(&bench), "long enough");
+}
+
+/// A member of a ring of three misses both: the hosts of both, or the agent of `s1` alone. Returns what it wrote about
+/// that, without repetitions.
+fn marks(bench: &mut Bench, agent: bool, span: u64) -> Vec<Option<VoteKind>> {
+    let since = *bench.silent.get_or_insert(bench.now);
+    let mut marks = Vec::new();
+    for _ in 0..span / 20 {
+        bench.pass(ms(20));
+        let (now, silence) = (bench.now, bench.now.since(since));
+        let misses = u32::try_from(silence.as_millis() / 20).unwrap();
+        for watch in bench.watches.clone() {
+            let answers = agent && watch.address == address(1);
+            bench.edit(watch.id, silence, if answers { 0 } else { misses }, |reading| {
+                if answers {
+                    (reading.replies, reading.last_reply) = (2, Some(now));
+                }
+            });
+        }
+        let done = bench.settle();
+        marks.extend(done.iter().filter_map(|op| match op {
+            TableOp::Alone { alone, .. } => Some(*alone),
+            _ => None,
+        }));
+    }
+    marks.dedup();
+    marks
+}
+
+#[test]
+fn a_mark_says_host_once_the_whole_ring_was_looked_at_and_no_host_answers() {
+    use VoteKind::{Agent, Host};
+    let mut bench = Bench::member(2);
+    let began = bench.now;
+    assert_eq!(marks(&mut bench, false, 3000), [Some(Agent), Some(Host)], "first it has not looked yet");
+    let row = bench.table.named("s9").unwrap();
+    let (since, at) = (row.alone_since.unwrap(), row.alone_at.unwrap());
+    assert_eq!(row.alone_kind, Some(Host));
+    assert!(at.since(since).unwrap() > ms(1500), "it is renewed, {:?} after {began:?}", at.since(since));
+    let writes = bench.table.rows.values().find(|row| row.alone_at.is_some()).unwrap().version;
+    assert!(writes < 14, "{writes} writes");
+}
+
+#[test]
+fn where_a_host_answers_a_mark_says_agent() {
+    let mut bench = Bench::member(2);
+    assert_eq!(marks(&mut bench, true, 2500), [Some(VoteKind::Agent)]);
+    bench.silent = None;
+    let both = [VoteKind::Agent, VoteKind::Host].map(Some);
+    assert_eq!(marks(&mut bench, false, 2500), both, "that host dies too");
 }

@@ -5,11 +5,15 @@ use core::time::Duration;
 use super::kit::{accuse, against, id, leave, ms, pulseless, removed, ring_of, row, run, silent, whole};
 use crate::edit::{Held, Outcome};
 use crate::op::{Accusation, TableOp};
-use crate::row::{Alone, Mode, Side};
+use crate::row::{Alone, Mode, Side, VoteKind};
 use crate::virtual_table::VirtualTable;
 use crate::{Incarnation, ServerId};
 
 fn mark(table: &mut VirtualTable, who: &str, alone: bool) -> Outcome {
+    say(table, who, alone.then_some(VoteKind::Host))
+}
+
+fn say(table: &mut VirtualTable, who: &str, alone: Option<VoteKind>) -> Outcome {
     let own = row(table, who);
     run_op(table, TableOp::Alone { me: own.id, incarnation: own.incarnation, alone })
 }
@@ -59,9 +63,12 @@ fn marks_begin_are_renewed_lapse_and_end() {
     assert_eq!(mark(&mut table, "a", false), Outcome::AloneMarked);
     assert_eq!(table.rows, before);
     let other = Incarnation(row(&table, "a").incarnation.0 + 1);
-    let op = TableOp::Alone { me: id(&table, "a"), incarnation: other, alone: true };
+    let op = TableOp::Alone { me: id(&table, "a"), incarnation: other, alone: Some(VoteKind::Host) };
     assert_eq!(run(&mut table, op), Outcome::Stale);
-    assert_eq!(run(&mut table, TableOp::Alone { me: ServerId(99), incarnation: other, alone: true }), Outcome::Stale);
+    assert_eq!(
+        run(&mut table, TableOp::Alone { me: ServerId(99), incarnation: other, alone: Some(VoteKind::Host) }),
+        Outcome::Stale
+    );
 }
 
 #[test]
@@ -232,5 +239,60 @@ fn who_answers_a_lone_server_is_protected_also_if_it_hears_nobody_either() {
         row.answering.as_mut().unwrap().answer = Some(Answer { at: now, hears });
         row.version += 1;
         assert_eq!(run(&mut table, TableOp::RemoveAll(op)), Outcome::Held(Held::Answered), "{hears:?}");
+    }
+}
+
+#[test]
+fn a_mark_that_says_something_else_begins_again() {
+    use VoteKind::{Agent, Host};
+    let mut table = ring_of(&["a", "b", "c"]);
+    let began = table.now();
+    say(&mut table, "a", Some(Agent));
+    table.advance(ms(100));
+    let change = table.now();
+    say(&mut table, "a", Some(Host));
+    assert_eq!((row(&table, "a").alone_since, row(&table, "a").alone_kind), (Some(change), Some(Host)), "{began:?}");
+    table.advance(ms(500));
+    say(&mut table, "a", Some(Host));
+    let kept = row(&table, "a");
+    assert_eq!((kept.alone_since, kept.alone_at), (Some(change), Some(table.now())));
+    say(&mut table, "a", Some(Agent));
+    assert_eq!((row(&table, "a").alone_since, row(&table, "a").alone_kind), (Some(table.now()), Some(Agent)));
+    mark(&mut table, "a", false);
+    assert_eq!(row(&table, "a").alone_kind, None);
+}
+
+/// On a schema without the column no mark has a kind, and all goes on as ever.
+#[test]
+fn a_mark_without_a_kind_goes_on_without_one() {
+    let mut table = ring_of(&["a", "b"]);
+    let op = all(&table, "a", ms(300));
+    let forget = |table: &mut VirtualTable| {
+        let a = id(table, "a");
+        table.rows.get_mut(&a).unwrap().alone_kind = None;
+    };
+    let began = table.now();
+    mark(&mut table, "a", true);
+    forget(&mut table);
+    for _ in 0..2 {
+        table.advance(ms(500));
+        mark(&mut table, "a", true);
+    }
+    assert_eq!((row(&table, "a").alone_since, row(&table, "a").alone_kind), (Some(began), None));
+    assert_eq!(removed(&run(&mut table, TableOp::RemoveAll(op))), ["b"]);
+}
+
+#[test]
+fn a_removal_that_marks_says_of_which_kind_the_silences_are() {
+    for agent in [true, false] {
+        let mut table = ring_of(&["a", "b", "c"]);
+        table.pool.rules.alone = Alone::All;
+        let mut a = all(&table, "a", ms(300));
+        if agent {
+            let at = a.findings.iter().position(|finding| finding.server == id(&table, "c")).unwrap();
+            a.findings[at] = pulseless(&table, "c", ms(3300));
+        }
+        assert_eq!(run(&mut table, TableOp::RemoveAll(a)), Outcome::AloneMarked);
+        assert_eq!(row(&table, "a").alone_kind, Some(if agent { VoteKind::Agent } else { VoteKind::Host }));
     }
 }

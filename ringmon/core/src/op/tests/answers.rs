@@ -6,7 +6,7 @@ use super::kit::{accuse, against, answer, id, mono, ms, removed, ring_of, row, r
 use crate::Incarnation;
 use crate::edit::{Held, Outcome};
 use crate::op::{Accusation, TableOp};
-use crate::row::Side;
+use crate::row::{Side, VoteKind};
 use crate::virtual_table::{Attempt, Progress, VirtualTable};
 
 /// The accusations of all accusers, made again and again as agents do, and the answers of those that hear somebody.
@@ -202,7 +202,7 @@ fn the_rule_for_two_obeys_answers() {
     let mut table = ring_of(&["a", "x"]);
     let (me, x) = (row(&table, "a").clone(), id(&table, "x"));
     let alone = |table: &mut VirtualTable| {
-        run(table, TableOp::Alone { me: me.id, incarnation: me.incarnation, alone: true });
+        run(table, TableOp::Alone { me: me.id, incarnation: me.incarnation, alone: Some(VoteKind::Host) });
     };
     table.rows.get_mut(&x).unwrap().answering.as_mut().unwrap().wait = ms(1500);
     let a = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], None);
@@ -282,7 +282,7 @@ fn who_hears_nobody_is_protected_for_three_seconds_and_no_longer() {
     let x = row(&isolated.table, "x").clone();
     let began = isolated.table.now();
     let removal = loop {
-        run(&mut isolated.table, TableOp::Alone { me: x.id, incarnation: x.incarnation, alone: true });
+        run(&mut isolated.table, TableOp::Alone { me: x.id, incarnation: x.incarnation, alone: Some(VoteKind::Host) });
         let (held, removal) = isolated.go_on(ms(480));
         if let Some(removal) = removal {
             break removal;

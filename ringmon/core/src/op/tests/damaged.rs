@@ -43,7 +43,10 @@ fn vote() -> impl Strategy<Value = Option<Vote>> {
 
 /// Rows that form a ring, except for a few links, with random votes and marks.
 fn table() -> impl Strategy<Value = VirtualTable> {
-    let marks = || (vote(), vote(), proptest::option::of(stamp()), proptest::option::of(stamp()), life());
+    let marks = || {
+        let alone = (proptest::option::of(stamp()), proptest::option::of(stamp()), proptest::option::of(kind()));
+        (vote(), vote(), alone, life())
+    };
     let wrong = prop::collection::vec((0_usize..6, side(), server()), 0..3);
     let wrong = prop_oneof![2 => Just(Vec::new()), 1 => wrong];
     let rules = (any::<bool>(), any::<bool>(), 0_u16..1200, any::<bool>());
@@ -55,10 +58,11 @@ fn table() -> impl Strategy<Value = VirtualTable> {
             table.pool.rules.brake_permille = brake;
             table.pool.frozen = frozen.then(|| "why".to_owned()).filter(|_| brake.is_multiple_of(7));
             let size = marks.len();
-            for (place, (vote_first, vote_second, alone_since, alone_at, incarnation)) in marks.into_iter().enumerate()
-            {
+            for (place, (vote_first, vote_second, alone, incarnation)) in marks.into_iter().enumerate() {
                 let row = damaged_row(place, size, incarnation);
-                table.rows.insert(row.id, ServerRow { vote_first, vote_second, alone_since, alone_at, ..row });
+                let (alone_since, alone_at, alone_kind) = alone;
+                let row = ServerRow { vote_first, vote_second, alone_since, alone_at, alone_kind, ..row };
+                table.rows.insert(row.id, row);
             }
             for (place, side, to) in wrong {
                 let Some(row) = table.rows.values_mut().nth(place) else { continue };
@@ -93,6 +97,7 @@ fn damaged_row(place: usize, size: usize, incarnation: Incarnation) -> ServerRow
         vote_second: None,
         alone_since: None,
         alone_at: None,
+        alone_kind: None,
         answering: None,
         version: 1,
     }
@@ -202,7 +207,7 @@ fn op() -> impl Strategy<Value = TableOp> {
         3 => accusation().prop_map(TableOp::RemoveAll),
         1 => (server(), prop::collection::vec(server(), 0..4))
             .prop_map(|(me, subjects)| TableOp::Withdraw { me, subjects }),
-        1 => (server(), life(), any::<bool>()).prop_map(|(me, incarnation, alone)| TableOp::Alone {
+        1 => (server(), life(), proptest::option::of(kind())).prop_map(|(me, incarnation, alone)| TableOp::Alone {
             me,
             incarnation,
             alone

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::kit::{against, join, leave, mono, ms, new_row, ring_of, row, silent, whole};
 use crate::edit::Outcome;
 use crate::op::TableOp;
-use crate::row::{Alone, Health, Side};
+use crate::row::{Alone, Health, Side, VoteKind};
 use crate::virtual_table::{Attempt, Progress, VirtualTable};
 use crate::{EventKind, ServerId};
 
@@ -202,7 +202,7 @@ fn everything(table: &VirtualTable, size: usize) -> Vec<TableOp> {
         ops.push(take_over(table, name));
         ops.push(TableOp::SetDraining { id: own.id, incarnation: None, draining: true, by: "operator".into() });
         ops.push(TableOp::SetHealth { me: own.id, incarnation: own.incarnation, health: Health::Passing });
-        ops.push(TableOp::Alone { me: own.id, incarnation: own.incarnation, alone: true });
+        ops.push(TableOp::Alone { me: own.id, incarnation: own.incarnation, alone: Some(VoteKind::Host) });
         let everybody: Vec<ServerId> = table.rows.keys().copied().collect();
         ops.push(TableOp::Withdraw { me: own.id, subjects: everybody });
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::kit::{against, join, leave, ms, new_row, pulseless, removed, ring_of, row, silent, whole};
 use crate::edit::{Held, Outcome};
 use crate::op::TableOp;
-use crate::row::{Alone, Side};
+use crate::row::{Alone, Side, VoteKind};
 use crate::virtual_table::{Mishap, VirtualTable};
 
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ fn perform(act: &Act, table: &mut VirtualTable, list: &mut Vec<String>, fresh: &
             for _ in 0..5 {
                 table.advance(ms(500));
                 let own = row(table, &me);
-                let mark = TableOp::Alone { me: own.id, incarnation: own.incarnation, alone: true };
+                let mark = TableOp::Alone { me: own.id, incarnation: own.incarnation, alone: Some(VoteKind::Host) };
                 assert_eq!(super::kit::run(table, mark), Outcome::AloneMarked);
             }
             assert_eq!(removed(&super::kit::run(table, op)).len(), size - 1);

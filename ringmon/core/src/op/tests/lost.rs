@@ -3,7 +3,7 @@
 use super::kit::{against, id, join, leave, ms, new_row, ring_of, row, run, silent, whole};
 use crate::edit::{Lookup, Outcome};
 use crate::op::TableOp;
-use crate::row::{Health, Side};
+use crate::row::{Health, Side, VoteKind};
 use crate::virtual_table::{Attempt, Mishap, Progress, VirtualTable};
 use crate::{PoolRow, ServerRow};
 
@@ -23,7 +23,7 @@ fn everything() -> (VirtualTable, Vec<TableOp>) {
         TableOp::Leave { id: c, incarnation: None, by: "operator".into() },
         TableOp::Accuse(second),
         TableOp::Withdraw { me: id(&table, "a"), subjects: vec![id(&table, "x")] },
-        TableOp::Alone { me: c, incarnation: c_life, alone: true },
+        TableOp::Alone { me: c, incarnation: c_life, alone: Some(VoteKind::Host) },
         TableOp::SetHealth { me: c, incarnation: c_life, health: Health::Failing },
         TableOp::SetDraining { id: c, incarnation: None, draining: true, by: "operator".into() },
         TableOp::SetFrozen { frozen: Some("by hand".into()), by: "operator".into() },

@@ -3,7 +3,7 @@
 use super::kit::{accuse, address, against, id, join, leave, ms, new_row, ring_of, row, silent, whole};
 use crate::edit::{Guard, Outcome};
 use crate::op::{Place, TableOp};
-use crate::row::{Answer, Answering, Mode, Side};
+use crate::row::{Answer, Answering, Mode, Side, VoteKind};
 use crate::virtual_table::{Mishap, VirtualTable};
 use crate::{EventKind, Incarnation, ServerId, law};
 
@@ -227,7 +227,7 @@ fn in_a_pool_of_two_the_alone_mark_is_the_accusation() {
     let op = join_beside(&table, "a", "b");
     assert_eq!(table.run_plain(&op), Ok(Outcome::Stale));
     let (me, incarnation) = (id(&table, "a"), row(&table, "a").incarnation);
-    table.run_plain(&TableOp::Alone { me, incarnation, alone: true }).unwrap();
+    table.run_plain(&TableOp::Alone { me, incarnation, alone: Some(VoteKind::Host) }).unwrap();
     assert!(matches!(table.run_plain(&op), Ok(Outcome::Joined { .. })));
 }
 

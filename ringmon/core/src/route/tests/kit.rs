@@ -46,6 +46,7 @@ pub(super) fn row(id: i64) -> ServerRow {
         vote_second: None,
         alone_since: None,
         alone_at: None,
+        alone_kind: None,
         answering: None,
         version: 1,
     }
