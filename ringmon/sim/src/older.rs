@@ -14,8 +14,8 @@
 //!   well, with the longest wait that any server may ask for ([`law::WAIT_MOST`](ringmon_core::law::WAIT_MOST));
 //! - nobody is suspected because of an upgrade (`tests/mixed.rs`).
 //!
-//! Only one thing is promised of no old agent: that routers never leave it out while all but one hear it. One vote counts
-//! against it at once (`docs/routing.md`).
+//! Nothing is promised of what routers make of an old agent: one vote counts against it at once, and for 30 s at most
+//! (`docs/routing.md`).
 
 use super::world::World;
 use ringmon_common::wire::FIRST_VERSION;
