@@ -7,9 +7,9 @@
 //!   and has heard another one since before, for as long as that buddy is well, and while the list is not frozen (too
 //!   many servers are missing).
 //!
-//! Neither is promised of an agent of the version before: a lone vote takes it out at once, and for 30 s at most. Neither
-//! is promised while the database is slow or away, also if only the router needs it just then; while frames get lost at
-//! random; or shortly after the table went back in time, or its clock stepped back.
+//! Neither is promised of an agent of the version before: a lone vote takes it out at once, and for 30 s at most. Nor
+//! while the database is slow or away, also if only the router needs it just then; while frames get lost at random; or
+//! shortly after the table went back in time, or its clock stepped back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -163,7 +163,8 @@ fn a_server_is_probed_in_the_version_that_its_row_says() {
     assert_eq!(wire(&bench), 2);
 }
 
-/// An older agent that starts while the database is away cannot say so in its row. Its kernel echoes what it does not know.
+/// An older agent that starts while the database is away cannot say so in its row. Its kernel echoes what it does not
+/// know.
 #[test]
 fn who_only_echoes_is_probed_in_the_first_version_until_its_row_says_another_life() {
     let mut bench = Bench::member(6);
