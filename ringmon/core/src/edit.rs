@@ -15,8 +15,8 @@
 //! 1. The database's clock is read first, then the rows, without locks (READ COMMITTED).
 //! 2. Inside one transaction every [`RowWrite`] is one statement whose WHERE clause has everything in its [`Guard`];
 //!    the insert comes first, then updates and deletes in id order. Each must match exactly one row; otherwise
-//!    everything is rolled back and the operation starts again from an empty snapshot ([`TableSnapshot::again`] is set),
-//!    after a jittered pause.
+//!    everything is rolled back and the operation starts again from an empty snapshot ([`TableSnapshot::again`] is
+//!    set), after a jittered pause.
 //! 3. Every statement also requires that the database's clock is not past [`Plan::deadline`] (R7).
 //! 4. With [`Plan::recheck`] set, the caller's check runs before the last statement and before COMMIT; if it says no,
 //!    roll back, and the operation ends as [`Outcome::Overtaken`]. (A plan of one row commits with its only statement:

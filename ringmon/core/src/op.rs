@@ -276,8 +276,8 @@ impl TableOp {
     }
 
     /// R7: whoever met another's change removes nobody with the findings that it began with. A witness may have proved
-    /// since that the suspect lives (R12), or this server may have gone deaf (R2), and no reading of a watch shows that.
-    /// The agent asks again with what it knows then. (A vote may be written: the next turn takes it back.)
+    /// since that the suspect lives (R12), or this server may have gone deaf (R2), and no reading of a watch shows
+    /// that. The agent asks again with what it knows then. (A vote may be written: the next turn takes it back.)
     fn afresh(&self, step: Step, seen: &TableSnapshot) -> Step {
         match (self, step) {
             (Self::Accuse(a) | Self::RemoveAll(a), Step::Apply(plan))

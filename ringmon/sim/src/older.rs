@@ -1,21 +1,21 @@
 //! Servers whose agents are of the version before.
 //!
 //! Such an agent is the engine of today without what has come since: its row says no wait and no answers, it is probed
-//! and probes in version 1 of the wire format, and so no kernel testifies to it or for it, or takes the place of a vote.
-//! A program that knows only version 1 does not know a probe of version 2, and its kernel echoes it. A server's version
-//! changes when its agent is restarted.
+//! and probes in version 1 of the wire format, and so no kernel testifies to it or for it, or takes the place of a
+//! vote. A program that knows only version 1 does not know a probe of version 2, and its kernel echoes it. A server's
+//! version changes when its agent is restarted.
 //!
-//! *Not modelled*: the old rules of removal by which such an agent judges others (it waited for 40 ms and twice the 99th
-//! percentile of its own operations, and took a counter-vote for the only answer), its single lane for operations, and
-//! what it did after a start, an outage or a restore. Here it judges as those of today do. So what is checked of a mixed
-//! pool is what today's agents do to old ones, and that whoever is mixed in takes nothing from the others:
+//! *Not modelled*: the old rules of removal by which such an agent judges others (it waited for 40 ms and twice the
+//! 99th percentile of its own operations, and took a counter-vote for the only answer), its single lane for operations,
+//! and what it did after a start, an outage or a restore. Here it judges as those of today do. So what is checked of a
+//! mixed pool is what today's agents do to old ones, and that whoever is mixed in takes nothing from the others:
 //!
 //! - whoever the old rules would have kept is kept: all that `check` promises of a removal holds for an old agent as
 //!   well, with the longest wait that any server may ask for ([`law::WAIT_MOST`](ringmon_core::law::WAIT_MOST));
 //! - nobody is suspected because of an upgrade (`tests/mixed.rs`).
 //!
-//! Only one thing is promised of no old agent: that routers never leave it out while all but one hear it. One vote counts
-//! against it at once (`docs/routing.md`).
+//! Nothing is promised of what routers make of an old agent: one vote counts against it at once, and for 30 s at most
+//! (`docs/routing.md`).
 
 use super::world::World;
 use ringmon_common::wire::FIRST_VERSION;

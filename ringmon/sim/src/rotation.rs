@@ -8,10 +8,10 @@
 //!   [new]
 //! ```
 //!
-//! An agent takes the keys of the newest pool row that it reads, and keeps them on disk for a start without a database. A
-//! probe that its target does not accept is echoed by the kernel there, as if no agent ran. A notice is dropped.
-//! What a restored table does to a rotation is not modelled: agents keep the keys that they have, and the operator has to
-//! help (`docs/database.md`).
+//! An agent takes the keys of the newest pool row that it reads, and keeps them on disk for a start without a database.
+//! A probe that its target does not accept is echoed by the kernel there, as if no agent ran. A notice is dropped.
+//! What a restored table does to a rotation is not modelled: agents keep the keys that they have, and the operator has
+//! to help (`docs/database.md`).
 
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ impl World {
         self.table.pool.version += 1;
     }
 
-    /// The operator looks whether everybody is ready, and tells those that are not. Called now and then by the code that
-    /// drives a world.
+    /// The operator looks whether everybody is ready, and tells those that are not. Called now and then by the code
+    /// that drives a world.
     pub fn rotate_on(&mut self) {
         let now = self.now;
         let Some(rotation) = self.rotation.as_mut().filter(|rotation| rotation.next <= now) else { return };

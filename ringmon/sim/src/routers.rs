@@ -2,16 +2,16 @@
 //!
 //! One router is told of every change at once, as agents do; the other one only reads the table once a second. Of both:
 //!
-//! - a server that is well, and that all other members but at most one are well and hear, is never out of the list, unless
-//!   its agent is of the version before;
+//! - a server that is well, and that all other members but at most one are well and hear, is never out of the list;
 //! - a server that no frame reaches is not in the list [`World::NAMED`] after it began, if a buddy of it has been well
 //!   and has heard another one since before, for as long as that buddy is well, and while the list is not frozen (too
 //!   many servers are missing);
 //! - a server that is dead for as long is not in the list either if only one other server lives, and that one is well,
 //!   whatever the pool's rules allow it to remove.
 //!
-//! Neither is promised while the database is slow or away, also if only the router needs it just then; while frames get
-//! lost at random; or shortly after the table went back in time, or its clock stepped back.
+//! Neither is promised of an agent of the version before: a lone vote takes it out at once, and for 30 s at most. Nor
+//! while the database is slow or away, also if only the router needs it just then; while frames get lost at random; or
+//! shortly after the table went back in time, or its clock stepped back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -164,16 +164,15 @@ impl World {
         let mut wrong = Vec::new();
         for (host, row) in &rows {
             let name = &row.card.name;
+            // A vote against an agent that cannot answer counts at once, and not for long.
+            if row.answering().is_none() {
+                continue;
+            }
             if self.is_dead_to_a_buddy(*host, row) || self.is_dead_to_the_last(*host, &rows) {
                 let routers = reads().filter(|router| router.list.panic.is_none() && router.routes(name));
                 wrong
                     .extend(routers.map(|router| format!("{name} is dead, and {} sends clients there", router.word())));
-            } else if settled
-                && row.answering().is_some()
-                && self.is_heard(*host, &rows)
-                && !row.draining
-                && row.health != Health::Failing
-            {
+            } else if settled && self.is_heard(*host, &rows) && !row.draining && row.health != Health::Failing {
                 let routers = reads().filter(|router| !router.routes(name));
                 wrong.extend(
                     routers.map(|router| format!("{name} is heard, and {} sends no clients there", router.word())),

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use ringmon_common::wire::FIRST_VERSION;
 use serde::{Deserialize, Serialize};
 
 use super::contract::Output;
@@ -32,6 +33,10 @@ pub(super) struct Watch {
     pub burst: bool,
     /// Loss in each direction.
     pub ways: Ways,
+    /// A probe in the version that its row says came back as a plain echo. An agent may run there all the same: an
+    /// older one that has not written its row yet. So this life is probed in the first version.
+    #[serde(default)]
+    echoed: bool,
 }
 
 impl Watch {
@@ -49,7 +54,7 @@ impl Watch {
             name: self.target.name.clone(),
             address: self.target.address,
             purpose: self.purpose,
-            wire: self.target.wire,
+            wire: if self.echoed { FIRST_VERSION } else { self.target.wire },
             asked: self.asked,
             interval: if self.burst { self.burst_spacing(tuning) } else { tuning.interval },
             deadline: tuning.deadline,
@@ -69,6 +74,11 @@ impl Watch {
         self.told_alive = Some(life);
         self.told_suspect = false;
         Some(life)
+    }
+
+    /// Whether its kernel answered last, and not ringmon's programs.
+    fn is_echo(&self) -> bool {
+        self.target.wire != FIRST_VERSION && self.reading.last_plain > self.reading.last_reply
     }
 
     /// Spaces the probes so that no more are outstanding than the window holds, even on a slow path.
@@ -129,14 +139,16 @@ impl Watches {
     }
 
     /// Probes missed servers faster, and for a moment also servers whose answers prove that this server can hear.
-    /// Servers that no longer need it return to the normal rate.
+    /// Servers that no longer need it return to the normal rate. Who only echoes is probed in the first version.
     pub fn set_pace(&mut self, factor: u32, tuning: &Tuning, out: &mut impl FnMut(Output)) {
         let looked = |w: &&Watch| matches!(w.purpose, Purpose::Buddy | Purpose::Ahead);
         let missed_at = self.iter().filter(looked).filter_map(|w| w.detector.missed_at()).max();
         for watch in self.slots.values_mut() {
             let missed = looked(&&*watch) && watch.detector.wants_burst(&watch.reading, factor);
-            let burst = missed || watch.is_ear_for(missed_at);
-            if core::mem::replace(&mut watch.burst, burst) != burst {
+            let before = (watch.burst, watch.echoed);
+            watch.burst = missed || watch.is_ear_for(missed_at);
+            watch.echoed |= watch.is_echo();
+            if (watch.burst, watch.echoed) != before {
                 out(Output::Watch(watch.spec(tuning)));
             }
         }
@@ -183,9 +195,12 @@ impl Watches {
     /// What to tell the datapath, if anything is new.
     fn want(&mut self, target: &Buddy, purpose: Purpose, now: Time, tuning: &Tuning) -> Option<WatchSpec> {
         if let Some(watch) = self.slots.values_mut().find(|w| w.is_of(target)) {
-            let before = (watch.target.wire, watch.purpose);
+            let before = (watch.spec(tuning).wire, watch.purpose);
+            let same = (watch.target.incarnation, watch.target.wire) == (target.incarnation, target.wire);
+            watch.echoed &= same;
             (watch.target, watch.purpose) = (target.clone(), purpose);
-            return (before != (target.wire, purpose)).then(|| watch.spec(tuning));
+            let spec = watch.spec(tuning);
+            return (before != (spec.wire, purpose)).then_some(spec);
         }
         let slot = (0..MAX_WATCHES).find(|slot| !self.slots.contains_key(slot))?;
         let generation = self.generations.entry(slot).or_insert(0);
@@ -201,6 +216,7 @@ impl Watches {
             told_suspect: false,
             burst: false,
             ways: Ways::default(),
+            echoed: false,
         };
         let spec = watch.spec(tuning);
         self.slots.insert(slot, watch);

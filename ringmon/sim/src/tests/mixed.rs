@@ -46,6 +46,21 @@ fn an_upgrade_makes_nobody_suspect_anybody_and_neither_does_going_back() {
     }
 }
 
+/// It cannot write its row, which says that it knows what it does not know any more.
+#[test]
+fn who_goes_back_while_the_database_is_away_is_heard_all_the_same() {
+    for seed in seeds() {
+        let mut world = mixed(seed, 6, &[]);
+        world.befall(2, Fault::LoseDatabase);
+        change(&mut world, 2, true);
+        world.run_for(secs(10));
+        world.befall(2, Fault::FindDatabase);
+        world.run_for(secs(10));
+        assert!(!anybody_removed(&world) && world.settled(), "{:?}", world.ring());
+        assert_sound(&world);
+    }
+}
+
 #[test]
 fn rows_of_older_agents_say_nothing_of_waits() {
     let mut world = mixed(1, 4, &[1]);

@@ -27,7 +27,8 @@ fn pools_live_through_random_faults() {
 }
 
 /// What was checked was not what is promised. In 1509 only a router found the database away. In 5037 a mark came back
-/// with the table whose server had already cleared it, and the database's clock stepped back so far that it stayed young.
+/// with the table whose server had already cleared it, and the database's clock stepped back so far that it stayed
+/// young.
 #[test]
 fn pools_that_seemed_to_go_wrong() {
     for seed in [1509, 5037] {

@@ -163,6 +163,30 @@ fn a_server_is_probed_in_the_version_that_its_row_says() {
     assert_eq!(wire(&bench), 2);
 }
 
+/// An older agent that starts while the database is away cannot say so in its row. Its kernel echoes what it does not
+/// know.
+#[test]
+fn who_only_echoes_is_probed_in_the_first_version_until_its_row_says_another_life() {
+    let mut bench = Bench::member(6);
+    let target = bench.watches.first().expect("a buddy").clone();
+    let wire = |bench: &Bench| bench.watches.iter().find(|w| w.server == target.server).expect("a watch").wire;
+    bench.settle();
+    assert_eq!(wire(&bench), 2);
+    let now = bench.now;
+    bench.edit(target.id, ms(0), 0, |reading| reading.last_plain = Some(now + ms(1)));
+    assert_eq!(wire(&bench), 1);
+    bench.pass(ms(50));
+    bench.read(target.id, ms(0), 0);
+    assert_eq!(wire(&bench), 1, "an agent answers in that version");
+    let row = bench.table.rows.get_mut(&target.server).unwrap();
+    row.incarnation = crate::Incarnation(row.incarnation.0 + 1);
+    row.version += 1;
+    row.answering = Some(crate::row::Answering { life: row.incarnation, wait: ms(60), wire: 2, answer: None });
+    bench.feed(notice(NoticeBody::Spliced { subject: target.server }));
+    bench.settle();
+    assert_eq!(wire(&bench), 2, "it is of today's version again");
+}
+
 /// Also before it has its place back: while the database is away it watches as it was, and others ask its kernel.
 #[test]
 fn a_server_that_holds_on_without_a_database_says_from_when_on_its_kernel_counts() {
