@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use ringmon::store::Store;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::edit::NewRow;
-use ringmon_core::op::{Accusation, Finding, Place, TableOp};
+use ringmon_core::op::{Accusation, Finding, Mute, Place, TableOp};
 use ringmon_core::row::{Health, Mode};
 use ringmon_core::{
     BootToken, Incarnation, Lookup, Outcome, Profile, Rule, ServerId, ServerRow, Side, Silence, TableSnapshot, Time,
@@ -214,6 +214,7 @@ fn accusation(me: &ServerRow, side: Side, suspect: &ServerRow, far_end: Option<S
         incarnation: me.incarnation,
         name: me.card.name.clone(),
         side,
+        mute: Mute::default(),
         findings: vec![finding],
         far_end,
         served: Duration::MAX,

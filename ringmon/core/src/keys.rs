@@ -26,8 +26,8 @@ impl PoolKeys {
         &self.list
     }
 
-    /// The table went back in time: the next row that is read counts, whatever its version. A rotation that a restore took
-    /// back is otherwise never undone here, and a server that joins is heard by nobody.
+    /// The table went back in time: the next row that is read counts, whatever its version. A rotation that a restore
+    /// took back is otherwise never undone here, and a server that joins is heard by nobody.
     pub const fn went_back(&mut self) {
         self.version = 0;
     }

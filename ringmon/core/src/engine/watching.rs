@@ -154,8 +154,8 @@ impl Watches {
         }
     }
 
-    /// Asks these servers about those. All others on the ring are asked about `me`, so that a doubt needs no notice, and
-    /// all say whether the database answers them.
+    /// Asks these servers about those. All others on the ring are asked about `me`, so that a doubt needs no notice,
+    /// and all say whether the database answers them.
     pub fn ask(
         &mut self,
         me: ServerId,

@@ -138,9 +138,9 @@ fn second<'a>(
     Ok(standing(a, seen, chain, place, vote)?.map(|relied| (voter, vote, relied)))
 }
 
-/// Whether the voter accuses all servers between the suspect and itself, but for mute ones, which both hear. Beyond this
-/// server's own run only a missing pulse counts (R9): a server that this one hears and the voter does not hear is a broken link, and a witness of its
-/// own. Returns the rows beyond the far end in which the voter says so.
+/// Whether the voter accuses all servers between the suspect and itself, but for mute ones, which both hear. Beyond
+/// this server's own run only a missing pulse counts (R9): a server that this one hears and the voter does not hear is
+/// a broken link, and a witness of its own. Returns the rows beyond the far end in which the voter says so.
 fn standing<'a>(
     a: &Accusation,
     seen: &'a TableSnapshot,
