@@ -133,7 +133,7 @@ impl Chain {
 
 /// How many servers are looked at beyond the buddy: 16, then 32 more, and so on, up to as many as one server can watch
 /// at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Window(u16);
 
 impl Window {

@@ -76,6 +76,13 @@ impl<'a> Chain<'a> {
         confirmed || first.finding.silence.kind == VoteKind::Agent
     }
 
+    /// Whether a mute server stands between this suspect and the one before it.
+    pub(super) fn passes_before(&self, place: usize) -> bool {
+        let Some(before) = place.checked_sub(1) else { return false };
+        let at = |place: usize| self.between.iter().position(|row| row.id == self.suspects[place].row.id);
+        at(place) != at(before).map(|at| at + 1)
+    }
+
     fn is_as_found(&self, a: &Accusation) -> bool {
         let rows = self.rows();
         // The suspects stand in the order in which they were found, with nobody else but mute servers between them.

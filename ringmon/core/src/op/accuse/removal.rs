@@ -30,6 +30,10 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
     let mut run: Vec<Case<'_>> = Vec::new();
     let mut held: Option<Held> = None;
     for (place, suspect) in chain.suspects.iter().enumerate() {
+        if pool.rules.quorum == Quorum::Single && chain.passes_before(place) {
+            // One report is enough if it is a buddy's. The mute one that stands there was not asked.
+            break;
+        }
         match judge(a, &pool.rules, seen, chain, place) {
             Ok(case) => run.push(case),
             Err(Halt::Held(reason)) => {

@@ -5,7 +5,7 @@ use crate::ServerId;
 use crate::edit::{Held, Outcome};
 use crate::evidence::{Confirmed, Ground, Testimony, WatchId, WatchReading};
 use crate::op::{Accusation, Mute, TableOp};
-use crate::row::Side;
+use crate::row::{Quorum, Side};
 use crate::virtual_table::VirtualTable;
 
 const WITNESS: WatchId = WatchId { slot: 1, generation: 1 };
@@ -132,6 +132,20 @@ fn beyond_mute_servers_two_voters_make_a_removal() {
     table.advance(ms(100));
     assert_eq!(removed(&accuse(&mut table, &other)), ["y", "x"]);
     assert_eq!(whole(&table), ["a", "m", "v", "w", "b"]);
+}
+
+/// Where one report is enough, it is a buddy's. `m` between the two dead was asked about neither.
+#[test]
+fn one_report_reaches_no_further_than_the_next_mute_server() {
+    let mut table = ring_of(&["a", "x", "m", "y", "b"]);
+    table.pool.rules.quorum = Quorum::Single;
+    let findings = vec![silent(&table, "x", ms(150)), silent(&table, "y", ms(150))];
+    let a = against(&table, "a", Side::First, findings, Some("b"));
+    let a = Accusation { mute: Mute { passed: vec![id(&table, "m")], ..Mute::default() }, ..a };
+    assert!(matches!(accuse(&mut table, &a), Outcome::Voted { .. }));
+    table.advance(ms(200));
+    assert_eq!(removed(&accuse(&mut table, &a)), ["x"]);
+    assert_eq!(whole(&table), ["a", "m", "y", "b"]);
 }
 
 /// A pulse is missing in user space, and a kernel does not judge that.

@@ -86,6 +86,17 @@ fn two_votes_count_at_once_whatever_the_server_says() {
     assert_eq!(kit.routed().len(), 4);
 }
 
+/// The only server with a database reaches a suspect past mute ones, perhaps from both sides.
+#[test]
+fn two_votes_of_one_server_are_one() {
+    let mut kit = pool();
+    kit.vote(1, 2, Side::First, VoteKind::Host);
+    kit.vote(1, 2, Side::Second, VoteKind::Host);
+    answer(&mut kit, 2, 4);
+    kit.pass(MS * 60);
+    assert_eq!(kit.routed().len(), 5);
+}
+
 #[test]
 fn who_is_accused_and_silent_is_not_lost_from_sight_but_nobody_at_all_is_never_believed() {
     let mut kit = pool();

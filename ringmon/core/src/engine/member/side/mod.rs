@@ -26,6 +26,10 @@ use crate::{Incarnation, Rule, ServerId, Side, Time, VoteKind};
 /// Where nobody is silent beyond mute servers, the servers along the ring are read this often.
 const LOOK_PAST: Duration = Duration::from_secs(5);
 
+/// How far the first look past mute servers goes. After a failover most of a pool is mute for a moment. If everybody
+/// watched as far as past the dead, that would be a thousand probes a second and server.
+const PAST: u16 = 3;
+
 /// State of the side towards one buddy.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SideWork {
@@ -118,7 +122,7 @@ impl SideWork {
             suspicion: None,
             votes: BTreeMap::new(),
             attempt: Attempt::default(),
-            window: first_window(facts),
+            window: first_window(facts, PAST),
             ahead_at: Time::ZERO,
         }
     }
@@ -174,8 +178,9 @@ impl SideWork {
         } else if self.suspicion.is_none() {
             self.suspicion = Some(Suspicion::new(facts.now));
             self.ahead_at = facts.now;
+            self.window = self.window.max(first_window(facts, law::AHEAD));
         }
-        self.widen(facts);
+        self.widen(facts, asks);
         if !of_two && asks.due(self.ahead_at) && asks.ready(Concern::Ahead(self.side)) {
             self.ahead_at = facts.now + if self.suspicion.is_some() { asks.revote() } else { LOOK_PAST };
             let op = TableOp::Ahead { from: asks.me().id, side: self.side, count: self.window.rows() };
@@ -183,8 +188,11 @@ impl SideWork {
         }
     }
 
-    /// If every server in the window is silent, looks further now.
-    fn widen(&mut self, facts: &Facts) {
+    /// If every server in the window is silent, looks further now; if all are mute, with the next look.
+    fn widen(&mut self, facts: &Facts, asks: &mut Asks) {
+        if self.suspicion.is_none() && !asks.due(self.ahead_at) {
+            return;
+        }
         let passed = self.run.past.len() + self.run.silent.len();
         let narrow = passed >= usize::from(self.window.rows()) && facts.keeps(Rule::R1);
         if self.run.far_end.is_none() && !self.chain.whole && narrow {
@@ -213,7 +221,7 @@ impl SideWork {
         self.run = chain.run(|id| judge(facts, false, id));
         self.chain = chain;
         self.suspicion = None;
-        self.window = first_window(facts);
+        self.window = first_window(facts, PAST);
     }
 
     /// The look ahead failed: repeat it as soon as the database may be asked.
@@ -287,8 +295,8 @@ fn is_in(removed: &[Removal], id: ServerId) -> bool {
     removed.iter().any(|removal| removal.server == id)
 }
 
-/// How far the first look goes. In a simulation without R1 it is the only one, and goes no further than the buddy's
+/// How far a first look goes. In a simulation without R1 it is the only one, and goes no further than the buddy's
 /// buddy.
-fn first_window(facts: &Facts) -> Window {
-    Window::first(if facts.keeps(Rule::R1) { law::AHEAD } else { 1 })
+fn first_window(facts: &Facts, far: u16) -> Window {
+    Window::first(if facts.keeps(Rule::R1) { far } else { 1 })
 }
