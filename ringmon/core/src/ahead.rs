@@ -22,7 +22,8 @@ pub struct Chain {
 /// The silent part of a chain, and what is before and beyond it.
 ///
 /// A *mute* server is heard, and the database does not answer it. It can neither vote nor answer votes, so it is looked
-/// past, until a server is found that can.
+/// past, until a server is found that can. In the middle of a run only one that hears nobody is looked past. Of any
+/// other the kernel can be asked, so it is the far end: it may hear those beyond it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The mute servers before the first silent one, nearest first.
@@ -52,6 +53,8 @@ pub struct Judged {
     pub state: State,
     /// Whether it is heard, and the database does not answer it.
     pub mute: bool,
+    /// Whether a mute server hears nobody.
+    pub deaf: bool,
 }
 
 impl Run {
@@ -59,6 +62,13 @@ impl Run {
     #[must_use]
     pub fn lost_buddy(&self) -> bool {
         self.past.is_empty() && !self.silent.is_empty()
+    }
+
+    /// Whether all servers of this window are looked past, and none was found that can vote.
+    #[must_use]
+    pub const fn fills(&self, window: Window) -> bool {
+        let passed = self.past.len() + self.silent.len() + self.among.len() + self.beyond.len();
+        self.seen.is_none() && passed >= window.rows() as usize
     }
 
     /// Whether there is nothing to look past.
@@ -96,16 +106,24 @@ impl Chain {
     /// The run, given what is known of each member.
     pub fn run(&self, judged: impl Fn(ServerId) -> Judged) -> Run {
         let mut run = Run::default();
+        let mut asked = false;
         for (place, member) in self.members.iter().enumerate() {
-            let Judged { state, mute } = judged(member.id);
+            let Judged { state, mute, deaf } = judged(member.id);
             match state.finding() {
+                Some(_) if asked => {
+                    run.seen = Some(place + 1);
+                    return run.ended();
+                }
                 Some(kind) => {
                     run.silent.push((member.id, kind));
                     run.among.append(&mut run.beyond);
                 }
                 None if state == State::Waiting => return run.ended(),
                 None if mute && run.silent.is_empty() => run.past.push(member.id),
-                None if mute => run.beyond.push(member.id),
+                None if mute => {
+                    run.beyond.push(member.id);
+                    asked |= !deaf;
+                }
                 None => {
                     run.far_end = Some(member.id);
                     run.seen = Some(place + 1);

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use super::Time;
+use super::route::LAG;
 use super::row::{PoolKey, PoolRow};
 
 /// The keys of the newest pool row that was read. Probes and notices are tagged with them.
@@ -11,13 +13,15 @@ use super::row::{PoolKey, PoolRow};
 pub struct PoolKeys {
     list: Vec<PoolKey>,
     version: i64,
+    /// Since when every look has shown an older row.
+    older: Option<Time>,
 }
 
 impl PoolKeys {
     /// Keys of an earlier run. Every row counts as newer.
     #[must_use]
     pub const fn kept(list: Vec<PoolKey>) -> Self {
-        Self { list, version: 0 }
+        Self { list, version: 0, older: None }
     }
 
     /// First the key in use, then the one that it replaces while both are accepted.
@@ -32,20 +36,30 @@ impl PoolKeys {
         self.version = 0;
     }
 
+    /// The same for who may read a replica that lags: an older row counts once every look has shown one for this long.
+    pub fn follow(&mut self, row: &PoolRow, now: Time) -> bool {
+        let older = (row.version < self.version).then(|| self.older.unwrap_or(now));
+        self.older = older.filter(|since| now.since(*since) < LAG);
+        if self.older != older {
+            self.went_back();
+        }
+        self.take(row)
+    }
+
     /// Takes the keys of a row that was read, and returns whether they changed.
     pub fn take(&mut self, row: &PoolRow) -> bool {
         if row.version < self.version || row.keys.is_empty() {
             return false;
         }
         let others = self.list != row.keys;
-        *self = Self { list: row.keys.clone(), version: row.version };
+        (self.list, self.version) = (row.keys.clone(), row.version);
         others
     }
 }
 
 impl From<PoolRow> for PoolKeys {
     fn from(row: PoolRow) -> Self {
-        Self { list: row.keys, version: row.version }
+        Self { list: row.keys, version: row.version, older: None }
     }
 }
 
@@ -76,5 +90,22 @@ mod tests {
         keys.went_back();
         assert!(keys.take(&row(3, &[1])), "another history");
         assert!(!keys.take(&row(2, &[3])), "in which versions grow as well");
+    }
+
+    /// A rotation that a failover lost, as a router sees it.
+    #[test]
+    fn an_older_row_counts_once_every_look_has_shown_it() {
+        let mut keys = PoolKeys::kept([].into());
+        let at = |ms: u64| Time::from_ns(ms * 1_000_000);
+        assert!(keys.follow(&row(4, &[2]), at(0)));
+        for ms in [1, 9_000, 10_000] {
+            assert!(!keys.follow(&row(3, &[1]), at(ms)), "{ms}");
+        }
+        assert!(!keys.follow(&row(4, &[2]), at(10_001)), "another replica");
+        assert!(!keys.follow(&row(3, &[1]), at(10_002)));
+        assert!(!keys.follow(&row(3, &[1]), at(20_001)));
+        assert!(keys.follow(&row(3, &[1]), at(20_002)));
+        assert!(!keys.follow(&row(3, &[1]), at(20_003)));
+        assert_eq!(keys.list(), [key(1)]);
     }
 }

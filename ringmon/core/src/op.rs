@@ -5,7 +5,7 @@
 //! and alone marks look the same whenever they were written, and `Forget` leaves a second event, which changes nothing.
 //! Asked again, `Accuse` and `RemoveAll` end with whatever else keeps the suspect in the table.) No content of the
 //! table, however damaged, makes an operation panic: content that cannot be right ends as
-//! [`Outcome::Stale`](super::Outcome::Stale).
+//! [`Outcome::Stale`].
 //!
 //! A harmless race also ends as `Stale`: rows are read one statement at a time, and a splice may commit between two of
 //! them. A caller that still wants the operation reads again and asks again.

@@ -45,7 +45,7 @@ use votes::Votes;
 const DEAD_NAMED_FOR: Duration = Duration::from_secs(60);
 
 /// How long a replica may lag. If it is behind for longer, it has lost the rows that it does not have.
-const LAG: Duration = Duration::from_secs(10);
+pub(super) const LAG: Duration = Duration::from_secs(10);
 
 /// What is remembered between two reads of the table.
 #[derive(Clone, Debug)]

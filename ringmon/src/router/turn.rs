@@ -206,17 +206,13 @@ impl Turn {
     }
 
     fn saw(&mut self, now: Time, ask: &Ask, look: Look) {
-        let (pool, went_back) = (look.pool().cloned(), self.routing.went_back());
+        if let Some(pool) = look.pool() {
+            self.keys.follow(pool, now);
+        }
         let before = self.hints.keys().map(|id| (*id, self.routing.version(*id))).collect();
         match ask {
             Ask::All(_) => self.routing.see_all(now, look.rows, &look.seen),
             Ask::Some(_) => self.routing.see_some(now, &look.seen),
-        }
-        if self.routing.went_back() != went_back {
-            self.keys.went_back();
-        }
-        if let Some(pool) = &pool {
-            self.keys.take(pool);
         }
         self.settle_hints(now, ask, &before);
         self.tell_went_back();

@@ -12,18 +12,19 @@ fn chain(ids: core::ops::RangeInclusive<i64>, whole: bool) -> Chain {
     Chain { members: ids.map(buddy).collect(), whole }
 }
 
-/// What is known by place, starting with id 1. `h`: silent, `a`: without a pulse, `l`: alive, `m`: alive and mute, any
-/// other letter: unknown.
+/// What is known by place, starting with id 1. `h`: silent, `a`: without a pulse, `l`: alive, `m`: alive and mute, `d`: mute
+/// and hears nobody, any other letter: unknown.
 fn judged(word: &str) -> impl Fn(ServerId) -> Judged {
     move |id| {
         let letter = word.as_bytes().get(usize::try_from(id.0 - 1).unwrap());
         let state = match letter {
             Some(b'h') => State::Suspect,
             Some(b'a') => State::AgentSilent,
-            Some(b'l' | b'm') => State::Alive,
+            Some(b'l' | b'm' | b'd') => State::Alive,
             Some(_) | None => State::Waiting,
         };
-        Judged { state, mute: letter == Some(&b'm') }
+        let deaf = letter == Some(&b'd');
+        Judged { state, mute: deaf || letter == Some(&b'm'), deaf }
     }
 }
 
@@ -55,8 +56,10 @@ fn mute_servers_are_looked_past() {
         ("mmhhml", vec![1, 2], vec![3, 4], vec![], Some(5), vec![5], 6),
         ("mml", vec![1, 2], vec![], vec![], Some(3), vec![], 3),
         ("mm", vec![1, 2], vec![], vec![], None, vec![], 6),
-        ("hmhl", vec![], vec![1, 3], vec![2], Some(4), vec![], 4),
-        ("mhmhml", vec![1], vec![2, 4], vec![3], Some(5), vec![5], 6),
+        ("hdhl", vec![], vec![1, 3], vec![2], Some(4), vec![], 4),
+        ("hmhl", vec![], vec![1], vec![], Some(2), vec![2], 3),
+        ("mhdhml", vec![1], vec![2, 4], vec![3], Some(5), vec![5], 6),
+        ("hdmhl", vec![], vec![1], vec![], Some(2), vec![2, 3], 4),
         ("hm", vec![], vec![1], vec![], Some(2), vec![2], 6),
         ("ml", vec![1], vec![], vec![], Some(2), vec![], 2),
     ] {
@@ -69,6 +72,9 @@ fn mute_servers_are_looked_past() {
         assert_eq!(chain.watched(&run, 17).count(), watched, "{word}");
         assert!(!run.all);
     }
+    let fills = |word: &str, rows: u16| chain(1..=6, false).run(judged(word)).fills(Window::first(rows - 1));
+    assert!(fills("hdh", 3) && fills("hhm", 3) && fills("mmm", 3));
+    assert!(!fills("hdh", 4) && !fills("hhl", 2) && !fills("hm", 3));
     let lost = |word| chain(1..=2, true).run(judged(word)).lost_buddy();
     assert!(lost("hl") && !lost("mh") && !lost("l"));
     assert!(!chain(1..=2, true).run(judged("mh")).all, "the first one is heard");

@@ -179,10 +179,9 @@ impl Facts {
         watch.reading.testimony.filter(|said| self.now.since(said.at) <= fresh)
     }
 
-    /// Whether this server is heard, and says that the database does not answer it.
-    pub fn is_mute(&self, server: ServerId) -> bool {
-        let said = self.watch_of(server).and_then(|watch| self.said(watch));
-        said.is_some_and(|said| !said.database)
+    /// What a server says that is heard and that the database does not answer.
+    pub fn mute(&self, server: ServerId) -> Option<Testimony> {
+        self.said(self.watch_of(server)?).filter(|said| !said.database)
     }
 
     /// Whether a buddy's kernel says that it misses this server. The buddy is about to accuse it.

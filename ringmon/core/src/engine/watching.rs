@@ -15,6 +15,9 @@ use crate::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchReading, W
 use crate::ways::Ways;
 use crate::{Incarnation, ServerId, Time, Tuning};
 
+/// After a plain echo, a server is probed in the first version for this long.
+const ECHO_COUNTS: Duration = Duration::from_secs(10);
+
 /// One watch.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Watch {
@@ -79,6 +82,13 @@ impl Watch {
     /// Whether its kernel answered last, and not ringmon's programs.
     fn is_echo(&self) -> bool {
         self.target.wire != FIRST_VERSION && self.reading.last_plain > self.reading.last_reply
+    }
+
+    /// Whether it has been heard in the first version for long enough to try its own again. Any agent that starts is
+    /// echoed for a moment.
+    fn is_echo_over(&self) -> bool {
+        let (reply, plain) = (self.reading.last_reply, self.reading.last_plain);
+        reply.zip(plain).is_some_and(|(reply, plain)| reply.since(plain) > ECHO_COUNTS)
     }
 
     /// Spaces the probes so that no more are outstanding than the window holds, even on a slow path.
@@ -147,7 +157,7 @@ impl Watches {
             let missed = looked(&&*watch) && watch.detector.wants_burst(&watch.reading, factor);
             let before = (watch.burst, watch.echoed);
             watch.burst = missed || watch.is_ear_for(missed_at);
-            watch.echoed |= watch.is_echo();
+            watch.echoed = watch.is_echo() || watch.echoed && !watch.is_echo_over();
             if (watch.burst, watch.echoed) != before {
                 out(Output::Watch(watch.spec(tuning)));
             }

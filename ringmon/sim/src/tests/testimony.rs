@@ -59,6 +59,43 @@ fn the_dead_among_servers_without_a_database_are_removed() {
     die_among_the_mute(5, "mxm");
 }
 
+/// The only server with a database has no second voter. It still accuses its dead buddies, which takes them out of the
+/// routes.
+#[test]
+fn the_only_server_with_a_database_accuses_its_dead_buddies() {
+    let mut world = pool(6);
+    let ring = world.ring();
+    [2, 4].iter().for_each(|at| befall(&mut world, &ring[*at], Fault::LoseDatabase));
+    world.run_for(secs(40));
+    [1, 3, 5].iter().for_each(|at| befall(&mut world, &ring[*at], Fault::Crash));
+    world.run_for(secs(5));
+    let accused = world.table.rows.values().filter(|row| row.vote_first.is_some() || row.vote_second.is_some());
+    let accused: std::collections::BTreeSet<_> = accused.map(|row| row.card.name.clone()).collect();
+    assert!(accused.is_superset(&[&ring[1], &ring[5]].map(Clone::clone).into()), "{accused:?}");
+    assert_sound(&world);
+}
+
+/// A mute server in the middle of a run hears one that the voter does not hear: it ends the run.
+#[test]
+fn whom_a_mute_server_in_the_middle_hears_is_not_accused() {
+    let mut world = pool(8);
+    let ring = world.ring();
+    [2, 3].iter().for_each(|at| befall(&mut world, &ring[*at], Fault::LoseDatabase));
+    world.run_for(secs(40));
+    let now = world.now;
+    let [voter, suspect] = [&ring[0], &ring[3]].map(|name| world.host(name).unwrap());
+    world.network.set_cut(voter, suspect, true, now);
+    world.network.set_cut(suspect, voter, true, now);
+    befall(&mut world, &ring[1], Fault::Crash);
+    assert!(world.run_until(secs(4), |w| w.table.named(&ring[1]).is_none()), "{:?}", world.ring());
+    for _ in 0..60 {
+        world.run_for(ms(500));
+        let row = world.table.named(&ring[3]).expect("it lives");
+        assert!(row.vote_first.is_none() && row.vote_second.is_none(), "{row:?}");
+    }
+    assert_sound(&world);
+}
+
 /// One server beyond the mute ones does not hear one that they hear: a bad link between servers that are no buddies.
 #[test]
 fn whom_a_mute_server_hears_is_not_removed_from_beyond() {

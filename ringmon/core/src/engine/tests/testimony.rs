@@ -187,6 +187,27 @@ fn who_only_echoes_is_probed_in_the_first_version_until_its_row_says_another_lif
     assert_eq!(wire(&bench), 2, "it is of today's version again");
 }
 
+/// Each agent that starts is echoed for a moment, also one that cannot write another life because it has no database.
+#[test]
+fn a_moment_of_plain_echoes_is_forgotten_after_a_while() {
+    let mut bench = Bench::member(6);
+    let target = bench.watches.first().expect("a buddy").clone();
+    let wire = |bench: &Bench| bench.watches.iter().find(|w| w.server == target.server).expect("a watch").wire;
+    bench.settle();
+    let plain = bench.now + ms(1);
+    let answers = |bench: &mut Bench, after| {
+        bench.edit(target.id, ms(0), 0, |reading| {
+            (reading.last_plain, reading.last_reply) = (Some(plain), Some(plain + ms(after)));
+        });
+    };
+    bench.edit(target.id, ms(0), 0, |reading| reading.last_plain = Some(plain));
+    assert_eq!(wire(&bench), 1);
+    answers(&mut bench, 10_000);
+    assert_eq!(wire(&bench), 1);
+    answers(&mut bench, 10_001);
+    assert_eq!(wire(&bench), 2);
+}
+
 /// Also before it has its place back: while the database is away it watches as it was, and others ask its kernel.
 #[test]
 fn a_server_that_holds_on_without_a_database_says_from_when_on_its_kernel_counts() {

@@ -132,7 +132,9 @@ fn second<'a>(
         return Ok(None);
     }
     let in_run = chain.suspects.iter().any(|s| s.row.id == vote.voter);
-    if in_run && !is_recent(seen.db_now, vote.at, law::RENEWED) {
+    // A voter beyond mute servers takes its vote back if they hear the suspect again.
+    let past_mute = chain.far.is_some_and(|far| far.id != vote.voter && a.mute.beyond.contains(&far.id));
+    if (in_run || past_mute) && !is_recent(seen.db_now, vote.at, law::RENEWED) {
         return Ok(None);
     }
     Ok(standing(a, seen, chain, place, vote)?.map(|relied| (voter, vote, relied)))
@@ -169,7 +171,8 @@ fn standing<'a>(
     let mut relied = Vec::new();
     let mut beyond = vec![far];
     if far.id != vote.voter {
-        let walk = Lookup::Walk { from: far.id, side: a.side, count: law::AHEAD };
+        let mute = u16::try_from(a.mute.beyond.len()).unwrap_or(u16::MAX);
+        let walk = Lookup::Walk { from: far.id, side: a.side, count: law::AHEAD.saturating_add(mute) };
         need(seen, [walk.clone()])?;
         let ids = seen.answers.get(&walk).map(Vec::as_slice).unwrap_or_default();
         beyond.extend(ids.iter().filter_map(|id| row(seen, *id)));

@@ -59,7 +59,7 @@ impl SideWork {
         if !self.hears_others(facts, asks, &findings, footing) || self.run.all {
             return;
         }
-        let Some(mute) = self.mute(facts, asks) else { return };
+        let Some(mute) = self.mute(facts, asks, far_end.is_some()) else { return };
         let confirmed = self.confirmed(facts, asks, &findings).filter(|_| facts.keeps(Rule::R3));
         let Some(suspicion) = &mut self.suspicion else { return };
         let said = findings.iter().map(|f| (f.server, f.silence.kind, ripe(facts, asks, f))).collect();
@@ -107,7 +107,8 @@ impl SideWork {
                 Some(None) | None => true,
             }
         };
-        let over = |(id, vote): &(&ServerId, &OwnVote)| cut_off || untrue(id, vote) || spared(id, vote);
+        let denied = self.denied(facts);
+        let over = |(id, vote): &(&ServerId, &OwnVote)| cut_off || denied || untrue(id, vote) || spared(id, vote);
         let subjects: Vec<ServerId> = self.votes.iter().filter(over).map(|(id, _)| *id).collect();
         if subjects.is_empty() || !asks.ready(Concern::Vote(self.side)) {
             return !subjects.is_empty();
@@ -127,8 +128,10 @@ impl SideWork {
         if suspicion.first_vote.is_some() && suspicion.notified.insert(subject) {
             asks.send(accused.address, accused.notice_port, NoticeBody::Voted { subject });
         }
-        let witness = match self.run.far_end {
-            Some(id) => self.chain.member(id),
+        // The next one that can vote. A mute far end cannot.
+        let witness = match self.run.beyond.last().or(self.run.far_end.as_ref()) {
+            Some(id) if self.run.beyond.is_empty() => self.chain.member(*id),
+            Some(id) => self.chain.members.iter().skip_while(|member| member.id != *id).nth(1),
             None => self.chain.members.get(1),
         };
         let Some(witness) = witness else { return };

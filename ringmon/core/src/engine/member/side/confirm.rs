@@ -30,11 +30,16 @@ impl SideWork {
         }
     }
 
-    /// About the first server that it looks past them for, silent or not.
     fn past_question(&self) -> Option<(ServerId, ServerId)> {
-        let past = *self.run.past.last()?;
-        let next = self.chain.members.iter().skip_while(|member| member.id != past).nth(1)?;
-        Some((past, next.id))
+        Some((*self.run.past.last()?, self.run.silent.first()?.0))
+    }
+
+    /// Whether the mute server next to the first suspect hears it. Then whatever was said past it is not true.
+    pub(super) fn denied(&self, facts: &Facts) -> bool {
+        let Some((past, suspect)) = self.past_question() else { return false };
+        let said = facts.mute(past).filter(|said| said.of == suspect && said.watches);
+        let host = self.run.silent.first().is_some_and(|(_, kind)| *kind == VoteKind::Host);
+        host && said.is_some_and(|said| said.misses == 0)
     }
 
     /// What the far end's kernel confirms, if that is enough.
@@ -43,12 +48,13 @@ impl SideWork {
         if findings.len() == 1 { confirms(facts, asks, question) } else { None }
     }
 
-    /// The mute servers that this one looks past; `None`: it must not. The last one before the run stands next to the
+    /// The mute servers that this one looks past, for the whole run or for its first server; `None`: it must not. The last one before the run stands next to the
     /// first suspect, and so its kernel must miss that one too. Otherwise a bad link between two servers that are no
     /// buddies would look like a death. Whether an agent has a pulse does not depend on a link.
-    pub(super) fn mute(&self, facts: &Facts, asks: &mut Asks) -> Option<Mute> {
+    pub(super) fn mute(&self, facts: &Facts, asks: &mut Asks, whole: bool) -> Option<Mute> {
         let run = &self.run;
-        let passed = run.past.iter().chain(&run.among).copied().collect();
+        let among = run.among.iter().filter(|_| whole);
+        let passed = run.past.iter().chain(among).copied().collect();
         let mut mute = Mute { passed, confirmed: None, beyond: run.beyond.clone() };
         if let Some(question) = self.past_question() {
             let host = run.silent.first().is_some_and(|(_, kind)| *kind == VoteKind::Host);

@@ -188,19 +188,15 @@ impl SideWork {
         }
     }
 
-    /// If every server in the window is silent, looks further now; if all are mute, with the next look.
+    /// If every server in the window is silent or mute, looks further now; if all are mute, with the next look.
     fn widen(&mut self, facts: &Facts, asks: &mut Asks) {
-        if self.suspicion.is_none() && !asks.due(self.ahead_at) {
+        if self.chain.whole || !self.run.fills(self.window) || !facts.keeps(Rule::R1) {
             return;
         }
-        let passed = self.run.past.len() + self.run.silent.len();
-        let narrow = passed >= usize::from(self.window.rows()) && facts.keeps(Rule::R1);
-        if self.run.far_end.is_none() && !self.chain.whole && narrow {
-            let wider = self.window.wider();
-            if wider != self.window {
-                self.window = wider;
-                self.ahead_at = facts.now;
-            }
+        let wider = self.window.wider();
+        if wider != self.window && (self.suspicion.is_some() || asks.due(self.ahead_at)) {
+            self.window = wider;
+            self.ahead_at = facts.now;
         }
     }
 
@@ -288,7 +284,9 @@ impl SideWork {
 
 /// What is known of a server. `served`: the database answers this server. Otherwise it looks past nobody.
 fn judge(facts: &Facts, served: bool, id: ServerId) -> Judged {
-    Judged { state: facts.watches.judge(id), mute: served && facts.is_mute(id) && facts.keeps(Rule::R9) }
+    let said = facts.mute(id).filter(|_| served && facts.keeps(Rule::R9));
+    let deaf = said.is_some_and(|said| said.at.since(said.heard) > facts.identity.tuning.ears());
+    Judged { state: facts.watches.judge(id), mute: said.is_some(), deaf }
 }
 
 fn is_in(removed: &[Removal], id: ServerId) -> bool {

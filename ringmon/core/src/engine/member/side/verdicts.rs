@@ -118,7 +118,8 @@ impl SideWork {
 
     fn held(&mut self, asks: &mut Asks, held: Held, seen: &TableSnapshot) {
         asks.held(held);
-        let name = self.chain.members.first().map_or_else(String::new, |b| b.name.to_owned());
+        let first = self.run.silent.first().and_then(|(id, _)| self.chain.member(*id));
+        let name = first.map_or_else(String::new, |b| b.name.to_owned());
         let Some(suspicion) = &mut self.suspicion else { return };
         if suspicion.held.replace(held) != Some(held) {
             asks.event(&name, EventBody::Held { why: held });
