@@ -10,8 +10,8 @@
 //!
 //! An agent takes the keys of the newest pool row that it reads, and keeps them on disk for a start without a database.
 //! A probe that its target does not accept is echoed by the kernel there, as if no agent ran. A notice is dropped.
-//! What a restored table does to a rotation is not modelled: agents keep the keys that they have, and the operator has
-//! to help (`docs/database.md`).
+//! What a restored table does to a rotation is not modelled: agents then take back the keys that are there
+//! (`docs/database.md`).
 
 use std::time::Duration;
 

@@ -92,7 +92,8 @@ pub enum Command {
     },
     /// Send no new clients to a server; it stays on the ring
     ///
-    /// Routers take it out within a moment; open connections go on. A restart of its agent does not end the drain.
+    /// Routers take it out within a moment; open connections go on. The drain is in its row: a
+    /// restart that keeps the row keeps it, and `--on-stop leave`, the default, ends it.
     Drain(DrainArgs),
     /// Send clients to the server again
     Undrain {

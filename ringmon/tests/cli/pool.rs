@@ -153,7 +153,7 @@ fn the_key_of_a_pool_without_servers_is_changed_at_once() {
     assert_eq!(
         said.out,
         "1 of 3: pool lab accepts key 2 beside key 1\n2 of 3: every agent accepts key 2; it is used from now on\n\
-         3 of 3: every agent uses key 2; key 1 is forgotten\n"
+         3 of 3: every agent uses key 2; key 1 is out of the table, and agents forget it within half a minute\n"
     );
     assert_eq!(shown(&lab)["key_ids"], json!([2]));
 }

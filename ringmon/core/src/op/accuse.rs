@@ -19,7 +19,8 @@
 //! answer protects the accused ([`mod@answers`], R4). Whoever is protected ends the run: no server beyond it is removed
 //! from this side, and no second witness counts that looks past it.
 //!
-//! **Where a witness stands.** A vote counts only while its voter accuses all servers between itself and the suspect.
+//! **Where a witness stands.** A vote counts only while its voter accuses all servers between itself and the suspect,
+//! but for those that the database does not answer ([`Mute`](crate::op::Mute)).
 //! So the voter is the suspect's next server on that side, or one that looks past others (R1, R9). The vote of a server
 //! that is itself in the remover's run counts only while it is being renewed: dead and hung servers do not withdraw.
 

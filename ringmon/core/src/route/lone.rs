@@ -7,7 +7,8 @@
 //! - The mark says that no host answers on the whole ring. Where only agents are gone, hosts may serve.
 //! - It was renewed lately, and for at least [`law::WAIT_MOST`] since it began, since the other server's life began,
 //!   and since its own server last answered that it hears somebody. It is renewed only while it is true, so who is deaf
-//!   for a moment takes nobody out; and nobody needs longer to answer.
+//!   for a moment takes nobody out; and nobody needs longer to answer. (Who hears somebody for less than a second and a
+//!   half in between goes on with the same mark.)
 //! - The other server can answer, and did not: it wrote nothing lately, and no other one wrote that it hears it. So two
 //!   lone servers keep each other in.
 //! - Nobody is on record as hearing anybody, but for servers with such marks. A fresh answer that names another server,

@@ -129,7 +129,7 @@ impl Plan {
             if some { all.collect() } else { Vec::new() }
         };
         let mut plans: Vec<Self> = Self::APART.into_iter().flat_map(of).collect();
-        // A restore loses a rotation, and only an operator can help then (`docs/database.md`).
+        // Agents take back the keys that a restore brings back (`docs/database.md`). That is not modelled.
         let goes_back = plans.iter().any(|plan| plan.kind == Kind::TableBack);
         plans.retain(|plan| !goes_back || plan.kind != Kind::KeyRotated);
         plans
