@@ -12,8 +12,8 @@ fn chain(ids: core::ops::RangeInclusive<i64>, whole: bool) -> Chain {
     Chain { members: ids.map(buddy).collect(), whole }
 }
 
-/// What is known by place, starting with id 1. `h`: silent, `a`: without a pulse, `l`: alive, `m`: alive and mute, `d`: mute
-/// and hears nobody, any other letter: unknown.
+/// What is known by place, starting with id 1. `h`: silent, `a`: without a pulse, `l`: alive, `m`: alive and mute, `d`:
+/// mute and hears nobody, any other letter: unknown.
 fn judged(word: &str) -> impl Fn(ServerId) -> Judged {
     move |id| {
         let letter = word.as_bytes().get(usize::try_from(id.0 - 1).unwrap());

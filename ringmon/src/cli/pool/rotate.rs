@@ -65,14 +65,8 @@ pub fn rotate_key(typed: &Typed, within: Duration) -> anyhow::Result<Verdict> {
                 }
                 [new, old, ..] => {
                     everybody(&store, &pool.keys, new, Readiness::Uses, within).await?;
-                    (
-                        new,
-                        None,
-                        format!(
-                            "3 of 3: every agent uses key {}; key {} is out of the table, and agents forget it within half a minute",
-                            new.id, old.id
-                        ),
-                    )
+                    let done = format!("3 of 3: every agent uses key {}; key {} is out of the table", new.id, old.id);
+                    (new, None, format!("{done}, and agents forget it within half a minute"))
                 }
             };
             write(&store, &pool, used, accepted).await?;
