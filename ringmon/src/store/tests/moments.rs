@@ -186,9 +186,22 @@ async fn live(db: &TestDb, wire: &Wire, pool: &str, case: &str, cut: Option<(usi
         }
     };
     let (statements, to_come) = wire.seen();
-    // Connections that were opened before may lead to a server that is gone.
-    let direct = Store::open(&db.url, pool).await.unwrap();
+    let direct = reopened(db, pool).await;
     Lived { outcome: word(&outcome), state: state(&direct).await, statements, cut: !to_come, tries }
+}
+
+/// Connections that were opened before may lead to a server that is gone, and one that was killed after its answer may
+/// be going just now.
+async fn reopened(db: &TestDb, pool: &str) -> Store {
+    let begun = Instant::now();
+    loop {
+        match Store::open(&db.url, pool).await {
+            Err(error) if error.is_transient() && begun.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 struct Lived {

@@ -110,7 +110,9 @@ impl SideWork {
         let denied = self.denied(facts);
         // A server that hears nobody votes for nobody. If hosts answer without agents, clients are served.
         let alone = |vote: &OwnVote| self.run.all && vote.kind == VoteKind::Agent;
-        let over = |(id, vote): &(&ServerId, &OwnVote)| cut_off || denied || alone(vote) || untrue(id, vote) || spared(id, vote);
+        let over = |(id, vote): &(&ServerId, &OwnVote)| {
+            cut_off || denied || alone(vote) || untrue(id, vote) || spared(id, vote)
+        };
         let subjects: Vec<ServerId> = self.votes.iter().filter(over).map(|(id, _)| *id).collect();
         if subjects.is_empty() || !asks.ready(Concern::Vote(self.side)) {
             return !subjects.is_empty();

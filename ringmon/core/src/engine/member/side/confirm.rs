@@ -50,9 +50,9 @@ impl SideWork {
 
     /// The mute servers that this one looks past, for the whole run or for its first server; `None`: it must not.
     ///
-    /// The last one before the run stands next to the first suspect, and so its kernel must miss that one too. Otherwise
-    /// a bad link between two servers that are no buddies would look like a death. Whether an agent has a pulse does not
-    /// depend on a link.
+    /// The last one before the run stands next to the first suspect, and so its kernel must miss that one too.
+    /// Otherwise a bad link between two servers that are no buddies would look like a death. Whether an agent has a
+    /// pulse does not depend on a link.
     pub(super) fn mute(&self, facts: &Facts, asks: &mut Asks, whole: bool) -> Option<Mute> {
         let run = &self.run;
         let among = run.among.iter().filter(|_| whole);
