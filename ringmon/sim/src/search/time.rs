@@ -18,6 +18,8 @@ impl Tables {
         match site {
             Site::Since(..) if duty::owes(state, about, false) => return false,
             Site::Served(_) if state.members().any(|other| duty::owes(state, other, false)) => return false,
+            // A mark is a challenge to all others (R3).
+            Site::AloneSince(_) if state.members().any(|other| duty::owes(state, other, false)) => return false,
             // A server that can be heard again is heard before the last answer of before is stale.
             Site::Answer(me)
                 if class == Borders::RENEW
