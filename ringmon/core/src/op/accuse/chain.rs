@@ -86,11 +86,9 @@ impl<'a> Chain<'a> {
     fn is_as_found(&self, a: &Accusation) -> bool {
         let rows = self.rows();
         // The suspects stand in the order in which they were found, with nobody else but mute servers between them.
-        let mut suspects = self.suspects.iter().map(|s| s.row.id);
+        let suspects = self.suspects.iter().map(|s| s.row.id);
         let others = self.between.iter().filter(|row| !a.mute.passed.contains(&row.id));
-        if self.between.len() != a.mute.passed.len() + self.suspects.len()
-            || !others.map(|row| row.id).eq(suspects.by_ref())
-        {
+        if self.between.len() != a.mute.passed.len() + self.suspects.len() || !others.map(|row| row.id).eq(suspects) {
             return false;
         }
         let mut ids: Vec<_> = rows.iter().map(|row| row.id).collect();

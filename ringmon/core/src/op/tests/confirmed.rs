@@ -122,6 +122,7 @@ fn beyond_mute_servers_two_voters_make_a_removal() {
             Confirmed { by, watch: WITNESS, of: id(table, run[0]), since: a.findings[0].silence.since, misses: 20 };
         Accusation { mute: Mute { passed: ids(past), confirmed: Some(confirmed), beyond: ids(beyond) }, ..a }
     };
+    let mut late = table.clone();
     let one = of(&table, "a", Side::First, ["x", "y"], &["m"], &["v", "w"]);
     let other = of(&table, "b", Side::Second, ["y", "x"], &["w", "v"], &["m"]);
     assert!(matches!(accuse(&mut table, &one), Outcome::Voted { .. }));
@@ -132,6 +133,9 @@ fn beyond_mute_servers_two_voters_make_a_removal() {
     table.advance(ms(100));
     assert_eq!(removed(&accuse(&mut table, &other)), ["y", "x"]);
     assert_eq!(whole(&table), ["a", "m", "v", "w", "b"]);
+    accuse(&mut late, &one);
+    late.advance(ms(1501));
+    assert!(matches!(accuse(&mut late, &other), Outcome::Voted { .. }), "a vote past mute servers has to be renewed");
 }
 
 /// Where one report is enough, it is a buddy's. `m` between the two dead was asked about neither.
