@@ -326,7 +326,8 @@ pub const fn echo_checksum(echo: &Echo, payload: &Payload) -> [u8; 2] {
 pub const fn long_checksum(echo: &Echo, payload: &Payload, testimony: &Testimony) -> [u8; 2] {
     let sum = echo_sum(echo, payload) + halves(testimony.word::<0>()) + halves(testimony.word::<1>());
     let sum = sum + halves(testimony.word::<2>()) + halves(testimony.word::<3>()) + halves(testimony.word::<4>());
-    fold(sum + halves(testimony.word::<5>()) + halves(testimony.word::<6>()) + halves(testimony.word::<7>()))
+    let sum = sum + halves(testimony.word::<5>()) + halves(testimony.word::<6>()) + halves(testimony.word::<7>());
+    fold(sum + halves(testimony.word::<8>()) + halves(testimony.word::<9>()))
 }
 
 #[inline(always)]

@@ -109,6 +109,8 @@ pub struct Watch {
     pub last_plain_ns: u64,
     /// The latest moment at which the other agent's pulse is known to have beaten; 0: never.
     pub last_pulse_ns: u64,
+    /// When the last authenticated reply with a fresh pulse arrived; 0: never.
+    pub last_alive_ns: u64,
     /// Round trip of the last reply, without the residence.
     pub last_rtt_ns: u64,
     /// As of the last authenticated reply.
@@ -146,6 +148,10 @@ pub struct Watch {
     pub said_pulse_ns: u64,
     /// Its `misses`.
     pub said_misses: u64,
+    /// As above: its `alive_age_us`.
+    pub said_alive_ns: u64,
+    /// Its `life`.
+    pub said_life: u64,
 }
 
 /// `WINDOW`: one probe, at `slot * WINDOW + seq % WINDOW`. It is memory-mapped, so that the sender sees what left.
@@ -189,6 +195,10 @@ pub struct Prober {
     pub incarnation: u64,
     /// As of its last probe: a [`crate::wire::Purpose`].
     pub purpose: u64,
+    /// As of its last probe: the id of the server that it asks this one to watch (R12); 0: none.
+    pub asked: u64,
+    /// Where that server is, in the two words of [`crate::tag::words`].
+    pub asked_at: [u64; 2],
 }
 
 /// The set of an address (Fibonacci hashing, Knuth, TAOCP vol. 3, section 6.4).
@@ -218,6 +228,8 @@ pub enum EventKind {
     Void = 6,
     /// A testimony of [`DOUBT_MISSES`], after one of fewer.
     Doubt = 7,
+    /// A prober asks this server to watch another one. It is about no watch of this server: slot and generation are 0.
+    Asked = 8,
 }
 
 /// One entry of the ring buffer.

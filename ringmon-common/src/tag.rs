@@ -11,7 +11,7 @@
 //!  last  payload bytes 56-62: direction, health, reserved          7 bytes
 //! ```
 //!
-//! In version 2 the first 16 bytes of the testimony, which are the prober's, come before payload byte 24, and the rest
+//! In version 2 the first 32 bytes of the testimony, which are the prober's, come before payload byte 24, and the rest
 //! of it, which is the responder's, after payload byte 55 (replies only).
 //!
 //! Prober and responder keep their places in both directions, and what a reply adds comes after what it shares with its
@@ -28,7 +28,7 @@ const PROBE_INPUT: u8 = 32 + 24 + 7;
 /// Bytes of a reply's tag input.
 const REPLY_INPUT: u8 = 32 + 24 + 32 + 7;
 /// Bytes that the prober's part of a testimony adds ...
-const QUESTION_INPUT: u8 = 16;
+const QUESTION_INPUT: u8 = 32;
 /// ... and the responder's part.
 const ANSWER_INPUT: u8 = 48;
 
@@ -123,7 +123,7 @@ impl Tagger {
     #[must_use]
     pub const fn asking(self, testimony: &Testimony) -> Self {
         let state = self.state.word(testimony.word::<0>()).word(testimony.word::<1>());
-        Self { state, more: QUESTION_INPUT }
+        Self { state: state.word(testimony.word::<2>()).word(testimony.word::<3>()), more: QUESTION_INPUT }
     }
 
     /// The tag of this payload as a probe.
@@ -144,9 +144,9 @@ impl Tagger {
     #[inline(always)]
     #[must_use]
     pub const fn testified(self, payload: &Payload, testimony: &Testimony) -> [u8; 8] {
-        let state = self.answered(payload).word(testimony.word::<2>()).word(testimony.word::<3>());
-        let state = state.word(testimony.word::<4>()).word(testimony.word::<5>());
+        let state = self.answered(payload).word(testimony.word::<4>()).word(testimony.word::<5>());
         let state = state.word(testimony.word::<6>()).word(testimony.word::<7>());
+        let state = state.word(testimony.word::<8>()).word(testimony.word::<9>());
         state.finish(payload.word::<7>(), REPLY_INPUT + self.more + ANSWER_INPUT).to_be_bytes()
     }
 

@@ -56,7 +56,7 @@ proptest! {
         let payload = Payload::from_bytes(bytes.as_slice().try_into().expect("that many"));
         let testimony = Testimony::from_bytes(said.as_slice().try_into().expect("that many"));
         let tagger = TagKey::new(&secret).any(&prober, &responder, payload).asking(testimony);
-        let book = |reply| in_version_2(&secret, (&prober, &responder), payload, [&said[..16], &said[16..]], reply);
+        let book = |reply| in_version_2(&secret, (&prober, &responder), payload, [&said[..32], &said[32..]], reply);
         prop_assert_eq!((tagger.probe(payload), tagger.testified(payload, testimony)), (book(false), book(true)));
     }
 

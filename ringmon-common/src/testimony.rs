@@ -3,10 +3,14 @@
 //!
 //! The sequence number ties an answer to its question: it is in both, it is never used twice, and the tag covers it.
 
+use crate::tag::Address;
+
 /// The size of a [`Testimony`], in bytes.
-pub const TESTIMONY_LEN: usize = 64;
+pub const TESTIMONY_LEN: usize = 80;
 /// In [`Testimony::known`]: the responder watches the server that was asked about. Without it, the ages say nothing.
 pub const WATCHES_IT: u8 = 1;
+/// An age of what never was.
+pub const NEVER: u32 = u32::MAX;
 /// In [`Testimony::known`]: the database answers the responder, so that it can vote and answer votes itself.
 pub const HAS_DATABASE: u8 = 2;
 
@@ -21,6 +25,9 @@ pub struct Testimony {
     pub asked: [u8; 8],
     /// Zeros. A receiver does not look at them: room for what a prober may say of itself.
     pub prober_room: [u8; 8],
+    /// Where the asked server can be probed, IPv6 or IPv4-mapped. Who does not watch that server is asked to do so for
+    /// a moment (R12). Zeros: nobody is asked to.
+    pub asked_at: Address,
     /// [`WATCHES_IT`] and [`HAS_DATABASE`]. A receiver does not look at the other bits.
     pub known: u8,
     /// Zeros. A receiver does not look at them.
@@ -33,26 +40,33 @@ pub struct Testimony {
     pub pulse_age_us: [u8; 4],
     /// Its probes of that server that were missed since the last proof.
     pub misses: [u8; 4],
+    /// Since its last reply to the responder's present watch in which its agent's pulse was fresh; or [`NEVER`].
+    pub alive_age_us: [u8; 4],
+    /// The incarnation in its last reply to the responder's present watch; 0: there was none.
+    pub life: [u8; 8],
     /// Zeros. A receiver does not look at them: room for more testimony.
-    pub responder_room: [u8; 28],
+    pub responder_room: [u8; 16],
 }
 
 const _: () = assert!(size_of::<Testimony>() == TESTIMONY_LEN && align_of::<Testimony>() == 1);
 
 impl Testimony {
-    /// A question about this server; 0: about none.
+    /// A question about this server, at this address; 0: about none.
     #[must_use]
-    pub const fn ask(asked: u64) -> Self {
+    pub const fn ask(asked: u64, asked_at: Address) -> Self {
         Self {
             asked: asked.to_be_bytes(),
             prober_room: [0; 8],
+            asked_at,
             known: 0,
             room: [0; 3],
             heard_age_us: [0; 4],
             proof_age_us: [0; 4],
             pulse_age_us: [0; 4],
             misses: [0; 4],
-            responder_room: [0; 28],
+            alive_age_us: [0; 4],
+            life: [0; 8],
+            responder_room: [0; 16],
         }
     }
 
@@ -85,8 +99,8 @@ impl Testimony {
     #[inline(always)]
     #[must_use]
     pub const fn is_question(&self) -> bool {
-        let answer = self.word::<2>() | self.word::<3>() | self.word::<4>();
-        answer | self.word::<5>() | self.word::<6>() | self.word::<7>() == 0
+        let answer = self.word::<4>() | self.word::<5>() | self.word::<6>();
+        answer | self.word::<7>() | self.word::<8>() | self.word::<9>() == 0
     }
 }
 

@@ -108,7 +108,7 @@ fn the_documents_vector_of_version_2_holds() {
     };
     let key = TagKey::new(vector.bytes("key").as_slice().try_into().expect("16 bytes"));
     let (prober, responder) = (vector.address("prober").1, vector.address("responder").1);
-    let question = Testimony::ask(vector.number("asked"));
+    let question = Testimony::ask(vector.number("asked"), vector.address("asked at").1);
     let age = |field| vector.number::<u32>(field).to_be_bytes();
     let testimony = Testimony {
         known: vector.number("known"),
@@ -116,6 +116,8 @@ fn the_documents_vector_of_version_2_holds() {
         proof_age_us: age("proof age"),
         pulse_age_us: age("pulse age of it"),
         misses: age("misses"),
+        alive_age_us: age("alive age"),
+        life: vector.number::<u64>("life").to_be_bytes(),
         ..question
     };
     let [mut probe, mut reply] = vector.payloads();
@@ -130,11 +132,11 @@ fn the_documents_vector_of_version_2_holds() {
 
 #[test]
 fn the_documents_numbers_are_the_codes() {
-    for text in ["version 1", "version 2", "72 bytes", "64 bytes", "total length 100 or 164", "0x524d"] {
+    for text in ["version 1", "version 2", "72 bytes", "80 bytes", "total length 100 or 180", "0x524d"] {
         assert!(DOCUMENT.contains(text), "{text}");
     }
     assert_eq!((FIRST_VERSION, PAYLOAD_LEN, crate::frame::PACKET_LEN, ICMP_ID), (1, 72, 100, 0x524d));
-    assert_eq!((VERSION, crate::testimony::TESTIMONY_LEN, crate::frame::LONG_PACKET_LEN), (2, 64, 164));
+    assert_eq!((VERSION, crate::testimony::TESTIMONY_LEN, crate::frame::LONG_PACKET_LEN), (2, 80, 180));
     assert_eq!((MAGIC, REPLY_TTL), ([0x72, 0x6d], 64));
     let purposes = [Purpose::Buddy, Purpose::Ahead, Purpose::Join, Purpose::Asked];
     assert_eq!([1, 2, 3, 4].map(Purpose::from_wire), purposes.map(Some));

@@ -1,8 +1,8 @@
 //! Turns a probe into its reply, in place.
 
 use ringmon_common::cell::{Cell, hand_over};
-use ringmon_common::layout::{PROBER_WAYS, Prober, prober_set};
-use ringmon_common::tag::{Tagger, mapped_word};
+use ringmon_common::layout::{EventKind, PROBER_WAYS, Prober, prober_set};
+use ringmon_common::tag::{Tagger, mapped_word, words};
 use ringmon_common::wire::{Direction, PULSE_NEVER, Payload};
 use ringmon_common::{Frame, Testimony, Verdict, frame};
 
@@ -18,7 +18,9 @@ pub fn answer(
     tagger: Tagger,
     received: u64,
 ) -> Result<Verdict, Verdict> {
-    let answered = remember(&frame.payload, frame.head.from, received);
+    let (place, known) = remember(&frame.payload, frame.head.from, received)?;
+    // SAFETY: a map value.
+    let answered = unsafe { get(&raw const (*place).answered) };
     let identity = maps::IDENTITY.get_ptr(0).ok_or(Verdict::Truncated)?;
     // SAFETY: a map value, which the agent writes a word at a time.
     let (pulse, incarnation, health) = unsafe {
@@ -37,11 +39,14 @@ pub fn answer(
     payload.direction = Direction::Reply as u8;
     payload.health = health as u8;
     if let Some(testimony) = testimony {
+        ask(place, known, testimony, received);
         testify::fill(testimony, received);
         stay(payload, received);
         payload.tag = tagger.testified(payload, testimony);
         frame.seal_with(testimony);
     } else {
+        // SAFETY: as above.
+        unsafe { set_word(&raw mut (*place).asked, 0) };
         stay(payload, received);
         payload.tag = tagger.reply(payload);
         frame.seal();
@@ -64,11 +69,11 @@ fn pulse_age(pulse: u64, now: u64) -> u32 {
     (now.saturating_sub(pulse) / 1000).min(u64::from(PULSE_NEVER)) as u32
 }
 
-/// Remembers who was answered, and returns how often, this time included.
+/// Remembers who was answered, and how often, this time included. Returns its place, and whether it was there before.
 #[inline(always)]
-fn remember(payload: &Payload, from: [u8; 4], now: u64) -> u64 {
+fn remember(payload: &Payload, from: [u8; 4], now: u64) -> Result<(*mut Prober, bool), Verdict> {
     let address = [0, mapped_word(from)];
-    let Some(set) = maps::PROBERS.get_ptr_mut(prober_set(address)) else { return 0 };
+    let set = maps::PROBERS.get_ptr_mut(prober_set(address)).ok_or(Verdict::Truncated)?;
     let (place, known) = find(set.cast(), address);
     // SAFETY: a map value. Two CPUs may answer the same prober; then one count gets lost.
     unsafe {
@@ -88,10 +93,34 @@ fn remember(payload: &Payload, from: [u8; 4], now: u64) -> u64 {
             hand_over(&last, now, || {
                 set_word(&raw mut (*place).address[0], address[0]);
                 set_word(&raw mut (*place).address[1], address[1]);
+                set_word(&raw mut (*place).asked, 0);
                 note();
             });
         }
-        answered
+    }
+    Ok((place, known))
+}
+
+/// Notes whom this prober asks to watch. The agent is woken if that is new.
+#[inline(always)]
+fn ask(place: *mut Prober, known: bool, testimony: &Testimony, now: u64) {
+    let at = words(&testimony.asked_at);
+    let asked = if at == [0; 2] { 0 } else { u64::from_be_bytes(testimony.asked) };
+    // SAFETY: a map value.
+    let before = if known { unsafe { get(&raw const (*place).asked) } } else { 0 };
+    if asked == 0 && before == 0 {
+        return;
+    }
+    // SAFETY: as above. One server's address must not pass for another's.
+    unsafe {
+        hand_over(&Word::new(&raw mut (*place).last_ns), now, || {
+            set_word(&raw mut (*place).asked, asked);
+            set_word(&raw mut (*place).asked_at[0], at[0]);
+            set_word(&raw mut (*place).asked_at[1], at[1]);
+        });
+    }
+    if asked != 0 && asked != before {
+        maps::tell(EventKind::Asked, 0, 0, now);
     }
 }
 

@@ -124,6 +124,9 @@ unsafe fn contents(watch: *mut Watch, payload: &Payload, now: u64) -> Option<Eve
             set(&raw mut (*watch).last_pulse_ns, beat);
         }
         let old = u64::from(age >= PULSE_OLD_US);
+        if old == 0 {
+            set(&raw mut (*watch).last_alive_ns, now);
+        }
         let other_pulse = swap(&raw mut (*watch).pulse_old, old) != old;
         if other_life || other_health {
             return Some(EventKind::Changed);

@@ -3,7 +3,7 @@
 use ringmon_common::Testimony;
 use ringmon_common::cell::hand_over;
 use ringmon_common::layout::{DOUBT_MISSES, WATCHES, Watch};
-use ringmon_common::testimony::{HAS_DATABASE, WATCHES_IT, age_us, proof_from};
+use ringmon_common::testimony::{HAS_DATABASE, NEVER, WATCHES_IT, age_us, proof_from};
 
 use crate::atomic::{Word, get, set};
 use crate::maps;
@@ -45,13 +45,15 @@ pub fn fill(testimony: &mut Testimony, now: u64) {
 #[inline(always)]
 unsafe fn know(testimony: &mut Testimony, watch: *const Watch, reply: u64, clean: u64, now: u64) {
     // SAFETY: by the caller.
-    let (began, plain, pulse, void, misses) = unsafe {
+    let (began, plain, pulse, void, misses, alive, life) = unsafe {
         (
             get(&raw const (*watch).began_ns),
             get(&raw const (*watch).last_plain_ns),
             get(&raw const (*watch).last_pulse_ns),
             get(&raw const (*watch).void_until_ns),
             get(&raw const (*watch).consecutive),
+            get(&raw const (*watch).last_alive_ns),
+            get(&raw const (*watch).incarnation),
         )
     };
     let clean = if void > clean { void } else { clean };
@@ -59,6 +61,8 @@ unsafe fn know(testimony: &mut Testimony, watch: *const Watch, reply: u64, clean
     testimony.proof_age_us = age_us(proof_from(proof, began, clean), now).to_be_bytes();
     testimony.pulse_age_us = age_us(proof_from(pulse, began, clean), now).to_be_bytes();
     testimony.misses = (misses.min(u64::from(u32::MAX)) as u32).to_be_bytes();
+    testimony.alive_age_us = if alive == 0 { NEVER } else { age_us(alive, now) }.to_be_bytes();
+    testimony.life = life.to_be_bytes();
 }
 
 /// Keeps what a reply that came at `now` says about the server that was asked about. Returns whether it is news.
@@ -79,6 +83,8 @@ pub fn keep(watch: *mut Watch, testimony: &Testimony, now: u64) -> bool {
             set(&raw mut (*watch).said_proof_ns, moment(testimony.proof_age_us));
             set(&raw mut (*watch).said_pulse_ns, moment(testimony.pulse_age_us));
             set(&raw mut (*watch).said_misses, misses);
+            set(&raw mut (*watch).said_alive_ns, moment(testimony.alive_age_us));
+            set(&raw mut (*watch).said_life, u64::from_be_bytes(testimony.life));
         });
         before < u64::from(DOUBT_MISSES) && misses >= u64::from(DOUBT_MISSES)
     }

@@ -20,6 +20,11 @@ pub struct WatchId {
     pub generation: u16,
 }
 
+impl WatchId {
+    /// No watch: what a datapath reports when a prober asks for something.
+    pub const PROBERS: Self = Self { slot: 0, generation: 0 };
+}
+
 /// Watches one server can hold at a time: two buddies, and the rest for looking ahead.
 pub const MAX_WATCHES: u16 = ringmon_common::layout::WATCHES as u16;
 
@@ -40,12 +45,32 @@ pub struct WatchSpec {
     pub purpose: Purpose,
     /// The version of the wire format in which it is probed.
     pub wire: u8,
-    /// The server that it is asked about; [`ServerId::NEW`]: none. Only version 2 of the wire format can ask.
-    pub asked: ServerId,
+    /// What it is asked. Only version 2 of the wire format can ask.
+    pub asked: Asked,
     /// Time between probes. When it becomes shorter, the next probe leaves at once, unless one has just left.
     pub interval: Duration,
     /// A probe is a miss this long after it left, or later if round trips take longer (RFC 6298).
     pub deadline: Duration,
+}
+
+/// What a server is asked in a probe: how long it has not heard another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Asked {
+    /// The other one; [`ServerId::NEW`]: nothing is asked.
+    pub about: ServerId,
+    /// Where the other one is, if it is to be watched for the answer (R12).
+    pub at: Option<Address>,
+}
+
+impl Asked {
+    /// Nothing is asked.
+    pub const NOTHING: Self = Self::about(ServerId::NEW);
+
+    /// What the asked server knows anyway.
+    #[must_use]
+    pub const fn about(server: ServerId) -> Self {
+        Self { about: server, at: None }
+    }
 }
 
 /// Everything that a datapath knows about one watch at one moment. Each field is correct by itself, but a reader may
@@ -114,6 +139,12 @@ pub struct Testimony {
     pub pulse: Time,
     /// Its probes of that server that were missed since.
     pub misses: u32,
+    /// When that server last answered it with a fresh pulse; long ago: never.
+    #[serde(default)]
+    pub alive: Time,
+    /// The life of that server that last answered it; 0: none did.
+    #[serde(default)]
+    pub life: Incarnation,
 }
 
 impl WatchReading {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ringmon_common::layout::DOUBT_MISSES;
+use ringmon_common::layout::{DOUBT_MISSES, PULSE_OLD_US};
 use ringmon_common::rtt::Smooth;
 
 use super::calm::Calm;
@@ -42,14 +42,18 @@ pub struct Said {
     proof: Duration,
     pulse: Duration,
     misses: u32,
+    /// `None`: never.
+    alive: Option<Duration>,
+    life: Incarnation,
 }
 
 impl Said {
     /// As the asking server keeps it when it arrives.
     fn at(self, now: Time) -> Testimony {
-        let Self { of, watches, database, heard, proof, pulse, misses } = self;
+        let Self { of, watches, database, heard, proof, pulse, misses, alive, life } = self;
         let (heard, proof, pulse) = (now - heard, now - proof, now - pulse);
-        Testimony { of, at: now, watches, database, heard, proof, pulse, misses }
+        let alive = alive.map_or(Time::ZERO, |age| now - age);
+        Testimony { of, at: now, watches, database, heard, proof, pulse, misses, alive, life }
     }
 }
 
@@ -81,6 +85,8 @@ pub struct Datapath {
 impl Datapath {
     /// A reply this long after its probe left proves nothing any more.
     const LATE: Duration = Duration::from_secs(1);
+    /// A reply with an older pulse does not prove that the agent lives.
+    const PULSE_OLD: Duration = Duration::from_micros(PULSE_OLD_US as u64);
     /// The size of the kernel's window, and some room.
     const MOST_OUTSTANDING: u32 = 96;
 
@@ -165,6 +171,13 @@ impl Datapath {
             proof: its.map_or(Duration::ZERO, |watch| age(watch, watch.reading.last_proof())),
             pulse: its.map_or(Duration::ZERO, |watch| age(watch, watch.reading.last_pulse)),
             misses: its.map_or(0, |watch| watch.reading.consecutive),
+            alive: its.and_then(|watch| {
+                let WatchReading { last_reply, last_pulse, .. } = watch.reading;
+                let beats =
+                    last_reply.zip(last_pulse).filter(|(reply, pulse)| reply.since(*pulse) < Self::PULSE_OLD)?;
+                Some(if watch.calm.is_some() { Duration::ZERO } else { now.since(beats.0) })
+            }),
+            life: its.map_or(Incarnation(0), |watch| watch.reading.incarnation),
         }
     }
 

@@ -20,7 +20,8 @@
 use super::world::World;
 use ringmon_common::wire::FIRST_VERSION;
 use ringmon_core::ServerId;
-use ringmon_core::evidence::WatchSpec;
+use ringmon_core::edit::TableSnapshot;
+use ringmon_core::evidence::{Asked, WatchSpec};
 use ringmon_core::op::TableOp;
 use ringmon_core::row::ServerRow;
 
@@ -33,13 +34,21 @@ impl World {
 
     /// What this server's sender makes of a watch.
     pub(super) fn as_it_probes(&self, host: usize, spec: WatchSpec) -> WatchSpec {
-        if self.hosts[host].older { WatchSpec { wire: FIRST_VERSION, asked: ServerId::NEW, ..spec } } else { spec }
+        if self.hosts[host].older { WatchSpec { wire: FIRST_VERSION, asked: Asked::NOTHING, ..spec } } else { spec }
     }
 
     /// What this server does in place of an operation that it does not know: it looks at the pool, and writes nothing.
     pub(super) fn as_it_writes(&self, host: usize, op: TableOp) -> TableOp {
         let unknown = self.hosts[host].older && matches!(op, TableOp::Answer { .. });
         if unknown { TableOp::PickWitnesses { picks: Vec::new() } } else { op }
+    }
+
+    /// What this server reads: to an old agent all others are as old, so it asks them in notices.
+    pub(super) fn as_it_reads(&self, host: usize, mut read: TableSnapshot) -> TableSnapshot {
+        if self.hosts[host].older {
+            read.rows.values_mut().for_each(|row| row.answering = None);
+        }
+        read
     }
 
     /// After a statement of this server: what an old agent writes into its own row says nothing of waits and answers.

@@ -7,11 +7,11 @@ use super::host::{Flight, Host};
 use super::world::{Happening, World};
 use ringmon_common::wire::{FIRST_VERSION, VERSION};
 use ringmon_core::engine::{Answers, Input, TableDone, TableFailure};
-use ringmon_core::evidence::WatchSpec;
+use ringmon_core::evidence::{Asked, WatchSpec};
 use ringmon_core::op::{Lane, TableOp};
 use ringmon_core::row::Address;
 use ringmon_core::virtual_table::{Attempt, Progress};
-use ringmon_core::{Notice, Purpose, ServerId, WatchId};
+use ringmon_core::{Notice, Purpose, WatchId};
 
 impl World {
     /// A database is quick if its statements take no longer than this.
@@ -52,7 +52,11 @@ impl World {
         let (Some(to), Some(there)) = (to, there) else { return };
         self.hosts[host].resolved.insert(to, ());
         let from = self.hosts[host].address;
-        let reply = if self.knows(host, to, &spec) { self.answer(to, from, host, &spec) } else { Reply::Plain };
+        let knows = self.knows(host, to, &spec);
+        let reply = if knows { self.answer(to, from, host, &spec) } else { Reply::Plain };
+        if let Some(address) = spec.asked.at.filter(|_| knows && spec.wire == VERSION) {
+            self.later(to, self.now + there, Happening::Asked(spec.asked.about, address));
+        }
         if let Some(back) = back {
             self.later(host, self.now + there + back, Happening::Reply(id, probe, reply));
         }
@@ -73,8 +77,8 @@ impl World {
         }
         let other = &self.hosts[to];
         let pulse = other.pulse_at(now).map(|beat| asker - now.since(beat));
-        let asks = spec.asked != ServerId::NEW && spec.wire == VERSION;
-        let said = asks.then(|| other.datapath.testify(spec.asked, &answers, local));
+        let asks = spec.asked != Asked::NOTHING && spec.wire == VERSION;
+        let said = asks.then(|| other.datapath.testify(spec.asked.about, &answers, local));
         let Answers { incarnation, health, .. } = answers;
         Reply::Tagged { pulse, incarnation, health, answered, said }
     }
@@ -186,7 +190,8 @@ impl World {
         let took = self.now.since(flight.began);
         self.connect(host, flight.lane);
         self.check_table();
-        let done = TableDone { ticket, result, snapshot: flight.attempt.into_snapshot(), took };
+        let snapshot = self.as_it_reads(host, flight.attempt.into_snapshot());
+        let done = TableDone { ticket, result, snapshot, took };
         self.take_keys(host, &done);
         self.feed(host, Input::Table(done));
     }

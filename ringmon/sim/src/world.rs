@@ -38,13 +38,15 @@ pub(super) enum Happening {
     Wake,
     Statement(u64),
     Notice(Notice, Address),
+    /// A prober asks to watch this server.
+    Asked(ServerId, Address),
 }
 
 impl Happening {
     /// Whether the agent's process does this itself, and not the kernel below it.
     const fn is_of_process(&self) -> bool {
         match self {
-            Self::Send(..) | Self::Turn | Self::Wake | Self::Statement(_) | Self::Notice(..) => true,
+            Self::Send(..) | Self::Turn | Self::Wake | Self::Statement(_) | Self::Notice(..) | Self::Asked(..) => true,
             Self::Reply(..) | Self::Deadline(..) => false,
         }
     }
@@ -229,6 +231,7 @@ impl World {
             }
             Happening::Statement(ticket) => self.statement(host, ticket),
             Happening::Notice(notice, from) => self.feed(host, Input::Notice(notice, (from, 7464))),
+            Happening::Asked(server, address) => self.feed(host, Input::Asked { server, address }),
         }
     }
 

@@ -142,6 +142,9 @@ impl Turn {
                 Woke::Changed(watches) => {
                     // A miss that is this machine's own fault must not be judged before the fault is known.
                     self.look_at_faults(now);
+                    if watches.contains(&WatchId::PROBERS) {
+                        self.look_at_probers(now);
+                    }
                     watches.into_iter().for_each(|w| self.read_watch(now, w));
                 }
                 Woke::Table(Some(done)) => self.table_done(now, *done),
@@ -244,6 +247,9 @@ impl Turn {
             let known = self.specs.values().any(|s| s.purpose == Purpose::Buddy && s.address == prober.address);
             if prober.as_buddy && !known {
                 self.input(now, Input::Stranger(prober.address));
+            }
+            if let Some((server, address)) = prober.asked {
+                self.input(now, Input::Asked { server, address });
             }
         }
     }

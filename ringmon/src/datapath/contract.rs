@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ringmon_common::wire::VERSION;
 
 use super::{Datapath, Error};
-use ringmon_core::evidence::{Purpose, WatchId, WatchReading, WatchSpec};
+use ringmon_core::evidence::{Asked, Purpose, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::Address;
 use ringmon_core::{Incarnation, ServerId};
 
@@ -42,7 +42,7 @@ fn spec(world: &impl World, id: WatchId, interval_ms: u64) -> WatchSpec {
         address: world.other(),
         purpose: Purpose::Buddy,
         wire: VERSION,
-        asked: ServerId::NEW,
+        asked: Asked::NOTHING,
         interval: Duration::from_millis(interval_ms),
         deadline: Duration::from_millis(20),
     }

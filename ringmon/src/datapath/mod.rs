@@ -9,10 +9,10 @@ pub mod xdp;
 use std::sync::Arc;
 
 use crate::show::{DatapathMode, DatapathStats};
-use ringmon_core::Time;
 use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::{Address, PoolKey};
+use ringmon_core::{ServerId, Time};
 
 pub use error::Error;
 
@@ -31,6 +31,8 @@ pub struct Prober {
     pub last: Time,
     /// Whether its last probe was one for a buddy (R10 asks only for those).
     pub as_buddy: bool,
+    /// Whom it asks this server to watch, and where (R12).
+    pub asked: Option<(ServerId, Address)>,
 }
 
 /// What every way of probing offers. Dropping it ends everything that it began.
@@ -58,6 +60,7 @@ pub trait Datapath: Send {
     fn stats(&self) -> DatapathStats;
     /// Whether the interface is up, and the faults of this machine that the datapath found since the last call.
     fn faults(&mut self) -> (bool, Vec<(LocalFault, Time, Time)>);
-    /// Waits for a change, and returns the watches to read again (maybe too many, never too few). Cancel-safe.
+    /// Waits for a change, and returns the watches to read again (maybe too many, never too few). With
+    /// [`WatchId::PROBERS`] among them, a prober asks this server to watch another one. Cancel-safe.
     fn changed<'a>(&'a mut self) -> std::pin::Pin<Box<dyn Future<Output = Vec<WatchId>> + Send + 'a>>;
 }

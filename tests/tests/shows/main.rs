@@ -14,6 +14,7 @@ mod routes;
 mod rules;
 mod service;
 mod wire;
+mod witnesses;
 
 use ringmon_tests::lab::{Lab, Options};
 

@@ -12,7 +12,7 @@ use crate::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
 use crate::notice::Notice;
 use crate::op::TableOp;
 use crate::row::{Address, Card, Health, Mode};
-use crate::{Incarnation, Time, Tuning};
+use crate::{Incarnation, ServerId, Time, Tuning};
 
 /// What does not change while an agent runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,6 +43,14 @@ pub enum Input {
     Stranger(Address),
     /// This machine answered a probe from `address`, most recently at this time: half of a join's proof.
     Answered(Address, Time),
+    /// A prober asks this server to watch another one, so that its kernel can say whether it hears it (R12). The loop
+    /// passes it on for every probe that still asks, or as often as it looks.
+    Asked {
+        /// Row of the other one.
+        server: ServerId,
+        /// Where it is.
+        address: Address,
+    },
     /// What this server observed between `from` and `until` does not count.
     Fault {
         /// What went wrong here.

@@ -13,7 +13,7 @@ use crate::buddy::Buddy;
 use crate::detector::{Change, State, silence_asked};
 use crate::edit::TableSnapshot;
 use crate::event::{EventBody, Frozen, Suspected};
-use crate::evidence::{LocalFault, Purpose, Testimony, WatchId, WatchReading};
+use crate::evidence::{Asked, LocalFault, Purpose, Testimony, WatchId, WatchReading};
 use crate::lateness::Lateness;
 use crate::law;
 use crate::op::{Accusation, Finding, Mute};
@@ -167,8 +167,8 @@ impl Facts {
         self.tell_alive(asks);
     }
 
-    /// Asks these servers about those; others are asked about this server.
-    pub fn ask(&mut self, asks: &mut Asks, questions: &[(ServerId, ServerId)]) {
+    /// Asks these servers that; others are asked about this server.
+    pub fn ask(&mut self, asks: &mut Asks, questions: &[(ServerId, Asked)]) {
         let me = asks.me().id;
         self.watches.ask(me, questions, &self.identity.tuning, &mut |output| asks.say(output));
     }

@@ -237,6 +237,7 @@ impl Engine {
             }
             (Input::Service(health), phase) => service(facts, asks, phase, health),
             (Input::Stranger(address), Phase::Member(member)) => member.stranger(facts, address),
+            (Input::Asked { server, address }, Phase::Member(member)) => member.asked(facts, server, address),
             (Input::Answered(address, at), Phase::Joining(joining)) => joining.answered(address, at),
             (Input::Answered(address, at), Phase::Member(member)) => member.answered(facts, address, at),
             (Input::Notice(notice, _), Phase::Starting(starting)) => return starting.notice(&notice),
@@ -246,7 +247,12 @@ impl Engine {
             (Input::Drain, Phase::Member(member)) => member.drain(),
             // These inputs mean nothing to this phase.
             (
-                Input::Start { .. } | Input::Stranger(_) | Input::Answered(..) | Input::Notice(..) | Input::Drain,
+                Input::Start { .. }
+                | Input::Stranger(_)
+                | Input::Asked { .. }
+                | Input::Answered(..)
+                | Input::Notice(..)
+                | Input::Drain,
                 Phase::Idle
                 | Phase::Starting(_)
                 | Phase::Joining(_)

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::contract::Output;
 use crate::buddy::Buddy;
 use crate::detector::{Change, Detector, State};
-use crate::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchReading, WatchSpec};
+use crate::evidence::{Asked, LocalFault, MAX_WATCHES, Purpose, WatchId, WatchReading, WatchSpec};
 use crate::ways::Ways;
 use crate::{Incarnation, ServerId, Time, Tuning};
 
@@ -24,8 +24,8 @@ pub(super) struct Watch {
     pub id: WatchId,
     pub target: Buddy,
     pub purpose: Purpose,
-    /// The server that the target is asked about.
-    pub asked: ServerId,
+    /// What the target is asked.
+    pub asked: Asked,
     pub reading: WatchReading,
     pub detector: Detector,
     /// The incarnation of the target that was last reported as alive, unless it became suspect since then.
@@ -164,19 +164,19 @@ impl Watches {
         }
     }
 
-    /// Asks these servers about those. All others on the ring are asked about `me`, so that a doubt needs no notice,
-    /// and all say whether the database answers them.
+    /// Asks these servers that. All others on the ring are asked about `me`, so that a doubt needs no notice, and all
+    /// say whether the database answers them.
     pub fn ask(
         &mut self,
         me: ServerId,
-        questions: &[(ServerId, ServerId)],
+        questions: &[(ServerId, Asked)],
         tuning: &Tuning,
         out: &mut impl FnMut(Output),
     ) {
         for watch in self.slots.values_mut() {
             let other = match watch.purpose {
-                Purpose::Buddy | Purpose::Ahead => me,
-                Purpose::Join | Purpose::Asked => ServerId::NEW,
+                Purpose::Buddy | Purpose::Ahead => Asked::about(me),
+                Purpose::Join | Purpose::Asked => Asked::NOTHING,
             };
             let asked = questions.iter().find(|(of, _)| *of == watch.target.id).map_or(other, |(_, it)| *it);
             if core::mem::replace(&mut watch.asked, asked) != asked {
@@ -219,7 +219,7 @@ impl Watches {
             id: WatchId { slot, generation: *generation },
             target: target.clone(),
             purpose,
-            asked: ServerId::NEW,
+            asked: Asked::NOTHING,
             reading: WatchReading { began: now, ..WatchReading::default() },
             detector: Detector::default(),
             told_alive: None,

@@ -15,7 +15,8 @@ use socket2::Socket;
 use super::netlink::Netlink;
 use super::shared::Shared;
 use ringmon_core::Time;
-use ringmon_core::evidence::WatchId;
+use ringmon_core::evidence::{Asked, WatchId};
+use ringmon_core::row::Address;
 
 /// The size of an ICMP message of the first version ...
 const SHORT_BYTES: usize = 8 + PAYLOAD_LEN;
@@ -42,8 +43,8 @@ pub struct Pace {
     pub purpose: Purpose,
     /// The version of the wire format.
     pub wire: u8,
-    /// The id of the server to ask about; 0: none. Version 1 cannot ask.
-    pub asked: u64,
+    /// Version 1 cannot ask.
+    pub asked: Asked,
 }
 
 /// One watch. It has its own socket, because probes that wait for a neighbour fill the buffer of a socket.
@@ -133,7 +134,13 @@ impl Lane {
     fn probe(&self, sign: &Sign, incarnation: u64) -> ([u8; MOST_BYTES], usize) {
         let Self { id, seq, pace, .. } = self;
         let mut payload = Payload::probe(pace.purpose, id.slot, id.generation, *seq, incarnation, sign.key_id);
-        let question = (pace.wire >= VERSION).then(|| Testimony::ask(pace.asked));
+        let question = (pace.wire >= VERSION).then(|| {
+            let at = pace.asked.at.map_or([0; 16], |at| match at {
+                Address::V4(v4) => v4.to_ipv6_mapped().octets(),
+                Address::V6(v6) => v6.octets(),
+            });
+            Testimony::ask(pace.asked.about.0 as u64, at)
+        });
         if question.is_some() {
             payload.version = VERSION;
         }

@@ -51,10 +51,10 @@ use crate::show::{Count, DatapathMode, DatapathStats};
 use attach::Interface;
 use lane::{Lane, Pace, Sign};
 use object::{Object, Plain};
-use ringmon_core::Time;
 use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchSpec};
 use ringmon_core::row::{Address, PoolKey};
+use ringmon_core::{ServerId, Time};
 use sender::{Command, Parts, Sender};
 use shared::Shared;
 
@@ -147,6 +147,10 @@ impl XdpDatapath {
     }
 }
 
+fn address_of(words: [u64; 2]) -> Address {
+    std::net::Ipv6Addr::from(tag::from_words(words)).to_canonical()
+}
+
 fn watch_of(event: &[u8]) -> Option<WatchId> {
     let number = |offset: usize| {
         let bytes = event.get(offset..offset + 2)?;
@@ -169,8 +173,8 @@ impl Datapath for XdpDatapath {
         let interval = spec.interval.max(LEAST_INTERVAL);
         let most = interval * MOST_OUTSTANDING;
         let deadline = (spec.deadline.min(most), most);
-        let (wire, asked) = (spec.wire, spec.asked.0 as u64);
-        let pace = Pace { interval, deadline: deadline.0, purpose: spec.purpose, wire, asked };
+        let (purpose, wire, asked) = (spec.purpose, spec.wire, spec.asked);
+        let pace = Pace { interval, deadline: deadline.0, purpose, wire, asked };
         if self.shared.generation(slot) == generation {
             self.shared.deadline(slot, deadline);
             self.shared.server(slot, spec.server);
@@ -242,9 +246,10 @@ impl Datapath for XdpDatapath {
         let known = (0..layout::PROBERS).filter_map(|at| self.shared.prober(at));
         let fresh = known.filter(|prober| prober.last_ns >= oldest);
         let probers = fresh.map(|prober| Prober {
-            address: std::net::Ipv6Addr::from(tag::from_words(prober.address)).to_canonical(),
+            address: address_of(prober.address),
             last: Time::from_ns(prober.last_ns),
             as_buddy: prober.purpose == Purpose::Buddy as u64,
+            asked: (prober.asked != 0).then(|| (ServerId(prober.asked as i64), address_of(prober.asked_at))),
         });
         probers.collect()
     }

@@ -12,6 +12,7 @@ use crate::datapath::xdp::object::{Object, Plain};
 use crate::datapath::xdp::tests::netns::{ADDRESSES, INTERFACE, Namespace, pair};
 use crate::datapath::xdp::{CS6, socket};
 use crate::show::DatapathChoice;
+use ringmon_core::evidence::Asked;
 
 const INTERVAL: Duration = Duration::from_millis(20);
 const SEED: u64 = 7_000_000;
@@ -44,7 +45,7 @@ impl Bench {
         let (id, peer) = (WatchId { slot, generation: 1 }, ADDRESSES[1]);
         let deadline = Duration::from_secs(1000);
         self.shared.begin(id, peer.octets(), 1, (deadline, deadline), now);
-        let pace = Pace { interval, deadline, purpose: Purpose::Buddy, wire: VERSION, asked: 0 };
+        let pace = Pace { interval, deadline, purpose: Purpose::Buddy, wire: VERSION, asked: Asked::NOTHING };
         let socket = socket::open(INTERFACE, ADDRESSES[0], CS6).expect("a raw socket");
         self.turns.obey(Command::Begin(Box::new(Lane::new(id, peer, 1, pace, socket, now))), now);
     }
@@ -122,7 +123,7 @@ fn a_shorter_interval_holds_at_once() {
             deadline: INTERVAL,
             purpose: Purpose::Buddy,
             wire: VERSION,
-            asked: 0,
+            asked: Asked::NOTHING,
         };
         bench.turns.obey(Command::Change(WatchId { slot: 0, generation: 1 }, pace), now);
         assert_eq!(bench.due(0), now + Duration::from_millis(2), "one has just left");
@@ -143,7 +144,13 @@ fn a_burst_begins_at_once_and_ends_on_the_grid() {
     ends[0].run(|| {
         let (mut bench, now) = (bench(), clock::now());
         let id = WatchId { slot: 0, generation: 1 };
-        let pace = |interval| Pace { interval, deadline: INTERVAL, purpose: Purpose::Buddy, wire: VERSION, asked: 0 };
+        let pace = |interval| Pace {
+            interval,
+            deadline: INTERVAL,
+            purpose: Purpose::Buddy,
+            wire: VERSION,
+            asked: Asked::NOTHING,
+        };
         bench.begin(0, INTERVAL, now);
         bench.turns.send_due(now);
         let missed = now + Duration::from_millis(5);

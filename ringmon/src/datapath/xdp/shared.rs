@@ -245,6 +245,8 @@ impl Shared {
             proof: Time::from_ns(watch.said_proof_ns),
             pulse: Time::from_ns(watch.said_pulse_ns),
             misses: u32::try_from(watch.said_misses).unwrap_or(u32::MAX),
+            alive: Time::from_ns(watch.said_alive_ns),
+            life: Incarnation(watch.said_life as i64),
         })
     }
 }

@@ -46,6 +46,7 @@ use crate::ahead::share;
 use crate::buddy::{Buddy, BuddyList};
 use crate::edit::Removal;
 use crate::event::{EventBody, Evidence, Joined, Removed};
+use crate::evidence::Asked;
 use crate::law;
 use crate::notice::{Notice, NoticeBody};
 use crate::row::Address;
@@ -108,8 +109,9 @@ impl Member {
                 asks.wake_at(at);
             }
             self.helping.settle(facts, asks);
-            facts.watch_only(asks, &self.wanted());
-            let questions: Vec<(ServerId, ServerId)> = self.sides.iter().flat_map(SideWork::questions).collect();
+            facts.watch_only(asks, &self.wanted(facts.now));
+            let second = self.sides.iter().flat_map(SideWork::questions).map(|(of, it)| (of, Asked::about(it)));
+            let questions: Vec<(ServerId, Asked)> = second.chain(self.witnesses.questions(facts, asks)).collect();
             facts.ask(asks, &questions);
             self.answering.settle(facts, asks, &self.view, &self.sides);
             let proofs = self.witnesses.proofs();
@@ -126,16 +128,18 @@ impl Member {
         facts.identify(asks);
     }
 
-    /// Servers to probe: buddies, servers beyond silent ones, joining servers, and servers that others asked about.
-    fn wanted(&self) -> Vec<(Buddy, Purpose)> {
+    /// Servers to probe: buddies, servers beyond silent ones, joining servers, servers that others asked about, and
+    /// servers that are asked themselves.
+    fn wanted(&self, now: Time) -> Vec<(Buddy, Purpose)> {
         let [one, other] = &self.sides;
         let buddies = self.view.buddies().map(|buddy| (buddy.clone(), Purpose::Buddy));
         let further = share([one.watched(), other.watched()]).into_iter().map(|b| (b.clone(), Purpose::Ahead));
         let joining = self.helping.probed().map(|address| (stranger(address), Purpose::Join));
-        let asked = self.questions.probed().map(|address| (stranger(address), Purpose::Asked));
+        let asked = self.questions.probed().map(|(id, at)| (Buddy { id, ..stranger(at) }, Purpose::Asked));
+        let witnesses = self.witnesses.probed(now).map(|witness| (witness.clone(), Purpose::Asked));
         let mut wanted: Vec<(Buddy, Purpose)> = Vec::new();
         let places = self.moving.probed();
-        for (target, purpose) in buddies.chain(further).chain(places).chain(joining).chain(asked) {
+        for (target, purpose) in buddies.chain(further).chain(places).chain(joining).chain(asked).chain(witnesses) {
             if !wanted.iter().any(|(known, _)| known.address == target.address) {
                 wanted.push((target, purpose));
             }
@@ -151,6 +155,11 @@ impl Member {
     /// R10: a server that is not a buddy probed this one as its buddy.
     pub fn stranger(&mut self, facts: &Facts, address: Address) {
         self.view.stranger(facts, address);
+    }
+
+    /// R12: a prober asks this server to watch another one.
+    pub fn asked(&mut self, facts: &Facts, server: ServerId, address: Address) {
+        self.questions.to_watch(facts, server, address);
     }
 
     /// This server answered a probe: its sender is alive, whether it is heard or not.

@@ -80,7 +80,12 @@ impl Bench {
 
     /// A member with this number, beside this many others.
     pub fn joined(number: u8, others: u8) -> Self {
-        let mut bench = Self::new(number, ring(others));
+        Self::beside(number, ring(others))
+    }
+
+    /// A member with this number, beside those in the table.
+    pub fn beside(number: u8, table: VirtualTable) -> Self {
+        let mut bench = Self::new(number, table);
         bench.feed(Input::Start { kept: None });
         bench.settle();
         bench.prove();

@@ -3,7 +3,7 @@
 use super::kit::{Bench, ms, ring};
 use super::member::{buddies, notice};
 use crate::engine::Input;
-use crate::evidence::{LocalFault, Testimony};
+use crate::evidence::{Asked, LocalFault, Testimony};
 use crate::op::{Accusation, TableOp};
 use crate::{NoticeBody, Purpose, ServerId, Time};
 use core::time::Duration;
@@ -45,16 +45,18 @@ fn accusations(bench: &mut Bench) -> Vec<Accusation> {
 fn the_far_end_is_asked_about_the_suspect_and_buddies_about_this_server() {
     let (bench, suspect, far) = suspecting();
     let me = bench.kept.as_ref().unwrap().id;
-    for watch in &bench.watches {
-        assert_eq!(watch.asked, if watch.server == far { suspect } else { me }, "{watch:?}");
+    for watch in bench.watches.iter().filter(|watch| watch.purpose != Purpose::Asked && watch.asked.at.is_none()) {
+        assert_eq!(watch.asked, Asked::about(if watch.server == far { suspect } else { me }), "{watch:?}");
     }
     let mut bench = bench;
     for watch in bench.watches.clone() {
         bench.read(watch.id, Duration::ZERO, 0);
     }
-    let about_me = bench.watches.iter().filter(|watch| watch.purpose == Purpose::Buddy).all(|watch| watch.asked == me);
+    bench.pass(ms(500));
+    let about_me =
+        bench.watches.iter().filter(|watch| watch.purpose == Purpose::Buddy).all(|watch| watch.asked.about == me);
     let others = bench.watches.iter().filter(|watch| watch.purpose != Purpose::Buddy);
-    assert!(about_me && others.map(|w| w.asked).all(|asked| asked == ServerId::NEW), "the suspect is back");
+    assert!(about_me && others.map(|w| w.asked).all(|asked| asked == Asked::NOTHING), "the suspect is back");
 }
 
 /// A link that is broken one way, or a cut that is healed for this server alone: nobody tells it, and it misses nobody.
@@ -73,6 +75,8 @@ fn a_server_that_its_buddy_does_not_hear_answers_before_it_is_accused() {
             proof: bench.now - ms(50),
             pulse: bench.now - ms(50),
             misses,
+            alive: Time::ZERO,
+            life: crate::Incarnation(0),
         };
         for watch in bench.watches.clone() {
             bench.edit(watch.id, Duration::ZERO, 0, |reading| reading.testimony = Some(said));
@@ -98,6 +102,8 @@ fn a_kernel_confirms_only_what_would_be_enough_for_a_removal() {
         proof: bench.now - ms(150),
         pulse: bench.now - ms(150),
         misses: 16,
+        alive: Time::ZERO,
+        life: crate::Incarnation(0),
     };
     type Change = fn(&mut Testimony, Time);
     let weaker: [(&str, Change); 7] = [

@@ -1,13 +1,17 @@
 //! R12 on the bench: what an agent asks, what it answers, and what it believes.
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
-use super::kit::{Bench, address, ms};
+use ringmon_common::wire::{FIRST_VERSION, VERSION};
+
+use super::kit::{Bench, address, ms, ring};
 use super::member::{buddies, notice};
 use crate::engine::Input;
+use crate::evidence::{Asked, Testimony};
 use crate::op::TableOp;
 use crate::row::Address;
-use crate::{EventKind, Incarnation, Notice, NoticeBody, Purpose, ServerId, WatchReading};
+use crate::{EventKind, Incarnation, Notice, NoticeBody, Purpose, ServerId, Time, WatchReading};
 
 fn asked(bench: &Bench) -> usize {
     bench.watches.iter().filter(|w| w.purpose == Purpose::Asked).count()
@@ -89,10 +93,16 @@ fn many_questions_make_few_probes() {
     assert!((20..=40).contains(&taken), "{taken} in a second");
 }
 
-/// A member whose first buddy falls silent, and which has cast its vote. Also returns the suspect.
-fn suspecting() -> (Bench, u8) {
-    let mut bench = Bench::member(5);
+/// A member whose first buddy falls silent, and which has cast its vote. Also returns the suspect, and whom it asked. The
+/// others are of this version of the wire format.
+fn suspecting(wire: u8) -> (Bench, u8, BTreeSet<Address>) {
+    let mut table = ring(8);
+    if wire == FIRST_VERSION {
+        table.rows.values_mut().for_each(|row| row.answering = None);
+    }
+    let mut bench = Bench::beside(9, table);
     let (first, second) = buddies(&bench);
+    let mut whom = BTreeSet::new();
     for number in [first, second] {
         let watch = bench.watch_of(number).expect("watched").id;
         bench.read(watch, Duration::ZERO, 0);
@@ -104,9 +114,11 @@ fn suspecting() -> (Bench, u8) {
         let watch = bench.watch_of(first).expect("watched").id;
         bench.read(watch, ms(20) * misses, misses);
         bench.settle();
+        whom.extend(in_probes(&bench));
     }
     assert_eq!(votes_against(&bench, first), 1);
-    (bench, first)
+    whom.extend(in_notices(&bench));
+    (bench, first, whom)
 }
 
 fn votes_against(bench: &Bench, number: u8) -> usize {
@@ -114,8 +126,12 @@ fn votes_against(bench: &Bench, number: u8) -> usize {
     row.vote_first.iter().chain(&row.vote_second).count()
 }
 
-fn questions(bench: &Bench) -> Vec<Address> {
+fn in_notices(bench: &Bench) -> Vec<Address> {
     bench.sent.iter().filter(|(_, n)| matches!(n.body, NoticeBody::Ask { .. })).map(|(to, _)| *to).collect()
+}
+
+fn in_probes(bench: &Bench) -> Vec<Address> {
+    bench.watches.iter().filter(|watch| watch.asked.at.is_some()).map(|watch| watch.address).collect()
 }
 
 fn proof_from(bench: &Bench, number: u8, incarnation: Incarnation) -> Input {
@@ -124,13 +140,25 @@ fn proof_from(bench: &Bench, number: u8, incarnation: Incarnation) -> Input {
     Input::Notice(Notice { from, incarnation: Incarnation(1), body }, (address(number), 7464))
 }
 
+fn withdraws_until_the_word_is_old(bench: &mut Bench, suspect: u8) {
+    bench.settle();
+    assert_eq!(votes_against(bench, suspect), 0);
+    assert_eq!((bench.told(EventKind::BrokenLink), bench.told(EventKind::VoteWithdrawn)), (1, 1));
+    bench.asked.retain(|(_, op)| !matches!(op, TableOp::PickWitnesses { .. }));
+    for _ in 0..320 {
+        bench.pass(ms(10));
+        bench.asked.retain(|(_, op)| !matches!(op, TableOp::PickWitnesses { .. }));
+        bench.settle();
+    }
+    assert_eq!(votes_against(bench, suspect), 1, "three seconds later the word is old");
+}
+
 #[test]
-fn a_voter_asks_three_and_a_proof_makes_it_take_its_vote_back() {
-    let (mut bench, suspect) = suspecting();
-    let whom = questions(&bench);
-    assert_eq!(whom.len(), 3, "{whom:?}");
-    let witness = (1..=5).find(|n| whom.contains(&address(*n))).expect("asked");
-    let stranger = (1..=5).find(|n| !whom.contains(&address(*n)) && *n != suspect).expect("not asked");
+fn a_voter_asks_three_and_a_notice_of_one_makes_it_take_its_vote_back() {
+    let (mut bench, suspect, whom) = suspecting(FIRST_VERSION);
+    assert_eq!((whom.len(), in_probes(&bench)), (3, Vec::new()), "{whom:?}");
+    let witness = (1..=8).find(|n| whom.contains(&address(*n))).expect("asked");
+    let stranger = (1..=8).find(|n| !whom.contains(&address(*n)) && *n != suspect).expect("not asked");
     let life = bench.table.named(&format!("s{suspect}")).expect("there").incarnation;
     for (who, life) in [(stranger, life), (witness, Incarnation(life.0 + 1))] {
         let input = proof_from(&bench, who, life);
@@ -140,25 +168,126 @@ fn a_voter_asks_three_and_a_proof_makes_it_take_its_vote_back() {
     }
     let input = proof_from(&bench, witness, life);
     bench.feed(input);
-    bench.settle();
-    assert_eq!(votes_against(&bench, suspect), 0);
-    assert_eq!((bench.told(EventKind::BrokenLink), bench.told(EventKind::VoteWithdrawn)), (1, 1));
-    bench.asked.retain(|(_, op)| !matches!(op, TableOp::PickWitnesses { .. }));
-    for _ in 0..320 {
-        bench.pass(ms(10));
-        bench.asked.retain(|(_, op)| !matches!(op, TableOp::PickWitnesses { .. }));
-        bench.settle();
+    withdraws_until_the_word_is_old(&mut bench, suspect);
+}
+
+/// What a kernel says that heard the suspect just now.
+fn heard(bench: &Bench, suspect: u8) -> Testimony {
+    let row = bench.table.named(&format!("s{suspect}")).expect("there");
+    let (at, life) = (bench.now, row.incarnation);
+    Testimony {
+        of: row.id,
+        at,
+        watches: true,
+        database: true,
+        heard: at,
+        proof: at,
+        pulse: at,
+        misses: 0,
+        alive: at,
+        life,
     }
-    assert_eq!(votes_against(&bench, suspect), 1, "three seconds later the word is old");
+}
+
+#[test]
+fn a_voter_asks_three_in_probes_and_the_word_of_one_kernel_makes_it_take_its_vote_back() {
+    let (mut bench, suspect, whom) = suspecting(VERSION);
+    assert_eq!((whom.len(), in_notices(&bench)), (3, Vec::new()), "{whom:?}");
+    let probed = |bench: &Bench| bench.watches.iter().find(|watch| watch.asked.at.is_some()).cloned();
+    let mut waited = 0;
+    let witness = loop {
+        if let Some(witness) = probed(&bench) {
+            break witness;
+        }
+        waited += 1;
+        assert!(waited < 200, "nobody is asked again");
+        bench.pass(ms(10));
+        bench.settle();
+    };
+    let said = heard(&bench, suspect);
+    let number = (1..=8).find(|n| address(*n) == witness.address).expect("a member");
+    let input = proof_from(&bench, number, said.life);
+    bench.feed(input);
+    let weaker: [(&str, Testimony); 5] = [
+        ("it never heard it", Testimony { alive: Time::ZERO, ..said }),
+        ("before the question", Testimony { alive: said.alive - Duration::from_secs(1), ..said }),
+        ("another life", Testimony { life: Incarnation(said.life.0 + 1), ..said }),
+        ("about another one", Testimony { of: ServerId(99), ..said }),
+        ("it does not watch it", Testimony { watches: false, ..said }),
+    ];
+    for (what, said) in weaker {
+        bench.edit(witness.id, Duration::ZERO, 0, |reading| reading.testimony = Some(said));
+        bench.settle();
+        assert_eq!(votes_against(&bench, suspect), 1, "{what}");
+    }
+    let said = heard(&bench, suspect);
+    bench.edit(witness.id, Duration::ZERO, 0, |reading| reading.testimony = Some(said));
+    withdraws_until_the_word_is_old(&mut bench, suspect);
+}
+
+/// Several silent servers are asked about in turns, and who is watched anyway is asked about this server as well.
+#[test]
+fn a_witness_is_asked_about_each_in_turns() {
+    let mut bench = Bench::member(4);
+    let (first, second) = buddies(&bench);
+    let mut silent = BTreeSet::from([address(first)]);
+    let mut asked: BTreeMap<Address, BTreeSet<Asked>> = BTreeMap::new();
+    for misses in 1..90 {
+        bench.pass(ms(20));
+        let beyond = bench.watches.iter().find(|watch| watch.purpose == Purpose::Ahead).map(|watch| watch.address);
+        if silent.len() == 1 {
+            silent.extend(beyond);
+        }
+        for watch in bench.watches.clone() {
+            let misses = if silent.contains(&watch.address) { misses } else { 0 };
+            bench.read(watch.id, ms(20) * misses, misses);
+        }
+        bench.settle();
+        for watch in &bench.watches {
+            asked.entry(watch.address).or_default().insert(watch.asked);
+        }
+    }
+    let me = bench.kept.as_ref().expect("a member").id;
+    let row = |at: &Address| bench.table.rows.values().find(|row| row.card.address == *at).expect("a row").id;
+    let mut all: BTreeSet<Asked> = silent.iter().map(|at| Asked { about: row(at), at: Some(*at) }).collect();
+    assert_eq!(all.len(), 2, "two are silent");
+    all.insert(Asked::about(me));
+    assert_eq!(asked[&address(second)], all);
+}
+
+/// Its kernel answers; the agent only watches, as long as it is asked and half a second longer.
+#[test]
+fn a_server_that_is_asked_in_probes_watches_and_says_nothing_itself() {
+    let mut bench = Bench::member(4);
+    let (server, at) = (ServerId(20), address(20));
+    let ask = |server, address| Input::Asked { server, address };
+    bench.feed(ask(server, at));
+    let watch = bench.watch_of(20).expect("probed").clone();
+    assert_eq!((watch.purpose, watch.server), (Purpose::Asked, server));
+    for _ in 0..20 {
+        bench.pass(ms(50));
+        answers(&mut bench, 20);
+        bench.feed(ask(server, at));
+    }
+    assert_eq!(bench.watch_of(20).map(|w| w.id), Some(watch.id), "the same watch all the time");
+    bench.pass(ms(490));
+    assert_eq!(asked(&bench), 1);
+    bench.pass(ms(20));
+    assert_eq!((asked(&bench), proofs(&bench)), (0, Vec::new()));
+    bench.feed(ask(ServerId(9), address(9)));
+    assert_eq!(asked(&bench), 0, "not itself");
+    for number in 20..60 {
+        bench.feed(ask(ServerId(number.into()), address(number)));
+    }
+    assert_eq!(asked(&bench), 4);
 }
 
 /// R4 comes first: a suspect that accuses this server back keeps the vote against it, because the vote says that the
 /// link fails both ways.
 #[test]
 fn a_proof_leaves_a_counter_vote_standing_and_young() {
-    let (mut bench, suspect) = suspecting();
-    let whom = questions(&bench);
-    let witness = (1..=5).find(|n| whom.contains(&address(*n))).expect("asked");
+    let (mut bench, suspect, whom) = suspecting(FIRST_VERSION);
+    let witness = (1..=8).find(|n| whom.contains(&address(*n))).expect("asked");
     let row = bench.table.named(&format!("s{suspect}")).expect("there").clone();
     let (me, now) = (bench.table.named("s9").expect("there").clone(), bench.table.now());
     let vote = crate::row::Vote {
@@ -190,8 +319,8 @@ fn a_proof_leaves_a_counter_vote_standing_and_young() {
 #[test]
 fn a_broken_link_is_shown_with_the_way_on_which_frames_get_lost() {
     for (arrives, way) in [(false, "back"), (true, "out")] {
-        let (mut bench, suspect) = suspecting();
-        let witness = (1..=5).find(|n| questions(&bench).contains(&address(*n))).expect("asked");
+        let (mut bench, suspect, whom) = suspecting(FIRST_VERSION);
+        let witness = (1..=8).find(|n| whom.contains(&address(*n))).expect("asked");
         if arrives {
             bench.feed(Input::Answered(address(suspect), bench.now));
         }

@@ -193,6 +193,8 @@ fn a_witness_that_has_heard_it_since_confirms_nothing() {
         proof: confirmed.since,
         pulse: confirmed.since,
         misses: 20,
+        alive: crate::Time::ZERO,
+        life: crate::Incarnation(0),
     };
     let holds = |said| ground.holds(Some(&WatchReading { testimony: Some(said), ..WatchReading::default() }));
     assert!(holds(said));

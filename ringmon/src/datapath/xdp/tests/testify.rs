@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use etherparse::Icmpv4Slice;
 use ringmon_common::frame::{ECHO_REPLY, ECHO_REQUEST, FRAME_LEN};
-use ringmon_common::layout::{EventKind, Identity, Watch};
-use ringmon_common::testimony::{HAS_DATABASE, TESTIMONY_LEN, WATCHES_IT};
-use ringmon_common::wire::{Direction, VERSION};
-use ringmon_common::{Frame, TagKey, Testimony};
+use ringmon_common::layout::{self, EventKind, Identity, PULSE_OLD_US, Watch};
+use ringmon_common::testimony::{HAS_DATABASE, NEVER, TESTIMONY_LEN, WATCHES_IT};
+use ringmon_common::wire::{Direction, Payload, VERSION};
+use ringmon_common::{Frame, TagKey, Testimony, tag};
 
 use super::super::clock;
-use super::kit::{FIRST, Kit, PEER, SECRET, Station, US, WATCH, XDP_DROP, XDP_PASS, XDP_TX, probe, reply};
+use super::kit::{FIRST, Kit, PEER, SECRET, Station, US, WATCH, XDP_DROP, XDP_PASS, XDP_TX, probe, reply, reply_with};
 use crate::datapath::Readings;
 use ringmon_core::evidence::Testimony as Said;
-use ringmon_core::{ServerId, Time};
+use ringmon_core::{Incarnation, ServerId, Time};
 
 const LONG: Duration = Duration::from_secs(600);
 const ASKED: u64 = 0x0102_0304_0506_0708;
@@ -43,7 +43,7 @@ fn answer(seq: u64, testimony: &Testimony) -> Vec<u8> {
 
 /// What this server's kernel says when it is asked about [`ASKED`]. The whole reply is checked.
 fn testimony(kit: &mut Kit) -> Testimony {
-    let asked = Testimony::ask(ASKED);
+    let asked = Testimony::ask(ASKED, [0; 16]);
     let outcome = kit.receive(&question(&probe(5), &asked, (PEER, US)));
     assert_eq!((outcome.action, outcome.packet.len()), (XDP_TX, FRAME_LEN + TESTIMONY_LEN));
     let (frame, said) = outcome.packet.split_at(FRAME_LEN);
@@ -55,7 +55,7 @@ fn testimony(kit: &mut Kit) -> Testimony {
     assert_eq!(payload.tag, tagger.testified(payload, &said));
     let icmp = Icmpv4Slice::from_slice(&outcome.packet[34..]).unwrap();
     assert_eq!(icmp.checksum(), icmp.icmp_type().calc_checksum(icmp.payload()));
-    assert_eq!((said.asked, said.prober_room, said.responder_room), (asked.asked, [0; 8], [0; 28]));
+    assert_eq!((said.asked, said.prober_room, said.responder_room), (asked.asked, [0; 8], [0; 16]));
     said
 }
 
@@ -137,6 +137,57 @@ fn of_a_server_that_it_does_not_watch_a_kernel_says_nothing() {
     assert_eq!(testimony(&mut kit).known, HAS_DATABASE, "a watch that has ended knows nothing");
 }
 
+/// R12 counts what was heard. A fault of the witness's own, or a young watch, is no proof of another's life.
+#[test]
+fn a_kernel_says_when_and_in_which_life_it_heard_the_asked_server() {
+    let mut kit = watching_it();
+    let before = clock::now().as_ns();
+    kit.shared.identity.word(0, offset_of!(Identity, clean_ns)).unwrap().store(before, Relaxed);
+    let said = testimony(&mut kit);
+    assert_eq!((said.alive_age_us, said.life), (NEVER.to_be_bytes(), [0; 8]));
+    set(&kit, &[(offset_of!(Watch, last_alive_ns), before - 80 * MS), (offset_of!(Watch, incarnation), 0x0506)]);
+    let said = testimony(&mut kit);
+    is_age(said.alive_age_us, before - 80 * MS, (before, clock::now().as_ns()));
+    assert_eq!(said.life, [0, 0, 0, 0, 0, 0, 5, 6]);
+    assert_eq!(u32::from_be_bytes(said.proof_age_us) / 1000, 0, "a silence counts from the fault");
+}
+
+#[test]
+fn only_a_reply_with_a_fresh_pulse_shows_that_the_agent_lives() {
+    let mut kit = Kit::watching(LONG);
+    let alive = |kit: &Kit| {
+        let word = |offset| kit.shared.watches.word(u32::from(WATCH.slot), offset).unwrap().load(Relaxed);
+        (word(offset_of!(Watch, last_alive_ns)), word(offset_of!(Watch, last_reply_ns)))
+    };
+    let pulse = |age: u32| move |payload: &mut Payload| payload.pulse_age_us = age.to_be_bytes();
+    kit.send(FIRST);
+    assert_eq!(kit.receive(reply_with(FIRST, pulse(PULSE_OLD_US)).as_bytes()).action, XDP_DROP);
+    assert_eq!(alive(&kit).0, 0, "an old pulse");
+    kit.send(FIRST + 1);
+    assert_eq!(kit.receive(reply_with(FIRST + 1, pulse(PULSE_OLD_US - 1)).as_bytes()).action, XDP_DROP);
+    let (lived, replied) = alive(&kit);
+    assert!(lived != 0 && lived == replied);
+}
+
+#[test]
+fn a_question_with_an_address_wakes_the_agent_once_and_says_whom_to_watch() {
+    let mut kit = Kit::new();
+    let (one, other) = (tag::mapped([10, 0, 0, 9]), tag::mapped([10, 0, 0, 10]));
+    let mut ask = |seq, asked, at| {
+        assert_eq!(kit.receive(&question(&probe(seq), &Testimony::ask(asked, at), (PEER, US))).action, XDP_TX);
+        let probers = (0..layout::PROBERS).filter_map(|at| kit.shared.prober(at));
+        let probers: Vec<_> = probers.map(|p| (p.answered, p.asked, tag::from_words(p.asked_at))).collect();
+        (kit.events(), probers)
+    };
+    let woken = || vec![EventKind::Asked as u32];
+    assert_eq!(ask(1, ASKED, [0; 16]), (vec![], vec![(1, 0, [0; 16])]), "a question about a buddy");
+    assert_eq!(ask(2, ASKED, one), (woken(), vec![(2, ASKED, one)]));
+    assert_eq!(ask(3, ASKED, one), (vec![], vec![(3, ASKED, one)]), "it goes on");
+    assert_eq!(ask(4, 7, other), (woken(), vec![(4, 7, other)]));
+    assert_eq!(ask(5, 7, [0; 16]), (vec![], vec![(5, 0, [0; 16])]), "it has ended");
+    assert_eq!(ask(6, 7, other), (woken(), vec![(6, 7, other)]));
+}
+
 #[test]
 fn what_a_kernel_says_is_read_with_its_times_on_this_clock() {
     let mut kit = Kit::watching(LONG);
@@ -149,8 +200,10 @@ fn what_a_kernel_says_is_read_with_its_times_on_this_clock() {
         proof_age_us: us(150_000),
         pulse_age_us: us(u32::MAX),
         misses: us(31),
-        responder_room: [9; 28],
-        ..Testimony::ask(ASKED)
+        alive_age_us: us(2000),
+        life: [0, 0, 0, 0, 0, 0, 1, 2],
+        responder_room: [9; 16],
+        ..Testimony::ask(ASKED, [0; 16])
     };
     let before = clock::now();
     assert_eq!(kit.receive(&answer(FIRST, &said)).action, XDP_DROP);
@@ -169,12 +222,14 @@ fn what_a_kernel_says_is_read_with_its_times_on_this_clock() {
             proof: ago(150_000),
             pulse: ago(u64::from(u32::MAX)),
             misses: 31,
+            alive: ago(2000),
+            life: Incarnation(0x102),
         }
     );
     assert_eq!(kit.events(), [EventKind::Doubt as u32, EventKind::First as u32], "31 misses are news");
     // A reply without a question says nothing new.
     kit.send(FIRST + 1);
-    assert_eq!(kit.receive(&answer(FIRST + 1, &Testimony::ask(0))).action, XDP_DROP);
+    assert_eq!(kit.receive(&answer(FIRST + 1, &Testimony::ask(0, [0; 16]))).action, XDP_DROP);
     assert_eq!(kit.reading().testimony, Some(got));
     kit.shared.begin(WATCH, PEER.1, FIRST, (LONG, LONG), clock::now());
     assert_eq!(kit.shared.read(WATCH).unwrap().testimony, None, "the next watch of the slot has heard nothing");
@@ -184,7 +239,7 @@ fn what_a_kernel_says_is_read_with_its_times_on_this_clock() {
 fn a_testimony_that_was_changed_on_its_way_proves_nothing() {
     let mut kit = Kit::watching(LONG);
     kit.send(FIRST);
-    let said = Testimony { known: WATCHES_IT, proof_age_us: [0, 0, 9, 9], ..Testimony::ask(ASKED) };
+    let said = Testimony { known: WATCHES_IT, proof_age_us: [0, 0, 9, 9], ..Testimony::ask(ASKED, [0; 16]) };
     for at in FRAME_LEN..FRAME_LEN + TESTIMONY_LEN {
         let mut forged = answer(FIRST, &said);
         forged[at] ^= 1;
@@ -194,7 +249,7 @@ fn a_testimony_that_was_changed_on_its_way_proves_nothing() {
     assert_eq!((kit.reading().replies, kit.reading().testimony), (0, None));
     // The same for questions: what is asked belongs to the tag, and the rest is zero.
     for at in FRAME_LEN..FRAME_LEN + TESTIMONY_LEN {
-        let mut forged = question(&probe(5), &Testimony::ask(ASKED), (PEER, US));
+        let mut forged = question(&probe(5), &Testimony::ask(ASKED, [0; 16]), (PEER, US));
         forged[at] ^= 1;
         let outcome = kit.receive(&forged);
         assert_eq!((outcome.action, &outcome.packet), (XDP_PASS, &forged), "byte {at}");
@@ -206,7 +261,7 @@ fn a_testimony_that_was_changed_on_its_way_proves_nothing() {
 fn a_plain_echo_of_version_2_proves_the_host() {
     let mut kit = Kit::watching(LONG);
     kit.send(FIRST);
-    let asked = Testimony::ask(ASKED);
+    let asked = Testimony::ask(ASKED, [0; 16]);
     let ours = question(&super::kit::our_probe(FIRST), &asked, (US, PEER));
     let (frame, _) = ours.split_at(FRAME_LEN);
     let payload = Frame::from_bytes(frame.try_into().unwrap()).payload;

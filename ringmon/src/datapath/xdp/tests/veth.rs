@@ -11,7 +11,7 @@ use super::netns::{ADDRESSES, INTERFACE, Namespace, pair};
 use crate::datapath::{Datapath, Error};
 use crate::show::{DatapathChoice, DatapathMode};
 use ringmon_core::engine::Answers;
-use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchReading, WatchSpec};
+use ringmon_core::evidence::{Asked, LocalFault, Purpose, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::{Health, PoolKey};
 use ringmon_core::{Incarnation, ServerId, Time};
 
@@ -66,7 +66,7 @@ pub fn spec(address: Ipv4Addr) -> WatchSpec {
         address: address.into(),
         purpose: Purpose::Buddy,
         wire: VERSION,
-        asked: ServerId::NEW,
+        asked: Asked::NOTHING,
         interval: Duration::from_millis(2),
         deadline: Duration::from_millis(5),
     }
