@@ -78,6 +78,8 @@ struct Watch {
 pub struct Datapath {
     watches: BTreeMap<WatchId, Watch>,
     probers: BTreeMap<Address, (Time, bool)>,
+    /// Whom the probers ask this server to watch.
+    asked: BTreeMap<Address, (ServerId, Address)>,
     /// How many probes from each address were answered here.
     answered: BTreeMap<Address, u64>,
 }
@@ -317,6 +319,20 @@ impl Datapath {
     pub fn probed(&mut self, address: Address, purpose: Purpose, now: Time) -> u64 {
         self.visited(address, purpose, now);
         self.count_answered(address, 1)
+    }
+
+    /// Notes whom `address` asks this server to watch. Returns whether that is new.
+    pub fn asks(&mut self, address: Address, asked: Option<(ServerId, Address)>) -> bool {
+        let before = match asked {
+            Some(asked) => self.asked.insert(address, asked),
+            None => self.asked.remove(&address),
+        };
+        asked.is_some() && before != asked
+    }
+
+    /// Whom `address` asks this server to watch.
+    pub(super) fn asked(&self, address: Address) -> Option<(ServerId, Address)> {
+        self.asked.get(&address).copied()
     }
 
     /// Notes that `address` was answered, without counting a probe: calm probes are counted apart.

@@ -54,8 +54,9 @@ impl World {
         let from = self.hosts[host].address;
         let knows = self.knows(host, to, &spec);
         let reply = if knows { self.answer(to, from, host, &spec) } else { Reply::Plain };
-        if let Some(address) = spec.asked.at.filter(|_| knows && spec.wire == VERSION) {
-            self.later(to, self.now + there, Happening::Asked(spec.asked.about, address));
+        let asked = spec.asked.at.filter(|_| knows && spec.wire == VERSION).map(|at| (spec.asked.about, at));
+        if let (true, Some((server, at))) = (self.hosts[to].datapath.asks(from, asked), asked) {
+            self.later(to, self.now + there, Happening::Asked(server, at));
         }
         if let Some(back) = back {
             self.later(host, self.now + there + back, Happening::Reply(id, probe, reply));

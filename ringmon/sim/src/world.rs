@@ -294,6 +294,9 @@ impl World {
             if as_buddy {
                 self.feed(host, Input::Stranger(address));
             }
+            if let Some((server, address)) = self.hosts[host].datapath.asked(address) {
+                self.feed(host, Input::Asked { server, address });
+            }
         }
         self.hosts[host].pulse = Some(now);
         self.hosts[host].beat = self.now;

@@ -77,7 +77,7 @@ pub(super) struct Tables {
     refused_at: Option<Time>,
     /// How long the last operations took.
     took: VecDeque<Duration>,
-    /// When the last operation ended that took too long or failed.
+    /// When the last pause was over for all: see [`Self::paused`].
     paused: Time,
 }
 
@@ -149,7 +149,7 @@ impl Tables {
         let turn = match &done.result {
             Ok(_) => self.answered(&flying, done, now),
             Err(failure) => {
-                self.paused = now;
+                self.paused(now, now.since(flying.began));
                 self.refused_at = failure.readable.then_some(now);
                 self.failed(&failure.cause, flying.began, now, rng, most)
             }
@@ -163,7 +163,7 @@ impl Tables {
         // Writes may wait for others that write the same rows, which says nothing of the database.
         if !flying.concern.writes() {
             if done.took > self.wait(Duration::ZERO) / 2 {
-                self.paused = now;
+                self.paused(now, done.took);
             }
             // What began while the database was away says nothing of how long an answer takes when it is not.
             if self.failed_at == Time::ZERO || flying.began > self.failed_at {
@@ -178,6 +178,12 @@ impl Tables {
         }
         self.refused_at = None;
         self.away.take().map(|(since, _)| Turn::Back(now.since(since)))
+    }
+
+    /// The database did not answer for this long. Another server may wait for as long again: TCP doubles the time
+    /// between its retransmissions (RFC 6298, 5.5), so a statement that was lost leaves anew only then.
+    fn paused(&mut self, now: Time, span: Duration) {
+        self.paused = self.paused.max(now + span.min(law::WAIT_MOST));
     }
 
     /// Operations that were under way together fail together. That counts as one failure.
@@ -214,8 +220,8 @@ impl Tables {
         self.pace()
     }
 
-    /// R3: for how long the database has answered this server without a pause. A look that takes half of what an answer
-    /// may take is a pause. While a server is silent there are enough looks that no longer pause goes unseen.
+    /// R3: for how long the database has answered everybody without a pause, as far as this server can tell. A look
+    /// that takes half of what an answer may take is a pause. While a server is silent there are enough looks that no longer pause goes unseen.
     pub fn served(&self, now: Time) -> Duration {
         let long = self.wait(Duration::ZERO) / 2;
         let stuck = self.flying.values().any(|f| !f.concern.writes() && now.since(f.began) > long);

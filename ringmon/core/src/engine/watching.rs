@@ -45,9 +45,15 @@ pub(super) struct Watch {
 impl Watch {
     /// Whether this watches that life of that server. A life that answered before its row was read also counts.
     fn is_of(&self, target: &Buddy) -> bool {
+        let answered = self.reading.incarnation != Incarnation(0) && self.reading.incarnation == target.incarnation;
         self.target.id == target.id
             && self.target.address == target.address
-            && (self.target.incarnation == target.incarnation || self.reading.incarnation == target.incarnation)
+            && (self.target.incarnation == target.incarnation || answered)
+    }
+
+    /// Whether others asked about this server, and this one knows nothing of its row.
+    fn is_for_others(&self) -> bool {
+        self.purpose == Purpose::Asked && self.target.incarnation == Incarnation(0)
     }
 
     fn spec(&self, tuning: &Tuning) -> WatchSpec {
@@ -130,7 +136,7 @@ impl Watches {
     }
 
     pub fn of(&self, server: ServerId) -> Option<&Watch> {
-        self.iter().find(|w| w.target.id == server)
+        self.iter().find(|w| w.target.id == server && !w.is_for_others())
     }
 
     /// The name of a server, or its id if it is not watched.

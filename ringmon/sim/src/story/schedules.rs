@@ -112,10 +112,16 @@ fn halves(stage: &mut Stage) -> Vec<String> {
     kept(world)
 }
 
-/// The first server that votes loses the database before it can take its vote back. Notices are lost, because otherwise
-/// R12 would prevent the harm, and the accused does not reach the table, because otherwise R4 would.
+/// The first server that votes loses the database before it can take its vote back. It is of the version before, so its
+/// kernel does not say that it hears the accused again. No witness can say so either, because otherwise R12 would prevent
+/// the harm, and the accused does not reach the table, because otherwise R4 would.
 fn two_blips(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(5, QUICK);
+    world.befall(ring[0], Fault::Kill);
+    world.set_older(ring[0], true);
+    world.run_for(ms(200));
+    world.befall(ring[0], Fault::Start);
+    world.run_for(ms(2_000));
     world.notices_lost = true;
     world.befall(ring[1], Fault::LoseDatabase);
     cut(&mut world, ring[0], ring[1], true);
@@ -128,7 +134,7 @@ fn two_blips(stage: &mut Stage) -> Vec<String> {
     world.befall(ring[0], Fault::LoseDatabase);
     cut(&mut world, ring[0], ring[1], false);
     world.run_for(ms(3_000));
-    cut(&mut world, ring[1], ring[2], true);
+    [2, 3, 4].iter().for_each(|other| cut(&mut world, ring[1], ring[*other], true));
     world.run_for(ms(8_000));
     ended(world, &[])
 }

@@ -56,10 +56,11 @@ fn without_the_wait_a_cut_removes_the_farther_half() {
     assert!(harm);
 }
 
-/// The database stops for two seconds in the middle of a cut.
+/// The database stops for two seconds in the middle of a cut. It serves some a second later than others again, as a
+/// statement that was begun late is answered late.
 #[test]
 fn nor_does_a_cut_in_which_the_database_stops() {
-    for (seed, after) in (1..=3).zip([30, 60, 500]) {
+    for (seed, after) in [(1, 60), (2, 30), (3, 30), (3, 60), (4, 500), (5, 60)] {
         let (mut world, _) = pool(seed, ms(2), Without::NOTHING);
         let half: Vec<usize> = (0..12).step_by(2).collect();
         world.partition(&half, true);
@@ -71,7 +72,7 @@ fn nor_does_a_cut_in_which_the_database_stops() {
         world.run_for(secs(3));
         world.partition(&half, false);
         world.run_for(secs(5));
-        assert!(!anybody_removed(&world), "after {after} ms: {:?}", world.ring());
+        assert!(!anybody_removed(&world), "seed {seed}, after {after} ms: {:?}", world.ring());
         assert_sound(&world);
     }
 }

@@ -105,7 +105,7 @@ pub(super) fn heard(facts: &Facts) -> Option<ServerId> {
     let looked = |watch: &&Watch| matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead);
     let missed = facts.watches.iter().filter(looked).filter_map(|watch| watch.detector.missed_at()).max();
     let fresh = facts.identity.tuning.ears() + law::READ_EVERY;
-    let heard = facts.watches.iter().filter(|watch| {
+    let heard = facts.watches.iter().filter(looked).filter(|watch| {
         let known = watch.target.id != ServerId::NEW && watch.detector.state() == State::Alive;
         let within = fresh + watch.reading.patience;
         known && watch.reading.last_reply.is_some_and(|at| facts.now.since(at) <= within && Some(at) >= missed)

@@ -91,7 +91,7 @@ impl Witnesses {
         self.proofs.keep(&silent, votes.into_iter().flatten().collect());
         self.told.retain(|id| silent.contains(id));
         self.raised.retain(|(id, _)| silent.contains(id));
-        self.asked.retain(|q| q.since + Self::ANSWERED > facts.now);
+        self.asked.retain(|q| q.since + Self::ANSWERED > facts.now && silent.contains(&q.subject.id));
         self.listen(facts, asks);
         if !place.of_two() && !place.is_alone() && !subjects.is_empty() && facts.keeps(Rule::R12) {
             self.ask(facts, asks, &subjects);
