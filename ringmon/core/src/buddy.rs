@@ -1,6 +1,6 @@
 //! A server as others watch it, and the list of two buddies that an agent keeps on disk.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use ringmon_common::wire::FIRST_VERSION;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,15 @@ pub struct Buddy {
 
 const fn first_version() -> u8 {
     FIRST_VERSION
+}
+
+impl Buddy {
+    /// A server of which only the address is known.
+    #[must_use]
+    pub(crate) fn stranger(address: Address) -> Self {
+        let (name, wire) = (address.to_string(), FIRST_VERSION);
+        Self { id: ServerId::NEW, name, address, notice_port: 0, incarnation: Incarnation(0), wire }
+    }
 }
 
 impl From<&ServerRow> for Buddy {

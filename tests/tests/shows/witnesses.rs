@@ -20,9 +20,10 @@ fn a_server_that_only_its_buddies_do_not_hear_is_kept_and_moves_to_another_place
     let (begin, broken) = (now_ns(), broken?);
     lab.network.change(|faults| faults.broken = broken)?;
     for buddy in &buddies {
-        let heard = |event: &ringmon_tests::lab::Event| event.server == *buddy && event.is("broken_link", &cut_off);
-        let event = lab.event("somebody else hears it", begin, heard)?;
-        println!("{buddy} knew it {} ms after the links broke", (event.mono_ns - begin) / 1_000_000);
+        let heard = lab.event("somebody else hears it", begin, |event| {
+            event.server == *buddy && event.is("broken_link", &cut_off)
+        })?;
+        println!("{buddy} knew it {} ms after the links broke", (heard.mono_ns - begin) / 1_000_000);
     }
     lab.event("it moves", begin, |event| event.server == cut_off && event.event == "moving")?;
     lab.until_whole()?;

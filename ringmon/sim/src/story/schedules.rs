@@ -113,8 +113,8 @@ fn halves(stage: &mut Stage) -> Vec<String> {
 }
 
 /// The first server that votes loses the database before it can take its vote back. It is of the version before, so its
-/// kernel does not say that it hears the accused again. No witness can say so either, because otherwise R12 would prevent
-/// the harm, and the accused does not reach the table, because otherwise R4 would.
+/// kernel does not say that it hears the accused again. No witness can say so either, because otherwise R12 would
+/// prevent the harm, and the accused does not reach the table, because otherwise R4 would.
 fn two_blips(stage: &mut Stage) -> Vec<String> {
     let (mut world, ring) = stage.pool(5, QUICK);
     world.befall(ring[0], Fault::Kill);

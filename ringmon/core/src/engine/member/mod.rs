@@ -18,11 +18,9 @@ mod view;
 mod witnesses;
 
 use alloc::collections::BTreeMap;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use ringmon_common::wire::FIRST_VERSION;
 use serde::{Deserialize, Serialize};
 
 use self::alone::{Alone, Around};
@@ -50,7 +48,7 @@ use crate::evidence::Asked;
 use crate::law;
 use crate::notice::{Notice, NoticeBody};
 use crate::row::Address;
-use crate::{Incarnation, Purpose, ServerId, ServerRow, Side, Time, VoteKind};
+use crate::{Purpose, ServerId, ServerRow, Side, Time, VoteKind};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Member {
@@ -134,8 +132,8 @@ impl Member {
         let [one, other] = &self.sides;
         let buddies = self.view.buddies().map(|buddy| (buddy.clone(), Purpose::Buddy));
         let further = share([one.watched(), other.watched()]).into_iter().map(|b| (b.clone(), Purpose::Ahead));
-        let joining = self.helping.probed().map(|address| (stranger(address), Purpose::Join));
-        let asked = self.questions.probed().map(|(id, at)| (Buddy { id, ..stranger(at) }, Purpose::Asked));
+        let joining = self.helping.probed().map(|address| (Buddy::stranger(address), Purpose::Join));
+        let asked = self.questions.probed().map(|(id, at)| (Buddy { id, ..Buddy::stranger(at) }, Purpose::Asked));
         let witnesses = self.witnesses.probed(now).map(|witness| (witness.clone(), Purpose::Asked));
         let mut wanted: Vec<(Buddy, Purpose)> = Vec::new();
         let places = self.moving.probed();
@@ -159,7 +157,7 @@ impl Member {
 
     /// R12: a prober asks this server to watch another one.
     pub fn asked(&mut self, facts: &Facts, server: ServerId, address: Address) {
-        self.questions.to_watch(facts, server, address);
+        self.questions.asked_in_probes(facts, server, address);
     }
 
     /// This server answered a probe: its sender is alive, whether it is heard or not.
@@ -199,7 +197,7 @@ impl Member {
             }
             NoticeBody::Follow { seconds } => asks.follow(from, Duration::from_secs(u64::from(seconds))),
             NoticeBody::ProbeMe { address } => self.helping.asked(facts, address),
-            NoticeBody::Ask { address } => self.questions.asked(facts, address, from),
+            NoticeBody::Ask { address } => self.questions.asked_in_notice(facts, address, from),
             NoticeBody::Proof { incarnation, age_ms } => {
                 let age = Duration::from_millis(u64::from(age_ms));
                 self.witnesses.proof(facts, asks, notice.from, incarnation, age);
@@ -377,12 +375,6 @@ const fn place_of(side: Side) -> usize {
 /// Silent servers of both sides.
 fn silent(sides: &[SideWork; 2]) -> Vec<ServerId> {
     sides.iter().flat_map(|work| work.run().silent.iter().map(|(id, _)| *id)).collect()
-}
-
-/// A server of which only the address is known.
-fn stranger(address: Address) -> Buddy {
-    let (name, wire) = (address.to_string(), FIRST_VERSION);
-    Buddy { id: ServerId::NEW, name, address, notice_port: 0, incarnation: Incarnation(0), wire }
 }
 
 /// An operator's command knows the servers but no routers, so this server tells the routers.

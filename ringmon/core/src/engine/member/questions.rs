@@ -53,7 +53,7 @@ impl Questions {
     }
 
     /// A prober asks about this server, and goes on asking: only the first time is a new question.
-    pub fn to_watch(&mut self, facts: &Facts, server: ServerId, address: Address) {
+    pub fn asked_in_probes(&mut self, facts: &Facts, server: ServerId, address: Address) {
         let known = self.open.get_mut(&address).filter(|open| open.server == server);
         if let Some(open) = known {
             open.until = open.until.max(Self::end(facts));
@@ -63,7 +63,7 @@ impl Questions {
     }
 
     /// A notice says that its sender does not hear this address.
-    pub fn asked(&mut self, facts: &Facts, about: Address, asker: (Address, u16)) {
+    pub fn asked_in_notice(&mut self, facts: &Facts, about: Address, asker: (Address, u16)) {
         let Some(open) = self.open(facts, about) else { return };
         // Earlier askers may have the later proof too.
         open.since = facts.now;

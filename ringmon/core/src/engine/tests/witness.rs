@@ -93,8 +93,8 @@ fn many_questions_make_few_probes() {
     assert!((20..=40).contains(&taken), "{taken} in a second");
 }
 
-/// A member whose first buddy falls silent, and which has cast its vote. Also returns the suspect, and whom it asked. The
-/// others are of this version of the wire format.
+/// A member whose first buddy falls silent, and which has cast its vote. Also returns the suspect, and whom it asked.
+/// The others are of this version of the wire format.
 fn suspecting(wire: u8) -> (Bench, u8, BTreeSet<Address>) {
     let mut table = ring(8);
     if wire == FIRST_VERSION {
