@@ -220,9 +220,9 @@ impl Tables {
         self.pace()
     }
 
-    /// R3: for how long the database has answered everybody without a pause, as far as this server can tell. A look that
-    /// takes half of what an answer may take is a pause. While a server is silent there are enough looks that no longer
-    /// pause goes unseen.
+    /// R3: for how long the database has answered everybody without a pause, as far as this server can tell. A look
+    /// that takes half of what an answer may take is a pause. While a server is silent there are enough looks that no
+    /// longer pause goes unseen.
     pub fn served(&self, now: Time) -> Duration {
         let long = self.wait(Duration::ZERO) / 2;
         let stuck = self.flying.values().any(|f| !f.concern.writes() && now.since(f.began) > long);
