@@ -204,8 +204,9 @@ impl World {
         let mut living = rows.iter().filter(|(other, _)| !dead(*other));
         let (Some((last, row)), None) = (living.next(), living.next()) else { return false };
         let serves = !row.draining && row.health != Health::Failing;
-        // No mark is younger than a life that began before the clock stepped back.
-        let began = rows.iter().all(|(_, row)| row.incarnation.0 <= self.database_now().as_us());
+        // A mark counts only if it began after every life; after the clock stepped back, none does for a while.
+        let named = i64::try_from(Self::NAMED.as_micros()).unwrap_or(i64::MAX);
+        let began = rows.iter().all(|(_, row)| row.incarnation.0 + named <= self.database_now().as_us());
         let known = rows.len() == self.table.rows.len();
         dead(host) && serves && began && known && self.is_fit(*last) && self.runs_for(*last, Self::NAMED)
     }
