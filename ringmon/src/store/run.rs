@@ -144,7 +144,8 @@ impl Store {
                     self.read(&session, &lookups, seen).await?;
                 }
                 Step::Apply(plan) => {
-                    return Ok(match self.write(session, &plan, check).await? {
+                    let check = || seen.is_of_now(clock()) && check();
+                    return Ok(match self.write(session, &plan, &check).await? {
                         Written::Overtaken => Outcome::Overtaken,
                         Written::Stale => Outcome::Stale,
                         Written::Committed { inserted, wrote } => {

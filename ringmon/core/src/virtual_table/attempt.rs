@@ -92,7 +92,7 @@ impl Attempt {
                 self.next = Next::Read(lookups);
                 Progress::Busy
             }
-            Next::Commit(plan) => match table.commit(&plan, check) {
+            Next::Commit(plan) => match table.commit(&plan, &mut || self.seen.is_of_now(self.read_at) && check()) {
                 Commit::Done(outcome) => {
                     self.seen.wrote = !plan.is_empty();
                     Progress::Ended(Ok(outcome))

@@ -5,7 +5,7 @@ use crate::edit::{Lookup, Outcome};
 use crate::op::TableOp;
 use crate::row::{Health, Side, VoteKind};
 use crate::virtual_table::{Attempt, Mishap, Progress, VirtualTable};
-use crate::{PoolRow, ServerRow};
+use crate::{PoolRow, ServerRow, law};
 
 /// A ring in which everything is ready for each of the operations that write.
 fn everything() -> (VirtualTable, Vec<TableOp>) {
@@ -132,6 +132,25 @@ fn a_removal_that_met_a_change_is_asked_for_again() {
     assert_eq!(end, Ok(Outcome::Overtaken));
     assert!(table.rows.contains_key(&x));
     assert!(matches!(run(&mut table, removal), Outcome::Removed { .. }));
+}
+
+/// R7: a process stands still between reading and writing, and the database's clock steps back meanwhile. So its deadline
+/// does not tell.
+#[test]
+fn a_removal_whose_grounds_are_old_by_the_own_clock_is_asked_for_again() {
+    let (mut table, ops) = everything();
+    let removal = ops.into_iter().find(|op| matches!(op, TableOp::Accuse(_))).unwrap();
+    let began = super::kit::mono(&table);
+    for (later, removes) in [(law::WRITE_WITHIN + ms(1), false), (law::WRITE_WITHIN, true)] {
+        let mut attempt = Attempt::new(removal.clone(), began);
+        while !attempt.is_writing() {
+            assert_eq!(attempt.advance(&mut table, &mut || true), Progress::Busy);
+        }
+        attempt.clock(began + later);
+        let Progress::Ended(Ok(end)) = attempt.advance(&mut table, &mut || true) else { panic!("it ends") };
+        assert_eq!(matches!(end, Outcome::Removed { .. }), removes, "{later:?}: {end:?}");
+        assert!(removes || end == Outcome::Overtaken);
+    }
 }
 
 /// Votes are renewed by two servers at a time. Nobody is removed by them, so they need not be asked for again.
