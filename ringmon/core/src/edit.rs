@@ -18,9 +18,9 @@
 //!    everything is rolled back and the operation starts again from an empty snapshot ([`TableSnapshot::again`] is
 //!    set), after a jittered pause.
 //! 3. Every statement also requires that the database's clock is not past [`Plan::deadline`] (R7).
-//! 4. With [`Plan::recheck`] set, the caller's check runs before the last statement and before COMMIT; if it says no, or
-//!    what was read is not of now ([`TableSnapshot::is_of_now`]), roll back, and the operation ends as [`Outcome::Overtaken`]. (A plan of one row commits with its only statement:
-//!    a store asks once.)
+//! 4. With [`Plan::recheck`] set, the caller's check runs before the last statement and before COMMIT. If it says no, or
+//!    what was read is not of now ([`TableSnapshot::is_of_now`]), roll back, and the operation ends as
+//!    [`Outcome::Overtaken`]. (A plan of one row commits with its only statement: a store asks once.)
 //!    An answer compares only its row's incarnation, and ends as [`Outcome::Stale`] if it matches none.
 //! 5. Every update sets `version = version + 1`, whatever else it sets.
 
@@ -96,7 +96,8 @@ pub struct TableSnapshot {
 }
 
 impl TableSnapshot {
-    /// R7: whether what was read is of now, by this machine's own clock. The database's clock may have stepped back since.
+    /// R7: whether what was read is of now, by this machine's own clock. The database's clock may have stepped back
+    /// since.
     #[must_use]
     pub fn is_of_now(&self, now: Time) -> bool {
         now.since(self.read_at) <= law::WRITE_WITHIN
