@@ -18,8 +18,8 @@
 //!    everything is rolled back and the operation starts again from an empty snapshot ([`TableSnapshot::again`] is
 //!    set), after a jittered pause.
 //! 3. Every statement also requires that the database's clock is not past [`Plan::deadline`] (R7).
-//! 4. With [`Plan::recheck`] set, the caller's check runs before the last statement and before COMMIT. If it says no, or
-//!    what was read is not of now ([`TableSnapshot::is_of_now`]), roll back, and the operation ends as
+//! 4. With [`Plan::recheck`] set, the caller's check runs before the last statement and before COMMIT. If it says no,
+//!    or what was read is not of now ([`TableSnapshot::is_of_now`]), roll back, and the operation ends as
 //!    [`Outcome::Overtaken`]. (A plan of one row commits with its only statement: a store asks once.)
 //!    An answer compares only its row's incarnation, and ends as [`Outcome::Stale`] if it matches none.
 //! 5. Every update sets `version = version + 1`, whatever else it sets.

@@ -134,8 +134,8 @@ fn a_removal_that_met_a_change_is_asked_for_again() {
     assert!(matches!(run(&mut table, removal), Outcome::Removed { .. }));
 }
 
-/// R7: a process stands still between reading and writing, and the database's clock steps back meanwhile. So its deadline
-/// does not tell.
+/// R7: a process stands still between reading and writing, and the database's clock steps back meanwhile. So its
+/// deadline does not tell.
 #[test]
 fn a_removal_whose_grounds_are_old_by_the_own_clock_is_asked_for_again() {
     let (mut table, ops) = everything();
