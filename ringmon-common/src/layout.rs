@@ -226,7 +226,7 @@ pub enum EventKind {
     Pulse = 5,
     /// A miss was void: its timer fired too late.
     Void = 6,
-    /// A testimony of [`DOUBT_MISSES`], after one of fewer.
+    /// A testimony of [`DOUBT_MISSES`], after one of fewer; or of a life that the one before was not about.
     Doubt = 7,
     /// A prober asks this server to watch another one. It is about no watch of this server: slot and generation are 0.
     Asked = 8,

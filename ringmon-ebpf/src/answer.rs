@@ -107,8 +107,11 @@ fn ask(place: *mut Prober, known: bool, testimony: &Testimony, now: u64) {
     let at = words(&testimony.asked_at);
     let asked = if at == [0; 2] { 0 } else { u64::from_be_bytes(testimony.asked) };
     // SAFETY: a map value.
-    let before = if known { unsafe { get(&raw const (*place).asked) } } else { 0 };
-    if asked == 0 && before == 0 {
+    let (before, [first, second]) = unsafe {
+        let words = [get(&raw const (*place).asked_at[0]), get(&raw const (*place).asked_at[1])];
+        (if known { get(&raw const (*place).asked) } else { 0 }, words)
+    };
+    if asked == before && (asked == 0 || at == [first, second]) {
         return;
     }
     // SAFETY: as above. One server's address must not pass for another's.

@@ -72,10 +72,12 @@ pub fn keep(watch: *mut Watch, testimony: &Testimony, now: u64) -> bool {
         return false;
     }
     let misses = u64::from(u32::from_be_bytes(testimony.misses));
+    let life = u64::from_be_bytes(testimony.life);
     let moment = |age: [u8; 4]| now.saturating_sub(u64::from(u32::from_be_bytes(age)) * 1000);
     // SAFETY: a map value.
     unsafe {
         let before = get(&raw const (*watch).said_misses);
+        let heard = life != 0 && get(&raw const (*watch).said_life) != life;
         hand_over(&Word::new(&raw mut (*watch).said_at_ns), now, || {
             set(&raw mut (*watch).said_of, u64::from_be_bytes(testimony.asked));
             set(&raw mut (*watch).said_known, u64::from(testimony.known));
@@ -84,8 +86,8 @@ pub fn keep(watch: *mut Watch, testimony: &Testimony, now: u64) -> bool {
             set(&raw mut (*watch).said_pulse_ns, moment(testimony.pulse_age_us));
             set(&raw mut (*watch).said_misses, misses);
             set(&raw mut (*watch).said_alive_ns, moment(testimony.alive_age_us));
-            set(&raw mut (*watch).said_life, u64::from_be_bytes(testimony.life));
+            set(&raw mut (*watch).said_life, life);
         });
-        before < u64::from(DOUBT_MISSES) && misses >= u64::from(DOUBT_MISSES)
+        heard || (before < u64::from(DOUBT_MISSES) && misses >= u64::from(DOUBT_MISSES))
     }
 }

@@ -157,7 +157,7 @@ pub struct Window(u16);
 impl Window {
     /// How many watches looking ahead may hold, on both sides together: those of the datapath, less the ones for
     /// buddies, another place, join proofs, and others' questions and own ones (R12).
-    pub const MOST: u16 = 49;
+    pub const MOST: u16 = 45;
 
     /// The window of the first look.
     #[must_use]

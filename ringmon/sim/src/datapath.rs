@@ -219,9 +219,11 @@ impl Datapath {
             Reply::Plain => reading.last_plain = Some(now),
             Reply::Tagged { pulse, incarnation, health, answered, said } => {
                 let misses = |said: Option<Testimony>| said.map_or(0, |said| said.misses);
-                let before = misses(reading.testimony);
+                let (before, life) = (misses(reading.testimony), reading.testimony.map(|said| said.life));
                 reading.testimony = said.map(|said| said.at(now)).or(reading.testimony);
                 news |= before < DOUBT_MISSES && misses(reading.testimony) >= DOUBT_MISSES;
+                let heard = reading.testimony.map(|said| said.life).filter(|life| *life != Incarnation(0));
+                news |= heard.is_some() && heard != life;
                 news |= reading.incarnation != incarnation || reading.health != health;
                 reading.replies += 1;
                 reading.late += u64::from(missed);

@@ -103,10 +103,10 @@ fn once_the_far_end_is_found_nobody_beyond_it_is_watched() {
 #[test]
 fn the_look_ahead_widens_up_to_what_can_be_watched() {
     let first = Window::first(16);
-    assert_eq!((first.rows(), first.wider().rows(), first.wider().wider().rows()), (17, 49, 50));
-    assert_eq!(first.wider().wider().wider().rows(), 50);
+    assert_eq!((first.rows(), first.wider().rows(), first.wider().wider().rows()), (17, 46, 46));
+    assert_eq!(first.wider().wider().wider().rows(), 46);
     // Buddies, another place, join proofs, others' questions, own witnesses.
-    assert!(usize::from(Window::MOST) + 2 + 2 + 4 + 4 + 3 <= usize::from(crate::evidence::MAX_WATCHES));
+    assert!(usize::from(Window::MOST) + 2 + 2 + 4 + 8 + 3 <= usize::from(crate::evidence::MAX_WATCHES));
 }
 
 #[test]

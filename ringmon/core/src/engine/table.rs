@@ -149,7 +149,7 @@ impl Tables {
         let turn = match &done.result {
             Ok(_) => self.answered(&flying, done, now),
             Err(failure) => {
-                self.paused(now, now.since(flying.began));
+                self.paused(now, done.took);
                 self.refused_at = failure.readable.then_some(now);
                 self.failed(&failure.cause, flying.began, now, rng, most)
             }

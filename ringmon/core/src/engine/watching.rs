@@ -43,6 +43,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// In the slowest profile too a witness gets several probes while it is asked.
+    const ASKED_MOST: Duration = Duration::from_millis(20);
+
     /// Whether this watches that life of that server. A life that answered before its row was read also counts.
     fn is_of(&self, target: &Buddy) -> bool {
         let answered = self.reading.incarnation != Incarnation(0) && self.reading.incarnation == target.incarnation;
@@ -65,7 +68,7 @@ impl Watch {
             purpose: self.purpose,
             wire: if self.echoed { FIRST_VERSION } else { self.target.wire },
             asked: self.asked,
-            interval: if self.burst { self.burst_spacing(tuning) } else { tuning.interval },
+            interval: self.interval(tuning),
             deadline: tuning.deadline,
         }
     }
@@ -97,9 +100,15 @@ impl Watch {
         reply.zip(plain).is_some_and(|(reply, plain)| reply.since(plain) > ECHO_COUNTS)
     }
 
-    /// Spaces the probes so that no more are outstanding than the window holds, even on a slow path.
-    fn burst_spacing(&self, tuning: &Tuning) -> Duration {
-        tuning.burst.max(self.reading.patience / 48).min(tuning.interval)
+    /// Spaces the probes so that no more are outstanding than the window holds, even on a slow path. A witness is probed
+    /// faster: its word comes with a reply, and a removal does not wait for it.
+    fn interval(&self, tuning: &Tuning) -> Duration {
+        let wanted = match self.purpose {
+            Purpose::Asked => (tuning.interval / 4).min(Self::ASKED_MOST),
+            Purpose::Buddy | Purpose::Ahead | Purpose::Join if self.burst => Duration::ZERO,
+            Purpose::Buddy | Purpose::Ahead | Purpose::Join => return tuning.interval,
+        };
+        wanted.max(tuning.burst).max(self.reading.patience / 48).min(tuning.interval)
     }
 
     /// Whether this server needs to hear it now, because another server has been missed since it last answered (R2).

@@ -86,8 +86,12 @@ impl Lane {
     /// Changes the pace. A shorter interval is in force at once: its watch has just missed a reply, and cannot wait for
     /// the grid. A longer interval goes back to the grid.
     pub fn change(&mut self, pace: Pace, seed: u64, now: Time) {
-        let sooner = pace.interval < self.pace.interval;
+        let (sooner, same) = (pace.interval < self.pace.interval, pace.interval == self.pace.interval);
         self.pace = pace;
+        // Another question does not make it wait.
+        if same {
+            return;
+        }
         self.due = if sooner {
             self.due.min(now.max(self.last + pace.interval))
         } else {

@@ -107,7 +107,7 @@ impl Member {
                 asks.wake_at(at);
             }
             self.helping.settle(facts, asks);
-            facts.watch_only(asks, &self.wanted(facts.now));
+            facts.watch_only(asks, &self.wanted());
             let second = self.sides.iter().flat_map(SideWork::questions).map(|(of, it)| (of, Asked::about(it)));
             let questions: Vec<(ServerId, Asked)> = second.chain(self.witnesses.questions(facts, asks)).collect();
             facts.ask(asks, &questions);
@@ -128,17 +128,18 @@ impl Member {
 
     /// Servers to probe: buddies, servers beyond silent ones, joining servers, servers that others asked about, and
     /// servers that are asked themselves.
-    fn wanted(&self, now: Time) -> Vec<(Buddy, Purpose)> {
+    fn wanted(&self) -> Vec<(Buddy, Purpose)> {
         let [one, other] = &self.sides;
         let buddies = self.view.buddies().map(|buddy| (buddy.clone(), Purpose::Buddy));
         let further = share([one.watched(), other.watched()]).into_iter().map(|b| (b.clone(), Purpose::Ahead));
         let joining = self.helping.probed().map(|address| (Buddy::stranger(address), Purpose::Join));
         let asked = self.questions.probed().map(|(id, at)| (Buddy { id, ..Buddy::stranger(at) }, Purpose::Asked));
-        let witnesses = self.witnesses.probed(now).map(|witness| (witness.clone(), Purpose::Asked));
+        let witnesses = self.witnesses.probed().map(|witness| (witness.clone(), Purpose::Asked));
         let mut wanted: Vec<(Buddy, Purpose)> = Vec::new();
         let places = self.moving.probed();
-        for (target, purpose) in buddies.chain(further).chain(places).chain(joining).chain(asked).chain(witnesses) {
-            if !wanted.iter().any(|(known, _)| known.address == target.address) {
+        for (target, purpose) in buddies.chain(further).chain(places).chain(witnesses).chain(asked).chain(joining) {
+            let same = |known: &Buddy| known.id == target.id && target.id != ServerId::NEW;
+            if !wanted.iter().any(|(known, _)| known.address == target.address || same(known)) {
                 wanted.push((target, purpose));
             }
         }

@@ -35,6 +35,8 @@ impl Proofs {
 
     /// A witness heard this life of it at that time.
     pub fn heard(&mut self, server: ServerId, incarnation: Incarnation, at: Time) {
+        let known = self.heard.get(&server).filter(|(life, _)| *life == incarnation);
+        let at = known.map_or(at, |(_, known)| at.max(*known));
         self.heard.insert(server, (incarnation, at));
     }
 

@@ -37,7 +37,7 @@ struct Question {
 
 impl Questions {
     /// At most this many servers are probed for others at a time.
-    const OPEN: usize = 4;
+    const OPEN: usize = 8;
     /// At most this many servers get a notice about each subject.
     const ASKERS: usize = 8;
     /// Each question uses up this much of the allowance ...

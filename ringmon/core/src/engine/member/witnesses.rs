@@ -14,7 +14,7 @@
 //!
 //! A witness of wire version 1 is asked in a notice, and answers in one.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -39,8 +39,9 @@ use crate::{Incarnation, Purpose, Rule, ServerId, Side, Time, VoteKind};
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Witnesses {
     proofs: Proofs,
-    /// Questions of this server that may still be answered.
+    /// Questions in notices that may still be answered.
     asked: Vec<Question>,
+    inquiry: Option<Inquiry>,
     again_at: Time,
     /// Servers about which this server has asked during their present silence.
     raised: BTreeSet<(ServerId, Incarnation)>,
@@ -48,17 +49,49 @@ pub(super) struct Witnesses {
     told: BTreeSet<ServerId>,
 }
 
+/// A question in a notice, to a witness of wire version 1.
 #[derive(Debug, Serialize, Deserialize)]
 struct Question {
-    witness: Buddy,
+    witness: ServerId,
     subject: Buddy,
-    since: Time,
+    until: Time,
 }
 
-impl Question {
-    /// Whether the witness is asked in probes.
-    fn in_probes(&self) -> bool {
-        self.witness.wire != FIRST_VERSION
+/// Witnesses that are probed, and whom these probes ask about.
+#[derive(Debug, Serialize, Deserialize)]
+struct Inquiry {
+    witnesses: Vec<Buddy>,
+    /// Nearest first, and since when each is asked about.
+    subjects: Vec<(Buddy, Time)>,
+    began: Time,
+    until: Time,
+}
+
+impl Inquiry {
+    /// It lasts for this long, or until there was a turn for everybody.
+    const SPAN: Duration = Duration::from_millis(500);
+    /// A probe asks about one server, so several are asked about in turns of this length. A reading is looked at twice in
+    /// that time.
+    const TURN: Duration = Duration::from_millis(100);
+
+    /// Asks about these servers too.
+    fn add(&mut self, subjects: Vec<Buddy>, now: Time) {
+        for subject in subjects {
+            if !self.subjects.iter().any(|(known, _)| known.id == subject.id) {
+                self.subjects.push((subject, now));
+            }
+        }
+        let turns = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
+        self.until = self.until.max(now + Self::SPAN.max(Self::TURN * turns));
+    }
+
+    /// What this witness is asked now. A server on the ring, which is watched anyway, is asked about this one every second
+    /// time.
+    fn question(&self, turn: u64, on_the_ring: bool, me: ServerId) -> Option<Asked> {
+        let (place, me_now) = if on_the_ring { (turn / 2, turn % 2 == 1) } else { (turn, false) };
+        let (subject, _) = self.subjects.get(usize::try_from(place).ok()? % self.subjects.len().max(1))?;
+        let asked = Asked { about: subject.id, at: Some(subject.address) };
+        Some(if me_now { Asked::about(me) } else { asked })
     }
 }
 
@@ -71,10 +104,6 @@ impl Witnesses {
     const AGAIN: Duration = Duration::from_secs(1);
     /// Shortest time between two rounds when another server falls silent.
     const SPACING: Duration = Duration::from_millis(50);
-    /// A witness is probed for this long.
-    const PROBED: Duration = Duration::from_millis(500);
-    /// Asked about several servers, it is asked about the next one after this time.
-    const EACH: Duration = Duration::from_millis(100);
     /// A notice that answers counts for this long after its question.
     const ANSWERED: Duration = Duration::from_secs(2);
 
@@ -91,7 +120,11 @@ impl Witnesses {
         self.proofs.keep(&silent, votes.into_iter().flatten().collect());
         self.told.retain(|id| silent.contains(id));
         self.raised.retain(|(id, _)| silent.contains(id));
-        self.asked.retain(|q| q.since + Self::ANSWERED > facts.now && silent.contains(&q.subject.id));
+        self.asked.retain(|q| q.until > facts.now && silent.contains(&q.subject.id));
+        self.inquiry
+            .iter_mut()
+            .for_each(|inquiry| inquiry.subjects.retain(|(subject, _)| silent.contains(&subject.id)));
+        self.inquiry.take_if(|inquiry| inquiry.until <= facts.now || inquiry.subjects.is_empty());
         self.listen(facts, asks);
         if !place.of_two() && !place.is_alone() && !subjects.is_empty() && facts.keeps(Rule::R12) {
             self.ask(facts, asks, &subjects);
@@ -132,64 +165,59 @@ impl Witnesses {
             }
         }
         let subjects = subjects(facts, sides);
-        self.asked.retain(|question| !question.in_probes());
-        for (witness, subject) in witnesses.iter().flat_map(|w| subjects.iter().map(move |s| (w, s))) {
-            let question = Question { witness: witness.clone(), subject: subject.clone(), since: facts.now };
-            if !question.in_probes() {
-                asks.send(witness.address, witness.notice_port, NoticeBody::Ask { address: subject.address });
-            }
-            self.asked.push(question);
+        let (older, witnesses): (Vec<_>, Vec<_>) = witnesses.into_iter().partition(|w| w.wire == FIRST_VERSION);
+        for (witness, subject) in older.iter().flat_map(|w| subjects.iter().map(move |s| (w, s))) {
+            asks.send(witness.address, witness.notice_port, NoticeBody::Ask { address: subject.address });
+            let until = facts.now + Self::ANSWERED;
+            self.asked.push(Question { witness: witness.id, subject: subject.clone(), until });
+        }
+        // Who is being asked is asked about these too, so there are never more than three.
+        if !witnesses.is_empty() || self.inquiry.is_some() {
+            let (began, until) = (facts.now, facts.now);
+            let new = || Inquiry { witnesses, subjects: Vec::new(), began, until };
+            self.inquiry.get_or_insert_with(new).add(subjects, facts.now);
         }
     }
 
     /// The servers that are probed as witnesses.
-    pub fn probed(&self, now: Time) -> impl Iterator<Item = &Buddy> {
-        self.in_probes(now).map(|question| &question.witness)
+    pub fn probed(&self) -> impl Iterator<Item = &Buddy> {
+        self.inquiry.iter().flat_map(|inquiry| &inquiry.witnesses)
     }
 
-    fn in_probes(&self, now: Time) -> impl Iterator<Item = &Question> {
-        self.asked.iter().filter(move |question| question.in_probes() && question.since + Self::PROBED > now)
-    }
-
-    /// What each witness is asked now. A probe asks about one server, so several are asked about in turns; and a buddy
-    /// is asked about this server in between.
+    /// What each witness is asked now.
     pub fn questions(&self, facts: &Facts, asks: &mut Asks) -> Vec<(ServerId, Asked)> {
-        let mut subjects: BTreeMap<ServerId, Vec<Asked>> = BTreeMap::new();
-        for Question { witness, subject, since } in self.in_probes(facts.now) {
-            let asked = Asked { about: subject.id, at: Some(subject.address) };
-            subjects.entry(witness.id).or_default().push(asked);
-            asks.wake_at(*since + Self::PROBED);
-        }
-        let turn = facts.now.as_ns() / Self::EACH.as_nanos() as u64;
-        let chosen = subjects.into_iter().map(|(witness, mut subjects)| {
-            let purpose = facts.watch_of(witness).map(|watch| watch.purpose);
-            if purpose.is_some_and(|purpose| purpose != Purpose::Asked) {
-                subjects.push(Asked::about(asks.me().id));
-            }
-            if subjects.len() > 1 {
-                asks.wake_at(Time::from_ns((turn + 1) * Self::EACH.as_nanos() as u64));
-            }
-            (witness, subjects[turn as usize % subjects.len()])
+        let Some(inquiry) = &self.inquiry else { return Vec::new() };
+        let turn = u64::try_from(facts.now.since(inquiry.began).as_millis() / Inquiry::TURN.as_millis()).unwrap_or(0);
+        let next = u32::try_from(turn + 1).unwrap_or(u32::MAX);
+        asks.wake_at(inquiry.until.min(inquiry.began + Inquiry::TURN * next));
+        let questions = inquiry.witnesses.iter().filter_map(|witness| {
+            let purpose = facts.watch_of(witness.id)?.purpose;
+            Some((witness.id, inquiry.question(turn, purpose != Purpose::Asked, asks.me().id)?))
         });
-        chosen.collect()
+        questions.collect()
     }
 
-    /// Takes in what the witnesses' kernels say.
+    /// Takes in what the witnesses' kernels say. The suspect was heard after the question came there: what a witness says
+    /// comes here later by its way, and so looks younger.
     fn listen(&mut self, facts: &Facts, asks: &mut Asks) {
-        let answers = self.asked.iter().filter(|question| question.in_probes()).filter_map(|question| {
-            let said = facts.said(facts.watch_of(question.witness.id)?)?;
-            let subject = &question.subject;
-            let heard = said.of == subject.id && said.watches && said.life == subject.incarnation;
-            (heard && said.alive >= question.since).then(|| (question.witness.id, subject.clone(), said.alive))
-        });
-        for (witness, subject, at) in answers.collect::<Vec<_>>() {
+        let Some(inquiry) = &self.inquiry else { return };
+        let mut heard = Vec::new();
+        for witness in &inquiry.witnesses {
+            let Some(watch) = facts.watch_of(witness.id) else { continue };
+            let Some(said) = facts.said(watch).filter(|said| said.watches) else { continue };
+            let subject = inquiry.subjects.iter().find(|(it, since)| {
+                it.id == said.of && it.incarnation == said.life && said.alive >= *since + watch.reading.patience
+            });
+            heard.extend(subject.map(|(subject, _)| (witness.id, subject.clone(), said.alive)));
+        }
+        for (witness, subject, at) in heard {
             self.heard(facts, asks, witness, &subject, at);
         }
     }
 
     /// A witness of wire version 1 heard this life. It counts only if this server asked that witness about it.
     pub fn proof(&mut self, facts: &Facts, asks: &mut Asks, witness: ServerId, life: Incarnation, age: Duration) {
-        let answers = |q: &&Question| !q.in_probes() && q.witness.id == witness && q.subject.incarnation == life;
+        let answers = |q: &&Question| q.witness == witness && q.subject.incarnation == life;
         let Some(subject) = self.asked.iter().find(answers).map(|q| q.subject.clone()) else { return };
         if age <= Self::ANSWERED {
             self.heard(facts, asks, witness, &subject, facts.now - age);

@@ -72,14 +72,14 @@ fn a_reply_from_before_the_question_is_no_proof() {
     assert_eq!(proofs(&bench).len(), 1);
 }
 
-/// However many servers ask, at most four are probed at a time, and at most twenty questions a second are accepted.
+/// However many servers ask, at most eight are probed at a time, and at most twenty questions a second are accepted.
 #[test]
 fn many_questions_make_few_probes() {
     let mut bench = Bench::member(4);
     for number in 20..60 {
         bench.feed(notice(NoticeBody::Ask { address: address(number) }));
     }
-    assert_eq!(asked(&bench), 4);
+    assert_eq!(asked(&bench), 8);
     bench.pass(ms(1600));
     let mut taken = 0;
     for _ in 0..1000 {
@@ -279,7 +279,7 @@ fn a_server_that_is_asked_in_probes_watches_and_says_nothing_itself() {
     for number in 20..60 {
         bench.feed(ask(ServerId(number.into()), address(number)));
     }
-    assert_eq!(asked(&bench), 4);
+    assert_eq!(asked(&bench), 8);
 }
 
 /// R4 comes first: a suspect that accuses this server back keeps the vote against it, because the vote says that the

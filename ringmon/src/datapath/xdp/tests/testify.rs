@@ -231,6 +231,13 @@ fn what_a_kernel_says_is_read_with_its_times_on_this_clock() {
     kit.send(FIRST + 1);
     assert_eq!(kit.receive(&answer(FIRST + 1, &Testimony::ask(0, [0; 16]))).action, XDP_DROP);
     assert_eq!(kit.reading().testimony, Some(got));
+    // The same again is no news. Another life is: R12 waits for it.
+    for (seq, life, told) in [(2, 0x102, 0), (3, 0x103, 1), (4, 0x103, 0), (5, 0, 0)] {
+        kit.send(FIRST + seq);
+        let said = Testimony { life: u64::to_be_bytes(life), ..said };
+        assert_eq!(kit.receive(&answer(FIRST + seq, &said)).action, XDP_DROP);
+        assert_eq!(kit.events(), vec![EventKind::Doubt as u32; told], "{life:x}");
+    }
     kit.shared.begin(WATCH, PEER.1, FIRST, (LONG, LONG), clock::now());
     assert_eq!(kit.shared.read(WATCH).unwrap().testimony, None, "the next watch of the slot has heard nothing");
 }
