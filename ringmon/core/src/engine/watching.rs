@@ -100,8 +100,8 @@ impl Watch {
         reply.zip(plain).is_some_and(|(reply, plain)| reply.since(plain) > ECHO_COUNTS)
     }
 
-    /// Spaces the probes so that no more are outstanding than the window holds, even on a slow path. A witness is probed
-    /// faster: its word comes with a reply, and a removal does not wait for it.
+    /// Spaces the probes so that no more are outstanding than the window holds, even on a slow path. A witness is
+    /// probed faster: its word comes with a reply, and a removal does not wait for it.
     fn interval(&self, tuning: &Tuning) -> Duration {
         let wanted = match self.purpose {
             Purpose::Asked => (tuning.interval / 4).min(Self::ASKED_MOST),

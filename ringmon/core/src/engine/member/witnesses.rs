@@ -70,8 +70,8 @@ struct Inquiry {
 impl Inquiry {
     /// It lasts for this long, or until there was a turn for everybody.
     const SPAN: Duration = Duration::from_millis(500);
-    /// A probe asks about one server, so several are asked about in turns of this length. A reading is looked at twice in
-    /// that time.
+    /// A probe asks about one server, so several are asked about in turns of this length. A reading is looked at twice
+    /// in that time.
     const TURN: Duration = Duration::from_millis(100);
 
     /// Asks about these servers too.
@@ -85,8 +85,8 @@ impl Inquiry {
         self.until = self.until.max(now + Self::SPAN.max(Self::TURN * turns));
     }
 
-    /// What this witness is asked now. A server on the ring, which is watched anyway, is asked about this one every second
-    /// time.
+    /// What this witness is asked now. A server on the ring, which is watched anyway, is asked about this one every
+    /// second time.
     fn question(&self, turn: u64, on_the_ring: bool, me: ServerId) -> Option<Asked> {
         let (place, me_now) = if on_the_ring { (turn / 2, turn % 2 == 1) } else { (turn, false) };
         let (subject, _) = self.subjects.get(usize::try_from(place).ok()? % self.subjects.len().max(1))?;
@@ -197,8 +197,8 @@ impl Witnesses {
         questions.collect()
     }
 
-    /// Takes in what the witnesses' kernels say. The suspect was heard after the question came there: what a witness says
-    /// comes here later by its way, and so looks younger.
+    /// Takes in what the witnesses' kernels say. The suspect was heard after the question came there: what a witness
+    /// says comes here later by its way, and so looks younger.
     fn listen(&mut self, facts: &Facts, asks: &mut Asks) {
         let Some(inquiry) = &self.inquiry else { return };
         let mut heard = Vec::new();
