@@ -173,7 +173,10 @@ impl Decisions {
     fn output(&mut self, output: &Output, at: Time) -> Option<What> {
         Some(match output {
             Output::Watch(spec) => {
-                self.meet(spec.server, &spec.name, spec.address);
+                // Of a server that others ask about, only the address is known.
+                if spec.name != spec.address.to_string() {
+                    self.meet(spec.server, &spec.name, spec.address);
+                }
                 return None;
             }
             Output::Unwatch(_) | Output::Keep(_) | Output::Identity { .. } => return None,
