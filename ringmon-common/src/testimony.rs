@@ -9,10 +9,10 @@ use crate::tag::Address;
 pub const TESTIMONY_LEN: usize = 80;
 /// In [`Testimony::known`]: the responder watches the server that was asked about. Without it, the ages say nothing.
 pub const WATCHES_IT: u8 = 1;
-/// An age of what never was.
-pub const NEVER: u32 = u32::MAX;
 /// In [`Testimony::known`]: the database answers the responder, so that it can vote and answer votes itself.
 pub const HAS_DATABASE: u8 = 2;
+/// An age of what never was.
+pub const NEVER: u32 = u32::MAX;
 
 /// A question, and the answer to it. In a probe everything from `known` on is zero.
 ///

@@ -43,7 +43,7 @@ pub enum Purpose {
     Ahead = 2,
     /// It proves a future buddy before a join.
     Join = 3,
-    /// Another server asked it as a witness (R12).
+    /// Witnesses (R12): it asks the other one as a witness, or was asked as one whether it hears the other one.
     Asked = 4,
 }
 

@@ -135,6 +135,21 @@ fn a_shorter_interval_holds_at_once() {
     });
 }
 
+/// A watch begins, and is told at once what to ask. Its first probe must not go back to the grid for that.
+#[test]
+fn another_question_does_not_make_a_probe_wait() {
+    let ends = pair();
+    resolve(&ends, ADDRESSES[1]);
+    ends[0].run(|| {
+        let (mut bench, now) = (bench(), clock::now());
+        bench.begin(0, INTERVAL, now);
+        let asked = Asked::about(ringmon_core::ServerId(7));
+        let pace = Pace { interval: INTERVAL, deadline: INTERVAL, purpose: Purpose::Asked, wire: VERSION, asked };
+        bench.turns.obey(Command::Change(WatchId { slot: 0, generation: 1 }, pace), now);
+        assert_eq!(bench.due(0), now);
+    });
+}
+
 /// A watch that asks for a burst has just missed a reply and cannot wait for the grid. Afterwards its probes are on the
 /// grid again.
 #[test]

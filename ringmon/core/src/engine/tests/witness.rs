@@ -5,13 +5,14 @@ use core::time::Duration;
 
 use ringmon_common::wire::{FIRST_VERSION, VERSION};
 
-use super::kit::{Bench, address, ms, ring};
+use super::kit::{Bench, address, identity, ms, ring};
 use super::member::{buddies, notice};
-use crate::engine::Input;
+use crate::edit::NewRow;
+use crate::engine::{Engine, Identity, Input};
 use crate::evidence::{Asked, Testimony};
-use crate::op::TableOp;
-use crate::row::Address;
-use crate::{EventKind, Incarnation, Notice, NoticeBody, Purpose, ServerId, Time, WatchReading};
+use crate::op::{Place, TableOp};
+use crate::row::{Address, Health};
+use crate::{EventKind, Incarnation, Notice, NoticeBody, Profile, Purpose, ServerId, Time, WatchReading};
 
 fn asked(bench: &Bench) -> usize {
     bench.watches.iter().filter(|w| w.purpose == Purpose::Asked).count()
@@ -253,6 +254,48 @@ fn a_witness_is_asked_about_each_in_turns() {
     assert_eq!(all.len(), 2, "two are silent");
     all.insert(Asked::about(me));
     assert_eq!(asked[&address(second)], all);
+}
+
+/// Removals do not wait for witnesses, so they are probed quickly: by whoever asks, and by those who are asked.
+#[test]
+fn those_that_are_asked_and_asked_about_are_probed_several_times_in_every_profile() {
+    for profile in [Profile::Gentle, Profile::Default, Profile::Fast, Profile::Turbo] {
+        let mut bench = Bench::new(9, ring(4));
+        let tuning = profile.tuning();
+        let (burst, interval) = (tuning.burst, tuning.interval);
+        bench.engine = Engine::new(Identity { tuning, ..identity(9) });
+        bench.feed(Input::Start { kept: None });
+        bench.settle();
+        bench.prove();
+        bench.settle();
+        bench.feed(Input::Asked { server: ServerId(20), address: address(20) });
+        let every = bench.watch_of(20).expect("probed").interval;
+        assert!(every >= burst && every <= interval && every * 5 <= ms(500), "{profile:?}: {every:?}");
+    }
+}
+
+/// What others ask about says nothing of whom this server has voted against: it knows that one by its row.
+#[test]
+fn a_vote_is_taken_back_also_if_others_ask_about_the_accused() {
+    let (mut bench, suspect, _) = suspecting(VERSION);
+    let row = bench.table.named(&format!("s{suspect}")).expect("there").clone();
+    let me = bench.table.named("s9").expect("there").clone();
+    // A server joins in between, so the accused is no buddy any more.
+    let id = identity(30);
+    let new = NewRow { card: id.card, incarnation: Incarnation(1), pick: 30, health: Health::Unknown, wait: ms(60) };
+    let place = Place::between(&row, &me);
+    let place = if row.first_buddy == me.id { place } else { Place::between(&me, &row) };
+    bench.table.run_plain(&TableOp::Join { new, place: Some(place) }).expect("joined");
+    bench.feed(Input::Asked { server: row.id, address: address(suspect) });
+    bench.feed(notice(NoticeBody::Spliced { subject: ServerId(30) }));
+    bench.feed(Input::Asked { server: row.id, address: address(suspect) });
+    bench.settle();
+    assert_eq!(bench.watch_of(suspect).map(|watch| watch.purpose), Some(Purpose::Asked), "it is watched for others");
+    for _ in 0..10 {
+        bench.pass(ms(20));
+        bench.settle();
+    }
+    assert_eq!(votes_against(&bench, suspect), 0);
 }
 
 /// Its kernel answers; the agent only watches, as long as it is asked and half a second longer.
