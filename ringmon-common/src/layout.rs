@@ -11,8 +11,8 @@ pub const WINDOW: u32 = 128;
 pub const KEYS: u32 = 256;
 /// Places for probers whose addresses have the same hash. The one that was silent longest makes room.
 pub const PROBER_WAYS: usize = 4;
-/// Sets of such places. A server has few probers: its two buddies, servers that look past a silent one, and those that ask. The agent
-/// reads all sets twenty times a second, with cold caches, so there are no more than necessary.
+/// Sets of such places. A server has few probers: its two buddies, servers that look past a silent one, and those that
+/// ask. The agent reads all sets twenty times a second, with cold caches, so there are no more than necessary.
 pub const PROBER_SETS: u32 = 32;
 /// Places in all sets.
 pub const PROBERS: u32 = PROBER_SETS * PROBER_WAYS as u32;

@@ -2,6 +2,7 @@
 
 mod alone;
 mod answering;
+mod asking;
 mod cut_off;
 mod epoch;
 mod followers;
