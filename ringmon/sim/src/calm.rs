@@ -278,6 +278,7 @@ impl World {
             for (watch, reading) in readings {
                 engine.handle(now, Input::Watch(watch, reading));
             }
+            engine.handle_timeout(now);
         }
         self.later(host, next, Happening::Turn);
         self.drain(host);

@@ -200,7 +200,13 @@ impl Datapath {
     /// Handles the end of a probe's deadline. Returns true if it is a miss.
     pub fn deadline(&mut self, id: WatchId, probe: u64, now: Time) -> bool {
         let Some(watch) = self.watches.get_mut(&id) else { return false };
-        watch.flying.retain(|_, (left, missed)| !*missed || now.since(*left) < Self::LATE);
+        while watch
+            .flying
+            .first_key_value()
+            .is_some_and(|(_, (left, missed))| *missed && now.since(*left) >= Self::LATE)
+        {
+            watch.flying.pop_first();
+        }
         let Some((_, missed @ false)) = watch.flying.get_mut(&probe) else { return false };
         *missed = true;
         watch.reading.misses += 1;

@@ -15,7 +15,9 @@ use ringmon_core::engine::{Answers, Engine, Input, Output, Stopped};
 use ringmon_core::rng::Rng;
 use ringmon_core::row::Address;
 use ringmon_core::virtual_table::VirtualTable;
-use ringmon_core::{DbTime, Event, Incarnation, Notice, Rule, ServerId, Time, Tuning, WatchId, Word as _};
+use ringmon_core::{
+    DbTime, Event, Incarnation, Notice, Rule, ServerId, Time, Tuning, WatchId, WatchReading, Word as _,
+};
 
 /// An event that an agent reported.
 #[derive(Clone, Debug)]
@@ -311,14 +313,22 @@ impl World {
         if !h.frozen
             && let Some(reading) = h.datapath.read(watch).cloned()
         {
-            self.feed(host, Input::Watch(watch, reading));
+            self.rouse(host);
+            self.decide(host, [(watch, reading)]);
         }
     }
 
     fn wake(&mut self, host: usize) {
         self.catch_up(host);
-        for (watch, reading) in self.hosts[host].datapath.readings() {
-            self.feed(host, Input::Watch(watch, reading));
+        let readings = self.hosts[host].datapath.readings();
+        self.decide(host, readings);
+    }
+
+    /// What follows from all these readings.
+    fn decide(&mut self, host: usize, readings: impl IntoIterator<Item = (WatchId, WatchReading)>) {
+        for (watch, reading) in readings {
+            self.call(host, Some(Input::Watch(watch, reading)));
+            self.carry_out_all(host);
         }
         self.call(host, None);
         self.drain(host);
@@ -330,7 +340,7 @@ impl World {
         self.drain(host);
     }
 
-    pub(super) fn drain(&mut self, host: usize) {
+    fn carry_out_all(&mut self, host: usize) {
         let mut outputs = VecDeque::new();
         if let Some(engine) = &mut self.hosts[host].engine {
             while let Some(output) = engine.poll_output() {
@@ -341,6 +351,10 @@ impl World {
         for output in outputs {
             self.carry_out(host, output);
         }
+    }
+
+    pub(super) fn drain(&mut self, host: usize) {
+        self.carry_out_all(host);
         let h = &self.hosts[host];
         let due = h.engine.as_ref().and_then(Engine::poll_timeout).map(|t| h.world(t).max(self.now));
         if let Some(due) = due

@@ -185,11 +185,16 @@ impl Turn {
         self.carry_out();
     }
 
-    fn timers(&mut self, now: Time) {
+    /// Lets the engine do what is due, such as to decide what follows from what was read.
+    fn settle(&mut self, now: Time) {
         if self.engine.poll_timeout().is_some_and(|at| at <= now) {
             self.engine.handle_timeout(now);
             self.carry_out();
         }
+    }
+
+    fn timers(&mut self, now: Time) {
+        self.settle(now);
         if self.stop_by.is_some_and(|at| at <= now) && self.stopped.is_none() {
             let cause = "the database did not answer in time".to_owned();
             self.stopped = Some(Stopped::RowRemains(cause));
@@ -209,6 +214,7 @@ impl Turn {
         let watches: Vec<WatchId> = self.specs.keys().copied().collect();
         watches.into_iter().for_each(|w| self.read_watch(now, w));
         self.look_at_probers(now);
+        self.settle(now);
         self.pulses = self.pulses.wrapping_add(1);
         if self.told || self.pulses.is_multiple_of(BOARD_EVERY) {
             self.told = false;

@@ -2,7 +2,8 @@
 //!
 //! Call order, after quinn-proto: call [`Engine::handle`] for each input, and [`Engine::handle_timeout`] when
 //! [`Engine::poll_timeout`] is due. After either, drain [`Engine::poll_output`] until `None`, then ask
-//! [`Engine::poll_timeout`] again. No call blocks, reads a clock or fails.
+//! [`Engine::poll_timeout`] again. No call blocks, reads a clock or fails. Readings of watches come several at a time:
+//! each is taken in, and what follows from all of them is decided in the next call, which is due at once.
 //!
 //! ```text
 //!             own row found        proof from both ends,
@@ -114,7 +115,11 @@ impl Engine {
     /// Something happened at `now`, which never goes backwards.
     pub fn handle(&mut self, now: Time, input: Input) {
         self.turn(now);
+        let reading = matches!(input, Input::Watch(..));
         let next = self.input(input);
+        if reading {
+            return self.asks.wake_at(self.facts.now);
+        }
         self.go(next);
         self.settle();
     }

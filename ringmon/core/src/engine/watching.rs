@@ -120,20 +120,21 @@ impl Watch {
     }
 }
 
-/// All watches, by slot.
+/// All watches.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Watches {
-    slots: BTreeMap<u16, Watch>,
+    /// In the order of their slots. They are few, and looked through at each input, so they lie side by side.
+    slots: Vec<Watch>,
     generations: BTreeMap<u16, u16>,
 }
 
 impl Watches {
     pub fn iter(&self) -> impl Iterator<Item = &Watch> {
-        self.slots.values()
+        self.slots.iter()
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Watch> {
-        self.slots.values_mut()
+        self.slots.iter_mut()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -141,7 +142,7 @@ impl Watches {
     }
 
     pub fn get_mut(&mut self, id: WatchId) -> Option<&mut Watch> {
-        self.slots.get_mut(&id.slot).filter(|w| w.id == id)
+        self.iter_mut().find(|w| w.id == id)
     }
 
     pub fn of(&self, server: ServerId) -> Option<&Watch> {
@@ -168,7 +169,7 @@ impl Watches {
     pub fn set_pace(&mut self, factor: u32, tuning: &Tuning, out: &mut impl FnMut(Output)) {
         let looked = |w: &&Watch| matches!(w.purpose, Purpose::Buddy | Purpose::Ahead);
         let missed_at = self.iter().filter(looked).filter_map(|w| w.detector.missed_at()).max();
-        for watch in self.slots.values_mut() {
+        for watch in self.slots.iter_mut() {
             let missed = looked(&&*watch) && watch.detector.wants_burst(&watch.reading, factor);
             let before = (watch.burst, watch.echoed);
             watch.burst = missed || watch.is_ear_for(missed_at);
@@ -188,7 +189,7 @@ impl Watches {
         tuning: &Tuning,
         out: &mut impl FnMut(Output),
     ) {
-        for watch in self.slots.values_mut() {
+        for watch in self.slots.iter_mut() {
             let other = match watch.purpose {
                 Purpose::Buddy | Purpose::Ahead => Asked::about(me),
                 Purpose::Join | Purpose::Asked => Asked::NOTHING,
@@ -203,13 +204,8 @@ impl Watches {
     /// Watches exactly these servers. A watch goes on if it is of the same life of the same server at the same address,
     /// if necessary with a new purpose. All other watches begin without evidence.
     pub fn set(&mut self, wanted: &[(Buddy, Purpose)], now: Time, tuning: &Tuning, out: &mut impl FnMut(Output)) {
-        let gone: Vec<u16> =
-            self.slots.iter().filter(|(_, w)| !wanted.iter().any(|(t, _)| w.is_of(t))).map(|(slot, _)| *slot).collect();
-        for slot in gone {
-            if let Some(watch) = self.slots.remove(&slot) {
-                out(Output::Unwatch(watch.id));
-            }
-        }
+        let gone = |w: &mut Watch| !wanted.iter().any(|(target, _)| w.is_of(target));
+        self.slots.extract_if(.., gone).for_each(|watch| out(Output::Unwatch(watch.id)));
         for (target, purpose) in wanted {
             if let Some(spec) = self.want(target, *purpose, now, tuning) {
                 out(Output::Watch(spec));
@@ -219,7 +215,7 @@ impl Watches {
 
     /// What to tell the datapath, if anything is new.
     fn want(&mut self, target: &Buddy, purpose: Purpose, now: Time, tuning: &Tuning) -> Option<WatchSpec> {
-        if let Some(watch) = self.slots.values_mut().find(|w| w.is_of(target)) {
+        if let Some(watch) = self.slots.iter_mut().find(|w| w.is_of(target)) {
             let before = (watch.spec(tuning).wire, watch.purpose);
             let same = (watch.target.incarnation, watch.target.wire) == (target.incarnation, target.wire);
             watch.echoed &= same;
@@ -227,7 +223,9 @@ impl Watches {
             let spec = watch.spec(tuning);
             return (before != (spec.wire, purpose)).then_some(spec);
         }
-        let slot = (0..MAX_WATCHES).find(|slot| !self.slots.contains_key(slot))?;
+        let (place, slot) = (0..)
+            .zip(0..MAX_WATCHES)
+            .find(|(place, slot)| self.slots.get(*place).is_none_or(|w| w.id.slot != *slot))?;
         let generation = self.generations.entry(slot).or_insert(0);
         *generation = generation.checked_add(1).unwrap_or(1);
         let watch = Watch {
@@ -244,13 +242,13 @@ impl Watches {
             echoed: false,
         };
         let spec = watch.spec(tuning);
-        self.slots.insert(slot, watch);
+        self.slots.insert(place, watch);
         Some(spec)
     }
 
     /// What this server observed in this span does not count. Returns how many suspicions that undid.
     pub fn fault(&mut self, fault: LocalFault, from: Time, until: Time) -> u64 {
-        let undone = self.slots.values_mut().filter_map(|w| {
+        let undone = self.slots.iter_mut().filter_map(|w| {
             let change = w.detector.fault(fault, from, until, &w.reading);
             matches!(change, Some(Change::Void(_))).then(|| w.told_suspect = false)
         });

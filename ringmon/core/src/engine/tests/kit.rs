@@ -98,6 +98,7 @@ impl Bench {
     pub fn feed(&mut self, input: Input) {
         self.engine.handle(self.now, input);
         self.drain();
+        self.pass(Duration::ZERO);
     }
 
     /// Lets time pass; the engine is called when it asked for it.

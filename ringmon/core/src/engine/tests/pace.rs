@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use super::kit::{Bench, address, ms};
+use crate::engine::Input;
 use crate::op::TableOp;
-use crate::{EventKind, Profile};
+use crate::{EventKind, Incarnation, Profile, WatchReading};
 
 const INTERVAL: Duration = Duration::from_millis(20);
 const BURST: Duration = Duration::from_millis(2);
@@ -105,4 +106,28 @@ fn an_outage_that_healed_makes_the_next_removal_wait() {
     assert_eq!(bench.told(EventKind::Suspect), 1);
     read(&mut bench, first, 0, 0);
     assert_eq!(asked(&bench), Some(ms(900)), "15 times 60 ms");
+}
+
+/// What one reading says is not all that is known at that moment: the others that were read with it come first.
+#[test]
+fn what_several_readings_say_is_decided_once_and_at_once() {
+    let mut bench = Bench::member(6);
+    let (first, second) = buddies(&bench);
+    bench.pass(ms(900));
+    let watch = |bench: &Bench, number| bench.watch_of(number).expect("watched").id;
+    let heard = |silence| WatchReading {
+        replies: 1,
+        consecutive: u32::from(silence > 0) * 30,
+        last_reply: Some(bench.now - ms(silence)),
+        last_pulse: Some(bench.now - ms(silence)),
+        incarnation: Incarnation(1),
+        ..WatchReading::default()
+    };
+    let (silent, alive) = (heard(800), heard(0));
+    bench.engine.handle(bench.now, Input::Watch(watch(&bench, first), silent));
+    assert_eq!(bench.engine.poll_timeout(), Some(bench.now), "the call that decides is due");
+    bench.engine.handle(bench.now, Input::Watch(watch(&bench, second), alive));
+    assert_eq!(bench.asked, []);
+    bench.pass(ms(0));
+    assert_ne!(bench.asked, [], "it looks at the row of the suspect");
 }
