@@ -6,8 +6,9 @@
 //!
 //! A vote that stays alone more likely means a broken link than a dead server. It counts once the server has had the
 //! time that it needs to answer, and for as long as no server is on record as hearing it: neither it, by an answer of
-//! its own, nor another one, by an answer that names it. Where the accused is an agent that cannot answer, a lone vote
-//! counts for its lifetime, once, and not at all while the same server accuses its voter.
+//! its own, nor another one, by an answer that names it. It does not count if two others miss its voter, which then
+//! cannot take it back. Where the accused is an agent that cannot answer, a lone vote counts for its lifetime, once, and
+//! not at all while the same server accuses its voter.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -81,18 +82,18 @@ impl Votes {
         now: DbTime,
         policy: &Policy,
     ) -> bool {
-        let mut live: Vec<&Vote> = live(rows, row, now, policy.vote_lifetime).collect();
-        live.sort_by_key(|vote| vote.since);
-        let (Some(vote), can_answer) = (live.last(), row.answering().is_some()) else { return false };
-        // A server that is the only one with a database may reach a suspect from both sides.
-        if live[0].voter != vote.voter && (!can_answer || is_of_now(live[0], vote, now)) {
-            return true;
-        }
-        if on_record(rows, row, now) {
+        let vote = match said(rows, row, now, policy.vote_lifetime) {
+            Said::Nothing => return false,
+            Said::Two => return true,
+            Said::One(vote) => vote,
+        };
+        // A voter that is gone cannot take its vote back.
+        let gone = |voter| matches!(said(rows, voter, now, policy.vote_lifetime), Said::Two);
+        if on_record(rows, row, now) || rows.get(&vote.voter).is_some_and(gone) {
             return false;
         }
         let known = self.known.get(&(vote.voter, row.id));
-        if can_answer {
+        if row.answering().is_some() {
             let since = known.map_or(vote.since, |known| known.began.min(vote.since));
             return is_as_old(now, since, row.wait());
         }
@@ -127,6 +128,23 @@ impl Votes {
         let left = ends.filter_map(|(from, span)| span.checked_sub(age(now, from)?));
         left.filter(|left| !left.is_zero()).min()
     }
+}
+
+/// What others say of a server's silence.
+enum Said<'a> {
+    Nothing,
+    /// The younger vote, if the older one is of another silence.
+    One(&'a Vote),
+    Two,
+}
+
+fn said<'a>(rows: &'a BTreeMap<ServerId, ServerRow>, row: &'a ServerRow, now: DbTime, lifetime: Duration) -> Said<'a> {
+    let mut votes: Vec<&Vote> = live(rows, row, now, lifetime).collect();
+    votes.sort_by_key(|vote| vote.since);
+    let (Some(older), Some(vote)) = (votes.first(), votes.last()) else { return Said::Nothing };
+    // A server that is the only one with a database may reach a suspect from both sides.
+    let agrees = older.voter != vote.voter && (row.answering().is_none() || is_of_now(older, vote, now));
+    if agrees { Said::Two } else { Said::One(vote) }
 }
 
 /// Whether two votes say the same of the same silence, and one of them was renewed lately. A vote is left over if its

@@ -83,8 +83,10 @@ impl World {
             return false;
         };
         let Some(witness) = removed.voters.get(1) else { return false };
-        if self.host(witness).is_some_and(|host| self.now.since(self.hosts[host].changed) < R7) {
-            // It said so, and something befell it since: its counts may be gone with its agent.
+        // It said so, and something befell it since, so that its counts are gone with its agent; or it hears it again.
+        let befell = |host: usize| self.now.since(self.hosts[host].changed) < R7;
+        let returned = |host| self.reaches_for(host, gone, Duration::ZERO) && !self.reaches_for(host, gone, R7);
+        if self.host(witness).is_some_and(|host| befell(host) || returned(host)) {
             return true;
         }
         self.missed(witness, gone)

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::answers::{hears, is_answered, wait};
 use super::case::Case;
 use super::chain::Chain;
-use super::votes::{is_outdated, is_recent, own, silence, stands};
+use super::votes::{is_outdated, is_recent, nearer, own, silence, stands};
 use crate::Rule;
 use crate::edit::{Held, Lookup, Step, TableSnapshot};
 use crate::evidence::Confirmed;
@@ -65,15 +65,17 @@ pub(super) fn judge<'a>(
             }
         }
     }
-    ripe(a, rules, seen, &case).map_or(Ok(case), |held| Err(Halt::Held(held)))
+    let ours = own.or_else(|| nearer(a, seen, chain, place));
+    ripe(a, rules, seen, &case, ours).map_or(Ok(case), |held| Err(Halt::Held(held)))
 }
 
-/// Why it is still too early, if it is. Everything else is there.
-fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>) -> Option<Held> {
+/// Why it is still too early, if it is. Everything else is there. `ours` is the vote on this server's side. There may be
+/// none: the second to miss the suspect need not vote.
+fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>, ours: Option<&Vote>) -> Option<Held> {
     let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
-    let votes = case.second.map(|(_, vote)| vote).into_iter().chain(case.own).map(age);
+    let votes = case.second.map(|(_, vote)| vote).into_iter().chain(ours).map(age);
     let kernel = case.kernel.map(|(_, said)| seen.read_at.since(said.since));
-    // Of each accuser's word. An old vote says nothing of a cut that has just begun: the accused may not know of it.
+    // Of each side's word. An old vote says nothing of a cut that has just begun: the accused may not know of it.
     let challenge = votes.chain(kernel).min().unwrap_or_default();
     if challenge.min(a.served) < case.wait && a.tuning.keeps(Rule::R3) {
         return Some(Held::TooYoung);

@@ -293,6 +293,25 @@ fn the_nearer_voter_keeps_the_slot_while_it_renews_its_vote() {
     assert_eq!(vote_of(&table, "x", Side::Second).unwrap().voter, id(&table, "p"));
 }
 
+/// Seed 200069 of the simulator: the farther of two accusers on one side removes, and the nearer one has just taken its
+/// place in the row. What is said on that side must have stood too.
+#[test]
+fn a_nearer_voters_word_must_have_stood_as_well() {
+    let mut table = ring_of(&["a", "p", "x", "b"]);
+    let other = against(&table, "b", Side::Second, vec![silent(&table, "x", ms(100))], Some("p"));
+    accuse(&mut table, &other);
+    table.advance(ms(20));
+    let near = against(&table, "p", Side::First, vec![silent(&table, "x", ms(120))], Some("b"));
+    accuse(&mut table, &near);
+    table.advance(ms(50));
+    let run = |table: &_| vec![pulseless(table, "p", ms(900)), silent(table, "x", ms(170))];
+    let far = against(&table, "a", Side::First, run(&table), Some("b"));
+    assert!(matches!(accuse(&mut table, &far), Outcome::Voted { .. }), "70 ms on one side, and 50 on the other");
+    table.advance(ms(10));
+    let far = against(&table, "a", Side::First, run(&table), Some("b"));
+    assert_eq!(removed(&accuse(&mut table, &far)), ["x"]);
+}
+
 #[test]
 fn withdrawing_takes_back_the_own_votes_alone() {
     let mut table = ring_of(&["a", "x", "b"]);

@@ -66,6 +66,20 @@ fn who_answers_a_lone_vote_is_never_out() {
     }
 }
 
+/// A cut is over and one of those that accused across it has died meanwhile: seed 201051 of the simulator.
+#[test]
+fn a_lone_vote_counts_no_more_once_its_voter_is_missed_by_two() {
+    let mut kit = pool();
+    kit.vote(1, 2, Side::First, VoteKind::Host);
+    kit.pass(MS * 60);
+    kit.vote(5, 1, Side::First, VoteKind::Agent);
+    assert_eq!(kit.routed(), ["s1", "s3", "s4", "s5"], "who accuses the voter may be wrong");
+    kit.vote(3, 1, Side::Second, VoteKind::Agent);
+    assert_eq!(kit.routed(), ["s2", "s3", "s4", "s5"]);
+    kit.vote(3, 2, Side::Second, VoteKind::Host);
+    assert_eq!(kit.routed(), ["s3", "s4", "s5"], "and two votes count, whoever cast the first one");
+}
+
 /// It names itself: it lives, and no client would get far.
 #[test]
 fn who_hears_nobody_is_not_on_record_as_heard() {
