@@ -254,7 +254,7 @@ impl Routing {
         self.history.forget(now);
         self.came.retain(|_, at| now.since(*at) < self.policy.slow_start);
         self.votes.forget(db_now, &self.policy);
-        let lone = Lone::of(&self.rows, db_now);
+        let lone = Lone::of(&self.rows, &self.votes, db_now);
         let mut servers: Vec<Route> = self.rows.values().map(|row| self.route(now, db_now, row, &lone)).collect();
         // Only one server can have a name, and lives and ids grow: of two with the same name the earlier one is gone.
         servers.sort_by(|a, b| a.name.cmp(&b.name).then((b.incarnation, b.id).cmp(&(a.incarnation, a.id))));

@@ -28,7 +28,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::spoken::{BEHIND, LASTS, age, is_younger, record, speaks};
-use crate::{DbTime, ServerId, ServerRow, Side, VoteKind, law};
+use super::votes::Votes;
+use crate::{DbTime, ServerId, ServerRow, VoteKind, law};
 
 /// The servers whose marks count now: none, in a pool that is well.
 pub(super) struct Lone<'a> {
@@ -38,12 +39,12 @@ pub(super) struct Lone<'a> {
 }
 
 impl<'a> Lone<'a> {
-    pub(super) fn of(rows: &'a BTreeMap<ServerId, ServerRow>, now: DbTime) -> Self {
+    pub(super) fn of(rows: &'a BTreeMap<ServerId, ServerRow>, votes: &Votes, now: DbTime) -> Self {
         let marks: Vec<&ServerRow> =
             rows.values().filter(|row| is_marked(row, now) && has_lasted(row, row.alone_since)).collect();
         let nobody = marks.iter().filter_map(|row| row.alone_at).min().is_some_and(|renewed| {
             let others = rows.values().filter(|row| !is_in(&marks, row.id));
-            !others.clone().any(|row| may_hear(row, renewed, now)) && !is_any_vote(rows, &marks, renewed, now)
+            !others.clone().any(|row| may_hear(row, renewed, now)) && !is_any_vote(rows, votes, &marks, renewed, now)
         });
         Self { rows, marks: if nobody { marks } else { Vec::new() }, now }
     }
@@ -58,9 +59,8 @@ impl<'a> Lone<'a> {
 
 /// The moments at which marks begin or cease to count, besides those at which words become too old: each as a time, and
 /// how long after it.
-pub(super) fn ends(rows: &BTreeMap<ServerId, ServerRow>) -> impl Iterator<Item = (DbTime, Duration)> {
-    let votes = rows.values().flat_map(|row| Side::BOTH.into_iter().filter_map(|side| row.vote(side)));
-    votes.map(|vote| (vote.at, LASTS))
+pub(super) fn ends(votes: &Votes) -> impl Iterator<Item = (DbTime, Duration)> {
+    votes.last().map(|(.., at)| (at, LASTS))
 }
 
 fn is_in(marks: &[&ServerRow], id: ServerId) -> bool {
@@ -87,11 +87,16 @@ fn may_hear(row: &ServerRow, renewed: DbTime, now: DbTime) -> bool {
     record(row).into_iter().chain(alone).any(said)
 }
 
-/// Whether a server that is not one of those accuses another one: it hears somebody.
-fn is_any_vote(rows: &BTreeMap<ServerId, ServerRow>, marks: &[&ServerRow], renewed: DbTime, now: DbTime) -> bool {
-    let votes = rows.values().flat_map(|row| Side::BOTH.into_iter().filter_map(|side| row.vote(side)));
-    votes.filter(|vote| !is_in(marks, vote.voter)).any(|vote| {
-        let stands = vote.stands(rows.get(&vote.voter), now, law::VOTE_LIFETIME, BEHIND);
-        stands && (is_younger(now, vote.at, LASTS) || vote.at + LASTS >= renewed + BEHIND)
-    })
+/// Whether a server that is not one of those accused another one: it heard somebody. That stays true when the vote is
+/// taken back, or goes with the row of a server that is removed.
+fn is_any_vote(
+    rows: &BTreeMap<ServerId, ServerRow>,
+    votes: &Votes,
+    marks: &[&ServerRow],
+    renewed: DbTime,
+    now: DbTime,
+) -> bool {
+    let of_others = votes.last().filter(|(voter, ..)| !is_in(marks, *voter));
+    let mut of_now = of_others.filter(|(voter, life, _)| rows.get(voter).is_some_and(|row| row.incarnation == *life));
+    of_now.any(|(.., at)| is_younger(now, at, LASTS) || age(now, at).is_some() && at + LASTS >= renewed + BEHIND)
 }

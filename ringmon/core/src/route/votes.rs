@@ -17,7 +17,7 @@ use core::time::Duration;
 use super::lone;
 use super::policy::Policy;
 use super::spoken::{BEHIND, LASTS, age, is_as_old, is_younger, on_record, record, speaks, words};
-use crate::{DbTime, ServerId, ServerRow, Side, Vote, VoteKind, law};
+use crate::{DbTime, Incarnation, ServerId, ServerRow, Side, Vote, VoteKind, law};
 
 /// An accusation as it was last seen: the voter and its suspect.
 type Pair = (ServerId, ServerId);
@@ -34,8 +34,9 @@ struct Accusation {
     /// When the first of those began that followed each other without a withdrawal: a voter whose database was away
     /// begins anew.
     began: DbTime,
-    /// When it was last renewed.
+    /// When it was last renewed, and in which of its voter's lives.
     at: DbTime,
+    life: Incarnation,
     /// Whether it can keep the server out by itself.
     counts: bool,
     /// When its withdrawal was first seen.
@@ -55,7 +56,8 @@ impl Votes {
             }
         }
         for (pair, vote) in standing {
-            let fresh = Accusation { since: vote.since, began: vote.since, at: vote.at, counts: true, ended: None };
+            let (at, life) = (vote.at, vote.voter_incarnation);
+            let fresh = Accusation { since: vote.since, began: vote.since, at, life, counts: true, ended: None };
             let known = self.known.entry(pair).or_insert(fresh);
             if known.since != vote.since {
                 // Accusations that may count again were already forgotten.
@@ -63,7 +65,7 @@ impl Votes {
                 let began = if goes_on { known.began } else { vote.since };
                 *known = Accusation { counts: false, began, ..fresh };
             }
-            known.at = vote.at;
+            (known.at, known.life) = (at, life);
         }
     }
 
@@ -72,6 +74,11 @@ impl Votes {
         self.known.retain(|_, known| {
             known.ended.is_none_or(|ended| now.since(ended).is_none_or(|span| span < policy.heard_again))
         });
+    }
+
+    /// Who accused anybody lately, in which life, and when the vote was last renewed.
+    pub(super) fn last(&self) -> impl Iterator<Item = (ServerId, Incarnation, DbTime)> {
+        self.known.iter().map(|((voter, _), known)| (*voter, known.life, known.at))
     }
 
     /// Whether votes keep this server out of the routes now.
@@ -124,7 +131,7 @@ impl Votes {
             [(vote.since, lifetime), (vote.at, lifetime), (vote.since, row.wait()), (vote.since, law::WAIT_MOST)]
         });
         let said = rows.values().flat_map(|row| words(row).chain(record(row)));
-        let ends = votes.chain(said).chain(lone::ends(rows));
+        let ends = votes.chain(said).chain(lone::ends(self));
         let left = ends.filter_map(|(from, span)| span.checked_sub(age(now, from)?));
         left.filter(|left| !left.is_zero()).min()
     }

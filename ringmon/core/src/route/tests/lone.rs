@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::kit::{Kit, S, slot};
 use crate::route::Policy;
 use crate::row::{Answer, Answering};
-use crate::{DbTime, Incarnation, ServerId, Side, Vote, VoteKind};
+use crate::{DbTime, EventKind, Incarnation, ServerId, Side, Vote, VoteKind};
 
 const MS: Duration = Duration::from_millis(1);
 const HOST: Option<VoteKind> = Some(VoteKind::Host);
@@ -206,6 +206,21 @@ fn a_vote_of_another_server_is_a_word_too() {
         kit.look(&[]);
         assert_eq!(kit.routed(), ["s3"], "{voter}");
     }
+}
+
+/// Seed 4877 of the simulator: a cut is over, nobody needed to answer, and the last dead server is removed before the
+/// mark of the one that was cut off is taken back.
+#[test]
+fn a_vote_is_a_word_also_once_its_suspect_is_gone() {
+    let mut kit = pool(5);
+    kit.vote(2, 1, Side::First, VoteKind::Host);
+    alone(&mut kit, &[3], S * 3);
+    kit.renew(1, Side::First);
+    kit.gone(&[1], Some(EventKind::Down));
+    assert_eq!(kit.routed(), ["s2", "s3", "s4", "s5"], "2 heard somebody a moment ago");
+    kit.pass(S * 4);
+    alone(&mut kit, &[3], MS);
+    assert_eq!(kit.routed(), ["s3"]);
 }
 
 #[test]
