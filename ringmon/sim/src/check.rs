@@ -90,8 +90,8 @@ impl World {
         }
     }
 
-    /// Checks that no life of a server has a smaller incarnation than an earlier life: of its row, and of a server that
-    /// has kept its state directory.
+    /// Checks that no life of a server has a smaller incarnation than an earlier life: of its row, and of a server whose
+    /// state directory tells of that life. (It is told a moment after the row is written.)
     fn check_lives(&mut self, touched: &[ServerId]) {
         for row in touched.iter().filter_map(|id| self.table.rows.get(id)) {
             // The table went back, and not the server: this row was written since, but not taken by it again.
@@ -99,8 +99,10 @@ impl World {
                 continue;
             }
             let before = self.lives.insert(row.card.name.clone(), (row.id, row.incarnation));
-            let remembers = self.host_at(row.card.address).is_some_and(|host| self.hosts[host].disk.is_some());
-            let back = |(id, life)| life > row.incarnation && (id == row.id || remembers);
+            let disk = self.host_at(row.card.address).and_then(|host| self.hosts[host].disk.as_ref());
+            let back = |(id, life)| {
+                life > row.incarnation && (id == row.id || disk.is_some_and(|kept| kept.incarnation >= life))
+            };
             if before.is_some_and(back) {
                 let what = format!("{} went from {before:?} back to {:?}", row.card.name, row.incarnation);
                 self.note(0, &format!("!!! {what}"));

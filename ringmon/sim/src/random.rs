@@ -153,7 +153,12 @@ fn endure(world: &mut World, seed: u64, rng: &mut Rng, life: &mut Life) -> Resul
         leave_for_the_readdressed(world);
     }
     // The pause between two tries of the database is at most five seconds.
-    let settled = pass_until(world, ms(120_000)) && {
+    let mut settled = pass_until(world, ms(120_000));
+    // Whoever does not know yet that the table went back finds out at its next look, and takes its row again.
+    while settled && world.doubts() {
+        pass(world, STEP);
+    }
+    settled = settled && pass_until(world, ms(20_000)) && {
         let before = world.traffic.statements;
         pass(world, ms(6000));
         let many = world.traffic.statements - before;
@@ -162,11 +167,6 @@ fn endure(world: &mut World, seed: u64, rng: &mut Rng, life: &mut Life) -> Resul
         }
         world.settled()
     };
-    // Whoever does not know yet that the table went back finds out at its next look.
-    while settled && world.doubts() {
-        pass(world, STEP);
-    }
-    let settled = settled && world.settled();
     judge(world, settled)
 }
 

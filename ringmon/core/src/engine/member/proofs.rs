@@ -20,7 +20,12 @@ impl Proofs {
 
     /// Whether a witness heard this life of the server within the last 3 s.
     pub fn fresh(&self, server: ServerId, incarnation: Incarnation, now: Time) -> bool {
-        self.heard.get(&server).is_some_and(|(life, at)| *life == incarnation && now.since(*at) < Self::FRESH)
+        self.heard_at(server, incarnation).is_some_and(|at| now.since(at) < Self::FRESH)
+    }
+
+    /// When a witness last heard this life of the server, as far as it matters.
+    pub fn heard_at(&self, server: ServerId, incarnation: Incarnation) -> Option<Time> {
+        self.heard.get(&server).filter(|(life, _)| *life == incarnation).map(|(_, at)| *at)
     }
 
     /// Whether it votes against this server, as last read.
@@ -35,8 +40,7 @@ impl Proofs {
 
     /// A witness heard this life of it at that time.
     pub fn heard(&mut self, server: ServerId, incarnation: Incarnation, at: Time) {
-        let known = self.heard.get(&server).filter(|(life, _)| *life == incarnation);
-        let at = known.map_or(at, |(_, known)| at.max(*known));
+        let at = self.heard_at(server, incarnation).map_or(at, |known| at.max(known));
         self.heard.insert(server, (incarnation, at));
     }
 

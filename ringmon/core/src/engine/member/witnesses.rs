@@ -71,13 +71,17 @@ impl Inquiry {
     /// It lasts for this long, or until there was a turn for everybody.
     const SPAN: Duration = Duration::from_millis(500);
     /// A probe asks about one server, so several are asked about in turns of this length. A reading is looked at twice
-    /// in that time.
+    /// in that time. Whoever was heard gives its turns to the others.
     const TURN: Duration = Duration::from_millis(100);
+
+    fn is_about(&self, server: ServerId) -> bool {
+        self.subjects.iter().any(|(subject, _)| subject.id == server)
+    }
 
     /// Asks about these servers too.
     fn add(&mut self, subjects: Vec<Buddy>, now: Time) {
         for subject in subjects {
-            if !self.subjects.iter().any(|(known, _)| known.id == subject.id) {
+            if !self.is_about(subject.id) {
                 self.subjects.push((subject, now));
             }
         }
@@ -87,9 +91,13 @@ impl Inquiry {
 
     /// What this witness is asked now. A server on the ring, which is watched anyway, is asked about this one every
     /// second time.
-    fn question(&self, turn: u64, on_the_ring: bool, me: ServerId) -> Option<Asked> {
+    fn question(&self, proofs: &Proofs, turn: u64, on_the_ring: bool, me: ServerId) -> Option<Asked> {
         let (place, me_now) = if on_the_ring { (turn / 2, turn % 2 == 1) } else { (turn, false) };
-        let (subject, _) = self.subjects.get(usize::try_from(place).ok()? % self.subjects.len().max(1))?;
+        let heard = |subject: &Buddy| proofs.heard_at(subject.id, subject.incarnation) >= Some(self.began);
+        let open: Vec<&Buddy> = self.subjects.iter().map(|(subject, _)| subject).filter(|it| !heard(it)).collect();
+        let all = || self.subjects.iter().map(|(subject, _)| subject).collect();
+        let subjects: Vec<&Buddy> = if open.is_empty() { all() } else { open };
+        let subject = subjects.get(usize::try_from(place).ok()? % subjects.len().max(1))?;
         let asked = Asked { about: subject.id, at: Some(subject.address) };
         Some(if me_now { Asked::about(me) } else { asked })
     }
@@ -127,12 +135,22 @@ impl Witnesses {
         self.inquiry.take_if(|inquiry| inquiry.until <= facts.now || inquiry.subjects.is_empty());
         self.listen(facts, asks);
         if !place.of_two() && !place.is_alone() && !subjects.is_empty() && facts.keeps(Rule::R12) {
-            self.ask(facts, asks, &subjects);
+            self.ask(facts, asks, &subjects, &silent);
         }
     }
 
-    /// A round of questions begins by picking random servers from the table.
-    fn ask(&mut self, facts: &Facts, asks: &mut Asks, subjects: &[Buddy]) {
+    /// A round of questions begins by picking random servers from the table. Who is silent later is asked about at once,
+    /// if a round is on.
+    fn ask(&mut self, facts: &Facts, asks: &mut Asks, subjects: &[Buddy], silent: &BTreeSet<ServerId>) {
+        if let Some(inquiry) = &mut self.inquiry
+            && inquiry.witnesses.iter().any(|witness| !silent.contains(&witness.id))
+        {
+            let new: Vec<Buddy> = subjects.iter().filter(|it| !inquiry.is_about(it.id)).cloned().collect();
+            self.raised.extend(new.iter().map(|b| (b.id, b.incarnation)));
+            if !new.is_empty() {
+                inquiry.add(new, facts.now);
+            }
+        }
         if subjects.iter().any(|b| !self.raised.contains(&(b.id, b.incarnation))) {
             self.again_at = self.again_at.min(facts.now + Self::SPACING);
             if self.raised.is_empty() {
@@ -192,7 +210,7 @@ impl Witnesses {
         asks.wake_at(inquiry.until.min(inquiry.began + Inquiry::TURN * next));
         let questions = inquiry.witnesses.iter().filter_map(|witness| {
             let purpose = facts.watch_of(witness.id)?.purpose;
-            Some((witness.id, inquiry.question(turn, purpose != Purpose::Asked, asks.me().id)?))
+            Some((witness.id, inquiry.question(&self.proofs, turn, purpose != Purpose::Asked, asks.me().id)?))
         });
         questions.collect()
     }
