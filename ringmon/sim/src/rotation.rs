@@ -47,10 +47,11 @@ impl World {
         }
     }
 
-    /// Whether no rotation is under way.
+    /// Whether no rotation is under way among agents that can be reached. (A pool whose only row is that of a copy which
+    /// has ended has nobody left who could remove it.)
     #[must_use]
-    pub const fn is_rotated(&self) -> bool {
-        self.rotation.is_none()
+    pub fn is_rotated(&self) -> bool {
+        self.rotation.is_none() || self.table.rows.values().all(|row| self.reached_by_operator(row).is_none())
     }
 
     fn set_keys(&mut self, keys: Vec<PoolKey>) {

@@ -61,7 +61,8 @@ impl Votes {
             let known = self.known.entry(pair).or_insert(fresh);
             if known.since != vote.since {
                 // Accusations that may count again were already forgotten.
-                let goes_on = known.ended.is_none() && known.at + law::VOTE_LIFETIME >= vote.since;
+                let lasted = known.ended.is_none() && known.at + law::VOTE_LIFETIME >= vote.since;
+                let goes_on = lasted && known.life == life;
                 let began = if goes_on { known.began } else { vote.since };
                 *known = Accusation { counts: false, began, ..fresh };
             }

@@ -6,8 +6,8 @@ use core::time::Duration;
 
 use super::answers::{hears, is_answered, wait};
 use super::case::Case;
-use super::chain::Chain;
-use super::votes::{is_outdated, is_recent, nearer, own, silence, stands};
+use super::chain::{Chain, Suspect};
+use super::votes::{is_outdated, is_recent, own, silence, stands};
 use crate::Rule;
 use crate::edit::{Held, Lookup, Step, TableSnapshot};
 use crate::evidence::Confirmed;
@@ -65,7 +65,7 @@ pub(super) fn judge<'a>(
             }
         }
     }
-    let ours = own.or_else(|| nearer(a, seen, chain, place));
+    let ours = own.map_or_else(|| third(a, seen, &suspect), |own| Ok(Some(own)))?;
     ripe(a, rules, seen, &case, ours).map_or(Ok(case), |held| Err(Halt::Held(held)))
 }
 
@@ -100,6 +100,13 @@ fn confirmed<'a>(a: &Accusation, chain: &Chain<'a>, case: &Case<'a>) -> Option<(
     let far = chain.far.filter(|_| chain.suspects.len() == 1 && case.own.is_some() && case.kind == VoteKind::Host)?;
     let confirmed = a.confirmed.filter(|it| it.of == case.suspect.row.id && it.by == far.id)?;
     Some((far, confirmed))
+}
+
+/// The vote of another server in the place of this one's, if that one renews it.
+fn third<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a>) -> Result<Option<&'a Vote>, Step> {
+    let Some(vote) = suspect.row.vote(a.side.opposite()) else { return Ok(None) };
+    need_rows(seen, [vote.voter])?;
+    Ok(Some(vote).filter(|vote| stands(seen, vote, &a.tuning, law::RENEWED)))
 }
 
 fn before_vote(a: &Accusation, kind: VoteKind) -> Duration {

@@ -67,7 +67,7 @@ pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -
             // R12: it remains as a counter-vote (R4). It must not become old enough to remove with (R3).
             Some(_) if suspect.finding.proved => cast(a, suspect),
             Some(_) => VoteSet::Renew,
-            None if nearer(a, seen, chain, place).is_some() => continue,
+            None if nearer_votes(a, seen, chain, place) => continue,
             None => cast(a, suspect),
         };
         due.push((suspect.row, set));
@@ -85,11 +85,11 @@ pub(crate) fn accuses(one: &ServerRow, other: &ServerRow) -> bool {
     Side::BOTH.into_iter().any(|side| other.vote(side).filter(by_one).is_some())
 }
 
-/// The vote of a server nearer to the suspect, if that one holds the slot and renews it. This server does not hear it,
-/// but it is alive, and otherwise both would overwrite each other's vote for ever.
-pub(super) fn nearer<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>, place: usize) -> Option<&'a Vote> {
-    let suspect = chain.suspects[place].row;
-    let vote = suspect.vote(a.side.opposite())?;
-    let mut nearer = chain.between.iter().take_while(|row| row.id != suspect.id);
-    (nearer.any(|row| row.id == vote.voter) && stands(seen, vote, &a.tuning, law::RENEWED)).then_some(vote)
+/// Whether a server nearer to the suspect holds the slot and renews its vote. This server does not hear it, but it is
+/// alive, and otherwise both would overwrite each other's vote for ever.
+fn nearer_votes(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize) -> bool {
+    let Some(vote) = chain.suspects[place].row.vote(a.side.opposite()) else { return false };
+    let suspect = chain.suspects[place].row.id;
+    let mut nearer = chain.between.iter().take_while(|row| row.id != suspect);
+    nearer.any(|row| row.id == vote.voter) && stands(seen, vote, &a.tuning, law::RENEWED)
 }

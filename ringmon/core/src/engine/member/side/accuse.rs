@@ -97,7 +97,8 @@ impl SideWork {
     /// Takes back votes that are no longer true, or all votes if this server is more likely cut off itself. True: that
     /// is needed, and now under way or waiting for the database.
     fn withdraw(&mut self, facts: &Facts, asks: &mut Asks, proofs: &Proofs, cut_off: bool) -> bool {
-        self.votes.retain(|id, vote| facts.watch_of(*id).is_none_or(|w| w.target.incarnation == vote.incarnation));
+        // A vote against an earlier life went with it. (What the other side knows of a server may be older.)
+        self.votes.retain(|id, vote| facts.watch_of(*id).is_none_or(|w| w.target.incarnation <= vote.incarnation));
         let spared = |id: &ServerId, vote: &OwnVote| proofs.spare(*id, vote.incarnation, facts.now);
         let untrue = |id: &ServerId, vote: &OwnVote| {
             let finding = facts.watch_of(*id).map(|w| w.detector.state().finding());
