@@ -60,9 +60,9 @@ impl World {
         let Some(spec) = self.hosts[host].datapath.spec(id) else { return false };
         let (address, interval, deadline) = (spec.address, spec.interval, spec.deadline);
         let slow = self.weather.1.1 * 2 >= deadline.min(interval);
-        let Some(target) = self.host_at(address).filter(|_| spec.purpose == Purpose::Buddy && !slow) else {
-            return false;
-        };
+        // What a witness says about another server has to be heard.
+        let quiet = spec.purpose == Purpose::Buddy && spec.asked.at.is_none() && !slow;
+        let Some(target) = self.host_at(address).filter(|_| quiet) else { return false };
         let (me, other) = (&self.hosts[host], &self.hosts[target]);
         let up = |h: &super::Host| h.engine.is_some() && !h.frozen && !h.cut;
         let mutual = other.datapath.buddy_at(me.address).is_some();
