@@ -110,7 +110,12 @@ impl World {
         let is_old = |vote: &Vote| now.since(vote.since).is_some_and(|age| age >= row.wait());
         let kernel = event.body.removal().is_some_and(|(_, removed)| removed.kernel.is_some());
         // A kernel's word takes the place of one of them, which may be left over or of another kind.
-        let challenged = if kernel { votes().any(is_old) } else { votes().all(is_old) };
+        // What was said in a life that is over may have been said by a clock that stepped back since.
+        let lives = |vote: &&Vote| {
+            let mut rows = before.iter().chain(self.table.rows.values());
+            rows.any(|r| r.id == vote.voter && r.incarnation == vote.voter_incarnation)
+        };
+        let challenged = if kernel { votes().any(is_old) } else { votes().filter(lives).all(is_old) };
         let confirmed = self.host_at(row.card.address).is_some_and(|gone| self.confirmed(event, gone));
         let seconded = (votes().any(counts) || confirmed) && challenged;
         let by = before.iter().find(|r| r.card.name == event.by);
