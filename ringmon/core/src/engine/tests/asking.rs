@@ -178,6 +178,41 @@ fn a_witness_is_asked_about_each_in_turns() {
     assert_eq!(first, all);
 }
 
+/// A removal of the second suspect may come after 100 ms, and that is how long a turn takes.
+#[test]
+fn who_is_silent_later_is_asked_about_at_once_and_who_was_heard_gives_up_its_turn() {
+    let mut bench = Bench::member(8);
+    let (first, _) = buddies(&bench);
+    let about = |bench: &Bench, server: u8| -> BTreeSet<u16> {
+        let asked = bench.watches.iter().filter(|watch| watch.asked.at == Some(address(server)));
+        asked.map(|watch| watch.id.slot).collect()
+    };
+    let read = |bench: &mut Bench, silent: &[Address], misses: u32, said: Option<Testimony>| {
+        bench.pass(ms(5));
+        for watch in bench.watches.clone() {
+            let misses = if silent.contains(&watch.address) { misses } else { 0 };
+            bench.edit(watch.id, ms(5) * misses, misses, |reading| reading.testimony = said);
+        }
+    };
+    let mut misses = 0;
+    while about(&bench, first).is_empty() {
+        misses += 1;
+        read(&mut bench, &[address(first)], misses, None);
+        bench.settle();
+        assert!(misses < 100, "nobody is asked");
+    }
+    let beyond = bench.watches.iter().find(|watch| watch.purpose == Purpose::Ahead).expect("looks past it").address;
+    let second = (1..=8).find(|n| address(*n) == beyond).expect("a member");
+    let picks =
+        |bench: &Bench| bench.asked.iter().filter(|(_, op)| matches!(op, TableOp::PickWitnesses { .. })).count();
+    for more in 1..=8 {
+        let said = heard(&bench, first);
+        read(&mut bench, &[address(first), beyond], misses + more, Some(said));
+    }
+    assert_eq!((about(&bench, first).len(), picks(&bench)), (0, 0));
+    assert!(!about(&bench, second).is_empty(), "while the round is on");
+}
+
 /// Removals do not wait for witnesses, so they are probed quickly: by whoever asks, and by those who are asked.
 #[test]
 fn those_that_are_asked_and_asked_about_are_probed_several_times_in_every_profile() {
