@@ -66,6 +66,28 @@ fn who_answers_a_lone_vote_is_never_out() {
     }
 }
 
+/// Its agent was killed, and the new one misses the same server: seed 12493 of the simulator.
+#[test]
+fn the_vote_of_a_killed_agent_lends_its_age_to_no_other_life() {
+    let mut kit = pool();
+    kit.vote(1, 2, Side::First, VoteKind::Host);
+    kit.pass(MS * 60);
+    assert_eq!(kit.routed().len(), 4);
+    kit.change(1, |row| row.incarnation = Incarnation(2));
+    kit.look(&[]);
+    assert_eq!(kit.routed().len(), 5);
+    let now = kit.db_now();
+    kit.change(2, |row| {
+        let vote = row.vote_first.as_mut().unwrap();
+        (vote.voter_incarnation, vote.since, vote.at) = (Incarnation(2), now, now);
+    });
+    kit.look(&[]);
+    kit.pass(MS * 59);
+    assert_eq!(kit.routed().len(), 5, "it has as much time as before");
+    kit.pass(MS);
+    assert_eq!(kit.routed().len(), 4);
+}
+
 /// A cut is over and one of those that accused across it has died meanwhile: seed 201051 of the simulator.
 #[test]
 fn a_lone_vote_counts_no_more_once_its_voter_is_missed_by_two() {
