@@ -90,8 +90,8 @@ impl World {
         }
     }
 
-    /// Checks that no life of a server has a smaller incarnation than an earlier life: of its row, and of a server whose
-    /// state directory tells of that life. (It is told a moment after the row is written.)
+    /// Checks that no life of a server has a smaller incarnation than an earlier life: of its row, and of a server
+    /// whose state directory tells of that life. (It is told a moment after the row is written.)
     fn check_lives(&mut self, touched: &[ServerId]) {
         for row in touched.iter().filter_map(|id| self.table.rows.get(id)) {
             // The table went back, and not the server: this row was written since, but not taken by it again.

@@ -183,8 +183,8 @@ fn leave_for_the_readdressed(world: &mut World) {
 
 /// Lets some servers die for good, in random ways. The others must remove them; the pool's limits are lifted first.
 fn die_for_good(world: &mut World, rng: &mut Rng) -> Result<(), String> {
-    // The first server never dies, so that somebody is left to notice. It has stopped if its row was taken over, or if it
-    // could not say that it leaves and was found lost.
+    // The first server never dies, so that somebody is left to notice. It has stopped if its row was taken over, or if
+    // it could not say that it leaves and was found lost.
     if !world.hosts.first().is_some_and(Host::is_well) {
         return Ok(());
     }

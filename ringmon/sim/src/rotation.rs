@@ -47,8 +47,8 @@ impl World {
         }
     }
 
-    /// Whether no rotation is under way among agents that can be reached. (A pool whose only row is that of a copy which
-    /// has ended has nobody left who could remove it.)
+    /// Whether no rotation is under way among agents that can be reached. (A pool whose only row is that of a copy that
+    /// ended has nobody left who could remove it.)
     #[must_use]
     pub fn is_rotated(&self) -> bool {
         self.rotation.is_none() || self.table.rows.values().all(|row| self.reached_by_operator(row).is_none())

@@ -2,8 +2,8 @@
 
 use super::world::World;
 use crate::recording::{Encoder, Header, Said};
-use ringmon_core::Time;
 use ringmon_core::engine::{Engine, Input, Output};
+use ringmon_core::{Time, WatchId, WatchReading};
 
 /// What one simulated agent was told and said, as a real agent's flight recorder would keep it: one file for each of
 /// its lives.
@@ -63,6 +63,27 @@ impl World {
     pub fn record(&mut self, host: usize) {
         debug_assert!(!self.settings.lazy);
         self.tapes.insert(host, Tape::new(self.hosts[host].name.clone()));
+    }
+
+    /// What follows from all these readings.
+    pub(super) fn decide(&mut self, host: usize, readings: impl IntoIterator<Item = (WatchId, WatchReading)>) {
+        for (watch, reading) in readings {
+            self.call(host, Some(Input::Watch(watch, reading)));
+            self.carry_out_all(host);
+        }
+        self.call(host, None);
+        self.drain(host);
+    }
+
+    /// Does what the engine said.
+    pub(super) fn carry_out_all(&mut self, host: usize) {
+        let engine = self.hosts[host].engine.as_mut();
+        let outputs: Vec<Output> =
+            engine.map_or_else(Vec::new, |engine| std::iter::from_fn(|| engine.poll_output()).collect());
+        self.tape(host, &outputs);
+        for output in outputs {
+            self.carry_out(host, output);
+        }
     }
 
     /// Calls the engine of this server.

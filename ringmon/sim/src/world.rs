@@ -1,6 +1,6 @@
 //! The clock, the queue, and what moves between servers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::database::Database;
@@ -15,9 +15,7 @@ use ringmon_core::engine::{Answers, Engine, Input, Output, Stopped};
 use ringmon_core::rng::Rng;
 use ringmon_core::row::Address;
 use ringmon_core::virtual_table::VirtualTable;
-use ringmon_core::{
-    DbTime, Event, Incarnation, Notice, Rule, ServerId, Time, Tuning, WatchId, WatchReading, Word as _,
-};
+use ringmon_core::{DbTime, Event, Incarnation, Notice, Rule, ServerId, Time, Tuning, WatchId, Word as _};
 
 /// An event that an agent reported.
 #[derive(Clone, Debug)]
@@ -324,33 +322,10 @@ impl World {
         self.decide(host, readings);
     }
 
-    /// What follows from all these readings.
-    fn decide(&mut self, host: usize, readings: impl IntoIterator<Item = (WatchId, WatchReading)>) {
-        for (watch, reading) in readings {
-            self.call(host, Some(Input::Watch(watch, reading)));
-            self.carry_out_all(host);
-        }
-        self.call(host, None);
-        self.drain(host);
-    }
-
     pub(super) fn feed(&mut self, host: usize, input: Input) {
         self.rouse(host);
         self.call(host, Some(input));
         self.drain(host);
-    }
-
-    fn carry_out_all(&mut self, host: usize) {
-        let mut outputs = VecDeque::new();
-        if let Some(engine) = &mut self.hosts[host].engine {
-            while let Some(output) = engine.poll_output() {
-                outputs.push_back(output);
-            }
-        }
-        self.tape(host, &outputs);
-        for output in outputs {
-            self.carry_out(host, output);
-        }
     }
 
     pub(super) fn drain(&mut self, host: usize) {
@@ -365,7 +340,7 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, host: usize, output: Output) {
+    pub(super) fn carry_out(&mut self, host: usize, output: Output) {
         let now = self.hosts[host].clock(self.now);
         match output {
             Output::Watch(spec) => {

@@ -139,8 +139,8 @@ impl Witnesses {
         }
     }
 
-    /// A round of questions begins by picking random servers from the table. Who is silent later is asked about at once,
-    /// if a round is on.
+    /// A round of questions begins by picking random servers from the table. Who is silent later is asked about at
+    /// once, if a round is on.
     fn ask(&mut self, facts: &Facts, asks: &mut Asks, subjects: &[Buddy], silent: &BTreeSet<ServerId>) {
         if let Some(inquiry) = &mut self.inquiry
             && inquiry.witnesses.iter().any(|witness| !silent.contains(&witness.id))

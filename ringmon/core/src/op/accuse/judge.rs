@@ -69,8 +69,8 @@ pub(super) fn judge<'a>(
     ripe(a, rules, seen, &case, ours).map_or(Ok(case), |held| Err(Halt::Held(held)))
 }
 
-/// Why it is still too early, if it is. Everything else is there. `ours` is the vote on this server's side. There may be
-/// none: the second to miss the suspect need not vote.
+/// Why it is still too early, if it is. Everything else is there. `ours` is the vote on this server's side. There may
+/// be none: the second to miss the suspect need not vote.
 fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>, ours: Option<&Vote>) -> Option<Held> {
     let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
     let votes = case.second.map(|(_, vote)| vote).into_iter().chain(ours).map(age);

@@ -293,8 +293,8 @@ fn the_nearer_voter_keeps_the_slot_while_it_renews_its_vote() {
     assert_eq!(vote_of(&table, "x", Side::Second).unwrap().voter, id(&table, "p"));
 }
 
-/// Seeds 200069 and 14400 of the simulator: one of two accusers on one side removes, and the other one has just taken its
-/// place in the row. What is said on that side must have stood too.
+/// Seeds 200069 and 14400 of the simulator: one of two accusers on one side removes, and the other one has just taken
+/// its place in the row. What is said on that side must have stood too.
 #[test]
 fn the_word_of_a_third_that_took_the_place_of_the_own_vote_must_have_stood_as_well() {
     let mut table = ring_of(&["a", "p", "x", "b"]);
