@@ -89,6 +89,19 @@ fn the_row_is_read_on_a_notice_and_now_and_then() {
     assert_eq!(views(&bench), 1);
 }
 
+/// It left, its words about that were lost, and its agent starts again: seed 32326 of the simulator.
+#[test]
+fn a_buddy_that_answers_and_has_no_row_makes_it_read_its_own() {
+    let mut bench = Bench::member(4);
+    let (first, _) = buddies(&bench);
+    let watch = bench.watch_of(first).expect("a buddy is watched").id;
+    bench.pass(ms(1000));
+    bench.read(watch, ms(0), 0);
+    assert_eq!(views(&bench), 0);
+    bench.edit(watch, ms(0), 0, |reading| reading.incarnation = Incarnation(0));
+    assert_eq!(views(&bench), 1);
+}
+
 #[test]
 fn strangers_cannot_make_it_read_often_and_one_that_stays_makes_it_read_ever_more_seldom() {
     let mut bench = Bench::member(4);

@@ -10,7 +10,7 @@ use crate::engine::entry::NextPhase;
 use crate::engine::facts::Facts;
 use crate::event::{EventBody, EventKind, RowSeen, WentBack};
 use crate::notice::NoticeBody;
-use crate::{Purpose, ServerRow};
+use crate::{Incarnation, Purpose, ServerRow};
 
 impl View {
     /// The row that shows that this look is older than what is known; `None`: no row does.
@@ -83,10 +83,13 @@ fn mark(row: &ServerRow) -> RowSeen {
     RowSeen { incarnation: Some(row.incarnation), name: None, version: Some(row.version) }
 }
 
-/// Buddies that answer with a newer incarnation than their rows had. Then their rows have changed.
+/// Buddies that answer in a newer life than their rows had, or before they have one. Then their rows have changed, or
+/// are gone: who left and starts again looks for a place.
 pub(super) fn strange_lives(facts: &Facts) -> impl Iterator<Item = &Buddy> {
     let strange = facts.watches.iter().filter(|w| {
-        w.purpose == Purpose::Buddy && w.reading.incarnation > w.target.incarnation && w.reading.last_reply.is_some()
+        let life = w.reading.incarnation;
+        let strange = life > w.target.incarnation || life == Incarnation(0);
+        w.purpose == Purpose::Buddy && strange && w.reading.last_reply.is_some()
     });
     strange.map(|w| &w.target)
 }
