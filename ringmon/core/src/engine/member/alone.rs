@@ -35,6 +35,8 @@ pub(super) struct Alone {
     next: Time,
     /// Whether the mark was renewed. Then the removal comes next.
     renewed: bool,
+    /// Whether the last removal was held back. The next try waits until the mark is due again.
+    held: bool,
     /// When a probe of a server that this one does not hear last arrived, as far as it matters.
     reached: Option<Time>,
     /// When the mark may be taken back. Servers that this server hears again may still be deaf to it, so its mark must
@@ -84,7 +86,9 @@ impl Alone {
         let ripe = self.marked.map(|at| self.reached.map_or(at, |reached| at.max(reached)) + old);
         let ripe = ripe.filter(|_| entitled);
         let remove = hasty && whole || self.renewed && ripe.is_some_and(|at| at <= facts.now);
-        let due = remove && !hasty || asks.due(self.next) || ripe.is_some_and(|at| !self.renewed && asks.due(at));
+        let due = remove && !hasty
+            || asks.due(self.next)
+            || ripe.is_some_and(|at| !self.renewed && !self.held && asks.due(at));
         if !due || !asks.ready(Concern::Alone) {
             return;
         }
@@ -122,6 +126,7 @@ impl Alone {
             return After::Nothing;
         };
         self.next = facts.now + asks.revote();
+        self.held = matches!(outcome, Outcome::Held(_) | Outcome::Braked);
         match outcome {
             Outcome::AloneMarked if self.maybe => {
                 self.marked.get_or_insert(facts.now);

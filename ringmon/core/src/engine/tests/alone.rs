@@ -3,6 +3,7 @@
 use super::kit::{Bench, address, ms};
 use crate::engine::Input;
 use crate::op::TableOp;
+use crate::row::Mode;
 use crate::{EventKind, Incarnation, VoteKind, WatchReading};
 
 /// A member of a ring of two that does not hear the other server for `span` ms. `probed`: the other server's probes
@@ -42,6 +43,23 @@ fn of_two_the_one_whose_probes_arrive_lives() {
     assert!(bench.table.rows.values().any(|row| row.alone_at.is_some()), "it says that it hears nobody");
     deaf(&mut bench, 6000, false);
     assert_eq!(bench.told(EventKind::Down), 1, "its probes have ended");
+}
+
+/// Seed 14947 of the simulator: it asked the database again and again, as fast as that answered.
+#[test]
+fn a_removal_that_is_held_back_waits_for_the_next_mark() {
+    let mut bench = of_two();
+    bench.table.pool.rules.mode = Mode::Observe;
+    let since = bench.now;
+    let mut tries = 0;
+    for _ in 0..500 {
+        bench.pass(ms(20));
+        let silence = bench.now.since(since);
+        let watch = bench.watch_of(1).expect("watched").id;
+        bench.read(watch, silence, u32::try_from(silence.as_millis() / 20).unwrap());
+        tries += bench.settle().iter().filter(|op| matches!(op, TableOp::RemoveAll(_))).count();
+    }
+    assert!((5..=20).contains(&tries), "{tries} in ten seconds");
 }
 
 #[test]
