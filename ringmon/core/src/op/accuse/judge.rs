@@ -102,11 +102,13 @@ fn confirmed<'a>(a: &Accusation, chain: &Chain<'a>, case: &Case<'a>) -> Option<(
     Some((far, confirmed))
 }
 
-/// The vote of another server in the place of this one's, if that one renews it.
+/// The vote of another server in the place of this one's, if that one renews it. It may have been cast after the clock
+/// was read.
 fn third<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a>) -> Result<Option<&'a Vote>, Step> {
     let Some(vote) = suspect.row.vote(a.side.opposite()) else { return Ok(None) };
     need_rows(seen, [vote.voter])?;
-    Ok(Some(vote).filter(|vote| stands(seen, vote, &a.tuning, law::RENEWED)))
+    let lives = row(seen, vote.voter).is_some_and(|voter| voter.incarnation == vote.voter_incarnation);
+    Ok((lives && is_recent(seen.db_now, vote.at, law::RENEWED)).then_some(vote))
 }
 
 fn before_vote(a: &Accusation, kind: VoteKind) -> Duration {
