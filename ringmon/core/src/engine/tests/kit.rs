@@ -140,6 +140,7 @@ impl Bench {
     pub fn settle(&mut self) -> Vec<TableOp> {
         let mut done = Vec::new();
         while let Some((ticket, op)) = self.asked.pop_front() {
+            assert!(done.len() < 1000, "it asks without end: {op:?}");
             self.now = self.now + ms(1);
             self.table.advance(ms(1));
             let (outcome, snapshot) = self.table.run(&op, self.now, &mut || true).expect("the table is there");
