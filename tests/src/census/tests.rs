@@ -20,9 +20,18 @@ fn what_ended_is_no_leftover() {
 }
 
 /// A process of another run. It waits for its input to end.
+///
+/// `spawn` returns while the kernel still sets up the new program: execve(2) lets the parent go on when it leaves the
+/// old memory, and only then writes the environment. Until then its mark reads as empty.
 fn somebody_else() -> std::process::Child {
     let mut cat = Command::new("cat");
-    cat.env(RUN, "somebody-else").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    let cat = cat.env(RUN, "somebody-else").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    while !is_marked(cat.id(), "somebody-else") {
+        assert!(Instant::now() < end, "the process never shows its mark");
+        std::thread::yield_now();
+    }
+    cat
 }
 
 fn namespace(name: String) -> Leftover {
