@@ -1,5 +1,5 @@
 //! The payload of a probe and of its reply: 72 bytes after the ICMP echo header. In version 2 a
-//! [`Testimony`](crate::Testimony) of 64 bytes comes behind it. `docs/wire.md` is the specification
+//! [`Testimony`](crate::Testimony) of 80 bytes comes behind it. `docs/wire.md` is the specification
 //! with test vectors; this is its only implementation.
 //!
 //! Every field is an array of bytes in network order. So the struct has no alignment and no padding, and can be

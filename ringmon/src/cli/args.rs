@@ -70,7 +70,7 @@ pub enum Command {
     Agent(Box<AgentFlags>),
     /// What the agent on this server sees: its buddies, its watches, the database
     ///
-    /// Exit code 1 if it is not a member of its ring now, 69 if no agent answers.
+    /// Exit code 1 if it is not a member of its ring now or hears nobody there, 69 if no agent answers.
     Status(StatusArgs),
     /// The ring, as the table has it
     #[command(subcommand)]

@@ -7,7 +7,8 @@ use super::exit::{Error, Verdict};
 use super::out;
 use crate::config::{Key, Typed};
 
-/// Shows what the local agent shows of itself. It is "not healthy" unless the agent is a member of its ring.
+/// Shows what the local agent shows of itself. It is "not healthy" unless the agent is a member of its ring and hears
+/// others there.
 pub fn run(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     let Some(addr) = crate::config::http(typed)? else {
         let key = Key::Http;
@@ -23,5 +24,6 @@ pub fn run(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     } else {
         out::line(&view::text(&status))?;
     }
-    Ok(if status.engine.phase == "member" { Verdict::Ok } else { Verdict::NotHealthy })
+    let healthy = status.engine.phase == "member" && status.engine.alone.is_none();
+    Ok(if healthy { Verdict::Ok } else { Verdict::NotHealthy })
 }

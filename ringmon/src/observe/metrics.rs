@@ -78,6 +78,7 @@ fn agent(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     )?;
     page.gauge("frozen", "1 while the pool is frozen and nobody is removed", None, flag(engine.frozen.is_some()))?;
     page.gauge("braked", "1 while the brake holds back a removal by this agent", None, flag(engine.braked))?;
+    page.gauge("alone", "1 while this server's row says that it hears nobody", None, flag(engine.alone.is_some()))?;
     page.gauge("observing", "1 while this agent removes nobody", None, flag(engine.mode == Mode::Observe))
 }
 
@@ -104,8 +105,16 @@ fn database(page: &mut Page<'_>, board: &Board) -> fmt::Result {
         seconds,
     )?;
     page.counter("table_went_back", "How often the table was found to have gone back in time", engine.went_back)?;
+    let wait = engine.answer_wait.as_secs_f64();
+    page.gauge(
+        "answer_wait",
+        "How long this server needs to answer a vote; others wait 2 s at most",
+        Some(&Unit::Seconds),
+        wait,
+    )?;
     let p99 = engine.database_p99.as_secs_f64();
-    page.gauge("database_p99", "99th percentile of this agent's table operations", Some(&Unit::Seconds), p99)
+    let help = "How long this agent's looks at the table take: the second longest of the last 16";
+    page.gauge("database_p99", help, Some(&Unit::Seconds), p99)
 }
 
 fn service(page: &mut Page<'_>, board: &Board) -> fmt::Result {

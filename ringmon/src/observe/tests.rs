@@ -62,6 +62,8 @@ fn board(watches: Vec<WatchView>) -> Arc<Board> {
             watches,
             database_away: Some((Time::from_ns(8 * SECOND), "refused".to_owned())),
             database_p99: Duration::from_millis(3),
+            answer_wait: Duration::from_millis(73),
+            alone: Some(Time::from_ns(9 * SECOND)),
             frozen: Some("by hand".to_owned()),
             braked: true,
             mode: Mode::Observe,

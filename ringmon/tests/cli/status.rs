@@ -148,6 +148,27 @@ fn who_is_no_member_is_not_healthy() {
 }
 
 #[test]
+fn who_hears_nobody_is_not_healthy() {
+    let mut shown: serde_json::Value = serde_json::from_str(&board("member")).unwrap();
+    shown["engine"]["alone"] = 9_000_000_000_u64.into();
+    let said = status(ok(&shown.to_string()), &[]);
+    assert_eq!(said.code, 1);
+    let line = "\nalone      for 1.0 s this server hears nobody, and its row says so\n";
+    assert!(said.out.contains(line), "{}", said.out);
+}
+
+#[test]
+fn who_may_answer_too_late_says_so() {
+    let mut shown: serde_json::Value = serde_json::from_str(&board("member")).unwrap();
+    for (wait, late) in [(1999, false), (2000, true)] {
+        shown["engine"]["answer_wait"] = serde_json::to_value(std::time::Duration::from_millis(wait)).unwrap();
+        let said = status(ok(&shown.to_string()), &[]);
+        let line = "\nanswers    may come too late: others wait 2.0 s at most for a vote to be answered\n";
+        assert!(said.code == 0 && said.out.contains(line) == late, "{wait} {}", said.out);
+    }
+}
+
+#[test]
 fn json_is_what_the_agent_says() {
     let board = board("member");
     let said = status(ok(&board), &["--json"]);

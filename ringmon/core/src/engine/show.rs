@@ -46,8 +46,13 @@ pub struct Snapshot {
     pub broken_links: Vec<BrokenLink>,
     /// Since when the database does not answer (monotonic clock), and why.
     pub database_away: Option<(Time, String)>,
-    /// 99th percentile of the time that this agent's own table operations took.
+    /// How long this agent's looks at the table take: the second longest of the last 16.
     pub database_p99: Duration,
+    /// How long this server needs to answer a vote (R3), up to [`WAIT_MOST`](crate::law::WAIT_MOST). At that length it
+    /// may need longer than anybody waits.
+    pub answer_wait: Duration,
+    /// Since when this server's row says that it hears nobody.
+    pub alone: Option<Time>,
     /// Why the pool is frozen, if it is.
     pub frozen: Option<String>,
     /// Whether the brake holds back a removal that this server would make (R11).
@@ -122,6 +127,7 @@ pub(super) struct PhaseView {
     pub draining: bool,
     pub broken_links: Vec<BrokenLink>,
     pub braked: bool,
+    pub alone: Option<Time>,
 }
 
 impl PhaseView {
@@ -150,6 +156,8 @@ impl Snapshot {
             broken_links: view.broken_links,
             database_away: tables.away().cloned(),
             database_p99: tables.lag(),
+            answer_wait: facts.wait(asks),
+            alone: view.alone,
             frozen: facts.pool.as_ref().and_then(|p| p.frozen.clone()),
             braked: view.braked,
             mode: facts.mode(),

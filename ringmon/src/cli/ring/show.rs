@@ -8,7 +8,7 @@ use super::super::out;
 use super::Ring;
 use ringmon_core::card::Card;
 use ringmon_core::row::Side;
-use ringmon_core::{Health, ServerId, ServerRow, Word as _, ring};
+use ringmon_core::{Health, ServerId, ServerRow, Word as _, law, ring};
 
 /// A larger ring gets no picture: a table is clearer.
 const PICTURE_AT_MOST: usize = 32;
@@ -127,6 +127,9 @@ fn notes(row: &ServerRow) -> String {
     }
     if row.alone_since.is_some() {
         notes.push("hears nobody");
+    }
+    if row.answering().is_some_and(|answering| answering.wait >= law::WAIT_MOST) {
+        notes.push("may answer votes too late");
     }
     notes.join(", ")
 }

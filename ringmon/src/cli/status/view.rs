@@ -8,7 +8,7 @@ use crate::show::CheckView;
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::row::{Address, Health, Mode};
 use ringmon_core::ways::Lost;
-use ringmon_core::{Incarnation, Purpose, ServerId, Time, WatchReading, Word as _};
+use ringmon_core::{Incarnation, Purpose, ServerId, Time, WatchReading, Word as _, law};
 
 use super::super::out;
 
@@ -35,6 +35,10 @@ pub struct Engine {
     pub watches: Vec<Watch>,
     pub database_away: Option<(Time, String)>,
     pub frozen: Option<String>,
+    #[serde(default)]
+    pub answer_wait: Duration,
+    #[serde(default)]
+    pub alone: Option<Time>,
     #[serde(default)]
     pub braked: bool,
     #[serde(default)]
@@ -96,6 +100,14 @@ pub fn text(status: &Status) -> String {
     }
     if engine.braked {
         lines.push("brake      it holds back a removal: `ringmon pool show` names who is gone".to_owned());
+    }
+    if let Some(since) = engine.alone {
+        let ago = short(engine.at.since(since));
+        lines.push(format!("alone      for {ago} this server hears nobody, and its row says so"));
+    }
+    if engine.answer_wait >= law::WAIT_MOST {
+        let most = short(law::WAIT_MOST);
+        lines.push(format!("answers    may come too late: others wait {most} at most for a vote to be answered"));
     }
     if let Some(since) = engine.drained {
         let ago = short(engine.at.since(since));

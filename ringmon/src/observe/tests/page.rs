@@ -43,6 +43,8 @@ fn every_number_is_there_under_its_name() {
         ("ringmon_database_away_seconds", &[], 2.0),
         ("ringmon_table_went_back_total", &[], 1.0),
         ("ringmon_database_p99_seconds", &[], 0.003),
+        ("ringmon_answer_wait_seconds", &[], 0.073),
+        ("ringmon_alone", &[], 1.0),
         ("ringmon_verdicts_total", &[("kind", "answered")], 7.0),
         ("ringmon_verdicts_total", &[("kind", "wrong_tag")], 8.0),
         ("ringmon_notices_total", &[("kind", "sent")], 9.0),

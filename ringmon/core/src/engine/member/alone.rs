@@ -58,6 +58,11 @@ pub(super) struct Around<'a> {
 }
 
 impl Alone {
+    /// Since when the row says that this server hears nobody, as far as it knows.
+    pub const fn since(&self) -> Option<Time> {
+        self.marked
+    }
+
     /// Writes the mark, renews it, removes; or takes the mark back a little after another server was heard.
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, around: Around<'_>) {
         let Around { sides, proofs, of_two, challenged } = around;

@@ -350,6 +350,7 @@ impl Member {
             draining: drained.is_some() || self.view.place().is_some_and(|place| place.row.draining),
             broken_links: self.broken_links(facts, at),
             braked: self.sides.iter().any(SideWork::braked),
+            alone: self.alone.since(),
         }
     }
 
