@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Trialled {
     /// From the blow to the first report of it.
     pub samples: Samples,
+    /// From the blow to the report of the last neighbour, where all neighbours are waited for.
+    pub all: Samples,
     /// The longest that the blow itself took.
     pub blow_max_ms: f64,
 }
@@ -41,10 +43,14 @@ impl Trialled {
     /// Adds a blow, and when it was first reported.
     pub fn push(&mut self, struck: Struck, seen_ns: Option<u64>) {
         self.blow_max_ms = self.blow_max_ms.max(ms(struck.at_ns, struck.done_ns));
-        match seen_ns {
-            Some(at_ns) => self.samples.push(ms(struck.at_ns, at_ns)),
-            None => self.samples.push_unseen(),
-        }
+        self.samples.push_at(struck.at_ns, seen_ns);
+    }
+
+    /// Adds a blow, and when each neighbour reported it.
+    pub fn push_each(&mut self, struck: Struck, seen_ns: &[Option<u64>]) {
+        self.push(struck, seen_ns.iter().flatten().min().copied());
+        let all: Option<Vec<u64>> = seen_ns.iter().copied().collect();
+        self.all.push_at(struck.at_ns, all.and_then(|all| all.into_iter().max()));
     }
 }
 
@@ -65,7 +71,7 @@ pub fn crash(
         let patience = PATIENCE + trials.calm * 2;
         let victim = next(pool, &mut pace, patience, moments.next(trials.spread))?;
         let (struck, seen) = one(pool, &victim, trials.limit)?;
-        trialled.push(struck, seen);
+        trialled.push_each(struck, &seen);
         pool.rise(&victim)?;
         pace.struck(&victim);
         all_back(pool, &mut pace, patience)?;
@@ -97,15 +103,14 @@ fn next(pool: &mut dyn Pool, pace: &mut Pace, patience: Duration, moment: Durati
     }
 }
 
-/// One crash. Returns when the first neighbour reported it, after both have or never will.
-fn one(pool: &mut dyn Pool, victim: &str, limit: Duration) -> anyhow::Result<(Struck, Option<u64>)> {
+/// One crash. Returns when each neighbour reported it, after both have or never will.
+fn one(pool: &mut dyn Pool, victim: &str, limit: Duration) -> anyhow::Result<(Struck, Vec<Option<u64>>)> {
     let from = pool.reports().len();
     let watchers = pool.neighbours(victim);
     let struck = pool.fall(victim)?;
     let said = |pool: &dyn Pool, by: &String| pool.reports().first(from, struck.at_ns, Kind::Silent, by, victim);
     wait(pool, limit, |pool| watchers.iter().all(|by| said(pool, by).is_some()).then_some(()))?;
-    let first = watchers.iter().filter_map(|by| said(pool, by)).min();
-    Ok((struck, first))
+    Ok((struck, watchers.iter().map(|by| said(pool, by)).collect()))
 }
 
 /// Random moments (SplitMix64: reproducible, and far better than needed here).

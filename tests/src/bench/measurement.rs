@@ -30,6 +30,9 @@ pub struct Measurement {
     /// How long it took, over the trials.
     pub times: Option<Times>,
     #[serde(flatten)]
+    /// How long it took until all neighbours had seen it.
+    pub all: Option<All>,
+    #[serde(flatten)]
     /// How often healthy servers were blamed.
     pub blames: Option<Blames>,
     #[serde(flatten)]
@@ -55,6 +58,17 @@ pub struct Times {
     pub max_ms: Option<f64>,
     /// The longest that striking took: every time may be too long by this much, and is never too short.
     pub blow_max_ms: f64,
+}
+
+/// The same until the last neighbour saw it. A trial that one of them did not see has no end.
+#[derive(Clone, Debug, Serialize)]
+pub struct All {
+    /// The median.
+    pub all_p50_ms: Option<f64>,
+    /// The 99th percentile; none with fewer than 100 trials.
+    pub all_p99_ms: Option<f64>,
+    /// The largest; none if one trial was not seen.
+    pub all_max_ms: Option<f64>,
 }
 
 /// Reports about healthy servers, all of them false.
@@ -112,6 +126,7 @@ impl Measurement {
             database: None,
             servers,
             times: None,
+            all: None,
             blames: None,
             cost: None,
             problem: None,
@@ -131,6 +146,18 @@ impl Times {
             max_ms: samples.max().map(thousandths),
             blow_max_ms: thousandths(blow_max_ms),
         }
+    }
+}
+
+impl All {
+    /// From these samples; `None` if there are none.
+    #[must_use]
+    pub fn of(samples: &Samples) -> Option<Self> {
+        (samples.trials() > 0).then(|| Self {
+            all_p50_ms: samples.p50().map(thousandths),
+            all_p99_ms: samples.p99().map(thousandths),
+            all_max_ms: samples.max().map(thousandths),
+        })
     }
 }
 

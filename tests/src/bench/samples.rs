@@ -1,5 +1,7 @@
 //! Times of trials, and what may be concluded from them.
 
+use super::pool::ms;
+
 /// With fewer trials than this there is no 99th percentile, only a largest one.
 pub const ENOUGH_FOR_P99: usize = 100;
 
@@ -15,6 +17,14 @@ impl Samples {
     pub fn push(&mut self, ms: f64) {
         let place = self.ms.partition_point(|other| *other <= ms);
         self.ms.insert(place, ms);
+    }
+
+    /// Adds a trial that began and ended at these times, in nanoseconds of one clock.
+    pub fn push_at(&mut self, began_ns: u64, ended_ns: Option<u64>) {
+        match ended_ns {
+            Some(at_ns) => self.push(ms(began_ns, at_ns)),
+            None => self.push_unseen(),
+        }
     }
 
     /// Adds a trial whose end was not seen: slower than every other.

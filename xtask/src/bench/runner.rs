@@ -7,7 +7,7 @@ use ringmon_tests::bench::agents::{self, Agents};
 use ringmon_tests::bench::case::Case;
 use ringmon_tests::bench::commit::commit;
 use ringmon_tests::bench::crash::{Trialled, Trials, crash};
-use ringmon_tests::bench::measurement::{Blames, Cost, Measurement, Times};
+use ringmon_tests::bench::measurement::{All, Blames, Cost, Measurement, Times};
 use ringmon_tests::bench::peers::Peers;
 use ringmon_tests::bench::pool::Pool;
 use ringmon_tests::bench::silent::silent;
@@ -146,6 +146,7 @@ impl Work<'_> {
                 let result = self.trials(running, case, progress, &mut trialled);
                 if trialled.samples.trials() > 0 {
                     measurement.times = Some(Times::of(&trialled.samples, trialled.blow_max_ms));
+                    measurement.all = All::of(&trialled.all);
                 }
                 result?;
             }

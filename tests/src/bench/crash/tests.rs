@@ -26,3 +26,13 @@ fn the_longest_blow_is_kept_and_an_unseen_one_counts() {
     assert_eq!((trialled.blow_max_ms, trialled.samples.p50()), (0.25, Some(10.5)));
     assert_eq!(trialled.samples.unseen(), 1);
 }
+
+#[test]
+fn all_neighbours_have_seen_it_when_the_last_one_has() {
+    let mut trialled = Trialled::default();
+    let struck = Struck { at_ns: 1_000_000, done_ns: 1_000_000 };
+    trialled.push_each(struck, &[Some(21_000_000), Some(11_000_000)]);
+    trialled.push_each(struck, &[None, Some(11_000_000)]);
+    assert_eq!((trialled.samples.p50(), trialled.samples.unseen()), (Some(10.0), 0));
+    assert_eq!((trialled.all.p50(), trialled.all.unseen()), (Some(20.0), 1));
+}

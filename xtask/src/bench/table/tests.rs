@@ -1,4 +1,4 @@
-use ringmon_tests::bench::measurement::Cost;
+use ringmon_tests::bench::measurement::{All, Cost};
 use ringmon_tests::bench::pool::Counts;
 use ringmon_tests::bench::samples::Samples;
 use ringmon_tests::bench::usage::Usage;
@@ -25,6 +25,15 @@ fn a_target_is_met_or_missed_by_its_p99() {
     assert_eq!(cells_of(26)[1], "10.0 / 26.0 / 26.0; target 25: **missed**");
     assert_eq!(cells_of(26)[0], "**ringmon fast**");
     assert_eq!(cells_of(26)[2], "-");
+}
+
+#[test]
+fn what_both_neighbours_saw_has_its_own_target() {
+    let mut one = times("ringmon", "fast", Case::Crash, (0..100).map(|_| 10));
+    let mut samples = Samples::default();
+    (0..100).for_each(|n| samples.push(if n < 98 { 12.0 } else { 31.0 }));
+    one.all = All::of(&samples);
+    assert_eq!(cells(&[one])[11], "12.0 / 31.0 / 31.0; target 30: **missed**");
 }
 
 #[test]
@@ -84,6 +93,6 @@ fn costs_are_in_the_table_and_threads_in_the_notes() {
     let mut one = Measurement::new("ringmon", "default", Case::Quiet, 5);
     one.cost = Cost::of(&[6.0, 3.0, 4.0].map(usage));
     let cells = cells(std::slice::from_ref(&one));
-    assert_eq!((cells[2].as_str(), cells[11].as_str()), ("4.0 (3.0 to 6.0); target 5: met", "7.5"));
+    assert_eq!((cells[2].as_str(), cells[12].as_str()), ("4.0 (3.0 to 6.0); target 5: met", "7.5"));
     assert!(notes(&[one]).contains("2.00 a watch; threads: ringmon-sender 4.00"));
 }
