@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::kit::{seed, seeds};
+use super::kit::{anybody_removed, assert_sound, ms, pool, rule, secs, seed, seeds};
 use crate::scenario::{Report, Scenario, Setup, run};
+use crate::{Fault, World};
 use ringmon_core::{Profile, Word as _};
 
 fn live(scenario: Scenario, seed: u64) -> Report {
@@ -60,7 +61,7 @@ fn one_seed_is_one_outcome() {
 #[test]
 fn a_pool_is_whole_again_after_a_common_outage() {
     let mut wrong = Vec::new();
-    let pools = COMMON.iter().zip([&[6, 12, 30][..], &[6, 12, 30], &[6], &[6]]);
+    let pools = COMMON.iter().zip([&[3, 6, 12, 30][..], &[3, 6, 12, 30], &[3, 6], &[3, 6]]);
     for (&scenario, servers) in pools.flat_map(|(scenario, sizes)| sizes.iter().map(move |size| (scenario, *size))) {
         for seed in seeds() {
             let report = of(scenario, servers, seed);
@@ -70,4 +71,26 @@ fn a_pool_is_whole_again_after_a_common_outage() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// However long all were off or cut off: nobody is removed, nothing is frozen, and a death afterwards is one.
+#[test]
+fn a_night_off_and_a_switch_that_is_away_for_long_remove_nobody() {
+    let (off, isolated) = ([Fault::PowerOff, Fault::PowerOn], [Fault::Isolate, Fault::Return]);
+    for (servers, [begin, end], away) in [(3, off, 36_000), (12, off, 36_000), (3, isolated, 300), (6, isolated, 300)] {
+        let mut world = pool(servers);
+        rule(&mut world, |pool| pool.rules.brake_permille = 500);
+        (0..servers).for_each(|host| world.befall(host, begin));
+        world.run_for(secs(away));
+        for host in 0..servers {
+            world.befall(host, end);
+            world.run_for(ms(300));
+        }
+        let what = format!("{servers} servers, {begin:?} for {away} s");
+        assert!(world.run_until(secs(10), World::settled), "{what}: {:?}", world.ring());
+        assert!(!anybody_removed(&world) && world.ring().len() == servers, "{what}: {:?}", world.ring());
+        world.befall(1, Fault::Crash);
+        assert!(world.run_until(secs(10), |world| world.ring().len() == servers - 1), "{what}: {:?}", world.ring());
+        assert_sound(&world);
+    }
 }
