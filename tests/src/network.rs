@@ -50,6 +50,8 @@ pub struct Faults {
     /// How many IP packets of a hundred are lost between any two servers, once on their way. ARP passes, and the hub
     /// hears all.
     pub one_way_loss: u8,
+    /// How many IP packets of a hundred are lost between this port and the hub, each way. ARP passes.
+    pub hub_loss: BTreeMap<u8, u8>,
 }
 
 impl Faults {
@@ -82,6 +84,11 @@ impl Faults {
             // One rule that a packet passes once, not one at each port: a round trip is two packets, and each is lost
             // with this chance.
             let _ = writeln!(forward, "  ether type ip numgen random mod 100 < {} drop", self.one_way_loss);
+        }
+        for (port, percent) in &self.hub_loss {
+            for (chain, direction) in ends.iter_mut().zip(["iifname", "oifname"]) {
+                let _ = writeln!(chain, "  {direction} p{port} ether type ip numgen random mod 100 < {percent} drop");
+            }
         }
         let [input, output] = ends;
         format!(

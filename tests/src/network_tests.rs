@@ -98,6 +98,17 @@ fn one_way_loss_strikes_each_packet_once() {
 }
 
 #[test]
+fn what_is_lost_to_the_hub_is_lost_to_nobody_else() {
+    let mut network = Network::new(None).unwrap();
+    let (a, _b) = (network.plug(1).unwrap(), network.plug(2).unwrap());
+    assert!(hears(&a, address(2)) && hears(&a, HUB));
+    network.change(|faults| faults.hub_loss = [(1, 50)].into()).unwrap();
+    let received = answered(&a, HUB, 60);
+    assert!((1..45).contains(&received), "{received} of 60");
+    assert_eq!(answered(&a, address(2), 60), 60);
+}
+
+#[test]
 fn every_port_passes_in_the_driver_and_nothing_is_mounted_for_it() {
     let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     let before = mounts();

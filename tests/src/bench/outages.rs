@@ -28,13 +28,15 @@ pub enum What {
     /// Two halves do not hear each other for three seconds, and one of them is so many milliseconds (a round trip)
     /// farther from the database. Nobody dies.
     Halves(u16),
+    /// The same, and of the packets between one of the halves and the database so many of a hundred are lost, each way.
+    Lossy(u16),
 }
 
 impl What {
     /// What is measured unless something else is asked for.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let halves = [0, 4, 10, 40, 100].map(Self::Halves);
+        let halves = [0, 4, 10, 40, 100].map(Self::Halves).into_iter().chain([5, 20].map(Self::Lossy));
         [Self::PowerCut].into_iter().chain([3, 30, 120].map(Self::Switch)).chain(halves).collect()
     }
 
@@ -44,7 +46,7 @@ impl What {
         match self {
             Self::PowerCut => Duration::from_secs(110),
             Self::Switch(seconds) => Duration::from_secs(85 + seconds as u64),
-            Self::Halves(_) => Duration::from_secs(20),
+            Self::Halves(_) | Self::Lossy(_) => Duration::from_secs(20),
         }
     }
 }
@@ -55,6 +57,7 @@ impl fmt::Display for What {
             Self::PowerCut => f.pad("power-cut"),
             Self::Switch(seconds) => f.pad(&format!("switch-{seconds}")),
             Self::Halves(ms) => f.pad(&format!("halves-{ms}")),
+            Self::Lossy(percent) => f.pad(&format!("lossy-{percent}")),
         }
     }
 }
@@ -63,12 +66,13 @@ impl FromStr for What {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = "one of power-cut, switch-SECONDS (at most 300), halves-MILLISECONDS (at most 1000)";
+        let known = "one of power-cut, switch-SECONDS (at most 300), halves-MILLISECONDS (at most 1000), lossy-PERCENT (at most 50)";
         let number = |word: &str, most| word.parse().ok().filter(|number: &u16| *number <= most);
         let found = match text.split_once('-') {
             Some(("power", "cut")) => Some(Self::PowerCut),
             Some(("switch", seconds)) => number(seconds, 300).map(Self::Switch),
             Some(("halves", ms)) => number(ms, 1000).map(Self::Halves),
+            Some(("lossy", percent)) => number(percent, 50).map(Self::Lossy),
             _ => None,
         };
         found.ok_or_else(|| format!("{text:?} is not {known}"))
@@ -147,7 +151,7 @@ impl Pool {
                 let round_trip = Duration::from_millis(ms.into());
                 Some(lab.database.farther(lab.network.hub(), 3307, round_trip)?)
             }
-            What::PowerCut | What::Switch(_) => None,
+            What::PowerCut | What::Switch(_) | What::Lossy(_) => None,
         };
         for (index, name) in names.iter().enumerate() {
             lab.add(name)?;
@@ -168,7 +172,7 @@ impl Pool {
         let absent = match self.what {
             What::PowerCut => Some(self.power_cut()?),
             What::Switch(seconds) => Some(self.switch(seconds)?),
-            What::Halves(_) => {
+            What::Halves(_) | What::Lossy(_) => {
                 self.halves()?;
                 None
             }
@@ -301,6 +305,10 @@ impl Pool {
         let (far, near): (Vec<u8>, Vec<u8>) = numbers.iter().partition(|number| *number % 2 == 0);
         if far.is_empty() || near.is_empty() {
             bail!("two halves need two servers");
+        }
+        if let What::Lossy(percent) = self.what {
+            let percent = u8::try_from(percent)?;
+            self.lab.network.change(|faults| faults.hub_loss.extend(far.iter().map(|port| (*port, percent))))?;
         }
         let groups = vec![near.into_iter().collect(), far.into_iter().collect()];
         self.lab.network.change(|faults| faults.groups = groups)?;

@@ -17,8 +17,9 @@ use crate::{build, setup};
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Only these, with commas between: power-cut; switch-S, a switch that is away for S seconds; halves-MS, a cut
-    /// between halves of which one is MS milliseconds farther from the database. Without it: power-cut, switch-3,
-    /// switch-30, switch-120, and halves-0, -4, -10, -40, -100.
+    /// between halves of which one is MS milliseconds farther from the database; lossy-PERCENT, the same where so many
+    /// of a hundred packets between one half and the database are lost, each way. Without it: power-cut, switch-3,
+    /// switch-30, switch-120, halves-0, -4, -10, -40, -100, lossy-5, -20.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     only: Vec<What>,
     /// How many pools for each of them.
