@@ -345,6 +345,18 @@ pub struct EventDraft {
     pub body: EventBody,
 }
 
+impl EventDraft {
+    /// An event about a server that is in the table.
+    pub(crate) fn about(row: &ServerRow, by: &str, body: EventBody) -> Self {
+        Self { subject: Some(row.id), subject_name: row.card.name.clone(), by: by.into(), body }
+    }
+
+    /// An event about the pool of this name.
+    pub(crate) fn of_pool(pool: &str, by: &str, body: EventBody) -> Self {
+        Self { subject: None, subject_name: pool.into(), by: by.into(), body }
+    }
+}
+
 /// A line of `event`, as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredEvent {

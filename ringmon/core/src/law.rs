@@ -27,7 +27,8 @@ pub const GRACE_MOST: Duration = Duration::from_secs(60);
 pub const VOTE_LIFETIME: Duration = Duration::from_secs(30);
 /// Time between two writes of the same vote or mark, +- 20 %.
 pub const REVOTE: Duration = Duration::from_millis(500);
-/// A vote or an answer that was renewed within this time goes on. Three times [`REVOTE`], so one write may be lost.
+/// A vote, an answer or an alone mark that was renewed within this time goes on. Three times [`REVOTE`], so one write
+/// may be lost.
 pub const RENEWED: Duration = Duration::from_millis(1500);
 /// R3: no server needs less time than this to notice a cut and to write an answer.
 pub const WAIT_LEAST: Duration = Duration::from_millis(60);

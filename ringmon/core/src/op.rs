@@ -21,7 +21,6 @@ mod repair;
 #[cfg(test)]
 mod tests;
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -57,10 +56,10 @@ impl Place {
 /// An operation on the server table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TableOp {
-    /// Read this server's row, both buddies' rows, and how missing servers left. That is the newest event
-    /// ([`Lookup::LastEvent`](super::Lookup::LastEvent)) about `me` if its row is not there. For each of `known` that
-    /// this server's row does not link to, it is that server's row, or the newest event about it if the row is not
-    /// there.
+    /// Read this server's row, both buddies' rows, the rows of servers that vote against it, and how missing servers
+    /// left. That is the newest event ([`Lookup::LastEvent`](super::Lookup::LastEvent)) about `me` if its row is not
+    /// there. For each of `known` that this server's row does not link to, it is that server's row, or the newest
+    /// event about it if the row is not there.
     View {
         /// Id of this server's row.
         me: ServerId,
@@ -272,58 +271,35 @@ impl TableOp {
             Self::SetFrozen { frozen, by } => marks::set_frozen(frozen.as_ref(), by, seen),
             Self::Forget { name, by } => marks::forget(name, by, seen),
         };
-        self.unhurried(self.afresh(step.unwrap_or_else(|early| early), seen))
+        self.of_now(step.unwrap_or_else(|early| early), seen)
+    }
+
+    /// What this operation says against other servers, if it does.
+    const fn accusation(&self) -> Option<&Accusation> {
+        if let Self::Accuse(a) | Self::RemoveAll(a) = self { Some(a) } else { None }
     }
 
     /// R7: whoever met another's change removes nobody with the findings that it began with. A witness may have proved
     /// since that the suspect lives (R12), or this server may have gone deaf (R2), and no reading of a watch shows
     /// that. The agent asks again with what it knows then. (A vote may be written: the next turn takes it back.)
-    fn afresh(&self, step: Step, seen: &TableSnapshot) -> Step {
-        match (self, step) {
-            (Self::Accuse(a) | Self::RemoveAll(a), Step::Apply(plan))
-                if seen.again && a.tuning.keeps(Rule::R7) && matches!(plan.outcome, Outcome::Removed { .. }) =>
-            {
-                Step::Done(Outcome::Overtaken)
+    ///
+    /// In a simulation without R7, a plan may commit at any time and does not check again.
+    fn of_now(&self, mut step: Step, seen: &TableSnapshot) -> Step {
+        if let (Some(a), Step::Apply(plan)) = (self.accusation(), &mut step) {
+            if !a.tuning.keeps(Rule::R7) {
+                (plan.deadline, plan.recheck) = (plan.deadline + law::BRAKE_WINDOW, false);
+            } else if seen.again && matches!(plan.outcome, Outcome::Removed { .. }) {
+                return Step::Done(Outcome::Overtaken);
             }
-            (_, step) => step,
         }
-    }
-
-    /// In a simulation without R7: a plan that may commit at any time and does not check again.
-    fn unhurried(&self, step: Step) -> Step {
-        match (self, step) {
-            (Self::Accuse(a) | Self::RemoveAll(a), Step::Apply(plan)) if !a.tuning.keeps(Rule::R7) => {
-                let deadline = plan.deadline + law::BRAKE_WINDOW;
-                Step::Apply(Box::new(super::edit::Plan { deadline, recheck: false, ..*plan }))
-            }
-            (_, step) => step,
-        }
+        step
     }
 
     /// What this operation rests on; empty if that is nothing but the table.
     #[must_use]
     pub fn grounds(&self) -> Vec<Ground> {
-        match self {
-            Self::Accuse(a) | Self::RemoveAll(a) => {
-                let silences = a.findings.iter().map(|f| Ground::Silence(f.silence));
-                silences.chain([a.confirmed, a.mute.confirmed].into_iter().flatten().map(Ground::Confirmed)).collect()
-            }
-            Self::View { .. }
-            | Self::FindSelf { .. }
-            | Self::Ahead { .. }
-            | Self::PickPlace { .. }
-            | Self::PickWitnesses { .. }
-            | Self::Join { .. }
-            | Self::Move { .. }
-            | Self::TakeOver { .. }
-            | Self::Leave { .. }
-            | Self::Withdraw { .. }
-            | Self::Alone { .. }
-            | Self::Answer { .. }
-            | Self::SetHealth { .. }
-            | Self::SetDraining { .. }
-            | Self::SetFrozen { .. }
-            | Self::Forget { .. } => Vec::new(),
-        }
+        let Some(a) = self.accusation() else { return Vec::new() };
+        let silences = a.findings.iter().map(|f| Ground::Silence(f.silence));
+        silences.chain([a.confirmed, a.mute.confirmed].into_iter().flatten().map(Ground::Confirmed)).collect()
     }
 }

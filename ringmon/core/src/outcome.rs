@@ -32,8 +32,8 @@ pub struct Removal {
 pub enum Outcome {
     /// The operation only read.
     Read,
-    /// The row of this server is there, with this incarnation. [`ServerId::NEW`]: find it in the snapshot by name.
-    /// Executors fill in the id of an inserted row.
+    /// The row of this server is there, with this incarnation. In a plan, [`ServerId::NEW`] is the row that it inserts:
+    /// executors fill in its id.
     Joined {
         /// Id of this server's row.
         id: ServerId,
@@ -99,7 +99,7 @@ pub enum Held {
     TooShort,
     /// The agent may still come back: `agent_timeout` is not over.
     AgentTimeout,
-    /// R2: no server with a fresh pulse was heard since the silence began.
+    /// R2: this server hears nobody, and the pool's `alone` rule does not let it remove all others.
     UnhealthyVoter,
     /// R2: another server is alone too, or accuses this one.
     AloneBlocked,

@@ -58,7 +58,7 @@ pub struct Vote {
     pub voter: ServerId,
     /// Incarnation of the voter. A vote ends with it (R5).
     pub voter_incarnation: Incarnation,
-    /// When this voter's uninterrupted accusation began. H and R5 count from here.
+    /// When this voter's uninterrupted accusation began. The accused's wait (R3) and R5 count from here.
     pub since: DbTime,
     /// When it was last renewed. A vote's freshness (R4) and lifetime (R5, 30 s) count from here.
     pub at: DbTime,

@@ -22,8 +22,8 @@ pub struct Accusation {
     pub side: Side,
     /// The run, nearest first. It may contain living servers without a pulse that are only looked past (R9).
     pub findings: Vec<Finding>,
-    /// The living server with a pulse beyond the run; `None`: not found yet, so the vote is only for the direct buddy
-    /// (R3).
+    /// The living server with a pulse beyond the run; `None`: not found yet, so the vote is only for the first of the
+    /// run (R3).
     pub far_end: Option<ServerId>,
     /// Whom it looks past because the database does not answer them.
     pub mute: Mute,

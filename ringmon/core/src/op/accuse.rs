@@ -40,22 +40,21 @@ pub(super) use votes::is_recent;
 
 use alloc::vec::Vec;
 
-use super::plan::{Draft, Halt, Next, apply, done, vote_set};
-use crate::edit::{Outcome, Plan, Step, TableSnapshot, VoteSet};
-use crate::law;
+use super::plan::{Draft, Next, apply, held, hurried, vote_set};
+use crate::edit::{Outcome, Step, TableSnapshot, VoteSet};
 use crate::op::accusation::Accusation;
 use crate::row::ServerRow;
 use chain::Chain;
 
 pub(super) fn accuse(a: &Accusation, seen: &TableSnapshot) -> Next {
     let chain = Chain::read(a, seen)?;
-    let held = match removal::attempt(a, seen, &chain) {
+    let reason = match removal::attempt(a, seen, &chain) {
         Ok(removal) => return Ok(removal),
-        Err(Halt::Early(step)) => return Err(step),
-        Err(Halt::Held(held)) => held,
+        Err(Step::Done(Outcome::Held(reason))) => reason,
+        Err(early) => return Err(early),
     };
     let due = votes::due(a, seen, &chain);
-    if due.is_empty() { done(Outcome::Held(held)) } else { Ok(vote(a, seen, due)) }
+    if due.is_empty() { held(reason) } else { Ok(vote(a, seen, due)) }
 }
 
 fn vote(a: &Accusation, seen: &TableSnapshot, due: Vec<(&ServerRow, VoteSet)>) -> Step {
@@ -64,12 +63,5 @@ fn vote(a: &Accusation, seen: &TableSnapshot, due: Vec<(&ServerRow, VoteSet)>) -
     for (row, set) in due {
         *vote_set(draft.touch(row), a.side.opposite()) = set;
     }
-    apply(Plan {
-        deadline: seen.db_now + law::WRITE_WITHIN,
-        writes: draft.writes(),
-        pool: None,
-        events: Vec::new(),
-        recheck: true,
-        outcome: Outcome::Voted { subjects },
-    })
+    apply(hurried(seen.db_now, draft.writes(), Vec::new(), Outcome::Voted { subjects }))
 }

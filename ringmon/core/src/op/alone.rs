@@ -3,8 +3,10 @@
 //! It marks that in its *own* row, and renews the mark while it is true. A mark in the others' rows would cost one
 //! write for each of them, and a pool full of lone servers (a switch is gone, the database is behind another) would
 //! write n rows each. This way a lone server costs one small write every half second. A server that wants to remove all
-//! the others reads in their rows whether one of them is alone too. The mark seconds no vote. It holds up only one
-//! thing: another server's removal of all others.
+//! the others reads in their rows whether one of them is alone too.
+//!
+//! The mark seconds no vote. It holds up another server's removal of all others, and protects its own server for a
+//! while (R4). For a join beside a silent server, it counts as its neighbour's vote against that one.
 //!
 //! The mark says of which kind the silence is, for the routes: a server that only lost its agent may serve. When that
 //! changes, the mark starts anew, so that its age is the age of what it says.
@@ -14,8 +16,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::accuse::{Case, already_removed, answers, gate, is_recent};
-use super::plan::{Draft, Halt, Next, apply, done, must_row, need, unhurried};
-use crate::edit::{AloneSet, Held, Lookup, Outcome, Plan, Step, TableSnapshot, VoteSet};
+use super::plan::{Draft, Next, apply, done, held, hurried, must_live, need, unhurried};
+use crate::edit::{AloneSet, Held, Lookup, Outcome, Step, TableSnapshot, VoteSet};
 use crate::law;
 use crate::op::accusation::{Accusation, Finding};
 use crate::ring::is_chain;
@@ -25,15 +27,11 @@ use crate::{Incarnation, Rule, ServerId};
 /// Writes, renews or clears this server's alone mark. A mark that was not renewed in time starts again, and so does one
 /// that said something else. One without a kind is of an older schema, and goes on: there, none has a kind.
 pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: Option<VoteKind>, seen: &TableSnapshot) -> Next {
-    need(seen, [Lookup::Id(me)])?;
-    let own = must_row(seen, me)?;
-    if own.incarnation != incarnation {
-        return done(Outcome::Stale);
-    }
+    let own = must_live(seen, me, incarnation)?;
     let set = match (alone, own.alone_at) {
         (None, None) if own.alone_since.is_none() => return done(Outcome::AloneMarked),
         (None, _) => AloneSet::Clear,
-        (Some(kind), Some(at)) if goes_on(own, kind) && is_recent(seen.db_now, at, law::REVOTE * 3) => {
+        (Some(kind), Some(at)) if goes_on(own, kind) && is_recent(seen.db_now, at, law::RENEWED) => {
             if is_recent(seen.db_now, at, law::REVOTE * 4 / 5) {
                 return done(Outcome::AloneMarked);
             }
@@ -59,10 +57,7 @@ pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
     let count = u16::try_from(a.findings.len()).unwrap_or(u16::MAX);
     let walk = Lookup::Walk { from: a.me, side: a.side, count };
     need(seen, [Lookup::Id(a.me), walk.clone()])?;
-    let me = must_row(seen, a.me)?;
-    if me.incarnation != a.incarnation {
-        return done(Outcome::Stale);
-    }
+    let me = must_live(seen, a.me, a.incarnation)?;
     let ids = seen.answers.get(&walk).map(Vec::as_slice).unwrap_or_default();
     let others: Vec<&ServerRow> = ids.iter().filter_map(|id| seen.rows.get(id)).collect();
     if others.is_empty() {
@@ -71,8 +66,8 @@ pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
     let Some(pool) = &seen.pool else { return done(Outcome::Stale) };
     let found: BTreeMap<ServerId, &Finding> = a.findings.iter().map(|f| (f.server, f)).collect();
     let Some(run) = matched(me, a.side, &others, &found) else { return done(Outcome::Stale) };
-    if let Some(held) = blocked(a, seen, pool, me, &run)? {
-        return done(Outcome::Held(held));
+    if let Some(reason) = blocked(a, seen, pool, me, &run)? {
+        return held(reason);
     }
     let wait = run.iter().map(|(row, _)| row.wait()).max().unwrap_or_default();
     if a.tuning.keeps(Rule::R2) {
@@ -83,11 +78,11 @@ pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
         let age = me.alone_since.and_then(|since| seen.db_now.since(since)).unwrap_or_default();
         // The mark is a challenge to all others (R3).
         if age < least || age.min(a.served) < wait && a.tuning.keeps(Rule::R3) {
-            return done(Outcome::Held(Held::TooYoung));
+            return held(Held::TooYoung);
         }
     }
     let names: Vec<&str> = run.iter().map(|(row, _)| row.card.name.as_str()).collect();
-    gate(a, seen, pool, &names).map_err(Halt::step)?;
+    gate(a, seen, pool, &names)?;
     Ok(plan(a, seen, pool, me, &run, wait))
 }
 
@@ -114,18 +109,13 @@ fn blocked(
     me: &ServerRow,
     run: &[(&ServerRow, &Finding)],
 ) -> Result<Option<Held>, Step> {
-    let entitled = match pool.rules.alone {
-        Alone::All => true,
-        Alone::One => run.len() == 1,
-    };
+    let entitled = pool.rules.alone == Alone::All || run.len() == 1;
     if !entitled && a.tuning.keeps(Rule::R2) {
         return Ok(Some(Held::UnhealthyVoter));
     }
     for (row, finding) in run.iter().filter(|_| a.tuning.keeps(Rule::R4)) {
         let silence = seen.read_at.since(finding.silence.since) + a.lag;
-        if let Some(answering) = row.answering()
-            && answers(seen, row, answering, silence)?
-        {
+        if answers(seen, row, silence)? {
             return Ok(Some(Held::Answered));
         }
     }
@@ -133,8 +123,7 @@ fn blocked(
         is_recent(seen.db_now, vote.at, law::RENEWED)
             && run.iter().any(|(row, _)| row.id == vote.voter && row.incarnation == vote.voter_incarnation)
     });
-    let alone_too =
-        run.iter().any(|(row, _)| row.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::REVOTE * 3)));
+    let alone_too = run.iter().any(|(row, _)| row.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::RENEWED)));
     if (accused || alone_too) && a.tuning.keeps(Rule::R2) {
         return Ok(Some(Held::AloneBlocked));
     }
@@ -144,9 +133,8 @@ fn blocked(
     if run.iter().any(|(_, finding)| !finding.enough) {
         return Ok(Some(Held::TooShort));
     }
-    let early = |finding: &Finding| match finding.silence.kind {
-        VoteKind::Host => false,
-        VoteKind::Agent => seen.read_at.since(finding.silence.since) < pool.rules.agent_timeout,
+    let early = |finding: &Finding| {
+        finding.silence.kind == VoteKind::Agent && seen.read_at.since(finding.silence.since) < pool.rules.agent_timeout
     };
     Ok(run.iter().any(|(_, finding)| early(finding)).then_some(Held::AgentTimeout))
 }
@@ -155,7 +143,7 @@ fn blocked(
 /// for another one). The others must get their time to object, counted from the moment at which all of this was true.
 fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &[(&ServerRow, &Finding)]) -> Option<Step> {
     let youngest: Duration = run.iter().map(|(_, f)| seen.read_at.since(f.silence.since)).min().unwrap_or_default();
-    let renewed = me.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::REVOTE * 3));
+    let renewed = me.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::RENEWED));
     let age = me.alone_since.and_then(|since| seen.db_now.since(since));
     if renewed && age.is_some_and(|age| age < youngest) {
         return None;
@@ -163,14 +151,7 @@ fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &[(&ServerRo
     let mut draft = Draft::default();
     let agents = run.iter().any(|(_, finding)| finding.silence.kind == VoteKind::Agent);
     draft.touch(me).alone = AloneSet::Mark(if agents { VoteKind::Agent } else { VoteKind::Host });
-    Some(apply(Plan {
-        deadline: seen.db_now + law::WRITE_WITHIN,
-        writes: draft.writes(),
-        pool: None,
-        events: Vec::new(),
-        recheck: true,
-        outcome: Outcome::AloneMarked,
-    }))
+    Some(apply(hurried(seen.db_now, draft.writes(), Vec::new(), Outcome::AloneMarked)))
 }
 
 fn plan(
@@ -190,12 +171,7 @@ fn plan(
     for (row, _) in run {
         draft.delete(row);
     }
-    apply(Plan {
-        deadline: seen.db_now + law::WRITE_WITHIN,
-        writes: draft.writes(),
-        pool: None,
-        events: gone.iter().map(|case| case.event(a, seen, pool, ends)).collect(),
-        recheck: true,
-        outcome: Outcome::Removed { removed: gone.iter().map(|case| case.removal(a)).collect(), ends },
-    })
+    let events = gone.iter().map(|case| case.event(a, seen, pool, ends)).collect();
+    let removed = gone.iter().map(|case| case.removal(a)).collect();
+    apply(hurried(seen.db_now, draft.writes(), events, Outcome::Removed { removed, ends }))
 }

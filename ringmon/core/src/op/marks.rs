@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::plan::{Draft, Next, apply, done, must_row, need, row, unhurried, vote_set};
+use super::plan::{Draft, Next, apply, done, must_live, must_row, need, row, unhurried, vote_set};
 use crate::edit::{AnswerSet, Lookup, Outcome, Plan, PoolWrite, RowWrite, Step, TableSnapshot, VoteSet};
 use crate::event::{Frozen, Service};
 use crate::row::{Health, Side};
@@ -36,11 +36,7 @@ pub(super) fn answer(me: ServerId, life: Incarnation, set: AnswerSet, seen: &Tab
 }
 
 pub(super) fn set_health(me: ServerId, incarnation: Incarnation, health: Health, seen: &TableSnapshot) -> Next {
-    need(seen, [Lookup::Id(me)])?;
-    let own = must_row(seen, me)?;
-    if own.incarnation != incarnation {
-        return done(Outcome::Stale);
-    }
+    let own = must_live(seen, me, incarnation)?;
     if own.health == health {
         return done(Outcome::Written);
     }
@@ -56,7 +52,6 @@ pub(super) fn set_draining(
     by: &str,
     seen: &TableSnapshot,
 ) -> Next {
-    need(seen, [Lookup::Id(id)])?;
     let row = must_row(seen, id)?;
     if incarnation.is_some_and(|life| life != row.incarnation) {
         return done(Outcome::Stale);
@@ -66,12 +61,8 @@ pub(super) fn set_draining(
     }
     let mut draft = Draft::default();
     draft.touch(row).draining = Some(draining);
-    let event = EventDraft {
-        subject: Some(id),
-        subject_name: row.card.name.clone(),
-        by: by.to_owned(),
-        body: EventBody::Service(Service { draining: Some(draining), ..Service::default() }),
-    };
+    let body = EventBody::Service(Service { draining: Some(draining), ..Service::default() });
+    let event = EventDraft::about(row, by, body);
     Ok(apply(unhurried(seen.db_now, draft.writes(), vec![event], Outcome::Written)))
 }
 
@@ -80,15 +71,11 @@ pub(super) fn set_frozen(frozen: Option<&String>, by: &str, seen: &TableSnapshot
     if pool.frozen.as_ref() == frozen {
         return done(Outcome::Written);
     }
-    let event = EventDraft {
-        subject: None,
-        subject_name: pool.name.clone(),
-        by: by.to_owned(),
-        body: match frozen {
-            Some(why) => EventBody::Frozen(Frozen { why: why.clone() }),
-            None => EventBody::Thawed { why: pool.frozen.clone() },
-        },
+    let body = match frozen {
+        Some(why) => EventBody::Frozen(Frozen { why: why.clone() }),
+        None => EventBody::Thawed { why: pool.frozen.clone() },
     };
+    let event = EventDraft::of_pool(&pool.name, by, body);
     let write = PoolWrite { version: pool.version, frozen: Some(frozen.cloned()) };
     let plan = unhurried(seen.db_now, Vec::new(), vec![event], Outcome::Written);
     Ok(apply(Plan { pool: Some(write), ..plan }))

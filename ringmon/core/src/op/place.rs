@@ -1,6 +1,5 @@
 //! Taking a place on the ring, taking it again, and giving it up.
 
-use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -111,9 +110,7 @@ fn is_silent_to_both(place: &Place, left: &ServerRow, right: &ServerRow, seen: &
         Some(id) if id == left.id => (left, right, Side::First),
         Some(_) => (right, left, Side::Second),
     };
-    if let Some(answering) = silent.answering()
-        && hears(seen, silent, answering, Duration::MAX)?
-    {
+    if hears(seen, silent, Duration::MAX)? {
         return Ok(false);
     }
     let now = seen.db_now;
@@ -158,12 +155,8 @@ pub(super) fn change(
     });
     // The table has whole numbers.
     let misplaced_ms = u32::try_from(misplaced.as_millis()).unwrap_or(u32::MAX);
-    let event = EventDraft {
-        subject: Some(me),
-        subject_name: own.card.name.clone(),
-        by: own.card.name.clone(),
-        body: EventBody::Moving { misplaced_ms: misplaced_ms.into() },
-    };
+    let body = EventBody::Moving { misplaced_ms: misplaced_ms.into() };
+    let event = EventDraft::about(own, &own.card.name, body);
     Ok(apply(unhurried(seen.db_now, draft.writes(), vec![event], Outcome::Written)))
 }
 
@@ -270,10 +263,6 @@ pub(super) fn leave(id: ServerId, incarnation: Option<Incarnation>, by: &str, se
 }
 
 fn left(row: &ServerRow, by: &str) -> EventDraft {
-    EventDraft {
-        subject: Some(row.id),
-        subject_name: row.card.name.clone(),
-        by: by.to_owned(),
-        body: EventBody::Left(Left { address: Some(row.card.address), incarnation: Some(row.incarnation), by: None }),
-    }
+    let left = Left { address: Some(row.card.address), incarnation: Some(row.incarnation), by: None };
+    EventDraft::about(row, by, EventBody::Left(left))
 }

@@ -8,35 +8,10 @@ use core::time::Duration;
 use crate::edit::{Held, Lookup, Outcome, Plan, RowSet, RowWrite, Step, TableSnapshot, VoteSet};
 use crate::ring::Edit;
 use crate::row::{ServerRow, Side};
-use crate::{DbTime, EventDraft, ServerId};
+use crate::{DbTime, EventDraft, Incarnation, ServerId, law};
 
 /// The next step. `Err` is a step that ends the operation early.
 pub(super) type Next = Result<Step, Step>;
-
-/// Why a removal is not made now.
-#[derive(Debug, PartialEq)]
-pub(super) enum Halt {
-    /// Something must be read first, or the operation ends in another way.
-    Early(Step),
-    /// This rule holds it back.
-    Held(Held),
-}
-
-impl From<Step> for Halt {
-    fn from(step: Step) -> Self {
-        Self::Early(step)
-    }
-}
-
-impl Halt {
-    /// The last step of an operation that has nothing else to do.
-    pub(super) fn step(self) -> Step {
-        match self {
-            Self::Early(step) => step,
-            Self::Held(held) => Step::Done(Outcome::Held(held)),
-        }
-    }
-}
 
 /// Joins and leaves rest on no silence, so they do not become false after R7's 500 ms. But the proof that a joining
 /// server is heard does, after a while.
@@ -45,6 +20,11 @@ pub(super) const UNHURRIED: Duration = Duration::from_secs(5);
 /// Ends the operation.
 pub(super) fn done<T>(outcome: Outcome) -> Result<T, Step> {
     Err(Step::Done(outcome))
+}
+
+/// Ends the operation: this rule holds the removal back.
+pub(super) fn held<T>(held: Held) -> Result<T, Step> {
+    done(Outcome::Held(held))
 }
 
 /// Ends the operation if some of these lookups were not made yet: they are made first.
@@ -73,6 +53,12 @@ pub(super) fn row(seen: &TableSnapshot, id: ServerId) -> Option<&ServerRow> {
 pub(super) fn must_row(seen: &TableSnapshot, id: ServerId) -> Result<&ServerRow, Step> {
     need_rows(seen, [id])?;
     row(seen, id).map_or_else(|| done(Outcome::Stale), Ok)
+}
+
+/// Like [`must_row`], but only this life of the server counts.
+pub(super) fn must_live(seen: &TableSnapshot, id: ServerId, life: Incarnation) -> Result<&ServerRow, Step> {
+    let row = must_row(seen, id)?;
+    if row.incarnation == life { Ok(row) } else { done(Outcome::Stale) }
 }
 
 /// The writes of one plan, by row: one statement per row, in id order.
@@ -141,6 +127,11 @@ pub(super) fn vote_set(set: &mut RowSet, side: Side) -> &mut VoteSet {
 /// A plan that rests on no silence.
 pub(super) fn unhurried(now: DbTime, writes: Vec<RowWrite>, events: Vec<EventDraft>, outcome: Outcome) -> Plan {
     Plan { deadline: now + UNHURRIED, writes, pool: None, events, recheck: false, outcome }
+}
+
+/// A plan that rests on a silence (R7).
+pub(super) fn hurried(now: DbTime, writes: Vec<RowWrite>, events: Vec<EventDraft>, outcome: Outcome) -> Plan {
+    Plan { deadline: now + law::WRITE_WITHIN, writes, pool: None, events, recheck: true, outcome }
 }
 
 /// Wraps a plan as a step.

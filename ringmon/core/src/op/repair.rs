@@ -1,6 +1,5 @@
 //! An operator's repair of a ring that was damaged by hand. It changes only links, and the votes that depended on them.
 
-use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -50,12 +49,8 @@ pub fn repair(pool: &str, rows: &[ServerRow], now: DbTime, by: &str) -> Option<P
             Some(Relinked { id: *id, is, server: row.card.name.clone(), was })
         })
         .collect();
-    let event = EventDraft {
-        subject: None,
-        subject_name: pool.to_owned(),
-        by: by.to_owned(),
-        body: EventBody::Repaired(Repaired { changed, damages: said, rows: edit.len() }),
-    };
+    let body = EventBody::Repaired(Repaired { changed, damages: said, rows: edit.len() });
+    let event = EventDraft::of_pool(pool, by, body);
     Some(Plan {
         deadline: now + WRITE_WITHIN,
         writes: writes.collect(),

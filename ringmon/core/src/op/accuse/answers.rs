@@ -5,7 +5,7 @@
 //! it while it is renewed. It counts only if it is younger than the accuser's silence: an earlier one says nothing of a
 //! server that died since.
 //!
-//! - *How long to wait* for an answer is what the accused's own row says ([`Answering::wait`]), and not what the
+//! - *How long to wait* for an answer is what the accused's own row says ([`ServerRow::wait`]), and not what the
 //!   accuser's clock or database make likely: the longest wait of the run. The wait begins with the vote, and only time
 //!   counts in which the database served the remover.
 //! - *A protected server ends the run.* What is beyond it is for it to report. So the servers in the middle of the
@@ -22,7 +22,7 @@ use crate::edit::{Step, TableSnapshot};
 use crate::law;
 use crate::op::accusation::Accusation;
 use crate::op::plan::{need_rows, row};
-use crate::row::{Answering, ServerRow, Side};
+use crate::row::{ServerRow, Side};
 use core::time::Duration;
 
 /// R3: the longest time that a server of the run needs to answer.
@@ -39,40 +39,30 @@ pub(super) fn is_answered(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_
     if is_looking(seen, suspect.row) {
         return Ok(true);
     }
-    let Some(answering) = suspect.row.answering() else { return objects(a, seen, chain, place) };
-    answers(seen, suspect.row, answering, silence(seen, suspect) + a.lag)
+    if suspect.row.answering().is_none() {
+        return objects(a, seen, chain, place);
+    }
+    answers(seen, suspect.row, silence(seen, suspect) + a.lag)
 }
 
 /// Whether it has an answer that protects it: it hears somebody, or has just lost everybody.
 ///
 /// # Errors
 /// What to read first.
-pub(in crate::op) fn answers(
-    seen: &TableSnapshot,
-    accused: &ServerRow,
-    answering: &Answering,
-    silence: Duration,
-) -> Result<bool, Step> {
-    Ok(says_it_is_lost(seen, accused, answering, silence) || hears(seen, accused, answering, silence)?)
-}
-
-/// Whether it says that it hears nobody, by an answer that names itself. It says so only while that is new.
-fn says_it_is_lost(seen: &TableSnapshot, row: &ServerRow, answering: &Answering, silence: Duration) -> bool {
-    let within = silence.min(law::RENEWED);
-    answering.answer.is_some_and(|answer| answer.hears == row.id && is_recent(seen.db_now, answer.at, within))
+pub(in crate::op) fn answers(seen: &TableSnapshot, accused: &ServerRow, silence: Duration) -> Result<bool, Step> {
+    // An answer that names itself says that it hears nobody. It says so only while that is new.
+    let answer = accused.answering().and_then(|answering| answering.answer).filter(|it| it.hears == accused.id);
+    let lost = answer.is_some_and(|it| is_recent(seen.db_now, it.at, silence.min(law::RENEWED)));
+    Ok(lost || hears(seen, accused, silence)?)
 }
 
 /// Whether it has a fresh answer that is younger than `silence` and names a member.
 ///
 /// # Errors
 /// What to read first.
-pub(in crate::op) fn hears(
-    seen: &TableSnapshot,
-    accused: &ServerRow,
-    answering: &Answering,
-    silence: Duration,
-) -> Result<bool, Step> {
-    let Some(answer) = answering.answer.filter(|answer| answer.hears != accused.id) else { return Ok(false) };
+pub(in crate::op) fn hears(seen: &TableSnapshot, accused: &ServerRow, silence: Duration) -> Result<bool, Step> {
+    let answer = accused.answering().and_then(|answering| answering.answer);
+    let Some(answer) = answer.filter(|it| it.hears != accused.id) else { return Ok(false) };
     let within = silence.min(law::RENEWED + accused.wait());
     if !is_recent(seen.db_now, answer.at, within) {
         return Ok(false);
@@ -90,9 +80,8 @@ fn is_looking(seen: &TableSnapshot, row: &ServerRow) -> bool {
 /// Whether an agent that cannot answer has a fresh vote against one of those that would remove it.
 fn objects(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize) -> Result<bool, Step> {
     let accused = chain.suspects[place].row;
-    let second = accused.vote(a.side).map(|vote| vote.voter);
-    need_rows(seen, second)?;
-    let accusers = [Some(chain.me), chain.far, second.and_then(|id| row(seen, id))];
+    let second = accused.vote(a.side).and_then(|vote| row(seen, vote.voter));
+    let accusers = [Some(chain.me), chain.far, second];
     for accuser in accusers.into_iter().flatten() {
         for side in Side::BOTH {
             let counter = accuser.vote(side).filter(|vote| {

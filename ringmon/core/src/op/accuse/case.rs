@@ -107,8 +107,7 @@ impl<'a> Case<'a> {
             voters: self.voters(a),
             votes: Some(self.votes(a, seen)),
         };
-        let body = EventBody::removed(self.kind, removed);
-        EventDraft { subject: Some(row.id), subject_name: row.card.name.clone(), by: a.name.clone(), body }
+        EventDraft::about(row, &a.name, EventBody::removed(self.kind, removed))
     }
 }
 

@@ -23,14 +23,14 @@ pub(super) struct Chain<'a> {
     pub(super) side: Side,
     /// All rows between the voter and the far end, nearest first: the suspects, and mute servers that are looked past.
     pub(super) between: Vec<&'a ServerRow>,
-    /// Nearest first. Contains only the direct buddy until the far end is found (R3).
+    /// Nearest first. Contains only the first one until the far end is found (R3).
     pub(super) suspects: Vec<Suspect<'a>>,
     /// The living server with a pulse beyond them; `None` if it is not found, or if the whole ring is silent.
     pub(super) far: Option<&'a ServerRow>,
 }
 
 impl<'a> Chain<'a> {
-    /// Reads the chain and checks it.
+    /// Reads the chain and the rows of all that vote in it, and checks it.
     ///
     /// # Errors
     /// What to read first, or how the operation ends: the table is not as the accusation says.

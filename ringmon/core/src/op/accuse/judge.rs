@@ -13,7 +13,7 @@ use crate::edit::{Held, Lookup, Step, TableSnapshot};
 use crate::evidence::Confirmed;
 use crate::law;
 use crate::op::accusation::Accusation;
-use crate::op::plan::{Halt, need, need_rows, row};
+use crate::op::plan::{held, need, row};
 use crate::row::{Quorum, Rules, ServerRow, Vote, VoteKind};
 
 /// An agent without a pulse is accused after this long at the earliest, in every profile. So at least this much of the
@@ -30,22 +30,22 @@ pub(super) fn judge<'a>(
     seen: &'a TableSnapshot,
     chain: &Chain<'a>,
     place: usize,
-) -> Result<Case<'a>, Halt> {
+) -> Result<Case<'a>, Step> {
     let suspect = chain.suspects[place];
     let (own, wait) = (own(a, seen, &suspect), wait(chain));
     let mut case =
         Case { suspect, kind: suspect.finding.silence.kind, second: None, kernel: None, own, wait, relied: Vec::new() };
     if suspect.finding.proved {
-        return Err(Halt::Held(Held::Proved));
+        return held(Held::Proved);
     }
     if a.tuning.keeps(Rule::R4) && is_answered(a, seen, chain, place)? {
-        return Err(Halt::Held(Held::Answered));
+        return held(Held::Answered);
     }
     if is_outdated(a, seen, &suspect) {
-        return Err(Halt::Held(Held::TooYoung));
+        return held(Held::TooYoung);
     }
     match rules.quorum {
-        Quorum::Single if own.is_none() => return Err(Halt::Held(Held::TooYoung)),
+        Quorum::Single if own.is_none() => return held(Held::TooYoung),
         Quorum::Single => {}
         Quorum::Both => {
             let second = second(a, seen, chain, place)?;
@@ -55,25 +55,24 @@ pub(super) fn judge<'a>(
             // What a kernel says is of now. A vote may be left over, if its voter's database does not answer.
             match (second, confirmed(a, chain, &case).filter(|_| !whole)) {
                 (_, Some(witness)) => case.kernel = Some(witness),
-                (None, None) => return Err(Halt::Held(Held::NoSecondVote)),
-                (Some(_), None) if other => return Err(Halt::Held(Held::OtherSilence)),
+                (None, None) => return held(Held::NoSecondVote),
+                (Some(_), None) if other => return held(Held::OtherSilence),
                 (Some((voter, vote, relied)), None) => {
-                    case.kind = common(suspect.finding.silence.kind, vote.kind);
+                    // Who hears no reply hears no pulse either, so both agree on the weaker kind: the greater.
+                    case.kind = suspect.finding.silence.kind.max(vote.kind);
                     case.second = Some((voter, vote));
                     case.relied = relied;
                 }
             }
         }
     }
-    let ours = own.map_or_else(|| third(a, seen, &suspect), |own| Ok(Some(own)))?;
-    ripe(a, rules, seen, &case, ours).map_or(Ok(case), |held| Err(Halt::Held(held)))
+    ripe(a, rules, seen, &case).map_or(Ok(case), held)
 }
 
-/// Why it is still too early, if it is. Everything else is there. `ours` is the vote on this server's side. There may
-/// be none: the second to miss the suspect need not vote.
-fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>, ours: Option<&Vote>) -> Option<Held> {
+/// Why it is still too early, if it is. Everything else is there.
+fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>) -> Option<Held> {
     let age = |vote: &Vote| seen.db_now.since(vote.since).unwrap_or_default();
-    let votes = case.second.map(|(_, vote)| vote).into_iter().chain(ours).map(age);
+    let votes = case.second.map(|(_, vote)| vote).into_iter().chain(ours(a, seen, &case.suspect)).map(age);
     let kernel = case.kernel.map(|(_, said)| seen.read_at.since(said.since));
     // Of each side's word. An old vote says nothing of a cut that has just begun: the accused may not know of it.
     let challenge = votes.chain(kernel).min().unwrap_or_default();
@@ -83,15 +82,9 @@ fn ripe(a: &Accusation, rules: &Rules, seen: &TableSnapshot, case: &Case<'_>, ou
     if !case.suspect.finding.enough {
         return Some(Held::TooShort);
     }
-    let agent = match case.kind {
-        VoteKind::Host => false,
-        VoteKind::Agent => {
-            let other = case.second.map(|(_, vote)| age(vote) + before_vote(a, vote.kind));
-            let least = other.unwrap_or(Duration::MAX).min(silence(seen, &case.suspect));
-            least < rules.agent_timeout
-        }
-    };
-    agent.then_some(Held::AgentTimeout)
+    let other = case.second.map(|(_, vote)| age(vote) + before_vote(vote.kind));
+    let least = other.unwrap_or(Duration::MAX).min(silence(seen, &case.suspect));
+    (case.kind == VoteKind::Agent && least < rules.agent_timeout).then_some(Held::AgentTimeout)
 }
 
 /// The far end, if its kernel confirms this silence and this server's challenge is in the row. It stands next to the
@@ -102,28 +95,18 @@ fn confirmed<'a>(a: &Accusation, chain: &Chain<'a>, case: &Case<'a>) -> Option<(
     Some((far, confirmed))
 }
 
-/// The vote of another server in the place of this one's, if that one renews it. It may have been cast after the clock
-/// was read.
-fn third<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a>) -> Result<Option<&'a Vote>, Step> {
-    let Some(vote) = suspect.row.vote(a.side.opposite()) else { return Ok(None) };
-    need_rows(seen, [vote.voter])?;
+/// The vote on this server's side: its own, or another server's in its place, if that one renews it. It may have been
+/// cast after the clock was read. There may be none: the second to miss the suspect need not vote.
+fn ours<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a>) -> Option<&'a Vote> {
+    let vote = suspect.row.vote(a.side.opposite())?;
     let lives = row(seen, vote.voter).is_some_and(|voter| voter.incarnation == vote.voter_incarnation);
-    Ok((lives && is_recent(seen.db_now, vote.at, law::RENEWED)).then_some(vote))
+    (lives && is_recent(seen.db_now, vote.at, law::RENEWED)).then_some(vote)
 }
 
-fn before_vote(a: &Accusation, kind: VoteKind) -> Duration {
+const fn before_vote(kind: VoteKind) -> Duration {
     match kind {
         VoteKind::Host => Duration::ZERO,
-        VoteKind::Agent => SILENT_BEFORE_VOTE.min(a.tuning.pulse_gone),
-    }
-}
-
-/// A server that hears no reply hears no pulse either. Two witnesses that report different kinds agree on the weaker
-/// one.
-fn common(one: VoteKind, other: VoteKind) -> VoteKind {
-    match (one, other) {
-        (VoteKind::Host, VoteKind::Host) => VoteKind::Host,
-        (VoteKind::Agent, VoteKind::Host | VoteKind::Agent) | (VoteKind::Host, VoteKind::Agent) => VoteKind::Agent,
+        VoteKind::Agent => SILENT_BEFORE_VOTE,
     }
 }
 
@@ -137,7 +120,6 @@ fn second<'a>(
     place: usize,
 ) -> Result<Option<Second<'a>>, Step> {
     let Some(vote) = chain.suspects[place].row.vote(a.side) else { return Ok(None) };
-    need_rows(seen, [vote.voter])?;
     let Some(voter) = row(seen, vote.voter) else { return Ok(None) };
     if vote.voter == a.me || !stands(seen, vote, &a.tuning, law::VOTE_LIFETIME) {
         return Ok(None);
@@ -196,8 +178,7 @@ fn standing<'a>(
             relied.push(row);
             continue;
         }
-        let answering = row.answering().filter(|_| a.tuning.keeps(Rule::R4));
-        let answered = answering.map_or(Ok(false), |answering| hears(seen, row, answering, Duration::MAX))?;
+        let answered = a.tuning.keeps(Rule::R4) && hears(seen, row, Duration::MAX)?;
         if accused(row) != Some(VoteKind::Agent) || row.id == a.me || answered {
             return Ok(None);
         }

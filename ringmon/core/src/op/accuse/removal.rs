@@ -1,6 +1,6 @@
 //! Splicing a run out: which servers go, what prevents it, and the plan.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -8,27 +8,27 @@ use alloc::vec::Vec;
 use super::case::Case;
 use super::chain::Chain;
 use super::judge::judge;
-use crate::edit::{Lookup, Plan, Step, TableSnapshot};
+use crate::edit::{Lookup, Step, TableSnapshot};
 use crate::event::Braked;
 use crate::law;
 use crate::op::accusation::Accusation;
-use crate::op::plan::{Draft, Halt, apply, need};
+use crate::op::plan::{Draft, Next, apply, done, held, hurried, need};
 use crate::outcome::{Held, Outcome, effective_mode};
 use crate::ring::splice_out;
-use crate::row::{Mode, PoolRow, Quorum, ServerRow, VoteKind};
+use crate::row::{Mode, PoolRow, Quorum, VoteKind};
 use crate::{EventBody, EventDraft, Rule, ServerId};
 
 /// Removes all servers of the chain that can be removed now.
 ///
 /// # Errors
 /// What holds the nearest one back, or all of them.
-pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -> Result<Step, Halt> {
-    let Some(pool) = &seen.pool else { return Err(Step::Done(Outcome::Stale).into()) };
+pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -> Next {
+    let Some(pool) = &seen.pool else { return done(Outcome::Stale) };
     if chain.far.is_none() || !chain.may_look_past(a) {
-        return Err(Halt::Held(Held::NoSecondVote));
+        return held(Held::NoSecondVote);
     }
     let mut run: Vec<Case<'_>> = Vec::new();
-    let mut held: Option<Held> = None;
+    let mut first: Option<Held> = None;
     for (place, suspect) in chain.suspects.iter().enumerate() {
         if pool.rules.quorum == Quorum::Single && chain.passes_before(place) {
             // One report is enough if it is a buddy's. The mute one that stands there was not asked.
@@ -36,8 +36,8 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
         }
         match judge(a, &pool.rules, seen, chain, place) {
             Ok(case) => run.push(case),
-            Err(Halt::Held(reason)) => {
-                held = held.or(Some(reason));
+            Err(Step::Done(Outcome::Held(reason))) => {
+                first = first.or(Some(reason));
                 // A server beyond one that lives is for that one to report (R4). Where one report is enough, the same
                 // goes for every host that stays.
                 let single = pool.rules.quorum == Quorum::Single && suspect.finding.silence.kind == VoteKind::Host;
@@ -49,31 +49,29 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
         }
     }
     if run.is_empty() {
-        return Err(Halt::Held(held.unwrap_or(Held::NoSecondVote)));
+        return held(first.unwrap_or(Held::NoSecondVote));
     }
-    let splice = Splice::of(chain, run);
-    let names: Vec<&str> = splice.run.iter().map(|case| case.suspect.row.card.name.as_str()).collect();
+    let names: Vec<&str> = run.iter().map(|case| case.suspect.row.card.name.as_str()).collect();
     gate(a, seen, pool, &names)?;
-    Ok(splice.plan(a, seen, chain, pool))
+    Ok(splice(a, seen, chain, pool, &run))
 }
 
 /// R11, once a removal is due.
 ///
 /// # Errors
 /// The pool is frozen or only observed, or the brake holds. Where the brake has not said so lately, an early step does.
-pub(in crate::op) fn gate(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, run: &[&str]) -> Result<(), Halt> {
+pub(in crate::op) fn gate(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, run: &[&str]) -> Result<(), Step> {
     if pool.frozen.is_some() {
-        return Err(Halt::Held(Held::Frozen));
+        return held(Held::Frozen);
     }
-    match effective_mode(pool.rules.mode, a.mode) {
-        Mode::Observe => return Err(Halt::Held(Held::Observing)),
-        Mode::Act => {}
+    if effective_mode(pool.rules.mode, a.mode) != Mode::Act {
+        return held(Held::Observing);
     }
     if pool.rules.brake_permille >= 1000 || !a.tuning.keeps(Rule::R11) {
         return Ok(());
     }
     if a.braked && spoke(seen)? {
-        return Err(Halt::Held(Held::Brake));
+        return held(Held::Brake);
     }
     let gone = Lookup::Gone(law::BRAKE_WINDOW);
     need(seen, [gone.clone()])?;
@@ -90,10 +88,10 @@ pub(in crate::op) fn gate(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, 
         return Ok(());
     }
     if spoke(seen)? {
-        return Err(Halt::Held(Held::Brake));
+        return held(Held::Brake);
     }
     let due = run.iter().map(|name| String::from(*name)).collect();
-    Err(speak(a, seen, pool, Braked { due, gone, limit }).into())
+    Err(speak(a, seen, pool, Braked { due, gone, limit }))
 }
 
 /// Whether the brake spoke a moment ago. Then it still holds: of a whole pool of accusers, few count who is gone.
@@ -105,77 +103,34 @@ fn spoke(seen: &TableSnapshot) -> Result<bool, Step> {
 
 /// The event is everything that the brake writes. So there is nothing to undo when it lets go.
 fn speak(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, braked: Braked) -> Step {
-    let event = EventDraft {
-        subject: None,
-        subject_name: pool.name.clone(),
-        by: a.name.clone(),
-        body: EventBody::Braked(braked),
-    };
-    apply(Plan {
-        deadline: seen.db_now + law::WRITE_WITHIN,
-        writes: Vec::new(),
-        pool: None,
-        events: vec![event],
-        recheck: true,
-        outcome: Outcome::Braked,
-    })
+    let event = EventDraft::of_pool(&pool.name, &a.name, EventBody::Braked(braked));
+    apply(hurried(seen.db_now, Vec::new(), vec![event], Outcome::Braked))
 }
 
-/// A run that is about to be removed.
-struct Splice<'a> {
-    run: Vec<Case<'a>>,
-    gone: BTreeSet<ServerId>,
-    /// The ends of the run, and the witnesses (R4).
-    accusers: BTreeMap<ServerId, &'a ServerRow>,
-    ends: (ServerId, ServerId),
-}
-
-impl<'a> Splice<'a> {
-    fn of(chain: &Chain<'a>, run: Vec<Case<'a>>) -> Self {
-        let gone: BTreeSet<ServerId> = run.iter().map(|case| case.suspect.row.id).collect();
-        let rows = chain.rows();
-        let mut accusers: BTreeMap<ServerId, &'a ServerRow> = BTreeMap::from([(chain.me.id, chain.me)]);
-        accusers.extend(run.iter().filter_map(|case| case.second).map(|(voter, _)| (voter.id, voter)));
-        let mut ends: Vec<ServerId> = Vec::new();
-        for pair in rows.windows(2) {
-            for (one, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-                if gone.contains(&other.id) && !gone.contains(&one.id) {
-                    accusers.insert(one.id, one);
-                    ends.push(one.id);
-                }
-            }
+/// Takes this run out. Every row that the removal relies on is written, and so compared: the whole chain, both
+/// witnesses, and the rows that they look past (R4).
+fn splice<'a>(a: &Accusation, seen: &'a TableSnapshot, chain: &Chain<'a>, pool: &PoolRow, run: &[Case<'a>]) -> Step {
+    let gone: BTreeSet<ServerId> = run.iter().map(|case| case.suspect.row.id).collect();
+    let rows = chain.rows();
+    let ids: Vec<ServerId> = rows.iter().map(|row| row.id).collect();
+    // Of those that stay beside the run, the outermost two are named.
+    let pairs = ids.windows(2).flat_map(|pair| [(pair[0], pair[1]), (pair[1], pair[0])]);
+    let beside: Vec<ServerId> =
+        pairs.filter(|(one, other)| !gone.contains(one) && gone.contains(other)).map(|(one, _)| one).collect();
+    let end = |id: Option<&ServerId>| id.copied().unwrap_or(chain.me.id);
+    let ends = (end(beside.first()), end(beside.last()));
+    let mut draft = Draft::default();
+    let voters = run.iter().filter_map(|case| case.second).map(|(voter, _)| voter);
+    for row in rows.into_iter().chain(voters).chain(run.iter().flat_map(|case| case.relied.iter().copied())) {
+        if gone.contains(&row.id) {
+            draft.delete(row);
+        } else {
+            draft.touch(row);
         }
-        let me = chain.me.id;
-        let ends = (ends.first().copied().unwrap_or(me), ends.last().copied().unwrap_or(me));
-        Self { run, gone, accusers, ends }
     }
-
-    /// Every row that the removal relies on is written, and so compared: the whole chain, both witnesses, and the rows
-    /// that they look past (R4).
-    fn plan(self, a: &Accusation, seen: &'a TableSnapshot, chain: &Chain<'a>, pool: &PoolRow) -> Step {
-        let rows = chain.rows();
-        let ids: Vec<ServerId> = rows.iter().map(|row| row.id).collect();
-        let mut draft = Draft::default();
-        let relied = self.run.iter().flat_map(|case| case.relied.iter().copied());
-        for row in rows.into_iter().chain(self.accusers.values().copied()).chain(relied) {
-            if self.gone.contains(&row.id) {
-                draft.delete(row);
-            } else {
-                draft.touch(row);
-            }
-        }
-        draft.relink(seen, &splice_out(&ids, chain.side, &self.gone));
-        draft.clear_votes(|row, side| row.vote(side).is_some_and(|vote| self.gone.contains(&vote.voter)));
-        apply(Plan {
-            deadline: seen.db_now + law::WRITE_WITHIN,
-            writes: draft.writes(),
-            pool: None,
-            events: self.run.iter().map(|case| case.event(a, seen, pool, self.ends)).collect(),
-            recheck: true,
-            outcome: Outcome::Removed {
-                removed: self.run.iter().map(|case| case.removal(a)).collect(),
-                ends: self.ends,
-            },
-        })
-    }
+    draft.relink(seen, &splice_out(&ids, chain.side, &gone));
+    draft.clear_votes(|row, side| row.vote(side).is_some_and(|vote| gone.contains(&vote.voter)));
+    let events = run.iter().map(|case| case.event(a, seen, pool, ends)).collect();
+    let removed = run.iter().map(|case| case.removal(a)).collect();
+    apply(hurried(seen.db_now, draft.writes(), events, Outcome::Removed { removed, ends }))
 }

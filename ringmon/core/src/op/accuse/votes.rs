@@ -53,9 +53,9 @@ pub(super) fn silence(seen: &TableSnapshot, suspect: &Suspect<'_>) -> Duration {
 
 /// This server's votes that are missing, say something else, or are due for renewal, nearest suspect first.
 ///
-/// A vote that was not renewed for [`mutual_fresh`](crate::law::RENEWED) is cast again: the database was out of
-/// reach, perhaps for the suspect too, whose counter-vote is then as old (R4). The new vote has to stand for H, and
-/// that gives the suspect time.
+/// A vote that was not renewed for [`law::RENEWED`] is cast again: the database was out of reach, perhaps for the
+/// suspect too, whose answer is then as old (R4). The new vote has to stand for the suspect's wait (R3), and that gives
+/// it time.
 pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -> Vec<(&'a ServerRow, VoteSet)> {
     let mut due = Vec::new();
     for (place, suspect) in chain.suspects.iter().enumerate() {
