@@ -27,22 +27,18 @@ pub struct Chain {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The mute servers before the first silent one, nearest first.
-    #[serde(default)]
     pub past: Vec<ServerId>,
     /// The silent servers, nearest first.
     pub silent: Vec<(ServerId, VoteKind)>,
     /// The mute servers among them.
-    #[serde(default)]
     pub among: Vec<ServerId>,
     /// The first living server with a pulse beyond them, if it was found.
     pub far_end: Option<ServerId>,
     /// The far end and those after it, as far as they are mute.
-    #[serde(default)]
     pub beyond: Vec<ServerId>,
     /// Whether all other servers on the ring are silent.
     pub all: bool,
     /// How many servers must be watched to see this; `None`: no living server that can vote was found.
-    #[serde(default)]
     seen: Option<usize>,
 }
 

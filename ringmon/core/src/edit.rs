@@ -88,10 +88,8 @@ pub struct TableSnapshot {
     pub events: BTreeMap<ServerId, Option<StoredEvent>>,
     /// Whether an earlier attempt of the same operation met another's change. What the operation was asked with may be
     /// out of date by now.
-    #[serde(default)]
     pub again: bool,
     /// Whether the database took something that this attempt wrote.
-    #[serde(default)]
     pub wrote: bool,
 }
 

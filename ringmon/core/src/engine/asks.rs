@@ -46,7 +46,6 @@ pub(super) struct Tally {
     pub votes: u64,
     pub removals: u64,
     /// How often the table went back in time.
-    #[serde(default)]
     pub went_back: u64,
 }
 

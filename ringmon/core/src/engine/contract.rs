@@ -99,7 +99,6 @@ pub struct TableFailure {
     /// Whether the same operation may succeed later without any change by an operator.
     pub transient: bool,
     /// The database answers and only refuses to write: rows are locked, it is read-only, or its disk is full.
-    #[serde(default)]
     pub readable: bool,
 }
 

@@ -42,7 +42,6 @@ pub(super) struct Facts {
     /// How often this server was late in the last seconds.
     pub lateness: Lateness,
     /// Whether the table has gone back in time.
-    #[serde(default)]
     pub epoch: Epoch,
     link_down: bool,
     /// When the last fault of this machine ended. What its watches show counts from then on.

@@ -73,7 +73,6 @@ pub(super) struct Tables {
     failed_at: Time,
     quiet_until: Time,
     /// When a database that answers last refused to write.
-    #[serde(default)]
     refused_at: Option<Time>,
     /// How long the last operations took.
     took: VecDeque<Duration>,

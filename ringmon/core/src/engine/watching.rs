@@ -38,7 +38,6 @@ pub(super) struct Watch {
     pub ways: Ways,
     /// A probe in the version that its row says came back as a plain echo. An agent may run there all the same: an
     /// older one that has not written its row yet. So this life is probed in the first version.
-    #[serde(default)]
     echoed: bool,
 }
 

@@ -34,15 +34,12 @@ pub(super) struct View {
     /// When to read this server's row again.
     read_at: Time,
     /// No hint from this machine itself causes a read before this moment.
-    #[serde(default)]
     hinted_at: Time,
     /// No server that is not as this one knows it causes a read before this moment.
     stranger_at: Time,
     /// Since the last such read, one was not as this one knows it; and whether that was before `stranger_at`.
-    #[serde(default)]
     strange: Option<bool>,
     /// How long after one such read the next one may follow. It grows while they find nothing new.
-    #[serde(default)]
     stranger_pause: Duration,
     suspects_since: Option<Time>,
     /// Since when this server's row has had votes against it, as far as it knows.
