@@ -231,9 +231,8 @@ impl Asks {
 
     /// Begins an operation, even while the database is given a rest.
     pub fn begin(&mut self, concern: Concern, op: TableOp) {
-        if let Some(output) = self.tables.begin(concern, op, self.now) {
-            self.say(output);
-        }
+        let output = self.tables.begin(concern, op, self.now);
+        self.say(output);
     }
 
     /// An operation ended. Returns its concern, if the current phase asked for it. After a failure the database gets a

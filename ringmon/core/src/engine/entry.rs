@@ -26,9 +26,8 @@ pub(super) struct Spliced {
 
 impl Spliced {
     pub fn of(outcome: &Outcome, rejoining: bool, attempts: u32, health: Option<Health>) -> Option<Self> {
-        let Outcome::Joined { id, incarnation, kept_place } = outcome else { return None };
-        let (id, incarnation, kept_place) = (*id, *incarnation, *kept_place);
-        (id != ServerId::NEW).then_some(Self { id, incarnation, kept_place, rejoining, attempts, health })
+        let Outcome::Joined { id, incarnation, kept_place } = *outcome else { return None };
+        Some(Self { id, incarnation, kept_place, rejoining, attempts, health })
     }
 }
 

@@ -1,5 +1,8 @@
 //! What an engine knows. Parts read it while they settle. Only inputs and the choice of watches change it.
 
+use alloc::vec::Vec;
+use core::time::Duration;
+
 use ringmon_common::layout::DOUBT_MISSES;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +25,6 @@ use crate::outcome::effective_mode;
 use crate::row::{Address, Health, Mode, Side};
 use crate::time::millis;
 use crate::{PoolRow, Rule, ServerId, Time, VoteKind};
-use core::time::Duration;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Facts {
@@ -79,11 +81,6 @@ impl Facts {
         effective_mode(self.pool.as_ref().map_or(Mode::Act, |p| p.rules.mode), self.identity.mode)
     }
 
-    /// The watch of a server, if there is one.
-    pub fn watch_of(&self, server: ServerId) -> Option<&Watch> {
-        self.watches.of(server)
-    }
-
     /// R6: how long this server must be silent before it may be removed. It depends on its past outages and on how late
     /// the observing server is itself.
     pub fn silence_asked(&self, address: Address) -> Duration {
@@ -113,22 +110,16 @@ impl Facts {
     }
 
     /// What this server says against others, in a form that the table can judge.
-    pub fn accusation(
-        &self,
-        asks: &Asks,
-        side: Side,
-        findings: alloc::vec::Vec<Finding>,
-        far_end: Option<ServerId>,
-    ) -> Accusation {
+    pub fn accusation(&self, asks: &Asks, side: Side, findings: Vec<Finding>) -> Accusation {
         Accusation {
             me: asks.me().id,
             incarnation: asks.me().incarnation,
             name: self.identity.card.name.clone(),
             side,
             findings,
-            far_end,
+            far_end: None,
             served: asks.tables().served(self.now),
-            lag: asks.tables().lag(),
+            lag: asks.tables().pace(),
             mute: Mute::default(),
             confirmed: None,
             braked: false,
@@ -162,14 +153,13 @@ impl Facts {
 
     /// Watches exactly these servers.
     pub fn watch_only(&mut self, asks: &mut Asks, wanted: &[(Buddy, Purpose)]) {
-        self.watches.set(wanted, self.now, &self.identity.tuning, &mut |output| asks.say(output));
+        self.watches.set(asks, wanted, self.now, &self.identity.tuning);
         self.tell_alive(asks);
     }
 
     /// Asks these servers that; others are asked about this server.
     pub fn ask(&mut self, asks: &mut Asks, questions: &[(ServerId, Asked)]) {
-        let me = asks.me().id;
-        self.watches.ask(me, questions, &self.identity.tuning, &mut |output| asks.say(output));
+        self.watches.ask(asks, questions, &self.identity.tuning);
     }
 
     /// What this server's kernel said last, if that is of now.
@@ -180,7 +170,7 @@ impl Facts {
 
     /// What a server says that is heard and that the database does not answer.
     pub fn mute(&self, server: ServerId) -> Option<Testimony> {
-        self.said(self.watch_of(server)?).filter(|said| !said.database)
+        self.said(self.watches.of(server)?).filter(|said| !said.database)
     }
 
     /// Whether a buddy's kernel says that it misses this server. The buddy is about to accuse it.
@@ -216,7 +206,7 @@ impl Facts {
             Some(Change::Void(fault)) => asks.void(fault, 1),
             None => {}
         }
-        self.watches.set_pace(factor, &self.identity.tuning, &mut |output| asks.say(output));
+        self.watches.set_pace(asks, factor, &self.identity.tuning);
         self.tell_alive(asks);
     }
 

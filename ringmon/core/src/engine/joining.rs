@@ -28,8 +28,6 @@ use crate::row::{Address, Health};
 pub(super) struct Joining {
     rejoining: bool,
     trial: Option<Box<Trial>>,
-    /// Whether the splice was asked for, and what it came to is not known yet.
-    spliced: bool,
     attempts: u32,
     next_at: Time,
     conflicts: Backoff,
@@ -50,7 +48,6 @@ impl Joining {
         Self {
             rejoining,
             trial: None,
-            spliced: false,
             attempts: 0,
             next_at: facts.now,
             conflicts: Backoff::new(Duration::from_millis(10), Duration::from_millis(250)),
@@ -78,10 +75,9 @@ impl Joining {
             return None;
         };
         // A silent end is good enough if the table says that the other end does not hear it either.
-        let place = trial.proved(facts).or_else(|| trial.half_proved(facts));
+        let place = trial.proved(facts, true);
         if place.is_some() {
-            if !self.spliced && asks.ready(Concern::Join) {
-                self.spliced = true;
+            if asks.ready(Concern::Join) {
                 self.join(facts, asks, place);
             }
         } else if asks.due(trial.over()) {
@@ -129,7 +125,6 @@ impl Joining {
 
     fn elsewhere(&mut self, facts: &mut Facts, asks: &mut Asks, pause: Duration) {
         self.trial = None;
-        self.spliced = false;
         self.next_at = facts.now + pause;
         facts.watch_only(asks, &[]);
     }
@@ -159,7 +154,7 @@ impl Joining {
         let pause = self.conflicts.next(asks.rng());
         // The table went back in time, and this server's last row is there again.
         let there = done.snapshot.row(&Lookup::Name(facts.identity.card.name.clone())).is_some();
-        if there || matches!(outcome, Outcome::NameTaken { .. } | Outcome::Joined { .. }) {
+        if there || matches!(outcome, Outcome::NameTaken { .. }) {
             return Some(NextPhase::Starting { at: facts.now + pause, rejoining: self.rejoining });
         }
         self.elsewhere(facts, asks, pause);

@@ -55,7 +55,6 @@ use self::facts::Facts;
 use self::joining::Joining;
 use self::leaving::Leaving;
 use self::member::Member;
-use self::show::PhaseView;
 pub use self::show::{BrokenLink, Snapshot, WatchView};
 use self::starting::Starting;
 use self::table::Concern;
@@ -133,10 +132,7 @@ impl Engine {
     /// When to call [`Self::handle_timeout`] at the latest; `None`: only inputs matter.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        match (self.asks.wake(), self.beat) {
-            (Some(wake), Some(beat)) => Some(wake.min(beat)),
-            (wake, beat) => wake.or(beat),
-        }
+        self.asks.wake().into_iter().chain(self.beat).min()
     }
 
     /// When there will be work if no reading changes: [`Self::poll_timeout`] without the beat. For a simulator.
@@ -160,33 +156,25 @@ impl Engine {
     /// A member's buddies as it knows them; `None`: it is not a member, or has not read its row yet.
     #[must_use]
     pub fn member(&self) -> Option<&BuddyList> {
-        match &self.phase {
-            Phase::Member(member) => member.kept(),
-            Phase::Idle
-            | Phase::Starting(_)
-            | Phase::Joining(_)
-            | Phase::Removed { .. }
-            | Phase::Leaving(_)
-            | Phase::Stopped => None,
-        }
+        if let Phase::Member(member) = &self.phase { member.kept() } else { None }
     }
 
     /// A copy of everything worth showing.
     #[must_use]
     pub fn snapshot(&self, now: Time) -> Snapshot {
-        let view = match &self.phase {
-            Phase::Idle => PhaseView::bare("starting"),
+        let base = |phase| Snapshot::of(&self.facts, &self.asks, phase, now);
+        match &self.phase {
+            Phase::Idle => base("starting"),
             Phase::Starting(starting) => {
                 let (buddies, waiting) = (starting.kept().cloned(), starting.waiting().map(ToOwned::to_owned));
-                PhaseView { buddies, waiting, ..PhaseView::bare("starting") }
+                Snapshot { buddies, waiting, ..base("starting") }
             }
-            Phase::Joining(joining) => PhaseView { waiting: joining.waiting().cloned(), ..PhaseView::bare("joining") },
+            Phase::Joining(joining) => Snapshot { waiting: joining.waiting().cloned(), ..base("joining") },
             Phase::Member(member) => member.show(&self.facts, &self.asks, now),
-            Phase::Removed { .. } => PhaseView::bare("removed"),
-            Phase::Leaving(_) => PhaseView::bare("leaving"),
-            Phase::Stopped => PhaseView::bare("stopped"),
-        };
-        Snapshot::of(&self.facts, &self.asks, view, now)
+            Phase::Removed { .. } => base("removed"),
+            Phase::Leaving(_) => base("leaving"),
+            Phase::Stopped => base("stopped"),
+        }
     }
 
     fn clock(&mut self, now: Time) {
@@ -258,13 +246,7 @@ impl Engine {
                 | Input::Answered(..)
                 | Input::Notice(..)
                 | Input::Drain,
-                Phase::Idle
-                | Phase::Starting(_)
-                | Phase::Joining(_)
-                | Phase::Member(_)
-                | Phase::Removed { .. }
-                | Phase::Leaving(_)
-                | Phase::Stopped,
+                _,
             ) => {}
         }
         None

@@ -115,51 +115,21 @@ pub struct BrokenLink {
     pub way: &'static str,
 }
 
-/// What the current phase adds to a snapshot.
-#[derive(Default)]
-pub(super) struct PhaseView {
-    pub phase: &'static str,
-    pub id: Option<ServerId>,
-    pub waiting: Option<String>,
-    pub incarnation: Incarnation,
-    pub buddies: Option<BuddyList>,
-    pub drained: Option<Time>,
-    pub draining: bool,
-    pub broken_links: Vec<BrokenLink>,
-    pub braked: bool,
-    pub alone: Option<Time>,
-}
-
-impl PhaseView {
-    /// A phase that adds only its name.
-    pub fn bare(phase: &'static str) -> Self {
-        Self { phase, ..Self::default() }
-    }
-}
-
 impl Snapshot {
-    pub(super) fn of(facts: &Facts, asks: &Asks, view: PhaseView, at: Time) -> Self {
+    /// What is shown in each phase. A phase may add more.
+    pub(super) fn of(facts: &Facts, asks: &Asks, phase: &'static str, at: Time) -> Self {
         let (tables, tally) = (asks.tables(), asks.tally());
         Self {
             at,
             server: facts.identity.card.name.clone(),
-            phase: view.phase,
-            id: view.id,
-            waiting: view.waiting,
-            incarnation: view.incarnation,
-            buddies: view.buddies,
+            phase,
             health: facts.health,
-            drained: view.drained,
-            draining: view.draining,
             watches: facts.watches.iter().map(|watch| WatchView::of(facts, watch, at)).collect(),
             lateness: facts.lateness.score(at),
-            broken_links: view.broken_links,
             database_away: tables.away().cloned(),
-            database_p99: tables.lag(),
+            database_p99: tables.pace(),
             answer_wait: facts.wait(asks),
-            alone: view.alone,
             frozen: facts.pool.as_ref().and_then(|p| p.frozen.clone()),
-            braked: view.braked,
             mode: facts.mode(),
             went_back: tally.went_back,
             rejoins: tally.rejoins,
@@ -167,6 +137,7 @@ impl Snapshot {
             held: tally.held.clone(),
             votes: tally.votes,
             removals: tally.removals,
+            ..Self::default()
         }
     }
 }

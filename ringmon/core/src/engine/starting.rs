@@ -174,14 +174,11 @@ impl Starting {
 
     /// The database does not answer: answer probes and watch buddies as what this server last was.
     fn hold_on(&mut self, facts: &mut Facts, asks: &mut Asks) {
-        let Some(kept) = &self.kept else { return };
-        let fresh = facts.watches.is_empty();
-        let wanted: Vec<(Buddy, Purpose)> =
-            kept.first.iter().chain(&kept.second).map(|b| (b.clone(), Purpose::Buddy)).collect();
-        if fresh {
-            asks.i_am(Me::of(kept));
-            facts.watch_only(asks, &wanted);
-        }
+        let Some(kept) = self.kept.as_ref().filter(|_| facts.watches.is_empty()) else { return };
+        let buddies = kept.first.iter().chain(&kept.second);
+        let wanted: Vec<(Buddy, Purpose)> = buddies.map(|buddy| (buddy.clone(), Purpose::Buddy)).collect();
+        asks.i_am(Me::of(kept));
+        facts.watch_only(asks, &wanted);
     }
 
     fn found(&mut self, facts: &mut Facts, asks: &mut Asks, seen: &TableSnapshot) -> Option<NextPhase> {

@@ -35,17 +35,7 @@ pub(super) enum Concern {
 impl Concern {
     /// Whether its purpose is to write. (It writes nothing if the table already says so.)
     const fn writes(self) -> bool {
-        match self {
-            Self::Join
-            | Self::Vote(_)
-            | Self::Alone
-            | Self::Answer
-            | Self::Health
-            | Self::Leave
-            | Self::Move
-            | Self::Drain => true,
-            Self::Find | Self::Place | Self::View | Self::Ahead(_) | Self::Witnesses => false,
-        }
+        !matches!(self, Self::Find | Self::Place | Self::View | Self::Ahead(_) | Self::Witnesses)
     }
 }
 
@@ -118,14 +108,12 @@ impl Tables {
         self.flying.values().any(|f| f.current && f.concern == concern)
     }
 
-    /// Begins an operation, if none of its concern is under way.
-    pub fn begin(&mut self, concern: Concern, op: TableOp, now: Time) -> Option<Output> {
-        if self.busy(concern) {
-            return None;
-        }
+    /// Begins an operation. None of its concern is under way: whoever asks has looked.
+    pub fn begin(&mut self, concern: Concern, op: TableOp, now: Time) -> Output {
+        debug_assert!(!self.busy(concern), "{concern:?} is under way");
         self.last_ticket += 1;
         self.flying.insert(self.last_ticket, Flying { concern, began: now, current: true });
-        Some(Output::Table { ticket: self.last_ticket, op })
+        Output::Table { ticket: self.last_ticket, op }
     }
 
     /// Another phase has begun: operations under way still show whether the database answers, and nothing else.
@@ -198,8 +186,9 @@ impl Tables {
     }
 
     /// How long this server's operations take: the second longest of the last ones, so that one hiccup does not count.
-    /// While there are few, it is taken to be longer.
-    fn pace(&self) -> Duration {
+    /// While there are few, it is taken to be longer. At most this much time passes between this server's clock and the
+    /// database's, when an operation reads both.
+    pub fn pace(&self) -> Duration {
         let mut sorted: Vec<Duration> = self.took.iter().copied().collect();
         sorted.sort_unstable();
         let rest = sorted.len().saturating_sub(2);
@@ -212,11 +201,6 @@ impl Tables {
     /// is cut off does the same. So four looks at rest, and not two.
     pub fn wait(&self, notice: Duration) -> Duration {
         (notice + 4 * self.pace()).clamp(law::WAIT_LEAST, law::WAIT_MOST)
-    }
-
-    /// At most this much time passes between this server's clock and the database's, when an operation reads both.
-    pub fn lag(&self) -> Duration {
-        self.pace()
     }
 
     /// R3: for how long the database has answered everybody without a pause, as far as this server can tell. A look

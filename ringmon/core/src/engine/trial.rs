@@ -76,29 +76,21 @@ impl Trial {
         self.began + law::JOIN_PROOF
     }
 
-    /// The place, if both ends are good.
-    pub fn proved(&self, facts: &Facts) -> Option<Place> {
-        let good = self.judge(facts).iter().all(|end| *end == End::Good);
-        good.then(|| self.place(None))
-    }
-
-    /// The place, if one end is good and the other does not answer.
-    pub fn half_proved(&self, facts: &Facts) -> Option<Place> {
-        match self.judge(facts) {
-            [End::Good, End::Silent] => Some(self.place(Some(1))),
-            [End::Silent, End::Good] => Some(self.place(Some(0))),
-            _ => None,
-        }
+    /// The place, if both ends are good. `half`: one good end will do if the other does not answer.
+    pub fn proved(&self, facts: &Facts, half: bool) -> Option<Place> {
+        let [at, next] = &self.ends;
+        let silent = match self.judge(facts) {
+            [End::Good, End::Good] => None,
+            [End::Good, End::Silent] if half => Some(next.id),
+            [End::Silent, End::Good] if half => Some(at.id),
+            _ => return None,
+        };
+        Some(Place { silent, ..Place::between(at, next) })
     }
 
     /// The ends that did not answer.
     pub fn silent(&self, facts: &Facts) -> impl Iterator<Item = &ServerRow> {
         self.ends.iter().zip(self.judge(facts)).filter(|(_, end)| *end == End::Silent).map(|(row, _)| row)
-    }
-
-    fn place(&self, silent: Option<usize>) -> Place {
-        let [at, next] = &self.ends;
-        Place { silent: silent.map(|end| self.ends[end].id), ..Place::between(at, next) }
     }
 
     fn judge(&self, facts: &Facts) -> [End; 2] {

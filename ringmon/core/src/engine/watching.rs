@@ -8,6 +8,7 @@ use core::time::Duration;
 use ringmon_common::wire::FIRST_VERSION;
 use serde::{Deserialize, Serialize};
 
+use super::asks::Asks;
 use super::contract::Output;
 use crate::buddy::Buddy;
 use crate::detector::{Change, Detector, State};
@@ -165,7 +166,7 @@ impl Watches {
 
     /// Probes missed servers faster, and for a moment also servers whose answers prove that this server can hear.
     /// Servers that no longer need it return to the normal rate. Who only echoes is probed in the first version.
-    pub fn set_pace(&mut self, factor: u32, tuning: &Tuning, out: &mut impl FnMut(Output)) {
+    pub fn set_pace(&mut self, asks: &mut Asks, factor: u32, tuning: &Tuning) {
         let looked = |w: &&Watch| matches!(w.purpose, Purpose::Buddy | Purpose::Ahead);
         let missed_at = self.iter().filter(looked).filter_map(|w| w.detector.missed_at()).max();
         for watch in self.slots.iter_mut() {
@@ -174,40 +175,34 @@ impl Watches {
             watch.burst = missed || watch.is_ear_for(missed_at);
             watch.echoed = watch.is_echo() || watch.echoed && !watch.is_echo_over();
             if (watch.burst, watch.echoed) != before {
-                out(Output::Watch(watch.spec(tuning)));
+                asks.say(Output::Watch(watch.spec(tuning)));
             }
         }
     }
 
-    /// Asks these servers that. All others on the ring are asked about `me`, so that a doubt needs no notice, and all
-    /// say whether the database answers them.
-    pub fn ask(
-        &mut self,
-        me: ServerId,
-        questions: &[(ServerId, Asked)],
-        tuning: &Tuning,
-        out: &mut impl FnMut(Output),
-    ) {
+    /// Asks these servers that. All others on the ring are asked about this server, so that a doubt needs no notice.
+    /// All say whether the database answers them.
+    pub fn ask(&mut self, asks: &mut Asks, questions: &[(ServerId, Asked)], tuning: &Tuning) {
         for watch in self.slots.iter_mut() {
             let other = match watch.purpose {
-                Purpose::Buddy | Purpose::Ahead => Asked::about(me),
+                Purpose::Buddy | Purpose::Ahead => Asked::about(asks.me().id),
                 Purpose::Join | Purpose::Asked => Asked::NOTHING,
             };
             let asked = questions.iter().find(|(of, _)| *of == watch.target.id).map_or(other, |(_, it)| *it);
             if core::mem::replace(&mut watch.asked, asked) != asked {
-                out(Output::Watch(watch.spec(tuning)));
+                asks.say(Output::Watch(watch.spec(tuning)));
             }
         }
     }
 
     /// Watches exactly these servers. A watch goes on if it is of the same life of the same server at the same address,
     /// if necessary with a new purpose. All other watches begin without evidence.
-    pub fn set(&mut self, wanted: &[(Buddy, Purpose)], now: Time, tuning: &Tuning, out: &mut impl FnMut(Output)) {
+    pub fn set(&mut self, asks: &mut Asks, wanted: &[(Buddy, Purpose)], now: Time, tuning: &Tuning) {
         let gone = |w: &mut Watch| !wanted.iter().any(|(target, _)| w.is_of(target));
-        self.slots.extract_if(.., gone).for_each(|watch| out(Output::Unwatch(watch.id)));
+        self.slots.extract_if(.., gone).for_each(|watch| asks.say(Output::Unwatch(watch.id)));
         for (target, purpose) in wanted {
             if let Some(spec) = self.want(target, *purpose, now, tuning) {
-                out(Output::Watch(spec));
+                asks.say(Output::Watch(spec));
             }
         }
     }

@@ -47,25 +47,23 @@ pub(super) struct Alone {
 /// The mark stands for this long after the last moment at which it was true.
 const OBJECTS: Duration = Duration::from_millis(1500);
 
-/// What a member hands to this part.
-pub(super) struct Around<'a> {
-    pub sides: &'a [SideWork; 2],
-    pub proofs: &'a Proofs,
-    /// Whether the pool has one other server.
-    pub of_two: bool,
-    /// Whether there are votes against this server.
-    pub challenged: bool,
-}
-
 impl Alone {
     /// Since when the row says that this server hears nobody, as far as it knows.
     pub const fn since(&self) -> Option<Time> {
         self.marked
     }
 
-    /// Writes the mark, renews it, removes; or takes the mark back a little after another server was heard.
-    pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, around: Around<'_>) {
-        let Around { sides, proofs, of_two, challenged } = around;
+    /// Writes the mark, renews it, removes; or takes the mark back a little after another server was heard. `of_two`:
+    /// the pool has one other server. `challenged`: there are votes against this server.
+    pub fn settle(
+        &mut self,
+        facts: &Facts,
+        asks: &mut Asks,
+        sides: &[SideWork; 2],
+        proofs: &Proofs,
+        of_two: bool,
+        challenged: bool,
+    ) {
         let hasty = !facts.keeps(Rule::R2);
         let all = facts.pool.as_ref().is_some_and(|p| p.rules.alone == AloneRule::All);
         // Who hears neither buddy may need a while to find somebody, longer than its wait (R3). So it says so at once.
@@ -179,5 +177,5 @@ const fn mark(me: Me, alone: Option<VoteKind>) -> TableOp {
 fn remove_all(facts: &Facts, asks: &Asks, proofs: &Proofs, [first, second]: &[SideWork; 2]) -> TableOp {
     let work = if first.run().all { first } else { second };
     let findings = work.findings(facts, proofs, work.run().silent.len());
-    TableOp::RemoveAll(facts.accusation(asks, work.side(), findings, None))
+    TableOp::RemoveAll(facts.accusation(asks, work.side(), findings))
 }

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::side::SideWork;
+use super::side::{After, SideWork};
 use super::view::View;
 use crate::detector::State;
 use crate::edit::AnswerSet;
@@ -79,23 +79,21 @@ impl Answering {
         }
     }
 
-    /// An answer was written, or not. True: this server's row is not as this server knows it.
-    pub fn done(&mut self, facts: &Facts, asks: &mut Asks, done: &TableDone) -> bool {
+    /// An answer was written, or not.
+    pub fn done(&mut self, facts: &Facts, asks: &mut Asks, done: &TableDone) -> After {
         match done.result {
-            Ok(Outcome::Stale) => true,
+            // This server's row is not as this server knows it.
+            Ok(Outcome::Stale) => return After::Read,
             Ok(_) => {
                 // Routers must learn of the first answer before a vote counts. They read the others once a second.
                 if self.next > facts.now && !core::mem::replace(&mut self.told, true) {
                     asks.tell_followers(asks.me().id);
                 }
-                false
             }
-            Err(_) => {
-                // It is unknown what the row says: write it again.
-                (self.written, self.next) = (None, facts.now);
-                false
-            }
+            // It is unknown what the row says: write it again.
+            Err(_) => (self.written, self.next) = (None, facts.now),
         }
+        After::Nothing
     }
 }
 

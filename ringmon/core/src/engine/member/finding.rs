@@ -12,7 +12,7 @@ use crate::{Rule, ServerId, Time, VoteKind};
 
 /// What one watch found against its server; `None` if the server is not watched.
 pub(super) fn finding(facts: &Facts, proofs: &Proofs, server: ServerId, kind: VoteKind) -> Option<Finding> {
-    let watch = facts.watch_of(server)?;
+    let watch = facts.watches.of(server)?;
     let since = watch.detector.silent_since(kind, &watch.reading);
     let misses = watch.detector.misses(&watch.reading);
     let enough = match kind {
@@ -33,20 +33,15 @@ pub(super) fn finding(facts: &Facts, proofs: &Proofs, server: ServerId, kind: Vo
 /// Whether a finding is old enough for a removal. A silent agent gets the pool's timeout to come back; asks for a call
 /// when it is over.
 pub(super) fn ripe(facts: &Facts, asks: &mut Asks, finding: &Finding) -> bool {
-    if finding.proved {
-        return false;
-    }
-    let watch = facts.watch_of(finding.server);
-    if let Some(until) = watch.and_then(|watch| facts.grace(watch, finding.silence.kind)) {
+    let Some(watch) = facts.watches.of(finding.server).filter(|_| !finding.proved) else { return false };
+    if let Some(until) = facts.grace(watch, finding.silence.kind) {
         asks.call_at(until);
     }
     let since = finding.silence.since;
     match finding.silence.kind {
         VoteKind::Host => {
             // Perhaps only time is missing.
-            if let Some(watch) = watch {
-                asks.call_at(since + facts.silence_asked(watch.target.address));
-            }
+            asks.call_at(since + facts.silence_asked(watch.target.address));
             finding.enough
         }
         VoteKind::Agent => {
@@ -58,6 +53,6 @@ pub(super) fn ripe(facts: &Facts, asks: &mut Asks, finding: &Finding) -> bool {
 
 /// Another server must be heard after this moment. Otherwise the finding may only show that this server is deaf (R2).
 pub(super) fn deaf_from(facts: &Facts, finding: &Finding) -> Option<Time> {
-    let watch = facts.watch_of(finding.server)?;
+    let watch = facts.watches.of(finding.server)?;
     Some(watch.detector.deaf_from(finding.silence.kind, &watch.reading, &facts.identity.tuning))
 }

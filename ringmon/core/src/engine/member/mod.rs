@@ -23,7 +23,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::alone::{Alone, Around};
+use self::alone::Alone;
 use self::answering::Answering;
 use self::drain::Drain;
 use self::footing::Footing;
@@ -38,7 +38,7 @@ use super::asks::{Asks, Me};
 use super::contract::TableDone;
 use super::entry::{NextPhase, Spliced};
 use super::facts::Facts;
-use super::show::{BrokenLink, PhaseView};
+use super::show::{BrokenLink, Snapshot};
 use super::table::Concern;
 use crate::ahead::share;
 use crate::buddy::{Buddy, BuddyList};
@@ -118,8 +118,7 @@ impl Member {
                 side.accuse(facts, asks, proofs, footing);
             }
             let challenged = self.view.challenged_since().is_some();
-            let around = Around { sides: &self.sides, proofs, of_two, challenged };
-            self.alone.settle(facts, asks, around);
+            self.alone.settle(facts, asks, &self.sides, proofs, of_two, challenged);
         }
         self.own_health.settle(facts, asks);
         self.drain.settle(facts, asks);
@@ -233,39 +232,28 @@ impl Member {
                 Read::Over(next) => return Some(next),
             }
         }
-        let after = match concern {
-            Concern::View if done.result.is_err() => After::Read,
-            Concern::Ahead(side) => self.looked_ahead(facts, asks, side, done),
+        let mut after = After::Nothing;
+        match concern {
+            Concern::View if done.result.is_err() => after = After::Read,
+            Concern::Ahead(side) => after = self.looked_ahead(facts, asks, side, done),
             Concern::Vote(side) => {
                 let view = &self.view;
-                self.sides[place_of(side)].done(facts, asks, done, |id| view.has_removed(id))
+                after = self.sides[place_of(side)].done(facts, asks, done, |id| view.has_removed(id));
             }
-            Concern::Alone => self.alone.done(facts, asks, done),
-            Concern::Answer if self.answering.done(facts, asks, done) => After::Read,
-            Concern::Witnesses => {
-                self.witnesses.picked(facts, asks, &self.sides, &done.snapshot);
-                After::Nothing
-            }
-            Concern::Place => {
-                self.moving.picked(facts, asks, &done.snapshot);
-                After::Nothing
-            }
+            Concern::Alone => after = self.alone.done(facts, asks, done),
+            Concern::Answer => after = self.answering.done(facts, asks, done),
+            Concern::Witnesses => self.witnesses.picked(facts, asks, &self.sides, &done.snapshot),
+            Concern::Place => self.moving.picked(facts, asks, &done.snapshot),
             // After a failure it is unknown whether this server has moved.
             Concern::Move => {
                 let left: Vec<Buddy> = self.view.buddies().cloned().collect();
                 self.moving.done(facts, asks, &left);
-                After::Read
+                after = After::Read;
             }
-            Concern::Health => {
-                self.own_health.done(asks, done);
-                After::Nothing
-            }
-            Concern::Drain => {
-                self.drain.done(facts, asks, done);
-                After::Nothing
-            }
-            Concern::View | Concern::Find | Concern::Join | Concern::Leave | Concern::Answer => After::Nothing,
-        };
+            Concern::Health => self.own_health.done(asks, done),
+            Concern::Drain => self.drain.done(facts, asks, done),
+            Concern::View | Concern::Find | Concern::Join | Concern::Leave => {}
+        }
         match after {
             After::Nothing => {}
             After::Read => self.view.read_now(facts.now),
@@ -337,13 +325,11 @@ impl Member {
     }
 
     /// What a snapshot shows of a member.
-    pub fn show(&self, facts: &Facts, asks: &Asks, at: Time) -> PhaseView {
+    pub fn show(&self, facts: &Facts, asks: &Asks, at: Time) -> Snapshot {
         let drained = self.drain.since();
         let me = asks.me();
-        PhaseView {
-            phase: "member",
+        Snapshot {
             id: Some(me.id),
-            waiting: None,
             incarnation: me.incarnation,
             buddies: self.view.kept().cloned(),
             drained,
@@ -351,6 +337,7 @@ impl Member {
             broken_links: self.broken_links(facts, at),
             braked: self.sides.iter().any(SideWork::braked),
             alone: self.alone.since(),
+            ..Snapshot::of(facts, asks, "member", at)
         }
     }
 
@@ -388,7 +375,7 @@ fn tell_for_an_operator(asks: &mut Asks, notice: &Notice, subject: ServerId) {
 
 /// What this server itself observed of another.
 fn evidence(facts: &Facts, server: ServerId) -> Evidence {
-    let Some(watch) = facts.watch_of(server) else { return Evidence::default() };
+    let Some(watch) = facts.watches.of(server) else { return Evidence::default() };
     let since = |at| Some(crate::time::millis(facts.now.since(at)));
     Evidence {
         misses: Some(watch.reading.consecutive),

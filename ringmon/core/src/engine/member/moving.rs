@@ -82,8 +82,7 @@ impl Moving {
             }
             return;
         };
-        let half = (self.tried > Self::PICKY).then(|| trial.half_proved(facts)).flatten();
-        if let Some(place) = trial.proved(facts).or(half) {
+        if let Some(place) = trial.proved(facts, self.tried > Self::PICKY) {
             if asks.ready(Concern::Move) {
                 let (me, misplaced) = (asks.me(), facts.now.since(since));
                 asks.begin(Concern::Move, TableOp::Move { me: me.id, incarnation: me.incarnation, place, misplaced });

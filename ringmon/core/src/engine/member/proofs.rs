@@ -38,10 +38,10 @@ impl Proofs {
         self.fresh(server, incarnation, now) && !self.accusers.contains(&server)
     }
 
-    /// A witness heard this life of it at that time.
-    pub fn heard(&mut self, server: ServerId, incarnation: Incarnation, at: Time) {
+    /// A witness heard this life of it at that time. True: none had heard the server before, since it is silent here.
+    pub fn heard(&mut self, server: ServerId, incarnation: Incarnation, at: Time) -> bool {
         let at = self.heard_at(server, incarnation).map_or(at, |known| at.max(known));
-        self.heard.insert(server, (incarnation, at));
+        self.heard.insert(server, (incarnation, at)).is_none()
     }
 
     /// Forgets servers that are no longer silent here, and replaces the accusers.

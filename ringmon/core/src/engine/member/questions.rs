@@ -1,7 +1,8 @@
 //! R12, answering: who asks whether this server hears another one makes it watch that one for a moment. Then its kernel
 //! says what it hears, in its replies to whoever asks.
 //!
-//! A server of wire version 1 asks in a notice, and gets a notice as soon as the other one is heard.
+//! A server of wire version 1 asks in a notice, and gets a notice as soon as the other one is heard. So do a
+//! starting server whose name another one has, and `ringmon pool rotate-key`.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

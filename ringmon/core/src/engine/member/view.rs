@@ -122,7 +122,7 @@ impl View {
         self.kept.as_ref()
     }
 
-    /// Whether a buddy is silent.
+    /// Whether a buddy is silent, or this server is accused.
     pub const fn suspects(&self) -> bool {
         self.suspects_since.is_some()
     }
@@ -336,7 +336,7 @@ impl View {
         forgotten
     }
 
-    /// A server is out of the table, and it was not this server that removed it.
+    /// A server is out of the table. It was not this server that removed it, or the answer to its COMMIT was lost.
     fn seen_gone(&mut self, asks: &mut Asks, id: ServerId, event: &StoredEvent) {
         let body = match event.body.removal() {
             Some((kind, removed)) => {

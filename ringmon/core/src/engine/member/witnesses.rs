@@ -45,8 +45,6 @@ pub(super) struct Witnesses {
     again_at: Time,
     /// Servers about which this server has asked during their present silence.
     raised: BTreeSet<(ServerId, Incarnation)>,
-    /// Servers already reported as a broken link.
-    told: BTreeSet<ServerId>,
 }
 
 /// A question in a notice, to a witness of wire version 1.
@@ -126,7 +124,6 @@ impl Witnesses {
         let silent: BTreeSet<ServerId> = sides.iter().flat_map(|w| w.run().silent.iter().map(|(id, _)| *id)).collect();
         let votes = Side::BOTH.map(|side| place.row.vote(side).map(|vote| vote.voter));
         self.proofs.keep(&silent, votes.into_iter().flatten().collect());
-        self.told.retain(|id| silent.contains(id));
         self.raised.retain(|(id, _)| silent.contains(id));
         self.asked.retain(|q| q.until > facts.now && silent.contains(&q.subject.id));
         self.inquiry
@@ -209,7 +206,7 @@ impl Witnesses {
         let next = u32::try_from(turn + 1).unwrap_or(u32::MAX);
         asks.wake_at(inquiry.until.min(inquiry.began + Inquiry::TURN * next));
         let questions = inquiry.witnesses.iter().filter_map(|witness| {
-            let purpose = facts.watch_of(witness.id)?.purpose;
+            let purpose = facts.watches.of(witness.id)?.purpose;
             Some((witness.id, inquiry.question(&self.proofs, turn, purpose != Purpose::Asked, asks.me().id)?))
         });
         questions.collect()
@@ -221,7 +218,7 @@ impl Witnesses {
         let Some(inquiry) = &self.inquiry else { return };
         let mut heard = Vec::new();
         for witness in &inquiry.witnesses {
-            let Some(watch) = facts.watch_of(witness.id) else { continue };
+            let Some(watch) = facts.watches.of(witness.id) else { continue };
             let Some(said) = facts.said(watch).filter(|said| said.watches) else { continue };
             let subject = inquiry.subjects.iter().find(|(it, since)| {
                 it.id == said.of && it.incarnation == said.life && said.alive >= *since + watch.reading.patience
@@ -243,9 +240,8 @@ impl Witnesses {
     }
 
     fn heard(&mut self, facts: &Facts, asks: &mut Asks, witness: ServerId, subject: &Buddy, at: Time) {
-        self.proofs.heard(subject.id, subject.incarnation, at);
-        if self.told.insert(subject.id) {
-            let silence_ms = facts.watch_of(subject.id).map(|w| millis(facts.now.since(w.reading.silent_since())));
+        if self.proofs.heard(subject.id, subject.incarnation, at) {
+            let silence_ms = facts.watches.of(subject.id).map(|w| millis(facts.now.since(w.reading.silent_since())));
             asks.event(&facts.watches.name_of(subject.id), EventBody::BrokenLink { witness, silence_ms });
         }
     }
@@ -255,7 +251,7 @@ impl Witnesses {
 fn subjects(facts: &Facts, sides: &[SideWork; 2]) -> Vec<Buddy> {
     let of_side = |work: &SideWork| {
         let hosts = work.run().silent.iter().filter(|(_, kind)| *kind == VoteKind::Host);
-        let watched = hosts.filter_map(|(id, _)| facts.watch_of(*id)).map(|w| w.target.clone());
+        let watched = hosts.filter_map(|(id, _)| facts.watches.of(*id)).map(|w| w.target.clone());
         watched.take(Witnesses::SUBJECTS).collect::<Vec<_>>()
     };
     let mut known = BTreeSet::new();

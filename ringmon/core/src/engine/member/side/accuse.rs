@@ -52,7 +52,7 @@ impl SideWork {
         if busy || self.withdraw(facts, asks, proofs, footing == Footing::CutOff) {
             return;
         }
-        // Without a far end, the vote is only for the direct buddy and removes no server (R3).
+        // Without a far end, the vote is only for the first of the run and removes no server (R3).
         let far_end = self.run.far_end.filter(|_| footing == Footing::Firm);
         let count = if far_end.is_some() { self.run.silent.len() } else { 1 };
         let findings = self.findings(facts, proofs, count);
@@ -60,7 +60,7 @@ impl SideWork {
             return;
         }
         let Some(mute) = self.mute(facts, asks, far_end.is_some()) else { return };
-        let confirmed = self.confirmed(facts, asks, &findings).filter(|_| facts.keeps(Rule::R3));
+        let confirmed = self.confirmed(facts, asks).filter(|_| facts.keeps(Rule::R3));
         let Some(suspicion) = &mut self.suspicion else { return };
         let said = findings.iter().map(|f| (f.server, f.silence.kind, ripe(facts, asks, f))).collect();
         let claim = Claim { findings: said, far_end, confirmed: confirmed.is_some() };
@@ -74,8 +74,9 @@ impl SideWork {
         let cast =
             |f: &Finding| (f.server, OwnVote { kind: f.silence.kind, incarnation: f.incarnation, confirmed: false });
         self.attempt = Attempt::Cast(findings.iter().map(cast).collect());
-        let accusation = facts.accusation(asks, self.side, findings, far_end);
-        asks.begin(Concern::Vote(self.side), TableOp::Accuse(Accusation { mute, braked, confirmed, ..accusation }));
+        let accusation = facts.accusation(asks, self.side, findings);
+        let accusation = Accusation { far_end, mute, braked, confirmed, ..accusation };
+        asks.begin(Concern::Vote(self.side), TableOp::Accuse(accusation));
     }
 
     /// R2: another server was heard since the silence began. A server that hears no other server cannot vote. It
@@ -98,10 +99,10 @@ impl SideWork {
     /// is needed, and now under way or waiting for the database.
     fn withdraw(&mut self, facts: &Facts, asks: &mut Asks, proofs: &Proofs, cut_off: bool) -> bool {
         // A vote against an earlier life went with it. (What the other side knows of a server may be older.)
-        self.votes.retain(|id, vote| facts.watch_of(*id).is_none_or(|w| w.target.incarnation <= vote.incarnation));
+        self.votes.retain(|id, vote| facts.watches.of(*id).is_none_or(|w| w.target.incarnation <= vote.incarnation));
         let spared = |id: &ServerId, vote: &OwnVote| proofs.spare(*id, vote.incarnation, facts.now);
         let untrue = |id: &ServerId, vote: &OwnVote| {
-            let finding = facts.watch_of(*id).map(|w| w.detector.state().finding());
+            let finding = facts.watches.of(*id).map(|w| w.detector.state().finding());
             match finding {
                 Some(Some(VoteKind::Agent)) => vote.kind == VoteKind::Host,
                 Some(Some(VoteKind::Host)) => false,
@@ -126,11 +127,11 @@ impl SideWork {
     /// Tells the accused and the voter on the other side of the run, as soon as a vote is there and that voter is
     /// known. The accused may be the only one that hears the others again, and so know of nothing (R4).
     fn notify(&mut self, asks: &mut Asks) {
-        let Some(suspicion) = &mut self.suspicion else { return };
+        let Some(suspicion) = self.suspicion.as_mut().filter(|it| it.first_vote.is_some()) else { return };
         let first = self.run.silent.first().and_then(|(id, _)| self.chain.member(*id));
         let Some(accused) = first else { return };
         let subject = accused.id;
-        if suspicion.first_vote.is_some() && suspicion.notified.insert(subject) {
+        if suspicion.notified.insert(subject) {
             asks.send(accused.address, accused.notice_port, NoticeBody::Voted { subject });
         }
         // The next one that can vote. A mute far end cannot.
@@ -140,7 +141,7 @@ impl SideWork {
             None => self.chain.members.get(1),
         };
         let Some(witness) = witness else { return };
-        if suspicion.first_vote.is_some() && suspicion.notified.insert(witness.id) {
+        if suspicion.notified.insert(witness.id) {
             asks.send(witness.address, witness.notice_port, NoticeBody::Voted { subject });
         }
     }

@@ -12,7 +12,7 @@ use crate::engine::asks::Asks;
 use crate::engine::facts::Facts;
 use crate::evidence::{Confirmed, Testimony};
 use crate::law;
-use crate::op::{Finding, Mute};
+use crate::op::Mute;
 use crate::row::VoteKind;
 
 use super::SideWork;
@@ -43,9 +43,8 @@ impl SideWork {
     }
 
     /// What the far end's kernel confirms, if that is enough.
-    pub(super) fn confirmed(&self, facts: &Facts, asks: &mut Asks, findings: &[Finding]) -> Option<Confirmed> {
-        let question = self.far_question()?;
-        if findings.len() == 1 { confirms(facts, asks, question) } else { None }
+    pub(super) fn confirmed(&self, facts: &Facts, asks: &mut Asks) -> Option<Confirmed> {
+        confirms(facts, asks, self.far_question()?)
     }
 
     /// The mute servers that this one looks past, for the whole run or for its first server; `None`: it must not.
@@ -70,12 +69,12 @@ impl SideWork {
 /// What a witness's kernel says about a suspect, if that is enough (R6): it misses the suspect for as long as this
 /// server has to, and hears somebody else (R2). Asks for a call when time alone may make it enough.
 fn confirms(facts: &Facts, asks: &mut Asks, (witness, suspect): (ServerId, ServerId)) -> Option<Confirmed> {
-    let watch = facts.watch_of(witness)?;
+    let watch = facts.watches.of(witness)?;
     let said = facts.said(watch).filter(|said| said.of == suspect && said.watches)?;
     if !hears(facts, &said) {
         return None;
     }
-    let asked = facts.silence_asked(facts.watch_of(suspect)?.target.address);
+    let asked = facts.silence_asked(facts.watches.of(suspect)?.target.address);
     asks.call_at(said.proof + asked + facts.identity.tuning.interval);
     let enough = said.at.since(said.proof) >= asked && said.misses >= law::REMOVAL_MISSES;
     let since = said.proof;

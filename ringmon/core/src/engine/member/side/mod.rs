@@ -67,7 +67,7 @@ impl Default for Attempt {
     }
 }
 
-/// The time during which the direct buddy is silent.
+/// The time during which the direct buddy is silent, or the first server past mute ones.
 #[derive(Debug, Serialize, Deserialize)]
 struct Suspicion {
     since: Time,
@@ -145,7 +145,7 @@ impl SideWork {
         self.chain.member(id)
     }
 
-    /// Since when the direct buddy is silent.
+    /// Since when the direct buddy is silent, or the first server past mute ones.
     pub fn suspected_since(&self) -> Option<Time> {
         self.suspicion.as_ref().map(|suspicion| suspicion.since)
     }
@@ -227,17 +227,9 @@ impl SideWork {
 
     /// The servers along this side were read. False: the ring is not as this server knows it.
     pub fn ahead(&mut self, me: ServerId, seen: &TableSnapshot) -> bool {
-        let walk = seen.answers.iter().find_map(|(lookup, ids)| match lookup {
-            Lookup::Walk { from, side, count } if *from == me && *side == self.side => Some((*count, ids)),
-            Lookup::Walk { .. }
-            | Lookup::Id(_)
-            | Lookup::Name(_)
-            | Lookup::Address(_)
-            | Lookup::Pick(_)
-            | Lookup::Gone(_)
-            | Lookup::Braked(_)
-            | Lookup::Members
-            | Lookup::LastEvent(_) => None,
+        let walk = seen.answers.iter().find_map(|(lookup, ids)| {
+            let Lookup::Walk { from, side, count } = lookup else { return None };
+            (*from == me && *side == self.side).then_some((*count, ids))
         });
         let Some((count, ids)) = walk else { return false };
         let Some(buddy) = self.chain.members.first() else { return true };

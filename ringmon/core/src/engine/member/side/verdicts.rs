@@ -17,8 +17,6 @@ use crate::{ServerId, Side, Time};
 
 /// The coarsest clock that a database uses.
 const CLOCK_STEP: Duration = Duration::from_millis(1);
-/// A retry waits at most this long.
-const RETRY_MOST: Duration = Duration::from_millis(250);
 
 /// What a member has to do after an operation ended.
 #[derive(Debug, PartialEq)]
@@ -160,7 +158,7 @@ impl SideWork {
     fn retry(&mut self, facts: &Facts, asks: &mut Asks) {
         if let Some(suspicion) = &mut self.suspicion {
             suspicion.sent = None;
-            suspicion.not_before = facts.now + suspicion.conflicts.next(asks.rng()).min(RETRY_MOST);
+            suspicion.not_before = facts.now + suspicion.conflicts.next(asks.rng());
         }
     }
 }

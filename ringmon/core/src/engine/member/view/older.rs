@@ -38,7 +38,7 @@ impl View {
         let name = &facts.identity.card.name;
         let went_back = |seen| Some(WentBack { known: Some(known), row: name.clone(), seen });
         let Some(row) = seen.row(&Lookup::Id(me.id)) else {
-            return if has_ended(name, me, seen) { None } else { went_back(None) };
+            return if end(name, me, seen).is_some() { None } else { went_back(None) };
         };
         // The join of this server is lost, and another one has its id by now.
         let other = (row.card.name != *name).then(|| row.card.name.clone());
@@ -72,11 +72,6 @@ pub(super) fn end<'a>(name: &String, me: Me, seen: &'a TableSnapshot) -> Option<
     let ends = matches!(event.kind(), EventKind::Left | EventKind::Down | EventKind::AgentLost);
     // An id that was given again has the events of others.
     Some(event).filter(|event| ends && event.subject_name == *name)
-}
-
-/// Whether the table says how this server's row ended.
-fn has_ended(name: &String, me: Me, seen: &TableSnapshot) -> bool {
-    end(name, me, seen).is_some()
 }
 
 fn mark(row: &ServerRow) -> RowSeen {
