@@ -244,7 +244,7 @@ pub const fn reason(held: Held) -> &'static str {
         Held::OtherSilence => "the other vote is older than this silence, so it is about another one (R5)",
         Held::TooShort => "the silence is not long enough for a removal (R6)",
         Held::AgentTimeout => "the host lives, and its agent may still come back",
-        Held::UnhealthyVoter => "nobody was heard since the silence began (R2)",
+        Held::UnhealthyVoter => "this server hears nobody, and the pool does not let it remove all others (R2)",
         Held::AloneBlocked => "another server is alone too, or accuses this one (R2)",
         Held::Proved => "an asked witness hears it (R12)",
         Held::Frozen => "the pool is frozen (R11)",
