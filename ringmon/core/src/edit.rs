@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{EventBody, EventKind};
 pub use super::outcome::{Held, Outcome, Removal, effective_mode};
 use super::row::{Address, Card, Health, PoolRow, ServerRow, Side, VoteKind};
-use super::{DbTime, Incarnation, ServerId, Time, law};
+use super::{DbTime, Incarnation, ServerId, Time};
 
 /// What an operation wants to read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,8 +97,8 @@ impl TableSnapshot {
     /// R7: whether what was read is of now, by this machine's own clock. The database's clock may have stepped back
     /// since.
     #[must_use]
-    pub fn is_of_now(&self, now: Time) -> bool {
-        now.since(self.read_at) <= law::WRITE_WITHIN
+    pub fn is_of_now(&self, now: Time, deadline: DbTime) -> bool {
+        deadline.since(self.db_now).is_some_and(|within| now.since(self.read_at) <= within)
     }
 
     /// The first row that answers `lookup`; `None` if there is none or it was not asked for.

@@ -105,6 +105,8 @@ pub enum Held {
     AloneBlocked,
     /// R12: an asked witness heard the suspect. Its links to this server are broken, and the suspect is not.
     Proved,
+    /// R7: what it rests on changed meanwhile, or was too old before it could be committed. It is tried again.
+    Overtaken,
     /// R11: the pool is frozen.
     Frozen,
     /// R11: the pool, or this agent, only observes.
@@ -123,6 +125,7 @@ words! { Held:
     UnhealthyVoter = "unhealthy_voter",
     AloneBlocked = "alone_blocked",
     Proved = "proved",
+    Overtaken = "overtaken",
     Frozen = "frozen",
     Observing = "observing",
     Brake = "brake",

@@ -172,6 +172,13 @@ impl ServerRow {
         self.answering().map_or(law::WAIT_MOST, |answering| answering.wait.clamp(law::WAIT_LEAST, law::WAIT_MOST))
     }
 
+    /// Since when this server answers this vote no more: it did, or was about to when the vote was cast.
+    #[must_use]
+    pub fn ceased(&self, vote: &Vote) -> Option<DbTime> {
+        let last = self.answering()?.answer?.at;
+        (last + law::RENEWED > vote.since).then_some(last)
+    }
+
     /// In which version of the wire format this life of the server is probed: the newest one that both know.
     #[must_use]
     pub fn wire(&self) -> u8 {

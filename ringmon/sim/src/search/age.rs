@@ -52,6 +52,8 @@ impl Borders {
     pub const WAITED: u8 = 1;
     /// An answer that may be written again.
     pub const RENEW: u8 = 1;
+    /// An answer of which the next one is overdue. It counts only for a silence that began before it.
+    pub const OVERDUE: u8 = 2;
 
     /// Where a class of this sort begins, for each class but the first.
     pub fn of(&self, sort: Sort) -> [u64; 3] {
@@ -59,7 +61,7 @@ impl Borders {
         match sort {
             Sort::Silence => [25, 100, if self.lonely { 3_500 } else { NEVER }],
             Sort::Since | Sort::Served => [self.wait, NEVER, NEVER],
-            Sort::Answer => [400, 1_500 + self.wait, NEVER],
+            Sort::Answer => [400, 600 + self.wait, 1_500 + self.wait],
             Sort::At => [1_500, 30_000, NEVER],
             Sort::AloneSince => [self.alone, 3_000, NEVER],
             Sort::AloneAt => [1_500, NEVER, NEVER],

@@ -133,8 +133,9 @@ pub(super) fn may_answer(state: &State, me: Place) -> bool {
 }
 
 /// Whether a well server must say something before time goes on: its first answer while it is accused, or the next one
-/// before the last one is `stale`.
-pub(super) fn owes(state: &State, me: Place, stale: bool) -> bool {
-    let said = state.row(me).is_some_and(|row| row.answer.is_some());
-    state.acts(me) && !state.late && (stale || !said) && must_answer(state, me) && hears(state, me).next().is_some()
+/// before the last one is `overdue`.
+pub(super) fn owes(state: &State, me: Place, overdue: bool) -> bool {
+    let answer = state.row(me).and_then(|row| row.answer);
+    let said = answer.is_some_and(|(_, at)| at.class < Borders::OVERDUE);
+    state.acts(me) && !state.late && (overdue || !said) && must_answer(state, me) && hears(state, me).next().is_some()
 }

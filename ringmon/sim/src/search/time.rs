@@ -20,10 +20,11 @@ impl Tables {
             Site::Served(_) if state.members().any(|other| duty::owes(state, other, false)) => return false,
             // A mark is a challenge to all others (R3).
             Site::AloneSince(_) if state.members().any(|other| duty::owes(state, other, false)) => return false,
+            // It is renewed while there is a reason.
+            Site::Answer(me) if class == Borders::RENEW && duty::owes(state, me, true) => return false,
             // A server that can be heard again is heard before the last answer of before is stale.
             Site::Answer(me)
-                if class == Borders::RENEW
-                    && (duty::owes(state, me, true) || state.members().any(|of| state.is_late_to_hear(of, me))) =>
+                if class == Borders::OVERDUE && state.members().any(|of| state.is_late_to_hear(of, me)) =>
             {
                 return false;
             }
@@ -116,7 +117,7 @@ impl State {
         if let Site::Answer(me) | Site::AloneAt(me) = site
             && let Some(row) = at_mut(&mut self.rows, me)
         {
-            row.answer = row.answer.filter(|(_, stamp)| stamp.class <= Borders::RENEW);
+            row.answer = row.answer.filter(|(_, stamp)| stamp.class <= Borders::OVERDUE);
             row.alone = row.alone.filter(|(_, at)| *at == 0);
         }
     }

@@ -91,3 +91,34 @@ fn a_dead_server_is_removed_after_its_own_wait() {
         assert_sound(&world);
     }
 }
+
+/// R5: its buddy on the other side has accused it since the cut began, and it has answered until it died.
+#[test]
+fn a_server_that_dies_at_the_edge_of_its_half_is_removed_during_the_cut() {
+    for (after, half) in [(ms(50), 1..4), (ms(200), 3..6), (secs(3), 3..6), (secs(20), 1..4), (secs(3), 0..4)] {
+        let (mut world, order) = pool(seed(), ms(0), Without::NOTHING);
+        let (dead, half) = (order[3], order[half].to_vec());
+        world.partition(&half, true);
+        world.run_for(after);
+        world.befall(dead, Fault::Crash);
+        let gone = world.run_until(secs(10), |world| world.ring().len() == 11);
+        assert!(gone, "{after:?} after the cut, {half:?}: {:?}", world.ring());
+        assert!(world.table.named(&world.hosts[dead].name).is_none());
+        assert_sound(&world);
+    }
+}
+
+/// R7: a statement of a tenth of a second takes longer than the half second that is enough elsewhere.
+#[test]
+fn a_dead_server_is_removed_however_far_the_database_is() {
+    for far in [5, 20, 60, 100] {
+        let (mut world, order) = pool(seed(), ms(far), Without::NOTHING);
+        for host in 0..12 {
+            world.hosts[host].distance = Some((ms(far), ms(far + 1)));
+        }
+        world.run_for(secs(75));
+        world.befall(order[3], Fault::Crash);
+        assert!(world.run_until(secs(30), |world| world.ring().len() == 11), "{far} ms: {:?}", world.ring());
+        assert_sound(&world);
+    }
+}

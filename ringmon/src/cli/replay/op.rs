@@ -247,6 +247,7 @@ pub const fn reason(held: Held) -> &'static str {
         Held::UnhealthyVoter => "this server hears nobody, and the pool does not let it remove all others (R2)",
         Held::AloneBlocked => "another server is alone too, or accuses this one (R2)",
         Held::Proved => "an asked witness hears it (R12)",
+        Held::Overtaken => "the table changed meanwhile, or was read too long ago (R7)",
         Held::Frozen => "the pool is frozen (R11)",
         Held::Observing => "the pool, or this agent, only observes (R11)",
         Held::Brake => "the brake holds: too many servers are gone (R11)",

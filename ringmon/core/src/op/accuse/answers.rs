@@ -2,8 +2,8 @@
 //!
 //! Both sides of a cut accuse each other, and neither can tell by its own evidence which side died. The table can: a
 //! server that is alive and reaches the table answers there, and names a server that it hears. Such an answer protects
-//! it while it is renewed. It counts only if it is younger than the accuser's silence: an earlier one says nothing of a
-//! server that died since.
+//! it while it is renewed. It counts only if it is younger than the accuser's silence, or if the next one is not overdue:
+//! an earlier one says nothing of a server that died since.
 //!
 //! - *How long to wait* for an answer is what the accused's own row says ([`ServerRow::wait`]), and not what the
 //!   accuser's clock or database make likely: the longest wait of the run. The wait begins with the vote, and only time
@@ -56,14 +56,16 @@ pub(in crate::op) fn answers(seen: &TableSnapshot, accused: &ServerRow, silence:
     Ok(lost || hears(seen, accused, silence)?)
 }
 
-/// Whether it has a fresh answer that is younger than `silence` and names a member.
+/// Whether it has a fresh answer that names a member, and is younger than `silence` or not overdue to be renewed.
 ///
 /// # Errors
 /// What to read first.
 pub(in crate::op) fn hears(seen: &TableSnapshot, accused: &ServerRow, silence: Duration) -> Result<bool, Step> {
     let answer = accused.answering().and_then(|answering| answering.answer);
     let Some(answer) = answer.filter(|it| it.hears != accused.id) else { return Ok(false) };
-    let within = silence.min(law::RENEWED + accused.wait());
+    // Who still answers an earlier silence may not know that this one is new: it did not hear its accuser in between.
+    // Its next answer comes when it is due.
+    let within = silence.max(law::REVOTE_MOST + accused.wait()).min(law::RENEWED + accused.wait());
     if !is_recent(seen.db_now, answer.at, within) {
         return Ok(false);
     }

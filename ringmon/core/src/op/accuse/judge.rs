@@ -49,7 +49,11 @@ pub(super) fn judge<'a>(
         Quorum::Single => {}
         Quorum::Both => {
             let second = second(a, seen, chain, place)?;
-            let other = |vote: &Vote| seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect));
+            let older = |vote: &Vote| seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect));
+            // One that goes on, and that the suspect answered until now, is of the same death: the suspect was cut off from
+            // its voter before.
+            let goes_on = |vote: &Vote| is_recent(seen.db_now, vote.at, law::RENEWED);
+            let other = |vote: &Vote| older(vote) && !(goes_on(vote) && suspect.row.ceased(vote).is_some());
             let other = second.as_ref().is_some_and(|(_, vote, _)| other(vote)) && a.tuning.keeps(Rule::R5);
             let whole = second.as_ref().is_some_and(|(_, vote, _)| vote.kind == VoteKind::Host) && !other;
             // What a kernel says is of now. A vote may be left over, if its voter's database does not answer.

@@ -157,8 +157,8 @@ fn an_answer_is_fresh_of_this_life_younger_than_the_silence_and_names_a_member()
         edit(table, &|x| x.answer.as_mut().unwrap().at = at);
     };
     assert!(!told(&|table| at(table, ms(1300))), "1.56 s are over: it was not renewed");
-    assert!(!told(&|table| at(table, ms(102))), "older than the silence: it may have died since");
-    assert!(told(&|table| at(table, ms(101))));
+    assert!(!told(&|table| at(table, ms(601))), "older than the silence, and overdue: it may have died since");
+    assert!(told(&|table| at(table, ms(600))));
     assert!(!told(&|table| edit(table, &|x| x.answer.as_mut().unwrap().hears = crate::ServerId(99))), "no member");
     let x = |table: &VirtualTable| id(table, "x");
     // "I hear nobody" protects too, and not for a moment longer than it is renewed.

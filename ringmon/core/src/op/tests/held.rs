@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::kit::{accuse, against, id, ms, pulseless, removed, ring_of, row, run, silent, whole};
+use super::kit::{accuse, against, answer, id, ms, pulseless, removed, ring_of, row, run, silent, whole};
 use crate::edit::{Held, Outcome};
 use crate::event::{Braked, Removed};
 use crate::law;
@@ -101,6 +101,28 @@ fn other_silence() {
     // Then a can act: its silence began before b's vote.
     let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(260))], Some("b"));
     assert_eq!(removed(&accuse(&mut table, &first)), ["x"]);
+}
+
+/// R5: a does not hear x since a cut. If x answers a until it dies, and a goes on, both mean the same death.
+#[test]
+fn an_older_vote_counts_once_the_suspect_answers_it_no_more() {
+    for answers in [true, false] {
+        let mut table = ring_of(&["a", "x", "b", "c", "d"]);
+        let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], Some("b"));
+        for _ in 0..4 {
+            accuse(&mut table, &first);
+            table.advance(ms(500));
+            if answers {
+                answer(&mut table, "x", "b");
+            }
+        }
+        table.advance(ms(700));
+        accuse(&mut table, &first);
+        let second = against(&table, "b", Side::Second, vec![silent(&table, "x", ms(690))], Some("a"));
+        let outcome = accuse_again(&mut table, &second);
+        assert_eq!(matches!(outcome, Outcome::Removed { .. }), answers, "{outcome:?}");
+        assert!(answers || outcome == Outcome::Held(Held::OtherSilence), "{outcome:?}");
+    }
 }
 
 #[test]

@@ -21,17 +21,20 @@ use crate::{Rule, ServerId, Side, VoteKind};
 impl SideWork {
     /// What this server may say about the first `count` servers of the run.
     pub fn findings(&self, facts: &Facts, proofs: &Proofs, count: usize) -> Vec<Finding> {
-        let cut = self.suspicion.as_ref().and_then(|s| s.cut);
-        let healing = cut.is_some_and(|at| facts.now.since(at) < law::LONE_WORD) && facts.keeps(Rule::R4);
+        let healing = |server: ServerId| {
+            let cut = self.suspicion.as_ref().filter(|it| !it.ceased.contains(&server)).and_then(|it| it.cut);
+            cut.is_some_and(|at| facts.now.since(at) < law::LONE_WORD) && facts.keeps(Rule::R4)
+        };
         let silent = self.run.silent.iter().take(count);
         let all = silent.filter_map(|(server, kind)| finding(facts, proofs, *server, *kind));
-        all.map(|f| Finding { enough: f.enough && !healing, ..f }).collect()
+        all.map(|f| Finding { enough: f.enough && !healing(f.server), ..f }).collect()
     }
 
     /// R4, when a cut heals: the servers do not hear each other again at the same moment. One that has to resolve its
     /// neighbour first takes up to a second longer. The first to hear takes back the counter-votes that protected its
     /// whole side. So if a server saw that others held both vote slots of a row beside the run, at least one of them
-    /// from the run, it calls no silence long enough until that is [`law::LONE_WORD`] ago.
+    /// from the run, it calls no silence long enough until that is [`law::LONE_WORD`] ago. But whoever answered a vote
+    /// in the cut, and has not for as long, died in it.
     pub(super) fn look_for_cut(&mut self, facts: &Facts, seen: &TableSnapshot) {
         let Some(suspicion) = &mut self.suspicion else { return };
         let in_run = |id: ServerId| self.run.silent.iter().any(|(silent, _)| *silent == id);
@@ -42,6 +45,15 @@ impl SideWork {
         };
         if seen.rows.values().any(|row| !in_run(row.id) && seconded(row)) {
             suspicion.cut = Some(facts.now);
+        }
+        let silent = |at| seen.db_now.since(at).is_some_and(|age| age > law::LONE_WORD);
+        for row in seen.rows.values() {
+            let votes = Side::BOTH.into_iter().filter_map(|side| row.vote(side).filter(fresh));
+            if votes.filter_map(|vote| row.ceased(vote)).any(silent) {
+                suspicion.ceased.insert(row.id);
+            } else {
+                suspicion.ceased.remove(&row.id);
+            }
         }
     }
 

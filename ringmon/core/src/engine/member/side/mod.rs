@@ -83,6 +83,8 @@ struct Suspicion {
     deaf: bool,
     /// When both sides of a cut were last seen to accuse each other ([`SideWork::look_for_cut`]).
     cut: Option<Time>,
+    /// Those that answered during the cut, and do so no more.
+    ceased: BTreeSet<ServerId>,
 }
 
 /// The content of an accusation. When it changes, the next accusation is sent at once.
@@ -109,6 +111,7 @@ impl Suspicion {
             conflicts: Backoff::new(Duration::from_millis(10), Duration::from_millis(250)),
             deaf: false,
             cut: None,
+            ceased: BTreeSet::new(),
         }
     }
 }

@@ -52,7 +52,10 @@ impl SideWork {
             }
             Outcome::Held(held) => self.held(asks, *held, &done.snapshot),
             Outcome::Braked => self.held(asks, Held::Brake, &done.snapshot),
-            Outcome::Overtaken => self.retry(facts, asks),
+            Outcome::Overtaken => {
+                asks.held(Held::Overtaken);
+                self.retry(facts, asks);
+            }
             // The removals in the answer were all recorded before: what this side knew when it asked is old.
             Outcome::Removed { .. }
             | Outcome::Stale
