@@ -98,10 +98,13 @@ impl World {
             if self.restored.get(&row.id) == Some(&row.incarnation) {
                 continue;
             }
+            // What the table has forgotten, only a state directory tells.
+            let forgotten = self.restored.remove(&row.id).is_some();
             let before = self.lives.insert(row.card.name.clone(), (row.id, row.incarnation));
             let disk = self.host_at(row.card.address).and_then(|host| self.hosts[host].disk.as_ref());
             let back = |(id, life)| {
-                life > row.incarnation && (id == row.id || disk.is_some_and(|kept| kept.incarnation >= life))
+                life > row.incarnation
+                    && (id == row.id && !forgotten || disk.is_some_and(|kept| kept.incarnation >= life))
             };
             if before.is_some_and(back) {
                 let what = format!("{} went from {before:?} back to {:?}", row.card.name, row.incarnation);
