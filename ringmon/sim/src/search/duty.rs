@@ -139,3 +139,8 @@ pub(super) fn owes(state: &State, me: Place, overdue: bool) -> bool {
     let said = answer.is_some_and(|(_, at)| at.class < Borders::OVERDUE);
     state.acts(me) && !state.late && (overdue || !said) && must_answer(state, me) && hears(state, me).next().is_some()
 }
+
+/// Whether a well server must say before votes get older whom it hears, or that it hears nobody: one write each.
+pub(super) fn owes_a_word(state: &State, me: Place) -> bool {
+    owes(state, me, false) || state.acts(me) && !state.late && must_mark(state, me)
+}

@@ -16,10 +16,10 @@ impl Tables {
         let Some(border) = self.borders.high(sort, class) else { return false };
         let first = |side| state.row(about).and_then(|row| row.votes[slot(side)]);
         match site {
-            Site::Since(..) if duty::owes(state, about, false) => return false,
-            Site::Served(_) if state.members().any(|other| duty::owes(state, other, false)) => return false,
+            Site::Since(..) if duty::owes_a_word(state, about) => return false,
+            Site::Served(_) if state.members().any(|other| duty::owes_a_word(state, other)) => return false,
             // A mark is a challenge to all others (R3).
-            Site::AloneSince(_) if state.members().any(|other| duty::owes(state, other, false)) => return false,
+            Site::AloneSince(_) if state.members().any(|other| duty::owes_a_word(state, other)) => return false,
             // It is renewed while there is a reason.
             Site::Answer(me) if class == Borders::RENEW && duty::owes(state, me, true) => return false,
             // A server that can be heard again is heard before the last answer of before is stale.
