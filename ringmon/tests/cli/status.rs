@@ -163,7 +163,7 @@ fn who_may_answer_too_late_says_so() {
     for (wait, late) in [(1999, false), (2000, true)] {
         shown["engine"]["answer_wait"] = serde_json::to_value(std::time::Duration::from_millis(wait)).unwrap();
         let said = status(ok(&shown.to_string()), &[]);
-        let line = "\nanswers    may come too late: others wait 2.0 s at most for a vote to be answered\n";
+        let line = "\nslow       votes may be answered too late, and removals fail: others wait 2.0 s at most\n";
         assert!(said.code == 0 && said.out.contains(line) == late, "{wait} {}", said.out);
     }
 }

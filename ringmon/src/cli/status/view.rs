@@ -107,7 +107,7 @@ pub fn text(status: &Status) -> String {
     }
     if engine.answer_wait >= law::WAIT_MOST {
         let most = short(law::WAIT_MOST);
-        lines.push(format!("answers    may come too late: others wait {most} at most for a vote to be answered"));
+        lines.push(format!("slow       votes may be answered too late, and removals fail: others wait {most} at most"));
     }
     if let Some(since) = engine.drained {
         let ago = short(engine.at.since(since));
