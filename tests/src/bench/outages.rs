@@ -66,7 +66,8 @@ impl FromStr for What {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = "one of power-cut, switch-SECONDS (at most 300), halves-MILLISECONDS (at most 1000), lossy-PERCENT (at most 50)";
+        let known = "one of power-cut, switch-SECONDS (at most 300), halves-MILLISECONDS (at most 1000), \
+                     lossy-PERCENT (at most 50)";
         let number = |word: &str, most| word.parse().ok().filter(|number: &u16| *number <= most);
         let found = match text.split_once('-') {
             Some(("power", "cut")) => Some(Self::PowerCut),

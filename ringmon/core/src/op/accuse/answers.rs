@@ -2,8 +2,8 @@
 //!
 //! Both sides of a cut accuse each other, and neither can tell by its own evidence which side died. The table can: a
 //! server that is alive and reaches the table answers there, and names a server that it hears. Such an answer protects
-//! it while it is renewed. It counts only if it is younger than the accuser's silence, or if the next one is not overdue:
-//! an earlier one says nothing of a server that died since.
+//! it while it is renewed. It counts only if it is younger than the accuser's silence, or if the next one is not
+//! overdue: an earlier one says nothing of a server that died since.
 //!
 //! - *How long to wait* for an answer is what the accused's own row says ([`ServerRow::wait`]), and not what the
 //!   accuser's clock or database make likely: the longest wait of the run. The wait begins with the vote, and only time

@@ -50,8 +50,8 @@ pub(super) fn judge<'a>(
         Quorum::Both => {
             let second = second(a, seen, chain, place)?;
             let older = |vote: &Vote| seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect));
-            // One that goes on, and that the suspect answered until now, is of the same death: the suspect was cut off from
-            // its voter before.
+            // One that goes on, and that the suspect answered until now, is of the same death: the suspect was cut off
+            // from its voter before.
             let goes_on = |vote: &Vote| is_recent(seen.db_now, vote.at, law::RENEWED);
             let other = |vote: &Vote| older(vote) && !(goes_on(vote) && suspect.row.ceased(vote).is_some());
             let other = second.as_ref().is_some_and(|(_, vote, _)| other(vote)) && a.tuning.keeps(Rule::R5);
