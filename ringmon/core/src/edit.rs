@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{EventBody, EventKind};
 pub use super::outcome::{Held, Outcome, Removal, effective_mode};
 use super::row::{Address, Card, Health, PoolRow, ServerRow, Side, VoteKind};
-use super::{DbTime, Incarnation, ServerId, Time};
+use super::{DbTime, Incarnation, ServerId, Time, law};
 
 /// What an operation wants to read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ impl TableSnapshot {
     /// since.
     #[must_use]
     pub fn is_of_now(&self, now: Time, deadline: DbTime) -> bool {
-        deadline.since(self.db_now).is_some_and(|within| now.since(self.read_at) <= within)
+        now.since(self.read_at) <= deadline.since(self.db_now).unwrap_or_default().max(law::WRITE_WITHIN)
     }
 
     /// The first row that answers `lookup`; `None` if there is none or it was not asked for.
