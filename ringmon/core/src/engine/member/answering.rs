@@ -21,7 +21,7 @@ use crate::engine::watching::Watch;
 use crate::law;
 use crate::op::TableOp;
 use crate::outcome::Outcome;
-use crate::{Purpose, ServerId, Side, Time};
+use crate::{Purpose, ServerId, Time};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Answering {
@@ -52,18 +52,14 @@ impl Answering {
         self.doubted = facts.doubted(asks.me().id).then(|| self.doubted.unwrap_or(facts.now));
         let reasons = sides.iter().filter_map(SideWork::suspected_since);
         let reason = reasons.chain(view.challenged_since()).chain(self.doubted).max();
-        let wait = facts.wait(asks);
-        // A removal by this server compares its row. Where the database is far, no removal is over between two answers,
-        // so the next one waits for it, for less time than would make it overdue.
-        let removes = Side::BOTH.into_iter().any(|side| asks.busy(Concern::Vote(side)));
-        let mut next = self.next + if removes { wait / 2 } else { Duration::ZERO };
         if reason > self.reason {
             // An answer from before a silence says nothing to those who are deaf since then.
-            (self.next, next) = (facts.now, facts.now);
+            self.next = facts.now;
         }
+        let wait = facts.wait(asks);
         let hears = reason.and_then(|_| heard(facts));
         if self.lost && hears.is_some() {
-            (self.next, next) = (facts.now, facts.now);
+            self.next = facts.now;
         }
         self.told &= hears.is_some();
         let deaf = sides.iter().all(|side| side.run().lost_buddy());
@@ -72,7 +68,7 @@ impl Answering {
         let says = hears.or((alone && new).then_some(asks.me().id));
         // Few writes: a wait that changes a little changes nothing.
         let other = self.written.is_none_or(|written| wait >= written * 2 || wait * 2 <= written);
-        let due = says.is_some() && asks.due(next) || other;
+        let due = says.is_some() && asks.due(self.next) || other;
         if due && asks.ready(Concern::Answer) {
             self.written = Some(wait);
             if says.is_some() {
