@@ -97,8 +97,8 @@ impl TableSnapshot {
     /// R7: whether what was read is of now, by this machine's own clock. The database's clock may have stepped back
     /// since.
     #[must_use]
-    pub fn is_of_now(&self, now: Time, deadline: DbTime) -> bool {
-        now.since(self.read_at) <= deadline.since(self.db_now).unwrap_or_default().max(law::WRITE_WITHIN)
+    pub fn is_of_now(&self, now: Time) -> bool {
+        now.since(self.read_at) <= law::WRITE_WITHIN
     }
 
     /// The first row that answers `lookup`; `None` if there is none or it was not asked for.

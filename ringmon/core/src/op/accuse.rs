@@ -63,5 +63,5 @@ fn vote(a: &Accusation, seen: &TableSnapshot, due: Vec<(&ServerRow, VoteSet)>) -
     for (row, set) in due {
         *vote_set(draft.touch(row), a.side.opposite()) = set;
     }
-    apply(hurried(a, seen.db_now, draft.writes(), Vec::new(), Outcome::Voted { subjects }))
+    apply(hurried(seen.db_now, draft.writes(), Vec::new(), Outcome::Voted { subjects }))
 }

@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::edit::{Held, Lookup, Outcome, Plan, RowSet, RowWrite, Step, TableSnapshot, VoteSet};
-use crate::op::accusation::Accusation;
 use crate::ring::Edit;
 use crate::row::{ServerRow, Side};
 use crate::{DbTime, EventDraft, Incarnation, ServerId, law};
@@ -131,15 +130,8 @@ pub(super) fn unhurried(now: DbTime, writes: Vec<RowWrite>, events: Vec<EventDra
 }
 
 /// A plan that rests on a silence (R7).
-pub(super) fn hurried(
-    a: &Accusation,
-    now: DbTime,
-    writes: Vec<RowWrite>,
-    events: Vec<EventDraft>,
-    outcome: Outcome,
-) -> Plan {
-    let within = (a.lag * 4).clamp(law::WRITE_WITHIN, law::WRITE_MOST);
-    Plan { deadline: now + within, writes, pool: None, events, recheck: true, outcome }
+pub(super) fn hurried(now: DbTime, writes: Vec<RowWrite>, events: Vec<EventDraft>, outcome: Outcome) -> Plan {
+    Plan { deadline: now + law::WRITE_WITHIN, writes, pool: None, events, recheck: true, outcome }
 }
 
 /// Wraps a plan as a step.

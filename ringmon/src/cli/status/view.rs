@@ -105,9 +105,11 @@ pub fn text(status: &Status) -> String {
         let ago = short(engine.at.since(since));
         lines.push(format!("alone      for {ago} this server hears nobody, and its row says so"));
     }
-    if engine.answer_wait >= law::WAIT_MOST {
-        let most = short(law::WAIT_MOST);
-        lines.push(format!("slow       votes may be answered too late, and removals fail: others wait {most} at most"));
+    // Long before it is too late to answer, a removal takes longer than the time between two answers (REVOTE).
+    if engine.answer_wait >= law::WAIT_MOST / 2 {
+        lines.push(
+            "slow       the database is far: removals by this server may fail, and its answers be late".to_owned(),
+        );
     }
     if let Some(since) = engine.drained {
         let ago = short(engine.at.since(since));

@@ -104,7 +104,7 @@ fn spoke(seen: &TableSnapshot) -> Result<bool, Step> {
 /// The event is everything that the brake writes. So there is nothing to undo when it lets go.
 fn speak(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, braked: Braked) -> Step {
     let event = EventDraft::of_pool(&pool.name, &a.name, EventBody::Braked(braked));
-    apply(hurried(a, seen.db_now, Vec::new(), vec![event], Outcome::Braked))
+    apply(hurried(seen.db_now, Vec::new(), vec![event], Outcome::Braked))
 }
 
 /// Takes this run out. Every row that the removal relies on is written, and so compared: the whole chain, both
@@ -132,5 +132,5 @@ fn splice<'a>(a: &Accusation, seen: &'a TableSnapshot, chain: &Chain<'a>, pool: 
     draft.clear_votes(|row, side| row.vote(side).is_some_and(|vote| gone.contains(&vote.voter)));
     let events = run.iter().map(|case| case.event(a, seen, pool, ends)).collect();
     let removed = run.iter().map(|case| case.removal(a)).collect();
-    apply(hurried(a, seen.db_now, draft.writes(), events, Outcome::Removed { removed, ends }))
+    apply(hurried(seen.db_now, draft.writes(), events, Outcome::Removed { removed, ends }))
 }
