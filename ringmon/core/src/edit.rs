@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{EventBody, EventKind};
 pub use super::outcome::{Held, Outcome, Removal, effective_mode};
-use super::row::{Address, Card, Health, PoolRow, ServerRow, Side, VoteKind};
+use super::row::{Address, Answering, Card, Health, PoolRow, ServerRow, Side, VoteKind};
 use super::{DbTime, Incarnation, ServerId, Time, law};
 
 /// What an operation wants to read.
@@ -97,8 +97,8 @@ impl TableSnapshot {
     /// R7: whether what was read is of now, by this machine's own clock. The database's clock may have stepped back
     /// since.
     #[must_use]
-    pub fn is_of_now(&self, now: Time) -> bool {
-        now.since(self.read_at) <= law::WRITE_WITHIN
+    pub fn is_of_now(&self, now: Time, deadline: DbTime) -> bool {
+        now.since(self.read_at) <= deadline.since(self.db_now).unwrap_or_default().max(law::WRITE_WITHIN)
     }
 
     /// The first row that answers `lookup`; `None` if there is none or it was not asked for.
@@ -185,7 +185,7 @@ pub enum RowWrite {
     /// Delete the row if it still is as the guard says.
     Delete(Guard),
     /// A server writes its answer into its own row. Only the incarnation is compared: nothing that others write makes
-    /// the answer wrong. Like every write it makes the version grow, so a removal that did not see it does not match.
+    /// the answer wrong. Whoever would remove this server and did not see it compares it, and does not match.
     Answer {
         /// Id of the row.
         id: ServerId,
@@ -219,19 +219,57 @@ pub struct Guard {
     pub second_buddy: ServerId,
     /// Incarnation, as read.
     pub incarnation: Incarnation,
-    /// Version, which covers every other column, votes included (R4).
-    pub version: i64,
+    /// What of the other columns is compared.
+    pub same: Same,
 }
 
+/// What of a row must be as it was read, besides its links and its incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Same {
+    /// Every column: its version, which grows with each change.
+    All(i64),
+    /// What an accusation relies on. Everybody who accuses and everybody who is accused writes twice a second. If
+    /// that changed what a removal compares, none would ever succeed where the database is far.
+    Accusation {
+        /// Who voted on either side, and when. A vote that is renewed says the same.
+        votes: [Option<(ServerId, DbTime)>; 2],
+        /// What the server says of itself (R4). `None`: it is not among those who may be removed, so its own word
+        /// makes no removal wrong.
+        word: Option<OwnWord>,
+    },
+}
+
+/// What a server says of itself: its answer, and since when and as of when it is alone.
+pub type OwnWord = (Option<Answering>, [Option<DbTime>; 2]);
+
 impl From<&ServerRow> for Guard {
+    /// Compares every column.
     fn from(row: &ServerRow) -> Self {
-        Self {
-            id: row.id,
-            first_buddy: row.first_buddy,
-            second_buddy: row.second_buddy,
-            incarnation: row.incarnation,
-            version: row.version,
+        Self::of(row, Same::All(row.version))
+    }
+}
+
+impl Guard {
+    /// Compares what an accusation relies on. `word`: what the server says of itself, too.
+    #[must_use]
+    pub fn accusation(row: &ServerRow, word: bool) -> Self {
+        let votes = Side::BOTH.map(|side| row.vote(side).map(|vote| (vote.voter, vote.since)));
+        let word = word.then_some((row.answering, [row.alone_since, row.alone_at]));
+        Self::of(row, Same::Accusation { votes, word })
+    }
+
+    /// Compares the same of that row as it is now.
+    #[must_use]
+    pub fn again(&self, row: &ServerRow) -> Self {
+        match self.same {
+            Same::All(_) => row.into(),
+            Same::Accusation { word, .. } => Self::accusation(row, word.is_some()),
         }
+    }
+
+    const fn of(row: &ServerRow, same: Same) -> Self {
+        let (first_buddy, second_buddy) = (row.first_buddy, row.second_buddy);
+        Self { id: row.id, first_buddy, second_buddy, incarnation: row.incarnation, same }
     }
 }
 

@@ -43,8 +43,11 @@ pub const LONE_WORD: Duration = Duration::from_secs(3);
 pub const ALONE_ONE: Duration = Duration::from_secs(1);
 /// R2: how long the alone mark must have stood if the pool has more servers.
 pub const ALONE_MORE: Duration = Duration::from_secs(2);
-/// R7: a vote or removal commits within this time after it first reads the database's clock, or not at all.
+/// R7: a vote or removal commits within this time after it first reads the database's clock, or not at all. Where looks
+/// take long, the time is that of four looks, up to [`WRITE_MOST`]: otherwise nobody could be removed there.
 pub const WRITE_WITHIN: Duration = Duration::from_millis(500);
+/// R7: the longest that it may take.
+pub const WRITE_MOST: Duration = WAIT_MOST;
 /// R11: a server that was removed and is not back counts as gone for this long. After that, the pool is used to it.
 pub const BRAKE_WINDOW: Duration = Duration::from_secs(600);
 /// R11: once the brake has spoken, it holds for this long before anybody counts again. Ten seconds are soon enough to

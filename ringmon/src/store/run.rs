@@ -144,7 +144,7 @@ impl Store {
                     self.read(&session, &lookups, seen).await?;
                 }
                 Step::Apply(plan) => {
-                    let check = || seen.is_of_now(clock()) && check();
+                    let check = || seen.is_of_now(clock(), plan.deadline) && check();
                     return Ok(match self.write(session, &plan, &check).await? {
                         Written::Overtaken => Outcome::Overtaken,
                         Written::Stale => Outcome::Stale,

@@ -59,9 +59,9 @@ pub(super) fn accuse(a: &Accusation, seen: &TableSnapshot) -> Next {
 
 fn vote(a: &Accusation, seen: &TableSnapshot, due: Vec<(&ServerRow, VoteSet)>) -> Step {
     let subjects = due.iter().map(|(row, _)| row.id).collect();
-    let mut draft = Draft::default();
+    let mut draft = Draft::accusation([]);
     for (row, set) in due {
         *vote_set(draft.touch(row), a.side.opposite()) = set;
     }
-    apply(hurried(seen.db_now, draft.writes(), Vec::new(), Outcome::Voted { subjects }))
+    apply(hurried(a, seen.db_now, draft.writes(), Vec::new(), Outcome::Voted { subjects }))
 }

@@ -71,7 +71,7 @@ pub(super) fn remove_all(a: &Accusation, seen: &TableSnapshot) -> Next {
     }
     let wait = run.iter().map(|(row, _)| row.wait()).max().unwrap_or_default();
     if a.tuning.keeps(Rule::R2) {
-        if let Some(remark) = mark_for_this_silence(seen, me, &run) {
+        if let Some(remark) = mark_for_this_silence(a, seen, me, &run) {
             return Ok(remark);
         }
         let least = if run.len() == 1 { law::ALONE_ONE } else { law::ALONE_MORE };
@@ -141,7 +141,12 @@ fn blocked(
 
 /// Writes a new mark if the mark is missing, was not renewed, or is older than the youngest silence (and so was meant
 /// for another one). The others must get their time to object, counted from the moment at which all of this was true.
-fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &[(&ServerRow, &Finding)]) -> Option<Step> {
+fn mark_for_this_silence(
+    a: &Accusation,
+    seen: &TableSnapshot,
+    me: &ServerRow,
+    run: &[(&ServerRow, &Finding)],
+) -> Option<Step> {
     let youngest: Duration = run.iter().map(|(_, f)| seen.read_at.since(f.silence.since)).min().unwrap_or_default();
     let renewed = me.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::RENEWED));
     let age = me.alone_since.and_then(|since| seen.db_now.since(since));
@@ -151,7 +156,7 @@ fn mark_for_this_silence(seen: &TableSnapshot, me: &ServerRow, run: &[(&ServerRo
     let mut draft = Draft::default();
     let agents = run.iter().any(|(_, finding)| finding.silence.kind == VoteKind::Agent);
     draft.touch(me).alone = AloneSet::Mark(if agents { VoteKind::Agent } else { VoteKind::Host });
-    Some(apply(hurried(seen.db_now, draft.writes(), Vec::new(), Outcome::AloneMarked)))
+    Some(apply(hurried(a, seen.db_now, draft.writes(), Vec::new(), Outcome::AloneMarked)))
 }
 
 fn plan(
@@ -164,7 +169,7 @@ fn plan(
 ) -> Step {
     let ends = (me.id, me.id);
     let gone: Vec<Case<'_>> = run.iter().map(|(row, finding)| Case::without_votes(row, finding, wait)).collect();
-    let mut draft = Draft::default();
+    let mut draft = Draft::accusation(run.iter().map(|(row, _)| row.id));
     let set = draft.touch(me);
     (set.first_buddy, set.second_buddy) = (Some(me.id), Some(me.id));
     (set.vote_first, set.vote_second, set.alone) = (VoteSet::Clear, VoteSet::Clear, AloneSet::Clear);
@@ -173,5 +178,5 @@ fn plan(
     }
     let events = gone.iter().map(|case| case.event(a, seen, pool, ends)).collect();
     let removed = gone.iter().map(|case| case.removal(a)).collect();
-    apply(hurried(seen.db_now, draft.writes(), events, Outcome::Removed { removed, ends }))
+    apply(hurried(a, seen.db_now, draft.writes(), events, Outcome::Removed { removed, ends }))
 }

@@ -1,11 +1,12 @@
 //! What the operations share: asking for rows that were not read yet, and building a plan.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::edit::{Held, Lookup, Outcome, Plan, RowSet, RowWrite, Step, TableSnapshot, VoteSet};
+use crate::edit::{Guard, Held, Lookup, Outcome, Plan, RowSet, RowWrite, Step, TableSnapshot, VoteSet};
+use crate::op::accusation::Accusation;
 use crate::ring::Edit;
 use crate::row::{ServerRow, Side};
 use crate::{DbTime, EventDraft, Incarnation, ServerId, law};
@@ -66,9 +67,16 @@ pub(super) fn must_live(seen: &TableSnapshot, id: ServerId, life: Incarnation) -
 pub(super) struct Draft<'a> {
     updates: BTreeMap<ServerId, (&'a ServerRow, RowSet)>,
     deletes: BTreeMap<ServerId, &'a ServerRow>,
+    /// Of an accusation: the servers whose own word is compared. `None`: every column of every row is.
+    words: Option<BTreeSet<ServerId>>,
 }
 
 impl<'a> Draft<'a> {
+    /// For a plan that compares what an accusation relies on; of these servers, what they say of themselves, too.
+    pub(super) fn accusation(words: impl IntoIterator<Item = ServerId>) -> Self {
+        Self { words: Some(words.into_iter().collect()), ..Self::default() }
+    }
+
     /// The changes of this row. A row without changes is still compared, and its version grows (R4).
     pub(super) fn touch(&mut self, row: &'a ServerRow) -> &mut RowSet {
         &mut self.updates.entry(row.id).or_insert_with(|| (row, RowSet::default())).1
@@ -104,13 +112,17 @@ impl<'a> Draft<'a> {
 
     /// The statements, in id order.
     pub(super) fn writes(self) -> Vec<RowWrite> {
+        let guard = |row: &ServerRow| match &self.words {
+            None => row.into(),
+            Some(words) => Guard::accusation(row, words.contains(&row.id)),
+        };
         let mut writes: BTreeMap<ServerId, RowWrite> = self
             .updates
             .into_iter()
-            .map(|(id, (row, set))| (id, RowWrite::Update { guard: row.into(), set }))
+            .map(|(id, (row, set))| (id, RowWrite::Update { guard: guard(row), set }))
             .collect();
         for (id, row) in self.deletes {
-            writes.insert(id, RowWrite::Delete(row.into()));
+            writes.insert(id, RowWrite::Delete(guard(row)));
         }
         writes.into_values().collect()
     }
@@ -130,8 +142,15 @@ pub(super) fn unhurried(now: DbTime, writes: Vec<RowWrite>, events: Vec<EventDra
 }
 
 /// A plan that rests on a silence (R7).
-pub(super) fn hurried(now: DbTime, writes: Vec<RowWrite>, events: Vec<EventDraft>, outcome: Outcome) -> Plan {
-    Plan { deadline: now + law::WRITE_WITHIN, writes, pool: None, events, recheck: true, outcome }
+pub(super) fn hurried(
+    a: &Accusation,
+    now: DbTime,
+    writes: Vec<RowWrite>,
+    events: Vec<EventDraft>,
+    outcome: Outcome,
+) -> Plan {
+    let within = (a.lag * 4).clamp(law::WRITE_WITHIN, law::WRITE_MOST);
+    Plan { deadline: now + within, writes, pool: None, events, recheck: true, outcome }
 }
 
 /// Wraps a plan as a step.

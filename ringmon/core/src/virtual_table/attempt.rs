@@ -92,18 +92,20 @@ impl Attempt {
                 self.next = Next::Read(lookups);
                 Progress::Busy
             }
-            Next::Commit(plan) => match table.commit(&plan, &mut || self.seen.is_of_now(self.read_at) && check()) {
-                Commit::Done(outcome) => {
-                    self.seen.wrote = !plan.is_empty();
-                    Progress::Ended(Ok(outcome))
+            Next::Commit(plan) => {
+                match table.commit(&plan, &mut || self.seen.is_of_now(self.read_at, plan.deadline) && check()) {
+                    Commit::Done(outcome) => {
+                        self.seen.wrote = !plan.is_empty();
+                        Progress::Ended(Ok(outcome))
+                    }
+                    Commit::Overtaken => Progress::Ended(Ok(Outcome::Overtaken)),
+                    // It compares nothing that another attempt would find changed: its row is gone, or of another life.
+                    Commit::Conflict if plan.is_answer() => Progress::Ended(Ok(Outcome::Stale)),
+                    Commit::Conflict | Commit::Late => self.again(),
+                    Commit::Unanswered => failed(UNANSWERED),
+                    Commit::Away => failed("the database does not answer"),
                 }
-                Commit::Overtaken => Progress::Ended(Ok(Outcome::Overtaken)),
-                // It compares nothing that another attempt would find changed: its row is gone, or of another life.
-                Commit::Conflict if plan.is_answer() => Progress::Ended(Ok(Outcome::Stale)),
-                Commit::Conflict | Commit::Late => self.again(),
-                Commit::Unanswered => failed(UNANSWERED),
-                Commit::Away => failed("the database does not answer"),
-            },
+            }
         }
     }
 

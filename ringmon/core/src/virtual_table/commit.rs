@@ -220,9 +220,9 @@ impl Transaction<'_> {
     }
 
     fn matches(&self, guard: &Guard) -> bool {
-        self.rows.get(&guard.id).map(Guard::from).is_some_and(|row| {
-            let links = (row.first_buddy, row.second_buddy) == (guard.first_buddy, guard.second_buddy);
-            row == *guard || self.links_only && links
+        self.rows.get(&guard.id).map(|row| guard.again(row)).is_some_and(|now| {
+            let links = (now.first_buddy, now.second_buddy) == (guard.first_buddy, guard.second_buddy);
+            now == *guard || self.links_only && links
         })
     }
 

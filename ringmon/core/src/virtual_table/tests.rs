@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::*;
 use crate::card::{Card, Clients};
-use crate::edit::{AloneSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, RowWrite, VoteSet};
+use crate::edit::{AloneSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, RowWrite, Same, VoteSet};
 use crate::row::{Address, Health, VoteKind};
 use crate::{BootToken, Incarnation};
 
@@ -88,7 +88,7 @@ fn every_part_of_the_guard_is_compared_and_a_mismatch_undoes_everything() {
         |g| g.first_buddy = ServerId(9),
         |g| g.second_buddy = ServerId(9),
         |g| g.incarnation = Incarnation(9),
-        |g| g.version = 9,
+        |g| g.same = Same::All(9),
     ];
     for spoil in spoils {
         for delete in [false, true] {

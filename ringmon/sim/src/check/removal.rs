@@ -242,7 +242,7 @@ impl World {
     }
 
     /// R11: with these removals, no more than the brake's share is gone and not back. Removals that were under way at
-    /// the same time did not count each other, so those within [`WRITE_WITHIN`](ringmon_core::law::WRITE_WITHIN) may
+    /// the same time did not count each other, so those within [`WRITE_MOST`](ringmon_core::law::WRITE_MOST) may
     /// come on top.
     pub(super) fn check_brake(&mut self, new: &[StoredEvent]) {
         let run = new.iter().filter(|e| e.body.removal().is_some()).count();
@@ -251,7 +251,7 @@ impl World {
             return;
         }
         let (now, earlier) = (self.table.now(), &self.table.events[..self.events_checked - new.len()]);
-        let late = |e: &&StoredEvent| now.since(e.at).is_none_or(|age| age <= law::WRITE_WITHIN);
+        let late = |e: &&StoredEvent| now.since(e.at).is_none_or(|age| age <= law::WRITE_MOST);
         let parallel: BTreeSet<&str> = earlier
             .iter()
             .filter(late)

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::duty;
 use super::promise::Promise;
-use super::state::{Flight, Place, Server, Site, State, at, at_mut, slot};
+use super::state::{Flight, Place, Row, Rows, Server, Site, State, at, at_mut, slot};
 use super::table::{Read, Tables, id, place_of};
 use super::world::{Kind, World};
-use ringmon_core::edit::{AnswerSet, NewRow};
+use ringmon_core::edit::{AnswerSet, NewRow, RowWrite, Same};
 use ringmon_core::op::TableOp;
-use ringmon_core::{Health, Outcome, Rule, Side, VoteKind};
+use ringmon_core::{Health, Outcome, Plan, Rule, Side, VoteKind};
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,7 +218,7 @@ impl Tables {
         let Read::Writes(plan) = Self::read(&op, &self.build(state), again) else { return None };
         let Outcome::Removed { removed, .. } = &plan.outcome else { return self.commit(state, &plan, 0, true) };
         let gone = removed.iter().fold(0, |gone, one| gone | 1 << place_of(one.server));
-        let ready = Flight::Ready { claim, plan: Arc::from(plan), gone, read: 0 };
+        let ready = Flight::Ready { claim, plan: Arc::from(plan), rows: Arc::new(state.rows), gone, read: 0 };
         at_mut(&mut state.flights, me)[slot(side)] = Some(ready);
         None
     }
@@ -266,7 +266,7 @@ impl Tables {
             return None;
         }
         let same = |flight: &Flight| match flight {
-            Flight::Ready { plan, .. } => state.is_as_read(plan, !self.world.keeps(Rule::R8)),
+            Flight::Ready { plan, rows, .. } => state.is_as_read(plan, rows, !self.world.keeps(Rule::R8)),
             Flight::Again(_) => false,
         };
         if same(&flight) {
@@ -344,16 +344,25 @@ impl State {
     }
 
     /// Whether all rows that this plan writes are still as it read them.
-    fn is_as_read(&self, plan: &ringmon_core::Plan, links_only: bool) -> bool {
-        use ringmon_core::RowWrite;
+    fn is_as_read(&self, plan: &Plan, rows: &Rows, links_only: bool) -> bool {
         plan.writes.iter().all(|write| match write {
             RowWrite::Update { guard, .. } | RowWrite::Delete(guard) => {
-                self.row(place_of(guard.id)).is_some_and(|row| {
-                    let links = row.links == [place_of(guard.first_buddy), place_of(guard.second_buddy)];
-                    links && (links_only || row.version == guard.version)
+                let place = place_of(guard.id);
+                at(rows, place).zip(self.row(place)).is_some_and(|(was, row)| {
+                    row.links == was.links && (links_only || row.life == was.life && is_same(&was, row, guard.same))
                 })
             }
             RowWrite::Insert { .. } | RowWrite::Answer { .. } => true,
         })
     }
+}
+
+/// Whether what is compared of a row is as it was read. A mark that was renewed is younger.
+fn is_same(was: &Row, is: &Row, same: Same) -> bool {
+    let Same::Accusation { word, .. } = same else { return was.version == is.version };
+    let votes = |row: &Row| row.votes.map(|vote| vote.map(|vote| (vote.voter, vote.life, vote.since.born)));
+    let answer = |row: &Row| row.answer.map(|(hears, stamp)| (hears, stamp.born));
+    let older = |(was, is): ((u8, u8), (u8, u8))| was.0 <= is.0 && was.1 <= is.1;
+    let alone = was.alone.is_some() == is.alone.is_some() && was.alone.zip(is.alone).is_none_or(older);
+    votes(was) == votes(is) && (word.is_none() || answer(was) == answer(is) && alone)
 }

@@ -14,7 +14,7 @@
 //! - **Silences of one fault begin together.** Real ones differ by less than a suspicion takes. A server that notices
 //!   later is one that acts later, which it may.
 //! - **A server knows the ring as it is.** An accusation of an older ring ends as stale and writes nothing.
-//! - **Small writes are one step**: one row, compared by version with what was read, so a write in between undoes them.
+//! - **Small writes are one step**: one row, compared with what was read, so a write in between undoes them.
 //!   A removal is two: everything is read, and later it is committed, or is not. All its reads are one moment, because
 //!   the rows that it relies on are compared; *this does not cover* what it reads and does not write (the pool's row).
 //! - **Renewals are no events.** A well server renews its votes and marks in time, so they do not get old.

@@ -35,6 +35,9 @@ pub(super) struct Vote {
     pub at: u8,
 }
 
+/// The table, by place.
+pub(super) type Rows = [Option<Row>; World::MOST];
+
 /// What one server does not hear.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Silence {
@@ -89,6 +92,8 @@ pub(super) enum Flight {
     Ready {
         claim: Claim,
         plan: Arc<Plan>,
+        /// The table as it was read.
+        rows: Arc<Rows>,
         /// Which servers it removes.
         gone: u8,
         /// Class of the age of its clock.
@@ -107,7 +112,7 @@ impl Flight {
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct State {
-    pub rows: [Option<Row>; World::MOST],
+    pub rows: Rows,
     pub servers: [Server; World::MOST],
     pub silent: [[Option<Silence>; World::MOST]; World::MOST],
     /// Of each server, one operation for each side.

@@ -9,6 +9,7 @@ use super::state::{Claim, Place, Row, Site, State, Vote, at, at_mut, slot};
 use super::world::World;
 use ringmon_common::wire::VERSION;
 use ringmon_core::card::{Card, Clients};
+use ringmon_core::edit::{RowWrite, Same};
 use ringmon_core::evidence::Confirmed;
 use ringmon_core::op::{Accusation, Finding, Mute, TableOp};
 use ringmon_core::row::{Answer, Answering};
@@ -148,7 +149,16 @@ impl Tables {
         let mut table = self.build(state);
         let late = age(self.borders.low(Sort::Read, read), 0);
         let late = if read == 0 { Duration::ZERO } else { late };
-        let plan = Plan { deadline: plan.deadline - late, ..plan.clone() };
+        let mut plan = Plan { deadline: plan.deadline - late, ..plan.clone() };
+        // What is compared was found to be the same; only its stamps are older now.
+        for write in &mut plan.writes {
+            if let RowWrite::Update { guard, .. } | RowWrite::Delete(guard) = write
+                && let Some(row) = table.rows.get(&guard.id)
+                && !matches!(guard.same, Same::All(_))
+            {
+                *guard = guard.again(row);
+            }
+        }
         match table.commit(&plan, &mut || check) {
             Commit::Done(outcome) => {
                 self.take_back(state, &table);

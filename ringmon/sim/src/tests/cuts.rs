@@ -107,3 +107,18 @@ fn a_server_that_dies_at_the_edge_of_its_half_is_removed_during_the_cut() {
         assert_sound(&world);
     }
 }
+
+/// R7: a statement of a tenth of a second takes longer than the half second that is enough elsewhere.
+#[test]
+fn a_dead_server_is_removed_however_far_the_database_is() {
+    for far in [5, 20, 60, 100, 200] {
+        let (mut world, order) = pool(seed(), ms(far), Without::NOTHING);
+        for host in 0..12 {
+            world.hosts[host].distance = Some((ms(far), ms(far + 1)));
+        }
+        world.run_for(secs(75));
+        world.befall(order[3], Fault::Crash);
+        assert!(world.run_until(secs(30), |world| world.ring().len() == 11), "{far} ms: {:?}", world.ring());
+        assert_sound(&world);
+    }
+}

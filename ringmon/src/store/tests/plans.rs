@@ -13,7 +13,7 @@ use crate::store::write::Written;
 use crate::store::{Events, Store};
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::edit::{
-    AloneSet, AnswerSet, EventDraft, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, VoteSet,
+    AloneSet, AnswerSet, EventDraft, Guard, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, Same, VoteSet,
 };
 use ringmon_core::event::{Joined, Left, Removed};
 use ringmon_core::row::{Health, ServerRow, Vote};
@@ -201,7 +201,7 @@ fn spoil(rng: &mut StdRng, writes: &mut [RowWrite]) {
         1 => guard.first_buddy.0 += 1,
         2 => guard.second_buddy.0 -= 1,
         3 => guard.incarnation.0 -= 1,
-        _ => guard.version += 1,
+        _ => guard.same = Same::All(-1),
     }
 }
 

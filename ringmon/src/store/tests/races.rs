@@ -138,14 +138,31 @@ mod planted {
         found(&db, |sql| unconditional(sql, "DELETE FROM `server`")).await;
     }
 
+    /// What an accusation compares besides.
+    const SAID: [&str; 10] = [
+        "vote_first_voter",
+        "vote_first_since",
+        "vote_second_voter",
+        "vote_second_since",
+        "alone_since",
+        "alone_at",
+        "answer_life",
+        "answer_wait_ms",
+        "answer_at",
+        "answer_hears",
+    ];
+
     /// If it is one of these statements: the statement, with conditions that are always true.
     fn unconditional(sql: &str, verb: &str) -> Option<String> {
         let (head, condition) = sql.strip_prefix(verb)?.split_once(" WHERE ")?;
         let mut condition = condition.to_owned();
-        for column in ["first_buddy", "second_buddy", "incarnation", "version"] {
-            let bound = format!("`{column}` = ?");
-            assert!(condition.contains(&bound) || !condition.contains(column), "{sql}");
-            condition = condition.replace(&bound, &format!("({bound} OR TRUE)"));
+        for column in ["first_buddy", "second_buddy", "incarnation", "version"].iter().chain(&SAID) {
+            let bounds = [format!("`{column}` = ?"), format!("`{column}` IS NULL")];
+            let quoted = format!("`{column}`");
+            assert!(bounds.iter().any(|bound| condition.contains(bound)) || !condition.contains(&quoted), "{sql}");
+            for bound in bounds {
+                condition = condition.replace(&bound, &format!("({bound} OR TRUE)"));
+            }
         }
         Some(format!("{verb}{head} WHERE {condition}"))
     }

@@ -9,7 +9,7 @@ use super::kit::{TestDb, new_row};
 use crate::store::{Error, Events, Store};
 use ringmon_core::card::Card;
 use ringmon_core::edit::{
-    EventDraft, Guard, Lookup, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, TableSnapshot, VoteSet,
+    EventDraft, Guard, Lookup, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, Same, TableSnapshot, VoteSet,
 };
 use ringmon_core::row::{Health, ServerRow};
 use ringmon_core::{EventBody, ServerId, VoteKind};
@@ -22,6 +22,7 @@ super::on_engines!(
     a_check_that_fails_before_the_only_write_writes_nothing,
     a_plan_without_recheck_asks_nobody,
     a_row_that_changed_in_between_is_a_conflict,
+    an_accusation_compares_votes_and_what_the_accused_says,
     a_pool_that_changed_in_between_is_a_conflict,
     a_name_address_or_pick_that_is_taken_is_a_conflict,
     a_conflict_starts_again_from_an_empty_snapshot,
@@ -168,7 +169,7 @@ async fn a_row_that_changed_in_between_is_a_conflict(db: TestDb) {
                     1 => guard.first_buddy.0 += 1,
                     2 => guard.second_buddy.0 += 1,
                     3 => guard.incarnation.0 += 1,
-                    _ => guard.version += 1,
+                    _ => guard.same = Same::All(row.version + 1),
                 }
                 let cast = VoteSet::Cast { voter: row.id, incarnation: row.incarnation, kind: VoteKind::Host };
                 let set = RowSet { vote_first: cast, ..RowSet::default() };
@@ -177,6 +178,51 @@ async fn a_row_that_changed_in_between_is_a_conflict(db: TestDb) {
             };
             assert_eq!(store.attempt_plan(&lookups, stale).await, None, "column {column}");
             assert_eq!(state(&store).await, before, "column {column}");
+        }
+    }
+}
+
+/// What changed between the read and the write, and whether it is a conflict: for a witness, and for an accused.
+async fn an_accusation_compares_votes_and_what_the_accused_says(db: TestDb) {
+    const VOTE: &str = "vote_first_voter = 1, vote_first_incarnation = 1, vote_first_since = 1000, \
+                        vote_first_at = 1000, vote_first_kind = 'host'";
+    const WORD: &str = "alone_since = 1000, alone_at = 1000, answer_life = 5, answer_wait_ms = 60, \
+                        answer_at = 1000, answer_hears = 1";
+    const NOTHING: &str = "vote_second_voter = NULL, vote_second_incarnation = NULL, vote_second_since = NULL, \
+                           vote_second_at = NULL, vote_second_kind = NULL";
+    let (store, lookups) = two(&db).await;
+    let changes = [
+        ("version = version + 1", [false, false]),
+        ("draining = TRUE", [false, false]),
+        ("vote_first_at = 2000", [false, false]),
+        ("alone_at = 2000", [false, true]),
+        ("alone_since = NULL, alone_at = NULL", [false, true]),
+        ("answer_life = 6", [false, true]),
+        ("answer_wait_ms = 61", [false, true]),
+        ("answer_at = 2000", [false, true]),
+        ("answer_hears = 2", [false, true]),
+        ("answer_at = NULL, answer_hears = NULL", [false, true]),
+        ("vote_first_since = 2000", [true, true]),
+        ("vote_first_voter = 2", [true, true]),
+        (&VOTE.replace("first", "second"), [true, true]),
+        (&NOTHING.replace("second", "first"), [true, true]),
+    ];
+    for (change, conflicts) in changes {
+        for (word, conflict) in [false, true].into_iter().zip(conflicts) {
+            for changed in [false, true] {
+                store.sql(&format!("UPDATE server SET {VOTE}, {WORD}, {NOTHING} WHERE name = 'b'")).await;
+                let guard = Guard::accusation(&store.row("b").await, word);
+                if changed {
+                    store.sql(&format!("UPDATE server SET {change} WHERE name = 'b'")).await;
+                }
+                let set = RowSet { health: Some(Health::Failing), ..RowSet::default() };
+                let plan = |seen: &TableSnapshot| {
+                    let writes = vec![RowWrite::Update { guard, set: set.clone() }];
+                    Plan { writes, pool: None, events: Vec::new(), ..everything(seen) }
+                };
+                let written = store.attempt_plan(&lookups, plan).await.is_some();
+                assert_eq!(written, !(changed && conflict), "{change}, {word}, {changed}");
+            }
         }
     }
 }

@@ -12,7 +12,9 @@ use crate::store::clock;
 use crate::store::convert::millis;
 use crate::store::entity::{event, pool, server};
 use crate::store::schema::{ALONE_KIND, ANSWERS};
-use ringmon_core::edit::{AloneSet, AnswerSet, EventDraft, Guard, NewRow, PoolWrite, RowSet, VoteSet};
+use ringmon_core::edit::{
+    AloneSet, AnswerSet, EventDraft, Guard, NewRow, OwnWord, PoolWrite, RowSet, Same, VoteSet,
+};
 use ringmon_core::{DbTime, Incarnation, PoolId, ServerId, Side, Word as _};
 use server::Column as C;
 
@@ -123,16 +125,43 @@ impl Writer {
             .take()
     }
 
-    fn guarded(&self, guard: &Guard) -> [SimpleExpr; 7] {
-        [
+    fn guarded(&self, guard: &Guard) -> Vec<SimpleExpr> {
+        let mut conditions = vec![
             Expr::col(C::Id).eq(guard.id.0),
             Expr::col(C::Pool).eq(self.pool.0),
             Expr::col(C::FirstBuddy).eq(self.link(guard.first_buddy)),
             Expr::col(C::SecondBuddy).eq(self.link(guard.second_buddy)),
             Expr::col(C::Incarnation).eq(guard.incarnation.0),
-            Expr::col(C::Version).eq(guard.version),
-            self.in_time(),
-        ]
+        ];
+        match guard.same {
+            Same::All(version) => conditions.push(Expr::col(C::Version).eq(version)),
+            Same::Accusation { votes, word } => {
+                let slots = [(C::VoteFirstVoter, C::VoteFirstSince), (C::VoteSecondVoter, C::VoteSecondSince)];
+                for ((voter, since), vote) in slots.into_iter().zip(votes) {
+                    conditions.push(is(voter, vote.map(|(voter, _)| voter.0)));
+                    conditions.push(is(since, vote.map(|(_, since)| since.as_us())));
+                }
+                let columns = word.into_iter().flat_map(|word| self.own_word(word));
+                conditions.extend(columns.map(|(column, value)| is(column, value)));
+            }
+        }
+        conditions.push(self.in_time());
+        conditions
+    }
+
+    /// What a server says of itself, column by column.
+    fn own_word(&self, (answering, [since, at]): OwnWord) -> impl Iterator<Item = (C, Option<i64>)> {
+        let answer = answering.and_then(|answering| answering.answer);
+        let there = if self.answers { 6 } else { 2 };
+        let columns = [
+            (C::AloneSince, since.map(DbTime::as_us)),
+            (C::AloneAt, at.map(DbTime::as_us)),
+            (C::AnswerLife, answering.map(|answering| answering.life.0)),
+            (C::AnswerWaitMs, answering.map(|answering| millis(answering.wait).into())),
+            (C::AnswerAt, answer.map(|answer| answer.at.as_us())),
+            (C::AnswerHears, answer.map(|answer| answer.hears.0)),
+        ];
+        columns.into_iter().take(there)
     }
 
     pub(super) fn delete(&self, guard: &Guard) -> DeleteStatement {
@@ -145,7 +174,7 @@ impl Writer {
 
     pub(super) fn update(&self, guard: &Guard, set: &RowSet) -> UpdateStatement {
         let mut update = Query::update().table(server::Entity).take();
-        update.value(C::Version, guard.version + 1);
+        update.value(C::Version, Expr::col(C::Version).add(1));
         self.set(&mut update, set);
         self.set_vote(&mut update, Side::First, set.vote_first);
         self.set_vote(&mut update, Side::Second, set.vote_second);
@@ -302,6 +331,11 @@ impl Writer {
         }
         insert
     }
+}
+
+/// Whether the column has this value: `NULL` equals nothing in SQL.
+fn is(column: C, value: Option<i64>) -> SimpleExpr {
+    value.map_or_else(|| Expr::col(column).is_null(), |value| Expr::col(column).eq(value))
 }
 
 fn detail(draft: &EventDraft) -> String {

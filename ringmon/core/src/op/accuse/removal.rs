@@ -104,11 +104,12 @@ fn spoke(seen: &TableSnapshot) -> Result<bool, Step> {
 /// The event is everything that the brake writes. So there is nothing to undo when it lets go.
 fn speak(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, braked: Braked) -> Step {
     let event = EventDraft::of_pool(&pool.name, &a.name, EventBody::Braked(braked));
-    apply(hurried(seen.db_now, Vec::new(), vec![event], Outcome::Braked))
+    apply(hurried(a, seen.db_now, Vec::new(), vec![event], Outcome::Braked))
 }
 
 /// Takes this run out. Every row that the removal relies on is written, and so compared: the whole chain, both
-/// witnesses, and the rows that they look past (R4).
+/// witnesses, and the rows that they look past (R4). The suspects' own words are compared too, and those of the
+/// servers that a witness looks past; the remover and the witnesses may answer meanwhile.
 fn splice<'a>(a: &Accusation, seen: &'a TableSnapshot, chain: &Chain<'a>, pool: &PoolRow, run: &[Case<'a>]) -> Step {
     let gone: BTreeSet<ServerId> = run.iter().map(|case| case.suspect.row.id).collect();
     let rows = chain.rows();
@@ -119,9 +120,11 @@ fn splice<'a>(a: &Accusation, seen: &'a TableSnapshot, chain: &Chain<'a>, pool: 
         pairs.filter(|(one, other)| !gone.contains(one) && gone.contains(other)).map(|(one, _)| one).collect();
     let end = |id: Option<&ServerId>| id.copied().unwrap_or(chain.me.id);
     let ends = (end(beside.first()), end(beside.last()));
-    let mut draft = Draft::default();
+    let relied = || run.iter().flat_map(|case| case.relied.iter().copied());
+    let suspects = chain.suspects.iter().map(|suspect| suspect.row);
+    let mut draft = Draft::accusation(suspects.chain(relied()).map(|row| row.id));
     let voters = run.iter().filter_map(|case| case.second).map(|(voter, _)| voter);
-    for row in rows.into_iter().chain(voters).chain(run.iter().flat_map(|case| case.relied.iter().copied())) {
+    for row in rows.into_iter().chain(voters).chain(relied()) {
         if gone.contains(&row.id) {
             draft.delete(row);
         } else {
@@ -132,5 +135,5 @@ fn splice<'a>(a: &Accusation, seen: &'a TableSnapshot, chain: &Chain<'a>, pool: 
     draft.clear_votes(|row, side| row.vote(side).is_some_and(|vote| gone.contains(&vote.voter)));
     let events = run.iter().map(|case| case.event(a, seen, pool, ends)).collect();
     let removed = run.iter().map(|case| case.removal(a)).collect();
-    apply(hurried(seen.db_now, draft.writes(), events, Outcome::Removed { removed, ends }))
+    apply(hurried(a, seen.db_now, draft.writes(), events, Outcome::Removed { removed, ends }))
 }

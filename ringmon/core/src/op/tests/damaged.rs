@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::kit::{NOON, new_row};
 use crate::card::{Card, Clients};
-use crate::edit::{Guard, Lookup, Outcome};
+use crate::edit::{Guard, Lookup, Outcome, Same};
 use crate::op::{Accusation, Finding, Mute, Place, TableOp};
 use crate::ring::Damage;
 use crate::row::{Alone, Health, Mode, Quorum, ServerRow, Side, Vote, VoteKind};
@@ -173,7 +173,7 @@ fn guard() -> impl Strategy<Value = Guard> {
         first_buddy,
         second_buddy,
         incarnation,
-        version: 1,
+        same: Same::All(1),
     })
 }
 

@@ -121,7 +121,7 @@ fn a_removal_that_met_a_change_is_asked_for_again() {
         assert_eq!(attempt.advance(&mut table, &mut || true), Progress::Busy);
     }
     let x = id(&table, "x");
-    table.rows.get_mut(&x).unwrap().version += 1;
+    table.rows.get_mut(&x).unwrap().alone_at = Some(crate::DbTime::from_us(1));
     assert_eq!(attempt.advance(&mut table, &mut || true), Progress::Busy, "it met a change, and looks again");
     let end = loop {
         match attempt.advance(&mut table, &mut || true) {
