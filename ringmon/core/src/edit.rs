@@ -32,9 +32,13 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod guard;
+
+pub use guard::{Guard, OwnWord, Same};
+
 use super::event::{EventBody, EventKind};
 pub use super::outcome::{Held, Outcome, Removal, effective_mode};
-use super::row::{Address, Answering, Card, Health, PoolRow, ServerRow, Side, VoteKind};
+use super::row::{Address, Card, Health, PoolRow, ServerRow, Side, VoteKind};
 use super::{DbTime, Incarnation, ServerId, Time, law};
 
 /// What an operation wants to read.
@@ -205,71 +209,6 @@ impl RowWrite {
             Self::Update { guard, .. } | Self::Delete(guard) => Some(guard.id),
             Self::Answer { id, .. } => Some(*id),
         }
-    }
-}
-
-/// A row as it was read. The WHERE clause compares it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Guard {
-    /// Id of the row.
-    pub id: ServerId,
-    /// First buddy, as read.
-    pub first_buddy: ServerId,
-    /// Second buddy, as read.
-    pub second_buddy: ServerId,
-    /// Incarnation, as read.
-    pub incarnation: Incarnation,
-    /// What of the other columns is compared.
-    pub same: Same,
-}
-
-/// What of a row must be as it was read, besides its links and its incarnation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Same {
-    /// Every column: its version, which grows with each change.
-    All(i64),
-    /// What an accusation relies on. Everybody who accuses and everybody who is accused writes twice a second. If
-    /// that changed what a removal compares, none would ever succeed where the database is far.
-    Accusation {
-        /// Who voted on either side, and when. A vote that is renewed says the same.
-        votes: [Option<(ServerId, DbTime)>; 2],
-        /// What the server says of itself (R4). `None`: it is not among those who may be removed, so its own word
-        /// makes no removal wrong.
-        word: Option<OwnWord>,
-    },
-}
-
-/// What a server says of itself: its answer, and since when and as of when it is alone.
-pub type OwnWord = (Option<Answering>, [Option<DbTime>; 2]);
-
-impl From<&ServerRow> for Guard {
-    /// Compares every column.
-    fn from(row: &ServerRow) -> Self {
-        Self::of(row, Same::All(row.version))
-    }
-}
-
-impl Guard {
-    /// Compares what an accusation relies on. `word`: what the server says of itself, too.
-    #[must_use]
-    pub fn accusation(row: &ServerRow, word: bool) -> Self {
-        let votes = Side::BOTH.map(|side| row.vote(side).map(|vote| (vote.voter, vote.since)));
-        let word = word.then_some((row.answering, [row.alone_since, row.alone_at]));
-        Self::of(row, Same::Accusation { votes, word })
-    }
-
-    /// Compares the same of that row as it is now.
-    #[must_use]
-    pub fn again(&self, row: &ServerRow) -> Self {
-        match self.same {
-            Same::All(_) => row.into(),
-            Same::Accusation { word, .. } => Self::accusation(row, word.is_some()),
-        }
-    }
-
-    const fn of(row: &ServerRow, same: Same) -> Self {
-        let (first_buddy, second_buddy) = (row.first_buddy, row.second_buddy);
-        Self { id: row.id, first_buddy, second_buddy, incarnation: row.incarnation, same }
     }
 }
 

@@ -12,9 +12,7 @@ use crate::store::clock;
 use crate::store::convert::millis;
 use crate::store::entity::{event, pool, server};
 use crate::store::schema::{ALONE_KIND, ANSWERS};
-use ringmon_core::edit::{
-    AloneSet, AnswerSet, EventDraft, Guard, NewRow, OwnWord, PoolWrite, RowSet, Same, VoteSet,
-};
+use ringmon_core::edit::{AloneSet, AnswerSet, EventDraft, Guard, NewRow, OwnWord, PoolWrite, RowSet, Same, VoteSet};
 use ringmon_core::{DbTime, Incarnation, PoolId, ServerId, Side, Word as _};
 use server::Column as C;
 
