@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use super::alarm::Alarm;
 use super::draining::{Draining, Plan};
 use super::recorded::Recorded;
-use super::signals::Signals;
+use super::signals::{Asked, Signals};
 use super::sleep::SleepWatch;
 use super::state_dir::{Kept, StateDir};
 use super::table::Table;
@@ -92,7 +92,7 @@ enum Woke {
     Changed(Vec<WatchId>),
     Table(Option<Box<TableDone>>),
     Notice(SocketAddr, Notice),
-    Stop,
+    Asked(Asked),
     Service(Health),
     Due,
 }
@@ -149,7 +149,8 @@ impl Turn {
                 }
                 Woke::Table(Some(done)) => self.table_done(now, *done),
                 Woke::Notice(from, notice) => self.input(now, Input::Notice(notice, (from.ip(), from.port()))),
-                Woke::Stop => self.signalled(now, plan),
+                Woke::Asked(Asked::Stop) => self.signalled(now, plan),
+                Woke::Asked(Asked::Reopen) => self.rooms.events.iter_mut().for_each(EventLog::reopen),
                 Woke::Service(health) => self.input(now, Input::Service(health)),
                 Woke::Table(None) | Woke::Due => {}
             }
@@ -173,7 +174,7 @@ impl Turn {
             watches = datapath.changed() => Woke::Changed(watches),
             done = ends.recv() => Woke::Table(done.map(Box::new)),
             (from, notice) = notices.recv() => Woke::Notice(from, notice),
-            () = signals.stop() => Woke::Stop,
+            asked = signals.next() => Woke::Asked(asked),
             health = service.changed() => Woke::Service(health),
             () = self.alarm.at(due) => Woke::Due,
         }

@@ -9,6 +9,7 @@ use super::machine::Machine;
 use super::parse::{self, bad};
 use super::service;
 use super::{AgentConfig, DatabaseUrl, EventTarget, PoolAccess, url};
+use crate::store::PasswordFile;
 use ringmon_core::row::Address;
 
 /// The value of a key that has a default or may be missing.
@@ -99,35 +100,46 @@ pub fn warnings(typed: &Typed) -> Vec<String> {
     warnings
 }
 
-/// The database, with the password from its own place. The environment wins over the file.
+/// The database, with the password from its own place.
 ///
 /// # Errors
 /// A key is missing or has an unknown value.
 pub fn database_access(typed: &Typed) -> Result<DatabaseUrl, Error> {
     let url = must(typed, Key::DatabaseUrl, parse::database)?;
     let password = password(typed)?;
-    Ok(with_password(url, password.as_deref()))
+    Ok(with_password(url, password.as_ref()))
+}
+
+/// Where the password comes from.
+pub(super) enum Password {
+    /// From the environment: it stays as it is.
+    Text(String),
+    /// From this file, which is read again at each login.
+    File(PasswordFile),
 }
 
 /// The same place with the password, if there is one.
-pub(super) fn with_password(url: DatabaseUrl, password: Option<&str>) -> DatabaseUrl {
+pub(super) fn with_password(url: DatabaseUrl, password: Option<&Password>) -> DatabaseUrl {
     match password {
-        Some(password) => url.with_password(password),
+        Some(Password::Text(text)) => url.with_password(text),
+        Some(Password::File(file)) => url.with_password_file(file.clone()),
         None => url,
     }
 }
 
-/// The password from its own place. The environment wins over the file.
+/// The password from its own place. A flag that names a file wins over the environment, as flags do, and the
+/// environment over a file that is named elsewhere.
 ///
 /// # Errors
-/// The file cannot be read.
-pub(super) fn password(typed: &Typed) -> Result<Option<String>, Error> {
-    let from_file = maybe(typed, Key::DatabasePasswordFile, |path| {
-        std::fs::read_to_string(path)
-            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-            .map_err(Problem::ReadFile)
-    })?;
-    Ok(typed.get(Key::DatabasePassword).map(|entry| entry.text.clone()).or(from_file))
+/// The file cannot be read, or is empty.
+pub(super) fn password(typed: &Typed) -> Result<Option<Password>, Error> {
+    let flag = typed.get(Key::DatabasePasswordFile).is_some_and(|entry| matches!(entry.origin, Origin::Flag(_)));
+    let text = typed.get(Key::DatabasePassword).filter(|_| !flag);
+    if let Some(entry) = text {
+        return Ok(Some(Password::Text(entry.text.clone())));
+    }
+    let open = |path: &str| PasswordFile::open(path).map_err(Problem::ReadFile);
+    Ok(maybe(typed, Key::DatabasePasswordFile, open)?.map(Password::File))
 }
 
 /// This server's name: as given, or the host's.

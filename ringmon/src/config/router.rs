@@ -69,7 +69,7 @@ pub fn sight(typed: &Typed) -> Result<SightConfig, Error> {
     let PoolAccess { pool, database } = pool_access(typed)?;
     // Readers have the same user everywhere.
     let secret = password(typed)?;
-    let replica = |text: &str| Ok(with_password(parse::database(text)?, secret.as_deref()));
+    let replica = |text: &str| Ok(with_password(parse::database(text)?, secret.as_ref()));
     let replicas = maybe(typed, Key::Replicas, |text| parse::list(text).map(replica).collect::<Result<Vec<_>, _>>())?;
     let databases = std::iter::once(database).chain(replicas.unwrap_or_default()).collect();
     let (ms, s) = (Duration::from_millis, Duration::from_secs);

@@ -48,17 +48,19 @@ impl EventLog {
     /// # Errors
     /// [`Error::OpenEvents`]: nothing was opened.
     pub fn open(target: &EventTarget, server: String) -> Result<Self, Error> {
-        let file = match target {
-            EventTarget::Stdout => None,
-            EventTarget::File(path) => Some(
-                OpenOptions::new()
-                    .append(true)
-                    .create(true)
-                    .open(path)
-                    .map_err(|source| Error::OpenEvents { path: path.clone(), source })?,
-            ),
-        };
-        Ok(Self { target: target.clone(), file, server, failures: 0 })
+        Ok(Self { target: target.clone(), file: opened(target)?, server, failures: 0 })
+    }
+
+    /// Opens the file at the same path again: the old one may have been moved away (logrotate(8)). If that fails, lines
+    /// go on into the old one, and the log says so.
+    pub fn reopen(&mut self) {
+        match opened(&self.target) {
+            Ok(file) => {
+                self.file = file;
+                tracing::info!("SIGHUP: opened the event log {:?} again", self.target);
+            }
+            Err(error) => tracing::error!("SIGHUP: {error}; going on with the old file"),
+        }
     }
 
     /// Appends one line and flushes it. Every failure is counted, the first one is logged, none is fatal.
@@ -86,6 +88,13 @@ impl EventLog {
     pub const fn failures(&self) -> u64 {
         self.failures
     }
+}
+
+/// `None`: the standard output.
+fn opened(target: &EventTarget) -> Result<Option<File>, Error> {
+    let EventTarget::File(path) = target else { return Ok(None) };
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    file.map(Some).map_err(|source| Error::OpenEvents { path: path.clone(), source })
 }
 
 fn to_stdout(line: &str) -> io::Result<()> {

@@ -24,6 +24,8 @@ const SHOW: Duration = Duration::from_millis(250);
 pub async fn run(config: RouterConfig) -> anyhow::Result<()> {
     let mut term = signal(SignalKind::terminate()).context("cannot install the signal handlers")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot install the signal handlers")?;
+    // Who rotates logs sends it to everybody. A router has no file open that could be moved away.
+    let _hup = signal(SignalKind::hangup()).context("cannot install the signal handlers")?;
     let kept = Kept::open(&config.state_dir, &config.sight.pool)?;
     let listener = match config.http {
         Some(addr) => Some(crate::observe::listen(addr).await?),

@@ -94,7 +94,9 @@ impl Database {
         let attempt = async {
             match self.url.engine() {
                 Engine::Sqlite(path) => SqliteConnection::connect_with(&sqlite_options(path)).await?.close().await,
-                Engine::Mysql(options) => MySqlConnection::connect_with(&mysql_options(options)).await?.close().await,
+                Engine::Mysql(options) => {
+                    MySqlConnection::connect_with(&self.mysql_options(options)).await?.close().await
+                }
             }
         };
         match timeout(limit, attempt).await {
@@ -206,6 +208,11 @@ impl Database {
         self.heard.lock().unwrap().clone()
     }
 
+    /// A login that is refused makes a new pool, and so reads the password's file again.
+    fn mysql_options(&self, options: &MySqlConnectOptions) -> MySqlConnectOptions {
+        self.url.login(options).disable_statement_logging()
+    }
+
     fn new_pool(&self) -> DatabaseConnection {
         match self.url.engine() {
             Engine::Sqlite(path) => {
@@ -227,7 +234,7 @@ impl Database {
                     // retry instead.
                     .test_before_acquire(false)
                     .after_connect(|connection, _| Box::pin(begin_session(connection)));
-                SqlxMySqlConnector::from_sqlx_mysql_pool(options.connect_lazy_with(mysql_options(mysql)))
+                SqlxMySqlConnector::from_sqlx_mysql_pool(options.connect_lazy_with(self.mysql_options(mysql)))
             }
         }
     }
@@ -267,10 +274,6 @@ async fn begin_session(connection: &mut MySqlConnection) -> Result<(), SqlxError
         }
         other => other.map(|_| ()),
     }
-}
-
-fn mysql_options(options: &MySqlConnectOptions) -> MySqlConnectOptions {
-    options.clone().disable_statement_logging()
 }
 
 fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {

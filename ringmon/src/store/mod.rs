@@ -41,7 +41,7 @@ pub use convert::PastEvent;
 pub use error::Error;
 pub use pools::{PoolSummary, new_key};
 pub use schema::{OLDEST_SCHEMA, SCHEMA_VERSION};
-pub use url::DatabaseUrl;
+pub use url::{DatabaseUrl, PasswordFile};
 
 /// One pool's table in one database. It is cheap to clone; clones share their connections.
 ///

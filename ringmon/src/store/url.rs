@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -25,6 +26,43 @@ use super::tls::Certificates;
 pub struct DatabaseUrl {
     engine: Engine,
     certificates: Certificates,
+    password: Option<PasswordFile>,
+}
+
+/// A file with a password in its only line. It is read again at each login, so that a password can be changed while
+/// everything runs.
+#[derive(Clone)]
+pub struct PasswordFile {
+    path: PathBuf,
+    /// What was in it at the start.
+    first: String,
+}
+
+impl PasswordFile {
+    /// # Errors
+    /// The file cannot be read, or is empty.
+    pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        Ok(Self { first: read(&path)?, path })
+    }
+
+    /// What is in it now. While it cannot be read (it is being replaced), what was in it at the start.
+    fn now(&self) -> Cow<'_, str> {
+        match read(&self.path) {
+            Ok(text) => text.into(),
+            Err(error) => {
+                let path = self.path.display();
+                tracing::warn!("cannot read the database's password in {path}: {error}; trying the one of the start");
+                self.first.as_str().into()
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let text = std::fs::read_to_string(path)?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() { Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty")) } else { Ok(text.to_owned()) }
 }
 
 /// The kind of database, and what its driver needs.
@@ -40,7 +78,7 @@ impl DatabaseUrl {
     /// The embedded database in this file.
     #[must_use]
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self { engine: Engine::Sqlite(path.into()), certificates: Certificates::default() }
+        Self { engine: Engine::Sqlite(path.into()), certificates: Certificates::default(), password: None }
     }
 
     /// The same place with this password, which comes from a file or the environment. An embedded database has no
@@ -52,6 +90,20 @@ impl DatabaseUrl {
             Engine::Mysql(options) => Engine::Mysql(Box::new(options.password(password))),
         };
         Self { engine, ..self }
+    }
+
+    /// The same place with the password that is in this file.
+    #[must_use]
+    pub fn with_password_file(self, file: PasswordFile) -> Self {
+        Self { password: Some(file), ..self }
+    }
+
+    /// For a login: these options, with the password of this moment.
+    pub(super) fn login(&self, options: &MySqlConnectOptions) -> MySqlConnectOptions {
+        match &self.password {
+            Some(file) => options.clone().password(&file.now()),
+            None => options.clone(),
+        }
     }
 
     /// The file of an embedded database.
@@ -151,7 +203,7 @@ fn mysql(rest: &str) -> Result<DatabaseUrl, Error> {
             ));
         }
     }
-    Ok(DatabaseUrl { engine: Engine::Mysql(Box::new(options)), certificates })
+    Ok(DatabaseUrl { engine: Engine::Mysql(Box::new(options)), certificates, password: None })
 }
 
 impl fmt::Display for DatabaseUrl {

@@ -2,7 +2,7 @@ use std::io::Write as _;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::super::{DatapathChoice, EventTarget, LogLevel, OnStop, agent, warnings};
+use super::super::{DatapathChoice, EventTarget, LogLevel, OnStop, agent, database_access, warnings};
 use super::super::{Entry, Key, Origin};
 use super::{machine, typed};
 use crate::service::{Need, Options, Steps};
@@ -115,6 +115,18 @@ fn a_password_is_in_no_debug_output() {
         assert!(!format!("{config:?} {typed:?}").contains("hunter2"));
         let shown: Vec<String> = Key::ALL.iter().filter_map(|&k| Some(typed.get(k)?.shown(k))).collect();
         assert!(!shown.concat().contains("hunter2"), "{shown:?}");
+    }
+}
+
+/// Flags win over the environment, and the environment over a file's lines. What wins is seen by what is opened.
+#[test]
+fn a_flag_that_names_the_passwords_file_wins_over_the_environment() {
+    let nowhere = |origin| Entry { text: "/nowhere/pw".to_owned(), origin };
+    let line = Origin::File { path: std::sync::Arc::new("r.toml".into()), line: 1 };
+    for (origin, opens) in [(Origin::Flag(Key::DatabasePasswordFile.flag()), true), (line, false)] {
+        let mut typed = typed(&[("database_url", "mysql://u@h/d"), ("database_password", "x")]);
+        typed.set(Key::DatabasePasswordFile, nowhere(origin));
+        assert_eq!(database_access(&typed).is_err(), opens);
     }
 }
 

@@ -139,6 +139,15 @@ fn a_mistake_on_the_command_line_is_one_of_usage_and_elsewhere_one_of_configurat
 }
 
 #[test]
+fn an_empty_password_file_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "\n").unwrap();
+    let path = file.path().display().to_string();
+    let said = about(&[("interface", "eth0"), ("database_url", "mysql://u@h/d"), ("database_password_file", &path)]);
+    assert!(said.contains(&path) && said.ends_with("it is empty"), "{said}");
+}
+
+#[test]
 fn a_password_file_that_is_not_there_is_named() {
     let said =
         about(&[("interface", "eth0"), ("database_url", "mysql://u@h/d"), ("database_password_file", "/nowhere/pw")]);

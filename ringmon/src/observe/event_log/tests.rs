@@ -39,6 +39,28 @@ fn lines_are_appended_and_there_at_once() {
     assert!(lines[1]["at"].as_str().unwrap() <= at);
 }
 
+/// What logrotate(8) does: it moves the file away, and sends SIGHUP.
+#[test]
+fn after_the_file_was_moved_away_lines_go_into_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, old) = (dir.path().join("events.jsonl"), dir.path().join("events.jsonl.1"));
+    let mut log = EventLog::open(&EventTarget::File(path.clone()), "a".to_owned()).unwrap();
+    let lines = |path| std::fs::read_to_string(path).unwrap().lines().count();
+    log.write(&event(EventBody::AgentBack {}));
+    std::fs::rename(&path, &old).unwrap();
+    log.write(&event(EventBody::AgentBack {}));
+    assert_eq!(lines(&old), 2);
+    log.reopen();
+    log.write(&event(EventBody::AgentBack {}));
+    assert_eq!((lines(&old), lines(&path)), (2, 1));
+    // A path that cannot be opened loses nothing.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    log.reopen();
+    log.write(&event(EventBody::AgentBack {}));
+    assert_eq!(log.failures(), 0);
+}
+
 #[test]
 fn a_full_disk_is_counted_and_not_fatal() {
     let target = EventTarget::File(PathBuf::from("/dev/full"));

@@ -2,7 +2,7 @@
 
 use super::kit::{POOL, TestDb};
 use super::model::{accusation, steady};
-use crate::store::{DatabaseUrl, Error, Events, RuleChanges, Store, new_key};
+use crate::store::{DatabaseUrl, Error, Events, PasswordFile, RuleChanges, Store, new_key};
 use ringmon_core::op::TableOp;
 use ringmon_core::row::{Health, Quorum, Side};
 use ringmon_core::{Outcome, ServerId, VoteKind};
@@ -11,6 +11,7 @@ use ringmon_tests::engine::PASSWORD;
 super::on_servers!(
     an_agents_grants_suffice_for_an_agent_and_not_for_an_administrator,
     a_readers_grants_suffice_to_look_and_for_nothing_else,
+    a_password_is_changed_while_everything_runs,
 );
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/database.md"));
@@ -107,4 +108,42 @@ async fn a_readers_grants_suffice_to_look_and_for_nothing_else(db: TestDb) {
         refused(&format!("{op:?}"), result);
     }
     assert_eq!(admin.whole().await, ["a", "b"]);
+}
+
+/// First in the database, then in the file, and the other way round. What is open stays open until it is closed.
+async fn a_password_is_changed_while_everything_runs(db: TestDb) {
+    let admin = db.store().await;
+    let text = db.url.to_string();
+    let (server, database) = text.rsplit_once('/').expect("a database");
+    let (_, place) = server.split_once('@').expect("a user");
+    let user = format!("rotated_{database}");
+    let identified = |password: &str| format!("'{user}'@'%' IDENTIFIED BY '{password}'");
+    admin.sql(&format!("CREATE USER {}", identified("one"))).await;
+    admin.sql(&format!("GRANT SELECT ON {database}.* TO '{user}'@'%'")).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let write = |password: &str| std::fs::write(file.path(), format!("{password}\n")).unwrap();
+    write("one");
+    let url: DatabaseUrl = format!("mysql://{user}@{place}/{database}").parse().expect("a url");
+    let url = url.with_password_file(PasswordFile::open(file.path()).unwrap());
+    let store = Store::open(&url, POOL).await.unwrap();
+    store.pool().await.unwrap();
+
+    admin.sql(&format!("ALTER USER {}", identified("two"))).await;
+    store.inner.database.forget(); // as after two idle seconds
+    let refused = store.pool().await;
+    assert!(matches!(refused, Err(Error::AccessDenied { .. })), "{refused:?}");
+    write("two");
+    store.pool().await.expect("the file has the new password");
+
+    write("three");
+    store.pool().await.expect("what is open stays open");
+    store.inner.database.forget();
+    let refused = store.pool().await;
+    assert!(matches!(refused, Err(Error::AccessDenied { .. })), "{refused:?}");
+    admin.sql(&format!("ALTER USER {}", identified("three"))).await;
+    store.pool().await.expect("the database has the new password");
+
+    std::fs::remove_file(file.path()).unwrap();
+    let other = Store::open(&url, POOL).await;
+    assert!(matches!(other, Err(Error::AccessDenied { .. })), "without its file, the first password counts: {other:?}");
 }
