@@ -21,7 +21,7 @@ use crate::backoff::Backoff;
 use crate::edit::{Lookup, Outcome, TableSnapshot};
 use crate::event::EventBody;
 use crate::op::{Place, TableOp};
-use crate::row::{Address, Health};
+use crate::row::{Address, Health, ServerRow};
 
 /// Looking for a place.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,13 +33,16 @@ pub(super) struct Joining {
     conflicts: Backoff,
     /// The health that this server last asked its row to have.
     written_health: Option<Health>,
-    /// Since any server answered: how many places were tried, and the names of the servers there.
+    /// Since a place had two ends that answer: how many places were tried, and the names of servers that do not answer.
     silent: (u32, BTreeSet<String>),
+    /// The names of those that do.
+    #[serde(default)]
+    heard: BTreeSet<String>,
     waiting: Option<String>,
 }
 
 impl Joining {
-    /// After this many places without an answer, this server says so.
+    /// After this many places without two ends that answer, this server says so.
     const TRIED: u32 = 5;
     /// It names at most this many servers.
     const NAMED: usize = 32;
@@ -53,6 +56,7 @@ impl Joining {
             conflicts: Backoff::new(Duration::from_millis(10), Duration::from_millis(250)),
             written_health: None,
             silent: (0, BTreeSet::new()),
+            heard: BTreeSet::new(),
             waiting: None,
         }
     }
@@ -100,23 +104,38 @@ impl Joining {
     }
 
     /// A place was tried without success. If nobody ever answers, perhaps no server is left who could say that all
-    /// others are gone. But a server that hears nobody may be deaf, so it tells an operator what to do.
+    /// others are gone. But a server that hears nobody may be deaf, so it tells an operator what to do. Where somebody
+    /// answers, the network is to be mended, and nobody removed.
     fn remember_silence(&mut self, facts: &Facts, asks: &mut Asks) {
         let Some(trial) = &self.trial else { return };
-        let names: BTreeSet<String> = trial.silent(facts).map(|row| row.card.name.clone()).collect();
-        if names.len() < trial.ends().count() {
-            (self.silent, self.waiting) = ((0, BTreeSet::new()), None);
+        let name = |row: &ServerRow| row.card.name.clone();
+        let names: BTreeSet<String> = trial.silent(facts).map(name).collect();
+        if names.is_empty() {
+            (self.silent, self.heard, self.waiting) = ((0, BTreeSet::new()), BTreeSet::new(), None);
             return;
         }
         self.silent.0 += 1;
+        self.heard.extend(trial.ends().map(name));
+        self.heard.retain(|one| !names.contains(one));
         self.silent.1.extend(names);
-        let named: Vec<&str> = self.silent.1.iter().map(String::as_str).take(Self::NAMED).collect();
-        let why = format!(
-            "no server of this pool answers this one, of those that it tried: {}; if the whole pool is gone for good, \
-             remove its servers, and this one begins another: `ringmon leave {}`",
-            named.join(", "),
-            named.join(" ")
-        );
+        self.silent.1.retain(|one| !self.heard.contains(one));
+        let list = |names: &BTreeSet<String>, by: &str| {
+            names.iter().map(String::as_str).take(Self::NAMED).collect::<Vec<_>>().join(by)
+        };
+        let silent = list(&self.silent.1, ", ");
+        let why = if self.heard.is_empty() {
+            format!(
+                "no server of this pool answers this one, of those that it tried: {silent}; if the whole pool is gone \
+                 for good, remove its servers, and this one begins another: `ringmon leave {}`",
+                list(&self.silent.1, " ")
+            )
+        } else {
+            format!(
+                "{} answered this server, and {silent} did not. It joins between two that answer, or beside one that \
+                 is missed by its neighbour too: look at the network between this server and those that do not answer",
+                list(&self.heard, ", ")
+            )
+        };
         if self.silent.0 >= Self::TRIED && self.waiting.as_ref() != Some(&why) {
             self.waiting = Some(why.clone());
             asks.own_event(EventBody::Waiting { why });
@@ -157,6 +176,7 @@ impl Joining {
         if there || matches!(outcome, Outcome::NameTaken { .. }) {
             return Some(NextPhase::Starting { at: facts.now + pause, rejoining: self.rejoining });
         }
+        self.remember_silence(facts, asks);
         self.elsewhere(facts, asks, pause);
         None
     }

@@ -224,3 +224,30 @@ fn who_is_answered_by_nobody_says_so_once_and_names_the_command() {
     bench.settle();
     assert_eq!(bench.phase(), "member", "they were not gone after all");
 }
+
+/// P9: it reaches some servers only. The silent ones live, so nobody is told to remove them.
+#[test]
+fn who_is_answered_by_some_says_so_and_names_no_command() {
+    let mut bench = probing(4);
+    let deaf = bench.watches.iter().map(|watch| watch.address).max().expect("two ends");
+    for _ in 0..40 {
+        bench.pass(ms(300));
+        for watch in bench.watches.clone() {
+            let silent = watch.address == deaf;
+            bench.edit(watch.id, ms(295), 20, |reading| {
+                if silent {
+                    (reading.last_reply, reading.last_pulse, reading.misses) = (None, None, 20);
+                }
+            });
+            if !silent {
+                bench.read(watch.id, ms(0), 0);
+                bench.feed(Input::Answered(watch.address, bench.now));
+            }
+        }
+        bench.settle();
+        bench.pass(ms(1001));
+        bench.settle();
+    }
+    let why = bench.engine.snapshot(bench.now).waiting.expect("waits");
+    assert!(why.contains("answered this server") && !why.contains("ringmon leave"), "{why}");
+}
