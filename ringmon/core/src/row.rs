@@ -166,10 +166,23 @@ impl ServerRow {
         }
     }
 
+    /// Whether this life of the server votes against `other`.
+    #[must_use]
+    pub fn accuses(&self, other: &Self) -> bool {
+        let own = |vote: &&Vote| vote.voter == self.id && vote.voter_incarnation == self.incarnation;
+        Side::BOTH.into_iter().any(|side| other.vote(side).filter(own).is_some())
+    }
+
     /// R3: how long this server needs to answer a vote. It is not known of an agent that cannot answer.
     #[must_use]
     pub fn wait(&self) -> Duration {
         self.answering().map_or(law::WAIT_MOST, |answering| answering.wait.clamp(law::WAIT_LEAST, law::WAIT_MOST))
+    }
+
+    /// How old a vote by this server may be before it counts as not renewed: one that is far from the database is late.
+    #[must_use]
+    pub fn renewal(&self) -> Duration {
+        law::RENEWED + self.answering().map_or(Duration::ZERO, |_| self.wait())
     }
 
     /// Since when this server answers this vote no more: it did, or was about to when the vote was cast.

@@ -39,7 +39,8 @@ pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: Option<VoteKin
         }
         (Some(kind), _) => AloneSet::Mark(kind),
     };
-    let mut draft = Draft::default();
+    // Nobody else writes the mark, and this server answers meanwhile.
+    let mut draft = Draft::accusation([]);
     draft.touch(own).alone = set;
     Ok(apply(unhurried(seen.db_now, draft.writes(), Vec::new(), Outcome::AloneMarked)))
 }
@@ -153,7 +154,7 @@ fn mark_for_this_silence(
     if renewed && age.is_some_and(|age| age < youngest) {
         return None;
     }
-    let mut draft = Draft::default();
+    let mut draft = Draft::accusation([]);
     let agents = run.iter().any(|(_, finding)| finding.silence.kind == VoteKind::Agent);
     draft.touch(me).alone = AloneSet::Mark(if agents { VoteKind::Agent } else { VoteKind::Host });
     Some(apply(hurried(a, seen.db_now, draft.writes(), Vec::new(), Outcome::AloneMarked)))
@@ -169,7 +170,9 @@ fn plan(
 ) -> Step {
     let ends = (me.id, me.id);
     let gone: Vec<Case<'_>> = run.iter().map(|(row, finding)| Case::without_votes(row, finding, wait)).collect();
-    let mut draft = Draft::accusation(run.iter().map(|(row, _)| row.id));
+    let rows: Vec<&ServerRow> = run.iter().map(|(row, _)| *row).collect();
+    let mut draft = Draft::accusation(rows.iter().map(|row| row.id));
+    draft.compare_objections(me, &rows);
     let set = draft.touch(me);
     (set.first_buddy, set.second_buddy) = (Some(me.id), Some(me.id));
     (set.vote_first, set.vote_second, set.alone) = (VoteSet::Clear, VoteSet::Clear, AloneSet::Clear);

@@ -14,7 +14,8 @@ use crate::{EventBody, EventDraft, Incarnation, ServerId};
 /// Empties every slot of these rows that holds a vote by `me`, from any of its lives.
 pub(super) fn withdraw(me: ServerId, subjects: &[ServerId], seen: &TableSnapshot) -> Next {
     need(seen, subjects.iter().copied().map(Lookup::Id))?;
-    let mut draft = Draft::default();
+    // It compares what it takes back. Others vote, and the accused answers, while it lasts.
+    let mut draft = Draft::accusation([]);
     for accused in subjects.iter().filter_map(|id| row(seen, *id)) {
         for side in Side::BOTH {
             if accused.vote(side).is_some_and(|vote| vote.voter == me) {

@@ -69,6 +69,8 @@ pub(super) struct Draft<'a> {
     deletes: BTreeMap<ServerId, &'a ServerRow>,
     /// Of an accusation: the servers whose own word is compared. `None`: every column of every row is.
     words: Option<BTreeSet<ServerId>>,
+    /// Rows of which every column is compared all the same.
+    whole: BTreeSet<ServerId>,
 }
 
 impl<'a> Draft<'a> {
@@ -80,6 +82,15 @@ impl<'a> Draft<'a> {
     /// The changes of this row. A row without changes is still compared, and its version grows (R4).
     pub(super) fn touch(&mut self, row: &'a ServerRow) -> &mut RowSet {
         &mut self.updates.entry(row.id).or_insert_with(|| (row, RowSet::default())).1
+    }
+
+    /// The counter-vote of an agent that cannot answer is its answer, for as long as it is renewed (R4). So every column
+    /// of this row is compared, if there is such a vote by one of these.
+    pub(super) fn compare_objections(&mut self, row: &ServerRow, by: &[&ServerRow]) {
+        let objects = |one: &&ServerRow| one.answering().is_none() && one.accuses(row);
+        if by.iter().any(objects) {
+            self.whole.insert(row.id);
+        }
     }
 
     /// Deletes this row.
@@ -113,8 +124,8 @@ impl<'a> Draft<'a> {
     /// The statements, in id order.
     pub(super) fn writes(self) -> Vec<RowWrite> {
         let guard = |row: &ServerRow| match &self.words {
-            None => row.into(),
-            Some(words) => Guard::accusation(row, words.contains(&row.id)),
+            Some(words) if !self.whole.contains(&row.id) => Guard::accusation(row, words.contains(&row.id)),
+            Some(_) | None => row.into(),
         };
         let mut writes: BTreeMap<ServerId, RowWrite> = self
             .updates

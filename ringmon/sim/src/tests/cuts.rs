@@ -95,14 +95,19 @@ fn a_dead_server_is_removed_after_its_own_wait() {
 /// R5: its buddy on the other side has accused it since the cut began, and it has answered until it died.
 #[test]
 fn a_server_that_dies_at_the_edge_of_its_half_is_removed_during_the_cut() {
-    for (after, half) in [(ms(50), 1..4), (ms(200), 3..6), (secs(3), 3..6), (secs(20), 1..4), (secs(3), 0..4)] {
-        let (mut world, order) = pool(seed(), ms(0), Without::NOTHING);
-        let (dead, half) = (order[3], order[half].to_vec());
+    let cases = [(ms(50), 1..4), (ms(200), 3..6), (secs(3), 3..6), (secs(20), 1..4), (secs(3), 0..4)];
+    for (far, (after, half)) in cases.iter().flat_map(|case| [(ms(0), case), (ms(25), case)]) {
+        let (mut world, order) = pool(seed(), far, Without::NOTHING);
+        for host in 0..12 {
+            world.hosts[host].distance = Some((far, far + ms(1)));
+        }
+        world.run_for(secs(75));
+        let (dead, half) = (order[3], order[half.clone()].to_vec());
         world.partition(&half, true);
-        world.run_for(after);
+        world.run_for(*after);
         world.befall(dead, Fault::Crash);
         let gone = world.run_until(secs(10), |world| world.ring().len() == 11);
-        assert!(gone, "{after:?} after the cut, {half:?}: {:?}", world.ring());
+        assert!(gone, "{far:?}, {after:?} after the cut, {half:?}: {:?}", world.ring());
         assert!(world.table.named(&world.hosts[dead].name).is_none());
         assert_sound(&world);
     }

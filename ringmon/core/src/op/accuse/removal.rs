@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::case::Case;
-use super::chain::Chain;
+use super::chain::{Chain, Suspect};
 use super::judge::judge;
 use crate::edit::{Lookup, Step, TableSnapshot};
 use crate::event::Braked;
@@ -15,7 +15,7 @@ use crate::op::accusation::Accusation;
 use crate::op::plan::{Draft, Next, apply, done, held, hurried, need};
 use crate::outcome::{Held, Outcome, effective_mode};
 use crate::ring::splice_out;
-use crate::row::{Mode, PoolRow, Quorum, VoteKind};
+use crate::row::{Mode, PoolRow, Quorum, ServerRow, VoteKind};
 use crate::{EventBody, EventDraft, Rule, ServerId};
 
 /// Removes all servers of the chain that can be removed now.
@@ -29,6 +29,8 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
     }
     let mut run: Vec<Case<'_>> = Vec::new();
     let mut first: Option<Held> = None;
+    // Those whose own word the removal relies on. Who lives and answers ends the run, and goes on answering.
+    let mut asked = chain.suspects.as_slice();
     for (place, suspect) in chain.suspects.iter().enumerate() {
         if pool.rules.quorum == Quorum::Single && chain.passes_before(place) {
             // One report is enough if it is a buddy's. The mute one that stands there was not asked.
@@ -41,6 +43,9 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
                 // A server beyond one that lives is for that one to report (R4). Where one report is enough, the same
                 // goes for every host that stays.
                 let single = pool.rules.quorum == Quorum::Single && suspect.finding.silence.kind == VoteKind::Host;
+                if reason == Held::Answered {
+                    asked = &chain.suspects[..place];
+                }
                 if reason == Held::Answered || single {
                     break;
                 }
@@ -53,7 +58,7 @@ pub(super) fn attempt(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>) -
     }
     let names: Vec<&str> = run.iter().map(|case| case.suspect.row.card.name.as_str()).collect();
     gate(a, seen, pool, &names)?;
-    Ok(splice(a, seen, chain, pool, &run))
+    Ok(splice(a, seen, chain, asked, pool, &run))
 }
 
 /// R11, once a removal is due.
@@ -110,7 +115,14 @@ fn speak(a: &Accusation, seen: &TableSnapshot, pool: &PoolRow, braked: Braked) -
 /// Takes this run out. Every row that the removal relies on is written, and so compared: the whole chain, both
 /// witnesses, and the rows that they look past (R4). The suspects' own words are compared too, and those of the
 /// servers that a witness looks past; the remover and the witnesses may answer meanwhile.
-fn splice<'a>(a: &Accusation, seen: &'a TableSnapshot, chain: &Chain<'a>, pool: &PoolRow, run: &[Case<'a>]) -> Step {
+fn splice<'a>(
+    a: &Accusation,
+    seen: &'a TableSnapshot,
+    chain: &Chain<'a>,
+    asked: &[Suspect<'a>],
+    pool: &PoolRow,
+    run: &[Case<'a>],
+) -> Step {
     let gone: BTreeSet<ServerId> = run.iter().map(|case| case.suspect.row.id).collect();
     let rows = chain.rows();
     let ids: Vec<ServerId> = rows.iter().map(|row| row.id).collect();
@@ -121,14 +133,15 @@ fn splice<'a>(a: &Accusation, seen: &'a TableSnapshot, chain: &Chain<'a>, pool: 
     let end = |id: Option<&ServerId>| id.copied().unwrap_or(chain.me.id);
     let ends = (end(beside.first()), end(beside.last()));
     let relied = || run.iter().flat_map(|case| case.relied.iter().copied());
-    let suspects = chain.suspects.iter().map(|suspect| suspect.row);
-    let mut draft = Draft::accusation(suspects.chain(relied()).map(|row| row.id));
+    let suspects: Vec<&ServerRow> = asked.iter().map(|suspect| suspect.row).collect();
+    let mut draft = Draft::accusation(suspects.iter().copied().chain(relied()).map(|row| row.id));
     let voters = run.iter().filter_map(|case| case.second).map(|(voter, _)| voter);
     for row in rows.into_iter().chain(voters).chain(relied()) {
         if gone.contains(&row.id) {
             draft.delete(row);
         } else {
             draft.touch(row);
+            draft.compare_objections(row, &suspects);
         }
     }
     draft.relink(seen, &splice_out(&ids, chain.side, &gone));

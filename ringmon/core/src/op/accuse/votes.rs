@@ -8,7 +8,7 @@ use crate::edit::{TableSnapshot, VoteSet};
 use crate::law;
 use crate::op::accusation::Accusation;
 use crate::op::plan::row;
-use crate::row::{ServerRow, Side, Vote};
+use crate::row::{ServerRow, Vote};
 use crate::{DbTime, Rule, Tuning};
 
 /// Whether this vote counts against its subject. The voter's row must have been read.
@@ -59,7 +59,7 @@ pub(super) fn silence(seen: &TableSnapshot, suspect: &Suspect<'_>) -> Duration {
 pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -> Vec<(&'a ServerRow, VoteSet)> {
     let mut due = Vec::new();
     for (place, suspect) in chain.suspects.iter().enumerate() {
-        if suspect.finding.proved && !accuses(suspect.row, chain.me) {
+        if suspect.finding.proved && !suspect.row.accuses(chain.me) {
             continue;
         }
         let set = match own(a, seen, suspect) {
@@ -79,17 +79,17 @@ fn cast(a: &Accusation, suspect: &Suspect<'_>) -> VoteSet {
     VoteSet::Cast { voter: a.me, incarnation: a.incarnation, kind: suspect.finding.silence.kind }
 }
 
-/// Whether this life of `one` votes against `other`.
-pub(crate) fn accuses(one: &ServerRow, other: &ServerRow) -> bool {
-    let by_one = |vote: &&Vote| vote.voter == one.id && vote.voter_incarnation == one.incarnation;
-    Side::BOTH.into_iter().any(|side| other.vote(side).filter(by_one).is_some())
-}
-
 /// Whether a server nearer to the suspect holds the slot and renews its vote. This server does not hear it, but it is
 /// alive, and otherwise both would overwrite each other's vote for ever.
 fn nearer_votes(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize) -> bool {
     let Some(vote) = chain.suspects[place].row.vote(a.side.opposite()) else { return false };
     let suspect = chain.suspects[place].row.id;
     let mut nearer = chain.between.iter().take_while(|row| row.id != suspect);
-    nearer.any(|row| row.id == vote.voter) && stands(seen, vote, &a.tuning, law::RENEWED)
+    // It may have been cast after the clock was read.
+    let renews = |row: &ServerRow| {
+        row.id == vote.voter
+            && row.incarnation == vote.voter_incarnation
+            && is_recent(seen.db_now, vote.at, row.renewal())
+    };
+    nearer.any(|row| renews(row))
 }

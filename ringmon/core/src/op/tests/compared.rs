@@ -89,3 +89,60 @@ fn a_reply_before_the_commit_stops_the_removal() {
         assert_eq!(table.rows, before);
     }
 }
+
+/// Runs the operation until it would write, changes the table, and lets it go on.
+fn changed_meanwhile(table: &mut VirtualTable, op: Accusation, change: impl Fn(&mut VirtualTable)) -> Progress {
+    let mut attempt = Attempt::new(TableOp::Accuse(op), mono(table));
+    while !attempt.is_writing() {
+        attempt.advance(table, &mut || true);
+    }
+    change(table);
+    attempt.advance(table, &mut || true)
+}
+
+/// A cut between `x` and `p`, and `x` is dead. `p` is accused too; it lives, and goes on answering.
+#[test]
+fn who_lives_beyond_a_dead_server_may_answer_meanwhile() {
+    let mut table = ring_of(&["a", "x", "p", "b"]);
+    let first = against(&table, "p", Side::Second, vec![silent(&table, "x", ms(400))], Some("a"));
+    accuse(&mut table, &first);
+    let (p, b) = (id(&table, "p"), id(&table, "b"));
+    let answer = |table: &mut VirtualTable| {
+        let now = table.now();
+        let row = table.rows.get_mut(&p).unwrap();
+        row.answering.as_mut().unwrap().answer = Some(Answer { at: now, hears: b });
+        row.version += 1;
+    };
+    answer(&mut table);
+    table.advance(ms(60));
+    let run = vec![silent(&table, "x", ms(500)), silent(&table, "p", ms(500))];
+    let removal = against(&table, "a", Side::First, run, Some("b"));
+    let end = changed_meanwhile(&mut table, removal, answer);
+    assert!(matches!(end, Progress::Ended(Ok(Outcome::Removed { .. }))), "{end:?}");
+    assert_eq!(table.rows.len(), 3);
+}
+
+/// An agent of an older version answers by its counter-vote, for as long as that is renewed (R4).
+#[test]
+fn the_renewed_counter_vote_of_an_agent_that_cannot_answer_is_compared() {
+    for old in [false, true] {
+        let (mut table, removal) = looking_past();
+        let (a, x) = (id(&table, "a"), id(&table, "x"));
+        let then = table.now() - ms(5000);
+        let accused = table.rows.get_mut(&x).unwrap();
+        if old {
+            accused.answering = None;
+        }
+        let (voter_incarnation, kind) = (accused.incarnation, VoteKind::Host);
+        let vote = Vote { voter: x, voter_incarnation, since: then, at: then, kind };
+        table.rows.get_mut(&a).unwrap().vote_first = Some(vote);
+        table.advance(ms(2000)); // an older agent may need this long
+        let end = changed_meanwhile(&mut table, removal.clone(), |table| {
+            let now = table.now();
+            let row = table.rows.get_mut(&a).unwrap();
+            row.vote_first.as_mut().unwrap().at = now;
+            row.version += 1;
+        });
+        assert_eq!(matches!(end, Progress::Ended(Ok(Outcome::Removed { .. }))), !old, "{end:?}");
+    }
+}
