@@ -169,6 +169,7 @@ impl Plan {
 
 /// The write of one row of `server`.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a plan has a handful, for a moment")]
 pub enum RowWrite {
     /// A new row, version 1, without votes.
     Insert {
