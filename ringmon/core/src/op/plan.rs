@@ -84,7 +84,7 @@ impl<'a> Draft<'a> {
         &mut self.updates.entry(row.id).or_insert_with(|| (row, RowSet::default())).1
     }
 
-    /// The counter-vote of an agent that cannot answer is its answer, for as long as it is renewed (R4). So every column
+    /// The counter-vote of an agent that cannot answer is its answer, for as long as it is renewed (R4). So each column
     /// of this row is compared, if there is such a vote by one of these.
     pub(super) fn compare_objections(&mut self, row: &ServerRow, by: &[&ServerRow]) {
         let objects = |one: &&ServerRow| one.answering().is_none() && one.accuses(row);
