@@ -16,7 +16,7 @@ impl Tables {
         let Some(border) = self.borders.high(sort, class) else { return false };
         let first = |side| state.row(about).and_then(|row| row.votes[slot(side)]);
         match site {
-            Site::Since(..) if duty::owes_a_word(state, about) => return false,
+            Site::Since(..) if duty::owes_a_word(state, about) || state.is_about_to_hear(about) => return false,
             Site::Served(_) if state.members().any(|other| duty::owes_a_word(state, other)) => return false,
             // A mark is a challenge to all others (R3).
             Site::AloneSince(_) if state.members().any(|other| duty::owes_a_word(state, other)) => return false,
@@ -120,6 +120,14 @@ impl State {
             row.answer = row.answer.filter(|(_, stamp)| stamp.class <= Borders::OVERDUE);
             row.alone = row.alone.filter(|(_, at)| *at == 0);
         }
+    }
+
+    /// Whether it hears nobody, and by its next probe it will hear somebody. A vote gets older by many probes.
+    fn is_about_to_hear(&self, me: Place) -> bool {
+        let soon = |other| self.silence(me, other).is_some_and(|silence| silence.since.class < Borders::ENOUGH);
+        self.acts(me)
+            && duty::hears(self, me).next().is_none()
+            && self.members().any(|other| self.is_late_to_hear(me, other) && soon(other))
     }
 
     /// Whether it could be heard, and is not heard yet.

@@ -131,7 +131,7 @@ fn second<'a>(
     let in_run = chain.suspects.iter().any(|s| s.row.id == vote.voter);
     // A voter beyond mute servers takes its vote back if they hear the suspect again.
     let past_mute = chain.far.is_some_and(|far| far.id != vote.voter && a.mute.beyond.contains(&far.id));
-    if (in_run || past_mute) && !is_recent(seen.db_now, vote.at, voter.renewal()) {
+    if (in_run || past_mute) && !is_recent(seen.db_now, vote.at, law::RENEWED) {
         return Ok(None);
     }
     Ok(standing(a, seen, chain, place, vote)?.map(|relied| (voter, vote, relied)))
