@@ -193,6 +193,7 @@ async fn a_file_that_goes_away_meanwhile_is_named_too() {
     let ca = dir.path().join("ca.pem");
     std::fs::copy(right().folder().join("ca.pem"), &ca).unwrap();
     let store = store(right(), "meanwhile", &format!("ssl-ca={}", ca.display())).await;
+    store.pool().await.unwrap(); // it may have been closed, unused for two seconds
     std::fs::remove_file(&ca).unwrap();
     store.pool().await.expect("a connection that is there goes on");
     store.inner.database.forget();
