@@ -57,6 +57,12 @@ fn ends_witnesses_and_those_looked_past_are_compared() {
         assert!(!conflicts(name, renews), "a vote against {name} is renewed");
         assert!(!conflicts(name, |row| row.draining = true), "{name} drains");
         let itself = ["x", "p"].contains(&name);
+        let cast_again = |row: &mut ServerRow| {
+            for vote in [&mut row.vote_first, &mut row.vote_second].into_iter().flatten() {
+                vote.since = vote.since + ms(1);
+            }
+        };
+        assert_eq!(conflicts(name, cast_again), itself, "a vote against {name} is cast anew: b accuses x and p");
         let answer = |row: &mut ServerRow| {
             let answer = Some(Answer { at: stamp, hears: who });
             row.answering = Some(Answering { life: row.incarnation, wait: ms(60), wire: 2, answer });
@@ -91,8 +97,8 @@ fn a_reply_before_the_commit_stops_the_removal() {
 }
 
 /// Runs the operation until it would write, changes the table, and lets it go on.
-fn changed_meanwhile(table: &mut VirtualTable, op: Accusation, change: impl Fn(&mut VirtualTable)) -> Progress {
-    let mut attempt = Attempt::new(TableOp::Accuse(op), mono(table));
+fn changed_meanwhile(table: &mut VirtualTable, op: TableOp, change: impl Fn(&mut VirtualTable)) -> Progress {
+    let mut attempt = Attempt::new(op, mono(table));
     while !attempt.is_writing() {
         attempt.advance(table, &mut || true);
     }
@@ -117,7 +123,7 @@ fn who_lives_beyond_a_dead_server_may_answer_meanwhile() {
     table.advance(ms(60));
     let run = vec![silent(&table, "x", ms(500)), silent(&table, "p", ms(500))];
     let removal = against(&table, "a", Side::First, run, Some("b"));
-    let end = changed_meanwhile(&mut table, removal, answer);
+    let end = changed_meanwhile(&mut table, TableOp::Accuse(removal), answer);
     assert!(matches!(end, Progress::Ended(Ok(Outcome::Removed { .. }))), "{end:?}");
     assert_eq!(table.rows.len(), 3);
 }
@@ -137,12 +143,32 @@ fn the_renewed_counter_vote_of_an_agent_that_cannot_answer_is_compared() {
         let vote = Vote { voter: x, voter_incarnation, since: then, at: then, kind };
         table.rows.get_mut(&a).unwrap().vote_first = Some(vote);
         table.advance(ms(2000)); // an older agent may need this long
-        let end = changed_meanwhile(&mut table, removal.clone(), |table| {
+        let end = changed_meanwhile(&mut table, TableOp::Accuse(removal.clone()), |table| {
             let now = table.now();
             let row = table.rows.get_mut(&a).unwrap();
             row.vote_first.as_mut().unwrap().at = now;
             row.version += 1;
         });
         assert_eq!(matches!(end, Progress::Ended(Ok(Outcome::Removed { .. }))), !old, "{end:?}");
+    }
+}
+
+/// Nor does an answer, or another's renewed vote, undo what a server takes back or says of itself.
+#[test]
+fn a_withdrawal_and_a_mark_give_way_to_no_answer() {
+    let (mut table, removal) = looking_past();
+    accuse(&mut table, &Accusation { served: ms(0), ..removal });
+    let own = super::kit::row(&table, "a").clone();
+    let answers = |table: &mut VirtualTable| {
+        let now = table.now();
+        for row in table.rows.values_mut() {
+            row.answering.as_mut().unwrap().answer = Some(Answer { at: now, hears: own.id });
+            row.version += 1;
+        }
+    };
+    let withdraw = TableOp::Withdraw { me: id(&table, "b"), subjects: vec![id(&table, "x")] };
+    let mark = TableOp::Alone { me: own.id, incarnation: own.incarnation, alone: Some(VoteKind::Host) };
+    for (op, outcome) in [(withdraw, Outcome::Withdrawn), (mark, Outcome::AloneMarked)] {
+        assert_eq!(changed_meanwhile(&mut table, op, answers), Progress::Ended(Ok(outcome)));
     }
 }

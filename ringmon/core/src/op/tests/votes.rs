@@ -293,6 +293,22 @@ fn the_nearer_voter_keeps_the_slot_while_it_renews_its_vote() {
     assert_eq!(vote_of(&table, "x", Side::Second).unwrap().voter, id(&table, "p"));
 }
 
+/// It was cast after the far voter had read the clock, and before it read the row. If it counted as none, both would
+/// cast their vote over the other's for ever, where the database is far.
+#[test]
+fn the_nearer_voter_keeps_the_slot_if_its_vote_is_newer_than_the_clock_that_was_read() {
+    let mut table = ring_of(&["a", "p", "x", "b"]);
+    let near = against(&table, "p", Side::First, vec![silent(&table, "x", ms(400))], Some("b"));
+    accuse(&mut table, &near);
+    let (x, p) = (id(&table, "x"), id(&table, "p"));
+    let vote = table.rows.get_mut(&x).unwrap().vote_second.as_mut().expect("p's");
+    (vote.since, vote.at) = (vote.since + ms(50), vote.at + ms(50));
+    let run = vec![pulseless(&table, "p", ms(900)), silent(&table, "x", ms(400))];
+    let far = against(&table, "a", Side::First, run, Some("b"));
+    assert_eq!(accuse(&mut table, &far), Outcome::Voted { subjects: vec![p] });
+    assert_eq!(vote_of(&table, "x", Side::Second).unwrap().voter, p);
+}
+
 /// Seeds 200069 and 14400 of the simulator: one of two accusers on one side removes, and the other one has just taken
 /// its place in the row. What is said on that side must have stood too.
 #[test]
