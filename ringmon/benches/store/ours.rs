@@ -241,6 +241,7 @@ fn new_row(writer: u32, join: u32, pick: i64) -> NewRow {
         pick,
         health: Health::Unknown,
         wait: Duration::from_millis(60),
+        draining: false,
     }
 }
 

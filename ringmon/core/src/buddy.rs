@@ -63,4 +63,7 @@ pub struct BuddyList {
     pub first: Option<Buddy>,
     /// The previous server on the ring; `None` in a ring of one.
     pub second: Option<Buddy>,
+    /// An operator wants no new clients here. If the row is gone at the next start, the next row says so too.
+    #[serde(default)]
+    pub drained: bool,
 }

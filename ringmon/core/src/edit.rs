@@ -226,6 +226,8 @@ pub struct NewRow {
     pub health: Health,
     /// How long it needs to answer a vote.
     pub wait: Duration,
+    /// Whether it gets no clients until an operator says so. Where it takes its row over, `false` leaves that as it is.
+    pub draining: bool,
 }
 
 /// What an update changes: `None` leaves a column as it is. `version` always grows by one.

@@ -153,7 +153,7 @@ impl Routing {
         if begins {
             self.history.has_begun();
         }
-        self.votes.note(&self.rows, self.db_now(now));
+        self.votes.note(&self.rows, seen.db_now, |_| true);
     }
 
     /// Some rows were read; for each requested one that is not there, the newest event about it.
@@ -172,7 +172,7 @@ impl Routing {
         for row in seen.rows.values() {
             self.take(now, row.clone(), false);
         }
-        self.votes.note(&self.rows, self.db_now(now));
+        self.votes.note(&self.rows, seen.db_now, |id| seen.rows.contains_key(&id));
     }
 
     /// Whether this read of the whole pool is older than what is known.
@@ -243,6 +243,12 @@ impl Routing {
         let sight = self.sightings.next_end(now, &self.policy);
         let named_until = self.dead.values().map(|at| *at + DEAD_NAMED_FOR).min();
         [votes, starting, sight, named_until].into_iter().flatten().min()
+    }
+
+    /// Servers that one other accuses, and that may have answered since their rows were read: read these rows again.
+    #[must_use]
+    pub fn unread(&self, now: Time) -> BTreeSet<ServerId> {
+        self.votes.unread(&self.rows, self.db_now(now))
     }
 
     /// The list as it is now.

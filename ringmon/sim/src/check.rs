@@ -26,9 +26,10 @@ impl World {
             return;
         }
         self.check_links(&touched);
+        let ids: Vec<ServerId> = touched.iter().map(|(id, _)| *id).collect();
+        self.check_drains(&ids);
         let new: Vec<StoredEvent> = self.table.events[self.events_checked..].to_vec();
         self.events_checked = self.table.events.len();
-        let ids: Vec<ServerId> = touched.iter().map(|(id, _)| *id).collect();
         let before: Vec<ServerRow> = touched.into_iter().filter_map(|(_, was)| was).collect();
         for event in &new {
             self.note(

@@ -60,6 +60,7 @@ impl World {
     pub fn table_goes_back(&mut self) {
         let Some(then) = self.database.backup.take() else { return };
         self.note(0, "--- the table is as it was when it was copied");
+        self.drains.values_mut().for_each(|(said, _)| *said = None);
         self.table.go_back_to(&then);
         self.hosts.iter_mut().flat_map(|h| h.flights.values_mut()).for_each(|flight| flight.broken = true);
         self.rough.went_back = Some(self.now);
@@ -107,7 +108,7 @@ impl World {
             return Ok(Some(until.min(since + Self::PATIENCE)));
         }
         let cause = "gave way to other writers: Lock wait timeout exceeded".to_owned();
-        Err(TableFailure { cause, transient: true, readable: true })
+        Err(TableFailure { cause, transient: true, readable: true, overtaken: false })
     }
 
     /// Lets the answer to the next COMMIT get lost, if it is its turn.

@@ -94,6 +94,7 @@ impl World {
         let Host { name, boot, disk, keys, .. } = &self.hosts[from];
         let (name, boot, disk, keys) = (name.clone(), boot.clone(), disk.clone(), keys.clone());
         self.note(to, &format!("--- has the state directory of {name}"));
+        self.forget_drain(&name);
         let copy = &mut self.hosts[to];
         (copy.name, copy.boot, copy.disk, copy.keys) = (name, boot, disk, keys);
     }
@@ -118,6 +119,7 @@ impl World {
     /// Empties this server's state directory. Its agent must not run.
     pub fn lose_state(&mut self, host: usize) {
         self.note(host, "--- has lost its state directory");
+        self.forget_drain(&self.hosts[host].name.clone());
         let h = &mut self.hosts[host];
         (h.disk, h.boot) = (None, BootToken(format!("{} again", h.boot.0)));
         h.keys = PoolKeys::default();

@@ -155,6 +155,7 @@ impl Host {
             mode: self.mode,
             tuning,
             seed: self.seed.wrapping_add(u64::from(self.life) << 32),
+            start_drained: false,
         }
     }
 

@@ -21,6 +21,7 @@ mod calm;
 mod check;
 mod database;
 pub mod datapath;
+mod drains;
 mod established;
 mod fault;
 mod host;

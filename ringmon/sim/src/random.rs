@@ -158,7 +158,8 @@ fn endure(world: &mut World, seed: u64, rng: &mut Rng, life: &mut Life) -> Resul
     while settled && world.doubts() {
         pass(world, STEP);
     }
-    settled = settled && pass_until(world, ms(20_000)) && {
+    // Whom it has not heard since then may have a grace of a minute.
+    settled = settled && pass_until(world, ms(120_000)) && {
         let before = world.traffic.statements;
         pass(world, ms(6000));
         let many = world.traffic.statements - before;

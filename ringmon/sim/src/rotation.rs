@@ -96,7 +96,7 @@ impl World {
     }
 
     /// The operator makes this agent read its row.
-    fn nudge(&mut self, row: &ServerRow) {
+    pub(super) fn nudge(&mut self, row: &ServerRow) {
         let Some(host) = self.reached_by_operator(row) else { return };
         let body = NoticeBody::Spliced { subject: row.id };
         let notice = Notice { from: ServerId::NEW, incarnation: Incarnation(0), body };

@@ -41,7 +41,7 @@ pub(super) struct Router {
 
 impl Router {
     /// How often a router reads the whole table.
-    const EVERY: Duration = Duration::from_secs(1);
+    pub(super) const EVERY: Duration = Duration::from_secs(1);
 
     fn new(told: bool, now: Time, policy: Policy) -> Self {
         Self {
@@ -111,9 +111,11 @@ impl World {
         let mut routers = std::mem::take(&mut self.routers);
         for router in &mut routers {
             let told = router.told && !changed.is_empty();
-            if told && !self.database_away {
-                let mut seen = self.read_for(changed.iter().copied());
-                let rows = changed.iter().filter_map(|id| self.table.rows.get(id));
+            let mut wanted = router.routing.unread(self.now);
+            wanted.extend(changed.iter().filter(|_| told));
+            if !wanted.is_empty() && !self.database_away {
+                let mut seen = self.read_for(wanted.iter().copied());
+                let rows = wanted.iter().filter_map(|id| self.table.rows.get(id));
                 seen.rows = rows.map(|row| (row.id, row.clone())).collect();
                 router.routing.see_some(self.now, &seen);
             }
@@ -172,7 +174,11 @@ impl World {
                 let routers = reads().filter(|router| router.list.panic.is_none() && router.routes(name));
                 wrong
                     .extend(routers.map(|router| format!("{name} is dead, and {} sends clients there", router.word())));
-            } else if settled && self.is_heard(*host, &rows) && !row.draining && row.health != Health::Failing {
+            } else if settled
+                && self.is_heard(*host, &rows)
+                && !(row.draining || self.was_drained(name))
+                && row.health != Health::Failing
+            {
                 let routers = reads().filter(|router| !router.routes(name));
                 wrong.extend(
                     routers.map(|router| format!("{name} is heard, and {} sends no clients there", router.word())),
@@ -190,7 +196,9 @@ impl World {
     fn is_heard(&self, host: usize, rows: &[(usize, &ServerRow)]) -> bool {
         let others = rows.iter().filter(|(other, _)| *other != host);
         let deaf = others.filter(|(other, _)| !(self.is_fit(*other) && self.reaches_for(*other, host, Self::STEADY)));
-        rows.len() > 2 && self.is_fit(host) && deaf.count() <= 1
+        // Who was known at another address may have left a vote.
+        let elsewhere = self.table.rows.len() - rows.len();
+        rows.len() > 2 && self.is_fit(host) && deaf.count() + elsewhere <= 1
     }
 
     /// Whether all servers but one have been dead for a while, this one too, and the last one is well.

@@ -3,6 +3,7 @@
 mod corners;
 mod cuts;
 mod database;
+mod drains;
 mod epoch;
 mod faults;
 mod golden;

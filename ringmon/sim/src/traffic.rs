@@ -177,7 +177,7 @@ impl World {
             Progress::Ended(Err(failure))
         } else if away {
             let cause = "connection refused".to_owned();
-            Progress::Ended(Err(TableFailure { cause, transient: true, readable: false }))
+            Progress::Ended(Err(TableFailure { cause, transient: true, readable: false, overtaken: false }))
         } else {
             let grounds = &flight.grounds;
             flight.attempt.advance(&mut self.table, &mut || datapath.holds(grounds))

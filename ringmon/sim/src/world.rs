@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::database::Database;
 use super::datapath::{Datapath, Reply};
+use super::drains::Drains;
 use super::host::Host;
 use super::network::Network;
 use super::rotation::{Rotation, key};
@@ -68,6 +69,7 @@ pub struct World {
     /// While the database is slow for all servers: least and most time of one statement.
     pub slow: Option<(Duration, Duration)>,
     pub(super) database: Database,
+    pub(super) drains: Drains,
     /// The rotation of the pool's key that is under way.
     pub(super) rotation: Option<Rotation>,
     /// No notice arrives.
@@ -137,6 +139,7 @@ impl World {
             database_away: false,
             slow: None,
             database: Database::default(),
+            drains: Drains::new(),
             rotation: None,
             notices_lost: false,
             tapes: BTreeMap::new(),

@@ -178,5 +178,6 @@ fn identity(config: &AgentConfig, state: &StateDir, seed: u64) -> Identity {
         mode: config.mode,
         tuning: config.profile.tuning(),
         seed,
+        start_drained: config.start_drained,
     }
 }

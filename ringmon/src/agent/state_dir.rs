@@ -220,6 +220,7 @@ mod tests {
                 incarnation: Incarnation(7),
                 first: Some(buddy(2)),
                 second: Some(buddy(3)),
+                drained: true,
             },
             keys: vec![PoolKey { id: 1, secret: [9; 16] }],
         }

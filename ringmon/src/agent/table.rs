@@ -87,7 +87,10 @@ impl Table {
                 Ok((result, snapshot)) => (result.map_err(|e| failure(&e)), snapshot),
                 Err(_) => {
                     let cause = format!("no answer from the database within {} s", GIVE_UP.as_secs());
-                    (Err(TableFailure { cause, transient: true, readable: false }), TableSnapshot::default())
+                    (
+                        Err(TableFailure { cause, transient: true, readable: false, overtaken: false }),
+                        TableSnapshot::default(),
+                    )
                 }
             };
             // The receiver is gone only when the agent ends. Then nobody needs the result.
@@ -101,7 +104,15 @@ fn all_hold(grounds: &[Ground], readings: &dyn Readings) -> bool {
 }
 
 fn failure(error: &store::Error) -> TableFailure {
-    TableFailure { cause: error.to_string(), transient: error.is_transient(), readable: error.only_writing_failed() }
+    if error.only_overtaken() {
+        tracing::warn!("{error}: it is asked for again");
+    }
+    TableFailure {
+        cause: error.to_string(),
+        transient: error.is_transient(),
+        readable: error.only_writing_failed(),
+        overtaken: error.only_overtaken(),
+    }
 }
 
 impl Shared {

@@ -41,7 +41,7 @@ Exit codes: 0 ok, 1 not healthy, 2 usage, 65 damaged data, 69 unavailable, 70 un
 /// Failure detection for server pools: each server probes its two buddies on a ring, in the kernel, and the pool's
 /// table loses a dead server within a fraction of a second.
 #[derive(Debug, Parser)]
-#[command(name = "ringmon", version, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "ringmon", version, long_version = super::version::text(), after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
     /// Read this configuration file [default: /etc/ringmon/ringmon.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
@@ -92,8 +92,8 @@ pub enum Command {
     },
     /// Send no new clients to a server; it stays on the ring
     ///
-    /// Routers take it out within a moment; open connections go on. The drain is in its row: a
-    /// restart that keeps the row keeps it, and `--on-stop leave`, the default, ends it.
+    /// Routers take it out within a moment; open connections go on. The drain lasts until `ringmon undrain`, also over
+    /// restarts and reboots of the server.
     Drain(DrainArgs),
     /// Send clients to the server again
     Undrain {

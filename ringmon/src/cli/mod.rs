@@ -25,6 +25,7 @@ mod sim;
 mod span;
 mod status;
 mod tell;
+mod version;
 
 use std::process::ExitCode;
 

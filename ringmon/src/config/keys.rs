@@ -67,6 +67,8 @@ keys! {
     StateDir = "state_dir", Some("/var/lib/ringmon");
     /// Whether a clean shutdown leaves the ring.
     OnStop = "on_stop", Some("leave");
+    /// Whether this server gets no clients until an operator says `ringmon undrain`.
+    StartDrained = "start_drained", Some("off");
     /// How long connected clients have at a clean shutdown.
     Drain = "drain", Some("5s");
     /// How to check whether this server's service works; semicolons between several checks.

@@ -70,6 +70,7 @@ pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
         http: http(typed)?,
         state_dir: must(typed, Key::StateDir, path)?,
         on_stop: must(typed, Key::OnStop, parse::one_of)?,
+        start_drained: must(typed, Key::StartDrained, parse::switch)?,
         drain: service::drain(typed)?,
         service: service::checks(typed)?,
         bpf_log: must(typed, Key::BpfLog, parse::one_of)?,

@@ -85,6 +85,8 @@ pub struct AgentConfig {
     pub state_dir: PathBuf,
     /// Whether a clean shutdown leaves the ring.
     pub on_stop: OnStop,
+    /// Whether it starts without clients.
+    pub start_drained: bool,
     /// How long a clean shutdown that leaves waits for connected clients; `None`: it does not wait.
     pub drain: Option<Duration>,
     /// The checks of this server's service.

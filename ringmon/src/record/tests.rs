@@ -39,6 +39,7 @@ impl Agent {
             mode: Mode::Act,
             tuning: Profile::Default.tuning(),
             seed: 1,
+            start_drained: false,
         });
         Self { engine, recorder, now: Time::from_ns(1_000_000_000), sent: 0 }
     }

@@ -6,7 +6,7 @@
 //!   time (votes end) --+               Routing::settle    +--> log
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,6 +158,11 @@ impl Turn {
     async fn ask(&mut self, now: Time) {
         if self.asking {
             return;
+        }
+        // While no database answers, what is read of all is enough.
+        let doubted = if self.sight.borrow().away.is_none() { self.routing.unread(now) } else { BTreeSet::new() };
+        for id in doubted {
+            self.hints.entry(id).or_insert(Hint { due: now, tries: AGAIN.len() });
         }
         let hinted: Vec<ServerId> = self.hints.iter().filter(|(_, hint)| hint.due <= now).map(|(id, _)| *id).collect();
         let ask = if self.look_at <= now || (!self.routing.has_seen() && !hinted.is_empty()) {

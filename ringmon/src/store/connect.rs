@@ -109,7 +109,7 @@ impl Database {
     /// Does something with a connection, within [`STATEMENT`].
     ///
     /// # Errors
-    /// The true cause. A conflict is [`Error::Contended`], for callers that do not try again themselves.
+    /// The true cause. A conflict is [`Error::Contended`] or [`Error::Locked`], for callers that do not try again themselves.
     pub(super) async fn bounded<T>(
         &self,
         doing: &'static str,
@@ -134,10 +134,7 @@ impl Database {
         doing: &'static str,
         work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
     ) -> Result<T, Error> {
-        self.within(limit, doing, work).await.map_err(|fault| match fault {
-            Fault::Conflict(cause) => Error::Contended { attempts: 1, within: limit, cause },
-            Fault::Failed(error) => error,
-        })
+        self.within(limit, doing, work).await.map_err(|fault| fault.after(1, limit))
     }
 
     /// Does something with a connection, within `limit`. After an error that breaks connections, all of them are
@@ -177,7 +174,7 @@ impl Database {
                 }
                 error.into()
             }
-            Fault::Conflict(cause) => Fault::Conflict(cause),
+            met @ (Fault::Conflict(_) | Fault::Locked(_)) => met,
         }
     }
 

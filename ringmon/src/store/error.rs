@@ -209,7 +209,7 @@ pub enum Error {
         /// How many servers it has.
         servers: u64,
     },
-    /// Others were always faster, or held the rows for too long. Nothing was written.
+    /// Others were always faster. Nothing was written. The database answers and writes.
     #[error("gave way to other writers {attempts} times in {within:?}: {cause}")]
     Contended {
         /// How often it was tried.
@@ -217,6 +217,16 @@ pub enum Error {
         /// How long it was tried.
         within: Duration,
         /// The last conflict.
+        cause: String,
+    },
+    /// Others held the rows for too long. Nothing was written.
+    #[error("gave way to other writers {attempts} times in {within:?}: {cause}")]
+    Locked {
+        /// How often it was tried.
+        attempts: u32,
+        /// How long it was tried.
+        within: Duration,
+        /// What was waited for in vain.
         cause: String,
     },
     /// A row contains something that this version does not know.
@@ -259,6 +269,8 @@ enum Follows {
     MayPass,
     /// The database answers, but refuses to write just now.
     ReadsGoOn,
+    /// The database answers and writes: others were faster.
+    OthersWrite,
     /// The connections behind it are useless.
     NewConnections,
 }
@@ -267,13 +279,14 @@ impl Error {
     /// The only table of what follows from each error.
     fn row(&self) -> (ErrorKind, &'static [Follows]) {
         use ErrorKind as K;
-        use Follows::{MayPass, NewConnections, ReadsGoOn};
+        use Follows::{MayPass, NewConnections, OthersWrite, ReadsGoOn};
         match self {
             Self::Unreachable { .. } | Self::Lost { .. } | Self::TimedOut { .. } | Self::Unavailable { .. } => {
                 (K::Unavailable, &[MayPass, NewConnections])
             }
             Self::ReadOnly { .. } => (K::Unavailable, &[MayPass, ReadsGoOn, NewConnections]),
-            Self::DiskFull { .. } | Self::Contended { .. } => (K::Unavailable, &[MayPass, ReadsGoOn]),
+            Self::DiskFull { .. } | Self::Locked { .. } => (K::Unavailable, &[MayPass, ReadsGoOn]),
+            Self::Contended { .. } => (K::Unavailable, &[MayPass, OthersWrite]),
             Self::Busy { .. } => (K::Unavailable, &[MayPass]),
             Self::Corrupt { .. } | Self::Damaged { .. } | Self::Database { .. } => (K::Unavailable, &[]),
             Self::AccessDenied { .. } => (K::Permission, &[NewConnections]),
@@ -302,6 +315,12 @@ impl Error {
     #[must_use]
     pub fn only_writing_failed(&self) -> bool {
         self.row().1.contains(&Follows::ReadsGoOn)
+    }
+
+    /// Whether the database answers and writes, but others were always faster.
+    #[must_use]
+    pub fn only_overtaken(&self) -> bool {
+        self.row().1.contains(&Follows::OthersWrite)
     }
 
     /// Whether the connections behind this error are useless. Then they are forgotten, and new ones are opened on

@@ -10,7 +10,6 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 use super::connect::Database;
 use super::convert::{micros, pool_row};
 use super::entity::{event, pool, server};
-use super::error::Fault;
 use super::{DatabaseUrl, Error, Store, clock};
 use ringmon_core::row::{PoolKey, Quorum};
 use ringmon_core::{DbTime, PoolRow, Rules, TableSnapshot, Time, Word as _};
@@ -143,8 +142,7 @@ impl Store {
         let read = async { self.read_clock(&self.session().await?, Time::ZERO, &mut seen).await };
         match read.await {
             Ok(()) => Ok(seen.db_now),
-            Err(Fault::Failed(error)) => Err(error),
-            Err(Fault::Conflict(cause)) => Err(Error::Contended { attempts: 1, within: Duration::ZERO, cause }),
+            Err(fault) => Err(fault.after(1, Duration::ZERO)),
         }
     }
 
@@ -224,7 +222,7 @@ impl Database {
             .take();
         match self.bounded("creating the pool", async |db| db.execute(&insert).await).await {
             Ok(_) => Ok(true),
-            Err(Error::Contended { .. }) => Ok(false),
+            Err(Error::Contended { .. } | Error::Locked { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -53,6 +53,8 @@ impl Store {
         let begun = Instant::now();
         let mut reconnected = false;
         let (mut attempt, mut again) = (0, false);
+        // Whether the database wrote for anybody meanwhile.
+        let mut written = false;
         loop {
             attempt += 1;
             let mut seen = TableSnapshot { again, ..TableSnapshot::default() };
@@ -60,16 +62,18 @@ impl Store {
                 Ok(outcome) => return (Ok(outcome), seen),
                 Err(fault) => fault,
             };
+            written |= matches!(fault, Fault::Conflict(_));
             match fault {
                 // A connection that the server closed while it was idle shows this only when it is used.
                 Fault::Failed(Error::Lost { doing, .. }) if doing != super::write::COMMITTING && !reconnected => {
                     reconnected = true;
                 }
                 Fault::Failed(error) => return (Err(error), seen),
-                Fault::Conflict(cause) => {
+                Fault::Conflict(cause) | Fault::Locked(cause) => {
                     let within = begun.elapsed();
                     if attempt >= ATTEMPTS || within >= PATIENCE {
-                        return (Err(Error::Contended { attempts: attempt, within, cause }), seen);
+                        let last = if written { Fault::Conflict(cause) } else { Fault::Locked(cause) };
+                        return (Err(last.after(attempt, within)), seen);
                     }
                     tracing::debug!(attempt, cause, "gave way to another writer");
                     again = true;
@@ -98,20 +102,18 @@ impl Store {
                 let session = self.session().await?;
                 self.read_clock(&session, Time::ZERO, &mut seen).await.map(|()| session)
             };
-            let cause = match begun_attempt.await {
-                Err(Fault::Failed(error)) => return Err(error),
-                Err(Fault::Conflict(cause)) => cause,
+            let met = match begun_attempt.await {
+                Err(met) => met,
                 Ok(session) => {
                     let Some(plan) = plan(&self.servers().await?, seen.db_now) else { return Ok(None) };
                     match self.write(session, &plan, &|| true).await {
                         Ok(_) => return Ok(Some(plan)),
-                        Err(Fault::Failed(error)) => return Err(error),
-                        Err(Fault::Conflict(cause)) => cause,
+                        Err(met) => met,
                     }
                 }
             };
-            if attempt >= ATTEMPTS {
-                return Err(Error::Contended { attempts: attempt, within: begun.elapsed(), cause });
+            if attempt >= ATTEMPTS || matches!(met, Fault::Failed(_)) {
+                return Err(met.after(attempt, begun.elapsed()));
             }
             tokio::time::sleep(pause(attempt)).await;
         }

@@ -90,7 +90,7 @@ impl Database {
             tries += 1;
             match self.once(MIGRATION, "writing the schema", async |db| Migrator::up(db, None).await).await {
                 // Somebody else writes it too: look again how far it is.
-                Err(Error::Contended { .. }) if tries < TRIES => tokio::time::sleep(PAUSE).await,
+                Err(Error::Contended { .. } | Error::Locked { .. }) if tries < TRIES => tokio::time::sleep(PAUSE).await,
                 other => other?,
             }
         }

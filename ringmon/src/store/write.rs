@@ -16,7 +16,6 @@ use ringmon_core::{Plan, RowWrite, ServerId};
 mod holder;
 mod statement;
 
-use holder::waited_in_vain;
 use statement::Writer;
 
 /// A word for errors: after such an error it is unknown whether the plan was written.
@@ -170,9 +169,9 @@ impl Store {
             Work::Events(drafts) => writer.statement(&writer.events(drafts)),
         };
         let done = match self.in_time(doing, session.execute_raw(statement)).await {
-            Err(Fault::Conflict(cause)) if waited_in_vain(&cause) => {
+            Err(Fault::Locked(cause)) => {
                 let holder = self.holder(session).await.unwrap_or_default();
-                return Err(Fault::Conflict(format!("{cause}{holder}")));
+                return Err(Fault::Locked(format!("{cause}{holder}")));
             }
             done => done?,
         };

@@ -118,6 +118,7 @@ impl Lab {
                 pick: i64::try_from(place).unwrap() * 1000,
                 health: Health::Unknown,
                 wait: Duration::from_millis(60),
+                draining: false,
             };
             let op = TableOp::Join { new, place: at.zip(next).map(|(at, next)| Place::between(at, next)) };
             let (outcome, _) = store.run(&op, || Time::ZERO, || true).await;

@@ -72,7 +72,7 @@ fn board(phase: &'static str) -> String {
         phase,
         id: Some(ServerId(1)),
         incarnation: Incarnation(7),
-        buddies: Some(BuddyList { id: ServerId(1), incarnation: Incarnation(7), first, second }),
+        buddies: Some(BuddyList { id: ServerId(1), incarnation: Incarnation(7), first, second, drained: false }),
         watches: vec![watch],
         ..Snapshot::default()
     };

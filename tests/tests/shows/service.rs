@@ -125,6 +125,46 @@ fn a_second_signal_waits_for_nobody_and_a_kill_meanwhile_is_forgotten() -> Resul
     Ok(())
 }
 
+/// "Drain, reboot, look, undrain": by a clean stop, which drains and leaves by itself, and by a kill and a removal.
+#[test]
+fn a_drain_by_an_operator_outlives_what_ends_the_agent() -> Result {
+    let words = ["--route-port", "8080"];
+    let (mut lab, watching, _service) = with_service(&words, &EVERY_SECOND)?;
+    lab.must(&["drain", "s4"])?;
+    watching.until(&mut lab, "it drains", |list| list.standing("s4") == "draining")?;
+    lab.quiet(Duration::from_secs(1)).context("its agent reads its row")?;
+    for clean in [true, false] {
+        if clean {
+            lab.signal("s4", Signal::SIGTERM)?;
+            let status = lab.server("s4")?.agent()?.wait(Duration::from_secs(20))?;
+            ensure!(status.success(), "{status}");
+            lab.mark("s4", State::Left);
+        } else {
+            lab.kill("s4")?;
+        }
+        watching.until(&mut lab, "it is gone", |list| list.standing("s4").is_empty())?;
+        let known = watching.lists()?.len();
+        lab.start("s4", &words)?;
+        watching.until(&mut lab, "it is back", |list| list.standing("s4") == "draining")?;
+        lab.until_whole()?;
+        let since = watching.lists()?.split_off(known);
+        ensure!(since.iter().all(|list| list.standing("s4") != "active"), "{since:?}");
+    }
+    lab.must(&["undrain", "s4"])?;
+    watching.until(&mut lab, "it is routed again", |list| list.standing("s4") == "active")?;
+    lab.quiet(Duration::from_secs(1)).context("its agent reads its row")?;
+    // A server that starts without clients, although nobody drained it.
+    lab.signal("s4", Signal::SIGTERM)?;
+    lab.server("s4")?.agent()?.wait(Duration::from_secs(20))?;
+    lab.mark("s4", State::Left);
+    watching.until(&mut lab, "it is gone", |list| list.standing("s4").is_empty())?;
+    lab.start("s4", &["--start-drained"])?;
+    watching.until(&mut lab, "it waits for an operator", |list| list.standing("s4") == "draining")?;
+    lab.must(&["undrain", "s4"])?;
+    watching.until(&mut lab, "it is routed", |list| list.standing("s4") == "active")?;
+    Ok(())
+}
+
 #[test]
 fn an_agent_that_starts_with_a_broken_service_knows_it_before_it_takes_its_place() -> Result {
     let folder = tempfile::tempdir().context("no temporary folder")?;

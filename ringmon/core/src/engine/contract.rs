@@ -25,6 +25,9 @@ pub struct Identity {
     pub tuning: Tuning,
     /// Seed of every random choice, so that a replay makes the same ones.
     pub seed: u64,
+    /// At its start, an operator wants no clients here yet.
+    #[serde(default)]
+    pub start_drained: bool,
 }
 
 /// What happens to an engine.
@@ -100,6 +103,9 @@ pub struct TableFailure {
     pub transient: bool,
     /// The database answers and only refuses to write: rows are locked, it is read-only, or its disk is full.
     pub readable: bool,
+    /// The database answers and writes, but others changed the same rows each time.
+    #[serde(default)]
+    pub overtaken: bool,
 }
 
 /// What an engine asks its caller to do.

@@ -67,6 +67,7 @@ pub(super) fn new_row(facts: &Facts, asks: &mut Asks) -> NewRow {
         pick,
         health: facts.health,
         wait: facts.wait(asks),
+        draining: facts.drained,
     }
 }
 

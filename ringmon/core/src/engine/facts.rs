@@ -45,6 +45,12 @@ pub(super) struct Facts {
     pub lateness: Lateness,
     /// Whether the table has gone back in time.
     pub epoch: Epoch,
+    /// An operator wants no new clients here, as the own row said before this server drained itself.
+    #[serde(default)]
+    pub drained: bool,
+    /// This server has begun to drain itself: what its row says is not an operator's word any more.
+    #[serde(default)]
+    pub drains_itself: bool,
     link_down: bool,
     /// When the last fault of this machine ended. What its watches show counts from then on.
     clean: Time,
@@ -65,6 +71,8 @@ impl Facts {
             outages: Outages::default(),
             lateness: Lateness::default(),
             epoch: Epoch::default(),
+            drained: false,
+            drains_itself: false,
             link_down: false,
             clean: Time::ZERO,
             answers: None,

@@ -2,17 +2,16 @@
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::asks::{Asks, Me};
-use super::contract::{Stopped, TableDone};
+use super::contract::{Output, Stopped, TableDone};
 use super::entry::{NextPhase, Spliced};
 use super::facts::Facts;
 use super::table::Concern;
-use crate::buddy::Buddy;
+use crate::buddy::BuddyList;
 use crate::event::{EventBody, Left};
 use crate::notice::NoticeBody;
 use crate::op::TableOp;
@@ -23,7 +22,7 @@ use crate::{Outcome, Time};
 pub(super) struct Leaving {
     /// Row of this server; `None` while a join that was under way may still be committed.
     row: Option<Me>,
-    buddies: Vec<Buddy>,
+    kept: Option<BuddyList>,
     until: Time,
     retry_at: Time,
     cause: String,
@@ -35,10 +34,10 @@ impl Leaving {
     /// Pause between two tries.
     pub const RETRY: Duration = Duration::from_millis(200);
 
-    pub fn new(row: Option<Me>, buddies: Vec<Buddy>, facts: &Facts, asks: &Asks) -> Self {
+    pub fn new(row: Option<Me>, kept: Option<BuddyList>, facts: &Facts, asks: &Asks) -> Self {
         let cause =
             asks.tables().away().map_or_else(|| "the database did not answer in time".to_owned(), |a| a.1.clone());
-        Self { row, buddies, until: facts.now + Self::PATIENCE, retry_at: facts.now, cause }
+        Self { row, kept, until: facts.now + Self::PATIENCE, retry_at: facts.now, cause }
     }
 
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks) -> Option<NextPhase> {
@@ -81,8 +80,14 @@ impl Leaving {
         asks.own_event(EventBody::Left(Left { by: Some(facts.identity.card.name.clone()), ..Left::default() }));
         let subject = asks.me().id;
         asks.tell_followers(subject);
-        for buddy in core::mem::take(&mut self.buddies) {
+        let Some(kept) = self.kept.take() else { return Some(NextPhase::Stopped(Stopped::Left)) };
+        for buddy in kept.first.iter().chain(&kept.second) {
             asks.send(buddy.address, buddy.notice_port, NoticeBody::Spliced { subject });
+        }
+        // No notice had told this server yet.
+        let drained = done.snapshot.rows.get(&subject).is_some_and(|row| row.draining) && !facts.drains_itself;
+        if drained && !kept.drained {
+            asks.say(Output::Keep(BuddyList { drained, ..kept }));
         }
         Some(NextPhase::Stopped(Stopped::Left))
     }

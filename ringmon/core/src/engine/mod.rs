@@ -42,7 +42,6 @@ mod watching;
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -217,7 +216,8 @@ impl Engine {
         let Self { facts, asks, phase, .. } = self;
         match (input, phase) {
             (Input::Start { kept }, Phase::Idle) => {
-                self.facts.away = Away::started(self.facts.now);
+                facts.away = Away::started(facts.now);
+                facts.drained = facts.identity.start_drained || kept.as_ref().is_some_and(|kept| kept.drained);
                 self.phase = Phase::Starting(Starting::new(kept, self.facts.now));
             }
             (Input::Watch(id, reading), _) => facts.observe(asks, id, reading),
@@ -276,15 +276,15 @@ impl Engine {
     /// Clean shutdown.
     fn stop(&mut self, leave: bool) -> Option<NextPhase> {
         let asks = &mut self.asks;
-        let (row, buddies) = match &self.phase {
-            Phase::Member(member) => (Some(asks.me()), member.buddies().cloned().collect()),
+        let (row, kept) = match &self.phase {
+            Phase::Member(member) => (Some(asks.me()), member.kept().cloned()),
             // The row of the last run may still be there, and be this server's or that of the one that it is a copy of;
             // the database cannot say.
             Phase::Starting(starting) if starting.kept().is_some() && asks.tables().away().is_some() => {
                 let cause = asks.tables().away().map(|(_, cause)| cause.clone()).unwrap_or_default();
                 return Some(NextPhase::Stopped(if leave { Stopped::RowRemains(cause) } else { Stopped::Stayed }));
             }
-            Phase::Starting(_) | Phase::Idle | Phase::Joining(_) | Phase::Removed { .. } => (None, Vec::new()),
+            Phase::Starting(_) | Phase::Idle | Phase::Joining(_) | Phase::Removed { .. } => (None, None),
             Phase::Leaving(_) | Phase::Stopped => return None,
         };
         if row.is_none() && !asks.busy(Concern::Join) {
@@ -296,7 +296,7 @@ impl Engine {
         if row.is_some() {
             asks.forget_operations();
         }
-        self.phase = Phase::Leaving(Leaving::new(row, buddies, &self.facts, asks));
+        self.phase = Phase::Leaving(Leaving::new(row, kept, &self.facts, asks));
         None
     }
 

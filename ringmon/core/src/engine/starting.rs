@@ -16,7 +16,7 @@ use super::table::Concern;
 use crate::backoff::Backoff;
 use crate::buddy::{Buddy, BuddyList};
 use crate::detector::State;
-use crate::edit::{Guard, Lookup, Outcome, TableSnapshot};
+use crate::edit::{Guard, Lookup, NewRow, Outcome, TableSnapshot};
 use crate::event::EventBody;
 use crate::law;
 use crate::notice::{Notice, NoticeBody};
@@ -138,7 +138,8 @@ impl Starting {
     }
 
     fn take_over(&mut self, facts: &Facts, asks: &mut Asks, row: Guard) {
-        let new = new_row(facts, asks);
+        // The row has the word of an operator, unless the start brings another one.
+        let new = NewRow { draining: facts.identity.start_drained, ..new_row(facts, asks) };
         self.written_health = Some(new.health);
         asks.begin(Concern::Join, TableOp::TakeOver { row, new });
     }
@@ -192,6 +193,8 @@ impl Starting {
             return Some(NextPhase::Joining { rejoining: self.rejoining });
         };
         live_after(asks, row.incarnation);
+        // An operator may have ended the drain meanwhile. (That it drains may be this server's own word.)
+        facts.drained &= row.draining || facts.identity.start_drained;
         if row.card.address == address {
             self.take_over(facts, asks, Guard::from(row));
         } else {

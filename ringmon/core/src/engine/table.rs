@@ -135,6 +135,8 @@ impl Tables {
         let Some(flying) = self.flying.remove(&done.ticket) else { return (None, None) };
         let turn = match &done.result {
             Ok(_) => self.answered(&flying, done, now),
+            // It read, and the database wrote for others.
+            Err(failure) if failure.overtaken => self.back(now),
             Err(failure) => {
                 self.paused(now, done.took);
                 self.refused_at = failure.readable.then_some(now);
@@ -145,8 +147,7 @@ impl Tables {
     }
 
     fn answered(&mut self, flying: &Flying, done: &TableDone, now: Time) -> Option<Turn> {
-        self.backoff.reset();
-        self.quiet_until = Time::ZERO;
+        self.rested();
         // Writes may wait for others that write the same rows, which says nothing of the database.
         if !flying.concern.writes() {
             if done.took > self.wait(Duration::ZERO) / 2 {
@@ -163,6 +164,16 @@ impl Tables {
         if !done.snapshot.wrote && self.refused_at.is_some_and(|at| now.since(at) < Self::REFUSED) {
             return None;
         }
+        self.back(now)
+    }
+
+    const fn rested(&mut self) {
+        self.backoff.reset();
+        self.quiet_until = Time::ZERO;
+    }
+
+    fn back(&mut self, now: Time) -> Option<Turn> {
+        self.rested();
         self.refused_at = None;
         self.away.take().map(|(since, _)| Turn::Back(now.since(since)))
     }

@@ -4,6 +4,7 @@ mod alone;
 mod answering;
 mod asking;
 mod cut_off;
+mod drained;
 mod epoch;
 mod followers;
 mod grace;

@@ -211,7 +211,7 @@ pub(super) fn take_over(guard: &Guard, new: &NewRow, seen: &TableSnapshot) -> Ne
     let last = Incarnation(own.incarnation.0.saturating_add(1));
     let incarnation = Incarnation(seen.db_now.as_us()).max(last).max(new.incarnation);
     let set = RowSet {
-        draining: drained_itself(own, seen).then_some(false),
+        draining: if new.draining { Some(true) } else { drained_itself(own, seen).then_some(false) },
         incarnation: Some(incarnation),
         card: Some(new.card.clone()),
         vote_first: VoteSet::Clear,

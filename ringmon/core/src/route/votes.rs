@@ -5,7 +5,7 @@
 //! not.
 //!
 //! A vote that stays alone more likely means a broken link than a dead server. It counts once the server has had the
-//! time that it needs to answer, and for as long as no server is on record as hearing it: neither it, by an answer of
+//! time that it needs to answer and its row was read since, and for as long as no server is on record as hearing it: neither it, by an answer of
 //! its own, nor another one, by an answer that names it. It does not count if two others miss its voter, which then
 //! cannot take it back. Where the accused is an agent that cannot answer, a lone vote counts for its lifetime, once,
 //! and not at all while the same server accuses its voter.
@@ -41,11 +41,25 @@ struct Accusation {
     counts: bool,
     /// When its withdrawal was first seen.
     ended: Option<DbTime>,
+    /// When the accused's row was last read.
+    read: DbTime,
+}
+
+impl Accusation {
+    /// Whether the accused has had the time that it needs to answer, at this moment.
+    fn is_over(&self, row: &ServerRow, at: DbTime) -> bool {
+        is_as_old(at, self.began.min(self.since), row.wait())
+    }
 }
 
 impl Votes {
-    /// Takes in the rows that were read.
-    pub(super) fn note(&mut self, rows: &BTreeMap<ServerId, ServerRow>, now: DbTime) {
+    /// Takes in the rows of which these were read now.
+    pub(super) fn note(
+        &mut self,
+        rows: &BTreeMap<ServerId, ServerRow>,
+        now: DbTime,
+        is_read: impl Fn(ServerId) -> bool,
+    ) {
         let votes = rows
             .values()
             .flat_map(|row| Side::BOTH.into_iter().filter_map(move |side| Some((row.id, row.vote(side)?))));
@@ -57,16 +71,20 @@ impl Votes {
         }
         for (pair, vote) in standing {
             let (at, life) = (vote.at, vote.voter_incarnation);
-            let fresh = Accusation { since: vote.since, began: vote.since, at, life, counts: true, ended: None };
+            let (since, read) = (vote.since, now);
+            let fresh = Accusation { since, began: since, at, life, counts: true, ended: None, read };
             let known = self.known.entry(pair).or_insert(fresh);
             if known.since != vote.since {
                 // Accusations that may count again were already forgotten.
                 let lasted = known.ended.is_none() && known.at + law::VOTE_LIFETIME >= vote.since;
                 let goes_on = lasted && known.life == life;
                 let began = if goes_on { known.began } else { vote.since };
-                *known = Accusation { counts: false, began, ..fresh };
+                *known = Accusation { counts: false, began, read: known.read, ..fresh };
             }
             (known.at, known.life) = (at, life);
+            if is_read(pair.1) {
+                known.read = now;
+            }
         }
     }
 
@@ -102,11 +120,20 @@ impl Votes {
         }
         let known = self.known.get(&(vote.voter, row.id));
         if row.answering().is_some() {
-            let since = known.map_or(vote.since, |known| known.began.min(vote.since));
-            return is_as_old(now, since, row.wait());
+            return known.is_some_and(|known| known.is_over(row, known.read));
         }
         let once = known.is_none_or(|known| known.counts) && is_younger(now, vote.since, policy.vote_lifetime);
         once && !accuses(rows, row, vote, now, policy.vote_lifetime)
+    }
+
+    /// Those who may have answered since their rows were read.
+    pub(super) fn unread(&self, rows: &BTreeMap<ServerId, ServerRow>, now: DbTime) -> BTreeSet<ServerId> {
+        let standing = self.known.iter().filter(|(_, known)| known.ended.is_none());
+        let accused = standing.filter_map(|((_, id), known)| Some((rows.get(id)?, known)));
+        let unread = accused.filter(|(row, known)| {
+            row.answering().is_some() && known.is_over(row, now) && !known.is_over(row, known.read)
+        });
+        unread.map(|(row, _)| row.id).collect()
     }
 
     /// Those whose hosts are silent, and that could answer for as long as any server may ask for (R3) and did not. They

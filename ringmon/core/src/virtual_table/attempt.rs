@@ -127,7 +127,10 @@ impl Attempt {
     fn again(&mut self) -> Progress {
         self.left = self.left.saturating_sub(1);
         if self.left == 0 {
-            return failed("every attempt met another's change");
+            return Progress::Ended(Err(TableFailure {
+                overtaken: true,
+                ..failure("every attempt met another's change")
+            }));
         }
         self.next = Next::Begin;
         Progress::Busy
@@ -135,7 +138,11 @@ impl Attempt {
 }
 
 fn failed(cause: &str) -> Progress {
-    Progress::Ended(Err(TableFailure { cause: cause.to_owned(), transient: true, readable: false }))
+    Progress::Ended(Err(failure(cause)))
+}
+
+fn failure(cause: &str) -> TableFailure {
+    TableFailure { cause: cause.to_owned(), transient: true, readable: false, overtaken: false }
 }
 
 impl VirtualTable {

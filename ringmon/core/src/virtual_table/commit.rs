@@ -155,7 +155,7 @@ impl Transaction<'_> {
             second_buddy: self.real(second_buddy),
             incarnation: new.incarnation,
             pick: new.pick,
-            draining: false,
+            draining: new.draining,
             health: new.health,
             vote_first: None,
             vote_second: None,

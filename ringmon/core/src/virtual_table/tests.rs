@@ -23,6 +23,7 @@ fn new_row(n: i64) -> NewRow {
         pick: n * 10,
         health: Health::Unknown,
         wait: Duration::from_millis(60),
+        draining: false,
     }
 }
 

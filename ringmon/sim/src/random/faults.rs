@@ -62,6 +62,8 @@ pub enum Kind {
     VersionChanged,
     /// The pool's key is rotated.
     KeyRotated,
+    /// An operator drains a server, and ends that.
+    Drained,
 }
 
 words! { Kind:
@@ -91,6 +93,7 @@ words! { Kind:
     DiesWriting = "dies writing",
     VersionChanged = "version changed",
     KeyRotated = "key rotated",
+    Drained = "drained",
 }
 
 /// One fault of one pool: its kind, its servers, its begin and its end.
@@ -108,12 +111,13 @@ pub(super) struct Plan {
 
 impl Plan {
     /// These kinds are drawn apart from the others, which therefore are what they are without them.
-    const APART: [(Kind, [u8; 8]); 5] = [
+    const APART: [(Kind, [u8; 8]); 6] = [
         (Kind::TableBack, *b"go back!"),
         (Kind::AnswersLost, *b"answers?"),
         (Kind::DiesWriting, *b"to write"),
         (Kind::VersionChanged, *b"upgrades"),
         (Kind::KeyRotated, *b"new key!"),
+        (Kind::Drained, *b"drained!"),
     ];
 
     /// In every fourth pool, the table goes back at some time; in every fourth pool answers are lost, and so on. Of
@@ -228,6 +232,7 @@ impl Plan {
             }
             Kind::KeyRotated if on => world.rotate_key(),
             Kind::KeyRotated => {}
+            Kind::Drained => world.set_draining(one, on),
             // A server that is not there yet stays away.
             Kind::PowerCut | Kind::DiesWriting if world.hosts[one].life == 0 => {}
             Kind::PowerCut | Kind::DiesWriting if !on && world.hosts[one].engine.is_some() => {

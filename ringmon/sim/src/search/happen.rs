@@ -199,6 +199,7 @@ impl Tables {
             pick: row.pick,
             health: Health::Passing,
             wait: World::WAIT,
+            draining: false,
         };
         let outcome = self.at_once(state, &TableOp::TakeOver { row: row.into(), new });
         at_mut(&mut state.servers, me).returns = false;

@@ -32,7 +32,7 @@ fn pools_live_through_random_faults() {
 fn pools_that_went_wrong_once() {
     let seeds = [
         891, 1509, 4877, 4891, 5037, 7251, 7390, 7571, 7655, 9506, 12493, 14400, 18919, 19794, 22321, 25033, 32326,
-        200_069, 201_051, 9645, 38089,
+        200_069, 201_051, 9645, 38089, 53413, 53656, 54126, 54863, 56438, 59594,
     ];
     for seed in seeds {
         assert_eq!(live(seed, &Options::default()).wrong, [""; 0], "seed {seed}");

@@ -27,6 +27,7 @@ fn identity() -> Identity {
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),
         seed: 1,
+        start_drained: false,
     }
 }
 

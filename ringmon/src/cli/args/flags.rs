@@ -104,6 +104,10 @@ pub struct AgentFlags {
     /// On SIGTERM: leave the ring, or keep the place for a restart [default: leave]
     #[arg(long, value_parser = words::<OnStop>())]
     pub on_stop: Option<String>,
+    /// Start without clients: routers send none here until `ringmon undrain` [default: off, and a server that was
+    /// drained stays so]
+    #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on")]
+    pub start_drained: Option<String>,
     /// A clean shutdown first tells the routers to send no new clients. Then it waits until nobody is connected to the
     /// route port any more, but at most this long; 0: it does not wait. Only with --route-port and --on-stop leave; a
     /// second signal ends the wait [default: 5s]
@@ -175,6 +179,7 @@ impl AgentFlags {
             (Key::Http, &self.http),
             (Key::StateDir, &self.state_dir),
             (Key::OnStop, &self.on_stop),
+            (Key::StartDrained, &self.start_drained),
             (Key::Drain, &self.drain),
             (Key::CheckInterval, &self.check_interval),
             (Key::CheckTimeout, &self.check_timeout),

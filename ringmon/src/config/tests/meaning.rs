@@ -64,6 +64,7 @@ fn everything_that_is_said_is_taken() {
         ("record_limit", "3GiB"),
         ("state_dir", "/run/r"),
         ("on_stop", "stay"),
+        ("start_drained", "on"),
         ("notice_port", "9999"),
         ("bpf_log", "debug"),
         ("route_address", "203.0.113.9"),
@@ -79,6 +80,7 @@ fn everything_that_is_said_is_taken() {
     assert_eq!((config.mode, config.events, config.http), (Mode::Observe, Some(EventTarget::Stdout), None));
     assert_eq!((config.record, config.record_limit), (Some("/var/log/flight".into()), 3 << 30));
     assert_eq!((config.on_stop, config.notice_port, config.route_port), (OnStop::Stay, 9999, Some(80)));
+    assert!(config.start_drained);
     assert_eq!((config.weight, config.realtime, config.dscp), (0, false, 0));
 }
 

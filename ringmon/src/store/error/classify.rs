@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlxMySqlError, SqlxSqliteError};
@@ -15,7 +16,20 @@ use crate::store::{DatabaseUrl, tls};
 pub(in crate::store) enum Fault {
     /// Somebody else was faster. Nothing of this attempt was written: start again from an empty snapshot.
     Conflict(String),
+    /// Others held what this attempt needed for longer than it waits. Nothing of it was written: start again.
+    Locked(String),
     Failed(Error),
+}
+
+impl Fault {
+    /// The end of so many attempts, of which this is the last.
+    pub(in crate::store) fn after(self, attempts: u32, within: Duration) -> Error {
+        match self {
+            Self::Conflict(cause) => Error::Contended { attempts, within, cause },
+            Self::Locked(cause) => Error::Locked { attempts, within, cause },
+            Self::Failed(error) => error,
+        }
+    }
 }
 
 impl From<Error> for Fault {
@@ -46,7 +60,7 @@ pub(in crate::store) fn classify(url: &DatabaseUrl, doing: &'static str, error: 
 /// The same for an error of the driver itself, outside any pool.
 pub(in crate::store) fn classify_sqlx(url: &DatabaseUrl, doing: &'static str, error: SqlxError) -> Error {
     match classify(url, doing, DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))) {
-        Fault::Conflict(cause) => Error::Unavailable { place: url.to_string(), cause },
+        Fault::Conflict(cause) | Fault::Locked(cause) => Error::Unavailable { place: url.to_string(), cause },
         Fault::Failed(error) => error,
     }
 }
@@ -112,9 +126,10 @@ fn from_mysql(place: String, doing: &'static str, number: u16, cause: String, so
             ),
         }
         .into(),
-        // Deadlock (Galera: certification), lock wait timeout, the same for the next id (1467: an INSERT with a SELECT
-        // waits for its turn), record changed since last read, duplicate key, table definition changed.
-        1213 | 1205 | 1467 | 1020 | 1062 | 1412 => Fault::Conflict(format!("{cause} ({number})")),
+        // Deadlock (Galera: certification), record changed since last read, duplicate key, table definition changed.
+        1213 | 1020 | 1062 | 1412 => Fault::Conflict(format!("{cause} ({number})")),
+        // Lock wait timeout, the same for the next id (1467: an INSERT with a SELECT waits for its turn).
+        1205 | 1467 => Fault::Locked(format!("{cause} ({number})")),
         1045 | 1698 | 1251 => Error::AccessDenied { place, cause }.into(),
         1044 | 1142 | 1143 | 1227 | 1370 => Error::Privilege { place, doing, cause }.into(),
         1049 => Error::UnknownDatabase { place }.into(),
@@ -138,13 +153,15 @@ fn from_mysql(place: String, doing: &'static str, number: u16, cause: String, so
 fn from_sqlite(url: &DatabaseUrl, doing: &'static str, code: i32, cause: String, source: DbErr) -> Fault {
     const CONSTRAINT_PRIMARY_KEY: i32 = 1555;
     const CONSTRAINT_UNIQUE: i32 = 2067;
+    // Another connection has written since this transaction read.
+    const BUSY_SNAPSHOT: i32 = 517;
     let place = url.to_string();
-    if code == CONSTRAINT_PRIMARY_KEY || code == CONSTRAINT_UNIQUE {
+    if [CONSTRAINT_PRIMARY_KEY, CONSTRAINT_UNIQUE, BUSY_SNAPSHOT].contains(&code) {
         return Fault::Conflict(format!("{cause} ({code})"));
     }
     match code & 0xff {
-        // SQLITE_BUSY (517: the snapshot is stale), SQLITE_LOCKED.
-        5 | 6 => Fault::Conflict(format!("{cause} ({code})")),
+        // SQLITE_BUSY, SQLITE_LOCKED.
+        5 | 6 => Fault::Locked(format!("{cause} ({code})")),
         8 => Error::ReadOnly { place, cause }.into(),
         10 => Error::Lost { place, doing, source }.into(),
         11 | 26 => Error::Corrupt { place, cause }.into(),

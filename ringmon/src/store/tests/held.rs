@@ -41,7 +41,7 @@ async fn a_silent_writer_lets_go_of_its_rows(db: TestDb) {
             Ok(outcome) => break outcome,
             Err(error) => {
                 println!("after {:?}: {error}", begun.elapsed());
-                assert!(matches!(error, Error::Contended { .. }), "{error:?}");
+                assert!(matches!(error, Error::Locked { .. }), "{error:?}");
             }
         }
         assert!(begun.elapsed() < LET_GO, "it is still held");

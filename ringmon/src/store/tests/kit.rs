@@ -204,7 +204,7 @@ impl Store {
         let step = steps(lookups, make);
         match self.attempt(&step, &mono, &|| true, &mut TableSnapshot::default()).await {
             Ok(outcome) => Some(outcome),
-            Err(Fault::Conflict(_)) => None,
+            Err(Fault::Conflict(_) | Fault::Locked(_)) => None,
             Err(Fault::Failed(error)) => panic!("{error}"),
         }
     }
@@ -285,6 +285,7 @@ pub fn new_row(name: &str) -> NewRow {
         pick: i64::from(number) * 3,
         health: Health::Unknown,
         wait: Duration::from_millis(60),
+        draining: false,
     }
 }
 

@@ -230,6 +230,7 @@ fn random_row(rng: &mut StdRng, model: &VirtualTable, number: u32) -> RowWrite {
             pick: rng.random(),
             health: random_health(rng),
             wait: random_wait(rng),
+            draining: rng.random(),
         },
         first_buddy: if rng.random_bool(0.3) { ServerId::NEW } else { random_id(rng, model) },
         second_buddy: if rng.random_bool(0.3) { ServerId::NEW } else { random_id(rng, model) },

@@ -59,10 +59,7 @@ async fn a_row_that_somebody_holds_stops_its_writers_and_nobody_else(db: TestDb)
     let begun = Instant::now();
     let error = run(&store, &health(&b, Health::Passing)).await.unwrap_err();
     println!("after {:?}: {error}", begun.elapsed());
-    assert!(
-        matches!(error, Error::Contended { .. }) && error.is_transient() && error.only_writing_failed(),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Locked { .. }) && error.is_transient() && error.only_writing_failed(), "{error:?}");
     assert_eq!(run(&store, &health(&a, Health::Passing)).await.unwrap(), Outcome::Written, "its neighbours are free");
     assert_eq!(store.row("b").await.health, b.health);
     lock.rollback().await.unwrap();

@@ -9,11 +9,6 @@ use crate::store::error::{Fault, classify};
 use crate::store::session::Session;
 use crate::store::{Error, Store};
 
-/// Whether this conflict is a lock wait that ended (`ER_LOCK_WAIT_TIMEOUT`). [`classify`] puts the number there.
-pub(super) fn waited_in_vain(cause: &str) -> bool {
-    cause.ends_with("(1205)")
-}
-
 /// The wait is over, so the server does not say any more who it was for. Most likely it was for the oldest transaction.
 /// (<https://mariadb.com/kb/en/information-schema-innodb_trx-table/>; MySQL has the same two tables.)
 const OLDEST: &str = "SELECT CONCAT(p.user, '@', p.host, ' (connection ', p.id, ', ', p.command, ' for ', p.time, \

@@ -97,7 +97,7 @@ impl Writer {
             (C::Incarnation, row.incarnation.0.into()),
             (C::Boot, row.card.boot.0.as_str().into()),
             (C::Pick, row.pick.into()),
-            (C::Draining, false.into()),
+            (C::Draining, row.draining.into()),
             (C::Health, row.health.word().into()),
             (C::Version, 1_i64.into()),
             (C::AnswerLife, row.incarnation.0.into()),

@@ -17,13 +17,15 @@ pub(super) enum Drain {
     #[default]
     No,
     Wanted,
+    /// A write failed, and nobody knows whether it was committed.
+    Again,
     Since(Time),
 }
 
 impl Drain {
     pub const fn since(self) -> Option<Time> {
         match self {
-            Self::No | Self::Wanted => None,
+            Self::No | Self::Wanted | Self::Again => None,
             Self::Since(at) => Some(at),
         }
     }
@@ -35,8 +37,9 @@ impl Drain {
         }
     }
 
-    pub fn settle(self, facts: &Facts, asks: &mut Asks) {
-        if self == Self::Wanted && asks.ready(Concern::Drain) {
+    pub fn settle(self, facts: &mut Facts, asks: &mut Asks) {
+        if matches!(self, Self::Wanted | Self::Again) && asks.ready(Concern::Drain) {
+            facts.drains_itself = true;
             let (me, by) = (asks.me(), facts.identity.card.name.clone());
             let (id, incarnation) = (me.id, Some(me.incarnation));
             asks.begin(Concern::Drain, TableOp::SetDraining { id, incarnation, draining: true, by });
@@ -45,12 +48,17 @@ impl Drain {
 
     /// After a failure it is asked again as soon as the database may be asked. If the row belongs to another life, it
     /// is not this server's row, and no event is sent.
-    pub fn done(&mut self, facts: &Facts, asks: &mut Asks, done: &TableDone) {
-        let Ok(outcome) = &done.result else { return };
+    pub fn done(&mut self, facts: &mut Facts, asks: &mut Asks, done: &TableDone) {
+        let Ok(outcome) = &done.result else {
+            *self = Self::Again;
+            return;
+        };
         if *outcome != Outcome::Written {
             *self = Self::No;
             return;
         }
+        // An operator was faster, and no notice has told this server.
+        facts.drained |= *self == Self::Wanted && !done.snapshot.wrote;
         *self = Self::Since(facts.now);
         asks.own_event(EventBody::Service(Service { draining: Some(true), ..Service::default() }));
         asks.tell_followers(asks.me().id);

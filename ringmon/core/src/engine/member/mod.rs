@@ -73,6 +73,7 @@ impl Member {
         }
         asks.i_am(Me { id, incarnation });
         facts.identify(asks);
+        (facts.identity.start_drained, facts.drains_itself) = (false, false);
         asks.tally_mut().rejoins += u64::from(rejoining);
         let joined = Joined { address: None, attempts: Some(attempts), incarnation, kept_place };
         asks.own_event(if rejoining { EventBody::Rejoined(joined) } else { EventBody::Joined(joined) });
@@ -251,7 +252,10 @@ impl Member {
                 after = After::Read;
             }
             Concern::Health => self.own_health.done(asks, done),
-            Concern::Drain => self.drain.done(facts, asks, done),
+            Concern::Drain => {
+                self.drain.done(facts, asks, done);
+                self.view.keep(facts, asks);
+            }
             Concern::View | Concern::Find | Concern::Join | Concern::Leave => {}
         }
         match after {
@@ -318,10 +322,6 @@ impl Member {
     /// The buddy list as it is on disk; `None`: this server has not read its row yet.
     pub const fn kept(&self) -> Option<&BuddyList> {
         self.view.kept()
-    }
-
-    pub fn buddies(&self) -> impl Iterator<Item = &Buddy> {
-        self.view.buddies()
     }
 
     /// What a snapshot shows of a member.

@@ -249,6 +249,9 @@ impl View {
         let mut votes = Side::BOTH.into_iter().filter_map(|side| row.vote(side));
         let challenged = votes.any(|vote| vote.is_fresh(seen.db_now, law::VOTE_LIFETIME, Duration::ZERO));
         self.challenged_since = challenged.then(|| self.challenged_since.unwrap_or(facts.now));
+        if !facts.drains_itself {
+            facts.drained = row.draining;
+        }
         self.install(facts, asks, row.clone(), [first, second]);
         Read::Adopted(self.became(facts, asks, seen))
     }
@@ -300,8 +303,14 @@ impl View {
                 asks.send(buddy.address, buddy.notice_port, NoticeBody::Spliced { subject: me.id });
             }
         }
-        let [first, second] = buddies;
-        let list = BuddyList { id: me.id, incarnation: me.incarnation, first, second };
+        self.keep(facts, asks);
+    }
+
+    /// What this server needs at its next start, if that has changed.
+    pub fn keep(&mut self, facts: &Facts, asks: &mut Asks) {
+        let Some(Place { buddies: [first, second], .. }) = &self.place else { return };
+        let (me, first, second) = (asks.me(), first.clone(), second.clone());
+        let list = BuddyList { id: me.id, incarnation: me.incarnation, first, second, drained: facts.drained };
         if self.kept.as_ref() != Some(&list) {
             self.kept = Some(list.clone());
             asks.say(Output::Keep(list));

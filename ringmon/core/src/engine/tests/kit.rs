@@ -33,6 +33,7 @@ pub fn identity(number: u8) -> Identity {
         mode: Mode::Act,
         tuning: Profile::Default.tuning(),
         seed: 1,
+        start_drained: false,
     }
 }
 
@@ -153,7 +154,7 @@ impl Bench {
     /// Answers the oldest operation with a failure.
     pub fn fail(&mut self, cause: &str, transient: bool) -> TableOp {
         let (ticket, op) = self.asked.pop_front().expect("something was asked for");
-        let result = Err(TableFailure { cause: cause.into(), transient, readable: false });
+        let result = Err(TableFailure { cause: cause.into(), transient, readable: false, overtaken: false });
         self.feed(Input::Table(TableDone { ticket, result, snapshot: Default::default(), took: ms(1) }));
         op
     }
@@ -226,6 +227,7 @@ pub fn ring(servers: u8) -> VirtualTable {
             pick: i64::from(number),
             health: Health::Unknown,
             wait: Duration::from_millis(60),
+            draining: false,
         };
         let mut seen = table.begin(Time::ZERO);
         table.read(&mut seen, &Lookup::Pick(0));

@@ -136,7 +136,7 @@ fn the_own_address_is_taken_over_at_once() {
 fn a_life_that_is_kept_on_disk_is_older_than_the_next_one() {
     let last = Incarnation(1_000_000_000_000);
     let mut bench = Bench::new(9, ring(3));
-    let kept = BuddyList { id: ServerId(77), incarnation: last, first: None, second: None };
+    let kept = BuddyList { id: ServerId(77), incarnation: last, first: None, second: None, drained: false };
     bench.feed(Input::Start { kept: Some(kept) });
     bench.settle();
     bench.prove();
@@ -152,7 +152,7 @@ fn a_row_from_before_the_kept_life_is_taken_in_a_life_after_it() {
     let mut bench = Bench::new(9, ring(9));
     let row = bench.table.named("s9").expect("there");
     assert!(row.incarnation < last);
-    let kept = BuddyList { id: row.id, incarnation: last, first: None, second: None };
+    let kept = BuddyList { id: row.id, incarnation: last, first: None, second: None, drained: false };
     bench.feed(Input::Start { kept: Some(kept) });
     bench.settle();
     assert_eq!(bench.phase(), "member");
@@ -164,7 +164,7 @@ fn a_row_from_before_the_kept_life_is_taken_in_a_life_after_it() {
 fn who_has_not_found_its_row_takes_none_out_of_the_table() {
     let mut bench = Bench::new(9, ring(3));
     let row = bench.table.named("s1").expect("there");
-    let kept = BuddyList { id: row.id, incarnation: row.incarnation, first: None, second: None };
+    let kept = BuddyList { id: row.id, incarnation: row.incarnation, first: None, second: None, drained: false };
     bench.feed(Input::Start { kept: Some(kept) });
     bench.fail("connection refused", true);
     bench.feed(Input::Stop { leave: true });

@@ -14,7 +14,7 @@ fn op() -> TableOp {
 }
 
 fn failure(cause: &str, readable: bool) -> TableFailure {
-    TableFailure { cause: cause.into(), transient: true, readable }
+    TableFailure { cause: cause.into(), transient: true, readable, overtaken: false }
 }
 
 fn done(ticket: u64, ok: bool, took: u64) -> TableDone {
@@ -92,6 +92,28 @@ fn a_database_that_answers_and_does_not_write_is_away_until_it_writes() {
     assert_eq!(end(&mut tables, vote, 30_000, locked()), Some(Turn::Away("locked".into())));
     assert_eq!(end(&mut tables, vote, 30_001, Err(failure("refused", false))), None);
     assert_eq!(end(&mut tables, Concern::View, 30_002, Ok(Outcome::Read)), Some(Turn::Back(ms(2))));
+}
+
+#[test]
+fn who_gives_way_to_others_has_a_database_that_answers() {
+    let (mut tables, mut rng) = (Tables::new(), Rng::new(1));
+    let vote = Concern::Vote(Side::First);
+    let mut end = |tables: &mut Tables, at: u64, result: Result<Outcome, TableFailure>| {
+        let Output::Table { ticket, .. } = tables.begin(vote, op(), Time::ZERO + ms(at)) else {
+            panic!("not an operation")
+        };
+        let done = TableDone { ticket, result, snapshot: Default::default(), took: ms(2000) };
+        tables.end(&done, Time::ZERO + ms(at + 2000), &mut rng, ms(5000))
+    };
+    let gave_way = || Err(TableFailure { overtaken: true, ..failure("others were faster", false) });
+    let now = Time::ZERO + ms(1_000_000);
+    assert_eq!(end(&mut tables, 1000, gave_way()), (Some(vote), None), "it is asked for again");
+    assert!(tables.away().is_none() && tables.quiet_until() == Time::ZERO);
+    assert!(tables.served(now) > ms(900_000), "no pause of the database");
+    // After a failure it says that the database is back.
+    assert_eq!(end(&mut tables, 4000, Err(failure("refused", false))).1, Some(Turn::Away("refused".into())));
+    assert_eq!(end(&mut tables, 7000, gave_way()).1, Some(Turn::Back(ms(3000))));
+    assert_eq!(tables.quiet_until(), Time::ZERO);
 }
 
 /// An operation of this concern begins at `at` and takes this long.

@@ -32,6 +32,7 @@ pub fn new_row(name: &str) -> NewRow {
         pick: number,
         health: Health::Unknown,
         wait: Duration::from_millis(60),
+        draining: false,
     }
 }
 

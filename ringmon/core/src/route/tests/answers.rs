@@ -49,6 +49,28 @@ fn a_lone_vote_counts_after_the_wait_and_as_long_as_nobody_hears_the_server() {
     assert_eq!(kit.routed().len(), 5);
 }
 
+/// A router that reads once a second has seen a vote, and not the answer that followed it.
+#[test]
+fn whoever_may_have_answered_since_its_row_was_read_stays_in_until_it_is_read() {
+    for answers in [true, false] {
+        let mut kit = pool();
+        kit.vote(1, 2, Side::First, VoteKind::Host);
+        kit.pass(MS * 30);
+        let answer = Answer { at: kit.db_now(), hears: ServerId(3) };
+        kit.change(2, |row| row.answering.as_mut().unwrap().answer = answers.then_some(answer));
+        assert!(kit.routing.unread(kit.now).is_empty(), "it still has time");
+        kit.pass(MS * 300);
+        assert_eq!(kit.routing.unread(kit.now), [ServerId(2)].into());
+        assert_eq!(kit.routing.settle(kit.now).routed().count(), 5);
+        // What others' rows say changes nothing for it.
+        let mut seen = kit.snapshot();
+        seen.rows.insert(ServerId(4), kit.rows[&4].clone());
+        kit.routing.see_some(kit.now, &seen);
+        assert_eq!(kit.routing.settle(kit.now).routed().count(), 5);
+        assert_eq!(kit.routed().len(), if answers { 5 } else { 4 });
+    }
+}
+
 #[test]
 fn who_answers_a_lone_vote_is_never_out() {
     for (who, hears) in [(2, 3), (4, 2)] {

@@ -128,7 +128,15 @@ impl Kit {
         self.look(&ends);
     }
 
+    /// The list, after reading what is to be read for it.
     pub(super) fn routes(&mut self) -> Routes {
+        let mut seen = self.snapshot();
+        let unread = self.routing.unread(self.now);
+        seen.rows = unread.iter().filter_map(|id| Some((*id, self.rows.get(&id.0)?.clone()))).collect();
+        if !unread.is_empty() {
+            self.routing.see_some(self.now, &seen);
+        }
+        assert!(self.routing.unread(self.now).is_empty(), "read once, that is known");
         self.routing.settle(self.now)
     }
 

@@ -6,6 +6,7 @@ use super::{DatabaseUrl, DbErr, Error, Fault, from_mysql, from_sqlite};
 fn kind(fault: Fault) -> &'static str {
     match fault {
         Fault::Conflict(_) => "conflict",
+        Fault::Locked(_) => "locked",
         Fault::Failed(error) if error.is_transient() && error.breaks_connections() => "broken",
         Fault::Failed(error) if error.is_transient() => "transient",
         Fault::Failed(Error::Database { .. }) => "unknown",
@@ -20,8 +21,11 @@ fn mysql_numbers_are_sorted() {
     };
     let sorted = |number: u16, cause: &str| while_doing("writing", number, cause);
     assert_eq!(while_doing("reading servers", 1205, ""), "broken", "a node that is cut off from its cluster");
-    for number in [1213, 1205, 1467, 1020, 1062, 1412] {
+    for number in [1213, 1020, 1062, 1412] {
         assert_eq!(sorted(number, ""), "conflict", "{number}");
+    }
+    for number in [1205, 1467] {
+        assert_eq!(sorted(number, ""), "locked", "{number}");
     }
     for number in [1180, 1047, 1290, 1792, 1836, 1040, 1053, 1927, 4031] {
         assert_eq!(sorted(number, ""), "broken", "{number}");
@@ -39,8 +43,11 @@ fn mysql_numbers_are_sorted() {
 fn sqlite_codes_are_sorted() {
     let url = DatabaseUrl::sqlite("/nowhere/at.all");
     let sorted = |code: i32| kind(from_sqlite(&url, "writing", code, String::new(), DbErr::Custom(String::new())));
-    for code in [5, 517, 261, 6, 262, 2067, 1555] {
+    for code in [517, 2067, 1555] {
         assert_eq!(sorted(code), "conflict", "{code}");
+    }
+    for code in [5, 261, 6, 262] {
+        assert_eq!(sorted(code), "locked", "{code}");
     }
     for code in [8, 1032, 10, 778] {
         assert_eq!(sorted(code), "broken", "{code}");
