@@ -1,5 +1,5 @@
-//! An operator who drains servers, as `ringmon drain` and `ringmon undrain` do. What he said last is held against the
-//! table: it lasts over restarts and removals.
+//! An operator who drains servers, as `ringmon drain` and `ringmon undrain` do. The operator's last word is held against
+//! the table: it lasts over restarts and removals.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use super::world::World;
 use ringmon_core::op::TableOp;
 use ringmon_core::{ServerId, Time};
 
-/// What the operator last said about each server, by its name, and when; `None`: nobody knows any more what he said.
+/// What the operator last said about each server, by its name, and when; `None`: nobody knows any more.
 pub(super) type Drains = BTreeMap<String, (Option<bool>, Time)>;
 
 impl World {
-    /// The operator drains a server, or ends that. He does nothing if it has no row, or if the database does not answer.
+    /// The operator drains a server, or ends that: nothing is done if it has no row, or if the database does not answer.
     pub fn set_draining(&mut self, host: usize, draining: bool) {
         let name = self.hosts[host].name.clone();
         let Some(row) = self.table.named(&name).cloned().filter(|_| !self.database_away) else { return };

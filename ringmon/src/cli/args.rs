@@ -41,7 +41,8 @@ Exit codes: 0 ok, 1 not healthy, 2 usage, 65 damaged data, 69 unavailable, 70 un
 /// Failure detection for server pools: each server probes its two buddies on a ring, in the kernel, and the pool's
 /// table loses a dead server within a fraction of a second.
 #[derive(Debug, Parser)]
-#[command(name = "ringmon", version, long_version = super::version::text(), after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "ringmon", version, long_version = super::version::text())]
+#[command(after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
     /// Read this configuration file [default: /etc/ringmon/ringmon.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]

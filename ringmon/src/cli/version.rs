@@ -7,8 +7,8 @@ use ringmon_common::wire;
 
 static TEXT: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "{} (commit {})\nwire    {}, and {} with older agents\nschema  {SCHEMA_VERSION}, and runs on {OLDEST_SCHEMA} to \
-         {SCHEMA_VERSION}",
+        "{} (commit {})\nwire    {}, and {} with older agents\n\
+         schema  {SCHEMA_VERSION}, and runs on {OLDEST_SCHEMA} to {SCHEMA_VERSION}",
         env!("CARGO_PKG_VERSION"),
         env!("RINGMON_COMMIT"),
         wire::VERSION,

@@ -109,7 +109,8 @@ impl Database {
     /// Does something with a connection, within [`STATEMENT`].
     ///
     /// # Errors
-    /// The true cause. A conflict is [`Error::Contended`] or [`Error::Locked`], for callers that do not try again themselves.
+    /// The true cause. A conflict is [`Error::Contended`] or [`Error::Locked`], for callers that do not try again
+    /// themselves.
     pub(super) async fn bounded<T>(
         &self,
         doing: &'static str,

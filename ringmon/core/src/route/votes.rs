@@ -5,10 +5,10 @@
 //! not.
 //!
 //! A vote that stays alone more likely means a broken link than a dead server. It counts once the server has had the
-//! time that it needs to answer and its row was read since, and for as long as no server is on record as hearing it: neither it, by an answer of
-//! its own, nor another one, by an answer that names it. It does not count if two others miss its voter, which then
-//! cannot take it back. Where the accused is an agent that cannot answer, a lone vote counts for its lifetime, once,
-//! and not at all while the same server accuses its voter.
+//! time that it needs to answer and its row was read since, and for as long as no server is on record as hearing it:
+//! neither it, by an answer of its own, nor another one, by an answer that names it. It does not count if two others
+//! miss its voter, which then cannot take it back. Where the accused is an agent that cannot answer, a lone vote counts
+//! for its lifetime, once, and not at all while the same server accuses its voter.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;

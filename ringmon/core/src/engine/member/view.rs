@@ -1,5 +1,6 @@
 //! The rows of this server and of both buddies as last read, when to read them again, and how other servers left.
 
+mod kept;
 mod older;
 
 use alloc::boxed::Box;
@@ -115,11 +116,6 @@ impl View {
 
     pub fn buddies(&self) -> impl Iterator<Item = &Buddy> {
         self.place.iter().flat_map(|place| place.buddies.iter().flatten())
-    }
-
-    /// The buddy list as it is on disk.
-    pub const fn kept(&self) -> Option<&BuddyList> {
-        self.kept.as_ref()
     }
 
     /// Whether a buddy is silent, or this server is accused.
@@ -304,17 +300,6 @@ impl View {
             }
         }
         self.keep(facts, asks);
-    }
-
-    /// What this server needs at its next start, if that has changed.
-    pub fn keep(&mut self, facts: &Facts, asks: &mut Asks) {
-        let Some(Place { buddies: [first, second], .. }) = &self.place else { return };
-        let (me, first, second) = (asks.me(), first.clone(), second.clone());
-        let list = BuddyList { id: me.id, incarnation: me.incarnation, first, second, drained: facts.drained };
-        if self.kept.as_ref() != Some(&list) {
-            self.kept = Some(list.clone());
-            asks.say(Output::Keep(list));
-        }
     }
 
     /// R6: new buddies do not know about the outage for which this server was removed, so it tells them itself.
