@@ -1,5 +1,5 @@
-//! An operator who drains servers, as `ringmon drain` and `ringmon undrain` do. The operator's last word is held against
-//! the table: it lasts over restarts and removals.
+//! An operator who drains servers, as `ringmon drain` and `ringmon undrain` do. The operator's last word is held
+//! against the table: it lasts over restarts and removals.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use ringmon_core::{ServerId, Time};
 pub(super) type Drains = BTreeMap<String, (Option<bool>, Time)>;
 
 impl World {
-    /// The operator drains a server, or ends that: nothing is done if it has no row, or if the database does not answer.
+    /// The operator drains a server, or ends that. Without a row, or without the database, nothing is done.
     pub fn set_draining(&mut self, host: usize, draining: bool) {
         let name = self.hosts[host].name.clone();
         let Some(row) = self.table.named(&name).cloned().filter(|_| !self.database_away) else { return };

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::buddy::{Buddy, BuddyList};
 use crate::edit::{Lookup, Removal, StoredEvent, TableSnapshot};
 use crate::engine::asks::Asks;
-use crate::engine::contract::{Output, Stopped};
+use crate::engine::contract::Stopped;
 use crate::engine::entry::NextPhase;
 use crate::engine::facts::Facts;
 use crate::engine::table::Concern;
