@@ -27,3 +27,4 @@ pub mod router;
 pub mod service;
 pub mod show;
 pub mod store;
+pub mod supervisor;

@@ -1,10 +1,11 @@
-//! The front door: `cargo xtask setup | build | bpf | demo | test | prove | bench`.
+//! The front door: `cargo xtask setup | build | bpf | demo | test | prove | package | bench`.
 
 mod bench;
 mod bpf;
 mod build;
 mod demo;
 mod host;
+mod package;
 mod progress;
 mod prove;
 mod refusal;
@@ -48,6 +49,8 @@ enum Command {
     Test(test::Options),
     /// Search every interleaving of small worlds. Exit code 1: a promise is broken; 69: a search did not end.
     Prove(prove::Options),
+    /// Make a Debian package and an rpm, in target/package.
+    Package(package::Options),
     /// Measure, in network namespaces.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -90,6 +93,10 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             host::check()?;
             setup::ensure(&root, &options.purposes(), install)?;
             return test::run(&root, options);
+        }
+        Command::Package(options) => {
+            setup::ensure(&root, &[setup::For::Build], install)?;
+            package::run(&root, options, install.allowed)?;
         }
         Command::Prove(options) => {
             setup::ensure(&root, &[setup::For::Build], install)?;

@@ -22,6 +22,7 @@ use crate::observe::{self, AgentCheck, Askers, EventLog};
 use crate::record::{self, Recorder};
 use crate::service::Service;
 use crate::show::Board;
+use crate::supervisor;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity, Stopped};
 use ringmon_core::{PoolKey, PoolKeys};
@@ -53,6 +54,7 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     let mode = datapath.mode();
     tracing::info!(?mode, interface = %config.interface, address = %config.address, "the datapath is open");
     let (board, shown) = watch::channel(Arc::new(Board::default()));
+    worker.spawn(supervisor::follow(shown.clone(), status));
     if let Some(addr) = config.http {
         serve_http(addr, shown.clone(), &worker).await?;
     }
@@ -74,6 +76,24 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys, service };
     let turn = Turn::new(engine, rooms, tuning.pulse_every).context("cannot make a timer")?;
     Ok(turn.run(kept.map(|k| k.buddies), &mut signals, &plan(&config, worker, askers)).await)
+}
+
+/// The line for `systemctl status`.
+fn status(board: &Board) -> String {
+    let engine = &board.engine;
+    let buddies = engine.buddies.iter().flat_map(|list| list.first.iter().chain(&list.second));
+    let names: Vec<&str> = buddies.map(|buddy| buddy.name.as_str()).collect();
+    let place = match (&engine.waiting, engine.phase) {
+        (Some(why), phase) => format!("{phase}: {why}"),
+        (None, "member") if names.is_empty() => "member, alone on its ring".to_owned(),
+        (None, "member") => format!("member, beside {}", names.join(" and ")),
+        (None, phase) => phase.to_owned(),
+    };
+    let away = engine.database_away.as_ref().map_or("", |_| "; the database does not answer");
+    let alone = engine.alone.map_or("", |_| "; it hears nobody");
+    let frozen = engine.frozen.as_ref().map_or("", |_| "; the pool is frozen");
+    let draining = if engine.draining { "; it drains" } else { "" };
+    format!("{place}{draining}{alone}{frozen}{away}")
 }
 
 /// What a signal will start. Clients are waited for if they would be sent elsewhere, and if their port is known.

@@ -132,6 +132,16 @@ pub enum Command {
     /// The configuration, from all layers together
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print a shell's completions: for packages, and for `source <(ringmon completions bash)`
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder, one for each command
+    Man {
+        /// The folder; it is made if it is missing
+        dir: PathBuf,
+    },
 }
 
 const INIT_EXAMPLES: &str = "\
@@ -279,6 +289,8 @@ pub enum ConfigCommand {
         #[command(flatten)]
         flags: Box<AgentFlags>,
     },
+    /// Print a file to fill in: every key, what it means, and its default
+    Example,
 }
 
 impl Cli {
@@ -302,7 +314,11 @@ impl Cli {
             Command::Route(command) => command.put(&mut typed),
             Command::Agent(flags)
             | Command::Config(ConfigCommand::Check(flags) | ConfigCommand::Show { flags, .. }) => flags.put(&mut typed),
-            Command::Sim(_) | Command::Replay(_) => {}
+            Command::Sim(_)
+            | Command::Replay(_)
+            | Command::Config(ConfigCommand::Example)
+            | Command::Completions { .. }
+            | Command::Man { .. } => {}
             Command::Status(args) => typed.flag(Key::Http, args.http.clone()),
         }
         typed

@@ -13,6 +13,7 @@ pub fn run(typed: &Typed, command: &ConfigCommand) -> anyhow::Result<Verdict> {
         ConfigCommand::Check(_) => check(typed)?,
         ConfigCommand::Show { origin, json: true, .. } => out::json(&as_json(typed, origin))?,
         ConfigCommand::Show { origin, json: false, .. } => out::line(as_text(typed, origin).trim_end())?,
+        ConfigCommand::Example => return super::pages::example(),
     }
     Ok(Verdict::Ok)
 }

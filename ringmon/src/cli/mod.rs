@@ -16,6 +16,7 @@ mod init;
 mod leave;
 mod logging;
 mod out;
+mod pages;
 mod pool;
 mod replay;
 mod ring;
@@ -87,5 +88,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Sim(args) => sim::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Config(command) => config::run(&typed, &command),
+        Command::Completions { shell } => pages::completions(shell),
+        Command::Man { dir } => pages::man(&dir),
     }
 }

@@ -12,6 +12,7 @@ use super::{Following, Kept, Sight, clock, follow, look};
 use crate::config::RouterConfig;
 use crate::observe::routes::{self as shown, Away, RouteBoard};
 use crate::show::Count;
+use crate::supervisor;
 
 /// How often the board is renewed while nothing changes: it shows how consumers do, and how long a database is away.
 const SHOW: Duration = Duration::from_millis(250);
@@ -52,6 +53,7 @@ pub async fn run(config: RouterConfig) -> anyhow::Result<()> {
             None => std::future::pending().await,
         }
     };
+    tokio::spawn(supervisor::follow(boards.subscribe(), status));
     tokio::select! {
         _ = term.recv() => Ok(()),
         _ = int.recv() => Ok(()),
@@ -80,6 +82,14 @@ async fn show(config: &RouterConfig, following: &Following, sinks: &Sinks, board
             return;
         }
     }
+}
+
+/// The line for `systemctl status`.
+fn status(board: &RouteBoard) -> String {
+    let (routed, all) = (board.routes.routed().count(), board.routes.servers.len());
+    let away = board.database.as_ref().map_or("", |_| "; the database does not answer");
+    let frozen = board.routes.panic.as_ref().map_or("", |_| "; the list is frozen");
+    format!("{routed} of {all} servers of pool {} get clients{frozen}{away}", board.pool)
 }
 
 fn away(sight: &Sight) -> Option<Away> {

@@ -7,6 +7,8 @@ mod dumps;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod pool;
 #[cfg(test)]
 mod replay;

@@ -7,6 +7,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("show", &[]),
     ("disk", &[]),
     ("clock", &[]),
+    ("supervisor", &[]),
     ("datapath", &["show", "clock"]),
     ("store", &["show"]),
     ("notice", &["show"]),
@@ -15,10 +16,23 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("observe", &["show"]),
     ("service", &["show"]),
     ("config", &["show", "observe", "route", "service", "store"]),
-    ("router", &["show", "disk", "clock", "store", "notice", "route", "observe", "config"]),
+    ("router", &["show", "disk", "clock", "supervisor", "store", "notice", "route", "observe", "config"]),
     (
         "agent",
-        &["show", "disk", "clock", "datapath", "store", "notice", "route", "record", "observe", "service", "config"],
+        &[
+            "show",
+            "disk",
+            "clock",
+            "supervisor",
+            "datapath",
+            "store",
+            "notice",
+            "route",
+            "record",
+            "observe",
+            "service",
+            "config",
+        ],
     ),
     (
         "cli",
@@ -45,6 +59,9 @@ pub const OWNED: &[(&str, &str)] = &[
     ("prometheus_client", "observe"),
     ("zbus", "service"),
     ("clap", "cli"),
+    ("clap_complete", "cli"),
+    ("clap_mangen", "cli"),
+    ("sd_notify", "supervisor"),
     ("plotters", "cli"),
 ];
 

@@ -1,0 +1,140 @@
+//! What a package is made of besides the program: manual pages, completions, a configuration file to fill in. All of it
+//! is made from the same definitions as `--help`.
+
+use std::path::Path;
+
+use anyhow::Context;
+use clap::builder::StyledStr;
+use clap::{Arg, Command, CommandFactory};
+use clap_complete::Shell;
+
+use super::args::Cli;
+use super::exit::Verdict;
+use super::out;
+use crate::config::Key;
+
+/// How wide the comments of the configuration file are.
+const WIDTH: usize = 100;
+
+/// `ringmon completions SHELL`
+pub fn completions(shell: Shell) -> anyhow::Result<Verdict> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "ringmon", &mut text);
+    out::line(String::from_utf8_lossy(&text).trim_end())?;
+    Ok(Verdict::Ok)
+}
+
+/// `ringmon man DIR`: one page for each command.
+pub fn man(dir: &Path) -> anyhow::Result<Verdict> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let command = Cli::command().disable_help_subcommand(true);
+    clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write into {}", dir.display()))?;
+    Ok(Verdict::Ok)
+}
+
+/// `ringmon config example`: every key, what it means, and its default, as comments.
+pub fn example() -> anyhow::Result<Verdict> {
+    out::line(text().trim_end())?;
+    Ok(Verdict::Ok)
+}
+
+fn text() -> String {
+    let root = Cli::command();
+    let of = |name: &str| root.find_subcommand(name).map(of_command).unwrap_or_default();
+    let (agent, router, init) = (of("agent"), of("router"), of("init"));
+    let common: Vec<&(Key, String)> = init.iter().collect();
+    let is_new = |known: &[&(Key, String)], key: Key| !known.iter().any(|(other, _)| *other == key);
+    let agent: Vec<&(Key, String)> = agent.iter().filter(|(key, _)| is_new(&common, *key)).collect();
+    let router: Vec<&(Key, String)> =
+        router.iter().filter(|(key, _)| is_new(&common, *key) && is_new(&agent, *key)).collect();
+    let log = (Key::Log, "Log to stderr from this level on: error, warn, info, debug, trace".to_owned());
+    let mut text = String::from(
+        "# ringmon's configuration. A line that begins with \"#\" changes nothing: what it says is the default.\n\
+         # A flag wins over the environment (RINGMON_POOL), and the environment over this file. Every value may be in\n\
+         # quotes. `ringmon config check` says whether an agent can start with it.\n",
+    );
+    for (title, keys) in [
+        ("For every command", common.into_iter().chain([&log]).collect::<Vec<_>>()),
+        ("For `ringmon agent`", agent),
+        ("For `ringmon router`", router),
+    ] {
+        text.push_str(&format!("\n\n# {title}\n# {}\n", "-".repeat(title.len())));
+        for (key, about) in keys {
+            text.push('\n');
+            text.push_str(&wrapped(about));
+            text.push_str(&format!("# {key} = {:?}\n", key.default_text().unwrap_or_default()));
+        }
+    }
+    text
+}
+
+/// The keys that a command takes as flags, each with its help.
+fn of_command(command: &Command) -> Vec<(Key, String)> {
+    let about = |arg: &Arg| {
+        // A router and an agent on one machine need two addresses.
+        let name = match (command.get_name(), arg.get_long()?) {
+            ("router", "http") => Key::RouterHttp.name().to_owned(),
+            (_, long) => long.replace('-', "_"),
+        };
+        Some((Key::from_name(&name)?, plain(arg.get_help()?) + &choice(arg)))
+    };
+    command.get_arguments().filter_map(about).filter(|(key, _)| key.in_file()).collect()
+}
+
+fn choice(arg: &Arg) -> String {
+    let words: Vec<String> = arg.get_possible_values().iter().map(|word| word.get_name().to_owned()).collect();
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
+}
+
+/// A default is the value of the line itself.
+fn plain(help: &StyledStr) -> String {
+    let text = help.to_string();
+    text.split(" [default: ").next().unwrap_or_default().to_owned()
+}
+
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::from("#")];
+    for word in text.split_whitespace() {
+        let fits = lines.last().is_some_and(|line| line.len() + 1 + word.len() <= WIDTH);
+        if !fits {
+            lines.push(String::from("#"));
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every key of a file is there once, and what a line says is what is true without it.
+    #[test]
+    fn the_example_names_every_key_and_its_default() {
+        let example = text();
+        for line in example.lines() {
+            assert!(line.is_empty() || line.starts_with('#'), "{line:?} changes something");
+            assert!(line.len() <= 110, "{line:?}");
+        }
+        let said = |key: &Key| format!("# {key} = {:?}\n", key.default_text().unwrap_or_default());
+        for key in Key::ALL.iter().filter(|key| key.in_file()) {
+            assert_eq!(example.matches(&said(key)).count(), 1, "{key}: {:?}", said(key));
+        }
+        let lines = example.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.contains(" = \""));
+        let typed: toml::Table = lines.map(|line| format!("{line}\n")).collect::<String>().parse().expect("TOML");
+        assert!(typed.keys().all(|key| Key::from_name(key).is_some()), "{typed:?}");
+    }
+
+    #[test]
+    fn every_command_has_a_page() {
+        let dir = tempfile::tempdir().unwrap();
+        man(dir.path()).unwrap();
+        let page = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap_or_default();
+        assert!(page("ringmon.1").contains("ringmon\\-agent(1)"), "{}", page("ringmon.1"));
+        assert!(page("ringmon-agent.1").contains("start\\-drained"));
+        assert!(page("ringmon-pool-set.1").contains("agent_timeout"), "{}", page("ringmon-pool-set.1"));
+    }
+}
