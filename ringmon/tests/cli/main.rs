@@ -19,4 +19,6 @@ mod sim;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
+mod supervised;
+#[cfg(test)]
 mod table;

@@ -1,0 +1,42 @@
+//! What a service manager is told (sd_notify(3)).
+
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::kit::{Lab, POOL};
+
+#[test]
+fn the_service_manager_hears_that_a_router_is_ready_how_it_does_and_that_it_turns() {
+    let lab = Lab::ring(&["a", "b"]);
+    let socket = lab.dir.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let folder = lab.dir.path().display().to_string();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ringmon"));
+    command.args(["router", "--router-http", "off", "--state-dir", &folder, "--pool", POOL]);
+    command.env("RINGMON_DATABASE_URL", lab.url().to_string()).env("RINGMON_CONFIG", "/dev/null");
+    command.env("NOTIFY_SOCKET", &socket).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut router = command.spawn().unwrap();
+    let heard = || {
+        let mut buffer = [0; 4096];
+        let length = manager.recv(&mut buffer).expect("it says something");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let mut said = Vec::new();
+    while said.iter().filter(|text: &&String| text.contains("WATCHDOG=1")).count() < 3 {
+        said.push(heard());
+    }
+    end(&router);
+    let ended = router.wait().unwrap();
+    assert!(ended.success(), "{ended:?} {:?}", ended.signal());
+    assert_eq!(said.iter().filter(|text| text.contains("READY=1")).count(), 1, "{said:?}");
+    assert!(said[0].contains("READY=1"), "{said:?}");
+    assert!(said.iter().any(|text| text.contains("STATUS=2 of 2 servers of pool lab get clients")), "{said:?}");
+}
+
+fn end(child: &std::process::Child) {
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
+}
