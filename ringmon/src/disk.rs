@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -13,8 +14,22 @@ use tempfile::NamedTempFile;
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = NamedTempFile::new_in(folder(path))?;
     file.write_all(content)?;
+    give(file.as_file(), folder(path))?;
     file.as_file().sync_all()?;
     replace(file, path)
+}
+
+/// What root writes into the folder of another user belongs to that user: who once starts an agent by hand must not
+/// lock out the one that the service manager starts.
+///
+/// # Errors
+/// As stat(2) and fchown(2).
+pub fn give(file: &File, folder: &Path) -> io::Result<()> {
+    let (here, owner) = (file.metadata()?, fs::metadata(folder)?);
+    if here.uid() == owner.uid() || here.uid() != 0 {
+        return Ok(());
+    }
+    fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// Puts a file that is synced already in the place of another one.

@@ -2,6 +2,7 @@
 //! `systemctl status`, and for `WatchdogSec=` that its loop still turns. Without `NOTIFY_SOCKET` nothing happens.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -16,24 +17,32 @@ pub async fn follow<T: Send + Sync>(mut published: watch::Receiver<Arc<T>>, stat
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
-    let (mut ready, mut told) = (false, String::new());
+    // A thread of its own: the manager may be slow to read, and the runtime's threads for what may wait may all wait
+    // for a resolver. A loop that turns must not be killed for that.
+    let (lines, told) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("ringmon-notify".to_owned()).spawn(move || tell(&told));
+    if let Err(error) = thread {
+        tracing::warn!("cannot tell the service manager how this process does: {error}");
+        return;
+    }
     while published.changed().await.is_ok() {
-        let now = status(&published.borrow_and_update());
-        let (first, news) = (!std::mem::replace(&mut ready, true), (now != told).then(|| now.clone()));
-        // The manager may be slow to read, and then this waits.
-        let sent = tokio::task::spawn_blocking(move || tell(first, news.as_deref())).await;
-        match sent {
-            Ok(Ok(())) => told = now,
-            Ok(Err(error)) => tracing::warn!("cannot tell the service manager how this process does: {error}"),
-            Err(_) => return,
-        }
+        let line = status(&published.borrow_and_update());
+        // While one line is on its way, this one is left out.
+        let _ = lines.try_send(line);
         tokio::time::sleep(EVERY).await;
     }
 }
 
-fn tell(ready: bool, status: Option<&str>) -> std::io::Result<()> {
-    let mut states = vec![NotifyState::Watchdog];
-    states.extend(ready.then_some(NotifyState::Ready));
-    states.extend(status.map(NotifyState::Status));
-    sd_notify::notify(&states)
+/// Hands on each line, until there are no more.
+fn tell(lines: &Receiver<String>) {
+    let mut known: Option<String> = None;
+    while let Ok(line) = lines.recv() {
+        let mut states = vec![NotifyState::Watchdog];
+        states.extend(known.is_none().then_some(NotifyState::Ready));
+        states.extend((known.as_ref() != Some(&line)).then_some(NotifyState::Status(&line)));
+        match sd_notify::notify(&states) {
+            Ok(()) => known = Some(line),
+            Err(error) => tracing::warn!("cannot tell the service manager how this process does: {error}"),
+        }
+    }
 }

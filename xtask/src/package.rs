@@ -40,6 +40,7 @@ pub fn run(root: &Path, options: &Options, may_install: bool) -> anyhow::Result<
     let binary = build::ringmon(root, true)?;
     let folder = root.join("target/package");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    strip(&binary, &folder.join("ringmon"))?;
     pages(&binary, &folder)?;
     for (maker, tool) in makers.into_iter().zip(tools) {
         let package = folder.join(format!("ringmon.{}", maker.ending));
@@ -52,6 +53,17 @@ pub fn run(root: &Path, options: &Options, may_install: bool) -> anyhow::Result<
         let size = std::fs::metadata(&package).context("the package is not there")?.len();
         progress::say(&format!("made {}, {:.1} MB", package.display(), size as f64 / 1e6));
     }
+    Ok(())
+}
+
+/// The binary without what only debuggers read.
+fn strip(binary: &Path, stripped: &Path) -> anyhow::Result<()> {
+    let mut command = Command::new("strip");
+    command.arg("-o").arg(stripped).arg(binary);
+    let status = command.status().context("cannot run strip, which comes with gcc (binutils)")?;
+    ensure!(status.success(), "strip ended with {status}");
+    let size = std::fs::metadata(stripped).context("the stripped binary is not there")?.len();
+    progress::say(&format!("the binary has {:.1} MB", size as f64 / 1e6));
     Ok(())
 }
 

@@ -153,7 +153,7 @@ impl Routing {
         if begins {
             self.history.has_begun();
         }
-        self.votes.note(&self.rows, seen.db_now, |_| true);
+        self.votes.note(&self.rows, seen.db_now, |id| there.contains(&id));
     }
 
     /// Some rows were read; for each requested one that is not there, the newest event about it.
@@ -172,7 +172,8 @@ impl Routing {
         for row in seen.rows.values() {
             self.take(now, row.clone(), false);
         }
-        self.votes.note(&self.rows, seen.db_now, |id| seen.rows.contains_key(&id));
+        let asked = |id| seen.rows.contains_key(&id) || seen.events.contains_key(&id);
+        self.votes.note(&self.rows, seen.db_now, asked);
     }
 
     /// Whether this read of the whole pool is older than what is known.

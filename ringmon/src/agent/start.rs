@@ -39,7 +39,7 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     let mut signals = Signals::new().context("cannot install the signal handlers")?;
     let state = StateDir::open(&config.state_dir, &config.pool, &config.name)?;
     let (table, ends) = Table::new(config.database.clone(), config.pool.clone(), worker.clone());
-    let kept = state.kept();
+    let kept = state.kept()?;
     let keys = tokio::select! {
         keys = keys(&table, &worker, kept.as_ref()) => keys?,
         () = signals.stop() => return Ok(Stopped::Left),

@@ -121,22 +121,23 @@ impl StateDir {
     }
 
     /// What was kept; `None` if nothing was, or if it is damaged (which is logged).
-    #[must_use]
-    pub fn kept(&self) -> Option<Kept> {
+    ///
+    /// # Errors
+    /// [`Error::Read`]: it is there and cannot be read. It may say that an operator wants no clients here.
+    pub fn kept(&self) -> Result<Option<Kept>, Error> {
         let path = self.dir.join("kept");
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
-            Err(e) => {
-                tracing::warn!("cannot read {}: {e}; starting without it", path.display());
-                return None;
-            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // What is no text is damaged too.
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => String::new(),
+            Err(source) => return Err(Error::Read { path, source }),
         };
         let kept = parse(&text);
         if kept.is_none() {
             tracing::warn!("{} is damaged or of another format; starting without it", path.display());
         }
-        kept
+        Ok(kept)
     }
 
     /// Keeps this, and replaces what was kept before.
@@ -230,11 +231,24 @@ mod tests {
     fn what_was_kept_comes_back() {
         let base = tempfile::tempdir().unwrap();
         let state = StateDir::open(base.path(), "web", "n1").unwrap();
-        assert_eq!(state.kept(), None);
+        assert_eq!(state.kept().unwrap(), None);
         state.keep(&kept()).unwrap();
-        assert_eq!(state.kept(), Some(kept()));
+        assert_eq!(state.kept().unwrap(), Some(kept()));
         let mode = fs::metadata(state.dir.join("kept")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "the file has the pool's keys in it");
+    }
+
+    /// Root can read everything, so a folder stands for a file that this user may not read.
+    #[test]
+    fn what_is_kept_and_cannot_be_read_is_not_ignored() {
+        let base = tempfile::tempdir().unwrap();
+        let state = StateDir::open(base.path(), "web", "n1").unwrap();
+        fs::create_dir(state.dir.join("kept")).unwrap();
+        let error = state.kept().unwrap_err().to_string();
+        assert!(error.contains("kept: ") && error.starts_with("cannot read "), "{error}");
+        fs::remove_dir(state.dir.join("kept")).unwrap();
+        fs::write(state.dir.join("kept"), [0xff, 0xfe]).unwrap();
+        assert_eq!(state.kept().unwrap(), None, "damaged");
     }
 
     #[test]

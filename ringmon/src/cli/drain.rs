@@ -21,7 +21,7 @@ pub fn run(typed: &Typed, name: &str, draining: bool, wait: Option<Duration>) ->
     parse::name(name).map_err(|problem| Error::Usage(format!("{name:?} is no server's name: {problem}")))?;
     database::wait(async {
         let store = database::open(typed).await?;
-        let row = find(&store, name).await?;
+        let row = find(&store, name).await.map_err(|error| away(error, draining))?;
         let op = TableOp::SetDraining { id: row.id, incarnation: None, draining, by: database::operator() };
         let (outcome, seen) = database::run(&store, &op).await?;
         if outcome != Outcome::Written {
@@ -50,9 +50,9 @@ pub fn run(typed: &Typed, name: &str, draining: bool, wait: Option<Duration>) ->
 async fn emptied(row: &ServerRow, wait: Duration) -> anyhow::Result<Verdict> {
     let begun = Instant::now();
     let Some(port) = row.card.clients.port.filter(|_| is_here(row)) else {
-        tracing::info!(
-            "waiting for {wait:?}: who is connected can only be seen on the server itself, and by its --route-port"
-        );
+        let why =
+            if is_here(row) { "this server has no route_port" } else { "that can only be seen on the server itself" };
+        tracing::info!("waiting for {wait:?}, and not for those who are connected: {why}");
         tokio::time::sleep(wait).await;
         return Ok(Verdict::Ok);
     };
@@ -67,6 +67,21 @@ async fn emptied(row: &ServerRow, wait: Duration) -> anyhow::Result<Verdict> {
             return Ok(Verdict::NotHealthy);
         }
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// A server that is away may have been drained before.
+fn away(error: anyhow::Error, draining: bool) -> anyhow::Error {
+    match error.downcast::<Error>() {
+        Ok(Error::NotThere(why)) if draining => {
+            Error::NotThere(format!("{why}; to start it without clients: `ringmon agent --start-drained`")).into()
+        }
+        Ok(Error::NotThere(why)) => {
+            Error::NotThere(format!("{why}; if it was drained before it went, it comes back so: undrain it then"))
+                .into()
+        }
+        Ok(error) => error.into(),
+        Err(error) => error,
     }
 }
 

@@ -62,10 +62,18 @@ fn text() -> String {
         for (key, about) in keys {
             text.push('\n');
             text.push_str(&wrapped(about));
-            text.push_str(&format!("# {key} = {:?}\n", key.default_text().unwrap_or_default()));
+            text.push_str(&value(*key));
         }
     }
     text
+}
+
+/// The line to change.
+fn value(key: Key) -> String {
+    match key.default_text() {
+        Some(default) => format!("# {key} = {default:?}\n"),
+        None => format!("# {key} = \"...\"     # not set\n"),
+    }
 }
 
 /// The keys that a command takes as flags, each with its help.
@@ -119,9 +127,8 @@ mod tests {
             assert!(line.is_empty() || line.starts_with('#'), "{line:?} changes something");
             assert!(line.len() <= 110, "{line:?}");
         }
-        let said = |key: &Key| format!("# {key} = {:?}\n", key.default_text().unwrap_or_default());
         for key in Key::ALL.iter().filter(|key| key.in_file()) {
-            assert_eq!(example.matches(&said(key)).count(), 1, "{key}: {:?}", said(key));
+            assert_eq!(example.matches(&value(*key)).count(), 1, "{key}: {:?}", value(*key));
         }
         let lines = example.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.contains(" = \""));
         let typed: toml::Table = lines.map(|line| format!("{line}\n")).collect::<String>().parse().expect("TOML");

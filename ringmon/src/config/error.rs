@@ -69,6 +69,18 @@ pub enum Error {
         /// Why its value could not be found out.
         hint: String,
     },
+    /// This machine does not have yet what would be found out: an interface that has no address at boot may get one.
+    #[error(
+        "{key} is not set: say {}, {}, or {key} = \"...\" in the configuration file ({why})",
+        key.flag(),
+        key.env()
+    )]
+    NotYet {
+        /// The missing key.
+        key: Key,
+        /// What is not there.
+        why: String,
+    },
     /// A value that is unknown, or does not fit.
     #[error("{key} is {text:?} ({origin}): {problem}")]
     Bad {
@@ -95,6 +107,7 @@ impl HasKind for Error {
             {
                 ErrorKind::Usage
             }
+            Self::NotYet { .. } | Self::Bad { problem: Problem::Machine(_), .. } => ErrorKind::Unavailable,
             Self::Bad { .. }
             | Self::Read { .. }
             | Self::Syntax { .. }

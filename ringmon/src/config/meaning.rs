@@ -96,7 +96,7 @@ pub fn warnings(typed: &Typed) -> Vec<String> {
     if let Some(Entry { text: path, .. }) = typed.get(Key::DatabasePasswordFile)
         && std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
     {
-        warnings.push(format!("every user of this machine can read the password in {path}; chmod 600 it"));
+        warnings.push(format!("every user of this machine can read the password in {path}; chmod o= {path}"));
     }
     warnings
 }
@@ -175,7 +175,7 @@ fn place(typed: &Typed, machine: &Machine) -> Result<(String, Address), Error> {
         }),
         (None, &[only]) => Ok((interface, only)),
         (None, []) => {
-            Err(Error::Missing { key: Key::Address, hint: format!("the interface {interface} has no IPv4 address") })
+            Err(Error::NotYet { key: Key::Address, why: format!("the interface {interface} has no IPv4 address") })
         }
         (None, several) => {
             let hint = format!("the interface {interface} has {}", listed(several));
@@ -196,9 +196,9 @@ fn likely_interface(machine: &Machine, address: Option<Address>) -> Result<Strin
     match (fitting.as_slice(), address) {
         (&[only], _) => Ok(only.clone()),
         ([], Some(address)) => {
-            Err(Error::Missing { key: Key::Interface, hint: format!("no interface has the address {address}") })
+            Err(Error::NotYet { key: Key::Interface, why: format!("no interface has the address {address}") })
         }
-        ([], None) => Err(Error::Missing { key: Key::Interface, hint: "no interface has an IPv4 address".to_owned() }),
+        ([], None) => Err(Error::NotYet { key: Key::Interface, why: "no interface has an IPv4 address".to_owned() }),
         (several, _) => {
             let names = several.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
             Err(Error::Missing { key: Key::Interface, hint: format!("it can be any of {names}") })

@@ -162,7 +162,8 @@ impl Turn {
         // While no database answers, what is read of all is enough.
         let doubted = if self.sight.borrow().away.is_none() { self.routing.unread(now) } else { BTreeSet::new() };
         for id in doubted {
-            self.hints.entry(id).or_insert(Hint { due: now, tries: AGAIN.len() });
+            let again = Hint { due: now, tries: AGAIN.len() };
+            self.hints.entry(id).and_modify(|hint| hint.due = hint.due.min(now)).or_insert(again);
         }
         let hinted: Vec<ServerId> = self.hints.iter().filter(|(_, hint)| hint.due <= now).map(|(id, _)| *id).collect();
         let ask = if self.look_at <= now || (!self.routing.has_seen() && !hinted.is_empty()) {

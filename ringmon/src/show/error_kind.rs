@@ -25,7 +25,12 @@ impl ErrorKind {
     /// The kind of a refusal by the operating system, of a file, a folder or an address that somebody named.
     #[must_use]
     pub fn of_named(refusal: &io::Error) -> Self {
-        if refusal.kind() == io::ErrorKind::PermissionDenied { Self::Permission } else { Self::Configuration }
+        match refusal.kind() {
+            io::ErrorKind::PermissionDenied => Self::Permission,
+            // Another process may let go of it, and an interface may get its address.
+            io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable => Self::Unavailable,
+            _ => Self::Configuration,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use super::convert::{PastEvent, micros, past_event, pool_row, server_row};
 use super::entity::{event, pool, server};
 use super::schema::SCHEMA_VERSION;
 use super::{DatabaseUrl, Error, Inner, Store};
+use crate::disk;
 use ringmon_core::row::{Alone, Mode, Quorum};
 use ringmon_core::{PoolId, PoolRow, Rules, ServerRow, Word as _};
 
@@ -282,7 +283,8 @@ fn create_file(path: &Path) -> io::Result<bool> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(true),
+        // SQLite gives the files beside it to the same user.
+        Ok(file) => disk::give(&file, disk::folder(path)).map(|()| true),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(e) => Err(e),
     }

@@ -53,8 +53,6 @@ impl Store {
         let begun = Instant::now();
         let mut reconnected = false;
         let (mut attempt, mut again) = (0, false);
-        // Whether the database wrote for anybody meanwhile.
-        let mut written = false;
         loop {
             attempt += 1;
             let mut seen = TableSnapshot { again, ..TableSnapshot::default() };
@@ -62,20 +60,18 @@ impl Store {
                 Ok(outcome) => return (Ok(outcome), seen),
                 Err(fault) => fault,
             };
-            written |= matches!(fault, Fault::Conflict(_));
             match fault {
                 // A connection that the server closed while it was idle shows this only when it is used.
                 Fault::Failed(Error::Lost { doing, .. }) if doing != super::write::COMMITTING && !reconnected => {
                     reconnected = true;
                 }
                 Fault::Failed(error) => return (Err(error), seen),
-                Fault::Conflict(cause) | Fault::Locked(cause) => {
+                met @ (Fault::Conflict(_) | Fault::Locked(_)) => {
                     let within = begun.elapsed();
                     if attempt >= ATTEMPTS || within >= PATIENCE {
-                        let last = if written { Fault::Conflict(cause) } else { Fault::Locked(cause) };
-                        return (Err(last.after(attempt, within)), seen);
+                        return (Err(met.after(attempt, within)), seen);
                     }
-                    tracing::debug!(attempt, cause, "gave way to another writer");
+                    tracing::debug!(attempt, ?met, "gave way to another writer");
                     again = true;
                     tokio::time::sleep(pause(attempt)).await;
                 }

@@ -9,7 +9,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("supervisor", &[]),
     ("datapath", &["show", "clock"]),
-    ("store", &["show"]),
+    ("store", &["show", "disk"]),
     ("notice", &["show"]),
     ("route", &["show", "disk"]),
     ("record", &["show"]),

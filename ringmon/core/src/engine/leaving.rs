@@ -84,9 +84,10 @@ impl Leaving {
         for buddy in kept.first.iter().chain(&kept.second) {
             asks.send(buddy.address, buddy.notice_port, NoticeBody::Spliced { subject });
         }
-        // No notice had told this server yet.
-        let drained = done.snapshot.rows.get(&subject).is_some_and(|row| row.draining) && !facts.drains_itself;
-        if drained && !kept.drained {
+        // Perhaps no notice had told this server yet.
+        let row = done.snapshot.rows.get(&subject);
+        let drained = row.map_or(kept.drained, |row| row.draining && (facts.drained || !facts.drains_itself));
+        if drained != kept.drained {
             asks.say(Output::Keep(BuddyList { drained, ..kept }));
         }
         Some(NextPhase::Stopped(Stopped::Left))

@@ -74,6 +74,8 @@ impl Tables {
     /// A refusal to write counts until something is written, or until no write was refused for this long. What is read
     /// proves nothing about writes, also if it was read in order to write.
     const REFUSED: Duration = Duration::from_secs(15);
+    /// The pause after an operation that others overtook again and again, which took two seconds.
+    const GAVE_WAY: Duration = Duration::from_millis(100);
     /// How many durations are kept. At rest, a row is read every 30 s.
     const KEPT: usize = 16;
     /// With fewer durations, an operation is taken to need [`Self::PACE_OF_FEW`] at least.
@@ -135,8 +137,12 @@ impl Tables {
         let Some(flying) = self.flying.remove(&done.ticket) else { return (None, None) };
         let turn = match &done.result {
             Ok(_) => self.answered(&flying, done, now),
-            // It read, and the database wrote for others.
-            Err(failure) if failure.overtaken => self.back(now),
+            // It read, and the database wrote for others. They are left alone for a moment.
+            Err(failure) if failure.overtaken => {
+                let turn = self.back(now);
+                self.quiet_until = now + Self::GAVE_WAY;
+                turn
+            }
             Err(failure) => {
                 self.paused(now, done.took);
                 self.refused_at = failure.readable.then_some(now);

@@ -24,7 +24,8 @@ fn flags() -> Vec<(Vec<String>, Arg)> {
     let mut found = Vec::new();
     commands(&cli, &[], &mut found);
     let flags = found.iter().flat_map(|(path, command)| {
-        let needed = command.get_positionals().filter(|arg| arg.is_required_set()).map(|_| "x".to_owned());
+        let word = |arg: &Arg| arg.get_possible_values().first().map_or("x", PossibleValue::get_name).to_owned();
+        let needed = command.get_positionals().filter(|arg| arg.is_required_set()).map(word);
         let path: Vec<String> = path.iter().cloned().chain(needed).collect();
         let named = command.get_arguments().filter(|arg| !matches!(arg.get_long(), None | Some("help" | "version")));
         named.map(move |arg| (path.clone(), arg.clone())).collect::<Vec<_>>()

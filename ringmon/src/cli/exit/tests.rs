@@ -45,7 +45,8 @@ fn each_room_has_its_codes() {
     assert_eq!(codes(datapath::Error::Permission { what: "load", source: denied() }), 77);
     assert_eq!(codes(datapath::Error::NoObject), 69);
     assert_eq!(codes(datapath::Error::NoKey), 78);
-    assert_eq!(codes(notice::Error::Listen { addr, source: broken() }), 78);
+    assert_eq!(codes(notice::Error::Listen { addr, source: broken() }), 69);
+    assert_eq!(codes(config::Error::NotYet { key: config::Key::Address, why: place() }), 69);
     assert_eq!(codes(observe::Error::Listen { addr, source: denied() }), 77);
     assert_eq!(codes(StateError::Make { path: "/x".into(), source: denied() }), 77);
     assert_eq!(codes(StateError::Write { path: "/x".into(), source: io::Error::other("full") }), 78);

@@ -150,5 +150,8 @@ fn a_password_file_that_all_can_read_is_warned_of() {
     let typed = typed(&[("database_password_file", &path)]);
     assert_eq!(warnings(&typed), Vec::<String>::new());
     std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(warnings(&typed), [format!("every user of this machine can read the password in {path}; chmod 600 it")]);
+    assert_eq!(
+        warnings(&typed),
+        [format!("every user of this machine can read the password in {path}; chmod o= {path}")]
+    );
 }

@@ -49,16 +49,23 @@ impl Drain {
     /// After a failure it is asked again as soon as the database may be asked. If the row belongs to another life, it
     /// is not this server's row, and no event is sent.
     pub fn done(&mut self, facts: &mut Facts, asks: &mut Asks, done: &TableDone) {
-        let Ok(outcome) = &done.result else {
-            *self = Self::Again;
-            return;
+        let outcome = match &done.result {
+            Ok(outcome) => outcome,
+            // It gave way to others: surely nothing was written.
+            Err(failure) if failure.overtaken => return,
+            Err(_) => {
+                *self = Self::Again;
+                return;
+            }
         };
         if *outcome != Outcome::Written {
             *self = Self::No;
             return;
         }
-        // An operator was faster, and no notice has told this server.
-        facts.drained |= *self == Self::Wanted && !done.snapshot.wrote;
+        // What it found is the last word of an operator, also if no notice has told this server.
+        if *self == Self::Wanted {
+            facts.drained = !done.snapshot.wrote;
+        }
         *self = Self::Since(facts.now);
         asks.own_event(EventBody::Service(Service { draining: Some(true), ..Service::default() }));
         asks.tell_followers(asks.me().id);

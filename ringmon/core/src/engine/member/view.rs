@@ -245,9 +245,8 @@ impl View {
         let mut votes = Side::BOTH.into_iter().filter_map(|side| row.vote(side));
         let challenged = votes.any(|vote| vote.is_fresh(seen.db_now, law::VOTE_LIFETIME, Duration::ZERO));
         self.challenged_since = challenged.then(|| self.challenged_since.unwrap_or(facts.now));
-        if !facts.drains_itself {
-            facts.drained = row.draining;
-        }
+        // Its own drain before a stop shows nothing, but that no operator ended one.
+        facts.drained = row.draining && (facts.drained || !facts.drains_itself);
         self.install(facts, asks, row.clone(), [first, second]);
         Read::Adopted(self.became(facts, asks, seen))
     }

@@ -82,13 +82,25 @@ fn a_drain_lasts_until_an_operator_ends_it() {
 
 /// Its notices are lost, so only the operations of its end show what an operator wrote.
 #[test]
-fn a_drain_lasts_also_if_the_agent_learns_of_it_at_its_end() {
+fn the_last_word_counts_also_if_the_agent_learns_of_it_at_its_end() {
     for how in [End::Drains, End::Leaves] {
         let mut bench = Bench::member(3);
         operator(&mut bench, true, false);
         let (table, kept) = end(bench, how);
-        assert!(drained(&start(table, kept, false)), "{how:?}");
+        let mut bench = start(table, kept, false);
+        assert!(drained(&bench), "{how:?}");
+        operator(&mut bench, false, false);
+        let (table, kept) = end(bench, how);
+        assert!(!drained(&start(table, kept, false)), "{how:?}: taken back");
     }
+    // Drained by an operator before, and taken back while it drains by itself.
+    let mut bench = Bench::member(3);
+    operator(&mut bench, true, true);
+    bench.feed(Input::Drain);
+    bench.settle();
+    operator(&mut bench, false, false);
+    let (table, kept) = end(bench, End::Leaves);
+    assert!(!drained(&start(table, kept, false)));
 }
 
 #[test]
