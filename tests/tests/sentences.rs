@@ -61,7 +61,7 @@ fn wrong_database_password() -> Result {
 #[test]
 fn unknown_interface() -> Result {
     let said = ringmon(&lab(Choice::Sqlite)?, &["agent", "--name", "s1", "--interface", "eth7"], &[])?;
-    says(&said, 78, &["eth7"])
+    says(&said, 69, &["eth7"])
 }
 
 #[test]
