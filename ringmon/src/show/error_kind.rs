@@ -25,11 +25,15 @@ impl ErrorKind {
     /// The kind of a refusal by the operating system, of a file, a folder or an address that somebody named.
     #[must_use]
     pub fn of_named(refusal: &io::Error) -> Self {
-        match refusal.kind() {
-            io::ErrorKind::PermissionDenied => Self::Permission,
-            // Another process may let go of it, and an interface may get its address.
-            io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable => Self::Unavailable,
-            _ => Self::Configuration,
+        let kind = refusal.kind();
+        // Another process may let go of it, and an interface may get its address.
+        let passes = matches!(kind, io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable);
+        if kind == io::ErrorKind::PermissionDenied {
+            Self::Permission
+        } else if passes {
+            Self::Unavailable
+        } else {
+            Self::Configuration
         }
     }
 }

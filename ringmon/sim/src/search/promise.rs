@@ -48,12 +48,14 @@ impl Promise<'_> {
 }
 
 impl State {
-    /// The well servers that hear this well one, and say nothing else in the table. *Well*: it runs in its place,
-    /// reaches the database, and what it writes comes in time.
+    /// The well servers that hear this well one and are heard by it, and say nothing else in the table. *Well*: it runs
+    /// in its place, reaches the database, and what it writes comes in time. (Links are cut both ways here. Of two that
+    /// hear each other again, one does so first, by a probe's time: nobody else can know by then.)
     pub fn witnesses(&self, gone: Place) -> u8 {
         let well = |place: Place| self.acts(place) && self.server(place).served >= Borders::WAITED;
         let accused = |by| self.row(gone).is_some_and(|row| row.votes.iter().flatten().any(|vote| vote.voter == by));
-        let hears = |by: &Place| *by != gone && well(*by) && self.silence(*by, gone).is_none() && !accused(*by);
+        let both = |by| self.silence(by, gone).is_none() && self.silence(gone, by).is_none();
+        let hears = |by: &Place| *by != gone && well(*by) && both(*by) && !accused(*by);
         let all = self.members().filter(|by| well(gone) && hears(by));
         all.fold(0, |bits, by| bits | 1 << by)
     }
