@@ -229,6 +229,12 @@ impl Asks {
         !self.tables.busy(concern) && self.due(self.tables.quiet_until())
     }
 
+    /// Whether an accusation may be made now. It says what is known at that moment, so it does not wait in line behind
+    /// another write: it would not know of a proof (R12) or a pause of the database (R3) that comes meanwhile.
+    pub fn may_accuse(&mut self, concern: Concern) -> bool {
+        self.ready(concern) && !self.tables.writing()
+    }
+
     /// Begins an operation, even while the database is given a rest.
     pub fn begin(&mut self, concern: Concern, op: TableOp) {
         let output = self.tables.begin(concern, op, self.now);

@@ -110,6 +110,11 @@ impl Tables {
         self.flying.values().any(|f| f.current && f.concern == concern)
     }
 
+    /// Whether a write is under way that the next one has to wait for ([`crate::op::Lane`]). Answers wait for nothing.
+    pub fn writing(&self) -> bool {
+        self.flying.values().any(|f| f.concern.writes() && f.concern != Concern::Answer)
+    }
+
     /// Begins an operation. None of its concern is under way: whoever asks has looked.
     pub fn begin(&mut self, concern: Concern, op: TableOp, now: Time) -> Output {
         debug_assert!(!self.busy(concern), "{concern:?} is under way");

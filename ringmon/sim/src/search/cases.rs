@@ -76,7 +76,7 @@ impl Case {
             Self::new(
                 "without-r12",
                 "nobody else is asked",
-                World::new(4, 2).only(&[Kind::Link]).without(&[Rule::R12]),
+                World::new(4, 3).only(&[Kind::Link, Kind::Late]).lasting().without(&[Rule::R12]),
             )
             .breaks(),
         ]

@@ -135,9 +135,20 @@ pub(super) fn may_answer(state: &State, me: Place) -> bool {
 /// Whether a well server must say something before time goes on: its first answer while it is accused, or the next one
 /// before the last one is `overdue`.
 pub(super) fn owes(state: &State, me: Place, overdue: bool) -> bool {
+    let silent = overdue || !has_answered(state, me);
+    state.acts(me) && !state.late && silent && must_answer(state, me) && hears(state, me).next().is_some()
+}
+
+fn has_answered(state: &State, me: Place) -> bool {
     let answer = state.row(me).and_then(|row| row.answer);
-    let said = answer.is_some_and(|(_, at)| at.class < Borders::OVERDUE);
-    state.acts(me) && !state.late && (overdue || !said) && must_answer(state, me) && hears(state, me).next().is_some()
+    answer.is_some_and(|(_, at)| at.class < Borders::OVERDUE)
+}
+
+/// Whether it hears nobody, has not noticed, and has said nothing. That is over after a few misses, and a vote waits for
+/// longer: had the server heard anybody before that, it would have answered.
+pub(super) fn is_deaf_unaware(state: &State, me: Place) -> bool {
+    let deaf = hears(state, me).next().is_none() && !is_deaf(state, me);
+    state.acts(me) && !state.late && deaf && !has_answered(state, me)
 }
 
 /// Whether a well server must say before votes get older whom it hears, or that it hears nobody: one write each.

@@ -16,7 +16,13 @@ impl Tables {
         let Some(border) = self.borders.high(sort, class) else { return false };
         let first = |side| state.row(about).and_then(|row| row.votes[slot(side)]);
         match site {
-            Site::Since(..) if duty::owes_a_word(state, about) || state.is_about_to_hear(about) => return false,
+            Site::Since(..)
+                if duty::owes_a_word(state, about)
+                    || state.is_about_to_hear(about)
+                    || duty::is_deaf_unaware(state, about) =>
+            {
+                return false;
+            }
             Site::Served(_) if state.members().any(|other| duty::owes_a_word(state, other)) => return false,
             // A mark is a challenge to all others (R3).
             Site::AloneSince(_) if state.members().any(|other| duty::owes_a_word(state, other)) => return false,

@@ -92,7 +92,7 @@ impl Alone {
         let due = remove && !hasty
             || asks.due(self.next)
             || ripe.is_some_and(|at| !self.renewed && !self.held && asks.due(at));
-        if !due || !asks.ready(Concern::Alone) {
+        if !due || !asks.ready(Concern::Alone) || remove && !asks.may_accuse(Concern::Alone) {
             return;
         }
         self.maybe = true;

@@ -4,9 +4,9 @@ use super::kit::{Bench, address, ms};
 use super::member::{buddies, notice, silence_of};
 use crate::edit::{Held, Lookup, Removal};
 use crate::engine::{Input, TableDone};
-use crate::op::TableOp;
+use crate::op::{Lane, TableOp};
 use crate::row::Vote;
-use crate::{Incarnation, Notice, NoticeBody, Outcome, ServerId, VoteKind};
+use crate::{Health, Incarnation, Notice, NoticeBody, Outcome, ServerId, VoteKind};
 
 fn removed(number: u8, ends: (ServerId, ServerId)) -> Outcome {
     let removal = Removal {
@@ -114,4 +114,21 @@ fn a_vote_that_is_too_young_is_looked_at_again_when_it_is_old_enough() {
     assert!(!asks(&bench), "60 ms are not over");
     bench.pass(ms(2));
     assert!(asks(&bench));
+}
+
+/// In its lane behind another write, an accusation would get old: it would not know of a proof that comes meanwhile.
+#[test]
+fn an_accusation_is_made_when_it_can_begin_and_not_before() {
+    let mut bench = Bench::member(6);
+    let (first, _) = buddies(&bench);
+    bench.feed(Input::Service(Health::Failing));
+    let (writing, _) = ticket(&mut bench, |op| matches!(op, TableOp::SetHealth { .. }));
+    for _ in 0..10 {
+        silence_of(&mut bench, first, 60);
+        let write = bench.asked.iter().position(|(_, op)| op.lane() == Lane::Writes);
+        assert_eq!(write, None, "{:?}", bench.asked);
+        bench.settle();
+    }
+    end(&mut bench, writing, Outcome::Written);
+    assert!(bench.asked.iter().any(|(_, op)| accusation(op)), "then it is made at once");
 }

@@ -77,7 +77,7 @@ impl SideWork {
         let said = findings.iter().map(|f| (f.server, f.silence.kind, ripe(facts, asks, f))).collect();
         let claim = Claim { findings: said, far_end, confirmed: confirmed.is_some() };
         let due = suspicion.again || suspicion.sent.as_ref() != Some(&claim) || asks.due(suspicion.next);
-        if !due || !asks.due(suspicion.not_before) || !asks.ready(Concern::Vote(self.side)) {
+        if !due || !asks.due(suspicion.not_before) || !asks.may_accuse(Concern::Vote(self.side)) {
             return;
         }
         suspicion.again = false;
