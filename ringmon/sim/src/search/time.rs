@@ -45,8 +45,12 @@ impl Tables {
                     return false;
                 }
             }
-            // It is renewed while it is true.
-            Site::AloneAt(me) if state.acts(me) && !state.late && duty::is_deaf(state, me) => return false,
+            // It is renewed while it is true, and stands until whom it hears is said.
+            Site::AloneAt(me)
+                if duty::owes(state, me, false) || state.acts(me) && !state.late && duty::is_deaf(state, me) =>
+            {
+                return false;
+            }
             Site::Since(..)
             | Site::Answer(_)
             | Site::AloneSince(_)
