@@ -12,6 +12,12 @@ pub fn now() -> Time {
     Time::ZERO + read(ClockId::CLOCK_MONOTONIC)
 }
 
+/// The wall clock, since 1970.
+#[must_use]
+pub fn wall() -> Duration {
+    read(ClockId::CLOCK_REALTIME)
+}
+
 /// The clocks that are read exist on every Linux that can run the datapath, and clock_gettime(2) has no other error.
 pub(crate) fn read(clock: ClockId) -> Duration {
     clock_gettime(clock).map(Duration::from).unwrap_or_default()

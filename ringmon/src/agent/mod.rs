@@ -7,6 +7,7 @@
 mod alarm;
 mod draining;
 mod recorded;
+mod removals;
 mod signals;
 mod sleep;
 mod start;

@@ -18,10 +18,11 @@ use crate::clock;
 use crate::config::{AgentConfig, LogLevel, OnStop};
 use crate::datapath::{Datapath, xdp};
 use crate::notice::Notices;
-use crate::observe::{self, AgentCheck, Askers, EventLog};
+use crate::observe::{self, AgentCheck, Askers, EventLog, Origin};
 use crate::record::{self, Recorder};
 use crate::service::Service;
-use crate::show::Board;
+use crate::show::{About, Board};
+use crate::store::SCHEMA_VERSION;
 use crate::supervisor;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity, Stopped};
@@ -56,7 +57,9 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     let (board, shown) = watch::channel(Arc::new(Board::default()));
     worker.spawn(supervisor::follow(shown.clone(), status));
     if let Some(addr) = config.http {
-        serve_http(addr, shown.clone(), &worker).await?;
+        let ca = config.database.ca().map(std::path::Path::to_path_buf);
+        let origin = Origin { schema: SCHEMA_VERSION.into(), ca };
+        serve_http(addr, shown.clone(), origin, &worker).await?;
     }
     let askers = Askers::default();
     if let Some(addr) = config.agent_check {
@@ -73,7 +76,9 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     // A server that comes back with a failing service must not get clients until that is found: at first its row says
     // "unknown".
     service.known(FIRST_RESULT.min(config.service.timeout)).await;
-    let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys, service };
+    let about =
+        About { pool: config.pool.clone(), interface: config.interface.clone(), address: config.address.to_string() };
+    let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys, service, about };
     let turn = Turn::new(engine, rooms, tuning.pulse_every).context("cannot make a timer")?;
     Ok(turn.run(kept.map(|k| k.buddies), &mut signals, &plan(&config, worker, askers)).await)
 }
@@ -168,10 +173,15 @@ const fn bpf_level(level: LogLevel) -> Option<tracing::Level> {
 }
 
 /// HTTP runs on the worker, so that a slow scraper never delays a turn.
-async fn serve_http(addr: SocketAddr, board: watch::Receiver<Arc<Board>>, worker: &Handle) -> anyhow::Result<()> {
+async fn serve_http(
+    addr: SocketAddr,
+    board: watch::Receiver<Arc<Board>>,
+    origin: Origin,
+    worker: &Handle,
+) -> anyhow::Result<()> {
     let listener = worker.spawn(observe::listen(addr)).await.context("the HTTP listener broke off")??;
     worker.spawn(async move {
-        if let Err(error) = observe::serve(listener, board).await {
+        if let Err(error) = observe::serve(listener, board, origin).await {
             tracing::error!("{error}; metrics and status are gone, probing goes on");
         }
     });

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use super::alarm::Alarm;
 use super::draining::{Draining, Plan};
 use super::recorded::Recorded;
+use super::removals::Removals;
 use super::signals::{Asked, Signals};
 use super::sleep::SleepWatch;
 use super::state_dir::{Kept, StateDir};
@@ -32,7 +33,7 @@ use crate::datapath::{Datapath, Readings};
 use crate::notice::Notices;
 use crate::observe::EventLog;
 use crate::service::Service;
-use crate::show::{Board, Count};
+use crate::show::{About, Board, Count, Durations, saying};
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::engine::{Input, Output, Stopped, TableDone};
 use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchSpec};
@@ -66,6 +67,8 @@ pub struct Rooms {
     pub keys: PoolKeys,
     /// The checks of this server's service.
     pub service: Service,
+    /// What the board says of the agent itself.
+    pub about: About,
 }
 
 /// A running agent.
@@ -83,6 +86,8 @@ pub struct Turn {
     next_pulse: Time,
     pulses: u32,
     told: bool,
+    removals: Removals,
+    operations: Durations,
     draining: Option<Draining>,
     stop_by: Option<Time>,
     stopped: Option<Stopped>,
@@ -118,6 +123,8 @@ impl Turn {
             next_pulse: Time::ZERO,
             pulses: 0,
             told: false,
+            removals: Removals::default(),
+            operations: Durations::default(),
             draining: None,
             stop_by: None,
             stopped: None,
@@ -292,6 +299,7 @@ impl Turn {
     }
 
     fn table_done(&mut self, now: Time, done: TableDone) {
+        self.operations.count(done.took);
         if done.snapshot.pool.as_ref().is_some_and(|pool| self.rooms.keys.take(pool)) {
             let keys = self.rooms.keys.list();
             tracing::info!("the pool's keys have changed: {} accepted from now on", keys.len());
@@ -335,6 +343,7 @@ impl Turn {
 
     fn tell(&mut self, mut event: Event) {
         self.told = true;
+        self.removals.note(&event, clock::wall());
         if matches!(event.body, EventBody::TableWentBack(_)) {
             self.rooms.keys.went_back();
         }
@@ -346,7 +355,13 @@ impl Turn {
             (service.check, service.why) = (Some(check), Some(why));
         }
         let event = &event;
-        tracing::info!(subject = %event.subject, detail = %event.body.detail(), "{}", event.kind().word());
+        let said = saying::sentence(&event.subject, &event.body);
+        let (kind, detail) = (event.kind().word(), event.body.detail());
+        if saying::is_warning(event.kind()) {
+            tracing::warn!(event = kind, subject = %event.subject, %detail, "{said}");
+        } else {
+            tracing::info!(event = kind, subject = %event.subject, %detail, "{said}");
+        }
         if let Some(log) = &mut self.rooms.events {
             log.write(event);
         }
@@ -367,7 +382,17 @@ impl Turn {
         }
         let (engine, datapath, checks) =
             (self.engine.snapshot(now), self.rooms.datapath.stats(), self.rooms.service.shown());
-        let board = Board { engine, datapath, counts, checks };
+        let board = Board {
+            engine,
+            datapath,
+            counts,
+            checks,
+            about: self.rooms.about.clone(),
+            link_up: self.link_up,
+            removals: self.removals.shown(),
+            undelivered: self.rooms.notices.undelivered(),
+            table: self.operations,
+        };
         self.rooms.board.send_replace(Arc::new(board));
     }
 }

@@ -129,6 +129,13 @@ pub enum Command {
     /// no privileges. Several files are one recording; a folder is all recordings in it, which must be of one server.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
+    /// What a word of ringmon's means, and what to do: an event, a state, a reason, a metric, an exit code
+    ///
+    /// Without a word it lists them all. Needs nothing: no database, no agent, no privileges.
+    Explain {
+        /// Such as down, member, too_young, ringmon_held_total or 69
+        word: Option<String>,
+    },
     /// The configuration, from all layers together
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -317,6 +324,7 @@ impl Cli {
             Command::Sim(_)
             | Command::Replay(_)
             | Command::Config(ConfigCommand::Example)
+            | Command::Explain { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => {}
             Command::Status(args) => typed.flag(Key::Http, args.http.clone()),

@@ -12,6 +12,7 @@ mod drain;
 mod dumps;
 mod events;
 mod exit;
+mod explain;
 mod init;
 mod leave;
 mod logging;
@@ -87,6 +88,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Pool(PoolCommand::RotateKey { within, .. }) => pool::rotate_key(&typed, within),
         Command::Sim(args) => sim::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Explain { word } => explain::run(word.as_deref()),
         Command::Config(command) => config::run(&typed, &command),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(&dir),

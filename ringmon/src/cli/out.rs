@@ -2,14 +2,21 @@
 
 use std::io::{ErrorKind, Write as _};
 
+use anstyle::{AnsiColor, Style};
+
 use super::exit::OutputClosed;
 
-/// Prints a line and flushes it.
+/// The style of what a person should look at.
+pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+/// The style of what is of less interest.
+pub const ASIDE: Style = Style::new().dimmed();
+
+/// Prints a line and flushes it. Styles reach only a terminal, and none where `NO_COLOR` is set.
 ///
 /// # Errors
 /// [`OutputClosed`] if nobody reads any more (`| head`); otherwise the operating system's error.
 pub fn line(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = anstream::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(OutputClosed.into()),

@@ -18,7 +18,8 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -121,6 +122,12 @@ impl Notices {
     /// From now on accepts these keys, and sends with the first.
     pub fn set_keys(&self, keys: Vec<PoolKey>) {
         *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::derive(&keys);
+    }
+
+    /// How many notices each receiver never acknowledged, of the first 64 such receivers.
+    #[must_use]
+    pub fn undelivered(&self) -> BTreeMap<IpAddr, u64> {
+        self.shared.undelivered.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts since the start, by what became of a notice.

@@ -50,8 +50,8 @@ pub enum Due {
         /// Whether it was sent before.
         again: bool,
     },
-    /// It was never acknowledged, and is forgotten.
-    GaveUp,
+    /// It was never acknowledged by this receiver, and is forgotten.
+    GaveUp(SocketAddr),
 }
 
 impl Outbox {
@@ -89,8 +89,9 @@ impl Outbox {
         let forget = self.forget;
         let (&nonce, pending) = self.pending.iter_mut().find(|(_, pending)| pending.due(forget) <= now)?;
         if pending.sends == SENDS.len() {
+            let to = pending.to;
             self.pending.remove(&nonce);
-            return Some(Due::GaveUp);
+            return Some(Due::GaveUp(to));
         }
         pending.sends += 1;
         Some(Due::Send { to: pending.to, nonce, notice: pending.notice.clone(), again: pending.sends > 1 })

@@ -1,7 +1,8 @@
 //! The task that serves the socket.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, RwLock};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
@@ -24,9 +25,22 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     /// Notices that are neither acknowledged nor given up yet.
     pub(super) under_way: watch::Sender<usize>,
+    /// How many notices each receiver never acknowledged.
+    pub(super) undelivered: Mutex<BTreeMap<IpAddr, u64>>,
 }
 
 impl Shared {
+    /// As many receivers are told apart as have ever been buddies of a server, and not every address of a network.
+    const PEERS: usize = 64;
+
+    /// This receiver has not acknowledged a notice.
+    fn gave_up(&self, to: IpAddr) {
+        let mut undelivered = self.undelivered.lock().unwrap_or_else(PoisonError::into_inner);
+        if undelivered.len() < Self::PEERS || undelivered.contains_key(&to) {
+            *undelivered.entry(to).or_default() += 1;
+        }
+    }
+
     /// One notice fewer is under way.
     pub(super) fn settled(&self) {
         self.under_way.send_modify(|n| *n = n.saturating_sub(1));
@@ -34,7 +48,7 @@ impl Shared {
 
     /// A panic of another thread that held the lock cannot have damaged the keys.
     pub(super) fn keys(&self) -> Keys {
-        self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -89,8 +103,9 @@ impl Task {
     async fn send_due(&mut self) {
         while let Some(due) = self.outbox.pop_due(Instant::now()) {
             match due {
-                Due::GaveUp => {
+                Due::GaveUp(to) => {
                     Counters::one(&self.shared.counters.given_up);
+                    self.shared.gave_up(to.ip());
                     self.shared.settled();
                 }
                 Due::Send { to, nonce, notice, again } => {

@@ -1,22 +1,24 @@
 //! `/metrics`, `/healthz`, `/readyz`, `/status` over HTTP.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{Error, metrics};
+use super::Error;
+use super::metrics::{self, Form, Origin};
 use crate::show::Board;
 
 type Boards = watch::Receiver<Arc<Board>>;
 
-const INDEX: &str = "ringmon\n\n/metrics  counters and histograms, OpenMetrics\n/status   what the agent sees, JSON\n\
+const INDEX: &str = "ringmon\n\n/metrics  counters and histograms, for Prometheus\n/status   what the agent sees, JSON\n\
                      /healthz  200 while the process is alive\n/readyz   200 while the server is on its ring\n";
 
 /// Listens on `addr` for HTTP. Warns if other machines can reach it. Call it inside a tokio runtime.
@@ -35,10 +37,16 @@ pub async fn listen(addr: SocketAddr) -> Result<TcpListener, Error> {
 ///
 /// # Errors
 /// [`Error::Serve`]: the listener failed for good.
-pub async fn serve(listener: TcpListener, board: watch::Receiver<Arc<Board>>) -> Result<(), Error> {
+pub async fn serve(listener: TcpListener, board: watch::Receiver<Arc<Board>>, origin: Origin) -> Result<(), Error> {
     let routes = Router::new()
         .route("/", get(async || INDEX))
-        .route("/metrics", get(metrics_page))
+        .route(
+            "/metrics",
+            get(async move |State(board): State<Boards>, headers: HeaderMap| {
+                let board = Arc::clone(&board.borrow());
+                page(&headers, metrics::render(board, &origin))
+            }),
+        )
         .route("/status", get(status))
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
@@ -46,10 +54,11 @@ pub async fn serve(listener: TcpListener, board: watch::Receiver<Arc<Board>>) ->
     axum::serve(listener, routes).await.map_err(Error::Serve)
 }
 
-async fn metrics_page(State(board): State<Boards>) -> Response {
-    let board = Arc::clone(&board.borrow());
-    match metrics::render(board) {
-        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+/// A page in the form that the request asks for.
+pub(super) fn page(headers: &HeaderMap, rendered: Result<String, fmt::Error>) -> Response {
+    let form = Form::asked(headers.get(header::ACCEPT).and_then(|field| field.to_str().ok()));
+    match rendered {
+        Ok(text) => ([(header::CONTENT_TYPE, form.content_type())], form.of(text)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }

@@ -4,6 +4,7 @@ mod agent_check;
 mod connected;
 mod event_log;
 mod http;
+mod machine;
 mod metrics;
 pub mod routes;
 
@@ -13,7 +14,9 @@ mod tests;
 pub use agent_check::{AgentCheck, Askers};
 pub use connected::connected;
 pub use event_log::{EventLog, EventTarget};
+use http::page;
 pub use http::{listen, serve};
+pub use metrics::Origin;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,19 +1,21 @@
 //! What a router shows over HTTP: the list, for people, Prometheus and Envoy.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{Error, metrics};
-use crate::show::Count;
+use super::metrics::{self, Origin};
+use super::{Error, page};
+use crate::show::{Count, RemovalSeen};
 use ringmon_core::route::Routes;
 
 use crate::show::{envoy, prometheus};
@@ -24,9 +26,9 @@ type Boards = watch::Receiver<Arc<RouteBoard>>;
 const LONGEST: usize = 256 * 1024;
 
 const INDEX: &str = "ringmon, routing server\n\n/routes   the list and how it is written down, JSON\n\
-                     /http_sd  for Prometheus' http_sd_configs\n\
+                     /http_sd  for Prometheus' http_sd_configs; /http_sd/all names the dead too\n\
                      /v3/discovery:endpoints  for Envoy's REST eds_config (POST)\n\
-                     /metrics  OpenMetrics\n/healthz  200 while the process is alive\n\
+                     /metrics  for Prometheus\n/healthz  200 while the process is alive\n\
                      /readyz   200 once a list is known\n";
 
 /// What a router publishes. Whatever shows something reads only this.
@@ -47,6 +49,12 @@ pub struct RouteBoard {
     pub counts: Vec<Count>,
     /// For servers without a port.
     pub default_port: Option<u16>,
+    /// How many servers have a row in the table.
+    pub members: usize,
+    /// How many faults the ring has.
+    pub faults: usize,
+    /// The servers that were removed within a day and are not back.
+    pub missing: BTreeMap<String, RemovalSeen>,
 }
 
 /// How long something has been away, and why.
@@ -92,7 +100,11 @@ fn whole<S: serde::Serializer>(routes: &Arc<Routes>, serializer: S) -> Result<S:
 ///
 /// # Errors
 /// [`Error::Serve`]: the listener failed for good.
-pub async fn serve(listener: TcpListener, boards: watch::Receiver<Arc<RouteBoard>>) -> Result<(), Error> {
+pub async fn serve(
+    listener: TcpListener,
+    boards: watch::Receiver<Arc<RouteBoard>>,
+    origin: Origin,
+) -> Result<(), Error> {
     let router = Router::new()
         .route("/", get(async || INDEX))
         .route(
@@ -100,8 +112,14 @@ pub async fn serve(listener: TcpListener, boards: watch::Receiver<Arc<RouteBoard
             get(async |State(boards): State<Boards>| axum::Json(newest(&boards).as_ref()).into_response()),
         )
         .route("/http_sd", get(http_sd))
+        .route("/http_sd/all", get(http_sd_all))
         .route("/v3/discovery:endpoints", post(endpoints))
-        .route("/metrics", get(metrics_page))
+        .route(
+            "/metrics",
+            get(async move |State(boards): State<Boards>, headers: HeaderMap| {
+                page(&headers, metrics::routes::render(newest(&boards), &origin))
+            }),
+        )
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .layer(DefaultBodyLimit::max(LONGEST))
@@ -123,6 +141,14 @@ async fn http_sd(State(boards): State<Boards>) -> Response {
     board.nothing_known().unwrap_or_else(|| json(prometheus::render(&board.routes, &board.pool, board.default_port).0))
 }
 
+/// Everybody, also those to whom no clients are sent, and the dead: a target that is not there cannot fail.
+async fn http_sd_all(State(boards): State<Boards>) -> Response {
+    let RouteBoard { routes, pool, default_port, missing, .. } = &*newest(&boards);
+    newest(&boards)
+        .nothing_known()
+        .unwrap_or_else(|| json(prometheus::render_all(routes, pool, *default_port, missing)))
+}
+
 /// The body is JSON, whatever type the request names: Envoy says `application/json`, curl something else.
 async fn endpoints(State(boards): State<Boards>, body: Bytes) -> Response {
     let board = newest(&boards);
@@ -140,16 +166,9 @@ async fn endpoints(State(boards): State<Boards>, body: Bytes) -> Response {
         .unwrap_or_else(|| json(envoy::render(&board.routes, &board.pool, clusters, board.default_port).0))
 }
 
-async fn metrics_page(State(boards): State<Boards>) -> Response {
-    match metrics::routes::render(newest(&boards)) {
-        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
-    }
-}
-
 async fn ready(State(boards): State<Boards>) -> Response {
     newest(&boards).nothing_known().unwrap_or_else(|| "ready\n".into_response())
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,17 +4,19 @@ mod agent_check;
 pub mod exposition;
 mod http;
 mod page;
+mod reference;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::show::{Board, CheckView, Count, DatapathMode, DatapathStats};
+use super::Origin;
+use crate::show::{About, Board, CheckView, Count, DatapathMode, DatapathStats, Durations, RemovalSeen};
 use ringmon_core::edit::Held;
-use ringmon_core::engine::WatchView;
+use ringmon_core::engine::{BrokenLink, WatchView};
 use ringmon_core::evidence::LocalFault;
 use ringmon_core::row::Mode;
 use ringmon_core::ways::Lost;
-use ringmon_core::{Incarnation, Purpose, ServerId, Snapshot, Time, WatchId, WatchReading};
+use ringmon_core::{Incarnation, Purpose, ServerId, Snapshot, Time, VoteKind, WatchId, WatchReading};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -47,11 +49,21 @@ fn watch(slot: u16, name: &str, state: &'static str) -> WatchView {
     }
 }
 
+fn origin() -> Origin {
+    Origin { schema: 4, ca: None }
+}
+
+pub fn removal() -> RemovalSeen {
+    RemovalSeen { kind: VoteKind::Host, at: 1_800_000_000.5, address: Some([192, 0, 2, 4].into()) }
+}
+
 /// A board with a bit of everything.
 fn board(watches: Vec<WatchView>) -> Arc<Board> {
     let fine = vec![(4096, 10), (5120, 20), (1 << 33, 1), (u64::MAX, 2)];
     let rtt = watches.iter().map(|watch| (watch.id, fine.clone())).collect();
     let count = |name, label, value| Count { name, label, value };
+    let mut table = Durations::default();
+    [1, 3, 3_000].map(Duration::from_millis).into_iter().for_each(|took| table.count(took));
     Arc::new(Board {
         engine: Snapshot {
             at: Time::from_ns(10 * SECOND),
@@ -61,11 +73,11 @@ fn board(watches: Vec<WatchView>) -> Arc<Board> {
             incarnation: Incarnation(1_700_000_000_000_000),
             watches,
             database_away: Some((Time::from_ns(8 * SECOND), "refused".to_owned())),
-            database_p99: Duration::from_millis(3),
             answer_wait: Duration::from_millis(73),
             alone: Some(Time::from_ns(9 * SECOND)),
             frozen: Some("by hand".to_owned()),
             braked: true,
+            broken_links: vec![BrokenLink { server: "e".to_owned(), way: "out" }],
             mode: Mode::Observe,
             went_back: 1,
             rejoins: 1,
@@ -77,7 +89,12 @@ fn board(watches: Vec<WatchView>) -> Arc<Board> {
         },
         datapath: DatapathStats {
             mode: Some(DatapathMode::XdpNative),
-            verdicts: vec![count("verdicts", "answered", 7), count("verdicts", "wrong_tag", 8)],
+            verdicts: vec![
+                count("verdicts", "answered", 7),
+                count("verdicts", "wrong_tag", 8),
+                count("incidents", "stamped", 9),
+                count("incidents", "event_lost", 1),
+            ],
             rtt,
         },
         checks: vec![
@@ -90,6 +107,11 @@ fn board(watches: Vec<WatchView>) -> Arc<Board> {
             CheckView { check: "exec:/a \"b\"".to_owned(), passing: Some(false), ..CheckView::default() },
             CheckView { check: "systemd:x.service".to_owned(), ..CheckView::default() },
         ],
-        counts: vec![count("notices", "sent", 9), count("events", "unwritten", 1)],
+        counts: vec![count("notices", "sent", 9), count("events", "unwritten", 1), count("recorder", "recorded", 2)],
+        about: About { pool: "web \"1\"".to_owned(), interface: "eth0".to_owned(), address: "192.0.2.7".to_owned() },
+        link_up: true,
+        removals: [("d".to_owned(), removal())].into(),
+        undelivered: [([192, 0, 2, 3].into(), 6)].into(),
+        table,
     })
 }

@@ -1,5 +1,6 @@
 //! One router: a list, its consumers, and whoever asks about them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,10 @@ use tokio::sync::watch;
 use super::sinks::Sinks;
 use super::{Following, Kept, Sight, clock, follow, look};
 use crate::config::RouterConfig;
+use crate::observe::Origin;
 use crate::observe::routes::{self as shown, Away, RouteBoard};
 use crate::show::Count;
+use crate::store::SCHEMA_VERSION;
 use crate::supervisor;
 
 /// How often the board is renewed while nothing changes: it shows how consumers do, and how long a database is away.
@@ -46,10 +49,12 @@ pub async fn run(config: RouterConfig) -> anyhow::Result<()> {
     }
     let following = follow(config.sight.clone(), Some(kept));
     let sinks = Sinks::start(&config, &following.routes);
+    let ca = config.sight.databases.iter().find_map(|url| url.ca().map(Path::to_path_buf));
+    let origin = Origin { schema: SCHEMA_VERSION.into(), ca };
     let (boards, seen) = watch::channel(Arc::new(RouteBoard::default()));
     let serve = async {
         match listener {
-            Some(listener) => shown::serve(listener, seen).await,
+            Some(listener) => shown::serve(listener, seen, origin).await,
             None => std::future::pending().await,
         }
     };
@@ -75,6 +80,9 @@ async fn show(config: &RouterConfig, following: &Following, sinks: &Sinks, board
             routes: list,
             targets: sinks.views(),
             counts: counts(&sight),
+            members: sight.members,
+            faults: sight.faults,
+            missing: sight.missing,
             default_port: config.default_port,
         };
         boards.send_replace(Arc::new(board));
@@ -100,12 +108,12 @@ fn away(sight: &Sight) -> Option<Away> {
 fn counts(sight: &Sight) -> Vec<Count> {
     let counts = sight.counts;
     [
-        ("looks", counts.looks),
-        ("glances", counts.quick_checks),
-        ("notices", counts.notices),
-        ("failures", counts.failures),
-        ("went_back", counts.went_back),
+        ("routes_reads", "pool", counts.looks),
+        ("routes_reads", "rows", counts.quick_checks),
+        ("routes_read_failures", "", counts.failures),
+        ("routes_notices", "", counts.notices),
+        ("routes_table_went_back", "", counts.went_back),
     ]
-    .map(|(label, value)| Count { name: "routes", label, value })
+    .map(|(name, label, value)| Count { name, label, value })
     .to_vec()
 }

@@ -1,12 +1,14 @@
 //! Where the table is read: in the database, or in its replicas while that does not answer.
 
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 use super::clock;
 use crate::config::DatabaseUrl;
-use crate::store::{Error, Store};
+use crate::show::RemovalSeen;
+use crate::store::{Error, PastEvent, Store};
 use ringmon_core::op::TableOp;
 use ringmon_core::{PoolRow, ServerId, ServerRow, TableSnapshot};
 
@@ -22,6 +24,14 @@ pub enum Ask {
     /// These rows, or what became of them.
     Some(Vec<ServerId>),
 }
+
+/// Servers that were removed and are not back, by name.
+pub type Missing = BTreeMap<String, RemovalSeen>;
+
+/// Who was removed longer ago is not expected back.
+const EXPECTED: Duration = Duration::from_secs(24 * 3600);
+/// How often it is read who is missing, besides when there are fewer rows than before.
+const MISSING_EVERY: Duration = Duration::from_secs(10);
 
 /// The result of a question.
 #[derive(Debug)]
@@ -39,6 +49,8 @@ pub struct Answer {
 pub struct Look {
     /// All rows, if all were asked for.
     pub rows: Vec<ServerRow>,
+    /// The servers that were removed and are not back, if that was read this time.
+    pub missing: Option<Missing>,
     /// The clock, the pool's row, the rows that were asked for one by one, and the ends of missing ones.
     pub seen: TableSnapshot,
 }
@@ -58,13 +70,15 @@ pub struct Source {
     places: Vec<(DatabaseUrl, Option<Store>)>,
     /// The index of the database that answered last.
     at: usize,
+    /// When it was read who is missing, and how many rows there were.
+    missed: Option<(Instant, usize)>,
 }
 
 impl Source {
     /// Asks `databases` in this order. It opens nothing yet.
     #[must_use]
     pub fn new(pool: String, databases: Vec<DatabaseUrl>) -> Self {
-        Self { pool, places: databases.into_iter().map(|url| (url, None)).collect(), at: 0 }
+        Self { pool, places: databases.into_iter().map(|url| (url, None)).collect(), at: 0, missed: None }
     }
 
     /// The database that answered last.
@@ -106,26 +120,53 @@ impl Source {
             Some(store) => store.clone(),
             None => slot.insert(Store::open(url, &self.pool).await?).clone(),
         };
-        let look = look(&store, ask).await;
+        let mut look = look(&store, ask).await;
+        if let (Ok(look), Ask::All(_)) = (&mut look, ask) {
+            look.missing = self.missing(&store, look.rows.len()).await;
+        }
+        let (_, slot) = &mut self.places[at];
         if matches!(look, Err(Error::NoSuchPool { .. })) {
             // If it is made again under its name, it has another id.
             *slot = None;
         }
         look
     }
+
+    /// Who is missing, if it is time to read that. The routes do not depend on it, so a failure is only logged.
+    async fn missing(&mut self, store: &Store, rows: usize) -> Option<Missing> {
+        let fresh = |(at, then): &(Instant, usize)| at.elapsed() < MISSING_EVERY && rows >= *then;
+        if self.missed.as_ref().is_some_and(fresh) {
+            return None;
+        }
+        self.missed = Some((Instant::now(), rows));
+        match store.missing(EXPECTED).await {
+            Ok(events) => Some(events.into_iter().filter_map(removal).collect()),
+            Err(error) => {
+                tracing::debug!("{error}");
+                None
+            }
+        }
+    }
+}
+
+fn removal(past: PastEvent) -> Option<(String, RemovalSeen)> {
+    let (kind, removed) = past.stored.body.removal()?;
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 are exact until the year 2255")]
+    let at = past.stored.at.as_us() as f64 / 1e6;
+    Some((past.stored.subject_name, RemovalSeen { kind, at, address: removed.address }))
 }
 
 async fn look(store: &Store, ask: &Ask) -> Result<Look, Error> {
     match ask {
-        Ask::Some(ids) => Ok(Look { rows: Vec::new(), seen: ends(store, ids.clone()).await? }),
+        Ask::Some(ids) => Ok(Look { rows: Vec::new(), missing: None, seen: ends(store, ids.clone()).await? }),
         Ask::All(known) => {
             // The clock first: then what is read later is at least as new as the clock.
             let clock = ends(store, Vec::new()).await?;
             let rows = store.servers().await?;
-            let there: std::collections::BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
+            let there: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
             let gone: Vec<ServerId> = known.iter().copied().filter(|id| !there.contains(id)).collect();
             let events = if gone.is_empty() { clock.events.clone() } else { ends(store, gone).await?.events };
-            Ok(Look { rows, seen: TableSnapshot { events, rows: std::collections::BTreeMap::new(), ..clock } })
+            Ok(Look { rows, missing: None, seen: TableSnapshot { events, rows: BTreeMap::new(), ..clock } })
         }
     }
 }

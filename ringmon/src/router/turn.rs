@@ -16,9 +16,9 @@ use super::Shared;
 use super::clock;
 use super::follow::{Agents, Follow};
 use super::kept::Kept;
-use super::source::{Answer, Ask, Look};
+use super::source::{Answer, Ask, Look, Missing};
 use ringmon_core::route::{Policy, Routing};
-use ringmon_core::{PoolKeys, ServerId, Time};
+use ringmon_core::{PoolKeys, ServerId, Time, ring};
 
 /// After a notice the row is read at once, and again after these if it looks as before: a replica may have heard of it
 /// later than we did.
@@ -38,6 +38,12 @@ pub struct Sight {
     pub stale: bool,
     /// How often the table was read, and how often that failed.
     pub counts: Counts,
+    /// How many servers have a row.
+    pub members: usize,
+    /// How many faults the ring has, as `ringmon ring check` counts them.
+    pub faults: usize,
+    /// The servers that were removed and are not back.
+    pub missing: Missing,
 }
 
 /// Counted since the start.
@@ -217,7 +223,14 @@ impl Turn {
         }
         let before = self.hints.keys().map(|id| (*id, self.routing.version(*id))).collect();
         match ask {
-            Ask::All(_) => self.routing.see_all(now, look.rows, &look.seen),
+            Ask::All(_) => {
+                let (members, faults) = (look.rows.len(), ring::check(&look.rows).len());
+                self.sight.send_modify(|sight| {
+                    (sight.members, sight.faults) = (members, faults);
+                    sight.missing = look.missing.unwrap_or_else(|| std::mem::take(&mut sight.missing));
+                });
+                self.routing.see_all(now, look.rows, &look.seen);
+            }
             Ask::Some(_) => self.routing.see_some(now, &look.seen),
         }
         self.settle_hints(now, ask, &before);

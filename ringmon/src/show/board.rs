@@ -1,9 +1,14 @@
 //! What an agent shows of itself. Its loop publishes this after each turn.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use ringmon_core::{Snapshot, Time, WatchId, words};
+use ringmon_core::row::Address;
+use ringmon_core::{Snapshot, Time, VoteKind, WatchId, words};
 use serde::{Deserialize, Serialize};
+
+use super::Durations;
 
 /// How probes are to be answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +71,38 @@ pub struct Board {
     pub counts: Vec<Count>,
     /// The results of the checks of this server's service.
     pub checks: Vec<CheckView>,
+    /// Whose agent this is.
+    pub about: About,
+    /// Whether the interface has its link.
+    pub link_up: bool,
+    /// The servers that this agent saw removed, and that it has not heard since.
+    pub removals: BTreeMap<String, RemovalSeen>,
+    /// How many notices each of these never acknowledged.
+    pub undelivered: BTreeMap<IpAddr, u64>,
+    /// How long operations on the table took, failed ones too.
+    pub table: Durations,
+}
+
+/// Whose agent it is, and where it probes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct About {
+    /// The name of its pool.
+    pub pool: String,
+    /// The interface for probes.
+    pub interface: String,
+    /// The address on it.
+    pub address: String,
+}
+
+/// A removal, as somebody saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct RemovalSeen {
+    /// Whether the host was silent, or only its agent.
+    pub kind: VoteKind,
+    /// When, in seconds since 1970.
+    pub at: f64,
+    /// Where it was probed.
+    pub address: Option<Address>,
 }
 
 /// One check of the service, for people.

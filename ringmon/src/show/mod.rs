@@ -4,13 +4,16 @@
 //! Nothing here decides or does anything. The side rooms that make a part of it and those that show it meet here.
 
 mod board;
+mod durations;
 pub mod envoy;
 mod error_kind;
 #[cfg(test)]
 mod kit;
 pub mod prometheus;
+pub mod saying;
 
-pub use board::{Board, CheckView, Count, DatapathChoice, DatapathMode, DatapathStats};
+pub use board::{About, Board, CheckView, Count, DatapathChoice, DatapathMode, DatapathStats, RemovalSeen};
+pub use durations::Durations;
 pub use error_kind::{ErrorKind, HasKind};
 
 #[cfg(test)]

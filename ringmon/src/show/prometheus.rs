@@ -2,9 +2,12 @@
 //! <https://prometheus.io/docs/prometheus/latest/http_sd/>.
 
 use core::net::SocketAddr;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::RemovalSeen;
+use ringmon_core::Word as _;
 use ringmon_core::route::{Route, Routes};
 
 /// The document, and how many routed servers it leaves out because they have no port and there is no default. It has
@@ -19,6 +22,35 @@ pub fn render(routes: &Routes, pool: &str, default_port: Option<u16>) -> (String
         }
     }
     (Value::from(groups).to_string(), left_out)
+}
+
+/// Like [`render`], but of all servers, and of those that were removed and are not back. The label
+/// `__meta_ringmon_standing` says how each is. Servers without any port are left out.
+#[must_use]
+pub fn render_all(
+    routes: &Routes,
+    pool: &str,
+    default_port: Option<u16>,
+    missing: &BTreeMap<String, RemovalSeen>,
+) -> String {
+    let known = routes.servers.iter().filter_map(|route| {
+        let mut group = group(route, pool, route.port.or(default_port)?);
+        group["labels"]["__meta_ringmon_standing"] = route.standing.word().into();
+        Some(group)
+    });
+    let there = |name: &String| routes.servers.iter().any(|route| route.name == *name);
+    let removed = missing.iter().filter(|(name, _)| !there(name)).filter_map(|(name, removal)| {
+        Some(json!({
+            "targets": [SocketAddr::new(removal.address?, default_port?)],
+            "labels": {
+                "__meta_ringmon_pool": pool,
+                "__meta_ringmon_name": name,
+                "__meta_ringmon_standing": "removed",
+                "ringmon_server": name,
+            },
+        }))
+    });
+    Value::from(known.chain(removed).collect::<Vec<_>>()).to_string()
 }
 
 fn group(route: &Route, pool: &str, port: u16) -> Value {

@@ -1,9 +1,12 @@
 //! R11: which servers are gone and not back.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use std::time::Duration;
 
-use super::convert::micros;
-use super::{Error, Store};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait as _, Statement};
+
+use super::convert::{micros, past_event};
+use super::entity::event;
+use super::{Error, PastEvent, Store};
 use ringmon_core::{PoolId, law};
 
 /// What the brake counts, or what it lists. It looks at the events of the window and, for each removal, at one row of
@@ -41,5 +44,19 @@ impl Store {
         let mut names = database.bounded("reading who is gone", read).await?;
         names.sort_unstable();
         Ok(names)
+    }
+    /// The removals of servers that are not back and were not given up (`pool forget`), as far back as `window`: the
+    /// newest last.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn missing(&self, window: Duration) -> Result<Vec<PastEvent>, Error> {
+        let since = self.now().await?.as_us().saturating_sub(micros(window));
+        let database = &self.inner.database;
+        let query = statement(database.backend(), "e.*", self.inner.pool, since);
+        let read = async |db: &DatabaseConnection| event::Entity::find().from_raw_sql(query.clone()).all(db).await;
+        let mut events = database.bounded("reading who is missing", read).await?;
+        events.sort_unstable_by_key(|event| event.id);
+        events.into_iter().map(past_event).collect()
     }
 }

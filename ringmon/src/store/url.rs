@@ -115,6 +115,12 @@ impl DatabaseUrl {
         }
     }
 
+    /// The file with the authorities that may sign the database's certificate.
+    #[must_use]
+    pub fn ca(&self) -> Option<&Path> {
+        self.certificates.ca.as_deref()
+    }
+
     pub(super) const fn engine(&self) -> &Engine {
         &self.engine
     }

@@ -45,6 +45,7 @@ fn turn(folder: &std::path::Path) -> (Turn, fake::Handle) {
         board: watch::channel(Arc::default()).0,
         keys: PoolKeys::kept(vec![OLD]),
         service: Service::start(service::Options::default(), &Handle::current(), clock::now),
+        about: About::default(),
     };
     let engine = Recorded::new(Engine::new(identity()), None);
     (Turn::new(engine, rooms, Duration::from_millis(50)).unwrap(), seen)

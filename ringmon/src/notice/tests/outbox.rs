@@ -19,7 +19,7 @@ fn run(outbox: &mut Outbox, start: Instant) -> (Vec<u128>, Option<u128>) {
                     assert_eq!(again, !sends.is_empty());
                     sends.push((at - start).as_millis());
                 }
-                Due::GaveUp => gave_up = Some((at - start).as_millis()),
+                Due::GaveUp(_) => gave_up = Some((at - start).as_millis()),
             }
         }
     }

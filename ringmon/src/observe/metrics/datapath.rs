@@ -6,18 +6,24 @@ use std::fmt;
 use super::page::{Histogram, Labels, Page, labels};
 use super::watches;
 use crate::show::{Board, Count, DatapathMode};
+use ringmon_common::count::Incident;
 use ringmon_core::{WatchId, Word as _};
 
-/// Bounds of the round-trip histogram: each power of two from 2^12 ns (4 us) to 2^32 ns (4.3 s). The datapath's own
-/// buckets are finer, and their bounds include these.
-const RTT_BITS: std::ops::RangeInclusive<u32> = 12..=32;
+/// Bounds of the round-trip histogram: ten, each four times the one before, from 2^14 ns (16 us) to 2^32 ns (4.3 s). The
+/// datapath's own buckets are finer, and their bounds include these.
+const RTT_BITS: [u32; 10] = [14, 16, 18, 20, 22, 24, 26, 28, 30, 32];
 
 pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     let mode = board.datapath.mode.map_or("none", DatapathMode::word);
     page.info("datapath", "Where probes are answered", labels([("mode", mode)]))?;
     let help = "Round trips without the time the buddy kept the probe; the sum is estimated from fine buckets";
     page.histograms("rtt", help, round_trips(board))?;
-    counts(page, board.datapath.verdicts.iter().chain(&board.counts))
+    counts(page, board.datapath.verdicts.iter().filter(|count| !is_routine(count)).chain(&board.counts))
+}
+
+/// A probe that left and a timer that fired are no incidents.
+fn is_routine(count: &Count) -> bool {
+    [Incident::Stamped, Incident::TimerFired].iter().any(|usual| usual.label() == count.label)
 }
 
 /// One family for each name.
@@ -40,6 +46,11 @@ fn kind_label(kind: &str) -> Labels {
 fn help_of(name: &str) -> &'static str {
     match name {
         "verdicts" => "Packets by what they were found to be",
+        "incidents" => "What went wrong in the programs in the kernel",
+        "routes_reads" => "How often the table was read: the whole pool, or the rows that notices named",
+        "routes_read_failures" => "Reads that no database answered",
+        "routes_notices" => "Notices of agents that named a server",
+        "routes_table_went_back" => "How often the table was found to have gone back in time",
         "notices" => "Notices by what became of them",
         "events" => "Lines of the event log",
         "recorder" => "Calls of the core that are in a recording or got lost, and failures of its disk",
@@ -62,7 +73,7 @@ fn round_trips(board: &Board) -> impl Iterator<Item = (Labels, Histogram)> {
 
 /// From upper bounds in nanoseconds (in their order) with counts, to seconds.
 fn histogram(fine: &[(u64, u64)]) -> Histogram {
-    let bounds: Vec<u64> = RTT_BITS.map(|bit| 1 << bit).collect();
+    let bounds: Vec<u64> = RTT_BITS.iter().map(|bit| 1 << bit).collect();
     let mut buckets: Vec<(f64, u64)> = bounds.iter().map(|&ns| (seconds(ns), 0)).collect();
     buckets.push((f64::MAX, 0));
     let (mut sum, mut count) = (0.0, 0);

@@ -14,7 +14,7 @@ pub fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
     pairs.map(|(key, value)| (key, escaped(value))).into()
 }
 
-fn escaped(value: &str) -> String {
+pub fn escaped(value: &str) -> String {
     value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }
 
@@ -45,6 +45,14 @@ impl<'a> Page<'a> {
         samples: impl IntoIterator<Item = (Labels, u64)>,
     ) -> fmt::Result {
         self.family(name, help, None, MetricType::Counter, samples, |encoder, value| {
+            encoder.encode_counter::<NoLabelSet, _, f64>(&value, None)
+        })
+    }
+
+    /// A counter of seconds, without labels.
+    pub fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let samples = [(Labels::new(), value)];
+        self.family(name, help, Some(&Unit::Seconds), MetricType::Counter, samples, |encoder, value| {
             encoder.encode_counter::<NoLabelSet, _, f64>(&value, None)
         })
     }

@@ -6,11 +6,13 @@ use tokio::net::TcpStream;
 
 use super::super::listen;
 use super::super::tests::exposition::read;
+use super::super::tests::removal;
 use super::*;
 use crate::show::listed;
 use ringmon_core::route::{Panic, Standing};
 
-fn board() -> RouteBoard {
+pub fn board() -> RouteBoard {
+    let count = |name, label, value| Count { name, label, value };
     let mut routes = listed(&[("a", Standing::Active), ("b", Standing::Kept), ("c", Standing::Suspect)]);
     routes.panic = Some(Panic { left: 1, of: 4 });
     let target = |target: &str, problem: Option<&str>| TargetView {
@@ -24,8 +26,16 @@ fn board() -> RouteBoard {
         database: Some(Away { seconds: 2.5, why: "connection refused".to_owned() }),
         routes: Arc::new(routes),
         targets: vec![target("nginx \"1\"", None), target("hook", Some("it failed"))],
-        counts: vec![Count { name: "route_reads", label: "whole", value: 3 }],
+        counts: vec![
+            count("routes_reads", "pool", 3),
+            count("routes_read_failures", "", 1),
+            count("routes_notices", "", 1),
+            count("routes_table_went_back", "", 1),
+        ],
         default_port: None,
+        members: 3,
+        faults: 2,
+        missing: [("d".to_owned(), removal())].into(),
     }
 }
 
@@ -33,7 +43,7 @@ async fn server(first: RouteBoard) -> (SocketAddr, watch::Sender<Arc<RouteBoard>
     let (sender, boards) = watch::channel(Arc::new(first));
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let addr = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, boards));
+    tokio::spawn(serve(listener, boards, Origin { schema: 4, ca: None }));
     (addr, sender)
 }
 
@@ -81,7 +91,7 @@ async fn the_whole_board_is_json() {
     assert_eq!(json["counts"][0]["value"], 3);
     let (status, _, body) = get(addr, "/").await;
     assert_eq!(status, 200);
-    for path in ["/routes", "/http_sd", "/v3/discovery:endpoints", "/metrics", "/healthz", "/readyz"] {
+    for path in ["/routes", "/http_sd", "/http_sd/all", "/v3/discovery:endpoints", "/metrics", "/healthz", "/readyz"] {
         assert!(body.contains(path), "{path} is not in the index");
     }
 }
@@ -96,6 +106,28 @@ async fn prometheus_gets_the_newest_list() {
     routes.servers[0].port = None;
     boards.send_replace(Arc::new(RouteBoard { routes: Arc::new(routes), default_port: Some(9100), ..board() }));
     assert_eq!(parsed(get(addr, "/http_sd").await)[0]["targets"][0], "10.0.0.1:9100");
+}
+
+#[tokio::test]
+async fn the_dead_are_targets_too_so_that_they_fail() {
+    let (addr, _boards) = server(RouteBoard { default_port: Some(9100), ..board() }).await;
+    let json = parsed(get(addr, "/http_sd/all").await);
+    let of = |group: &Value| {
+        let labels = &group["labels"];
+        let word = |key: &str| labels[key].as_str().unwrap_or_default().to_owned();
+        (word("ringmon_server"), word("__meta_ringmon_standing"), group["targets"][0].as_str().unwrap().to_owned())
+    };
+    let all: Vec<_> = json.as_array().unwrap().iter().map(of).collect();
+    let target = |name: &str, standing: &str, at: &str| (name.to_owned(), standing.to_owned(), at.to_owned());
+    assert_eq!(
+        all,
+        [
+            target("a", "active", "10.0.0.1:80"),
+            target("b", "kept", "10.0.0.2:80"),
+            target("c", "suspect", "10.0.0.3:80"),
+            target("d", "removed", "192.0.2.4:9100"),
+        ]
+    );
 }
 
 #[tokio::test]
@@ -145,9 +177,12 @@ async fn nothing_known_is_not_an_empty_list() {
 }
 
 #[tokio::test]
-async fn metrics_are_openmetrics() {
+async fn metrics_have_both_forms() {
+    const OPEN: &str = "GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\nX:";
     let (addr, boards) = server(board()).await;
-    let (status, headers, body) = get(addr, "/metrics").await;
+    let (_, headers, body) = get(addr, "/metrics").await;
+    assert!(headers.contains("content-type: text/plain; version=0.0.4") && body.contains("ringmon_route{"), "{body}");
+    let (status, headers, body) = ask(addr, OPEN, "").await;
     assert_eq!(status, 200);
     assert!(headers.contains("content-type: application/openmetrics-text; version=1.0.0"), "{headers}");
     let page = read(&body).unwrap();
@@ -162,9 +197,14 @@ async fn metrics_are_openmetrics() {
     assert_eq!(value("ringmon_routes_database_away_seconds", &[]), Some(2.5));
     assert_eq!(value("ringmon_route_target_in_step", &[("target", "nginx \"1\"")]), Some(1.0));
     assert_eq!(value("ringmon_route_target_in_step", &[("target", "hook")]), Some(0.0));
-    assert_eq!(value("ringmon_route_reads_total", &[("kind", "whole")]), Some(3.0));
+    assert_eq!(value("ringmon_routes_reads_total", &[("kind", "pool")]), Some(3.0));
+    assert_eq!(value("ringmon_pool_members", &[]), Some(3.0));
+    assert_eq!(value("ringmon_pool_members_expected", &[]), Some(4.0));
+    assert_eq!(value("ringmon_ring_faults", &[]), Some(2.0));
+    let removed = value("ringmon_server_removed_timestamp_seconds", &[("server", "d"), ("kind", "down")]);
+    assert_eq!(removed, Some(1_800_000_000.5));
     boards.send_replace(Arc::new(RouteBoard { database: None, ..board() }));
-    let page = read(&get(addr, "/metrics").await.2).unwrap();
+    let page = read(&ask(addr, OPEN, "").await.2).unwrap();
     assert_eq!(page.value("ringmon_routes_database_up", &[]), Some(1.0));
     assert_eq!(page.value("ringmon_routes_database_away_seconds", &[]), Some(0.0));
 }

@@ -16,10 +16,15 @@ pub struct Sample {
 pub struct Page(pub Vec<Sample>);
 
 impl Page {
-    /// The value of the sample with this name and these labels.
+    /// The value of the sample with this name and these labels, whatever its pool is.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let wanted: Labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        self.0.iter().find(|s| s.name == name && s.labels == wanted).map(|s| s.value)
+        let labels = |sample: &Sample| {
+            let mut labels = sample.labels.clone();
+            labels.remove("pool");
+            labels
+        };
+        self.0.iter().find(|s| s.name == name && labels(s) == wanted).map(|s| s.value)
     }
 }
 

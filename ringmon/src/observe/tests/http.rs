@@ -16,14 +16,18 @@ async fn server(first: Arc<Board>) -> (SocketAddr, channel::Sender<Arc<Board>>) 
     let (sender, boards) = channel::channel(first);
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let addr = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, boards));
+    tokio::spawn(serve(listener, boards, super::origin()));
     (addr, sender)
 }
 
 /// Status line, headers and body of a GET.
 async fn get(addr: SocketAddr, path: &str) -> (String, String, String) {
+    get_with(addr, path, "").await
+}
+
+async fn get_with(addr: SocketAddr, path: &str, fields: &str) -> (String, String, String) {
     let mut stream = TcpStream::connect(addr).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n{fields}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -37,14 +41,19 @@ fn in_phase(phase: &'static str) -> Arc<Board> {
 }
 
 #[tokio::test]
-async fn metrics_are_served_as_openmetrics_from_the_newest_board() {
+async fn metrics_come_from_the_newest_board_in_the_form_that_is_asked_for() {
+    const OPEN: &str = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
     let (addr, boards) = server(board(vec![watch(0, "b", "alive")])).await;
     let (status, headers, body) = get(addr, "/metrics").await;
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    assert!(headers.contains("content-type: text/plain; version=0.0.4"), "{headers}");
+    assert!(body.contains("# TYPE ringmon_votes_total counter\n") && !body.contains("# EOF"), "{body}");
+    let (status, headers, body) = get_with(addr, "/metrics", OPEN).await;
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert!(headers.contains("content-type: application/openmetrics-text; version=1.0.0"), "{headers}");
     assert_eq!(read(&body).unwrap().value("ringmon_votes_total", &[]), Some(4.0));
     boards.send(in_phase("joining")).unwrap();
-    let (_, _, body) = get(addr, "/metrics").await;
+    let (_, _, body) = get_with(addr, "/metrics", OPEN).await;
     assert_eq!(read(&body).unwrap().value("ringmon_votes_total", &[]), Some(0.0));
 }
 

@@ -125,6 +125,11 @@ async fn removals_do_what_the_model_does(db: TestDb) {
     assert_eq!(pair.store.gone().await.unwrap(), ["b", "c", "f"]);
     pair.run(&TableOp::Forget { name: "c".into(), by: "operator".into() }, true).await;
     assert_eq!(pair.store.gone().await.unwrap(), ["b", "f"]);
+    let missing = pair.store.missing(std::time::Duration::from_secs(600)).await.unwrap();
+    let mut names: Vec<&str> = missing.iter().map(|event| event.stored.subject_name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names, ["b", "f"]);
     // Who was not held before counts at once, and need not wait until the brake's word is old.
     let anew = Accusation { braked: false, ..of(&pair, "e", Side::Second, &["d"], Some("a")) };
     assert_eq!(removed(&pair.run(&TableOp::Accuse(anew), true).await), ["d"]);

@@ -1,0 +1,92 @@
+//! What is read from the machine at each scrape: this process, and a file.
+
+use std::path::Path;
+
+use procfs::WithCurrentSystemInfo as _;
+use procfs::process::Process;
+
+/// This process, as procfs(5) shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProcessView {
+    /// Seconds of processor time.
+    pub cpu: f64,
+    /// Bytes in memory.
+    pub resident: u64,
+    /// Bytes of address space.
+    pub virtual_memory: u64,
+    /// Descriptors that are open.
+    pub open_fds: u64,
+    /// How many may be open.
+    pub max_fds: u64,
+    /// Threads.
+    pub threads: u64,
+    /// When it started, in seconds since 1970.
+    pub started: f64,
+}
+
+impl ProcessView {
+    /// `None`: there is no procfs here.
+    #[must_use]
+    pub fn this() -> Option<Self> {
+        let this = Process::myself().ok()?;
+        let stat = this.stat().ok()?;
+        let boot = procfs::boot_time_secs().ok()?;
+        let ticks = to_f64(procfs::ticks_per_second());
+        let max = match this.limits().ok()?.max_open_files.soft_limit {
+            procfs::process::LimitValue::Value(most) => most,
+            procfs::process::LimitValue::Unlimited => u64::MAX,
+        };
+        Some(Self {
+            cpu: to_f64(stat.utime + stat.stime) / ticks,
+            resident: stat.rss_bytes().get(),
+            virtual_memory: stat.vsize,
+            open_fds: this.fd_count().ok()? as u64,
+            max_fds: max,
+            threads: u64::try_from(stat.num_threads).unwrap_or(0),
+            started: to_f64(boot) + to_f64(stat.starttime) / ticks,
+        })
+    }
+}
+
+/// When the certificate in this file that ends first does so, in seconds since 1970. `None`: the file has none that can
+/// be read. The file may be replaced at any time, so it is read at each scrape.
+#[must_use]
+pub fn first_end(file: &Path) -> Option<i64> {
+    let text = std::fs::read(file).ok()?;
+    let ends = x509_parser::pem::Pem::iter_from_buffer(&text)
+        .filter_map(|pem| pem.ok()?.parse_x509().ok().map(|it| it.validity().not_after.timestamp()));
+    ends.min()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
+pub(super) fn to_f64(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_threads_and_open_files() {
+        let view = ProcessView::this().expect("procfs is there");
+        assert!(view.threads >= 1 && view.open_fds >= 3 && view.max_fds >= view.open_fds, "{view:?}");
+        assert!(view.resident > 100_000 && view.virtual_memory > view.resident && view.started > 1.7e9, "{view:?}");
+    }
+
+    #[test]
+    fn the_certificate_that_ends_first_counts() {
+        let certificate = |year| {
+            let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+            params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, [certificate(2040), certificate(2030)].concat()).unwrap();
+        assert_eq!(first_end(&file), Some(1_893_456_000));
+        std::fs::write(&file, "nothing").unwrap();
+        assert_eq!(first_end(&file), None);
+        assert_eq!(first_end(&folder.path().join("none")), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! Events in sentences, and which of them a person should see.
+
+use std::time::Duration;
+
+use ringmon_core::event::{Evidence, Joined, Left, Removed, Service, Suspected};
+use ringmon_core::row::Health;
+use ringmon_core::{EventBody, EventKind, VoteKind, Word as _};
+
+/// Whether something is, or may be, wrong: a log's WARN.
+#[must_use]
+pub const fn is_warning(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Down
+        | EventKind::AgentSilent
+        | EventKind::AgentLost
+        | EventKind::Removed
+        | EventKind::Frozen
+        | EventKind::Braked
+        | EventKind::Held
+        | EventKind::BrokenLink
+        | EventKind::Moving
+        | EventKind::Waiting
+        | EventKind::DatabaseAway
+        | EventKind::TableWentBack => true,
+        EventKind::Joined
+        | EventKind::Buddies
+        | EventKind::Alive
+        | EventKind::Suspect
+        | EventKind::Vote
+        | EventKind::VoteWithdrawn
+        | EventKind::AgentBack
+        | EventKind::Left
+        | EventKind::Rejoined
+        | EventKind::Thawed
+        | EventKind::Forgotten
+        | EventKind::Repaired
+        | EventKind::Void
+        | EventKind::DatabaseBack
+        | EventKind::Service => false,
+    }
+}
+
+/// The event as a sentence about `subject`, a server or the pool. Who reports it is not in it.
+#[must_use]
+pub fn sentence(subject: &str, body: &EventBody) -> String {
+    let s = if subject.is_empty() { "the pool" } else { subject };
+    match body {
+        EventBody::Joined(joined) => format!("{s} joined the ring{}", place(joined)),
+        EventBody::Rejoined(joined) => format!("{s} is back after a removal{}", place(joined)),
+        EventBody::Buddies { first, second } => match (first.as_deref(), second.as_deref()) {
+            (Some(first), Some(second)) if first != second => format!("{s} is now between {first} and {second}"),
+            (Some(one), _) | (_, Some(one)) => format!("{s} is now beside {one} alone"),
+            (None, None) => format!("{s} is now alone on its ring"),
+        },
+        EventBody::Alive { .. } => format!("{s} is heard"),
+        EventBody::Suspect(suspected) => format!("{s} does not answer: {}", misses(suspected)),
+        EventBody::Vote { kind, .. } => format!("voted against {s}: {} is silent", whose(*kind)),
+        EventBody::VoteWithdrawn { .. } => format!("took back the vote against {s}"),
+        EventBody::Down(removed) => format!("{s} was removed: its host did not answer{}", proof(removed)),
+        EventBody::AgentLost(removed) => format!("{s} was removed: its agent did not come back{}", proof(removed)),
+        EventBody::AgentSilent { silence_ms } => {
+            format!("{s} has no pulse for {}: its host answers, its agent does not", span(*silence_ms))
+        }
+        EventBody::AgentBack {} => format!("the agent of {s} is back"),
+        EventBody::Left(Left { by, .. }) => match by.as_deref().filter(|by| *by != subject) {
+            Some(by) => format!("{s} left the ring: {by} made it leave"),
+            None => format!("{s} left the ring"),
+        },
+        EventBody::Removed { cause: Some(cause) } => {
+            format!("{s} finds itself removed: {} (by {})", sentence(subject, &cause.body), cause.by)
+        }
+        EventBody::Removed { cause: None } => format!("{s} finds itself removed, and no event says why"),
+        EventBody::Frozen(frozen) => format!("nobody is removed from {s} any more: {}", frozen.why),
+        EventBody::Thawed { .. } => format!("servers are removed from {s} again"),
+        EventBody::Braked(braked) => format!(
+            "the brake holds back the removal of {}: {} servers are gone, and at most {} may be",
+            several(&braked.due),
+            braked.gone,
+            braked.limit
+        ),
+        EventBody::Forgotten {} => format!("{s} is given up: the brake counts it no longer"),
+        EventBody::Repaired(repaired) => format!("the ring was repaired: {} rows have other links", repaired.rows),
+        EventBody::Void { fault, suspicions } => {
+            format!(
+                "{suspicions} suspicions do not count: {} (`ringmon explain {}`)",
+                plain(fault.word()),
+                fault.word()
+            )
+        }
+        EventBody::Held { why } => {
+            format!("the removal of {s} waits: {} (`ringmon explain {}`)", plain(why.word()), why.word())
+        }
+        EventBody::BrokenLink { .. } => format!("{s} is heard by others, and not from here: a link is broken"),
+        EventBody::Moving { misplaced_ms } => {
+            format!("{s} moves to another place: it has heard neither buddy for {}", span(*misplaced_ms))
+        }
+        EventBody::Waiting { why } => format!("{s} cannot join yet: {why}"),
+        EventBody::DatabaseAway { cause } => format!("the database does not answer: {cause}"),
+        EventBody::DatabaseBack { away_ms } => format!("the database answers again, after {}", span(*away_ms)),
+        EventBody::TableWentBack(_) => {
+            format!("the table of {s} is an older one (a restore, or a failover that lost commits)")
+        }
+        EventBody::Service(service) => about_service(s, service),
+    }
+}
+
+fn place(joined: &Joined) -> &'static str {
+    if joined.kept_place { ", at its old place" } else { "" }
+}
+
+const fn whose(kind: VoteKind) -> &'static str {
+    match kind {
+        VoteKind::Host => "its host",
+        VoteKind::Agent => "its agent",
+    }
+}
+
+fn misses(suspected: &Suspected) -> String {
+    let Suspected { misses, needed, silence_ms, .. } = suspected;
+    format!("{misses} misses in {} ({needed} were needed)", span(*silence_ms))
+}
+
+fn proof(removed: &Removed) -> String {
+    let seen = removed.evidence.clone().or_else(|| removed.witnessed()).unwrap_or_default();
+    let Evidence { silence_ms, pulseless_ms, .. } = seen;
+    let silent = silence_ms.or(pulseless_ms).map(|ms| format!(" for {}", span(ms))).unwrap_or_default();
+    if removed.voters.is_empty() { silent } else { format!("{silent} ({} agreed)", several(&removed.voters)) }
+}
+
+fn about_service(s: &str, service: &Service) -> String {
+    let why = [service.check.as_deref(), service.why.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(": ");
+    let why = if why.is_empty() { why } else { format!(" ({why})") };
+    match (service.draining, service.health) {
+        (Some(true), _) => format!("{s} drains: it gets no new clients"),
+        (Some(false), _) => format!("{s} no longer drains: it gets clients again"),
+        (None, Some(Health::Failing)) => format!("the service of {s} fails{why}"),
+        (None, Some(Health::Passing)) => format!("the service of {s} works"),
+        (None, Some(Health::Unknown) | None) => format!("whether the service of {s} works is not known"),
+    }
+}
+
+/// Milliseconds in the unit that suits them.
+fn span(ms: f64) -> String {
+    let ms = ms.max(0.0);
+    if ms < 1_000.0 {
+        return if ms < 10.0 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") };
+    }
+    let span = Duration::from_secs_f64((ms / 1_000.0).min(1e9));
+    match span.as_secs() {
+        0..60 => format!("{:.1} s", span.as_secs_f64()),
+        60..3_600 => format!("{} min {} s", span.as_secs() / 60, span.as_secs() % 60),
+        _ => format!("{} h {} min", span.as_secs() / 3_600, span.as_secs() % 3_600 / 60),
+    }
+}
+
+/// Names, but not a hundred of them.
+fn several(names: &[String]) -> String {
+    const MOST: usize = 4;
+    match names {
+        [] => "some servers".to_owned(),
+        names if names.len() <= MOST => names.join(", "),
+        names => format!("{} and {} more", names[..MOST].join(", "), names.len() - MOST),
+    }
+}
+
+fn plain(word: &str) -> String {
+    word.replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests;
