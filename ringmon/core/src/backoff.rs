@@ -46,7 +46,7 @@ impl Rejoin {
     /// A server that was a member for this long has proved itself: its next removal starts with a short pause again.
     const PROVED: Duration = Duration::from_secs(600);
 
-    /// Pauses of 0.2 to 1 s at first, and of at most a minute.
+    /// Pauses of 0.4 to 0.8 s at first, and of at most a minute.
     #[must_use]
     pub const fn new() -> Self {
         Self { pause: Backoff::new(Duration::from_millis(800), Duration::from_secs(60)), member_since: None }

@@ -259,7 +259,8 @@ pub enum LocalFault {
     LinkDown,
     /// A kernel timer fired too late.
     TimerLate,
-    /// All servers that this one watches are silent at once (R2): it may be deaf itself.
+    /// This server hears nobody, or only others while more than 16 servers beside it are silent on both sides (R2): it
+    /// may be deaf or cut off itself.
     Deaf,
 }
 

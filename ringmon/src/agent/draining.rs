@@ -10,15 +10,16 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::config::OnStop;
 use crate::observe::{self, Askers};
 use ringmon_core::{Snapshot, Time};
 
 /// What a signal starts.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Whether to leave the ring, or only to stop.
-    pub leave: bool,
-    /// The port for clients, and how long they have; `None`: do not wait for clients.
+    /// Whether to leave the ring, or only to stop, if the signal does not say so.
+    pub on_stop: OnStop,
+    /// The port for clients, and how long they have before the server leaves; `None`: do not wait for clients.
     pub drain: Option<(u16, Duration)>,
     /// Counts the connections.
     pub worker: Handle,

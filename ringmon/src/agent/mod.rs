@@ -7,6 +7,7 @@
 mod alarm;
 mod draining;
 mod recorded;
+mod reload;
 mod removals;
 mod signals;
 mod sleep;
@@ -18,13 +19,14 @@ mod turn;
 use crate::config::AgentConfig;
 use ringmon_core::engine::Stopped;
 
+pub use reload::{AT_ONCE, Fresh, Reread};
 pub use state_dir::Error as StateError;
 
-/// Runs an agent until it is told to stop.
+/// Runs an agent until it is told to stop. `reread` reads the configuration again when that is asked for.
 ///
 /// # Errors
 /// What kept it from starting, with the rooms' own errors in the chain. Then nothing was written to the server table.
-pub fn run(config: AgentConfig) -> anyhow::Result<Stopped> {
+pub fn run(config: AgentConfig, reread: Reread) -> anyhow::Result<Stopped> {
     let worker = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(2)
@@ -32,7 +34,7 @@ pub fn run(config: AgentConfig) -> anyhow::Result<Stopped> {
         .enable_all()
         .build()?;
     let here = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stopped = here.block_on(start::start(config, worker.handle().clone()))?;
+    let stopped = here.block_on(start::start(config, reread, worker.handle().clone()))?;
     // An operation that is still under way is not waited for: it is idempotent, and the database's clock limits its
     // time.
     worker.shutdown_background();

@@ -1,22 +1,33 @@
-//! SIGTERM and SIGINT ask for a clean shutdown, SIGHUP for the event log to be opened again.
+//! What signals ask of an agent.
+//!
+//! ```text
+//!   SIGTERM, SIGINT   stop as configured (`on_stop`)
+//!   SIGUSR1           stop and stay: keep the place on the ring
+//!   SIGUSR2           stop and leave the ring
+//!   SIGHUP            read the configuration again, and open the event log again
+//! ```
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::config::OnStop;
+
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// A clean shutdown.
-    Stop,
-    /// To open again what may have been moved away: logrotate sends SIGHUP for that.
-    Reopen,
+    /// A clean shutdown: as this says, or as configured.
+    Stop(Option<OnStop>),
+    /// To read again what may be read again. logrotate sends SIGHUP too, so it always ends nobody.
+    Reload,
 }
 
 /// The signals that an agent obeys.
 pub struct Signals {
     term: Signal,
     int: Signal,
+    stay: Signal,
+    leave: Signal,
     hup: Signal,
 }
 
@@ -29,6 +40,8 @@ impl Signals {
         Ok(Self {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
+            stay: signal(SignalKind::user_defined1())?,
+            leave: signal(SignalKind::user_defined2())?,
             hup: signal(SignalKind::hangup())?,
         })
     }
@@ -37,14 +50,16 @@ impl Signals {
     pub async fn next(&mut self) -> Asked {
         tokio::select! {
             biased;
-            _ = self.term.recv() => Asked::Stop,
-            _ = self.int.recv() => Asked::Stop,
-            _ = self.hup.recv() => Asked::Reopen,
+            _ = self.term.recv() => Asked::Stop(None),
+            _ = self.int.recv() => Asked::Stop(None),
+            _ = self.stay.recv() => Asked::Stop(Some(OnStop::Stay)),
+            _ = self.leave.recv() => Asked::Stop(Some(OnStop::Leave)),
+            _ = self.hup.recv() => Asked::Reload,
         }
     }
 
     /// Waits until one of them asks for a shutdown: at the start nothing is open yet. Cancel-safe.
     pub async fn stop(&mut self) {
-        while self.next().await != Asked::Stop {}
+        while self.next().await == Asked::Reload {}
     }
 }

@@ -10,12 +10,13 @@ use tokio::sync::watch;
 
 use super::draining::Plan;
 use super::recorded::Recorded;
+use super::reload::{Reloads, Reread};
 use super::signals::Signals;
 use super::state_dir::{Kept, StateDir};
 use super::table::Table;
-use super::turn::{Rooms, Turn};
+use super::turn::{Asking, Rooms, Turn};
 use crate::clock;
-use crate::config::{AgentConfig, LogLevel, OnStop};
+use crate::config::{AgentConfig, LogLevel};
 use crate::datapath::{Datapath, xdp};
 use crate::notice::Notices;
 use crate::observe::{self, AgentCheck, Askers, EventLog, Origin};
@@ -35,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_RESULT: Duration = Duration::from_secs(1);
 
 /// Starts an agent and runs it to its end.
-pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stopped> {
+pub async fn start(config: AgentConfig, reread: Reread, worker: Handle) -> anyhow::Result<Stopped> {
     // First of all, so that a signal during the start is a clean end too.
     let mut signals = Signals::new().context("cannot install the signal handlers")?;
     let state = StateDir::open(&config.state_dir, &config.pool, &config.name)?;
@@ -58,7 +59,7 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     worker.spawn(supervisor::follow(shown.clone(), status));
     if let Some(addr) = config.http {
         let ca = config.database.ca().map(std::path::Path::to_path_buf);
-        let origin = Origin { schema: SCHEMA_VERSION.into(), ca };
+        let origin = Origin { schema: SCHEMA_VERSION.into(), ca, clock: clock::now };
         serve_http(addr, shown.clone(), origin, &worker).await?;
     }
     let askers = Askers::default();
@@ -76,11 +77,16 @@ pub async fn start(config: AgentConfig, worker: Handle) -> anyhow::Result<Stoppe
     // A server that comes back with a failing service must not get clients until that is found: at first its row says
     // "unknown".
     service.known(FIRST_RESULT.min(config.service.timeout)).await;
-    let about =
-        About { pool: config.pool.clone(), interface: config.interface.clone(), address: config.address.to_string() };
+    let about = About {
+        pool: config.pool.clone(),
+        interface: config.interface.clone(),
+        address: config.address.to_string(),
+        pid: std::process::id(),
+    };
     let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys, service, about };
+    let reloads = Reloads::new(reread, worker.clone());
     let turn = Turn::new(engine, rooms, tuning.pulse_every).context("cannot make a timer")?;
-    Ok(turn.run(kept.map(|k| k.buddies), &mut signals, &plan(&config, worker, askers)).await)
+    Ok(turn.run(kept.map(|k| k.buddies), Asking { signals, reloads, plan: plan(&config, worker, askers) }).await)
 }
 
 /// The line for `systemctl status`.
@@ -103,10 +109,7 @@ fn status(board: &Board) -> String {
 
 /// What a signal will start. Clients are waited for if they would be sent elsewhere, and if their port is known.
 fn plan(config: &AgentConfig, worker: Handle, askers: Askers) -> Plan {
-    match config.on_stop {
-        OnStop::Leave => Plan { leave: true, drain: config.route_port.zip(config.drain), worker, askers },
-        OnStop::Stay => Plan { leave: false, drain: None, worker, askers },
-    }
+    Plan { on_stop: config.on_stop, drain: config.route_port.zip(config.drain), worker, askers }
 }
 
 /// Opens the flight recorder, if it is configured.

@@ -12,6 +12,8 @@
 //!
 //! Nothing in a turn waits for the network, a disk that is not the state directory's, or a lock.
 
+mod asked;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 use super::alarm::Alarm;
 use super::draining::{Draining, Plan};
 use super::recorded::Recorded;
+use super::reload::{Fresh, Reloads};
 use super::removals::Removals;
 use super::signals::{Asked, Signals};
 use super::sleep::SleepWatch;
@@ -33,15 +36,13 @@ use crate::datapath::{Datapath, Readings};
 use crate::notice::Notices;
 use crate::observe::EventLog;
 use crate::service::Service;
-use crate::show::{About, Board, Count, Durations, saying};
+use crate::show::{About, Board, Count, Durations, ReloadView, saying};
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::engine::{Input, Output, Stopped, TableDone};
 use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchSpec};
 use ringmon_core::row::{Address, Health};
 use ringmon_core::{Event, EventBody, Notice, PoolKeys, Time, Word as _};
 
-/// A clean shutdown ends after this time, whatever the database does.
-const STOP_WITHIN: Duration = Duration::from_millis(1800);
 /// The last notices have this long to be acknowledged. A server that gets none finds out by itself.
 const SETTLE_WITHIN: Duration = Duration::from_millis(100);
 /// The board is published after this many pulses.
@@ -71,6 +72,16 @@ pub struct Rooms {
     pub about: About,
 }
 
+/// What people ask of a running agent, and how it obeys.
+pub struct Asking {
+    /// From the kernel.
+    pub signals: Signals,
+    /// Configurations that were read again.
+    pub reloads: Reloads,
+    /// How it stops.
+    pub plan: Plan,
+}
+
 /// A running agent.
 pub struct Turn {
     engine: Recorded,
@@ -87,6 +98,7 @@ pub struct Turn {
     pulses: u32,
     told: bool,
     removals: Removals,
+    reload: ReloadView,
     operations: Durations,
     draining: Option<Draining>,
     stop_by: Option<Time>,
@@ -98,6 +110,7 @@ enum Woke {
     Table(Option<Box<TableDone>>),
     Notice(SocketAddr, Notice),
     Asked(Asked),
+    Reread(Result<Box<Fresh>, String>),
     Service(Health),
     Due,
 }
@@ -124,6 +137,7 @@ impl Turn {
             pulses: 0,
             told: false,
             removals: Removals::default(),
+            reload: ReloadView::default(),
             operations: Durations::default(),
             draining: None,
             stop_by: None,
@@ -132,7 +146,7 @@ impl Turn {
     }
 
     /// Runs until the engine has stopped, which a signal asks for.
-    pub async fn run(mut self, kept: Option<BuddyList>, signals: &mut Signals, plan: &Plan) -> Stopped {
+    pub async fn run(mut self, kept: Option<BuddyList>, mut asking: Asking) -> Stopped {
         self.input(clock::now(), Input::Start { kept });
         loop {
             if let Some(stopped) = self.stopped.take() {
@@ -143,7 +157,7 @@ impl Turn {
                 return stopped;
             }
             let due = self.due();
-            let woke = self.wait(due, signals).await;
+            let woke = self.wait(due, &mut asking).await;
             let now = clock::now();
             match woke {
                 Woke::Changed(watches) => {
@@ -156,12 +170,13 @@ impl Turn {
                 }
                 Woke::Table(Some(done)) => self.table_done(now, *done),
                 Woke::Notice(from, notice) => self.input(now, Input::Notice(notice, (from.ip(), from.port()))),
-                Woke::Asked(Asked::Stop) => self.signalled(now, plan),
-                Woke::Asked(Asked::Reopen) => self.rooms.events.iter_mut().for_each(EventLog::reopen),
+                Woke::Asked(Asked::Stop(how)) => self.signalled(now, how, &asking.plan),
+                Woke::Asked(Asked::Reload) => asking.reloads.begin(),
+                Woke::Reread(result) => self.reloaded(now, result.map(|fresh| *fresh), &mut asking.plan),
                 Woke::Service(health) => self.input(now, Input::Service(health)),
                 Woke::Table(None) | Woke::Due => {}
             }
-            self.drained(now, plan);
+            self.drained(now);
             self.timers(now);
         }
     }
@@ -174,7 +189,7 @@ impl Turn {
             .unwrap_or(self.next_pulse)
     }
 
-    async fn wait(&mut self, due: Time, signals: &mut Signals) -> Woke {
+    async fn wait(&mut self, due: Time, Asking { signals, reloads, .. }: &mut Asking) -> Woke {
         let Rooms { datapath, ends, notices, service, .. } = &mut self.rooms;
         tokio::select! {
             biased;
@@ -182,6 +197,7 @@ impl Turn {
             done = ends.recv() => Woke::Table(done.map(Box::new)),
             (from, notice) = notices.recv() => Woke::Notice(from, notice),
             asked = signals.next() => Woke::Asked(asked),
+            fresh = reloads.next() => Woke::Reread(fresh.map(Box::new)),
             health = service.changed() => Woke::Service(health),
             () = self.alarm.at(due) => Woke::Due,
         }
@@ -265,36 +281,6 @@ impl Turn {
             if let Some((server, address)) = prober.asked {
                 self.input(now, Input::Asked { server, address });
             }
-        }
-    }
-
-    /// The first signal takes this server out of the routes, if it is in any. The next one does not wait for that.
-    fn signalled(&mut self, now: Time, plan: &Plan) {
-        let Some((port, limit)) = plan.drain.filter(|_| self.draining.is_none() && self.stop_by.is_none()) else {
-            return self.stop(now, plan.leave);
-        };
-        tracing::info!(
-            port,
-            ?limit,
-            "no new clients from now on; this server leaves when nobody is connected any more, or the time is up"
-        );
-        self.draining = Some(Draining::begin(now, (port, limit), plan));
-        self.input(now, Input::Drain);
-    }
-
-    fn drained(&mut self, now: Time, plan: &Plan) {
-        let Some(draining) = self.draining.as_mut().filter(|draining| draining.due() <= now) else { return };
-        if let Some(why) = draining.over(now, &self.engine.snapshot(now)) {
-            tracing::info!("leaving: {why}");
-            self.stop(now, plan.leave);
-        }
-    }
-
-    fn stop(&mut self, now: Time, leave: bool) {
-        self.draining = None;
-        if self.stop_by.is_none() {
-            self.stop_by = Some(now + STOP_WITHIN);
-            self.input(now, Input::Stop { leave });
         }
     }
 
@@ -392,6 +378,7 @@ impl Turn {
             removals: self.removals.shown(),
             undelivered: self.rooms.notices.undelivered(),
             table: self.operations,
+            reload: self.reload.clone(),
         };
         self.rooms.board.send_replace(Arc::new(board));
     }

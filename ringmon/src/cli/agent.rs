@@ -1,13 +1,17 @@
 //! `ringmon agent`
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::exit::Verdict;
-use crate::config::{Machine, Typed};
+use super::logging;
+use crate::agent::{AT_ONCE, Fresh, Reread};
+use crate::config::{Key, Loaded, Machine, Sources, Typed};
 use ringmon_core::engine::Stopped;
 
-/// Runs an agent until it is told to stop, and says how it ended.
-pub fn run(typed: &Typed) -> anyhow::Result<Verdict> {
+/// Runs an agent until it is told to stop, and says how it ended. `sources` is where its configuration is from.
+pub fn run(typed: &Typed, sources: Sources) -> anyhow::Result<Verdict> {
     let config = crate::config::agent(typed, &Machine::this()?)?;
-    Ok(match crate::agent::run(config)? {
+    Ok(match crate::agent::run(config, reread(typed.clone(), sources))? {
         Stopped::Left => {
             tracing::info!("left the ring");
             Verdict::Ok
@@ -29,4 +33,29 @@ pub fn run(typed: &Typed) -> anyhow::Result<Verdict> {
             Verdict::Configuration
         }
     })
+}
+
+/// Reads the layers again, obeys the level of the log, and says what else is new. If the new configuration is no good,
+/// nothing of it is obeyed.
+fn reread(first: Typed, sources: Sources) -> Reread {
+    let last = Mutex::new(first.clone());
+    Arc::new(move || {
+        let Loaded { typed, warnings } = crate::config::load(&sources)?;
+        let config = crate::config::agent(&typed, &Machine::this()?)?;
+        for warning in warnings.into_iter().chain(crate::config::warnings(&typed)) {
+            tracing::warn!("{warning}");
+        }
+        logging::change(&typed)?;
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = AT_ONCE.into_iter().filter(|key| differs(&last, &typed, *key)).collect();
+        let others = Key::ALL.iter().copied().filter(|key| !AT_ONCE.contains(key));
+        let restart = others.filter(|key| differs(&first, &typed, *key)).collect();
+        *last = typed;
+        Ok(Fresh { config, changed, restart })
+    })
+}
+
+fn differs(one: &Typed, other: &Typed, key: Key) -> bool {
+    let text = |typed: &Typed| typed.get(key).map(|entry| entry.text.clone());
+    text(one) != text(other)
 }

@@ -51,6 +51,9 @@ pub struct Cli {
     /// info]
     #[arg(long, global = true, value_name = "LEVEL", help_heading = KEYS)]
     pub log: Option<String>,
+    /// How log lines are written: auto (text, or the journal's fields under systemd), text, json [default: auto]
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = KEYS)]
+    pub log_format: Option<String>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -73,6 +76,17 @@ pub enum Command {
     ///
     /// Exit code 1 if it is not a member of its ring now or hears nobody there, 69 if no agent answers.
     Status(StatusArgs),
+    /// Make the agent on this server read its configuration again
+    ///
+    /// Obeyed at once: log, events, on_stop, drain, and all of check. It says what needs another start. The database's
+    /// password and CA are read at each login anyway. The same as SIGHUP. Exit code 78 if the configuration is no good:
+    /// then the old one stays.
+    Reload(LocalArgs),
+    /// Stop the agent on this server, as its on_stop says or as is said here
+    ///
+    /// Waits until it has ended. The same as SIGTERM; with --stay SIGUSR1, with --leave SIGUSR2. Under systemd,
+    /// `systemctl stop ringmon-agent` does as on_stop says.
+    Stop(StopArgs),
     /// The ring, as the table has it
     #[command(subcommand)]
     Ring(RingCommand),
@@ -272,12 +286,32 @@ pub struct TableArgs {
 /// `status`
 #[derive(Clone, Debug, Args)]
 pub struct StatusArgs {
-    /// Where the agent's HTTP is [default: 127.0.0.1:7464]
-    #[arg(long, value_name = "ADDR", help_heading = KEYS)]
-    pub http: Option<String>,
+    #[command(flatten)]
+    pub local: LocalArgs,
     /// Print what the agent answers, as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// The agent on this server.
+#[derive(Clone, Debug, Args)]
+pub struct LocalArgs {
+    /// Where the agent's HTTP is [default: 127.0.0.1:7464]
+    #[arg(long, value_name = "ADDR", help_heading = KEYS)]
+    pub http: Option<String>,
+}
+
+/// `stop`
+#[derive(Clone, Debug, Args)]
+pub struct StopArgs {
+    /// Keep the place on the ring, for a start within the pool's agent_timeout
+    #[arg(long, conflicts_with = "leave")]
+    pub stay: bool,
+    /// Leave the ring, after the clients
+    #[arg(long)]
+    pub leave: bool,
+    #[command(flatten)]
+    pub local: LocalArgs,
 }
 
 /// `config ...`
@@ -305,6 +339,7 @@ impl Cli {
     pub fn typed(&self) -> Typed {
         let mut typed = Typed::default();
         typed.flag(Key::Log, self.log.clone());
+        typed.flag(Key::LogFormat, self.log_format.clone());
         match &self.command {
             Command::Init(InitArgs { pool, .. })
             | Command::Events(EventsArgs { pool, .. })
@@ -327,7 +362,9 @@ impl Cli {
             | Command::Explain { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => {}
-            Command::Status(args) => typed.flag(Key::Http, args.http.clone()),
+            Command::Status(StatusArgs { local, .. })
+            | Command::Reload(local)
+            | Command::Stop(StopArgs { local, .. }) => typed.flag(Key::Http, local.http.clone()),
         }
         typed
     }

@@ -1,35 +1,97 @@
-//! The log, on stderr.
+//! The log: on stderr, or in the journal where systemd takes it.
 
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-use crate::config::{Error, Key, LogLevel, Problem, Typed};
-use ringmon_core::Word as _;
+use crate::config::{Entry, Error, Key, LogLevel, Problem, Typed};
+use ringmon_core::{Word as _, words};
 
 /// The target under which the datapath logs the lines of the BPF programs.
 const TARGET: &str = "ringmon::bpf";
 
+/// How lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// As text; with fields of their own where systemd's journal takes stderr.
+    #[default]
+    Auto,
+    /// As text.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+words!(Format: Auto = "auto", Text = "text", Json = "json");
+
+/// Changes what is shown while the program runs.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
 /// Starts the log at the configured level.
 ///
 /// # Errors
-/// The level is unknown.
+/// The level or the format is unknown.
 pub fn start(typed: &Typed) -> anyhow::Result<()> {
-    let Some(entry) = typed.get(Key::Log) else { return Ok(()) };
-    let programs = typed.get(Key::BpfLog).map_or("off", |entry| entry.text.as_str());
-    let filter = filter(&entry.text, programs).ok_or_else(|| Error::Bad {
-        key: Key::Log,
-        text: entry.text.clone(),
-        origin: entry.origin.clone(),
-        problem: Problem::NotA("error, warn, info, debug, trace, off, or a filter like ringmon=debug"),
-    })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+    let Some(filter) = filter_of(typed)? else { return Ok(()) };
+    let format = match typed.get(Key::LogFormat) {
+        Some(entry) => Format::read(&entry.text).ok_or_else(|| bad(Key::LogFormat, entry, "auto, text or json"))?,
+        None => Format::Auto,
+    };
+    let (filter, handle) = reload::Layer::new(filter);
+    // A second start in one process (which only tests do) leaves the first log as it is.
+    let _ = FILTER.set(handle);
+    let _ = tracing_subscriber::registry().with(filter).with(lines(format)).try_init();
     Ok(())
+}
+
+/// From now on shows what this configuration asks for.
+///
+/// # Errors
+/// The level is unknown; then nothing was changed.
+pub fn change(typed: &Typed) -> anyhow::Result<()> {
+    if let (Some(filter), Some(handle)) = (filter_of(typed)?, FILTER.get()) {
+        handle.reload(filter)?;
+    }
+    Ok(())
+}
+
+type Filtered = tracing_subscriber::layer::Layered<reload::Layer<EnvFilter, Registry>, Registry>;
+
+fn lines(format: Format) -> Box<dyn Layer<Filtered> + Send + Sync> {
+    let text = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    match format {
+        Format::Json => text.json().flatten_event(true).boxed(),
+        // A field becomes RINGMON_SUBJECT=..., to be found with `journalctl RINGMON_EVENT=down`.
+        Format::Auto if is_journal() => match tracing_journald::layer() {
+            Ok(journal) => journal.with_field_prefix(Some("RINGMON".to_owned())).boxed(),
+            Err(_) => text.with_ansi(false).without_time().boxed(),
+        },
+        Format::Auto | Format::Text => {
+            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+            text.with_ansi(colour).boxed()
+        }
+    }
+}
+
+/// Whether stderr is the journal (systemd.exec(5), `JOURNAL_STREAM`).
+fn is_journal() -> bool {
+    let Ok(said) = std::env::var("JOURNAL_STREAM") else { return false };
+    let stderr = nix::sys::stat::fstat(std::io::stderr());
+    stderr.is_ok_and(|it| said == format!("{}:{}", it.st_dev, it.st_ino))
+}
+
+fn bad(key: Key, entry: &Entry, wanted: &'static str) -> Error {
+    Error::Bad { key, text: entry.text.clone(), origin: entry.origin.clone(), problem: Problem::NotA(wanted) }
+}
+
+fn filter_of(typed: &Typed) -> Result<Option<EnvFilter>, Error> {
+    const WANTED: &str = "error, warn, info, debug, trace, off, or a filter like ringmon=debug";
+    let Some(entry) = typed.get(Key::Log) else { return Ok(None) };
+    let programs = typed.get(Key::BpfLog).map_or("off", |entry| entry.text.as_str());
+    filter(&entry.text, programs).ok_or_else(|| bad(Key::Log, entry, WANTED)).map(Some)
 }
 
 /// A level is meant for ringmon. Other crates log only warnings and errors, except for the crate that warns of every

@@ -13,8 +13,10 @@ mod dumps;
 mod events;
 mod exit;
 mod explain;
+mod first;
 mod init;
 mod leave;
+mod local;
 mod logging;
 mod out;
 mod pages;
@@ -41,6 +43,12 @@ use exit::Verdict;
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // In a container it would be the parent of whatever a check leaves behind.
+    if matches!(cli.command, Command::Agent(_) | Command::Router(_))
+        && let Some(code) = first::as_first_process()
+    {
+        return code;
+    }
     match run(cli) {
         Ok(verdict) => verdict.code(),
         Err(error) => exit::report(&error),
@@ -52,7 +60,8 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
     // Before anything secret is read. A simulation opens no database, and it resets the count of its own memory, which
     // it may not do afterwards.
     let dumps = if matches!(cli.command, Command::Sim(_)) { Ok(()) } else { dumps::forbid() };
-    let Loaded { typed, mut warnings } = crate::config::load(&Sources::of_process(cli.config.clone(), cli.typed()))?;
+    let sources = Sources::of_process(cli.config.clone(), cli.typed());
+    let Loaded { typed, mut warnings } = crate::config::load(&sources)?;
     logging::start(&typed)?;
     warnings.extend(crate::config::warnings(&typed));
     warnings.extend(
@@ -63,7 +72,9 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
     }
     match cli.command {
         Command::Init(args) => init::run(&typed, args.quorum),
-        Command::Agent(_) => agent::run(&typed),
+        Command::Agent(_) => agent::run(&typed, sources),
+        Command::Reload(_) => local::reload(&typed),
+        Command::Stop(args) => local::stop(&typed, &args),
         Command::Status(args) => status::run(&typed, args.json),
         Command::Ring(RingCommand::Show(args)) => ring::show(&typed, args.json),
         Command::Ring(RingCommand::Check(args)) => ring::check(&typed, args.json),

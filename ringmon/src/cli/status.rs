@@ -3,20 +3,18 @@
 mod client;
 mod view;
 
+use std::net::SocketAddr;
+
 use super::exit::{Error, Verdict};
 use super::out;
 use crate::config::{Key, Typed};
+pub use client::get;
 
 /// Shows what the local agent shows of itself. It is "not healthy" unless the agent is a member of its ring and hears
 /// others there.
 pub fn run(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
-    let Some(addr) = crate::config::http(typed)? else {
-        let key = Key::Http;
-        return Err(
-            Error::Usage(format!("{key} is off, so the agent cannot be asked; say where with {}", key.flag())).into()
-        );
-    };
-    let body = client::get(addr, "/status")?;
+    let addr = address(typed)?;
+    let body = get(addr, "/status")?;
     let status: view::Status = serde_json::from_slice(&body)
         .map_err(|error| Error::Unavailable(format!("what answers on {addr} is no agent of this version: {error}")))?;
     if json {
@@ -26,4 +24,11 @@ pub fn run(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     }
     let healthy = status.engine.phase == "member" && status.engine.alone.is_none();
     Ok(if healthy { Verdict::Ok } else { Verdict::NotHealthy })
+}
+
+/// Where the local agent can be asked.
+pub fn address(typed: &Typed) -> anyhow::Result<SocketAddr> {
+    let key = Key::Http;
+    let off = || Error::Usage(format!("{key} is off, so the agent cannot be asked; say where with {}", key.flag()));
+    Ok(crate::config::http(typed)?.ok_or_else(off)?)
 }

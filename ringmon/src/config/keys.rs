@@ -89,6 +89,8 @@ keys! {
     BpfLog = "bpf_log", Some("off");
     /// The level of the log.
     Log = "log", Some("info");
+    /// How a line of the log is written.
+    LogFormat = "log_format", Some("auto");
     /// Where clients go, if not to the address.
     RouteAddress = "route_address", None;
     /// The port for clients.

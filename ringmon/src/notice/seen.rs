@@ -3,8 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-/// Remembers the most recent notices, so that a retry or a replayed datagram is not handed on again. A notice older
-/// than all of these would be: it makes its receiver read its row again once, and a notice can do no more than that.
+/// Remembers the most recent notices, so that a retry or a replayed datagram is not handed on again. One older than all
+/// of these would be, and so would any after a restart. Most kinds make their receiver read its row. Others can make it
+/// wait longer before a removal, probe, or stop telling a router; and a proof counts, where servers are probed in wire
+/// version 1 (`docs/notices.md`, "What it does not protect").
 const REMEMBERED: usize = 4096;
 
 #[derive(Debug, Default)]

@@ -39,7 +39,7 @@ counters! {
     acknowledged;
     /// Forgotten without an acknowledgement.
     given_up;
-    /// Not taken on: too many under way, or no key yet.
+    /// Not taken on: too many under way. (Without a key a notice is taken on, and given up in the end.)
     dropped;
     /// Datagrams the kernel would not take.
     send_errors;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -15,11 +16,15 @@ use tokio::sync::watch;
 use super::Error;
 use super::metrics::{self, Form, Origin};
 use crate::show::Board;
+use ringmon_core::Time;
 
 type Boards = watch::Receiver<Arc<Board>>;
 
+/// A loop that has not turned for this long is of no use to anybody: as long as systemd's watchdog waits.
+const HANGS: Duration = Duration::from_secs(30);
+
 const INDEX: &str = "ringmon\n\n/metrics  counters and histograms, for Prometheus\n/status   what the agent sees, JSON\n\
-                     /healthz  200 while the process is alive\n/readyz   200 while the server is on its ring\n";
+                     /healthz  200 while the process is alive and its loop turns\n/readyz   200 while the server is on its ring\n";
 
 /// Listens on `addr` for HTTP. Warns if other machines can reach it. Call it inside a tokio runtime.
 ///
@@ -38,6 +43,7 @@ pub async fn listen(addr: SocketAddr) -> Result<TcpListener, Error> {
 /// # Errors
 /// [`Error::Serve`]: the listener failed for good.
 pub async fn serve(listener: TcpListener, board: watch::Receiver<Arc<Board>>, origin: Origin) -> Result<(), Error> {
+    let clock = origin.clock;
     let routes = Router::new()
         .route("/", get(async || INDEX))
         .route(
@@ -48,7 +54,7 @@ pub async fn serve(listener: TcpListener, board: watch::Receiver<Arc<Board>>, or
             }),
         )
         .route("/status", get(status))
-        .route("/healthz", get(async || "alive\n"))
+        .route("/healthz", get(async move |State(board): State<Boards>| healthy(&board.borrow(), clock())))
         .route("/readyz", get(ready))
         .with_state(board);
     axum::serve(listener, routes).await.map_err(Error::Serve)
@@ -66,6 +72,17 @@ pub(super) fn page(headers: &HeaderMap, rendered: Result<String, fmt::Error>) ->
 async fn status(State(board): State<Boards>) -> Response {
     let board = Arc::clone(&board.borrow());
     axum::Json(board.as_ref()).into_response()
+}
+
+/// A loop that hangs publishes nothing. (Nothing was published yet when the agent has just started.)
+fn healthy(board: &Board, now: Time) -> Response {
+    let published = board.engine.at;
+    let silent = now.since(published);
+    if published > Time::ZERO && silent > HANGS {
+        let said = format!("its loop has not turned for {} s\n", silent.as_secs());
+        return (StatusCode::SERVICE_UNAVAILABLE, said).into_response();
+    }
+    "alive\n".into_response()
 }
 
 async fn ready(State(board): State<Boards>) -> Response {

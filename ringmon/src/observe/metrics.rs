@@ -26,14 +26,17 @@ use crate::show::Board;
 pub use form::Form;
 use page::{Page, escaped};
 use process::Process;
+use ringmon_core::Time;
 
 /// What stays the same for as long as a process runs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Origin {
     /// The version of the schema that this program writes.
     pub schema: i64,
     /// The CA file of the database, if there is one.
     pub ca: Option<PathBuf>,
+    /// The clock of the board's times.
+    pub clock: fn() -> Time,
 }
 
 /// # Errors

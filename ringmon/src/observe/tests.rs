@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Origin;
-use crate::show::{About, Board, CheckView, Count, DatapathMode, DatapathStats, Durations, RemovalSeen};
+use crate::show::{About, Board, CheckView, Count, DatapathMode, DatapathStats, Durations, ReloadView, RemovalSeen};
 use ringmon_core::edit::Held;
 use ringmon_core::engine::{BrokenLink, WatchView};
 use ringmon_core::evidence::LocalFault;
@@ -50,7 +50,7 @@ fn watch(slot: u16, name: &str, state: &'static str) -> WatchView {
 }
 
 fn origin() -> Origin {
-    Origin { schema: 4, ca: None }
+    Origin { schema: 4, ca: None, clock: || Time::from_ns(11 * SECOND) }
 }
 
 pub fn removal() -> RemovalSeen {
@@ -108,10 +108,16 @@ fn board(watches: Vec<WatchView>) -> Arc<Board> {
             CheckView { check: "systemd:x.service".to_owned(), ..CheckView::default() },
         ],
         counts: vec![count("notices", "sent", 9), count("events", "unwritten", 1), count("recorder", "recorded", 2)],
-        about: About { pool: "web \"1\"".to_owned(), interface: "eth0".to_owned(), address: "192.0.2.7".to_owned() },
+        about: About {
+            pool: "web \"1\"".to_owned(),
+            interface: "eth0".to_owned(),
+            address: "192.0.2.7".to_owned(),
+            pid: 7,
+        },
         link_up: true,
         removals: [("d".to_owned(), removal())].into(),
         undelivered: [([192, 0, 2, 3].into(), 6)].into(),
         table,
+        reload: ReloadView::default(),
     })
 }

@@ -50,7 +50,7 @@ pub async fn run(config: RouterConfig) -> anyhow::Result<()> {
     let following = follow(config.sight.clone(), Some(kept));
     let sinks = Sinks::start(&config, &following.routes);
     let ca = config.sight.databases.iter().find_map(|url| url.ca().map(Path::to_path_buf));
-    let origin = Origin { schema: SCHEMA_VERSION.into(), ca };
+    let origin = Origin { schema: SCHEMA_VERSION.into(), ca, clock: clock::now };
     let (boards, seen) = watch::channel(Arc::new(RouteBoard::default()));
     let serve = async {
         match listener {

@@ -81,6 +81,8 @@ pub struct Board {
     pub undelivered: BTreeMap<IpAddr, u64>,
     /// How long operations on the table took, failed ones too.
     pub table: Durations,
+    /// What came of reading the configuration again.
+    pub reload: ReloadView,
 }
 
 /// Whose agent it is, and where it probes.
@@ -92,6 +94,21 @@ pub struct About {
     pub interface: String,
     /// The address on it.
     pub address: String,
+    /// Its process, as it is numbered where it runs.
+    pub pid: u32,
+}
+
+/// What came of reading the configuration again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadView {
+    /// How often it was read again.
+    pub count: u64,
+    /// The keys that were new, and are obeyed.
+    pub applied: Vec<String>,
+    /// The keys that are obeyed after another start.
+    pub restart: Vec<String>,
+    /// Why the last one could not be obeyed.
+    pub problem: Option<String>,
 }
 
 /// A removal, as somebody saw it.

@@ -12,7 +12,7 @@ mod kit;
 pub mod prometheus;
 pub mod saying;
 
-pub use board::{About, Board, CheckView, Count, DatapathChoice, DatapathMode, DatapathStats, RemovalSeen};
+pub use board::{About, Board, CheckView, Count, DatapathChoice, DatapathMode, DatapathStats, ReloadView, RemovalSeen};
 pub use durations::Durations;
 pub use error_kind::{ErrorKind, HasKind};
 

@@ -44,21 +44,25 @@ fn lines_are_appended_and_there_at_once() {
 fn after_the_file_was_moved_away_lines_go_into_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
     let (path, old) = (dir.path().join("events.jsonl"), dir.path().join("events.jsonl.1"));
-    let mut log = EventLog::open(&EventTarget::File(path.clone()), "a".to_owned()).unwrap();
+    let target = EventTarget::File(path.clone());
+    let mut log = Some(EventLog::open(&target, "a".to_owned()).unwrap());
+    let write = |log: &mut Option<EventLog>| log.as_mut().unwrap().write(&event(EventBody::AgentBack {}));
     let lines = |path| std::fs::read_to_string(path).unwrap().lines().count();
-    log.write(&event(EventBody::AgentBack {}));
+    write(&mut log);
     std::fs::rename(&path, &old).unwrap();
-    log.write(&event(EventBody::AgentBack {}));
+    write(&mut log);
     assert_eq!(lines(&old), 2);
-    log.reopen();
-    log.write(&event(EventBody::AgentBack {}));
+    EventLog::follow(&mut log, Some(&target), "a");
+    write(&mut log);
     assert_eq!((lines(&old), lines(&path)), (2, 1));
     // A path that cannot be opened loses nothing.
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
-    log.reopen();
-    log.write(&event(EventBody::AgentBack {}));
-    assert_eq!(log.failures(), 0);
+    EventLog::follow(&mut log, Some(&target), "a");
+    write(&mut log);
+    assert_eq!(log.as_ref().unwrap().failures(), 0);
+    EventLog::follow(&mut log, None, "a");
+    assert!(log.is_none(), "it is not wanted any more");
 }
 
 #[test]

@@ -43,7 +43,7 @@ async fn server(first: RouteBoard) -> (SocketAddr, watch::Sender<Arc<RouteBoard>
     let (sender, boards) = watch::channel(Arc::new(first));
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let addr = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, boards, Origin { schema: 4, ca: None }));
+    tokio::spawn(serve(listener, boards, Origin { schema: 4, ca: None, clock: Default::default }));
     (addr, sender)
 }
 

@@ -5,11 +5,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch as channel;
 
-use super::super::{Error, listen, serve};
+use super::super::{Error, Origin, listen, serve};
 use super::exposition::read;
 use super::{board, watch};
 use crate::show::Board;
-use ringmon_core::Snapshot;
+use ringmon_core::{Snapshot, Time};
 
 /// A server on loopback that ends with the test's runtime, and the sender of its boards.
 async fn server(first: Arc<Board>) -> (SocketAddr, channel::Sender<Arc<Board>>) {
@@ -67,6 +67,30 @@ async fn ready_means_member_and_healthy_means_alive() {
     assert_eq!(get(addr, "/readyz").await.0, "HTTP/1.1 200 OK");
     boards.send(in_phase("removed")).unwrap();
     assert_eq!(get(addr, "/readyz").await.0, "HTTP/1.1 503 Service Unavailable");
+}
+
+#[tokio::test]
+async fn a_loop_that_hangs_is_not_healthy() {
+    // The clock of these tests says 11 s.
+    let at = |seconds: u64| {
+        let engine = Snapshot { at: Time::from_ns(seconds * 1_000_000_000), ..Snapshot::default() };
+        Arc::new(Board { engine, ..Board::default() })
+    };
+    let (addr, boards) = server(at(10)).await;
+    assert_eq!(get(addr, "/healthz").await.0, "HTTP/1.1 200 OK");
+    boards.send(at(0)).unwrap();
+    assert_eq!(get(addr, "/healthz").await.0, "HTTP/1.1 200 OK", "nothing was published yet");
+    let late = Origin { clock: || Time::from_ns(41_000_000_000), ..super::origin() };
+    let (sender, boards) = channel::channel(at(10));
+    let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, boards, late));
+    let (status, _, body) = get(addr, "/healthz").await;
+    assert_eq!(
+        (status.as_str(), body.as_str()),
+        ("HTTP/1.1 503 Service Unavailable", "its loop has not turned for 31 s\n")
+    );
+    drop(sender);
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ fn all_families() -> BTreeMap<String, Family> {
     let ca = folder.path().join("ca.pem");
     let params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     std::fs::write(&ca, params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()).unwrap();
-    let origin = Origin { schema: 4, ca: Some(ca) };
+    let origin = Origin { schema: 4, ca: Some(ca), clock: Default::default };
     let mut all = BTreeMap::new();
     let agent = render(board(vec![watch(0, "b", "alive")]), &origin).unwrap();
     families("agent", &Form::Classic.of(agent), &mut all);

@@ -87,7 +87,7 @@ async fn random_operations_do_what_the_model_does(db: TestDb) {
     }
 }
 
-/// The whole life of a run, of a pool that the brake freezes, and of two servers that do not hear each other.
+/// The whole life of a run, of a pool in which the brake holds, and of two servers that do not hear each other.
 async fn removals_do_what_the_model_does(db: TestDb) {
     let mut pair = Pair::new(&db, &RuleChanges::default()).await;
     for (place, name) in ["a", "b", "c", "d", "e", "f", "g"].into_iter().enumerate() {

@@ -1,0 +1,69 @@
+//! What signals make of a running agent: it stops, or obeys another configuration.
+
+use std::time::Duration;
+
+use super::Turn;
+use crate::agent::draining::{Draining, Plan};
+use crate::agent::reload::{self, Fresh};
+use crate::clock;
+use crate::config::OnStop;
+use crate::observe::EventLog;
+use crate::service::Service;
+use ringmon_core::Time;
+use ringmon_core::engine::Input;
+use ringmon_core::row::Health;
+
+/// A clean shutdown ends after this time, whatever the database does.
+const STOP_WITHIN: Duration = Duration::from_millis(1800);
+
+impl Turn {
+    /// The first signal takes this server out of the routes, if it is in any. The next one does not wait for that.
+    pub(super) fn signalled(&mut self, now: Time, how: Option<OnStop>, plan: &Plan) {
+        let leave = how.unwrap_or(plan.on_stop) == OnStop::Leave;
+        let first = leave && self.draining.is_none() && self.stop_by.is_none();
+        let Some((port, limit)) = plan.drain.filter(|_| first) else {
+            return self.stop(now, leave);
+        };
+        tracing::info!(
+            port,
+            ?limit,
+            "no new clients from now on; this server leaves when nobody is connected any more, or the time is up"
+        );
+        self.draining = Some(Draining::begin(now, (port, limit), plan));
+        self.input(now, Input::Drain);
+    }
+
+    pub(super) fn drained(&mut self, now: Time) {
+        let Some(draining) = self.draining.as_mut().filter(|draining| draining.due() <= now) else { return };
+        if let Some(why) = draining.over(now, &self.engine.snapshot(now)) {
+            tracing::info!("leaving: {why}");
+            self.stop(now, true);
+        }
+    }
+
+    pub(super) fn stop(&mut self, now: Time, leave: bool) {
+        self.draining = None;
+        if self.stop_by.is_none() {
+            self.stop_by = Some(now + STOP_WITHIN);
+            self.input(now, Input::Stop { leave });
+        }
+    }
+
+    /// The configuration was read again. What can be obeyed now is.
+    pub(super) fn reloaded(&mut self, now: Time, result: Result<Fresh, String>, plan: &mut Plan) {
+        self.reload = reload::told(&self.reload, result.as_ref().map_err(String::as_str));
+        self.told = true;
+        let rooms = &mut self.rooms;
+        let Ok(Fresh { config, changed, .. }) = result else { return };
+        (plan.on_stop, plan.drain) = (config.on_stop, config.route_port.zip(config.drain));
+        EventLog::follow(&mut rooms.events, config.events.as_ref(), &config.name);
+        if changed.iter().any(|key| key.name().starts_with("check")) {
+            let none = config.service.checks.is_empty();
+            let old = std::mem::replace(&mut rooms.service, Service::start(config.service, &plan.worker, clock::now));
+            plan.worker.spawn(old.stop());
+            if none {
+                self.input(now, Input::Service(Health::Unknown));
+            }
+        }
+    }
+}
