@@ -48,13 +48,15 @@ fn text() -> String {
     let router: Vec<&(Key, String)> =
         router.iter().filter(|(key, _)| is_new(&common, *key) && is_new(&agent, *key)).collect();
     let log = (Key::Log, "Log to stderr from this level on: error, warn, info, debug, trace".to_owned());
+    let format =
+        (Key::LogFormat, "How log lines are written: auto (under systemd the journal's fields), text, json".to_owned());
     let mut text = String::from(
         "# ringmon's configuration. A line that begins with \"#\" changes nothing: what it says is the default.\n\
          # A flag wins over the environment (RINGMON_POOL), and the environment over this file. Every value may be in\n\
          # quotes. `ringmon config check` says whether an agent can start with it.\n",
     );
     for (title, keys) in [
-        ("For every command", common.into_iter().chain([&log]).collect::<Vec<_>>()),
+        ("For every command", common.into_iter().chain([&log, &format]).collect::<Vec<_>>()),
         ("For `ringmon agent`", agent),
         ("For `ringmon router`", router),
     ] {

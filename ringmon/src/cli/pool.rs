@@ -3,12 +3,14 @@
 mod rotate;
 mod set;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::exit::{Error, Verdict};
 use super::{database, out};
 use crate::config::{Typed, database_access, pool_access};
-use crate::store::{PoolSummary, Store};
+use crate::store::{MISSED_FOR, PoolSummary, Store};
 use ringmon_core::op::TableOp;
 use ringmon_core::row::Quorum;
 use ringmon_core::{Outcome, PoolRow, Word as _};
@@ -115,7 +117,10 @@ pub fn freeze(typed: &Typed, frozen: Option<String>) -> anyhow::Result<Verdict> 
 pub fn forget(typed: &Typed, names: &[String]) -> anyhow::Result<Verdict> {
     database::wait(async {
         let store = database::open(typed).await?;
-        let gone = store.gone().await?;
+        // Longer than the brake counts: whoever is missed is also counted by routers, and by who is alerted.
+        let missing = store.missing(MISSED_FOR).await?;
+        let gone: BTreeSet<String> = missing.into_iter().map(|past| past.stored.subject_name).collect();
+        let gone: Vec<String> = gone.into_iter().collect();
         if let Some(name) = names.iter().find(|name| !gone.contains(name)) {
             let why = format!("{name} is not gone: {}; nothing was changed", listed(&gone));
             return Err(Error::NotThere(why).into());
@@ -127,7 +132,7 @@ pub fn forget(typed: &Typed, names: &[String]) -> anyhow::Result<Verdict> {
                 return Err(database::unexpected(&outcome));
             }
         }
-        out::line(&format!("the brake of pool {} counts {} no longer", store.pool_name(), names.join(", ")))?;
+        out::line(&format!("pool {} no longer counts {} as gone", store.pool_name(), names.join(", ")))?;
         Ok(Verdict::Ok)
     })
 }

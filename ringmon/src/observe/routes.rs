@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,6 +17,7 @@ use super::metrics::{self, Origin};
 use super::{Error, page};
 use crate::show::{Count, RemovalSeen};
 use ringmon_core::route::Routes;
+use ringmon_core::row::Address;
 
 use crate::show::{envoy, prometheus};
 
@@ -26,7 +27,7 @@ type Boards = watch::Receiver<Arc<RouteBoard>>;
 const LONGEST: usize = 256 * 1024;
 
 const INDEX: &str = "ringmon, routing server\n\n/routes   the list and how it is written down, JSON\n\
-                     /http_sd  for Prometheus' http_sd_configs; /http_sd/all names the dead too\n\
+                     /http_sd  for Prometheus' http_sd_configs; /http_sd/all names the dead too,\n          ?port=7464 with that port\n\
                      /v3/discovery:endpoints  for Envoy's REST eds_config (POST)\n\
                      /metrics  for Prometheus\n/healthz  200 while the process is alive\n\
                      /readyz   200 once a list is known\n";
@@ -49,8 +50,8 @@ pub struct RouteBoard {
     pub counts: Vec<Count>,
     /// For servers without a port.
     pub default_port: Option<u16>,
-    /// How many servers have a row in the table.
-    pub members: usize,
+    /// The servers that have a row in the table, and where they are probed.
+    pub members: BTreeMap<String, Address>,
     /// How many faults the ring has.
     pub faults: usize,
     /// The servers that were removed within a day and are not back.
@@ -142,11 +143,19 @@ async fn http_sd(State(boards): State<Boards>) -> Response {
 }
 
 /// Everybody, also those to whom no clients are sent, and the dead: a target that is not there cannot fail.
-async fn http_sd_all(State(boards): State<Boards>) -> Response {
-    let RouteBoard { routes, pool, default_port, missing, .. } = &*newest(&boards);
-    newest(&boards)
-        .nothing_known()
-        .unwrap_or_else(|| json(prometheus::render_all(routes, pool, *default_port, missing)))
+///
+/// `?port=N` names that port of each server itself, such as the one of its agent; without it, it is where clients go.
+async fn http_sd_all(State(boards): State<Boards>, RawQuery(query): RawQuery) -> Response {
+    let board = newest(&boards);
+    let port = match query.as_deref().map(|query| query.strip_prefix("port=").and_then(|text| text.parse().ok())) {
+        Some(None | Some(0)) => return (StatusCode::BAD_REQUEST, "not a port; ?port=7464 is one\n").into_response(),
+        Some(port) => port,
+        None => None,
+    };
+    board.nothing_known().unwrap_or_else(|| {
+        let members = port.map(|port| (&board.members, port));
+        json(prometheus::render_all(&board.routes, &board.pool, (members, board.default_port), &board.missing))
+    })
 }
 
 /// The body is JSON, whatever type the request names: Envoy says `application/json`, curl something else.

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::clock;
 use crate::config::DatabaseUrl;
 use crate::show::RemovalSeen;
-use crate::store::{Error, PastEvent, Store};
+use crate::store::{Error, MISSED_FOR, PastEvent, Store};
 use ringmon_core::op::TableOp;
 use ringmon_core::{PoolRow, ServerId, ServerRow, TableSnapshot};
 
@@ -28,8 +28,6 @@ pub enum Ask {
 /// Servers that were removed and are not back, by name.
 pub type Missing = BTreeMap<String, RemovalSeen>;
 
-/// Who was removed longer ago is not expected back.
-const EXPECTED: Duration = Duration::from_secs(24 * 3600);
 /// How often it is read who is missing, besides when there are fewer rows than before.
 const MISSING_EVERY: Duration = Duration::from_secs(10);
 
@@ -139,7 +137,7 @@ impl Source {
             return None;
         }
         self.missed = Some((Instant::now(), rows));
-        match store.missing(EXPECTED).await {
+        match store.missing(MISSED_FOR).await {
             Ok(events) => Some(events.into_iter().filter_map(removal).collect()),
             Err(error) => {
                 tracing::debug!("{error}");

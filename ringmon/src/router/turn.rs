@@ -18,6 +18,7 @@ use super::follow::{Agents, Follow};
 use super::kept::Kept;
 use super::source::{Answer, Ask, Look, Missing};
 use ringmon_core::route::{Policy, Routing};
+use ringmon_core::row::Address;
 use ringmon_core::{PoolKeys, ServerId, Time, ring};
 
 /// After a notice the row is read at once, and again after these if it looks as before: a replica may have heard of it
@@ -38,8 +39,8 @@ pub struct Sight {
     pub stale: bool,
     /// How often the table was read, and how often that failed.
     pub counts: Counts,
-    /// How many servers have a row.
-    pub members: usize,
+    /// The servers that have a row, and where they are probed.
+    pub members: BTreeMap<String, Address>,
     /// How many faults the ring has, as `ringmon ring check` counts them.
     pub faults: usize,
     /// The servers that were removed and are not back.
@@ -224,10 +225,13 @@ impl Turn {
         let before = self.hints.keys().map(|id| (*id, self.routing.version(*id))).collect();
         match ask {
             Ask::All(_) => {
-                let (members, faults) = (look.rows.len(), ring::check(&look.rows).len());
+                let faults = ring::check(&look.rows).len();
+                let members = look.rows.iter().map(|row| (row.card.name.clone(), row.card.address)).collect();
                 self.sight.send_modify(|sight| {
                     (sight.members, sight.faults) = (members, faults);
                     sight.missing = look.missing.unwrap_or_else(|| std::mem::take(&mut sight.missing));
+                    // Who is back since that was read.
+                    sight.missing.retain(|name, _| !sight.members.contains_key(name));
                 });
                 self.routing.see_all(now, look.rows, &look.seen);
             }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::RemovalSeen;
 use ringmon_core::Word as _;
 use ringmon_core::route::{Route, Routes};
+use ringmon_core::row::Address;
 
 /// The document, and how many routed servers it leaves out because they have no port and there is no default. It has
 /// one group for each routed server, because labels belong to a group.
@@ -25,23 +26,29 @@ pub fn render(routes: &Routes, pool: &str, default_port: Option<u16>) -> (String
 }
 
 /// Like [`render`], but of all servers, and of those that were removed and are not back. The label
-/// `__meta_ringmon_standing` says how each is. Servers without any port are left out.
+/// `__meta_ringmon_standing` says how each is. Servers without any port are left out. With `members`, targets are this port
+/// of the servers themselves, where they are probed.
 #[must_use]
 pub fn render_all(
     routes: &Routes,
     pool: &str,
-    default_port: Option<u16>,
+    (members, default_port): (Option<(&BTreeMap<String, Address>, u16)>, Option<u16>),
     missing: &BTreeMap<String, RemovalSeen>,
 ) -> String {
     let known = routes.servers.iter().filter_map(|route| {
-        let mut group = group(route, pool, route.port.or(default_port)?);
+        let own = members.and_then(|(at, port)| Some(SocketAddr::new(*at.get(&route.name)?, port)));
+        let mut group = group(route, pool, route.port.or(default_port).or(own.map(|at| at.port()))?);
+        if let Some(own) = own {
+            group["targets"] = json!([own]);
+        }
         group["labels"]["__meta_ringmon_standing"] = route.standing.word().into();
         Some(group)
     });
     let there = |name: &String| routes.servers.iter().any(|route| route.name == *name);
+    let port = members.map(|(_, port)| port).or(default_port);
     let removed = missing.iter().filter(|(name, _)| !there(name)).filter_map(|(name, removal)| {
         Some(json!({
-            "targets": [SocketAddr::new(removal.address?, default_port?)],
+            "targets": [SocketAddr::new(removal.address?, port?)],
             "labels": {
                 "__meta_ringmon_pool": pool,
                 "__meta_ringmon_name": name,

@@ -9,6 +9,9 @@ use super::entity::event;
 use super::{Error, PastEvent, Store};
 use ringmon_core::{PoolId, law};
 
+/// Who was removed longer ago is no longer expected back.
+pub const MISSED_FOR: Duration = Duration::from_secs(24 * 3600);
+
 /// What the brake counts, or what it lists. It looks at the events of the window and, for each removal, at one row of
 /// `server` and at what was forgotten since. So its cost does not grow with the pool.
 fn statement(backend: DbBackend, what: &str, pool: PoolId, since: i64) -> Statement {

@@ -39,6 +39,7 @@ use ringmon_core::PoolId;
 pub use admin::{Events, InitReport, RuleChanges};
 pub use convert::PastEvent;
 pub use error::Error;
+pub use gone::MISSED_FOR;
 pub use pools::{PoolSummary, new_key};
 pub use schema::{OLDEST_SCHEMA, SCHEMA_VERSION};
 pub use url::{DatabaseUrl, PasswordFile};

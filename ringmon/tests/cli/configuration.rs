@@ -163,3 +163,15 @@ fn a_reader_that_went_away_is_no_error() {
     let output = command.spawn().unwrap().wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
 }
+
+#[test]
+fn a_log_of_json_lines_has_one_object_a_line() {
+    let mut command = ringmon(&["--log-format", "json", "config", "example"]);
+    let said = run(command.env("RINGMON_POOOL", "x"));
+    let line: serde_json::Value = serde_json::from_str(said.err.trim()).unwrap_or_else(|why| panic!("{why}: {said:?}"));
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["message"], "RINGMON_POOOL means nothing to ringmon; did you mean RINGMON_POOL?");
+    let said = says(&["--log-format", "xml", "config", "example"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.err.contains("auto, text or json"), "{said:?}");
+}

@@ -5,6 +5,8 @@ mod configuration;
 #[cfg(test)]
 mod dumps;
 #[cfg(test)]
+mod first;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod pages;

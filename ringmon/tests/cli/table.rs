@@ -206,7 +206,7 @@ fn events_are_listed_oldest_first() {
     assert!(events[1]["at"].as_str().unwrap().ends_with('Z'));
     assert!(events[1]["server"].as_str().unwrap().starts_with("operator on "));
     let text = lab.says(&["events", "--limit", "1"]).out;
-    assert!(text.lines().count() == 1 && text.contains("left         b "), "{text}");
+    assert!(text.lines().count() == 1 && text.contains(" left          b left the ring  by operator on "), "{text}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod held;
 mod keys;
 mod leftovers;
 mod recording;
+mod reload;
 mod routers;
 mod routes;
 mod rules;

@@ -56,9 +56,9 @@ fn list(page: &mut Page<'_>, board: &RouteBoard) -> fmt::Result {
 }
 
 fn members(page: &mut Page<'_>, board: &RouteBoard) -> fmt::Result {
-    page.gauge("pool_members", "Servers that have a row in the table", None, count(board.members))?;
+    page.gauge("pool_members", "Servers that have a row in the table", None, count(board.members.len()))?;
     let help = "Members, and servers that were removed within a day, are not back, and were not given up";
-    page.gauge("pool_members_expected", help, None, count(board.members + board.missing.len()))?;
+    page.gauge("pool_members_expected", help, None, count(board.members.len() + board.missing.len()))?;
     let help = "Faults of the ring's links in the table, as `ringmon ring check` counts them";
     page.gauge("ring_faults", help, None, count(board.faults))?;
     agent::removals(page, &board.missing)

@@ -33,7 +33,11 @@ pub fn board() -> RouteBoard {
             count("routes_table_went_back", "", 1),
         ],
         default_port: None,
-        members: 3,
+        members: ["a", "b", "c"]
+            .into_iter()
+            .zip([1, 2, 3])
+            .map(|(n, at)| (n.to_owned(), [192, 0, 2, at].into()))
+            .collect(),
         faults: 2,
         missing: [("d".to_owned(), removal())].into(),
     }
@@ -128,6 +132,12 @@ async fn the_dead_are_targets_too_so_that_they_fail() {
             target("d", "removed", "192.0.2.4:9100"),
         ]
     );
+    let json = parsed(get(addr, "/http_sd/all?port=7464").await);
+    let at: Vec<_> = json.as_array().unwrap().iter().map(|group| of(group).2).collect();
+    assert_eq!(at, ["192.0.2.1:7464", "192.0.2.2:7464", "192.0.2.3:7464", "192.0.2.4:7464"]);
+    for wrong in ["?port=", "?port=0", "?port=x", "?x"] {
+        assert_eq!(get(addr, &format!("/http_sd/all{wrong}")).await.0, 400, "{wrong}");
+    }
 }
 
 #[tokio::test]
