@@ -27,7 +27,8 @@ type Boards = watch::Receiver<Arc<RouteBoard>>;
 const LONGEST: usize = 256 * 1024;
 
 const INDEX: &str = "ringmon, routing server\n\n/routes   the list and how it is written down, JSON\n\
-                     /http_sd  for Prometheus' http_sd_configs; /http_sd/all names the dead too,\n          ?port=7464 with that port\n\
+                     /http_sd  for Prometheus' http_sd_configs\n\
+                     /http_sd/all  also names the dead; ?port=7464: with that port of the servers\n\
                      /v3/discovery:endpoints  for Envoy's REST eds_config (POST)\n\
                      /metrics  for Prometheus\n/healthz  200 while the process is alive\n\
                      /readyz   200 once a list is known\n";

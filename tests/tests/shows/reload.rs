@@ -50,8 +50,8 @@ fn a_configuration_is_read_again_while_the_agent_runs() -> Result {
     ensure!(board.contains("exec:/bin/false"), "{board}");
 
     let begin = now_ns();
-    let (code, said) = reload(&lab, &file, "log = \"debug\"\n")?;
-    let all = "obeyed from now on: log, check, check_interval\n";
+    let (code, said) = reload(&lab, &file, "drain = \"7s\"\n")?;
+    let all = "obeyed from now on: drain, check, check_interval\n";
     ensure!(code == 0 && said == all, "without the line, the default holds again: {code} {said}");
     // Nothing is known of a service that is not checked.
     lab.event("it is not known", begin, |event| event.is("service", "s4") && event.detail["health"] == "unknown")?;

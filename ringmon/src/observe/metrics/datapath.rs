@@ -9,8 +9,8 @@ use crate::show::{Board, Count, DatapathMode};
 use ringmon_common::count::Incident;
 use ringmon_core::{WatchId, Word as _};
 
-/// Bounds of the round-trip histogram: ten, each four times the one before, from 2^14 ns (16 us) to 2^32 ns (4.3 s). The
-/// datapath's own buckets are finer, and their bounds include these.
+/// Bounds of the round-trip histogram: ten, each four times the one before, from 2^14 ns (16 us) to 2^32 ns (4.3 s).
+/// The datapath's own buckets are finer, and their bounds include these.
 const RTT_BITS: [u32; 10] = [14, 16, 18, 20, 22, 24, 26, 28, 30, 32];
 
 pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {

@@ -42,8 +42,8 @@ impl Form {
     }
 }
 
-/// The samples are the same in both. In the classic text the comments name counters and facts as their samples do, there
-/// are no units, no facts (they are gauges), and no end.
+/// The samples are the same in both. In the classic text the comments name counters and facts as their samples do, and
+/// there are no units, no facts (they are gauges), and no end.
 fn classic(page: &str) -> String {
     let mut out = String::with_capacity(page.len());
     let mut help = "";

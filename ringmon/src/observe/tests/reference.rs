@@ -109,12 +109,12 @@ fn alert_line(family: &str) -> String {
 fn reference() -> String {
     let mut text = String::from(
         "# Metrics\n\n\
-         What an agent (`127.0.0.1:7464/metrics`) and a router (`127.0.0.1:7465/metrics`) show. This page is made from the\n\
-         code, and a test holds them against each other. `ringmon explain METRIC` prints an entry.\n\n\
+         What an agent (`127.0.0.1:7464/metrics`) and a router (`127.0.0.1:7465/metrics`) show. This page is\n\
+         made from the code, and a test holds them against each other. `ringmon explain METRIC` prints an entry.\n\n\
          The pages come in the classic text of Prometheus, and as OpenMetrics 1.0 for whoever asks for\n\
-         `application/openmetrics-text`. Durations are in seconds, times in seconds since 1970. A family whose subject is\n\
-         not there (no watch, no check, no removal) has no samples. What each value of a label means, `ringmon explain\n\
-         VALUE` says; `docs/words.md` is the list. `docs/alerts.md` has the alerts.\n",
+         `application/openmetrics-text`. Durations are in seconds, times in seconds since 1970. A family whose\n\
+         subject is not there (no watch, no check, no removal) has no samples. What each value of a label means,\n\
+         `ringmon explain VALUE` says; `docs/words.md` is the list. `docs/alerts.md` has the alerts.\n",
     );
     for (name, family) in all_families() {
         let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
