@@ -155,7 +155,7 @@ async fn http_sd_all(State(boards): State<Boards>, RawQuery(query): RawQuery) ->
     };
     board.nothing_known().unwrap_or_else(|| {
         let members = port.map(|port| (&board.members, port));
-        json(prometheus::render_all(&board.routes, &board.pool, (members, board.default_port), &board.missing))
+        json(prometheus::render_all(&board.routes, &board.pool, members, board.default_port, &board.missing))
     })
 }
 

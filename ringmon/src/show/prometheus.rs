@@ -32,7 +32,8 @@ pub fn render(routes: &Routes, pool: &str, default_port: Option<u16>) -> (String
 pub fn render_all(
     routes: &Routes,
     pool: &str,
-    (members, default_port): (Option<(&BTreeMap<String, Address>, u16)>, Option<u16>),
+    members: Option<(&BTreeMap<String, Address>, u16)>,
+    default_port: Option<u16>,
     missing: &BTreeMap<String, RemovalSeen>,
 ) -> String {
     let known = routes.servers.iter().filter_map(|route| {

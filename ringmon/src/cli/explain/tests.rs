@@ -47,7 +47,7 @@ fn every_entry_says_who_is_woken() {
         let last = text.rsplit("\n\n").next().unwrap_or_default();
         let said = last.strip_prefix("*Alert:* ").unwrap_or_else(|| panic!("{section}, {word}: no alert, no reason"));
         let named: Vec<&str> = said.split('`').skip(1).step_by(2).filter(|name| name.starts_with("Ringmon")).collect();
-        assert!(said.starts_with("none: ") != !named.is_empty(), "{section}, {word}: {said}");
+        assert!(said.starts_with("none: ") == named.is_empty(), "{section}, {word}: {said}");
         for name in named {
             assert!(known.contains(name), "{section}, {word}: there is no alert {name}");
         }
