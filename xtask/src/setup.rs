@@ -153,6 +153,8 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
     if wanted(For::Test) {
         package("ping", "iputils-ping");
         package("sqlite3", "sqlite3");
+        package("curl", "curl");
+        package("python3", "python3");
         package("dbus-daemon", "dbus-daemon");
     }
     // It has no program that could be looked for.

@@ -19,8 +19,10 @@ use ringmon_core::{Snapshot, Time};
 pub struct Plan {
     /// Whether to leave the ring, or only to stop, if the signal does not say so.
     pub on_stop: OnStop,
-    /// The port for clients, and how long they have before the server leaves; `None`: do not wait for clients.
-    pub drain: Option<(u16, Duration)>,
+    /// The port for clients, if it is known.
+    pub port: Option<u16>,
+    /// How long clients have before the server leaves; `None`: do not wait for them.
+    pub limit: Option<Duration>,
     /// Counts the connections.
     pub worker: Handle,
     /// The HAProxys that ask for agent-checks.

@@ -6,13 +6,16 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::config::{AgentConfig, Key};
+use crate::observe::EventLog;
 use crate::show::ReloadView;
 
 /// A configuration that was read again.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Fresh {
     /// The whole of it.
     pub config: AgentConfig,
+    /// The event log at its place, open.
+    pub events: Option<EventLog>,
     /// What is new in it since the last time, and can be obeyed at once.
     pub changed: Vec<Key>,
     /// What differs from the start, and needs another start.
@@ -36,12 +39,14 @@ pub const AT_ONCE: [Key; 10] = [
 /// Reads the configuration again. It obeys the level of the log itself.
 pub type Reread = Arc<dyn Fn() -> anyhow::Result<Fresh> + Send + Sync>;
 
-/// Reads it off the loop, which waits for no disk.
+/// Reads it off the loop, which waits for no disk; one at a time, so that the last one that was asked for counts.
 pub struct Reloads {
     reread: Reread,
     worker: Handle,
     done: mpsc::UnboundedSender<Result<Fresh, String>>,
     results: mpsc::UnboundedReceiver<Result<Fresh, String>>,
+    runs: bool,
+    again: bool,
 }
 
 impl Reloads {
@@ -49,11 +54,15 @@ impl Reloads {
     #[must_use]
     pub fn new(reread: Reread, worker: Handle) -> Self {
         let (done, results) = mpsc::unbounded_channel();
-        Self { reread, worker, done, results }
+        Self { reread, worker, done, results, runs: false, again: false }
     }
 
-    /// Begins to read.
-    pub fn begin(&self) {
+    /// Begins to read, or will begin once more when the one that runs is done.
+    pub fn begin(&mut self) {
+        if std::mem::replace(&mut self.runs, true) {
+            self.again = true;
+            return;
+        }
         let (reread, done) = (Arc::clone(&self.reread), self.done.clone());
         self.worker.spawn_blocking(move || {
             // The receiver is gone only when the agent ends.
@@ -63,11 +72,15 @@ impl Reloads {
 
     /// The next configuration, or why there is none. Cancel-safe.
     pub async fn next(&mut self) -> Result<Fresh, String> {
-        match self.results.recv().await {
-            Some(result) => result,
+        let Some(result) = self.results.recv().await else {
             // `done` is ours, so this is never the end.
-            None => std::future::pending().await,
+            return std::future::pending().await;
+        };
+        self.runs = false;
+        if std::mem::take(&mut self.again) {
+            self.begin();
         }
+        result
     }
 }
 

@@ -13,12 +13,15 @@ pub struct Removals(BTreeMap<String, RemovalSeen>);
 impl Removals {
     /// How many are remembered: names are given by whoever fills the table.
     const MOST: usize = 64;
+    /// It may be back where this agent does not hear it.
+    const KEPT: Duration = Duration::from_secs(24 * 3600);
 
     /// Takes note of an event that happens `now`, counted from 1970.
     pub fn note(&mut self, event: &Event, now: Duration) {
         if event.kind() == EventKind::Alive {
             self.0.remove(&event.subject);
         }
+        self.0.retain(|_, old| now.as_secs_f64() - old.at < Self::KEPT.as_secs_f64());
         let Some((kind, removed)) = event.body.removal() else { return };
         let removal = RemovalSeen { kind, at: now.as_secs_f64(), address: removed.address };
         self.0.insert(event.subject.clone(), removal);

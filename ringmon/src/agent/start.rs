@@ -25,6 +25,7 @@ use crate::service::Service;
 use crate::show::{About, Board};
 use crate::store::SCHEMA_VERSION;
 use crate::supervisor;
+use ringmon_core::Snapshot;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity, Stopped};
 use ringmon_core::{PoolKey, PoolKeys};
@@ -55,7 +56,9 @@ pub async fn start(config: AgentConfig, reread: Reread, worker: Handle) -> anyho
     let datapath = open_datapath(&config, keys.list(), seed)?;
     let mode = datapath.mode();
     tracing::info!(?mode, interface = %config.interface, address = %config.address, "the datapath is open");
-    let (board, shown) = watch::channel(Arc::new(Board::default()));
+    let engine = Snapshot { server: config.name.clone(), phase: "starting", ..Snapshot::default() };
+    let first = Board { engine, about: about(&config), link_up: true, ..Board::default() };
+    let (board, shown) = watch::channel(Arc::new(first));
     worker.spawn(supervisor::follow(shown.clone(), status));
     if let Some(addr) = config.http {
         let ca = config.database.ca().map(std::path::Path::to_path_buf);
@@ -77,16 +80,21 @@ pub async fn start(config: AgentConfig, reread: Reread, worker: Handle) -> anyho
     // A server that comes back with a failing service must not get clients until that is found: at first its row says
     // "unknown".
     service.known(FIRST_RESULT.min(config.service.timeout)).await;
-    let about = About {
-        pool: config.pool.clone(),
-        interface: config.interface.clone(),
-        address: config.address.to_string(),
-        pid: std::process::id(),
-    };
+    let about = about(&config);
     let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys, service, about };
     let reloads = Reloads::new(reread, worker.clone());
     let turn = Turn::new(engine, rooms, tuning.pulse_every).context("cannot make a timer")?;
     Ok(turn.run(kept.map(|k| k.buddies), Asking { signals, reloads, plan: plan(&config, worker, askers) }).await)
+}
+
+/// What the board says of the agent itself.
+fn about(config: &AgentConfig) -> About {
+    About {
+        pool: config.pool.clone(),
+        interface: config.interface.clone(),
+        address: config.address.to_string(),
+        pid: std::process::id(),
+    }
 }
 
 /// The line for `systemctl status`.
@@ -109,7 +117,7 @@ fn status(board: &Board) -> String {
 
 /// What a signal will start. Clients are waited for if they would be sent elsewhere, and if their port is known.
 fn plan(config: &AgentConfig, worker: Handle, askers: Askers) -> Plan {
-    Plan { on_stop: config.on_stop, drain: config.route_port.zip(config.drain), worker, askers }
+    Plan { on_stop: config.on_stop, port: config.route_port, limit: config.drain, worker, askers }
 }
 
 /// Opens the flight recorder, if it is configured.

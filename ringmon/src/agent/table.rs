@@ -77,8 +77,8 @@ impl Table {
 
     /// Starts an operation. What it rests on is checked against `readings` at the last moment (R7).
     pub fn begin(&self, ticket: u64, op: TableOp, readings: Arc<dyn Readings>) {
-        let (shared, done) = (Arc::clone(&self.shared), self.done.clone());
-        self.worker.spawn(async move {
+        let shared = Arc::clone(&self.shared);
+        let task = self.worker.spawn(async move {
             let _lane = shared.lanes.enter(op.lane()).await;
             let began = Instant::now();
             let grounds = op.grounds();
@@ -93,8 +93,23 @@ impl Table {
                     )
                 }
             };
+            TableDone { ticket, result, snapshot, took: began.elapsed() }
+        });
+        let done = self.done.clone();
+        self.worker.spawn(async move {
+            // An operation that never ended would keep the engine from every other one.
+            let ended = task.await.unwrap_or_else(|broke_off| {
+                tracing::error!("an operation on the table broke off: {broke_off}");
+                let failed = TableFailure {
+                    cause: "it broke off".to_owned(),
+                    transient: true,
+                    readable: false,
+                    overtaken: false,
+                };
+                TableDone { ticket, result: Err(failed), snapshot: TableSnapshot::default(), took: Duration::ZERO }
+            });
             // The receiver is gone only when the agent ends. Then nobody needs the result.
-            let _ = done.send(TableDone { ticket, result, snapshot, took: began.elapsed() });
+            let _ = done.send(ended);
         });
     }
 }

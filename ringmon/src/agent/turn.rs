@@ -368,6 +368,7 @@ impl Turn {
         }
         let (engine, datapath, checks) =
             (self.engine.snapshot(now), self.rooms.datapath.stats(), self.rooms.service.shown());
+        let undelivered = self.rooms.notices.undelivered();
         let board = Board {
             engine,
             datapath,
@@ -376,7 +377,7 @@ impl Turn {
             about: self.rooms.about.clone(),
             link_up: self.link_up,
             removals: self.removals.shown(),
-            undelivered: self.rooms.notices.undelivered(),
+            undelivered: undelivered.unwrap_or_else(|| self.rooms.board.borrow().undelivered.clone()),
             table: self.operations,
             reload: self.reload.clone(),
         };

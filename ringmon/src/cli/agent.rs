@@ -6,12 +6,14 @@ use super::exit::Verdict;
 use super::logging;
 use crate::agent::{AT_ONCE, Fresh, Reread};
 use crate::config::{Key, Loaded, Machine, Sources, Typed};
+use crate::observe::EventLog;
 use ringmon_core::engine::Stopped;
 
 /// Runs an agent until it is told to stop, and says how it ended. `sources` is where its configuration is from.
 pub fn run(typed: &Typed, sources: Sources) -> anyhow::Result<Verdict> {
     let config = crate::config::agent(typed, &Machine::this()?)?;
-    Ok(match crate::agent::run(config, reread(typed.clone(), sources))? {
+    let again = reread(typed.clone(), sources, config.name.clone());
+    Ok(match crate::agent::run(config, again)? {
         Stopped::Left => {
             tracing::info!("left the ring");
             Verdict::Ok
@@ -37,7 +39,7 @@ pub fn run(typed: &Typed, sources: Sources) -> anyhow::Result<Verdict> {
 
 /// Reads the layers again, obeys the level of the log, and says what else is new. If the new configuration is no good,
 /// nothing of it is obeyed.
-fn reread(first: Typed, sources: Sources) -> Reread {
+fn reread(first: Typed, sources: Sources, name: String) -> Reread {
     let last = Mutex::new(first.clone());
     Arc::new(move || {
         let Loaded { typed, warnings } = crate::config::load(&sources)?;
@@ -45,13 +47,20 @@ fn reread(first: Typed, sources: Sources) -> Reread {
         for warning in warnings.into_iter().chain(crate::config::warnings(&typed)) {
             tracing::warn!("{warning}");
         }
-        logging::change(&typed)?;
+        // Under the name of the start, which is the one on the ring.
+        let events = config.events.as_ref().map(|at| EventLog::open(at, name.clone())).transpose()?;
+        // So are the programs in the kernel.
+        let mut level = typed.clone();
+        if let Some(programs) = first.get(Key::BpfLog) {
+            level.set(Key::BpfLog, programs.clone());
+        }
+        logging::change(&level)?;
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = AT_ONCE.into_iter().filter(|key| differs(&last, &typed, *key)).collect();
         let others = Key::ALL.iter().copied().filter(|key| !AT_ONCE.contains(key));
         let restart = others.filter(|key| differs(&first, &typed, *key)).collect();
         *last = typed;
-        Ok(Fresh { config, changed, restart })
+        Ok(Fresh { config, events, changed, restart })
     })
 }
 

@@ -17,9 +17,17 @@ pub fn run(typed: &Typed, quorum: Quorum) -> anyhow::Result<Verdict> {
         out::line(&format!("to change its quorum: ringmon pool set --pool {pool} quorum={}", quorum.word()))?;
     }
     let next = match access.database.file() {
-        Some(_) => "next, for each server of this machine (an embedded database is shared with nobody else)",
-        None => "next, on each server",
+        Some(_) => format!(
+            "next, for each server of this machine (an embedded database is shared with nobody else): ringmon agent \
+             --pool {pool} --database-url {}",
+            access.database
+        ),
+        // Not this user's URL: agents need no right to make tables.
+        None => format!(
+            "next: give the agents a user of their own (docs/database.md has the statements), then on each server: \
+             ringmon agent --pool {pool}, with that user's database_url and password file in /etc/ringmon/ringmon.toml"
+        ),
     };
-    out::line(&format!("{next}: ringmon agent --pool {pool} --database-url {}", access.database))?;
+    out::line(&next)?;
     Ok(Verdict::Ok)
 }

@@ -73,12 +73,24 @@ pub fn stop(typed: &Typed, args: &StopArgs) -> anyhow::Result<Verdict> {
         (_, true) => Signal::SIGUSR2,
         (false, false) => Signal::SIGTERM,
     };
+    let unit = unit_of(pid);
     signal(addr, pid, asked)?;
     while is_agent(pid) {
         std::thread::sleep(EVERY);
     }
     out::line("the agent has ended")?;
+    if let Some(unit) = unit {
+        // An agent whose row remains ends with a failure, and its unit starts it again.
+        out::line(&format!("{unit} may start it again; `systemctl stop {unit}` would not"))?;
+    }
     Ok(Verdict::Ok)
+}
+
+/// The unit of systemd that this process belongs to (cgroups(7)).
+fn unit_of(pid: i32) -> Option<String> {
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let last = |line: &str| line.rsplit('/').next().unwrap_or_default().to_owned();
+    groups.lines().map(last).find(|name| name.starts_with("ringmon") && name.ends_with(".service"))
 }
 
 /// The number is the agent's where it runs, which may be a container. So it is looked at first.

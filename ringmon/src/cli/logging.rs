@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
@@ -66,7 +67,14 @@ fn lines(format: Format) -> Box<dyn Layer<Filtered> + Send + Sync> {
         Format::Json => text.json().flatten_event(true).boxed(),
         // A field becomes RINGMON_SUBJECT=..., to be found with `journalctl RINGMON_EVENT=down`.
         Format::Auto if is_journal() => match tracing_journald::layer() {
-            Ok(journal) => journal.with_field_prefix(Some("RINGMON".to_owned())).boxed(),
+            Ok(journal) => journal
+                .with_field_prefix(Some("RINGMON".to_owned()))
+                .with_priority_mappings(PriorityMappings {
+                    info: Priority::Informational,
+                    debug: Priority::Debug,
+                    ..PriorityMappings::new()
+                })
+                .boxed(),
             Err(_) => text.with_ansi(false).without_time().boxed(),
         },
         Format::Auto | Format::Text => {

@@ -44,9 +44,12 @@ use exit::Verdict;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // In a container it would be the parent of whatever a check leaves behind.
-    if matches!(cli.command, Command::Agent(_) | Command::Router(_))
-        && let Some(code) = first::as_first_process()
-    {
+    let first = match cli.command {
+        Command::Agent(_) => first::as_first_process(&first::OF_AGENT),
+        Command::Router(_) => first::as_first_process(&first::OF_ROUTER),
+        _ => None,
+    };
+    if let Some(code) = first {
         return code;
     }
     match run(cli) {

@@ -3,8 +3,6 @@
 mod rotate;
 mod set;
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::exit::{Error, Verdict};
@@ -13,7 +11,7 @@ use crate::config::{Typed, database_access, pool_access};
 use crate::store::{MISSED_FOR, PoolSummary, Store};
 use ringmon_core::op::TableOp;
 use ringmon_core::row::Quorum;
-use ringmon_core::{Outcome, PoolRow, Word as _};
+use ringmon_core::{Outcome, PoolRow, Word as _, law};
 
 pub use rotate::rotate_key;
 
@@ -75,7 +73,7 @@ fn summaries_as_text(pools: &[PoolSummary]) -> String {
 pub fn show(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     database::wait(async {
         let store = database::open(typed).await?;
-        let (pool, gone) = (store.pool().await?, store.gone().await?);
+        let (pool, gone) = (store.pool().await?, store.gone(law::BRAKE_WINDOW).await?);
         print(&pool, &gone, json)?;
         Ok(Verdict::Ok)
     })
@@ -90,7 +88,7 @@ pub fn set(typed: &Typed, settings: &[String], json: bool) -> anyhow::Result<Ver
         for warning in set::warnings(&pool.rules) {
             tracing::warn!("{warning}");
         }
-        print(&pool, &store.gone().await?, json)?;
+        print(&pool, &store.gone(law::BRAKE_WINDOW).await?, json)?;
         Ok(Verdict::Ok)
     })
 }
@@ -118,9 +116,7 @@ pub fn forget(typed: &Typed, names: &[String]) -> anyhow::Result<Verdict> {
     database::wait(async {
         let store = database::open(typed).await?;
         // Longer than the brake counts: whoever is missed is also counted by routers, and by who is alerted.
-        let missing = store.missing(MISSED_FOR).await?;
-        let gone: BTreeSet<String> = missing.into_iter().map(|past| past.stored.subject_name).collect();
-        let gone: Vec<String> = gone.into_iter().collect();
+        let gone = store.gone(MISSED_FOR).await?;
         if let Some(name) = names.iter().find(|name| !gone.contains(name)) {
             let why = format!("{name} is not gone: {}; nothing was changed", listed(&gone));
             return Err(Error::NotThere(why).into());

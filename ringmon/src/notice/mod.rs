@@ -124,10 +124,11 @@ impl Notices {
         *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::derive(&keys);
     }
 
-    /// How many notices each receiver never acknowledged, of the first 64 such receivers.
+    /// How many notices each of up to 64 receivers never acknowledged. `None`: they are just being counted, and nobody
+    /// waits for that.
     #[must_use]
-    pub fn undelivered(&self) -> BTreeMap<IpAddr, u64> {
-        self.shared.undelivered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn undelivered(&self) -> Option<BTreeMap<IpAddr, u64>> {
+        self.shared.undelivered.try_lock().ok().map(|counts| counts.clone())
     }
 
     /// Counts since the start, by what became of a notice.

@@ -36,9 +36,11 @@ impl Shared {
     /// This receiver has not acknowledged a notice.
     fn gave_up(&self, to: IpAddr) {
         let mut undelivered = self.undelivered.lock().unwrap_or_else(PoisonError::into_inner);
-        if undelivered.len() < Self::PEERS || undelivered.contains_key(&to) {
-            *undelivered.entry(to).or_default() += 1;
+        if undelivered.len() >= Self::PEERS && !undelivered.contains_key(&to) {
+            let least = undelivered.iter().min_by_key(|(_, count)| **count).map(|(peer, _)| *peer);
+            least.and_then(|peer| undelivered.remove(&peer));
         }
+        *undelivered.entry(to).or_default() += 1;
     }
 
     /// One notice fewer is under way.

@@ -51,23 +51,19 @@ impl EventLog {
         Ok(Self { target: target.clone(), file: opened(target)?, server, failures: 0 })
     }
 
-    /// Makes `log` be at `target`. A file at the same path is opened again too: the old one may have been moved away
-    /// (logrotate(8)). If that fails, lines go on into the old one, and the log says so.
-    pub fn follow(log: &mut Option<Self>, target: Option<&EventTarget>, server: &str) {
-        let Some(target) = target else {
-            *log = None;
-            return;
-        };
-        match Self::open(target, server.to_owned()) {
-            Ok(new) => {
-                let failures = log.as_ref().map_or(0, Self::failures);
-                *log = Some(Self { failures, ..new });
-                if let EventTarget::File(path) = target {
-                    tracing::info!("opened the event log {} again", path.display());
-                }
-            }
-            Err(error) => tracing::error!("{error}; going on as before"),
+    /// Opens the file at the same path again: the old one may have been moved away (logrotate(8)). If that fails, lines
+    /// go on into the old one, and the log says so.
+    pub fn reopen(&mut self) {
+        match opened(&self.target) {
+            Ok(file) => self.file = file,
+            Err(error) => tracing::error!("{error}; going on with the old file"),
         }
+    }
+
+    /// From now on lines go to `new`. The count of failures goes on.
+    pub fn replace(log: &mut Option<Self>, new: Option<Self>) {
+        let failures = log.as_ref().map_or(0, Self::failures);
+        *log = new.map(|new| Self { failures, ..new });
     }
 
     /// Appends one line and flushes it. Every failure is counted, the first one is logged, none is fatal.

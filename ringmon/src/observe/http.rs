@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::Error;
+use super::machine::MachineView;
 use super::metrics::{self, Form, Origin};
 use crate::show::Board;
 use ringmon_core::Time;
@@ -23,8 +24,10 @@ type Boards = watch::Receiver<Arc<Board>>;
 /// A loop that has not turned for this long is of no use to anybody: as long as systemd's watchdog waits.
 const HANGS: Duration = Duration::from_secs(30);
 
-const INDEX: &str = "ringmon\n\n/metrics  counters and histograms, for Prometheus\n/status   what the agent sees, JSON\n\
-                     /healthz  200 while the process is alive and its loop turns\n/readyz   200 while the server is on its ring\n";
+const INDEX: &str = "ringmon\n\n/metrics  counters and histograms, for Prometheus\n\
+                     /status   what the agent sees, JSON\n\
+                     /healthz  200 while the process is alive and its loop turns\n\
+                     /readyz   200 while the server is on its ring\n";
 
 /// Listens on `addr` for HTTP. Warns if other machines can reach it. Call it inside a tokio runtime.
 ///
@@ -50,7 +53,8 @@ pub async fn serve(listener: TcpListener, board: watch::Receiver<Arc<Board>>, or
             "/metrics",
             get(async move |State(board): State<Boards>, headers: HeaderMap| {
                 let board = Arc::clone(&board.borrow());
-                page(&headers, metrics::render(board, &origin))
+                let machine = machine(&origin).await;
+                page(&headers, metrics::render(board, &origin, machine))
             }),
         )
         .route("/status", get(status))
@@ -58,6 +62,12 @@ pub async fn serve(listener: TcpListener, board: watch::Receiver<Arc<Board>>, or
         .route("/readyz", get(ready))
         .with_state(board);
     axum::serve(listener, routes).await.map_err(Error::Serve)
+}
+
+/// What the machine says. It is read where waiting delays nobody.
+pub(super) async fn machine(origin: &Origin) -> MachineView {
+    let ca = origin.ca.clone();
+    tokio::task::spawn_blocking(move || MachineView::now(ca.as_deref())).await.unwrap_or_default()
 }
 
 /// A page in the form that the request asks for.

@@ -1,9 +1,48 @@
 //! What is read from the machine at each scrape: this process, and a file.
 
 use std::path::Path;
+use std::sync::{LazyLock, Mutex, TryLockError};
+use std::time::{Duration, Instant};
 
 use procfs::WithCurrentSystemInfo as _;
 use procfs::process::Process;
+
+/// Anybody may ask for a page, and as often as they like. What the machine says is read at most this often.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// When this machine started, in seconds since 1970.
+static BOOTED: LazyLock<Option<u64>> = LazyLock::new(|| procfs::boot_time_secs().ok());
+
+static NEWEST: Mutex<Option<(Instant, MachineView)>> = Mutex::new(None);
+
+/// What a page shows of the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MachineView {
+    /// This process.
+    pub process: Option<ProcessView>,
+    /// When the certificate in the CA file that ends first does so, in seconds since 1970.
+    pub ca_end: Option<i64>,
+}
+
+impl MachineView {
+    /// Reads it, unless that was just done, or is being done: then it is as it was. May wait for a disk.
+    #[must_use]
+    pub fn now(ca: Option<&Path>) -> Self {
+        let mut newest = match NEWEST.try_lock() {
+            Ok(newest) => newest,
+            Err(TryLockError::Poisoned(newest)) => newest.into_inner(),
+            Err(TryLockError::WouldBlock) => return Self::default(),
+        };
+        if let Some((at, view)) = *newest
+            && at.elapsed() < EVERY
+        {
+            return view;
+        }
+        let view = Self { process: ProcessView::this(), ca_end: ca.and_then(first_end) };
+        *newest = Some((Instant::now(), view));
+        view
+    }
+}
 
 /// This process, as procfs(5) shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -30,7 +69,7 @@ impl ProcessView {
     pub fn this() -> Option<Self> {
         let this = Process::myself().ok()?;
         let stat = this.stat().ok()?;
-        let boot = procfs::boot_time_secs().ok()?;
+        let boot = (*BOOTED)?;
         let ticks = to_f64(procfs::ticks_per_second());
         let max = match this.limits().ok()?.max_open_files.soft_limit {
             procfs::process::LimitValue::Value(most) => most,

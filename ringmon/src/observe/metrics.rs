@@ -21,7 +21,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::machine::{ProcessView, first_end};
+use super::machine::MachineView;
 use crate::show::Board;
 pub use form::Form;
 use page::{Page, escaped};
@@ -41,14 +41,14 @@ pub struct Origin {
 
 /// # Errors
 /// Only if the page's memory cannot be written to.
-pub fn render(board: Arc<Board>, origin: &Origin) -> Result<String, fmt::Error> {
+pub fn render(board: Arc<Board>, origin: &Origin, machine: MachineView) -> Result<String, fmt::Error> {
     let pool = board.about.pool.clone();
-    text_of(&pool, Scrape { board, origin: origin.clone() })
+    text_of(&pool, machine, Scrape { board, origin: origin.clone(), machine })
 }
 
-fn text_of(pool: &str, scrape: impl Collector) -> Result<String, fmt::Error> {
+fn text_of(pool: &str, machine: MachineView, scrape: impl Collector) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Process(ProcessView::this())));
+    registry.register_collector(Box::new(Process(machine.process)));
     let label = (Cow::from("pool"), Cow::from(escaped(pool)));
     registry.sub_registry_with_prefix("ringmon").sub_registry_with_label(label).register_collector(Box::new(scrape));
     let mut text = String::new();
@@ -60,12 +60,13 @@ fn text_of(pool: &str, scrape: impl Collector) -> Result<String, fmt::Error> {
 struct Scrape {
     board: Arc<Board>,
     origin: Origin,
+    machine: MachineView,
 }
 
 impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page::new(encoder);
-        ours(&mut page, &self.origin)?;
+        ours(&mut page, &self.origin, self.machine)?;
         agent::encode(&mut page, &self.board)?;
         watches::encode(&mut page, &self.board)?;
         datapath::encode(&mut page, &self.board)
@@ -73,9 +74,9 @@ impl Collector for Scrape {
 }
 
 /// What agents and routers have in common.
-fn ours(page: &mut Page<'_>, origin: &Origin) -> fmt::Result {
+fn ours(page: &mut Page<'_>, origin: &Origin, machine: MachineView) -> fmt::Result {
     process::build(page, origin.schema)?;
-    let Some(end) = origin.ca.as_deref().and_then(first_end) else { return Ok(()) };
+    let Some(end) = machine.ca_end else { return Ok(()) };
     let help = "When the certificate in the database's CA file that ends first does so, since 1970";
     page.gauge("ca_expiry_timestamp", help, Some(&Unit::Seconds), to_f64(end))
 }

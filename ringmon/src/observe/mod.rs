@@ -14,8 +14,8 @@ mod tests;
 pub use agent_check::{AgentCheck, Askers};
 pub use connected::connected;
 pub use event_log::{EventLog, EventTarget};
-use http::page;
 pub use http::{listen, serve};
+use http::{machine, page};
 pub use metrics::Origin;
 
 use std::net::SocketAddr;

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::metrics::{self, Origin};
-use super::{Error, page};
+use super::{Error, machine, page};
 use crate::show::{Count, RemovalSeen};
 use ringmon_core::route::Routes;
 use ringmon_core::row::Address;
@@ -53,8 +53,8 @@ pub struct RouteBoard {
     pub default_port: Option<u16>,
     /// The servers that have a row in the table, and where they are probed.
     pub members: BTreeMap<String, Address>,
-    /// How many faults the ring has.
-    pub faults: usize,
+    /// How many faults the ring has; `None`: the table was not read yet.
+    pub faults: Option<usize>,
     /// The servers that were removed within a day and are not back.
     pub missing: BTreeMap<String, RemovalSeen>,
 }
@@ -119,7 +119,8 @@ pub async fn serve(
         .route(
             "/metrics",
             get(async move |State(boards): State<Boards>, headers: HeaderMap| {
-                page(&headers, metrics::routes::render(newest(&boards), &origin))
+                let machine = machine(&origin).await;
+                page(&headers, metrics::routes::render(newest(&boards), &origin, machine))
             }),
         )
         .route("/healthz", get(async || "alive\n"))
@@ -153,6 +154,9 @@ async fn http_sd_all(State(boards): State<Boards>, RawQuery(query): RawQuery) ->
         Some(port) => port,
         None => None,
     };
+    if port.is_some() && board.faults.is_none() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the table was not read yet\n").into_response();
+    }
     board.nothing_known().unwrap_or_else(|| {
         let members = port.map(|port| (&board.members, port));
         json(prometheus::render_all(&board.routes, &board.pool, members, board.default_port, &board.missing))

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Origin;
+use super::machine::{MachineView, ProcessView};
 use crate::show::{About, Board, CheckView, Count, DatapathMode, DatapathStats, Durations, ReloadView, RemovalSeen};
 use ringmon_core::edit::Held;
 use ringmon_core::engine::{BrokenLink, WatchView};
@@ -51,6 +52,11 @@ fn watch(slot: u16, name: &str, state: &'static str) -> WatchView {
 
 fn origin() -> Origin {
     Origin { schema: 4, ca: None, clock: || Time::from_ns(11 * SECOND) }
+}
+
+/// This process, and a CA that ends some day.
+fn machine() -> MachineView {
+    MachineView { process: ProcessView::this(), ca_end: Some(1_900_000_000) }
 }
 
 pub fn removal() -> RemovalSeen {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::clock;
 use crate::config::DatabaseUrl;
@@ -47,8 +48,6 @@ pub struct Answer {
 pub struct Look {
     /// All rows, if all were asked for.
     pub rows: Vec<ServerRow>,
-    /// The servers that were removed and are not back, if that was read this time.
-    pub missing: Option<Missing>,
     /// The clock, the pool's row, the rows that were asked for one by one, and the ends of missing ones.
     pub seen: TableSnapshot,
 }
@@ -70,13 +69,22 @@ pub struct Source {
     at: usize,
     /// When it was read who is missing, and how many rows there were.
     missed: Option<(Instant, usize)>,
+    missing: watch::Sender<Missing>,
+    reading: Option<JoinHandle<()>>,
 }
 
 impl Source {
     /// Asks `databases` in this order. It opens nothing yet.
     #[must_use]
     pub fn new(pool: String, databases: Vec<DatabaseUrl>) -> Self {
-        Self { pool, places: databases.into_iter().map(|url| (url, None)).collect(), at: 0, missed: None }
+        Self {
+            pool,
+            places: databases.into_iter().map(|url| (url, None)).collect(),
+            at: 0,
+            missed: None,
+            missing: watch::Sender::default(),
+            reading: None,
+        }
     }
 
     /// The database that answered last.
@@ -118,9 +126,9 @@ impl Source {
             Some(store) => store.clone(),
             None => slot.insert(Store::open(url, &self.pool).await?).clone(),
         };
-        let mut look = look(&store, ask).await;
-        if let (Ok(look), Ask::All(_)) = (&mut look, ask) {
-            look.missing = self.missing(&store, look.rows.len()).await;
+        let look = look(&store, ask).await;
+        if let (Ok(look), Ask::All(_)) = (&look, ask) {
+            self.look_for_missing(store, look.rows.len());
         }
         let (_, slot) = &mut self.places[at];
         if matches!(look, Err(Error::NoSuchPool { .. })) {
@@ -130,20 +138,21 @@ impl Source {
         look
     }
 
-    /// Who is missing, if it is time to read that. The routes do not depend on it, so a failure is only logged.
-    async fn missing(&mut self, store: &Store, rows: usize) -> Option<Missing> {
+    /// Reads who is missing, if it is time for that. The routes do not depend on it, so they do not wait for it.
+    fn look_for_missing(&mut self, store: Store, rows: usize) {
         let fresh = |(at, then): &(Instant, usize)| at.elapsed() < MISSING_EVERY && rows >= *then;
-        if self.missed.as_ref().is_some_and(fresh) {
-            return None;
+        let reads = self.reading.as_ref().is_some_and(|task| !task.is_finished());
+        if reads || self.missed.as_ref().is_some_and(fresh) {
+            return;
         }
         self.missed = Some((Instant::now(), rows));
-        match store.missing(MISSED_FOR).await {
-            Ok(events) => Some(events.into_iter().filter_map(removal).collect()),
-            Err(error) => {
-                tracing::debug!("{error}");
-                None
+        let missing = self.missing.clone();
+        self.reading = Some(tokio::spawn(async move {
+            match store.missing(MISSED_FOR).await {
+                Ok(events) => drop(missing.send_replace(events.into_iter().filter_map(removal).collect())),
+                Err(error) => tracing::warn!("cannot read which servers are missing: {error}"),
             }
-        }
+        }));
     }
 }
 
@@ -156,7 +165,7 @@ fn removal(past: PastEvent) -> Option<(String, RemovalSeen)> {
 
 async fn look(store: &Store, ask: &Ask) -> Result<Look, Error> {
     match ask {
-        Ask::Some(ids) => Ok(Look { rows: Vec::new(), missing: None, seen: ends(store, ids.clone()).await? }),
+        Ask::Some(ids) => Ok(Look { rows: Vec::new(), seen: ends(store, ids.clone()).await? }),
         Ask::All(known) => {
             // The clock first: then what is read later is at least as new as the clock.
             let clock = ends(store, Vec::new()).await?;
@@ -164,7 +173,7 @@ async fn look(store: &Store, ask: &Ask) -> Result<Look, Error> {
             let there: BTreeSet<ServerId> = rows.iter().map(|row| row.id).collect();
             let gone: Vec<ServerId> = known.iter().copied().filter(|id| !there.contains(id)).collect();
             let events = if gone.is_empty() { clock.events.clone() } else { ends(store, gone).await?.events };
-            Ok(Look { rows, missing: None, seen: TableSnapshot { events, rows: BTreeMap::new(), ..clock } })
+            Ok(Look { rows, seen: TableSnapshot { events, rows: BTreeMap::new(), ..clock } })
         }
     }
 }
@@ -177,7 +186,10 @@ async fn ends(store: &Store, ids: Vec<ServerId>) -> Result<TableSnapshot, Error>
 }
 
 /// Reads in a task of its own, one thing at a time, so that nothing else waits for a database.
-pub fn looker(mut source: Source) -> (mpsc::Sender<Ask>, mpsc::Receiver<Answer>) {
+///
+/// The last receiver has the servers that are missing, as they were last read.
+pub fn looker(mut source: Source) -> (mpsc::Sender<Ask>, mpsc::Receiver<Answer>, watch::Receiver<Missing>) {
+    let missing = source.missing.subscribe();
     let (asks, mut asked) = mpsc::channel::<Ask>(1);
     let (answers, answered) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -192,7 +204,7 @@ pub fn looker(mut source: Source) -> (mpsc::Sender<Ask>, mpsc::Receiver<Answer>)
             }
         }
     });
-    (asks, answered)
+    (asks, answered, missing)
 }
 
 #[cfg(test)]

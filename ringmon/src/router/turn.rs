@@ -41,8 +41,8 @@ pub struct Sight {
     pub counts: Counts,
     /// The servers that have a row, and where they are probed.
     pub members: BTreeMap<String, Address>,
-    /// How many faults the ring has, as `ringmon ring check` counts them.
-    pub faults: usize,
+    /// How many faults the ring has, as `ringmon ring check` counts them; `None`: no table was read yet.
+    pub faults: Option<usize>,
     /// The servers that were removed and are not back.
     pub missing: Missing,
 }
@@ -74,6 +74,7 @@ pub struct Turn {
     follow: Follow,
     asks: mpsc::Sender<Ask>,
     answers: mpsc::Receiver<Answer>,
+    missing: watch::Receiver<Missing>,
     poll: Duration,
     kept: Option<Kept>,
     routes: watch::Sender<Shared>,
@@ -95,14 +96,14 @@ pub struct Parts {
     /// Hears of changes from agents.
     pub follow: Follow,
     /// Reads the table.
-    pub looker: (mpsc::Sender<Ask>, mpsc::Receiver<Answer>),
+    pub looker: (mpsc::Sender<Ask>, mpsc::Receiver<Answer>, watch::Receiver<Missing>),
 }
 
 impl Turn {
     /// Starts with the kept list.
     #[must_use]
     pub fn new(parts: Parts) -> (Self, watch::Receiver<Shared>, watch::Receiver<Sight>) {
-        let Parts { policy, poll, kept, follow, looker: (asks, answers) } = parts;
+        let Parts { policy, poll, kept, follow, looker: (asks, answers, missing) } = parts;
         let now = clock::now();
         let mut routing = Routing::new(policy);
         if let Some((list, age)) = kept.as_ref().and_then(Kept::list) {
@@ -117,6 +118,7 @@ impl Turn {
             follow,
             asks,
             answers,
+            missing,
             poll,
             kept,
             routes,
@@ -228,8 +230,8 @@ impl Turn {
                 let faults = ring::check(&look.rows).len();
                 let members = look.rows.iter().map(|row| (row.card.name.clone(), row.card.address)).collect();
                 self.sight.send_modify(|sight| {
-                    (sight.members, sight.faults) = (members, faults);
-                    sight.missing = look.missing.unwrap_or_else(|| std::mem::take(&mut sight.missing));
+                    (sight.members, sight.faults) = (members, Some(faults));
+                    sight.missing = self.missing.borrow().clone();
                     // Who is back since that was read.
                     sight.missing.retain(|name, _| !sight.members.contains_key(name));
                 });

@@ -64,13 +64,24 @@ impl Service {
     /// Starts the checks on `worker`, with this clock. Without checks nothing runs.
     #[must_use]
     pub fn start(options: Options, worker: &Handle, clock: fn() -> Time) -> Self {
+        Self::begin(options, &[], worker, clock)
+    }
+
+    /// Starts other checks in place of these. A check that was made before goes on as it was, so that a single result
+    /// decides nothing that needs several.
+    #[must_use]
+    pub fn changed_to(&self, options: Options, worker: &Handle, clock: fn() -> Time) -> Self {
+        Self::begin(options, &self.shown(), worker, clock)
+    }
+
+    fn begin(options: Options, known: &[CheckView], worker: &Handle, clock: fn() -> Time) -> Self {
         let (health, heard) = watch::channel(Health::Unknown);
         let (show, shown) = watch::channel(Arc::default());
         if options.checks.is_empty() {
             return Self { health: None, shown, running: None };
         }
         let (end, ended) = oneshot::channel();
-        let task = worker.spawn(run::run(options, clock, run::Told { health, show }, ended));
+        let task = worker.spawn(run::run(options, known.to_vec(), clock, run::Told { health, show }, ended));
         Self { health: Some(heard), shown, running: Some((end, task)) }
     }
 

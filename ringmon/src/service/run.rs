@@ -30,7 +30,13 @@ struct Found {
 }
 
 /// Checks until `end`, or until no check runs any more.
-pub(super) async fn run(options: Options, clock: fn() -> Time, told: Told, mut end: oneshot::Receiver<()>) {
+pub(super) async fn run(
+    options: Options,
+    known: Vec<CheckView>,
+    clock: fn() -> Time,
+    told: Told,
+    mut end: oneshot::Receiver<()>,
+) {
     let (found, mut results) = mpsc::channel(options.checks.len());
     let mut tasks = JoinSet::new();
     let mut names: HashMap<Id, String> = HashMap::new();
@@ -40,7 +46,7 @@ pub(super) async fn run(options: Options, clock: fn() -> Time, told: Told, mut e
         names.insert(task.id(), check.to_string());
     }
     drop(found);
-    let mut judge = Judge::new(options, told);
+    let mut judge = Judge::new(options, &known, told);
     loop {
         tokio::select! {
             biased;
@@ -108,11 +114,16 @@ struct Judge {
 }
 
 impl Judge {
-    fn new(options: Options, told: Told) -> Self {
-        let view = |check: &Check| CheckView { check: check.to_string(), ..CheckView::default() };
+    fn new(options: Options, known: &[CheckView], told: Told) -> Self {
+        let view = |check: &Check| {
+            let check = check.to_string();
+            let before = known.iter().find(|view| view.check == check).cloned();
+            before.unwrap_or(CheckView { check, ..CheckView::default() })
+        };
         let views: Vec<CheckView> = options.checks.iter().map(view).collect();
         told.show.send_replace(Arc::new(views.clone()));
-        Self { tracks: vec![Track::default(); views.len()], options, views, told }
+        let tracks = views.iter().map(|view| Track::known(view.passing, view.since)).collect();
+        Self { tracks, options, views, told }
     }
 
     fn take(&mut self, found: Found) {

@@ -50,6 +50,11 @@ pub struct Track {
 }
 
 impl Track {
+    /// As it was left by earlier results; `None`: there were none.
+    pub const fn known(passing: Option<bool>, since: Time) -> Self {
+        Self { passing, since, against: 0 }
+    }
+
     /// Takes a result; true if it changed the check. The first result decides at once, so that a server that starts is
     /// routed, or not, without a wait.
     pub fn result(&mut self, at: Time, passed: bool, steps: Steps) -> bool {

@@ -26,8 +26,8 @@ pub fn render(routes: &Routes, pool: &str, default_port: Option<u16>) -> (String
 }
 
 /// Like [`render`], but of all servers, and of those that were removed and are not back. The label
-/// `__meta_ringmon_standing` says how each is. Servers without any port are left out. With `members`, targets are this port
-/// of the servers themselves, where they are probed.
+/// `__meta_ringmon_standing` says how each is. Servers without any port are left out. With `members`, targets are this
+/// port of the servers themselves, where they are probed.
 #[must_use]
 pub fn render_all(
     routes: &Routes,
@@ -37,11 +37,16 @@ pub fn render_all(
     missing: &BTreeMap<String, RemovalSeen>,
 ) -> String {
     let known = routes.servers.iter().filter_map(|route| {
-        let own = members.and_then(|(at, port)| Some(SocketAddr::new(*at.get(&route.name)?, port)));
-        let mut group = group(route, pool, route.port.or(default_port).or(own.map(|at| at.port()))?);
-        if let Some(own) = own {
-            group["targets"] = json!([own]);
-        }
+        let (at, port) = match members {
+            // A server that is kept in the list may have no row any more.
+            Some((at, port)) => {
+                let removed = missing.get(&route.name).and_then(|removal| removal.address);
+                (at.get(&route.name).copied().or(removed)?, port)
+            }
+            None => (route.address, route.port.or(default_port)?),
+        };
+        let mut group = group(route, pool, port);
+        group["targets"] = json!([SocketAddr::new(at, port)]);
         group["labels"]["__meta_ringmon_standing"] = route.standing.word().into();
         Some(group)
     });

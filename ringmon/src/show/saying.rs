@@ -40,9 +40,14 @@ pub const fn is_warning(kind: EventKind) -> bool {
     }
 }
 
-/// The event as a sentence about `subject`, a server or the pool. Who reports it is not in it.
+/// The event as a sentence about `subject`, a server or the pool. Who reports it is not in it. Names and reasons come
+/// from tables and from the output of programs: what could move a terminal's cursor is shown as a mark.
 #[must_use]
 pub fn sentence(subject: &str, body: &EventBody) -> String {
+    raw(subject, body).replace(char::is_control, "\u{fffd}")
+}
+
+fn raw(subject: &str, body: &EventBody) -> String {
     let s = if subject.is_empty() { "the pool" } else { subject };
     match body {
         EventBody::Joined(joined) => format!("{s} joined the ring{}", place(joined)),
@@ -67,7 +72,7 @@ pub fn sentence(subject: &str, body: &EventBody) -> String {
             None => format!("{s} left the ring"),
         },
         EventBody::Removed { cause: Some(cause) } => {
-            format!("{s} finds itself removed: {} (by {})", sentence(subject, &cause.body), cause.by)
+            format!("{s} finds itself removed: {} (by {})", raw(subject, &cause.body), cause.by)
         }
         EventBody::Removed { cause: None } => format!("{s} finds itself removed, and no event says why"),
         EventBody::Frozen(frozen) => format!("nobody is removed from {s} any more: {}", frozen.why),

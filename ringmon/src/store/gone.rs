@@ -7,7 +7,9 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait
 use super::convert::{micros, past_event};
 use super::entity::event;
 use super::{Error, PastEvent, Store};
-use ringmon_core::{PoolId, law};
+use ringmon_core::PoolId;
+#[cfg(doc)]
+use ringmon_core::law;
 
 /// Who was removed longer ago is no longer expected back.
 pub const MISSED_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -32,12 +34,13 @@ pub(super) async fn count(db: &impl ConnectionTrait, pool: PoolId, since: i64) -
 }
 
 impl Store {
-    /// The names that the brake counts now.
+    /// The names of the servers that were removed within `window`, are not back, and were not given up. With
+    /// [`law::BRAKE_WINDOW`] they are those that the brake counts now.
     ///
     /// # Errors
     /// The database's.
-    pub async fn gone(&self) -> Result<Vec<String>, Error> {
-        let since = self.now().await?.as_us().saturating_sub(micros(law::BRAKE_WINDOW));
+    pub async fn gone(&self, window: Duration) -> Result<Vec<String>, Error> {
+        let since = self.now().await?.as_us().saturating_sub(micros(window));
         let database = &self.inner.database;
         let query = statement(database.backend(), "DISTINCT e.subject_name", self.inner.pool, since);
         let read = async |db: &DatabaseConnection| {

@@ -144,8 +144,8 @@ fn has_answered(state: &State, me: Place) -> bool {
     answer.is_some_and(|(_, at)| at.class < Borders::OVERDUE)
 }
 
-/// Whether it hears nobody, has not noticed, and has said nothing. That is over after a few misses, and a vote waits for
-/// longer: had the server heard anybody before that, it would have answered.
+/// Whether it hears nobody, has not noticed, and has said nothing. That is over after a few misses, and a vote waits
+/// for longer: had the server heard anybody before that, it would have answered.
 pub(super) fn is_deaf_unaware(state: &State, me: Place) -> bool {
     let deaf = hears(state, me).next().is_none() && !is_deaf(state, me);
     state.acts(me) && !state.late && deaf && !has_answered(state, me)

@@ -8,7 +8,6 @@ use crate::agent::reload::{self, Fresh};
 use crate::clock;
 use crate::config::OnStop;
 use crate::observe::EventLog;
-use crate::service::Service;
 use ringmon_core::Time;
 use ringmon_core::engine::Input;
 use ringmon_core::row::Health;
@@ -21,7 +20,7 @@ impl Turn {
     pub(super) fn signalled(&mut self, now: Time, how: Option<OnStop>, plan: &Plan) {
         let leave = how.unwrap_or(plan.on_stop) == OnStop::Leave;
         let first = leave && self.draining.is_none() && self.stop_by.is_none();
-        let Some((port, limit)) = plan.drain.filter(|_| first) else {
+        let Some((port, limit)) = plan.port.zip(plan.limit).filter(|_| first) else {
             return self.stop(now, leave);
         };
         tracing::info!(
@@ -54,12 +53,17 @@ impl Turn {
         self.reload = reload::told(&self.reload, result.as_ref().map_err(String::as_str));
         self.told = true;
         let rooms = &mut self.rooms;
-        let Ok(Fresh { config, changed, .. }) = result else { return };
-        (plan.on_stop, plan.drain) = (config.on_stop, config.route_port.zip(config.drain));
-        EventLog::follow(&mut rooms.events, config.events.as_ref(), &config.name);
+        let Ok(Fresh { config, changed, events, .. }) = result else {
+            // Who rotates logs asks for no more than this.
+            rooms.events.iter_mut().for_each(EventLog::reopen);
+            return;
+        };
+        (plan.on_stop, plan.limit) = (config.on_stop, config.drain);
+        EventLog::replace(&mut rooms.events, events);
         if changed.iter().any(|key| key.name().starts_with("check")) {
             let none = config.service.checks.is_empty();
-            let old = std::mem::replace(&mut rooms.service, Service::start(config.service, &plan.worker, clock::now));
+            let new = rooms.service.changed_to(config.service, &plan.worker, clock::now);
+            let old = std::mem::replace(&mut rooms.service, new);
             plan.worker.spawn(old.stop());
             if none {
                 self.input(now, Input::Service(Health::Unknown));

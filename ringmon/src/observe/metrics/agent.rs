@@ -24,7 +24,7 @@ pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
 
 /// A counter that begins with 1 shows no increase, so this is a time.
 pub fn removals(page: &mut Page<'_>, removals: &BTreeMap<String, RemovalSeen>) -> fmt::Result {
-    let help = "When this server was removed, since 1970; only while it is not back";
+    let help = "When this server was removed, since 1970; an agent says it until it hears that server again";
     let samples = removals.iter().map(|(server, RemovalSeen { kind, at, .. })| {
         let kind = match kind {
             VoteKind::Host => EventKind::Down,

@@ -9,27 +9,29 @@ use prometheus_client::registry::Unit;
 
 use super::page::{Page, labels};
 use super::{Origin, agent, datapath, flag, ours, text_of};
+use crate::observe::machine::MachineView;
 use crate::observe::routes::{RouteBoard, TargetView};
 use ringmon_core::Word as _;
 use ringmon_core::route::Standing;
 
 /// # Errors
 /// Only if the page's memory cannot be written to.
-pub fn render(board: Arc<RouteBoard>, origin: &Origin) -> Result<String, fmt::Error> {
+pub fn render(board: Arc<RouteBoard>, origin: &Origin, machine: MachineView) -> Result<String, fmt::Error> {
     let pool = board.pool.clone();
-    text_of(&pool, Scrape { board, origin: origin.clone() })
+    text_of(&pool, machine, Scrape { board, origin: origin.clone(), machine })
 }
 
 #[derive(Debug)]
 struct Scrape {
     board: Arc<RouteBoard>,
     origin: Origin,
+    machine: MachineView,
 }
 
 impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page::new(encoder);
-        ours(&mut page, &self.origin)?;
+        ours(&mut page, &self.origin, self.machine)?;
         let board = self.board.as_ref();
         list(&mut page, board)?;
         members(&mut page, board)?;
@@ -56,11 +58,13 @@ fn list(page: &mut Page<'_>, board: &RouteBoard) -> fmt::Result {
 }
 
 fn members(page: &mut Page<'_>, board: &RouteBoard) -> fmt::Result {
+    // Before the table was read, there is nothing to say.
+    let Some(faults) = board.faults else { return Ok(()) };
     page.gauge("pool_members", "Servers that have a row in the table", None, count(board.members.len()))?;
     let help = "Members, and servers that were removed within a day, are not back, and were not given up";
     page.gauge("pool_members_expected", help, None, count(board.members.len() + board.missing.len()))?;
     let help = "Faults of the ring's links in the table, as `ringmon ring check` counts them";
-    page.gauge("ring_faults", help, None, count(board.faults))?;
+    page.gauge("ring_faults", help, None, count(faults))?;
     agent::removals(page, &board.missing)
 }
 

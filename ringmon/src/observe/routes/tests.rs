@@ -38,7 +38,7 @@ pub fn board() -> RouteBoard {
             .zip([1, 2, 3])
             .map(|(n, at)| (n.to_owned(), [192, 0, 2, at].into()))
             .collect(),
-        faults: 2,
+        faults: Some(2),
         missing: [("d".to_owned(), removal())].into(),
     }
 }

@@ -2,10 +2,10 @@ use proptest::prelude::*;
 
 use super::super::metrics::render;
 use super::exposition::{Page, read};
-use super::{board, origin, watch};
+use super::{board, machine, origin, watch};
 
 fn page(board: std::sync::Arc<crate::show::Board>) -> Page {
-    let text = render(board, &origin()).unwrap();
+    let text = render(board, &origin(), machine()).unwrap();
     read(&text).unwrap_or_else(|why| panic!("{why}\n{text}"))
 }
 
@@ -83,8 +83,8 @@ fn round_trips_are_in_seconds_and_none_is_lost() {
 
 #[test]
 fn a_watch_that_ended_is_gone_from_the_page() {
-    let before = render(board(vec![watch(0, "b", "alive"), watch(1, "c", "alive")]), &origin()).unwrap();
-    let after = render(board(vec![watch(0, "b", "alive")]), &origin()).unwrap();
+    let before = render(board(vec![watch(0, "b", "alive"), watch(1, "c", "alive")]), &origin(), machine()).unwrap();
+    let after = render(board(vec![watch(0, "b", "alive")]), &origin(), machine()).unwrap();
     assert!(before.contains(r#"server="c""#));
     assert!(!after.contains(r#"server="c""#), "{after}");
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::super::metrics::{Form, Origin, render, routes};
-use super::{board, watch};
+use super::super::metrics::{Form, render, routes};
+use super::{board, machine, origin, watch};
 use crate::observe::routes::tests::board as routes_board;
 
 const PAGE: &str = "../docs/metrics.md";
@@ -70,15 +70,11 @@ fn families(page: &'static str, text: &str, all: &mut BTreeMap<String, Family>) 
 }
 
 fn all_families() -> BTreeMap<String, Family> {
-    let folder = tempfile::tempdir().unwrap();
-    let ca = folder.path().join("ca.pem");
-    let params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    std::fs::write(&ca, params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()).unwrap();
-    let origin = Origin { schema: 4, ca: Some(ca), clock: Default::default };
+    let (origin, machine) = (origin(), machine());
     let mut all = BTreeMap::new();
-    let agent = render(board(vec![watch(0, "b", "alive")]), &origin).unwrap();
+    let agent = render(board(vec![watch(0, "b", "alive")]), &origin, machine).unwrap();
     families("agent", &Form::Classic.of(agent), &mut all);
-    let router = routes::render(Arc::new(routes_board()), &origin).unwrap();
+    let router = routes::render(Arc::new(routes_board()), &origin, machine).unwrap();
     families("router", &Form::Classic.of(router), &mut all);
     all
 }

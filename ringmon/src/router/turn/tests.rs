@@ -85,7 +85,7 @@ fn answer(ask: Ask, content: Content) -> Answer {
             seen.events = ids.iter().filter(|id| !seen.rows.contains_key(id)).map(|id| (*id, None)).collect();
         }
     }
-    Answer { ask, look: Ok(Look { rows: all, missing: None, seen }), place: "a replica".to_owned() }
+    Answer { ask, look: Ok(Look { rows: all, seen }), place: "a replica".to_owned() }
 }
 
 impl World {
@@ -113,7 +113,7 @@ impl World {
             poll: NEVER,
             kept: None,
             follow: Follow::start(0),
-            looker: (asks, answered),
+            looker: (asks, answered, watch::Sender::default().subscribe()),
         };
         let (turn, routes, _) = Turn::new(parts);
         tokio::spawn(turn.run());

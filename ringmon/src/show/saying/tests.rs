@@ -37,6 +37,8 @@ fn a_person_reads_who_what_and_why() {
     ] {
         assert_eq!(sentence("a", &body), said);
     }
+    let hostile = EventBody::Waiting { why: "\u{1b}[2J\nall is well".to_owned() };
+    assert_eq!(sentence("a", &hostile), "a cannot join yet: \u{fffd}[2J\u{fffd}all is well");
     assert_eq!(sentence("", &EventBody::Thawed { why: None }), "servers are removed from the pool again");
 }
 

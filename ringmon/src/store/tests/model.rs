@@ -122,9 +122,9 @@ async fn removals_do_what_the_model_does(db: TestDb) {
     assert_eq!(pair.run(&d, true).await, Outcome::Braked);
     assert!(matches!(pair.run(&d, true).await, Outcome::Voted { .. }), "the own vote is written all the same");
     assert_eq!(pair.run(&d, true).await, Outcome::Held(Held::Brake), "it has just spoken");
-    assert_eq!(pair.store.gone().await.unwrap(), ["b", "c", "f"]);
+    assert_eq!(pair.store.gone(ringmon_core::law::BRAKE_WINDOW).await.unwrap(), ["b", "c", "f"]);
     pair.run(&TableOp::Forget { name: "c".into(), by: "operator".into() }, true).await;
-    assert_eq!(pair.store.gone().await.unwrap(), ["b", "f"]);
+    assert_eq!(pair.store.gone(ringmon_core::law::BRAKE_WINDOW).await.unwrap(), ["b", "f"]);
     let missing = pair.store.missing(std::time::Duration::from_secs(600)).await.unwrap();
     let mut names: Vec<&str> = missing.iter().map(|event| event.stored.subject_name.as_str()).collect();
     names.sort_unstable();
