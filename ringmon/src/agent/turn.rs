@@ -343,7 +343,7 @@ impl Turn {
         let event = &event;
         let said = saying::sentence(&event.subject, &event.body);
         let (kind, detail) = (event.kind().word(), event.body.detail());
-        if saying::is_warning(event.kind()) {
+        if saying::is_warning(&event.body) {
             tracing::warn!(event = kind, subject = %event.subject, %detail, "{said}");
         } else {
             tracing::info!(event = kind, subject = %event.subject, %detail, "{said}");

@@ -97,7 +97,7 @@ fn as_json(past: &PastEvent) -> Value {
 
 fn as_text(past: &PastEvent) -> String {
     let event = &past.stored;
-    let style = if saying::is_warning(event.kind()) { out::WARNING } else { Style::new() };
+    let style = if saying::is_warning(&event.body) { out::WARNING } else { Style::new() };
     let said = saying::sentence(&event.subject_name, &event.body);
     let (at, kind, by) = (local(event.at), event.kind().word(), &event.by);
     format!("{at}  {style}{kind:<13}{style:#} {said}  {ASIDE}by {by}{ASIDE:#}", ASIDE = out::ASIDE)

@@ -2,21 +2,25 @@
 
 use std::time::Duration;
 
+use ringmon_core::edit::Held;
 use ringmon_core::event::{Evidence, Joined, Left, Removed, Service, Suspected};
 use ringmon_core::row::Health;
 use ringmon_core::{EventBody, EventKind, VoteKind, Word as _};
 
 /// Whether something is, or may be, wrong: a log's WARN.
 #[must_use]
-pub const fn is_warning(kind: EventKind) -> bool {
-    match kind {
+pub const fn is_warning(body: &EventBody) -> bool {
+    match body.kind() {
+        // Every removal waits for these for a moment.
+        EventKind::Held => {
+            !matches!(body, EventBody::Held { why: Held::TooYoung | Held::TooShort | Held::NoSecondVote })
+        }
         EventKind::Down
         | EventKind::AgentSilent
         | EventKind::AgentLost
         | EventKind::Removed
         | EventKind::Frozen
         | EventKind::Braked
-        | EventKind::Held
         | EventKind::BrokenLink
         | EventKind::Moving
         | EventKind::Waiting

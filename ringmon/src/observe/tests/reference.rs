@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::super::metrics::{Form, render, routes};
@@ -153,5 +155,37 @@ fn every_rule_names_families_that_are_there() {
             let ours = word.starts_with("ringmon_") || word.starts_with("process_");
             assert!(!ours || known.contains_key(base), "{name}: no page has {word}");
         }
+    }
+}
+
+/// Prometheus' own reader of the classic text, on both pages. It comes with Debian's package `prometheus`.
+#[test]
+fn promtool_finds_nothing_wrong() {
+    let agent = render(board(vec![watch(0, "b", "alive")]), &origin(), machine()).unwrap();
+    let router = routes::render(Arc::new(routes_board()), &origin(), machine()).unwrap();
+    for page in [agent, router].map(|page| Form::Classic.of(page)) {
+        let mut command = Command::new("promtool");
+        let piped = command.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut promtool = piped.spawn().expect("promtool is needed: apt-get install prometheus");
+        promtool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+        let ended = promtool.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && said.trim().is_empty(), "{said}\n{page}");
+    }
+}
+
+/// The rules are rules, each fires where it should, and none in a healthy pool.
+#[test]
+fn the_rules_pass_their_own_tests() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/prometheus");
+    for words in [
+        ["check", "rules", "ringmon.rules.yml"],
+        ["test", "rules", "ringmon.rules.test.yml"],
+        ["check", "config", "prometheus.yml"],
+    ] {
+        let ended = Command::new("promtool").args(words).current_dir(folder).output();
+        let ended = ended.expect("promtool is needed: apt-get install prometheus");
+        let said = [&ended.stdout, &ended.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat();
+        assert!(ended.status.success(), "{words:?}: {said}");
     }
 }

@@ -53,3 +53,12 @@ fn spans_are_in_the_unit_that_suits_them() {
         span(odd);
     }
 }
+
+#[test]
+fn a_removal_that_waits_for_a_moment_is_no_warning() {
+    let held = |why| is_warning(&EventBody::Held { why });
+    assert!(!held(Held::TooYoung) && !held(Held::NoSecondVote));
+    assert!(held(Held::Brake) && held(Held::Frozen) && held(Held::Overtaken));
+    assert!(is_warning(&EventBody::Down(Removed::default())));
+    assert!(!is_warning(&EventBody::AgentBack {}));
+}
