@@ -22,6 +22,7 @@ pub mod namespace;
 pub mod network;
 pub mod passing;
 pub mod process;
+pub mod prometheus;
 pub mod ring;
 pub mod router;
 pub mod routes;

@@ -26,7 +26,15 @@ impl Router {
     /// # Errors
     /// It cannot be started.
     pub fn start(lab: &Lab, further: &[&str]) -> anyhow::Result<Self> {
-        let folder = lab.folder().join("router");
+        Self::start_in(lab, "router", further)
+    }
+
+    /// The same with a folder of this name, for a lab with several routers. All but one need another `--router-http`.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_in(lab: &Lab, folder: &str, further: &[&str]) -> anyhow::Result<Self> {
+        let folder = lab.folder().join(folder);
         std::fs::create_dir_all(&folder).context("cannot make the router's folder")?;
         let mut args: Vec<std::ffi::OsString> = vec!["router".into(), "--state-dir".into(), folder.clone().into()];
         args.extend(further.iter().map(Into::into));

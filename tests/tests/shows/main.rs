@@ -2,6 +2,7 @@
 //! is left behind.
 
 mod agent_check;
+mod alerts;
 mod away;
 mod bench;
 mod faults;

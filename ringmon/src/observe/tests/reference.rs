@@ -24,6 +24,7 @@ const WHY_NONE: &[(&str, &str)] = &[
     ("ringmon_database_operation_seconds", "what a slow database does to removals has a rule"),
     ("ringmon_datapath_info", "a fact"),
     ("ringmon_events_total", "the log says why a line could not be written"),
+    ("ringmon_held_total", "every removal is held for a moment; what lasts has a rule"),
     ("ringmon_incarnation", "a fact"),
     ("ringmon_incidents_total", "lost evidence is made up for; for whoever looks into it"),
     ("ringmon_loss_ratio", "the judgement allows for loss"),
