@@ -168,7 +168,7 @@ fn detect(root: &Path, detect: &Detect) -> anyhow::Result<ExitCode> {
         say("something else is running here: what is measured now is too slow and not repeatable");
     }
     lines.line(&serde_json::to_string(&machine).context("a machine that is no JSON")?)?;
-    build::ringmon(root, true)?;
+    build::ringmon(root, "release")?;
     let before = Census::take()?;
     let plan = detect.plan();
     let mut progress = Progress::new(plan.estimate());

@@ -32,18 +32,19 @@ pub fn objects(root: &Path) -> anyhow::Result<PathBuf> {
     bpf::build(root, &setup::linker(root))
 }
 
-/// Builds everything, and returns the path of the binary.
+/// What packages ship: small, and slow to build.
+pub const DIST: &str = "dist";
+
+/// Builds everything in this profile (`debug`, `release` or [`DIST`]), and returns the path of the binary.
 ///
 /// # Errors
 /// A build failed.
-pub fn ringmon(root: &Path, release: bool) -> anyhow::Result<PathBuf> {
+pub fn ringmon(root: &Path, profile: &str) -> anyhow::Result<PathBuf> {
     objects(root)?;
-    let profile = if release { "release" } else { "debug" };
     let mut command = cargo(root);
-    command.args(["build", "--package", "ringmon"]);
-    if release {
-        command.arg("--release");
-    }
+    // Cargo's name of that profile is not that of its folder.
+    let name = if profile == "debug" { "dev" } else { profile };
+    command.args(["build", "--package", "ringmon", "--profile", name]);
     progress::aloud(&format!("building ringmon ({profile})"), &mut command)?;
     Ok(root.join("target").join(profile).join("ringmon"))
 }

@@ -68,7 +68,7 @@ impl Options {
 pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     let faults = plan::faults(&options.faults, options.servers.into())?;
     let profile = build::DEMO_PROFILE;
-    build::ringmon(root, profile == "release")?;
+    build::ringmon(root, profile)?;
     let before = Census::take()?;
     let show = Show::new(options.json);
     let begin = Instant::now();

@@ -77,7 +77,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Build { release } => {
             setup::ensure(&root, &[setup::For::Build], install)?;
-            let binary = build::ringmon(&root, *release)?;
+            let binary = build::ringmon(&root, if *release { "release" } else { "debug" })?;
             progress::say(&format!("built {}", binary.display()));
         }
         Command::Bpf => {

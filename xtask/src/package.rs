@@ -37,7 +37,7 @@ pub fn run(root: &Path, options: &Options, may_install: bool) -> anyhow::Result<
         MAKERS.iter().filter(|maker| options.only.as_ref().is_none_or(|only| *only == maker.ending)).collect();
     let tools: Vec<PathBuf> =
         makers.iter().map(|maker| tool(root, maker, may_install)).collect::<anyhow::Result<_>>()?;
-    let binary = build::ringmon(root, true)?;
+    let binary = build::ringmon(root, build::DIST)?;
     let folder = root.join("target/package");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     strip(&binary, &folder.join("ringmon"))?;

@@ -22,7 +22,7 @@ pub struct Options {
 /// # Errors
 /// The build failed, or the search could not start or was killed.
 pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
-    let binary = build::ringmon(root, true)?;
+    let binary = build::ringmon(root, "release")?;
     let mut search = Command::new(&binary);
     search.args(["sim", "search", "--minutes", &options.minutes.to_string()]);
     search.args(options.world.iter().flat_map(|world| ["--world", world.as_str()]));

@@ -44,12 +44,9 @@ use exit::Verdict;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // In a container it would be the parent of whatever a check leaves behind.
-    let first = match cli.command {
-        Command::Agent(_) => first::as_first_process(&first::OF_AGENT),
-        Command::Router(_) => first::as_first_process(&first::OF_ROUTER),
-        _ => None,
-    };
-    if let Some(code) = first {
+    let (agent, router) = (matches!(cli.command, Command::Agent(_)), matches!(cli.command, Command::Router(_)));
+    let signals: &[i32] = if agent { &first::OF_AGENT } else { &first::OF_ROUTER };
+    if let Some(code) = (agent || router).then(|| first::as_first_process(signals)).flatten() {
         return code;
     }
     match run(cli) {

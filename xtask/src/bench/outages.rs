@@ -52,7 +52,7 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     let mut output = Output::open(options.json.as_deref(), options.markdown.as_deref())?;
     say(&machine.to_string());
     output.line(&serde_json::to_string(&machine).context("a machine that is no JSON")?)?;
-    build::ringmon(root, true)?;
+    build::ringmon(root, "release")?;
     let before = Census::take()?;
     let clock = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |at| at.as_secs());
     let seed = options.seed.unwrap_or_else(clock);

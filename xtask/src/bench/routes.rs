@@ -88,7 +88,7 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
         say("something else is running here: what is measured now is too slow and not repeatable");
     }
     output.line(&serde_json::to_string(&machine).context("a machine that is no JSON")?)?;
-    build::ringmon(root, true)?;
+    build::ringmon(root, "release")?;
     let before = Census::take()?;
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |at| at.as_secs());
     say(&format!("random moments from seed {seed}"));
