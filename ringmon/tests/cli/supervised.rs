@@ -1,5 +1,6 @@
 //! What a service manager is told (sd_notify(3)).
 
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
@@ -39,4 +40,33 @@ fn the_service_manager_hears_that_a_router_is_ready_how_it_does_and_that_it_turn
 fn end(child: &std::process::Child) {
     let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
+}
+
+/// Where stderr is the journal, a line goes there with its fields, and not as text. The journal is a socket of ours, in
+/// a mount namespace.
+#[test]
+fn the_journal_gets_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = UnixDatagram::bind(folder.path().join("socket")).unwrap();
+    journal.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let stderr = tempfile::NamedTempFile::new().unwrap();
+    let of_stderr = std::fs::metadata(stderr.path()).unwrap();
+    let script = "mount -t tmpfs run /run && mkdir -p /run/systemd/journal && \
+                  mount --bind \"$1\" /run/systemd/journal && exec \"$0\" config example";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_ringmon")]).arg(folder.path());
+    command.env("JOURNAL_STREAM", format!("{}:{}", of_stderr.dev(), of_stderr.ino()));
+    command.env("RINGMON_CONFIG", "/dev/null").env("RINGMON_POOOL", "x");
+    let status = command.stdout(Stdio::null()).stderr(stderr.reopen().unwrap()).status().unwrap();
+    let text = std::fs::read_to_string(stderr.path()).unwrap();
+    assert!(status.success() && text.is_empty(), "{status}: {text}");
+    let mut buffer = [0; 4096];
+    let mut heard = String::new();
+    // The first one is empty: it asks whether somebody is there.
+    while !heard.contains("MESSAGE") {
+        let length = journal.recv(&mut buffer).expect("it says something");
+        heard = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    }
+    assert!(heard.contains("RINGMON_POOOL means nothing to ringmon; did you mean RINGMON_POOL?"), "{heard}");
+    assert!(heard.contains("SYSLOG_IDENTIFIER"), "{heard}");
 }
