@@ -169,7 +169,8 @@ const INIT_EXAMPLES: &str = "\
 Examples:
   ringmon init --pool lab                            an embedded database, for one machine
   ringmon init --pool web --database-url mysql://ringmon@db.example/ringmon
-  ringmon init --pool web --quorum single            one buddy's report removes a server";
+  ringmon init --pool web --quorum single            one buddy's report removes a server
+  ringmon init --pool web --database-url mysql://ringmon@db.example/ringmon --print-grants";
 
 const AGENT_EXAMPLES: &str = "\
 Examples:
@@ -226,6 +227,10 @@ pub struct InitArgs {
     /// How many witnesses a removal needs: both buddies, or a single one
     #[arg(long, value_parser = word::<Quorum>(), default_value = "both")]
     pub quorum: Quorum,
+    /// Do nothing, and print the statements that make the database's users: run them after `ringmon init`, because they
+    /// name its tables
+    #[arg(long)]
+    pub print_grants: bool,
     #[command(flatten)]
     pub pool: PoolFlags,
 }

@@ -71,6 +71,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         tracing::warn!("{warning}");
     }
     match cli.command {
+        Command::Init(args) if args.print_grants => init::print_grants(&typed),
         Command::Init(args) => init::run(&typed, args.quorum),
         Command::Agent(_) => agent::run(&typed, sources),
         Command::Reload(_) => local::reload(&typed),

@@ -175,3 +175,15 @@ fn a_log_of_json_lines_has_one_object_a_line() {
     assert_eq!(said.code, 2, "{said:?}");
     assert!(said.err.contains("auto, text or json"), "{said:?}");
 }
+
+#[test]
+fn the_statements_for_the_users_name_the_database_that_is_meant() {
+    let said = says(&["init", "--pool", "web", "--print-grants", "--database-url", "mysql://root@db.example/other"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.out.matches("CREATE USER ").count(), 3, "{said:?}");
+    assert!(said.out.contains("GRANT INSERT, UPDATE, DELETE ON `other`.server TO 'ringmon_agent'@'%';"), "{said:?}");
+    assert!(!said.out.contains("ringmon."), "{said:?}");
+    let said = says(&["init", "--pool", "web", "--print-grants"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.err.contains("an embedded database has no users"), "{said:?}");
+}
