@@ -45,7 +45,10 @@ pub async fn start(config: AgentConfig, reread: Reread, worker: Handle) -> anyho
     let kept = state.kept()?;
     let keys = tokio::select! {
         keys = keys(&table, &worker, kept.as_ref()) => keys?,
-        () = signals.stop() => return Ok(Stopped::Left),
+        () = signals.stop() => {
+            tracing::info!("stopped before the start was done; nothing was changed");
+            return Ok(Stopped::Stayed);
+        }
     };
 
     let service = Service::start(config.service.clone(), &worker, clock::now);

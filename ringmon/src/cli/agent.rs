@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::exit::Verdict;
+use super::exit::{self, Verdict};
 use super::logging;
 use crate::agent::{AT_ONCE, Fresh, Reread};
 use crate::config::{Key, Loaded, Machine, Sources, Typed};
@@ -19,7 +19,7 @@ pub fn run(typed: &Typed, sources: Sources) -> anyhow::Result<Verdict> {
             Verdict::Ok
         }
         Stopped::Stayed => {
-            tracing::info!("stopped; the row stays on the ring, as asked");
+            tracing::info!("stopped; the row, if there is one, stays on the ring");
             Verdict::Ok
         }
         Stopped::LeftByOperator => {
@@ -41,7 +41,7 @@ pub fn run(typed: &Typed, sources: Sources) -> anyhow::Result<Verdict> {
 /// nothing of it is obeyed.
 fn reread(first: Typed, sources: Sources, name: String) -> Reread {
     let last = Mutex::new(first.clone());
-    Arc::new(move || {
+    let read = move || -> anyhow::Result<Fresh> {
         let Loaded { typed, warnings } = crate::config::load(&sources)?;
         let config = crate::config::agent(&typed, &Machine::this()?)?;
         for warning in warnings.into_iter().chain(crate::config::warnings(&typed)) {
@@ -61,7 +61,8 @@ fn reread(first: Typed, sources: Sources, name: String) -> Reread {
         let restart = others.filter(|key| differs(&first, &typed, *key)).collect();
         *last = typed;
         Ok(Fresh { config, events, changed, restart })
-    })
+    };
+    Arc::new(move || read().map_err(|error| anyhow::anyhow!(exit::sentence(&error))))
 }
 
 fn differs(one: &Typed, other: &Typed, key: Key) -> bool {

@@ -97,7 +97,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 /// One line: the error, and those of its causes that it does not mention itself.
-fn sentence(error: &anyhow::Error) -> String {
+pub fn sentence(error: &anyhow::Error) -> String {
     let mut line = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !line.contains(&cause) {

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -96,7 +97,9 @@ impl EventLog {
 /// `None`: the standard output.
 fn opened(target: &EventTarget) -> Result<Option<File>, Error> {
     let EventTarget::File(path) = target else { return Ok(None) };
-    let file = OpenOptions::new().append(true).create(true).open(path);
+    // A pipe that nobody reads is an error, and nothing to wait for.
+    let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    let file = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path);
     file.map(Some).map_err(|source| Error::OpenEvents { path: path.clone(), source })
 }
 

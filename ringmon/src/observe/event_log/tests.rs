@@ -72,6 +72,16 @@ fn a_full_disk_is_counted_and_not_fatal() {
     assert_eq!(log.failures(), 2);
 }
 
+/// Whoever opens it waits for a reader, unless it says that it does not want to.
+#[test]
+fn a_pipe_that_nobody_reads_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let error = EventLog::open(&EventTarget::File(pipe), "a".to_owned()).unwrap_err().to_string();
+    assert!(error.contains("No such device or address"), "{error}");
+}
+
 #[test]
 fn a_file_that_cannot_be_opened_is_named() {
     let target = EventTarget::File(PathBuf::from("/nowhere/events.jsonl"));

@@ -11,16 +11,15 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form that this `Accept` field asks for (RFC 9110, 12.5.1). A type with a weight of 0 is not wanted.
+    /// The form that this `Accept` field asks for (RFC 9110, 12.5.1): OpenMetrics if it is named, and plain text is not
+    /// liked better.
     #[must_use]
     pub fn asked(accept: Option<&str>) -> Self {
-        let wanted = |range: &str| {
-            let mut parts = range.split(';').map(str::trim);
-            let named = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"));
-            let weight = parts.find_map(|part| part.strip_prefix("q=")).and_then(|q| q.parse::<f32>().ok());
-            named && weight.is_none_or(|q| q > 0.0)
-        };
-        if accept.is_some_and(|field| field.split(',').any(wanted)) { Self::OpenMetrics } else { Self::Classic }
+        let liked = |kind: &str| weight(accept.unwrap_or_default(), kind);
+        match liked("application/openmetrics-text") {
+            Some(open) if open > 0.0 && liked("text/plain").is_none_or(|plain| plain <= open) => Self::OpenMetrics,
+            Some(_) | None => Self::Classic,
+        }
     }
 
     /// Its content type.
@@ -40,6 +39,17 @@ impl Form {
             Self::OpenMetrics => page,
         }
     }
+}
+
+/// How much this type is liked, from 0 to 1; `None`: it is not named.
+fn weight(accept: &str, kind: &str) -> Option<f32> {
+    let ranges = accept.split(',').filter_map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(kind));
+        let q = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok());
+        q.filter(|_| named)
+    });
+    ranges.max_by(f32::total_cmp)
 }
 
 /// The samples are the same in both. In the classic text the comments name counters and facts as their samples do, and
@@ -79,6 +89,7 @@ mod tests {
             (Some("text/plain"), Form::Classic),
             (Some("*/*"), Form::Classic),
             (Some("application/openmetrics-text; q=0"), Form::Classic),
+            (Some("text/plain;q=1,application/openmetrics-text;q=0.1"), Form::Classic),
             (Some("application/openmetrics-text"), Form::OpenMetrics),
             (Some(prometheus), Form::OpenMetrics),
         ] {
