@@ -5,16 +5,17 @@ use std::path::Path;
 
 /// Every `fn name(` in the end-to-end tests.
 fn functions() -> BTreeSet<String> {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let mut files = vec![tests.join("sentences.rs")];
-    for folder in ["claims", "shows"] {
-        files.extend(
-            std::fs::read_dir(tests.join(folder)).expect("a folder of tests").flatten().map(|entry| entry.path()),
-        );
-    }
-    let text: String = files.iter().map(|file| std::fs::read_to_string(file).expect("a readable test")).collect();
+    let text = all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
     let names = text.lines().filter_map(|line| line.trim().strip_prefix("fn ")?.split('(').next());
     names.map(str::to_owned).collect()
+}
+
+/// The text of every file in this folder and those below it.
+fn all(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).expect("a folder of tests").flatten().map(|entry| entry.path());
+    entries
+        .map(|path| if path.is_dir() { all(&path) } else { std::fs::read_to_string(path).expect("a readable test") })
+        .collect()
 }
 
 /// Everything between backticks that looks like the name of a test.
