@@ -78,7 +78,8 @@ fn a_service_that_fails_leaves_the_routes_and_not_the_ring_and_comes_back() -> R
     // The metrics come from the agent's last board, which is a little older than what it tells.
     lab.until("its metrics say so", Duration::from_secs(10), |lab| {
         let metrics = lab.server("s4")?.http("/metrics")?;
-        Ok(metrics.contains(&format!("ringmon_check_passing{{check=\"{check}\"}} 0")).then_some(()))
+        let failing = format!("ringmon_check_passing{{pool=\"lab\",check=\"{check}\"}} 0");
+        Ok(metrics.contains(&failing).then_some(()))
     })?;
     let _service = serve(&lab, "s4")?;
     watching.until(&mut lab, "it is routed again", |list| list.standing("s4") == "active")?;
