@@ -1,4 +1,4 @@
-//! This machine's monotonic clock: that of `bpf_ktime_get_ns`.
+//! This machine's clocks: the monotonic one, which is that of `bpf_ktime_get_ns`, and the one on the wall.
 
 use std::time::Duration;
 

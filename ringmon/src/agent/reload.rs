@@ -64,9 +64,12 @@ impl Reloads {
             return;
         }
         let (reread, done) = (Arc::clone(&self.reread), self.done.clone());
-        self.worker.spawn_blocking(move || {
+        let read = self.worker.spawn_blocking(move || reread().map_err(|error| format!("{error:#}")));
+        self.worker.spawn(async move {
+            // One that broke off would keep all later ones waiting.
+            let result = read.await.unwrap_or_else(|broke_off| Err(broke_off.to_string()));
             // The receiver is gone only when the agent ends.
-            let _ = done.send(reread().map_err(|error| format!("{error:#}")));
+            let _ = done.send(result);
         });
     }
 

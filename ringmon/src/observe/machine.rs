@@ -1,7 +1,7 @@
 //! What is read from the machine at each scrape: this process, and a file.
 
 use std::path::Path;
-use std::sync::{LazyLock, Mutex, TryLockError};
+use std::sync::{LazyLock, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use procfs::WithCurrentSystemInfo as _;
@@ -13,6 +13,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// When this machine started, in seconds since 1970.
 static BOOTED: LazyLock<Option<u64>> = LazyLock::new(|| procfs::boot_time_secs().ok());
 
+/// Held by whoever reads, which may wait for a disk.
+static READS: Mutex<()> = Mutex::new(());
+/// Held for a moment only.
 static NEWEST: Mutex<Option<(Instant, MachineView)>> = Mutex::new(None);
 
 /// What a page shows of the machine.
@@ -28,18 +31,18 @@ impl MachineView {
     /// Reads it, unless that was just done, or is being done: then it is as it was. May wait for a disk.
     #[must_use]
     pub fn now(ca: Option<&Path>) -> Self {
-        let mut newest = match NEWEST.try_lock() {
-            Ok(newest) => newest,
-            Err(TryLockError::Poisoned(newest)) => newest.into_inner(),
-            Err(TryLockError::WouldBlock) => return Self::default(),
-        };
-        if let Some((at, view)) = *newest
-            && at.elapsed() < EVERY
-        {
-            return view;
+        let known = *NEWEST.lock().unwrap_or_else(PoisonError::into_inner);
+        let as_it_was = known.map(|(_, view)| view).unwrap_or_default();
+        if known.is_some_and(|(at, _)| at.elapsed() < EVERY) {
+            return as_it_was;
         }
+        let _reads = match READS.try_lock() {
+            Ok(reads) => reads,
+            Err(TryLockError::Poisoned(reads)) => reads.into_inner(),
+            Err(TryLockError::WouldBlock) => return as_it_was,
+        };
         let view = Self { process: ProcessView::this(), ca_end: ca.and_then(first_end) };
-        *newest = Some((Instant::now(), view));
+        *NEWEST.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), view));
         view
     }
 }
@@ -111,6 +114,18 @@ mod tests {
         let view = ProcessView::this().expect("procfs is there");
         assert!(view.threads >= 1 && view.open_fds >= 3 && view.max_fds >= view.open_fds, "{view:?}");
         assert!(view.resident > 100_000 && view.virtual_memory > view.resident && view.started > 1.7e9, "{view:?}");
+    }
+
+    /// Two that scrape at the same moment both get a page with everything on it.
+    #[test]
+    fn while_somebody_reads_others_get_what_was_read_last() {
+        let known = Instant::now().checked_sub(2 * EVERY).expect("the machine runs for some seconds");
+        let view = MachineView { ca_end: Some(7), ..MachineView::default() };
+        *NEWEST.lock().unwrap() = Some((known, view));
+        let reads = READS.lock().unwrap();
+        assert_eq!(MachineView::now(None), view);
+        drop(reads);
+        assert!(MachineView::now(None).process.is_some(), "then it is read again");
     }
 
     #[test]
