@@ -48,6 +48,9 @@ pub enum Outcome {
     Voted {
         /// The accused servers.
         subjects: Vec<ServerId>,
+        /// Why they were not removed. (Recordings of earlier versions do not say.)
+        #[serde(default)]
+        held: Option<Held>,
     },
     /// Votes were taken back.
     Withdrawn,

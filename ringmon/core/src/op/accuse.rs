@@ -5,7 +5,7 @@
 //!   something removable, nothing in the way ---------> Apply: splice the removable ones out
 //!       R11 frozen, observing, brake ---------------> what is below, with that reason
 //!       R11 brake, which has not spoken lately ------> Apply: an event that says so
-//!   own votes missing, changed or due for renewal ---> Apply: vote
+//!   own votes missing, changed or due for renewal ---> Apply: vote (and the reason of the nearest suspect)
 //!   else --------------------------------------------> Held(reason of the nearest suspect)
 //! ```
 //!
@@ -43,6 +43,7 @@ use alloc::vec::Vec;
 use super::plan::{Draft, Next, apply, held, hurried, vote_set};
 use crate::edit::{Outcome, Step, TableSnapshot, VoteSet};
 use crate::op::accusation::Accusation;
+use crate::outcome::Held;
 use crate::row::ServerRow;
 use chain::Chain;
 
@@ -54,14 +55,15 @@ pub(super) fn accuse(a: &Accusation, seen: &TableSnapshot) -> Next {
         Err(early) => return Err(early),
     };
     let due = votes::due(a, seen, &chain);
-    if due.is_empty() { held(reason) } else { Ok(vote(a, seen, due)) }
+    if due.is_empty() { held(reason) } else { Ok(vote(a, seen, due, reason)) }
 }
 
-fn vote(a: &Accusation, seen: &TableSnapshot, due: Vec<(&ServerRow, VoteSet)>) -> Step {
+fn vote(a: &Accusation, seen: &TableSnapshot, due: Vec<(&ServerRow, VoteSet)>, reason: Held) -> Step {
     let subjects = due.iter().map(|(row, _)| row.id).collect();
     let mut draft = Draft::accusation([]);
     for (row, set) in due {
         *vote_set(draft.touch(row), a.side.opposite()) = set;
     }
-    apply(hurried(a, seen.db_now, draft.writes(), Vec::new(), Outcome::Voted { subjects }))
+    let voted = Outcome::Voted { subjects, held: Some(reason) };
+    apply(hurried(a, seen.db_now, draft.writes(), Vec::new(), voted))
 }

@@ -163,8 +163,9 @@ pub fn came(asked: Option<&TableOp>, done: &TableDone, names: &Decisions) -> Str
         Outcome::Joined { kept_place: true, .. } => "the own row again, at its old place".to_owned(),
         Outcome::Joined { kept_place: false, .. } => "joined".to_owned(),
         Outcome::Left => "the row is gone".to_owned(),
-        Outcome::Voted { subjects } => {
-            format!("voted against {}", listed(&subjects.iter().map(name).collect::<Vec<_>>()))
+        Outcome::Voted { subjects, held } => {
+            let why = held.map_or_else(String::new, |held| format!("; held ({}): {}", held.word(), reason(held)));
+            format!("voted against {}{why}", listed(&subjects.iter().map(name).collect::<Vec<_>>()))
         }
         Outcome::Withdrawn => "the votes are taken back".to_owned(),
         Outcome::AloneMarked => "the mark is written".to_owned(),

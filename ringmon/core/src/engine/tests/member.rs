@@ -376,3 +376,21 @@ fn a_held_removal_is_counted_and_told_when_the_reason_changes() {
     assert_eq!(held.get(&crate::edit::Held::Frozen), Some(&2));
     assert_eq!(bench.told(EventKind::Held), 2);
 }
+
+/// A vote that is renewed twice a second would hide for how long a removal is held, and from what time for another reason.
+#[test]
+fn a_removal_that_is_held_counts_also_while_its_vote_is_renewed() {
+    let mut bench = Bench::member(6);
+    let (first, _) = buddies(&bench);
+    silence_of(&mut bench, first, 160);
+    let voted = |held| Outcome::Voted { subjects: vec![ServerId(i64::from(first))], held: Some(held) };
+    for held in [crate::edit::Held::NoSecondVote, crate::edit::Held::Frozen, crate::edit::Held::Frozen] {
+        bench.asked.retain(|(_, op)| matches!(op, TableOp::Accuse(_)));
+        bench.answer(voted(held));
+        silence_of(&mut bench, first, 700);
+    }
+    let held = bench.engine.snapshot(bench.now).held;
+    assert_eq!(held.get(&crate::edit::Held::NoSecondVote), None, "the first vote comes before any removal");
+    assert_eq!(held.get(&crate::edit::Held::Frozen), Some(&2));
+    assert_eq!(bench.told(EventKind::Held), 1);
+}

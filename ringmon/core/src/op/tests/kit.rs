@@ -149,6 +149,12 @@ pub fn accuse(table: &mut VirtualTable, a: &Accusation) -> Outcome {
     run(table, TableOp::Accuse(a.clone()))
 }
 
+/// Against whom it voted.
+pub fn voted(outcome: &Outcome) -> &[ServerId] {
+    let Outcome::Voted { subjects, .. } = outcome else { panic!("{outcome:?}") };
+    subjects
+}
+
 /// `name` writes that it hears `whom`.
 pub fn answer(table: &mut VirtualTable, name: &str, whom: &str) {
     let (me, hears) = (row(table, name).clone(), Some(id(table, whom)));

@@ -1,6 +1,6 @@
 //! Whole removals, as two buddies make them.
 
-use super::kit::{accuse, against, id, ms, pulseless, removed, ring_of, row, silent, whole};
+use super::kit::{accuse, against, id, ms, pulseless, removed, ring_of, row, silent, voted, whole};
 use crate::EventKind;
 use crate::edit::{Held, Outcome};
 use crate::row::{Quorum, Side, VoteKind};
@@ -11,11 +11,11 @@ fn two_buddies_remove_the_server_between_them() {
     let x = id(&table, "x");
     let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], Some("b"));
     let second = against(&table, "b", Side::Second, vec![silent(&table, "x", ms(100))], Some("a"));
-    assert_eq!(accuse(&mut table, &first), Outcome::Voted { subjects: vec![x] });
+    assert_eq!(voted(&accuse(&mut table, &first)), [x]);
     let vote = row(&table, "x").vote_second.clone().unwrap();
     assert_eq!((vote.voter, vote.kind), (id(&table, "a"), VoteKind::Host), "a is on the second side of x");
     table.advance(ms(10));
-    assert_eq!(accuse(&mut table, &second), Outcome::Voted { subjects: vec![x] });
+    assert_eq!(voted(&accuse(&mut table, &second)), [x]);
     table.advance(ms(50));
     assert_eq!(accuse(&mut table, &second), Outcome::Held(Held::TooYoung), "b's own vote is 50 ms old");
     table.advance(ms(10));
@@ -60,10 +60,10 @@ fn before_the_far_end_is_found_only_the_direct_buddy_is_accused() {
     let mut table = ring_of(&["a", "x", "y", "b"]);
     let run = vec![silent(&table, "x", ms(100)), silent(&table, "y", ms(100))];
     let mut a = against(&table, "a", Side::First, run, None);
-    assert_eq!(accuse(&mut table, &a), Outcome::Voted { subjects: vec![id(&table, "x")] });
+    assert_eq!(voted(&accuse(&mut table, &a)), [id(&table, "x")]);
     assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::NoSecondVote));
     a.far_end = Some(id(&table, "b"));
-    assert_eq!(accuse(&mut table, &a), Outcome::Voted { subjects: vec![id(&table, "y")] });
+    assert_eq!(voted(&accuse(&mut table, &a)), [id(&table, "y")]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Votes: which ones are written, which ones count, and how two ends judge each other's votes.
 
-use super::kit::{accuse, against, id, ms, pulseless, removed, ring_of, row, run, silent, whole};
+use super::kit::{accuse, against, id, ms, pulseless, removed, ring_of, row, run, silent, voted, whole};
 use crate::edit::{Held, Outcome};
 use crate::op::TableOp;
 use crate::row::{Side, Vote, VoteKind};
@@ -284,7 +284,7 @@ fn the_nearer_voter_keeps_the_slot_while_it_renews_its_vote() {
     table.advance(ms(1000));
     let run = vec![pulseless(&table, "p", ms(900)), silent(&table, "x", ms(1400))];
     let far = against(&table, "a", Side::First, run, Some("b"));
-    assert_eq!(accuse(&mut table, &far), Outcome::Voted { subjects: vec![id(&table, "p")] });
+    assert_eq!(voted(&accuse(&mut table, &far)), [id(&table, "p")]);
     assert_eq!(vote_of(&table, "x", Side::Second).unwrap().voter, id(&table, "p"));
     table.advance(ms(600));
     accuse(&mut table, &far);
@@ -305,7 +305,7 @@ fn the_nearer_voter_keeps_the_slot_if_its_vote_is_newer_than_the_clock_that_was_
     (vote.since, vote.at) = (vote.since + ms(50), vote.at + ms(50));
     let run = vec![pulseless(&table, "p", ms(900)), silent(&table, "x", ms(400))];
     let far = against(&table, "a", Side::First, run, Some("b"));
-    assert_eq!(accuse(&mut table, &far), Outcome::Voted { subjects: vec![p] });
+    assert_eq!(voted(&accuse(&mut table, &far)), [p]);
     assert_eq!(vote_of(&table, "x", Side::Second).unwrap().voter, p);
 }
 

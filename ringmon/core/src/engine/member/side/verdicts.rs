@@ -45,7 +45,7 @@ impl SideWork {
         };
         self.look_for_cut(facts, &done.snapshot);
         match outcome {
-            Outcome::Voted { subjects } => self.voted(facts, asks, subjects, attempt),
+            Outcome::Voted { subjects, held } => self.voted(facts, asks, subjects, *held, attempt),
             Outcome::Withdrawn => self.taken_back(facts, asks, attempt),
             Outcome::Removed { removed, ends } if removed.iter().any(|r| !is_known(r.server)) => {
                 return After::Removed(removed.clone(), *ends);
@@ -88,7 +88,14 @@ impl SideWork {
         }
     }
 
-    fn voted(&mut self, facts: &Facts, asks: &mut Asks, subjects: &[ServerId], attempt: Attempt) {
+    fn voted(
+        &mut self,
+        facts: &Facts,
+        asks: &mut Asks,
+        subjects: &[ServerId],
+        held: Option<Held>,
+        attempt: Attempt,
+    ) {
         let Attempt::Cast(cast) = attempt else { return };
         for (id, vote) in cast.into_iter().filter(|(id, _)| subjects.contains(id)) {
             let vote = OwnVote { confirmed: true, ..vote };
@@ -99,9 +106,15 @@ impl SideWork {
                 asks.tell_followers(id);
             }
         }
+        let mut renewed = false;
         if let Some(suspicion) = &mut self.suspicion {
+            renewed = suspicion.first_vote.is_some();
             suspicion.first_vote.get_or_insert(facts.now);
             suspicion.conflicts.reset();
+        }
+        // With its first vote nobody can be removed yet. Later it is news, also when the vote had to be renewed.
+        if let Some(held) = held.filter(|_| renewed) {
+            self.say_held(asks, held);
         }
         self.wait(asks);
     }
@@ -117,7 +130,8 @@ impl SideWork {
         }
     }
 
-    fn held(&mut self, asks: &mut Asks, held: Held, seen: &TableSnapshot) {
+    /// Counts it, and says it if the reason is new.
+    fn say_held(&mut self, asks: &mut Asks, held: Held) {
         asks.held(held);
         let first = self.run.silent.first().and_then(|(id, _)| self.chain.member(*id));
         let name = first.map_or_else(String::new, |b| b.name.to_owned());
@@ -125,6 +139,10 @@ impl SideWork {
         if suspicion.held.replace(held) != Some(held) {
             asks.event(&name, EventBody::Held { why: held });
         }
+    }
+
+    fn held(&mut self, asks: &mut Asks, held: Held, seen: &TableSnapshot) {
+        self.say_held(asks, held);
         self.wait(asks);
         if held == Held::TooYoung
             && let Some(at) = self.old_enough_at(asks, seen)
