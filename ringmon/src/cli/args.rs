@@ -1,5 +1,6 @@
 //! The commands. Their names are a contract: users script against them.
 
+mod config;
 mod flags;
 mod pool;
 mod route;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::span;
 use crate::config::{Key, Typed};
+pub use config::{ConfigCommand, Program};
 use flags::{AgentFlags, KEYS, PoolFlags, word};
 pub use pool::PoolCommand;
 use ringmon_core::row::Quorum;
@@ -319,26 +321,6 @@ pub struct StopArgs {
     pub local: LocalArgs,
 }
 
-/// `config ...`
-#[derive(Clone, Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// Say whether an agent could start with it; exit code 78 if not
-    Check(Box<AgentFlags>),
-    /// Print it; passwords are hidden
-    Show {
-        /// And who said each value
-        #[arg(long)]
-        origin: bool,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        flags: Box<AgentFlags>,
-    },
-    /// Print a file to fill in: every key, what it means, and its default
-    Example,
-}
-
 impl Cli {
     /// The layer of the flags.
     pub fn typed(&self) -> Typed {
@@ -359,11 +341,10 @@ impl Cli {
             Command::Pool(command) => command.put(&mut typed),
             Command::Router(flags) => flags.put(&mut typed),
             Command::Route(command) => command.put(&mut typed),
-            Command::Agent(flags)
-            | Command::Config(ConfigCommand::Check(flags) | ConfigCommand::Show { flags, .. }) => flags.put(&mut typed),
+            Command::Agent(flags) => flags.put(&mut typed),
+            Command::Config(command) => command.put(&mut typed),
             Command::Sim(_)
             | Command::Replay(_)
-            | Command::Config(ConfigCommand::Example)
             | Command::Explain { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => {}

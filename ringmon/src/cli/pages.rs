@@ -39,8 +39,6 @@ pub fn example() -> anyhow::Result<Verdict> {
 }
 
 fn text() -> String {
-    let root = Cli::command();
-    let of = |name: &str| root.find_subcommand(name).map(of_command).unwrap_or_default();
     let (agent, router, init) = (of("agent"), of("router"), of("init"));
     let common: Vec<&(Key, String)> = init.iter().collect();
     let is_new = |known: &[&(Key, String)], key: Key| !known.iter().any(|(other, _)| *other == key);
@@ -53,7 +51,7 @@ fn text() -> String {
     let mut text = String::from(
         "# ringmon's configuration. A line that begins with \"#\" changes nothing: what it says is the default.\n\
          # A flag wins over the environment (RINGMON_POOL), and the environment over this file. Every value may be in\n\
-         # quotes. `ringmon config check` says whether an agent can start with it.\n",
+         # quotes. `ringmon config check` says whether agent and router can start with it.\n",
     );
     for (title, keys) in [
         ("For every command", common.into_iter().chain([&log, &format]).collect::<Vec<_>>()),
@@ -76,6 +74,15 @@ fn value(key: Key) -> String {
         Some(default) => format!("# {key} = {default:?}\n"),
         None => format!("# {key} = \"...\"     # not set\n"),
     }
+}
+
+/// The keys that a command reads.
+pub fn keys_of(command: &str) -> Vec<Key> {
+    of(command).into_iter().map(|(key, _)| key).collect()
+}
+
+fn of(command: &str) -> Vec<(Key, String)> {
+    Cli::command().find_subcommand(command).map(of_command).unwrap_or_default()
 }
 
 /// The keys that a command takes as flags, each with its help.

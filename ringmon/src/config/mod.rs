@@ -4,6 +4,7 @@
 //! [`AgentConfig`] and [`PoolAccess`]. The origin of every value is kept, so that an error can name it.
 
 mod error;
+mod files;
 mod keys;
 mod layers;
 mod machine;
@@ -28,6 +29,7 @@ pub use crate::observe::EventTarget;
 pub use crate::show::DatapathChoice;
 pub use crate::store::DatabaseUrl;
 pub use error::{Error, Problem};
+pub use files::Findings;
 pub use keys::{Entry, Key, Origin, Typed};
 pub use layers::{DEFAULT_FILE, Loaded, Sources, load};
 pub use machine::{Interface, Machine};

@@ -24,7 +24,7 @@ fn machine() -> Machine {
 }
 
 /// Defaults, with these values on top, from the environment.
-fn typed(pairs: &[(&str, &str)]) -> Typed {
+pub(super) fn typed(pairs: &[(&str, &str)]) -> Typed {
     let mut typed = Typed::default();
     for (name, text) in pairs {
         let key = super::Key::from_name(name).unwrap();

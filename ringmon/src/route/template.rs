@@ -69,7 +69,9 @@ async fn paced(
     pool: String,
     report: watch::Sender<Status>,
 ) {
-    pace::run(Template { target, pool, owed: false }, pace, routes, report).await;
+    // The last router may have ended before it told the reader of a file that is there already.
+    let owed = target.reload.is_some();
+    pace::run(Template { target, pool, owed }, pace, routes, report).await;
 }
 
 /// Renders a template with a list.
@@ -77,8 +79,24 @@ async fn paced(
 /// # Errors
 /// [`Error::File`], [`Error::Template`].
 pub async fn render(template: &Path, pool: &str, routes: &Routes) -> Result<String, Error> {
-    let read = |source| Error::File { step: "read the template", path: template.to_owned(), source };
-    let source = tokio::fs::read_to_string(template).await.map_err(read)?;
+    let source = tokio::fs::read_to_string(template).await.map_err(unread(template))?;
+    filled_in(template, &source, pool, routes)
+}
+
+/// Fills a template in with an empty list, for who wants to know whether it can be used.
+///
+/// # Errors
+/// As [`render`].
+pub fn rehearse(template: &Path, pool: &str) -> Result<(), Error> {
+    let source = std::fs::read_to_string(template).map_err(unread(template))?;
+    filled_in(template, &source, pool, &Routes::default()).map(drop)
+}
+
+fn unread(template: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    move |source| Error::File { step: "read the template", path: template.to_owned(), source }
+}
+
+fn filled_in(template: &Path, source: &str, pool: &str, routes: &Routes) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     // A typing error must not become an empty word in a configuration.
@@ -87,14 +105,14 @@ pub async fn render(template: &Path, pool: &str, routes: &Routes) -> Result<Stri
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     let name = template.file_name().unwrap_or_default().to_string_lossy();
-    let rendered = environment.render_named_str(&name, &source, View::new(pool, routes));
+    let rendered = environment.render_named_str(&name, source, View::new(pool, routes));
     rendered.map_err(|source| Error::Template { path: template.to_owned(), source: Box::new(source) })
 }
 
 struct Template {
     target: TemplateTarget,
     pool: String,
-    /// The file was replaced, and its reader was not told yet.
+    /// The file's reader has to be told, also if the file stays as it is.
     owed: bool,
 }
 

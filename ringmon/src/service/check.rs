@@ -59,6 +59,17 @@ pub enum Unfit {
     Unit,
 }
 
+impl Check {
+    /// The program that it runs, if it runs one.
+    #[must_use]
+    pub fn program(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Exec(words) => words.first().map(Path::new),
+            Kind::Tcp(_) | Kind::Http(_) | Kind::Systemd(_) => None,
+        }
+    }
+}
+
 impl FromStr for Check {
     type Err = Unfit;
 

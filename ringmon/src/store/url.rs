@@ -121,6 +121,30 @@ impl DatabaseUrl {
         self.certificates.ca.as_deref()
     }
 
+    /// Whether the files that it names can be used: an embedded database, or certificates and their key.
+    ///
+    /// # Errors
+    /// [`Error::Certificate`], [`Error::Unreadable`].
+    pub fn check_files(&self) -> Result<(), Error> {
+        match &self.engine {
+            Engine::Sqlite(path) => std::fs::OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(path)
+                .map(drop)
+                .map_err(|source| Error::Unreadable { path: path.clone(), source }),
+            Engine::Mysql(_) => self.certificates.check(),
+        }
+    }
+
+    /// Whether logins are never encrypted.
+    pub(super) fn is_in_the_clear(&self) -> bool {
+        match &self.engine {
+            Engine::Sqlite(_) => false,
+            Engine::Mysql(options) => matches!(options.get_ssl_mode(), MySqlSslMode::Disabled),
+        }
+    }
+
     pub(super) const fn engine(&self) -> &Engine {
         &self.engine
     }

@@ -71,7 +71,7 @@ fn from_driver(url: &DatabaseUrl, doing: &'static str, inner: &SqlxError, error:
     match inner {
         SqlxError::Database(said) => {
             if let Some(mysql) = said.try_downcast_ref::<SqlxMySqlError>() {
-                return from_mysql(place, doing, mysql.number(), mysql.message().to_owned(), error);
+                return from_mysql(place, doing, mysql.number(), words(url, mysql), error);
             }
             if let Some(sqlite) = said.try_downcast_ref::<SqlxSqliteError>() {
                 let code = sea_orm::sqlx::error::DatabaseError::code(sqlite)
@@ -91,6 +91,18 @@ fn from_driver(url: &DatabaseUrl, doing: &'static str, inner: &SqlxError, error:
         // The server ended in the middle of an answer.
         SqlxError::Protocol(_) => Error::Lost { place, doing, source: error }.into(),
         _ => Error::Database { place, doing, source: error }.into(),
+    }
+}
+
+/// What a MySQL server said. A user that may log in over TLS only is refused in the words for a wrong password.
+fn words(url: &DatabaseUrl, said: &SqlxMySqlError) -> String {
+    match said.number() {
+        1045 | 1698 if url.is_in_the_clear() => format!(
+            "{}; ssl-mode is disabled in the database url, and a user that has to use TLS (REQUIRE SSL) is refused in \
+             these words as well",
+            said.message()
+        ),
+        _ => said.message().to_owned(),
     }
 }
 
