@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::exit::Verdict;
-use super::{database, out};
+use super::{database, out, when};
 use crate::config::Typed;
 use crate::show::saying;
 use crate::store::{Events, PastEvent};
@@ -75,12 +75,6 @@ fn moment(at: DbTime) -> String {
     Timestamp::from_microsecond(at.as_us()).map_or_else(|_| at.to_string(), |at| format!("{at:.6}"))
 }
 
-/// A time of the database's clock as this machine's users read it, to the millisecond.
-fn local(at: DbTime) -> String {
-    let at = Timestamp::from_microsecond(at.as_us()).map(|at| at.to_zoned(TimeZone::system()));
-    at.map_or_else(|_| "?".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
-}
-
 /// With the same field names as in an agent's event log.
 fn as_json(past: &PastEvent) -> Value {
     let event = &past.stored;
@@ -99,6 +93,6 @@ fn as_text(past: &PastEvent) -> String {
     let event = &past.stored;
     let style = if saying::is_warning(&event.body) { out::WARNING } else { Style::new() };
     let said = saying::sentence(&event.subject_name, &event.body);
-    let (at, kind, by) = (local(event.at), event.kind().word(), &event.by);
+    let (at, kind, by) = (when::full(&when::at(event.at, &TimeZone::system())), event.kind().word(), &event.by);
     format!("{at}  {style}{kind:<13}{style:#} {said}  {ASIDE}by {by}{ASIDE:#}", ASIDE = out::ASIDE)
 }

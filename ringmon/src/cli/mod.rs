@@ -30,6 +30,7 @@ mod span;
 mod status;
 mod tell;
 mod version;
+mod when;
 
 use std::process::ExitCode;
 

@@ -55,18 +55,18 @@ fn summary_as_json(summary: &PoolSummary) -> Value {
 }
 
 fn summaries_as_text(pools: &[PoolSummary]) -> String {
-    let mut table = out::table(&["pool", "servers", "quorum", "mode", "brake", "frozen"]);
-    for PoolSummary { pool, servers } in pools {
-        table.add_row([
+    let rows = pools.iter().map(|PoolSummary { pool, servers }| {
+        let cells = [
             pool.name.clone(),
             servers.to_string(),
             pool.rules.quorum.word().to_owned(),
             pool.rules.mode.word().to_owned(),
             brake(pool).to_string(),
             pool.frozen.clone().unwrap_or_else(|| "no".to_owned()),
-        ]);
-    }
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+        ];
+        (pool.frozen.is_some(), cells)
+    });
+    out::rows(["pool", "servers", "quorum", "mode", "brake", "frozen"], &rows.collect::<Vec<_>>())
 }
 
 /// Shows the pool's rules; never its key.
@@ -140,7 +140,7 @@ fn listed(gone: &[String]) -> String {
 fn print(pool: &PoolRow, gone: &[String], json: bool) -> anyhow::Result<()> {
     if !json {
         let gone = if gone.is_empty() { "nobody".to_owned() } else { gone.join(", ") };
-        return out::line(&format!("{}\ngone           {gone}", as_text(pool)));
+        return out::line(&format!("{}\n{}", as_text(pool), out::said(&format!("gone           {gone}"), false)));
     }
     let mut value = as_json(pool);
     value["gone"] = json!(gone);
@@ -174,7 +174,7 @@ fn as_text(pool: &PoolRow) -> String {
         format!("brake          {}{}", brake(pool), if rules.brake_permille >= 1000 { " (off)" } else { "" }),
         format!("alone          {}", rules.alone.word()),
         format!("mode           {}", rules.mode.word()),
-        format!("frozen         {}", pool.frozen.as_deref().unwrap_or("no")),
+        out::said(&format!("frozen         {}", pool.frozen.as_deref().unwrap_or("no")), pool.frozen.is_some()),
         format!("keys           {} (never shown)", keys.join(", ")),
     ]
     .join("\n")

@@ -5,6 +5,7 @@ mod show;
 
 pub use repair::run as repair;
 
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::exit::Verdict;
@@ -46,7 +47,7 @@ pub fn show(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
         if json {
             out::json(&show::as_json(&ring))?
         } else {
-            out::line(&show::as_text(&ring))?
+            out::line(&show::as_text(&ring, &TimeZone::system()))?
         }
         Ok(Verdict::Ok)
     })
@@ -87,7 +88,7 @@ fn report(pool: &str, servers: usize, damages: &[String], remarks: &[String]) ->
         (0, _) => vec![format!("the ring of pool {pool} is whole: {servers} servers")],
         (_, _) => vec![format!("the ring of pool {pool} is broken:")],
     };
-    lines.extend(damages.iter().map(|damage| format!("  {damage}")));
-    lines.extend(remarks.iter().map(|remark| format!("note: {remark}")));
+    lines.extend(damages.iter().map(|damage| out::said(&format!("  {damage}"), true)));
+    lines.extend(remarks.iter().map(|remark| out::said(&format!("note: {remark}"), false)));
     lines.join("\n")
 }

@@ -1,13 +1,14 @@
 //! `ringmon route list|pick|watch`: the routes for scripts and clients. It only reads.
 
+use jiff::Zoned;
 use serde_json::json;
 
 use super::exit::Verdict;
-use super::{database, out};
+use super::{database, out, when};
 use crate::config::{self, Typed};
 use crate::router::{self, place};
 use ringmon_core::Word as _;
-use ringmon_core::route::{Route, Routes};
+use ringmon_core::route::{Route, Routes, Standing};
 
 /// Every server, and whether it is routed.
 pub fn list(typed: &Typed, plain: bool, json: bool) -> anyhow::Result<Verdict> {
@@ -69,16 +70,56 @@ fn tell(routes: &Routes, before: Option<&Routes>, json: bool) -> anyhow::Result<
         out::line(&as_json(routes).to_string())?;
         return Ok(routes.clone());
     }
-    let known = |name: &str| before.and_then(|before| before.servers.iter().find(|route| route.name == name));
-    for route in routes.servers.iter().filter(|route| known(&route.name) != Some(*route)) {
-        out::line(&format!("{}  {:<10} {}  weight {}", route.name, route.standing.word(), place(route), route.weight))?;
+    let at = when::full(&Zoned::now());
+    for (warns, text) in changes(routes, before) {
+        out::line(&out::said(&format!("{at}  {text}"), warns))?;
+    }
+    Ok(routes.clone())
+}
+
+/// What is new, a line each, and whether a person should look at it.
+fn changes(routes: &Routes, before: Option<&Routes>) -> Vec<(bool, String)> {
+    let mut lines = Vec::new();
+    match (before.and_then(|before| before.panic), routes.panic) {
+        (None, Some(panic)) => lines.push((true, router::frozen(panic))),
+        (Some(_), None) => lines.push((false, router::THAWED.to_owned())),
+        (None, None) | (Some(_), Some(_)) => {}
+    }
+    for route in &routes.servers {
+        let was = before.and_then(|before| before.servers.iter().find(|was| was.name == route.name));
+        if was == Some(route) {
+            continue;
+        }
+        let Route { name, weight, standing, .. } = route;
+        // A slow start is seen by this: the list has no other trace of it.
+        let earlier = was.filter(|was| was.weight != *weight).map(|was| format!(" (was {})", was.weight));
+        let (word, at, earlier) = (standing.word(), place(route), earlier.unwrap_or_default());
+        let text = format!("{name}  {word:<10} {at}  weight {weight}{earlier}  {}", meaning(*standing));
+        lines.push((needs_a_look(*standing), text));
     }
     for gone in before.iter().flat_map(|before| &before.servers) {
         if !routes.servers.iter().any(|route| route.name == gone.name) {
-            out::line(&format!("{}  gone", gone.name))?;
+            let dead = routes.dead.contains(&gone.name);
+            lines.push((dead, format!("{}  gone{}", gone.name, if dead { ": it was found dead" } else { "" })));
         }
     }
-    Ok(routes.clone())
+    lines
+}
+
+/// `ringmon explain` has more about each of these words.
+const fn meaning(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "it gets clients",
+        Standing::Draining => "no new clients: an operator drains it, or its agent is about to stop",
+        Standing::Failing => "no clients: its service checks fail",
+        Standing::Suspect => "no clients: two servers vote against it, or one does and it did not answer",
+        Standing::Kept => "it gets clients because the list is frozen: something is against it, or its row is gone",
+    }
+}
+
+/// What is kept gets clients only until the list moves again.
+const fn needs_a_look(standing: Standing) -> bool {
+    !matches!(standing, Standing::Active)
 }
 
 fn verdict(routes: &Routes) -> Verdict {
@@ -97,15 +138,20 @@ fn as_json(routes: &Routes) -> serde_json::Value {
 }
 
 fn as_text(routes: &Routes) -> String {
-    let mut table = out::table(&["server", "clients go to", "weight", "routed", "why"]);
-    for route in &routes.servers {
-        let routed = if route.standing.is_routed() { "yes" } else { "no" };
-        let weight = route.weight.to_string();
-        table.add_row([&route.name, &place(route), &weight, routed, route.standing.word()]);
-    }
-    let mut text = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
     if routes.servers.is_empty() {
-        "the pool has no servers".clone_into(&mut text);
+        return "the pool has no servers".to_owned();
     }
-    text
+    let rows = routes.servers.iter().map(|route| {
+        let (standing, routed) = (route.standing, if route.standing.is_routed() { "yes" } else { "no" });
+        let (weight, why) = (route.weight.to_string(), standing.word().to_owned());
+        let cells = [route.name.clone(), place(route), weight, routed.to_owned(), why, meaning(standing).to_owned()];
+        (needs_a_look(standing), cells)
+    });
+    let table = out::rows(["server", "clients go to", "weight", "routed", "why", ""], &rows.collect::<Vec<_>>());
+    // At the end, where it cannot scroll away.
+    let frozen = routes.panic.map(|panic| format!("\n\n{}", out::said(&router::frozen(panic), true)));
+    table + &frozen.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

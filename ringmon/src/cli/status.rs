@@ -5,6 +5,8 @@ mod view;
 
 use std::net::SocketAddr;
 
+use jiff::Zoned;
+
 use super::exit::{Error, Verdict};
 use super::out;
 use crate::config::{Key, Typed};
@@ -20,7 +22,7 @@ pub fn run(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     if json {
         out::line(String::from_utf8_lossy(&body).trim_end())?;
     } else {
-        out::line(&view::text(&status))?;
+        out::line(&view::text(&status, &Zoned::now()))?;
     }
     let healthy = status.engine.phase == "member" && status.engine.alone.is_none();
     Ok(if healthy { Verdict::Ok } else { Verdict::NotHealthy })

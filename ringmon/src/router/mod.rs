@@ -28,7 +28,7 @@ use turn::{Parts, Turn};
 pub use crate::clock::now;
 pub use kept::{Error as KeptError, Kept};
 pub use run::run;
-pub use say::place;
+pub use say::{THAWED, frozen, place};
 pub use turn::{Counts, Sight};
 
 /// What is shared of a list.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ringmon_core::Word as _;
-use ringmon_core::route::{Route, Routes, Standing};
+use ringmon_core::route::{Panic, Route, Routes, Standing};
 
 /// Logs each server whose standing changed, and warns while the list is frozen.
 pub fn changes(before: &Routes, after: &Routes) {
@@ -22,15 +22,22 @@ pub fn changes(before: &Routes, after: &Routes) {
         tracing::info!("{name}: gone");
     }
     match (&before.panic, &after.panic) {
-        (None, Some(panic)) => tracing::error!(
-            "the routes are frozen: only {} of the {} recently routed servers would be left. \
-             All of them stay routed until more are back; look at `ringmon ring show` and the agents",
-            panic.left,
-            panic.of
-        ),
-        (Some(_), None) => tracing::warn!("the routes are no longer frozen"),
+        (None, Some(panic)) => tracing::error!("{}", frozen(*panic)),
+        (Some(_), None) => tracing::warn!("{THAWED}"),
         (None, None) | (Some(_), Some(_)) => {}
     }
+}
+
+/// That the list is no longer frozen.
+pub const THAWED: &str = "the routes are no longer frozen";
+
+/// That the list is frozen, why, and what to do.
+#[must_use]
+pub fn frozen(Panic { left, of }: Panic) -> String {
+    format!(
+        "the routes are frozen: only {left} of the {of} recently routed servers would be left. \
+         All of them stay routed until more are back; look at `ringmon ring show` and the agents"
+    )
 }
 
 /// Where clients go.

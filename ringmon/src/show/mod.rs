@@ -13,7 +13,7 @@ pub mod prometheus;
 pub mod saying;
 
 pub use board::{About, Board, CheckView, Count, DatapathChoice, DatapathMode, DatapathStats, ReloadView, RemovalSeen};
-pub use durations::Durations;
+pub use durations::{Durations, in_units};
 pub use error_kind::{ErrorKind, HasKind};
 
 #[cfg(test)]

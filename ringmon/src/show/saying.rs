@@ -7,6 +7,8 @@ use ringmon_core::event::{Evidence, Joined, Left, Removed, Service, Suspected};
 use ringmon_core::row::Health;
 use ringmon_core::{EventBody, EventKind, VoteKind, Word as _};
 
+use super::in_units;
+
 /// Whether something is, or may be, wrong: a log's WARN.
 #[must_use]
 pub const fn is_warning(body: &EventBody) -> bool {
@@ -44,11 +46,17 @@ pub const fn is_warning(body: &EventBody) -> bool {
     }
 }
 
-/// The event as a sentence about `subject`, a server or the pool. Who reports it is not in it. Names and reasons come
-/// from tables and from the output of programs: what could move a terminal's cursor is shown as a mark.
+/// The event as a sentence about `subject`, a server or the pool, that is [clean]. Who reports it is not in it.
 #[must_use]
 pub fn sentence(subject: &str, body: &EventBody) -> String {
-    raw(subject, body).replace(char::is_control, "\u{fffd}")
+    clean(&raw(subject, body))
+}
+
+/// Names and reasons come from tables and from the output of programs: what could move a terminal's cursor, or begin
+/// another line, is shown as a mark.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 fn raw(subject: &str, body: &EventBody) -> String {
@@ -148,18 +156,9 @@ fn about_service(s: &str, service: &Service) -> String {
     }
 }
 
-/// Milliseconds in the unit that suits them.
+/// Milliseconds in the unit that suits them. An event of another version may hold any number.
 fn span(ms: f64) -> String {
-    let ms = ms.max(0.0);
-    if ms < 1_000.0 {
-        return if ms < 10.0 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") };
-    }
-    let span = Duration::from_secs_f64((ms / 1_000.0).min(1e9));
-    match span.as_secs() {
-        0..60 => format!("{:.1} s", span.as_secs_f64()),
-        60..3_600 => format!("{} min {} s", span.as_secs() / 60, span.as_secs() % 60),
-        _ => format!("{} h {} min", span.as_secs() / 3_600, span.as_secs() % 3_600 / 60),
-    }
+    in_units(Duration::from_secs_f64((ms.max(0.0) / 1_000.0).min(1e9)))
 }
 
 /// Names, but not a hundred of them.

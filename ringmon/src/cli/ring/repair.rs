@@ -9,6 +9,7 @@ use crate::cli::exit::Verdict;
 use crate::cli::tell::tell;
 use crate::cli::{database, out};
 use crate::config::Typed;
+use crate::show::saying::clean;
 use ringmon_core::edit::Guard;
 use ringmon_core::op::repair;
 use ringmon_core::ring::{self, Named};
@@ -123,5 +124,5 @@ fn report(ring: &Ring, before: &[String], changes: &[Change<'_>], left: &[String
         );
         lines.extend(left.iter().map(|damage| format!("  {damage}")));
     }
-    lines.join("\n")
+    lines.iter().map(|line| clean(line)).collect::<Vec<_>>().join("\n")
 }

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Zoned;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::super::out;
+use super::super::{out, when};
 use super::Ring;
+use crate::show::in_units;
+use crate::show::saying::clean;
 use ringmon_core::card::Card;
 use ringmon_core::row::Side;
-use ringmon_core::{Health, ServerId, ServerRow, Word as _, law, ring};
+use ringmon_core::{DbTime, Health, ServerId, ServerRow, Word as _, law, ring};
 
 /// A larger ring gets no picture: a table is clearer.
 const PICTURE_AT_MOST: usize = 32;
@@ -56,8 +60,8 @@ fn row_json(row: &ServerRow) -> Value {
     columns
 }
 
-/// A picture, a table, and what is wrong.
-pub fn as_text(ring: &Ring) -> String {
+/// A picture, a table, and what is wrong. Times are those of this zone.
+pub fn as_text(ring: &Ring, zone: &TimeZone) -> String {
     if ring.rows.is_empty() {
         return format!("pool {} has no servers", ring.pool);
     }
@@ -67,8 +71,8 @@ pub fn as_text(ring: &Ring) -> String {
     if damages.is_empty() && rows.len() <= PICTURE_AT_MOST {
         parts.push(picture(&rows));
     }
-    parts.push(table(ring, &rows));
-    parts.extend(damages.iter().map(|damage| format!("damage: {damage}")));
+    parts.push(table(ring, &rows, zone));
+    parts.extend(damages.iter().map(|damage| out::said(&format!("damage: {damage}"), true)));
     parts.join("\n")
 }
 
@@ -76,60 +80,69 @@ pub fn as_text(ring: &Ring) -> String {
 fn picture(rows: &[&ServerRow]) -> String {
     const WIDTH: usize = 76;
     let mut lines = vec![String::new()];
-    for name in rows.iter().map(|row| row.card.name.as_str()) {
+    for name in rows.iter().map(|row| clean(&row.card.name)) {
         let line = lines.last_mut().expect("it begins with one line");
         if line.len() + name.len() > WIDTH && !line.is_empty() {
             lines.push(String::new());
         }
         let line = lines.last_mut().expect("it begins with one line");
-        line.push_str(name);
+        line.push_str(&name);
         line.push_str(" -> ");
     }
     let line = lines.last_mut().expect("it begins with one line");
-    line.push_str(&rows[0].card.name);
+    line.push_str(&clean(&rows[0].card.name));
     lines.join("\n") + "\n"
 }
 
-fn table(ring: &Ring, rows: &[&ServerRow]) -> String {
+fn table(ring: &Ring, rows: &[&ServerRow], zone: &TimeZone) -> String {
     let names: BTreeMap<ServerId, &str> = rows.iter().map(|row| (row.id, row.card.name.as_str())).collect();
     let name = |id: ServerId| names.get(&id).map_or_else(|| format!("{id}?"), |name| (*name).to_owned());
-    let mut table = out::table(&["server", "id", "address", "first buddy", "second buddy", "votes", "notes"]);
-    for row in rows {
-        table.add_row([
+    let now = when::at(ring.now, zone);
+    let rows = rows.iter().map(|row| {
+        let (votes, notes) = (votes(ring, row, &name), notes(row, ring.now, &now));
+        let warns = !votes.is_empty() || !notes.is_empty();
+        let cells = [
             row.card.name.clone(),
             row.id.to_string(),
             row.card.address.to_string(),
             name(row.first_buddy),
             name(row.second_buddy),
-            votes(ring, row, &name),
-            notes(row),
-        ]);
-    }
-    table.trim_fmt()
+            // An incarnation is when it began, by the database's clock.
+            when::brief(&when::at(DbTime::from_us(row.incarnation.0), zone), &now),
+            votes,
+            notes,
+        ];
+        (warns, cells)
+    });
+    let header = ["server", "id", "address", "first buddy", "second buddy", "joined", "votes", "notes"];
+    out::rows(header, &rows.collect::<Vec<_>>())
 }
 
 fn votes(ring: &Ring, row: &ServerRow, name: &impl Fn(ServerId) -> String) -> String {
     let votes = Side::BOTH.iter().filter_map(|&side| row.vote(side)).map(|vote| {
-        let age = ring.now.since(vote.since).unwrap_or_default().as_secs_f64();
-        format!("{} ({}, {age:.1} s)", name(vote.voter), vote.kind.word())
+        let age = ring.now.since(vote.since).unwrap_or_default();
+        format!("{} ({}, {})", name(vote.voter), vote.kind.word(), in_units(age))
     });
     votes.collect::<Vec<_>>().join(", ")
 }
 
-fn notes(row: &ServerRow) -> String {
+fn notes(row: &ServerRow, db_now: DbTime, now: &Zoned) -> String {
     let mut notes = Vec::new();
     match row.health {
         Health::Unknown | Health::Passing => {}
-        Health::Failing => notes.push("service failing"),
+        Health::Failing => notes.push("service failing".to_owned()),
     }
     if row.draining {
-        notes.push("draining");
+        notes.push("draining".to_owned());
     }
-    if row.alone_since.is_some() {
-        notes.push("hears nobody");
+    if let Some(then) = row.alone_since {
+        notes.push(format!("hears nobody {}", when::since(db_now.since(then).unwrap_or_default(), now)));
     }
     if row.answering().is_some_and(|answering| answering.wait >= law::WAIT_MOST) {
-        notes.push("may answer votes too late");
+        notes.push("may answer votes too late".to_owned());
     }
     notes.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

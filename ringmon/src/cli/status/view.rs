@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use jiff::Zoned;
 use serde::Deserialize;
 
-use crate::show::CheckView;
+use crate::show::{CheckView, in_units};
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::row::{Address, Health, Mode};
 use ringmon_core::ways::Lost;
 use ringmon_core::{Incarnation, Purpose, ServerId, Time, WatchReading, Word as _, law};
 
-use super::super::out;
+use super::super::{out, when};
 
 /// The shown part of [`Board`](crate::show::Board). New fields there do no harm.
 #[derive(Debug, Deserialize)]
@@ -80,63 +81,70 @@ pub struct Datapath {
     pub mode: Option<String>,
 }
 
-/// A few lines and a table.
-pub fn text(status: &Status) -> String {
+/// A few lines and tables, as they are read at this moment.
+pub fn text(status: &Status, now: &Zoned) -> String {
+    let lines = lines(status, now);
+    let said = lines.iter().map(|(warns, word, text)| out::said(&format!("{word:<10} {text}"), *warns));
+    let mut parts: Vec<String> = said.collect();
+    if !status.checks.is_empty() {
+        parts.extend([String::new(), checks(status)]);
+    }
+    if !status.engine.watches.is_empty() {
+        parts.extend([String::new(), watches(&status.engine)]);
+    }
+    parts.join("\n")
+}
+
+/// Of each line: whether a person should look at it, its word, and what it says.
+fn lines(status: &Status, now: &Zoned) -> Vec<(bool, &'static str, String)> {
     let engine = &status.engine;
+    // The two clocks are compared at this moment: an agent shows itself many times a second.
+    let since = |then: Time| when::since(engine.at.since(then), now);
     let id = engine.id.map_or_else(|| "no row".to_owned(), |id| id.to_string());
     let mut lines = vec![
-        format!("server     {} ({id}, incarnation {})", engine.server, engine.incarnation.0),
-        format!("phase      {}", engine.phase),
-        format!("buddies    {}", buddies(engine.buddies.as_ref())),
-        format!("mode       {}", mode(engine.mode)),
-        format!("datapath   {}", status.datapath.mode.as_deref().unwrap_or("none")),
-        format!("database   {}", database(engine)),
+        (engine.id.is_none(), "server", format!("{} ({id}, incarnation {})", engine.server, engine.incarnation.0)),
+        (engine.phase != "member", "phase", engine.phase.clone()),
+        (false, "buddies", buddies(engine.buddies.as_ref())),
+        (engine.mode == Mode::Observe, "mode", mode(engine.mode).to_owned()),
+        (false, "datapath", status.datapath.mode.clone().unwrap_or_else(|| "none".to_owned())),
+        match &engine.database_away {
+            Some((then, why)) => (true, "database", format!("away {}: {why}", since(*then))),
+            None => (false, "database", "answers".to_owned()),
+        },
     ];
-    if let Some(why) = &engine.waiting {
-        lines.push(format!("waiting    {why}"));
-    }
-    if let Some(why) = &engine.frozen {
-        lines.push(format!("frozen     {why}"));
-    }
+    lines.extend(engine.waiting.iter().map(|why| (true, "waiting", why.clone())));
+    lines.extend(engine.frozen.iter().map(|why| (true, "frozen", why.clone())));
     if engine.braked {
-        lines.push("brake      it holds back a removal: `ringmon pool show` names who is gone".to_owned());
+        lines.push((true, "brake", "it holds back a removal: `ringmon pool show` names who is gone".to_owned()));
     }
-    if let Some(since) = engine.alone {
-        let ago = short(engine.at.since(since));
-        lines.push(format!("alone      for {ago} this server hears nobody, and its row says so"));
+    if let Some(then) = engine.alone {
+        lines.push((true, "alone", format!("{} this server hears nobody, and its row says so", since(then))));
     }
     // Long before it is too late to answer, a removal takes longer than the time between two answers (REVOTE).
     if engine.answer_wait >= law::WAIT_MOST / 2 {
-        lines.push(
-            "slow       the database is far: removals by this server may fail, and its answers be late".to_owned(),
-        );
+        let slow = "the database is far: removals by this server may fail, and its answers be late";
+        lines.push((true, "slow", slow.to_owned()));
     }
-    if let Some(since) = engine.drained {
-        let ago = short(engine.at.since(since));
-        lines.push(format!("draining   for {ago}: no new clients are sent here, and this server will leave"));
+    if let Some(then) = engine.drained {
+        let text = format!("{}: no new clients are sent here, and this server will leave", since(then));
+        lines.push((false, "draining", text));
     } else if engine.draining {
-        lines.push("draining   no new clients are sent here, until `ringmon undrain`".to_owned());
+        lines.push((false, "draining", "no new clients are sent here, until `ringmon undrain`".to_owned()));
     }
     if !status.checks.is_empty() {
-        lines.push(format!("service    {}", health(engine.health)));
+        lines.push((engine.health == Health::Failing, "service", health(engine.health).to_owned()));
     }
     if engine.lateness > 0 {
         let more = engine.lateness + 1;
-        lines.push(format!("late       this server was recently late: it asks for {more} times the evidence"));
+        let text = format!("this server was recently late: it asks for {more} times the evidence");
+        lines.push((true, "late", text));
     }
     if !engine.broken_links.is_empty() {
         let way = |link: &BrokenLink| if link.way == "out" { "out to it" } else { "back from it, or both ways" };
         let links: Vec<String> = engine.broken_links.iter().map(|l| format!("{} ({})", l.server, way(l))).collect();
-        lines.push(format!("links      broken with {}: others hear it", links.join(", ")));
+        lines.push((true, "links", format!("broken with {}: others hear it", links.join(", "))));
     }
-    if !status.checks.is_empty() {
-        lines.extend([String::new(), checks(status)]);
-    }
-    if !engine.watches.is_empty() {
-        lines.push(String::new());
-        lines.push(watches(engine));
-    }
-    lines.join("\n")
+    lines
 }
 
 fn buddies(list: Option<&BuddyList>) -> String {
@@ -155,13 +163,6 @@ const fn mode(mode: Mode) -> &'static str {
     }
 }
 
-fn database(engine: &Engine) -> String {
-    match &engine.database_away {
-        Some((since, why)) => format!("away for {:.1} s: {why}", engine.at.since(*since).as_secs_f64()),
-        None => "answers".to_owned(),
-    }
-}
-
 const fn health(health: Health) -> &'static str {
     match health {
         Health::Unknown => "not known yet",
@@ -171,19 +172,18 @@ const fn health(health: Health) -> &'static str {
 }
 
 fn checks(status: &Status) -> String {
-    let mut table = out::table(&["check", "state", "for", "took", "last failure"]);
-    for view in &status.checks {
-        let CheckView { check, passing, since, took, why } = view;
+    let rows = status.checks.iter().map(|CheckView { check, passing, since, took, why }| {
         let state = match passing {
             None => "no result yet",
             Some(true) => "passes",
             Some(false) => "fails",
         };
         let [span, took] =
-            [status.engine.at.since(*since), *took].map(|span| passing.map_or("-".to_owned(), |_| short(span)));
-        table.add_row([check.clone(), state.to_owned(), span, took, why.clone().unwrap_or_else(|| "-".to_owned())]);
-    }
-    table.trim_fmt()
+            [status.engine.at.since(*since), *took].map(|span| passing.map_or("-".to_owned(), |_| in_units(span)));
+        let why = why.clone().unwrap_or_else(|| "-".to_owned());
+        (*passing == Some(false), [check.clone(), state.to_owned(), span, took, why])
+    });
+    out::rows(["check", "state", "for", "took", "last failure"], &rows.collect::<Vec<_>>())
 }
 
 fn watches(engine: &Engine) -> String {
@@ -200,33 +200,25 @@ fn watches(engine: &Engine) -> String {
         "suspect after",
         "silent",
     ];
-    let mut table = out::table(&heads);
-    for watch in &engine.watches {
+    let rows = engine.watches.iter().map(|watch| {
         let reading = &watch.reading;
-        let silent = engine.at.since(reading.silent_since());
-        table.add_row([
+        let cells = [
             watch.name.clone(),
             watch.address.to_string(),
             watch.purpose.word().to_owned(),
             watch.state.clone(),
-            reading.last_rtt.map_or_else(|| "-".to_owned(), short),
+            reading.last_rtt.map_or_else(|| "-".to_owned(), in_units),
             reading.sent.to_string(),
             reading.replies.to_string(),
             reading.misses.to_string(),
             format!("{}/{}", watch.lost.out, watch.lost.back),
             format!("{} misses (loss {:.1} %)", watch.needed, watch.loss * 100.0),
-            short(silent),
-        ]);
-    }
-    table.trim_fmt()
+            in_units(engine.at.since(reading.silent_since())),
+        ];
+        (matches!(watch.state.as_str(), "suspect" | "agent_silent"), cells)
+    });
+    out::rows(heads, &rows.collect::<Vec<_>>())
 }
 
-/// A duration with three significant digits.
-fn short(span: Duration) -> String {
-    let us = span.as_secs_f64() * 1e6;
-    match us {
-        _ if us < 1_000.0 => format!("{us:.1} us"),
-        _ if us < 1_000_000.0 => format!("{:.1} ms", us / 1e3),
-        _ => format!("{:.1} s", us / 1e6),
-    }
-}
+#[cfg(test)]
+mod tests;
