@@ -1,4 +1,4 @@
-//! The ring as a picture, a table, or JSON.
+//! The ring as a line of arrows, a table, or JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use ringmon_core::{Health, ServerId, ServerRow, Word as _, law, ring};
 const PICTURE_AT_MOST: usize = 32;
 
 /// The rows along the ring, starting with the oldest. In a broken ring the rest follows, chain by chain.
-fn in_order(rows: &[ServerRow]) -> Vec<&ServerRow> {
+pub(super) fn in_order(rows: &[ServerRow]) -> Vec<&ServerRow> {
     let by_id: BTreeMap<ServerId, ServerRow> = rows.iter().map(|row| (row.id, row.clone())).collect();
     let listed: BTreeMap<ServerId, &ServerRow> = rows.iter().map(|row| (row.id, row)).collect();
     let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
@@ -102,7 +102,7 @@ fn table(ring: &Ring, rows: &[&ServerRow]) -> String {
             name(row.first_buddy),
             name(row.second_buddy),
             votes(ring, row, &name),
-            notes(row),
+            notes(row).join(", "),
         ]);
     }
     table.trim_fmt()
@@ -116,7 +116,8 @@ fn votes(ring: &Ring, row: &ServerRow, name: &impl Fn(ServerId) -> String) -> St
     votes.collect::<Vec<_>>().join(", ")
 }
 
-fn notes(row: &ServerRow) -> String {
+/// What is to be said of a server, besides votes.
+pub(super) fn notes(row: &ServerRow) -> Vec<&'static str> {
     let mut notes = Vec::new();
     match row.health {
         Health::Unknown | Health::Passing => {}
@@ -131,5 +132,5 @@ fn notes(row: &ServerRow) -> String {
     if row.answering().is_some_and(|answering| answering.wait >= law::WAIT_MOST) {
         notes.push("may answer votes too late");
     }
-    notes.join(", ")
+    notes
 }
