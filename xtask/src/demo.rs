@@ -5,8 +5,9 @@ mod picture;
 mod plan;
 mod served;
 mod show;
+mod stages;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use ringmon_tests::lab::{self, Lab};
 use crate::{build, setup};
 use served::{Served, Tally};
 use show::Show;
+use stages::Stages;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -35,6 +37,10 @@ pub struct Options {
     /// How fast the agents probe.
     #[arg(long, default_value = "default", value_parser = ["gentle", "default", "fast", "turbo"])]
     profile: String,
+    /// Write one picture of the first crash into this file, as SVG: the ring before, meanwhile, and healed. Without
+    /// --json, each of the three is in target/demo anyway.
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
     /// Leave it running afterwards, until Ctrl-C, and say how to look at it.
     #[arg(long)]
     keep: bool,
@@ -75,7 +81,12 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
     let outcomes = {
         let mut lab = open(options, profile, &show)?;
         let mut served = serve(&mut lab, &show)?;
-        let outcomes = strike_all(&mut lab, &mut served, &faults, &show);
+        // Pictures cost time, and the numbers of --json are measurements.
+        let mut stages = Stages::new(!options.json || options.picture.is_some());
+        let outcomes = strike_all(&mut lab, &mut served, &faults, &show, &mut stages);
+        if let Some(said) = stages.write(&root.join("target/demo"), options.picture.as_deref()) {
+            show.say(&said);
+        }
         if options.keep {
             let well = show.totals(&outcomes, faults.len(), begin.elapsed(), &[]);
             keep::until_ctrl_c(&mut lab, if well { 0 } else { 1 })?;
@@ -127,10 +138,17 @@ fn database_words(options: &Options) -> &'static str {
 }
 
 /// One fault after the other. Ends early only when the pool cannot be measured any more.
-fn strike_all(lab: &mut Lab, served: &mut Served, faults: &[Fault], show: &Show) -> Vec<(Outcome, Tally)> {
+fn strike_all(
+    lab: &mut Lab,
+    served: &mut Served,
+    faults: &[Fault],
+    show: &Show,
+    stages: &mut Stages,
+) -> Vec<(Outcome, Tally)> {
     let mut outcomes: Vec<(Outcome, Tally)> = Vec::new();
     for (turn, fault) in faults.iter().enumerate() {
-        let outcome = strike(lab, served, *fault, turn, show).unwrap_or_else(|error| Outcome::failed(*fault, &error));
+        let outcome =
+            strike(lab, served, *fault, turn, show, stages).unwrap_or_else(|error| Outcome::failed(*fault, &error));
         let tally = served.tally(lab);
         show.outcome(&outcome, tally);
         let healed = outcome.ring_ok == Some(true);
@@ -143,15 +161,29 @@ fn strike_all(lab: &mut Lab, served: &mut Served, faults: &[Fault], show: &Show)
     outcomes
 }
 
-fn strike(lab: &mut Lab, served: &mut Served, fault: Fault, turn: usize, show: &Show) -> anyhow::Result<Outcome> {
+fn strike(
+    lab: &mut Lab,
+    served: &mut Served,
+    fault: Fault,
+    turn: usize,
+    show: &Show,
+    stages: &mut Stages,
+) -> anyhow::Result<Outcome> {
     // Votes and look-ahead of the last fault must end first, or they would be measured as part of this one.
     lab.quiet(Duration::from_millis(300))?;
     let ring = lab.ring()?;
     let subjects = fault.subjects(lab, &ring, turn);
     show.begin(fault, &subjects);
+    let pictured = stages.before(lab, fault);
     let blow = lab.strike(fault, &subjects)?;
+    if pictured {
+        stages.suspected(lab, &blow);
+    }
     served.joined(lab)?;
     let outcome = lab.outcome(&blow);
+    if pictured {
+        stages.healed(lab, &outcome);
+    }
     show.picture(&lab.ring()?, lab);
     Ok(outcome)
 }

@@ -3,6 +3,7 @@
 mod config;
 mod flags;
 mod pool;
+mod ring;
 mod route;
 mod sim;
 
@@ -16,6 +17,7 @@ use crate::config::{Key, Typed};
 pub use config::{ConfigCommand, Program};
 use flags::{AgentFlags, KEYS, PoolFlags, word};
 pub use pool::PoolCommand;
+pub use ring::RingCommand;
 use ringmon_core::row::Quorum;
 pub use route::RouteCommand;
 use route::{DrainArgs, ROUTER_EXAMPLES, RouterFlags};
@@ -259,27 +261,6 @@ pub struct EventsArgs {
     pub pool: PoolFlags,
 }
 
-/// `ring ...`
-#[derive(Clone, Debug, Subcommand)]
-pub enum RingCommand {
-    /// Every server in the order of the ring, with its buddies and the votes against it
-    Show(TableArgs),
-    /// Whether it is one whole ring; exit code 1 and the damaged rows if not
-    Check(TableArgs),
-    /// Make one whole ring of all rows again, after somebody wrote links by hand
-    ///
-    /// Changes as few links as possible, in one transaction, and deletes no server: servers that link to each other
-    /// both ways stay neighbours. Agents may go on running; the ones with new links are told. Exit code 1 if something
-    /// is left that links cannot mend, and with --dry-run if there is something to mend.
-    Repair {
-        /// Say what would change, and write nothing
-        #[arg(long)]
-        dry_run: bool,
-        #[command(flatten)]
-        table: TableArgs,
-    },
-}
-
 /// A command that prints something of the table.
 #[derive(Clone, Debug, Args)]
 pub struct TableArgs {
@@ -332,12 +313,8 @@ impl Cli {
             | Command::Events(EventsArgs { pool, .. })
             | Command::Leave { pool, .. }
             | Command::Drain(DrainArgs { pool, .. })
-            | Command::Undrain { pool, .. }
-            | Command::Ring(
-                RingCommand::Show(TableArgs { pool, .. })
-                | RingCommand::Check(TableArgs { pool, .. })
-                | RingCommand::Repair { table: TableArgs { pool, .. }, .. },
-            ) => pool.put(&mut typed),
+            | Command::Undrain { pool, .. } => pool.put(&mut typed),
+            Command::Ring(command) => command.put(&mut typed),
             Command::Pool(command) => command.put(&mut typed),
             Command::Router(flags) => flags.put(&mut typed),
             Command::Route(command) => command.put(&mut typed),

@@ -78,7 +78,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Reload(_) => local::reload(&typed),
         Command::Stop(args) => local::stop(&typed, &args),
         Command::Status(args) => status::run(&typed, args.json),
-        Command::Ring(RingCommand::Show(args)) => ring::show(&typed, args.json),
+        Command::Ring(RingCommand::Show { svg, table }) => ring::show(&typed, svg, table.json),
         Command::Ring(RingCommand::Check(args)) => ring::check(&typed, args.json),
         Command::Ring(RingCommand::Repair { dry_run, table }) => ring::repair(&typed, dry_run, table.json),
         Command::Events(EventsArgs { keep: Some(keep), .. }) => events::keep(&typed, keep),

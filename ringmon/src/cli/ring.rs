@@ -2,6 +2,7 @@
 
 mod repair;
 mod show;
+mod svg;
 
 pub use repair::run as repair;
 
@@ -41,11 +42,13 @@ impl Ring {
 }
 
 /// Shows every server in the order of the ring.
-pub fn show(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
+pub fn show(typed: &Typed, svg: bool, json: bool) -> anyhow::Result<Verdict> {
     database::wait(async {
         let ring = Ring::read(&database::open(typed).await?).await?;
         if json {
             out::json(&show::as_json(&ring))?
+        } else if svg {
+            out::line(&svg::as_svg(&ring))?
         } else {
             out::line(&show::as_text(&ring, &TimeZone::system()))?
         }

@@ -21,7 +21,7 @@ fn every_command_is_in_the_help() {
         ),
         (&["init"], "database-url pool quorum"),
         (&["status"], "json"),
-        (&["ring", "show"], "json"),
+        (&["ring", "show"], "json svg"),
         (&["ring", "check"], "json"),
         (&["events"], "follow limit json"),
         (&["leave"], "pool"),
@@ -49,6 +49,7 @@ fn mistakes_of_usage_exit_with_2() {
     for wrong in [
         &[][..],
         &["ring"],
+        &["ring", "show", "--pool", "p", "--svg", "--json"],
         &["agnet"],
         &["status", "--colour"],
         &["agent", "--profile", "fats"],

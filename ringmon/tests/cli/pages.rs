@@ -25,7 +25,15 @@ fn the_example_is_a_configuration() {
     let filled =
         example.replace("# pool = \"...\"", "pool = \"web\"").replace("# interface = \"...\"", "interface = \"lo\"");
     std::fs::write(&file, filled).unwrap();
-    let said = run(ringmon(&["config", "check", "--address", "127.0.0.1", "--config"]).arg(&file));
+    // `ringmon init` makes the embedded database.
+    let database = folder.path().join("ringmon.db");
+    std::fs::write(&database, "").unwrap();
+    let url = format!("sqlite://{}", database.display());
+    let check = || {
+        let mut check = ringmon(&["config", "check", "--for", "agent", "--address", "127.0.0.1", "--database-url", &url]);
+        run(check.arg("--config").arg(&file))
+    };
+    let said = check();
     assert_eq!(said.code, 0, "{said:?}");
     // What a line says is what is true without it: with all of them nothing changes.
     let text = std::fs::read_to_string(&file).unwrap();
@@ -37,7 +45,7 @@ fn the_example_is_a_configuration() {
         .map(|line| format!("{line}\n"))
         .collect();
     std::fs::write(&file, all).unwrap();
-    let said = run(ringmon(&["config", "check", "--address", "127.0.0.1", "--config"]).arg(&file));
+    let said = check();
     assert_eq!(said.code, 0, "{said:?}");
 }
 

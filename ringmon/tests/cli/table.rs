@@ -93,6 +93,17 @@ fn ring_show_draws_the_ring_in_its_order() {
 }
 
 #[test]
+fn ring_show_draws_an_svg() {
+    let lab = Lab::ring(&["a", "b", "c"]);
+    let said = lab.says(&["ring", "show", "--svg"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert!(said.out.starts_with("<svg ") && said.out.ends_with("</svg>\n"), "{}", said.out);
+    for text in ["<title>The ring of pool lab: 3 servers, whole</title>", ">a</text>", ">b</text>", ">c</text>"] {
+        assert!(said.out.contains(text), "{text}: {}", said.out);
+    }
+}
+
+#[test]
 fn ring_show_tells_of_votes() {
     let lab = Lab::ring(&["a", "b", "c"]);
     lab.sql(

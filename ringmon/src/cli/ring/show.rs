@@ -1,4 +1,4 @@
-//! The ring as a picture, a table, or JSON.
+//! The ring as a line of arrows, a table, or JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use ringmon_core::{DbTime, Health, ServerId, ServerRow, Word as _, law, ring};
 const PICTURE_AT_MOST: usize = 32;
 
 /// The rows along the ring, starting with the oldest. In a broken ring the rest follows, chain by chain.
-fn in_order(rows: &[ServerRow]) -> Vec<&ServerRow> {
+pub(super) fn in_order(rows: &[ServerRow]) -> Vec<&ServerRow> {
     let by_id: BTreeMap<ServerId, ServerRow> = rows.iter().map(|row| (row.id, row.clone())).collect();
     let listed: BTreeMap<ServerId, &ServerRow> = rows.iter().map(|row| (row.id, row)).collect();
     let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
@@ -126,22 +126,31 @@ fn votes(ring: &Ring, row: &ServerRow, name: &impl Fn(ServerId) -> String) -> St
     votes.collect::<Vec<_>>().join(", ")
 }
 
+/// What this server's own row says of it, in words.
+pub(super) fn states(row: &ServerRow) -> Vec<&'static str> {
+    let failing = match row.health {
+        Health::Unknown | Health::Passing => false,
+        Health::Failing => true,
+    };
+    let late = row.answering().is_some_and(|answering| answering.wait >= law::WAIT_MOST);
+    let states = [
+        (failing, "service failing"),
+        (row.draining, "draining"),
+        (row.alone_since.is_some(), ALONE),
+        (late, "may answer votes too late"),
+    ];
+    states.into_iter().filter(|(is, _)| *is).map(|(_, state)| state).collect()
+}
+
+const ALONE: &str = "hears nobody";
+
 fn notes(row: &ServerRow, db_now: DbTime, now: &Zoned) -> String {
-    let mut notes = Vec::new();
-    match row.health {
-        Health::Unknown | Health::Passing => {}
-        Health::Failing => notes.push("service failing".to_owned()),
-    }
-    if row.draining {
-        notes.push("draining".to_owned());
-    }
-    if let Some(then) = row.alone_since {
-        notes.push(format!("hears nobody {}", when::since(db_now.since(then).unwrap_or_default(), now)));
-    }
-    if row.answering().is_some_and(|answering| answering.wait >= law::WAIT_MOST) {
-        notes.push("may answer votes too late".to_owned());
-    }
-    notes.join(", ")
+    let since = row.alone_since.map(|then| when::since(db_now.since(then).unwrap_or_default(), now));
+    let note = |state: &str| match &since {
+        Some(since) if state == ALONE => format!("{state} {since}"),
+        Some(_) | None => state.to_owned(),
+    };
+    states(row).into_iter().map(note).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
