@@ -155,14 +155,16 @@ pub enum TableOp {
     },
     /// Remove all other servers (R2).
     RemoveAll(Accusation),
-    /// Write the health of this server's service.
-    SetHealth {
+    /// Write the health of this server's service, and its share of the clients.
+    SetService {
         /// Id of this server's row.
         me: ServerId,
         /// Incarnation of this server.
         incarnation: Incarnation,
         /// The result of the service checks.
         health: Health,
+        /// Its share of the clients; `None`: the row's stays.
+        weight: Option<u16>,
     },
     /// Send no new clients to a server, or send them again. It stays on the ring.
     SetDraining {
@@ -237,7 +239,7 @@ impl TableOp {
             | Self::Withdraw { .. }
             | Self::Alone { .. }
             | Self::RemoveAll(_)
-            | Self::SetHealth { .. }
+            | Self::SetService { .. }
             | Self::SetDraining { .. }
             | Self::SetFrozen { .. }
             | Self::Forget { .. } => Lane::Writes,
@@ -264,7 +266,9 @@ impl TableOp {
             Self::Alone { me, incarnation, alone } => alone::mark(*me, *incarnation, *alone, seen),
             Self::Answer { me, incarnation, set } => Ok(marks::answer(*me, *incarnation, *set, seen)),
             Self::RemoveAll(a) => alone::remove_all(a, seen),
-            Self::SetHealth { me, incarnation, health } => marks::set_health(*me, *incarnation, *health, seen),
+            Self::SetService { me, incarnation, health, weight } => {
+                marks::set_service(*me, *incarnation, *health, *weight, seen)
+            }
             Self::SetDraining { id, incarnation, draining, by } => {
                 marks::set_draining(*id, *incarnation, *draining, by, seen)
             }

@@ -23,11 +23,12 @@ pub struct Fresh {
 }
 
 /// What an agent obeys without another start. (The database's password and CA are read again at each login anyway.)
-pub const AT_ONCE: [Key; 10] = [
+pub const AT_ONCE: [Key; 11] = [
     Key::Log,
     Key::Events,
     Key::OnStop,
     Key::Drain,
+    Key::Weight,
     Key::Check,
     Key::CheckInterval,
     Key::CheckTimeout,

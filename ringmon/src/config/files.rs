@@ -73,9 +73,8 @@ impl Findings {
 
     fn database(&mut self, typed: &Typed, key: Key, database: &DatabaseUrl) {
         let Some(entry) = typed.get(key) else { return };
-        self.problems.extend(
-            database.check_files().err().map(|error| bad(key, entry, Problem::DatabaseUrl(Box::new(error)))),
-        );
+        self.problems
+            .extend(database.check_files().err().map(|error| bad(key, entry, Problem::DatabaseUrl(Box::new(error)))));
     }
 
     /// A folder that the program makes, if it may. At a first start the service manager may make it, as another user.

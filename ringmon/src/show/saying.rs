@@ -152,6 +152,7 @@ fn about_service(s: &str, service: &Service) -> String {
         (Some(false), _) => format!("{s} no longer drains: it gets clients again"),
         (None, Some(Health::Failing)) => format!("the service of {s} fails{why}"),
         (None, Some(Health::Passing)) => format!("the service of {s} works"),
+        (None, None) if let Some(weight) = service.weight => format!("{s} has the weight {weight} now"),
         (None, Some(Health::Unknown) | None) => format!("whether the service of {s} works is not known"),
     }
 }

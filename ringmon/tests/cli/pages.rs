@@ -30,7 +30,8 @@ fn the_example_is_a_configuration() {
     std::fs::write(&database, "").unwrap();
     let url = format!("sqlite://{}", database.display());
     let check = || {
-        let mut check = ringmon(&["config", "check", "--for", "agent", "--address", "127.0.0.1", "--database-url", &url]);
+        let mut check =
+            ringmon(&["config", "check", "--for", "agent", "--address", "127.0.0.1", "--database-url", &url]);
         run(check.arg("--config").arg(&file))
     };
     let said = check();

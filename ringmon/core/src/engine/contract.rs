@@ -14,7 +14,7 @@ use crate::op::TableOp;
 use crate::row::{Address, Card, Health, Mode};
 use crate::{Incarnation, ServerId, Time, Tuning};
 
-/// What does not change while an agent runs.
+/// What does not change while an agent runs, but for the weight ([`Input::Weight`]).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Identity {
     /// Name, addresses, ports, weight and boot token, as this server publishes them.
@@ -71,6 +71,8 @@ pub enum Input {
     Notice(Notice, (Address, u16)),
     /// The result of this server's service checks changed.
     Service(Health),
+    /// An operator changed this server's share of the clients.
+    Weight(u16),
     /// Clean shutdown: leave the ring (true), or only stop (false).
     Stop {
         /// `--on-stop leave`.

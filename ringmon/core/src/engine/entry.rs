@@ -6,10 +6,9 @@ use alloc::string::String;
 
 use super::asks::Asks;
 use super::contract::Stopped;
-use super::facts::Facts;
+use super::facts::{Facts, Serving};
 use crate::buddy::BuddyList;
 use crate::edit::{NewRow, Outcome};
-use crate::row::Health;
 use crate::{Incarnation, ServerId};
 
 /// A committed join.
@@ -20,14 +19,14 @@ pub(super) struct Spliced {
     pub kept_place: bool,
     pub rejoining: bool,
     pub attempts: u32,
-    /// The health that was written into the row; `None`: unknown.
-    pub health: Option<Health>,
+    /// What was written into the row of the service; `None`: unknown.
+    pub serving: Option<Serving>,
 }
 
 impl Spliced {
-    pub fn of(outcome: &Outcome, rejoining: bool, attempts: u32, health: Option<Health>) -> Option<Self> {
+    pub fn of(outcome: &Outcome, rejoining: bool, attempts: u32, serving: Option<Serving>) -> Option<Self> {
         let Outcome::Joined { id, incarnation, kept_place } = *outcome else { return None };
-        Some(Self { id, incarnation, kept_place, rejoining, attempts, health })
+        Some(Self { id, incarnation, kept_place, rejoining, attempts, serving })
     }
 }
 

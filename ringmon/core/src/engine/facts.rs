@@ -26,6 +26,13 @@ use crate::row::{Address, Health, Mode, Side};
 use crate::time::millis;
 use crate::{PoolRow, Rule, ServerId, Time, VoteKind};
 
+/// What this server's row says of its service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Serving {
+    pub health: Health,
+    pub weight: u16,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Facts {
     pub now: Time,
@@ -59,6 +66,11 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// What this server's row should say of its service.
+    pub const fn serving(&self) -> Serving {
+        Serving { health: self.health, weight: self.identity.card.clients.weight }
+    }
+
     pub fn new(identity: Identity) -> Self {
         Self {
             now: Time::ZERO,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::asks::Asks;
 use super::contract::TableDone;
 use super::entry::{NextPhase, Spliced, address_taken, new_row};
-use super::facts::Facts;
+use super::facts::{Facts, Serving};
 use super::table::Concern;
 use super::trial::Trial;
 use crate::Time;
@@ -21,7 +21,7 @@ use crate::backoff::Backoff;
 use crate::edit::{Lookup, Outcome, TableSnapshot};
 use crate::event::EventBody;
 use crate::op::{Place, TableOp};
-use crate::row::{Address, Health, ServerRow};
+use crate::row::{Address, ServerRow};
 
 /// Looking for a place.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,8 +31,8 @@ pub(super) struct Joining {
     attempts: u32,
     next_at: Time,
     conflicts: Backoff,
-    /// The health that this server last asked its row to have.
-    written_health: Option<Health>,
+    /// What this server last asked its row to say of its service.
+    written: Option<Serving>,
     /// Since a place had two ends that answer: how many places were tried, and the names of servers that do not answer.
     silent: (u32, BTreeSet<String>),
     /// The names of those that do.
@@ -54,7 +54,7 @@ impl Joining {
             attempts: 0,
             next_at: facts.now,
             conflicts: Backoff::new(Duration::from_millis(10), Duration::from_millis(250)),
-            written_health: None,
+            written: None,
             silent: (0, BTreeSet::new()),
             heard: BTreeSet::new(),
             waiting: None,
@@ -94,7 +94,7 @@ impl Joining {
 
     fn join(&mut self, facts: &Facts, asks: &mut Asks, place: Option<Place>) {
         let new = new_row(facts, asks);
-        self.written_health = Some(new.health);
+        self.written = Some(facts.serving());
         asks.begin(Concern::Join, TableOp::Join { new, place });
     }
 
@@ -164,7 +164,7 @@ impl Joining {
             self.place(facts, asks, &done.snapshot);
             return None;
         }
-        if let Some(spliced) = Spliced::of(outcome, self.rejoining, self.attempts, self.written_health) {
+        if let Some(spliced) = Spliced::of(outcome, self.rejoining, self.attempts, self.written) {
             return Some(NextPhase::Member(spliced));
         }
         if let Outcome::AddressTaken { name } = outcome {

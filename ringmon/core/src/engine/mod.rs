@@ -229,6 +229,7 @@ impl Engine {
                 }
             }
             (Input::Service(health), phase) => service(facts, asks, phase, health),
+            (Input::Weight(weight), _) => reweighed(facts, asks, weight),
             (Input::Stranger(address), Phase::Member(member)) => member.stranger(facts, address),
             (Input::Asked { server, address }, Phase::Member(member)) => member.asked(facts, server, address),
             (Input::Answered(address, at), Phase::Joining(joining)) => joining.answered(address, at),
@@ -366,5 +367,14 @@ fn service(facts: &mut Facts, asks: &mut Asks, phase: &Phase, health: Health) {
     asks.own_event(EventBody::Service(Service { health: Some(health), ..Service::default() }));
     if let Phase::Member(_) = phase {
         facts.identify(asks);
+    }
+}
+
+/// An operator gave this server another share of the clients.
+fn reweighed(facts: &mut Facts, asks: &mut Asks, weight: u16) {
+    let clients = &mut facts.identity.card.clients;
+    if weight != clients.weight {
+        clients.weight = weight;
+        asks.own_event(EventBody::Service(Service { weight: Some(weight), ..Service::default() }));
     }
 }

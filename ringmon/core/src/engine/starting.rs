@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::asks::{Asks, Me};
 use super::contract::{Stopped, TableDone};
 use super::entry::{NextPhase, Spliced, address_taken, new_row};
-use super::facts::Facts;
+use super::facts::{Facts, Serving};
 use super::table::Concern;
 use crate::backoff::Backoff;
 use crate::buddy::{Buddy, BuddyList};
@@ -21,7 +21,7 @@ use crate::event::EventBody;
 use crate::law;
 use crate::notice::{Notice, NoticeBody};
 use crate::op::TableOp;
-use crate::row::{Health, Mode};
+use crate::row::Mode;
 use crate::{Incarnation, Purpose, ServerRow, Side, Time};
 
 /// Looks for this server's row.
@@ -45,8 +45,8 @@ pub(super) struct Starting {
     find_at: Time,
     rival: Option<Box<Rival>>,
     conflicts: Backoff,
-    /// The health that this server last asked its row to have.
-    written_health: Option<Health>,
+    /// What this server last asked its row to say of its service.
+    written: Option<Serving>,
 }
 
 /// The server at another address that has this server's name.
@@ -70,7 +70,7 @@ impl Starting {
 
     pub fn again(at: Time, rejoining: bool) -> Self {
         let conflicts = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
-        Self { kept: None, rejoining, find_at: at, rival: None, conflicts, written_health: None }
+        Self { kept: None, rejoining, find_at: at, rival: None, conflicts, written: None }
     }
 
     /// What this server waits for.
@@ -140,7 +140,7 @@ impl Starting {
     fn take_over(&mut self, facts: &Facts, asks: &mut Asks, row: Guard) {
         // The row has the word of an operator, unless the start brings another one.
         let new = NewRow { draining: facts.identity.start_drained, ..new_row(facts, asks) };
-        self.written_health = Some(new.health);
+        self.written = Some(facts.serving());
         asks.begin(Concern::Join, TableOp::TakeOver { row, new });
     }
 
@@ -162,7 +162,7 @@ impl Starting {
         if concern == Concern::Find {
             return self.found(facts, asks, &done.snapshot);
         }
-        if let Some(spliced) = Spliced::of(outcome, self.rejoining, 1, self.written_health) {
+        if let Some(spliced) = Spliced::of(outcome, self.rejoining, 1, self.written) {
             return Some(NextPhase::Member(spliced));
         }
         if let Outcome::AddressTaken { name } = outcome {

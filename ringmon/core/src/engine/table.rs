@@ -26,7 +26,7 @@ pub(super) enum Concern {
     Alone,
     Answer,
     Witnesses,
-    Health,
+    Service,
     Leave,
     Move,
     Drain,

@@ -13,6 +13,7 @@ mod kit;
 mod member;
 mod pace;
 mod removing;
+mod serving;
 mod starting;
 mod stopping;
 mod table;

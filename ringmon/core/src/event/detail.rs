@@ -229,7 +229,7 @@ pub struct LinkPair {
     pub second: ServerId,
 }
 
-/// A service check changed, or new clients should stay away or come again.
+/// A service check changed, new clients should stay away or come again, or this server gets another share of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Service {
@@ -242,6 +242,9 @@ pub struct Service {
     /// The result of the checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// Its new share of the clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u16>,
     /// Why the check fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,

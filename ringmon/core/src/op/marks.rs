@@ -6,6 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::plan::{Draft, Next, apply, done, must_live, must_row, need, row, unhurried, vote_set};
+use crate::card::{Card, Clients};
 use crate::edit::{AnswerSet, Lookup, Outcome, Plan, PoolWrite, RowWrite, Step, TableSnapshot, VoteSet};
 use crate::event::{Frozen, Service};
 use crate::row::{Health, Side};
@@ -36,13 +37,22 @@ pub(super) fn answer(me: ServerId, life: Incarnation, set: AnswerSet, seen: &Tab
     apply(unhurried(seen.db_now, writes, Vec::new(), Outcome::Written))
 }
 
-pub(super) fn set_health(me: ServerId, incarnation: Incarnation, health: Health, seen: &TableSnapshot) -> Next {
+pub(super) fn set_service(
+    me: ServerId,
+    incarnation: Incarnation,
+    health: Health,
+    weight: Option<u16>,
+    seen: &TableSnapshot,
+) -> Next {
     let own = must_live(seen, me, incarnation)?;
-    if own.health == health {
+    let weight = weight.filter(|weight| *weight != own.card.clients.weight);
+    if own.health == health && weight.is_none() {
         return done(Outcome::Written);
     }
     let mut draft = Draft::default();
-    draft.touch(own).health = Some(health);
+    let set = draft.touch(own);
+    set.health = Some(health);
+    set.card = weight.map(|weight| Card { clients: Clients { weight, ..own.card.clients }, ..own.card.clone() });
     Ok(apply(unhurried(seen.db_now, draft.writes(), Vec::new(), Outcome::Written)))
 }
 

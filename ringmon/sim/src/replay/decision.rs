@@ -53,6 +53,8 @@ pub enum What {
     Link(bool),
     /// The service check's result changed.
     Service(Health),
+    /// An operator changed the share of the clients.
+    Weight(u16),
     /// The agent began, with this buddy list.
     Began(Option<BuddyList>),
     /// The agent was told to stop, and whether to leave the pool (true).
@@ -165,6 +167,7 @@ impl Decisions {
             }
             Input::Notice(notice, (from, _)) => What::Heard(*from, notice.clone()),
             Input::Service(health) => What::Service(*health),
+            Input::Weight(weight) => What::Weight(*weight),
             Input::Stop { leave } => What::Stop(*leave),
             Input::Drain => What::Drain,
         })

@@ -6,7 +6,7 @@ use super::Turn;
 use crate::agent::draining::{Draining, Plan};
 use crate::agent::reload::{self, Fresh};
 use crate::clock;
-use crate::config::OnStop;
+use crate::config::{Key, OnStop};
 use crate::observe::EventLog;
 use ringmon_core::Time;
 use ringmon_core::engine::Input;
@@ -59,6 +59,10 @@ impl Turn {
             return;
         };
         (plan.on_stop, plan.limit) = (config.on_stop, config.drain);
+        if changed.contains(&Key::Weight) {
+            self.input(now, Input::Weight(config.weight));
+        }
+        let rooms = &mut self.rooms;
         EventLog::replace(&mut rooms.events, events);
         if changed.iter().any(|key| key.name().starts_with("check")) {
             let none = config.service.checks.is_empty();

@@ -61,6 +61,7 @@ pub fn describe(line: &Line, names: &Decisions, all: bool) -> Option<Shown> {
             shown("fault", me, text, json!({ "fault": fault, "from_ns": from.as_ns(), "until_ns": until.as_ns() }))
         }
         What::Link(up) => shown("link", me, if *up { "up" } else { "down" }.to_owned(), json!({ "up": up })),
+        What::Weight(weight) => shown("weight", me, weight.to_string(), json!({ "weight": weight })),
         What::Service(health) => shown("service", me, health.word().to_owned(), json!({ "health": health })),
         What::Began(kept) => {
             let buddies = kept.iter().flat_map(|list| list.first.iter().chain(&list.second)).map(|b| b.name.clone());

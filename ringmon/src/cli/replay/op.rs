@@ -40,7 +40,7 @@ pub const fn accusation(op: &TableOp) -> Option<&Accusation> {
         | TableOp::Withdraw { .. }
         | TableOp::Alone { .. }
         | TableOp::Answer { .. }
-        | TableOp::SetHealth { .. }
+        | TableOp::SetService { .. }
         | TableOp::SetDraining { .. }
         | TableOp::SetFrozen { .. }
         | TableOp::Forget { .. } => None,
@@ -63,7 +63,7 @@ pub fn about(op: &TableOp) -> Vec<ServerId> {
         | TableOp::TakeOver { .. }
         | TableOp::Alone { .. }
         | TableOp::Answer { .. }
-        | TableOp::SetHealth { .. }
+        | TableOp::SetService { .. }
         | TableOp::SetFrozen { .. }
         | TableOp::Forget { .. } => Vec::new(),
     }
@@ -105,7 +105,10 @@ pub fn asked(op: &TableOp, at: Time, names: &Decisions) -> String {
         TableOp::Alone { alone: Some(VoteKind::Host), .. } => "mark the own row: no host is heard".to_owned(),
         TableOp::Alone { alone: Some(VoteKind::Agent), .. } => "mark the own row: nobody is heard".to_owned(),
         TableOp::Alone { alone: None, .. } => "take the mark back: somebody is heard".to_owned(),
-        TableOp::SetHealth { health, .. } => format!("write the service's health: {}", health.word()),
+        TableOp::SetService { health, weight, .. } => {
+            let weight = weight.map_or_else(String::new, |weight| format!(", weight {weight}"));
+            format!("write the service's health: {}{weight}", health.word())
+        }
         TableOp::SetDraining { id, draining: true, .. } => format!("send no new clients to {id}"),
         TableOp::SetDraining { id, draining: false, .. } => format!("send clients to {id} again"),
         TableOp::SetFrozen { frozen: Some(why), .. } => format!("freeze the pool: {why}"),

@@ -110,7 +110,7 @@ fn belongs(name: &str, line: &Line, names: &Decisions) -> bool {
             NoticeBody::ProbeMe { .. } | NoticeBody::Follow { .. } => false,
         },
         What::Fault { .. } | What::Link(_) => true,
-        What::Service(_) | What::Began(_) | What::Stop(_) | What::Drain | What::Ended(_) => false,
+        What::Service(_) | What::Weight(_) | What::Began(_) | What::Stop(_) | What::Drain | What::Ended(_) => false,
     }
 }
 

@@ -52,7 +52,7 @@ async fn an_agents_grants_suffice_for_an_agent_and_not_for_an_administrator(db: 
 
     store.ring_of(&["a", "b", "c", "d"]).await;
     let (a, b) = (store.row("a").await, store.row("b").await);
-    let set = TableOp::SetHealth { me: a.id, incarnation: a.incarnation, health: Health::Passing };
+    let set = TableOp::SetService { me: a.id, incarnation: a.incarnation, health: Health::Passing, weight: None };
     assert_eq!(store.run_plain(&set).await, Outcome::Written);
     let drain = TableOp::SetDraining { id: a.id, incarnation: Some(a.incarnation), draining: true, by: "a".into() };
     assert_eq!(store.run_plain(&drain).await, Outcome::Written);
@@ -100,7 +100,7 @@ async fn a_readers_grants_suffice_to_look_and_for_nothing_else(db: TestDb) {
     for op in [
         TableOp::SetDraining { id: row.id, incarnation: None, draining: true, by: "test".into() },
         TableOp::Leave { id: row.id, incarnation: None, by: "test".into() },
-        TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health: Health::Failing },
+        TableOp::SetService { me: row.id, incarnation: row.incarnation, health: Health::Failing, weight: None },
         TableOp::SetFrozen { frozen: Some("no".into()), by: "test".into() },
         TableOp::Alone { me: row.id, incarnation: row.incarnation, alone: Some(VoteKind::Host) },
     ] {

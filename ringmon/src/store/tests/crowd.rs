@@ -180,7 +180,7 @@ impl Writer {
                 self.run(&TableOp::SetDraining { id, incarnation: Some(incarnation), draining, by: self.name.clone() })
                     .await;
                 let health = *[Health::Passing, Health::Failing].choose(&mut self.rng).unwrap();
-                self.run(&TableOp::SetHealth { me: id, incarnation, health }).await;
+                self.run(&TableOp::SetService { me: id, incarnation, health, weight: None }).await;
             }
             5 => {
                 let alone = *[Some(VoteKind::Host), Some(VoteKind::Agent), None].choose(&mut self.rng).unwrap();

@@ -243,7 +243,7 @@ async fn every_write_uses_an_index(db: TestDb) {
     let taken = explained.op("take over", TableOp::TakeOver { row: Guard::from(&x), new: again }, Reads::Few).await;
     assert!(matches!(taken, Outcome::Joined { kept_place: true, .. }), "{taken:?}");
     let x = explained.asker.row("x").await;
-    let set = TableOp::SetHealth { me: x.id, incarnation: x.incarnation, health: Health::Passing };
+    let set = TableOp::SetService { me: x.id, incarnation: x.incarnation, health: Health::Passing, weight: None };
     assert_eq!(explained.op("health", set, Reads::Few).await, Outcome::Written);
     let drain = TableOp::SetDraining { id: x.id, incarnation: None, draining: true, by: "test".into() };
     assert_eq!(explained.op("drain", drain, Reads::Few).await, Outcome::Written);

@@ -59,7 +59,7 @@ async fn who_holds_a_row_is_said_to_those_who_may_know(db: TestDb) {
     admin.ring_of(&["a", "b"]).await;
     let row = admin.row("b").await;
     let agent = as_documented(&db, &admin, "For agents:", "ringmon_agent").await;
-    let op = TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health: Health::Failing };
+    let op = TableOp::SetService { me: row.id, incarnation: row.incarnation, health: Health::Failing, weight: None };
     for (store, expected) in
         [(&admin, "the oldest transaction with locked rows is that of "), (&agent, "users with the PROCESS privilege")]
     {

@@ -241,7 +241,8 @@ fn random_op(rng: &mut StdRng, model: &VirtualTable, number: u32) -> TableOp {
         },
         20 => {
             let health = *[Health::Unknown, Health::Passing, Health::Failing].choose(rng).unwrap();
-            TableOp::SetHealth { me: me.id, incarnation: life(rng), health }
+            let weight = rng.random_bool(0.5).then(|| rng.random_range(0..3));
+            TableOp::SetService { me: me.id, incarnation: life(rng), health, weight }
         }
         26 => TableOp::Forget { name: format!("s{}", rng.random_range(0..=number)), by: "operator".into() },
         21 => TableOp::SetFrozen { frozen: rng.random_bool(0.5).then(|| "why".to_owned()), by: "operator".into() },

@@ -85,7 +85,7 @@ async fn prepare(case: &str, store: &Store) -> TableOp {
             let set = AnswerSet { wait: Duration::from_millis(70), hears: Some(row("b").id) };
             TableOp::Answer { me: a.id, incarnation: a.incarnation, set }
         }
-        "health" => TableOp::SetHealth { me: a.id, incarnation: a.incarnation, health: Health::Failing },
+        "health" => TableOp::SetService { me: a.id, incarnation: a.incarnation, health: Health::Failing, weight: None },
         "drain" => TableOp::SetDraining { id: a.id, incarnation: None, draining: true, by: "operator".into() },
         "freeze" => frozen(Some("a test")),
         "thaw" => {

@@ -22,7 +22,7 @@ mod own {
 super::on_servers!(a_row_that_somebody_holds_stops_its_writers_and_nobody_else);
 
 fn health(row: &ServerRow, health: Health) -> TableOp {
-    TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health }
+    TableOp::SetService { me: row.id, incarnation: row.incarnation, health, weight: None }
 }
 
 async fn run(store: &Store, op: &TableOp) -> Result<Outcome, Error> {

@@ -60,7 +60,7 @@ async fn a_look_a_vote_and_an_answer_need_no_transaction(db: TestDb) {
     println!("an answer over a new connection: {:?}", begun.elapsed());
     sent();
 
-    let health = |health| TableOp::SetHealth { me: a.id, incarnation: a.incarnation, health };
+    let health = |health| TableOp::SetService { me: a.id, incarnation: a.incarnation, health, weight: None };
     for health in [Health::Passing, Health::Failing].map(health) {
         assert_eq!(store.run_plain(&health).await, Outcome::Written);
         assert_eq!(tally(), executed(3), "the clock, the row, the write");

@@ -181,7 +181,8 @@ async fn agent(store: Store, name: String, count: watch::Sender<u32>, done: watc
         store.run_plain(&join(&rows, &name, Some("n1"))).await;
         let mut joined = false;
         while let Some(row) = store.servers().await.unwrap().into_iter().find(|row| row.card.name == name) {
-            let health = TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health: Health::Passing };
+            let health =
+                TableOp::SetService { me: row.id, incarnation: row.incarnation, health: Health::Passing, weight: None };
             store.run_plain(&health).await;
             store.run_plain(&TableOp::View { me: row.id, known: Vec::new() }).await;
             // Not written yet, or just now, or overtaken by a leave.
@@ -327,7 +328,7 @@ async fn an_upgrade_that_has_to_wait_keeps_no_agent_waiting(db: TestDb) {
     tokio::time::timeout(Duration::from_secs(20), seen).await.unwrap();
     let row = store.row("n1").await;
     for health in [Health::Failing, Health::Passing, Health::Unknown] {
-        let op = TableOp::SetHealth { me: row.id, incarnation: row.incarnation, health };
+        let op = TableOp::SetService { me: row.id, incarnation: row.incarnation, health, weight: None };
         let (result, _) = store.run(&op, mono, || true).await;
         result.unwrap();
     }

@@ -10,7 +10,7 @@ mod finding;
 mod footing;
 mod helping;
 mod moving;
-mod own_health;
+mod own_service;
 mod proofs;
 mod questions;
 mod side;
@@ -29,7 +29,7 @@ use self::drain::Drain;
 use self::footing::Footing;
 use self::helping::Helping;
 use self::moving::Moving;
-use self::own_health::OwnHealth;
+use self::own_service::OwnService;
 use self::questions::Questions;
 use self::side::{After, SideWork};
 use self::view::{Read, View};
@@ -60,14 +60,14 @@ pub(super) struct Member {
     answering: Answering,
     questions: Questions,
     helping: Helping,
-    own_health: OwnHealth,
+    own_service: OwnService,
     /// Leaves the routes before leaving the ring.
     drain: Drain,
 }
 
 impl Member {
     pub fn begin(facts: &mut Facts, asks: &mut Asks, spliced: &Spliced, outage: Option<(Duration, Time)>) -> Self {
-        let Spliced { id, incarnation, kept_place, rejoining, attempts, health } = *spliced;
+        let Spliced { id, incarnation, kept_place, rejoining, attempts, serving } = *spliced;
         if !kept_place {
             facts.away.joined();
         }
@@ -86,7 +86,7 @@ impl Member {
             answering: Answering::default(),
             questions: Questions::default(),
             helping: Helping::default(),
-            own_health: OwnHealth(health),
+            own_service: OwnService(serving),
             drain: Drain::No,
         }
     }
@@ -121,7 +121,7 @@ impl Member {
             let challenged = self.view.challenged_since().is_some();
             self.alone.settle(facts, asks, &self.sides, proofs, of_two, challenged);
         }
-        self.own_health.settle(facts, asks);
+        self.own_service.settle(facts, asks);
         self.drain.settle(facts, asks);
         facts.identify(asks);
     }
@@ -251,7 +251,7 @@ impl Member {
                 self.moving.done(facts, asks, &left);
                 after = After::Read;
             }
-            Concern::Health => self.own_health.done(asks, done),
+            Concern::Service => self.own_service.done(asks, done),
             Concern::Drain => {
                 self.drain.done(facts, asks, done);
                 self.view.keep(facts, asks);

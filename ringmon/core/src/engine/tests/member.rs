@@ -288,18 +288,6 @@ fn a_loop_that_stood_still_says_so_itself() {
 }
 
 #[test]
-fn the_service_health_is_answered_and_written() {
-    let mut bench = Bench::member(2);
-    bench.feed(Input::Service(Health::Failing));
-    assert_eq!(bench.answers_as.map(|(_, health)| health), Some(Health::Failing));
-    bench.fail("connection lost", true);
-    bench.pass(ms(200));
-    bench.settle();
-    assert_eq!(bench.table.named("s9").map(|r| r.health), Some(Health::Failing));
-    assert_eq!(bench.told(EventKind::Service), 1);
-}
-
-#[test]
 fn a_row_that_is_gone_is_told_and_joined_again_after_a_pause_that_grows() {
     let mut bench = Bench::member(3);
     let mut pauses = Vec::new();

@@ -122,7 +122,7 @@ fn an_accusation_is_made_when_it_can_begin_and_not_before() {
     let mut bench = Bench::member(6);
     let (first, _) = buddies(&bench);
     bench.feed(Input::Service(Health::Failing));
-    let (writing, _) = ticket(&mut bench, |op| matches!(op, TableOp::SetHealth { .. }));
+    let (writing, _) = ticket(&mut bench, |op| matches!(op, TableOp::SetService { .. }));
     for _ in 0..10 {
         silence_of(&mut bench, first, 60);
         let write = bench.asked.iter().position(|(_, op)| op.lane() == Lane::Writes);

@@ -212,10 +212,11 @@ fn op() -> impl Strategy<Value = TableOp> {
             incarnation,
             alone
         }),
-        1 => (server(), life()).prop_map(|(me, incarnation)| TableOp::SetHealth {
+        1 => (server(), life(), any::<Option<u16>>()).prop_map(|(me, incarnation, weight)| TableOp::SetService {
             me,
             incarnation,
-            health: Health::Failing
+            health: Health::Failing,
+            weight
         }),
         1 => (server(), life(), any::<bool>()).prop_map(|(id, incarnation, draining)| TableOp::SetDraining {
             id,

@@ -125,15 +125,6 @@ fn an_older_vote_counts_once_the_suspect_answers_it_no_more() {
     }
 }
 
-/// Who renews its vote learns as well what holds the removal back.
-#[test]
-fn a_vote_says_what_holds_the_removal_back() {
-    let (mut table, a) = ripe();
-    table.pool.frozen = Some("by hand".into());
-    let outcome = accuse(&mut table, &a);
-    assert!(matches!(outcome, Outcome::Voted { held: Some(Held::Frozen), .. }), "{outcome:?}");
-}
-
 #[test]
 fn too_short() {
     let (mut table, mut a) = ripe();

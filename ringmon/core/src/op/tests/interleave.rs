@@ -201,7 +201,12 @@ fn everything(table: &VirtualTable, size: usize) -> Vec<TableOp> {
         ops.push(leave(table, name));
         ops.push(take_over(table, name));
         ops.push(TableOp::SetDraining { id: own.id, incarnation: None, draining: true, by: "operator".into() });
-        ops.push(TableOp::SetHealth { me: own.id, incarnation: own.incarnation, health: Health::Passing });
+        ops.push(TableOp::SetService {
+            me: own.id,
+            incarnation: own.incarnation,
+            health: Health::Passing,
+            weight: None,
+        });
         ops.push(TableOp::Alone { me: own.id, incarnation: own.incarnation, alone: Some(VoteKind::Host) });
         let everybody: Vec<ServerId> = table.rows.keys().copied().collect();
         ops.push(TableOp::Withdraw { me: own.id, subjects: everybody });

@@ -5,6 +5,19 @@ use crate::EventKind;
 use crate::edit::{Held, Outcome};
 use crate::row::{Quorum, Side, VoteKind};
 
+/// Who renews its vote learns as well what holds the removal back.
+#[test]
+fn a_vote_says_what_holds_the_removal_back() {
+    let mut table = ring_of(&["a", "x", "b"]);
+    table.pool.frozen = Some("by hand".into());
+    let first = against(&table, "a", Side::First, vec![silent(&table, "x", ms(100))], Some("b"));
+    let outcome = accuse(&mut table, &first);
+    assert!(matches!(outcome, Outcome::Voted { held: Some(Held::NoSecondVote), .. }), "{outcome:?}");
+    table.advance(ms(600));
+    let outcome = accuse(&mut table, &first);
+    assert!(matches!(outcome, Outcome::Voted { held: Some(_), .. }), "{outcome:?}");
+}
+
 #[test]
 fn two_buddies_remove_the_server_between_them() {
     let mut table = ring_of(&["a", "x", "b", "c"]);

@@ -88,14 +88,7 @@ impl SideWork {
         }
     }
 
-    fn voted(
-        &mut self,
-        facts: &Facts,
-        asks: &mut Asks,
-        subjects: &[ServerId],
-        held: Option<Held>,
-        attempt: Attempt,
-    ) {
+    fn voted(&mut self, facts: &Facts, asks: &mut Asks, subjects: &[ServerId], held: Option<Held>, attempt: Attempt) {
         let Attempt::Cast(cast) = attempt else { return };
         for (id, vote) in cast.into_iter().filter(|(id, _)| subjects.contains(id)) {
             let vote = OwnVote { confirmed: true, ..vote };
