@@ -20,6 +20,8 @@ pub struct Row {
     pub second_buddy: i64,
     /// Which life of the server.
     pub incarnation: i64,
+    /// Its share of the clients.
+    pub weight: u16,
 }
 
 /// All rows of a pool.
@@ -87,7 +89,7 @@ mod tests {
 
     fn ring(rows: &[(i64, &str, i64, i64)]) -> Ring {
         let row = |&(id, name, first_buddy, second_buddy): &(i64, &str, i64, i64)| {
-            (id, Row { id, name: name.to_owned(), first_buddy, second_buddy, incarnation: 1 })
+            (id, Row { id, name: name.to_owned(), first_buddy, second_buddy, incarnation: 1, weight: 100 })
         };
         Ring { rows: rows.iter().map(row).collect() }
     }

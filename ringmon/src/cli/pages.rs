@@ -38,31 +38,36 @@ pub fn example() -> anyhow::Result<Verdict> {
     Ok(Verdict::Ok)
 }
 
-fn text() -> String {
+/// The keys of a file, each with what it means, by who reads them.
+fn sections() -> [(&'static str, Vec<(Key, String)>); 3] {
     let (agent, router, init) = (of("agent"), of("router"), of("init"));
-    let common: Vec<&(Key, String)> = init.iter().collect();
-    let is_new = |known: &[&(Key, String)], key: Key| !known.iter().any(|(other, _)| *other == key);
-    let agent: Vec<&(Key, String)> = agent.iter().filter(|(key, _)| is_new(&common, *key)).collect();
-    let router: Vec<&(Key, String)> =
-        router.iter().filter(|(key, _)| is_new(&common, *key) && is_new(&agent, *key)).collect();
+    let without = |keys: Vec<(Key, String)>, known: &[(Key, String)]| -> Vec<(Key, String)> {
+        keys.into_iter().filter(|(key, _)| !known.iter().any(|(other, _)| other == key)).collect()
+    };
+    let agent = without(agent, &init);
+    let router = without(without(router, &init), &agent);
     let log = (Key::Log, "Log to stderr from this level on: error, warn, info, debug, trace".to_owned());
     let format =
         (Key::LogFormat, "How log lines are written: auto (under systemd the journal's fields), text, json".to_owned());
+    [
+        ("For every command", init.into_iter().chain([log, format]).collect()),
+        ("For `ringmon agent`", agent),
+        ("For `ringmon router`", router),
+    ]
+}
+
+fn text() -> String {
     let mut text = String::from(
         "# ringmon's configuration. A line that begins with \"#\" changes nothing: what it says is the default.\n\
          # A flag wins over the environment (RINGMON_POOL), and the environment over this file. Every value may be in\n\
          # quotes. `ringmon config check` says whether agent and router can start with it.\n",
     );
-    for (title, keys) in [
-        ("For every command", common.into_iter().chain([&log, &format]).collect::<Vec<_>>()),
-        ("For `ringmon agent`", agent),
-        ("For `ringmon router`", router),
-    ] {
+    for (title, keys) in sections() {
         text.push_str(&format!("\n\n# {title}\n# {}\n", "-".repeat(title.len())));
         for (key, about) in keys {
             text.push('\n');
-            text.push_str(&wrapped(about));
-            text.push_str(&value(*key));
+            text.push_str(&wrapped(&about));
+            text.push_str(&value(key));
         }
     }
     text
@@ -126,7 +131,31 @@ fn wrapped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
+
+    const PAGE: &str = "../docs/configuration.md";
+
+    /// The page is made from the flags: `RINGMON_WRITE=1 cargo test -p ringmon reference` writes it anew.
+    #[test]
+    fn the_reference_of_the_configuration_is_as_the_flags_are() {
+        let mut page = String::from(include_str!("pages/configuration.md"));
+        for (title, keys) in sections() {
+            write!(page, "\n## {title}\n\n| key | default | what it means | |\n|---|---|---|---|\n").unwrap();
+            for (key, about) in keys {
+                let default =
+                    key.default_text().map_or_else(String::new, |text| format!("`{text}`")).replace("``", "empty");
+                let at_once = if crate::agent::AT_ONCE.contains(&key) { "at once" } else { "" };
+                writeln!(page, "| `{key}` | {default} | {} | {at_once} |", about.replace('|', "\\|")).unwrap();
+            }
+        }
+        if std::env::var_os("RINGMON_WRITE").is_some() {
+            std::fs::write(PAGE, &page).unwrap();
+        }
+        let kept = std::fs::read_to_string(PAGE).unwrap_or_default();
+        assert!(kept == page, "{PAGE} is of other flags: RINGMON_WRITE=1 cargo test -p ringmon reference");
+    }
 
     /// Every key of a file is there once, and what a line says is what is true without it.
     #[test]

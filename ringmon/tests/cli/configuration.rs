@@ -89,6 +89,38 @@ fn mistakes_of_configuration_exit_with_78() {
     assert_eq!((said.code, said.err.starts_with("ringmon: pool is \"a b\" (environment RINGMON_POOL): ")), (78, true));
 }
 
+/// Each program is judged by what it reads, and everything that is wrong with its files is said at once.
+#[test]
+fn check_judges_the_program_that_a_file_is_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.toml");
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    std::fs::write(at("db"), "").unwrap();
+    let common = format!("pool = \"p\"\ndatabase_url = \"sqlite://{}\"\nstate_dir = {:?}\n", at("db"), dir.path());
+    let check = |more: &str, words: &[&str]| {
+        std::fs::write(&file, format!("{common}{more}\n")).unwrap();
+        run(ringmon(&["config", "check", "--config"]).arg(&file).args(words))
+    };
+    let [agent, router] = ["for an agent: server ", "for a router: pool p, which tells "];
+    let good = check("interface = \"lo\"", &["--address", "127.0.0.1"]);
+    assert!(good.code == 0 && good.out.contains(agent) && !good.out.contains(router), "{good:?}");
+    assert!(good.out.contains(&format!("# {}, line 1\n", file.display())), "who said it: {good:?}");
+    let good = check("hook = \"true\"", &[]);
+    assert!(good.code == 0 && good.out.contains(router) && !good.out.contains(agent), "{good:?}");
+    let both = check("hook = \"true\"\ninterface = \"lo\"", &["--address", "127.0.0.1"]);
+    assert!(both.code == 0 && both.out.contains(router) && both.out.contains(agent), "{both:?}");
+    // An agent reads none of this.
+    let wrong = "haproxy = \"nonsense\"\ninterface = \"lo\"";
+    let said = check(wrong, &["--for", "agent", "--address", "127.0.0.1"]);
+    assert!(said.code == 0 && said.out.contains(agent), "{said:?}");
+    let said = check(wrong, &["--for", "router"]);
+    assert!(said.code == 78 && said.err.contains("haproxy is \"nonsense\""), "{said:?}");
+    let said = check("hook = \"/no/such\"\nfile_sd = \"/no/such/sd.json\"", &[]);
+    assert!(said.code == 78 && said.out.is_empty(), "{said:?}");
+    let named: Vec<bool> = ["hook is ", "file_sd is "].iter().map(|key| said.err.contains(key)).collect();
+    assert_eq!(named, [true, true], "{said:?}");
+}
+
 #[test]
 fn show_has_every_layer_with_its_origin() {
     let dir = tempfile::tempdir().unwrap();

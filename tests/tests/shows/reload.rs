@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use ringmon_tests::clock::now_ns;
@@ -36,8 +37,11 @@ fn a_configuration_is_read_again_while_the_agent_runs() -> Result {
     lab.until_whole()?;
     lab.event("its service works", 0, |event| event.is("service", "s4") && event.detail["health"] == "passing")?;
 
-    let (code, said) = reload(&lab, &file, "check = \"exec:/bin/false\"\ncheck_interval = \"1s\"\nweight = 50\n")?;
-    ensure!(code == 0 && said == "obeyed from now on: check\nafter another start: weight\n", "{code} {said}");
+    let (code, said) =
+        reload(&lab, &file, "check = \"exec:/bin/false\"\ncheck_interval = \"1s\"\nweight = 50\ndscp = 0\n")?;
+    ensure!(code == 0 && said == "obeyed from now on: weight, check\nafter another start: dscp\n", "{code} {said}");
+    let reweighed = |lab: &mut Lab| Ok(lab.ring()?.row("s4").filter(|row| row.weight == 50).map(drop));
+    lab.until("its row has the new weight", Duration::from_secs(20), reweighed)?;
     let failing =
         lab.event("the new check fails", 0, |event| event.is("service", "s4") && event.detail["health"] == "failing")?;
     ensure!(failing.detail["check"] == "exec:/bin/false", "{failing:?}");
@@ -51,7 +55,7 @@ fn a_configuration_is_read_again_while_the_agent_runs() -> Result {
 
     let begin = now_ns();
     let (code, said) = reload(&lab, &file, "drain = \"7s\"\n")?;
-    let all = "obeyed from now on: drain, check, check_interval\n";
+    let all = "obeyed from now on: drain, weight, check, check_interval\n";
     ensure!(code == 0 && said == all, "without the line, the default holds again: {code} {said}");
     // Nothing is known of a service that is not checked.
     lab.event("it is not known", begin, |event| event.is("service", "s4") && event.detail["health"] == "unknown")?;

@@ -365,7 +365,7 @@ fn a_held_removal_is_counted_and_told_when_the_reason_changes() {
     assert_eq!(bench.told(EventKind::Held), 2);
 }
 
-/// A vote that is renewed twice a second would hide for how long a removal is held, and from what time for another reason.
+/// A vote is renewed twice a second. That must not hide for how long a removal is held, and why.
 #[test]
 fn a_removal_that_is_held_counts_also_while_its_vote_is_renewed() {
     let mut bench = Bench::member(6);

@@ -98,7 +98,13 @@ impl Case {
                     case.faults.push(format!("{} ({:.1} ms)", fault.word(), until.since(*from).as_secs_f64() * 1e3));
                 }
                 What::Link(up) => case.faults.push(format!("link {}", if *up { "up" } else { "down" })),
-                What::Sent(..) | What::Service(_) | What::Began(_) | What::Stop(_) | What::Drain | What::Ended(_) => {}
+                What::Sent(..)
+                | What::Service(_)
+                | What::Weight(_)
+                | What::Began(_)
+                | What::Stop(_)
+                | What::Drain
+                | What::Ended(_) => {}
             }
         }
         case
