@@ -41,12 +41,29 @@ pub const DIST: &str = "dist";
 /// A build failed.
 pub fn ringmon(root: &Path, profile: &str) -> anyhow::Result<PathBuf> {
     objects(root)?;
-    let mut command = cargo(root);
+    progress::aloud(&format!("building ringmon ({profile})"), &mut binary(root, profile))?;
+    Ok(root.join("target").join(profile).join("ringmon"))
+}
+
+/// The same for another machine's processor. The BPF object in it is the same.
+///
+/// # Errors
+/// A build failed.
+pub fn ringmon_for(root: &Path, profile: &str, target: &str, linker: &str) -> anyhow::Result<PathBuf> {
+    objects(root)?;
+    let mut command = binary(root, profile);
+    let variable = format!("CARGO_TARGET_{}_LINKER", target.to_ascii_uppercase().replace('-', "_"));
+    command.args(["--target", target]).env(variable, linker);
+    progress::aloud(&format!("building ringmon ({profile}) for {target}"), &mut command)?;
+    Ok(root.join("target").join(target).join(profile).join("ringmon"))
+}
+
+fn binary(root: &Path, profile: &str) -> Command {
     // Cargo's name of that profile is not that of its folder.
     let name = if profile == "debug" { "dev" } else { profile };
+    let mut command = cargo(root);
     command.args(["build", "--package", "ringmon", "--profile", name]);
-    progress::aloud(&format!("building ringmon ({profile})"), &mut command)?;
-    Ok(root.join("target").join(profile).join("ringmon"))
+    command
 }
 
 /// Builds the binary and all tests, in the way that the tests run them.

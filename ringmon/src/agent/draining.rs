@@ -100,7 +100,7 @@ impl Draining {
         }
         (now >= self.until).then(|| {
             let left = meanwhile.map_or_else(|| "an unknown number of".to_owned(), |seen| seen.connected.to_string());
-            format!("{left} connections are left after {:?}", self.limit)
+            format!("{left} clients are still connected after {:?}", self.limit)
         })
     }
 }

@@ -109,16 +109,28 @@ fn foreign(name: &'static str) -> Error {
     Error::Refused { what: "use the BPF object", cause: format!("it has no {name}: it was built from other sources") }
 }
 
-/// Turns aya's error into ours. aya's texts leave out the causes, so this looks through the whole chain. (EACCES is no
-/// missing privilege here: the verifier returns it for a program that it rejects.)
+/// Turns aya's error into ours. aya's texts leave out the causes, so this looks through the whole chain. EACCES is what
+/// the verifier returns for a program that it rejects; without CAP_PERFMON it rejects ours, and fills pages with why.
 pub fn refused(what: &'static str, error: &(dyn StdError + 'static)) -> Error {
     match errno(error) {
-        Some(nix::libc::EPERM) => Error::Permission { what, source: io::Error::from_raw_os_error(nix::libc::EPERM) },
+        Some(errno @ nix::libc::EPERM) => Error::Permission { what, source: io::Error::from_raw_os_error(errno) },
+        Some(errno @ nix::libc::EACCES) if !may_measure() => {
+            Error::Permission { what, source: io::Error::from_raw_os_error(errno) }
+        }
         _ => match old_kernel() {
             Some(release) => Error::OldKernel { release },
             None => Error::Refused { what, cause: chain(error) },
         },
     }
+}
+
+/// Whether this thread has CAP_PERFMON, or CAP_SYS_ADMIN, which has it in it (capabilities(7)). If that cannot be read,
+/// it counts as given.
+fn may_measure() -> bool {
+    const PERFMON_OR_ADMIN: u64 = 1 << 38 | 1 << 21;
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_none_or(|caps| caps & PERFMON_OR_ADMIN != 0)
 }
 
 /// The system's error number somewhere in a chain of causes.

@@ -44,7 +44,7 @@ pub fn ask(role: Role) {
         return;
     }
     let error = io::Error::last_os_error();
-    tracing::info!("{} ({error})", role.without());
+    tracing::info!("{}; it needs the capability CAP_SYS_NICE ({error})", role.without());
     // SAFETY: takes a number. It cannot fail, and if it did, wake-ups would be 50 us later.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, SLACK) };
 }

@@ -118,8 +118,14 @@ fn from_io(url: &DatabaseUrl, doing: &'static str, io: &io::Error, error: DbErr)
     if from_a_file && let Err(file) = url.certificates().check() {
         return file;
     }
+    // rustls has a page of the web for this.
+    let closed = io.kind() == K::UnexpectedEof;
+    let words = if closed { "the server closed the connection".to_owned() } else { io.to_string() };
     if connecting {
-        return Error::Unreachable { place, source: io::Error::new(io.kind(), io.to_string()) };
+        return Error::Unreachable { place, source: io::Error::new(io.kind(), words) };
+    }
+    if closed {
+        return Error::Lost { place, doing, source: DbErr::Conn(RuntimeErr::Internal(words)) };
     }
     Error::Lost { place, doing, source: error }
 }

@@ -93,6 +93,11 @@ fn what_is_not_there_is_named() {
     }
 }
 
+/// aya asks the kernel once in a process what it can do. Who may ask must be the first to ask.
+fn know_the_kernel() {
+    Object::load(0).map(drop).expect("load the programs: run cargo xtask test");
+}
+
 /// Gives up root for this thread alone: unlike libc's function, the system call does not tell the other threads.
 fn be_nobody() {
     const NOBODY: libc::c_long = 65534;
@@ -104,6 +109,7 @@ fn be_nobody() {
 #[test]
 fn missing_privileges_are_named() {
     let [a, _b] = pair();
+    know_the_kernel();
     let runtime = runtime();
     let error = a.run(|| {
         be_nobody();
@@ -117,6 +123,34 @@ fn missing_privileges_are_named() {
         Object::load(0).err().expect("nobody may not")
     });
     assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
+}
+
+/// Gives up CAP_PERFMON, and CAP_SYS_ADMIN, which has it in it, for this thread alone (capset(2), version 3).
+fn be_without_perfmon() {
+    #[repr(C)]
+    struct Header(u32, i32);
+    let (header, mut sets) = (Header(0x2008_0522, 0), [0u32; 6]);
+    // SAFETY: version 3 reads a header of two numbers and fills two sets of three.
+    let got = unsafe { libc::syscall(libc::SYS_capget, &raw const header, &raw mut sets) };
+    // Effective, permitted and inheritable; the capabilities from 32 on follow in the same order.
+    sets[0] &= !(1 << 21);
+    sets[3] &= !(1 << (38 - 32));
+    // SAFETY: as above; it is only read.
+    let set = unsafe { libc::syscall(libc::SYS_capset, &raw const header, &raw const sets) };
+    assert_eq!((got, set), (0, 0), "capget, capset");
+}
+
+/// The kernel's verifier would say it in pages.
+#[test]
+fn a_missing_perfmon_is_named() {
+    let [a, _b] = pair();
+    know_the_kernel();
+    let error = a.run(|| {
+        be_without_perfmon();
+        Object::load(0).err().expect("the verifier rejects it")
+    });
+    assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
+    assert!(error.to_string().contains("CAP_PERFMON") && error.to_string().len() < 200, "{error}");
 }
 
 /// On kernels before 6.6 the program stays when an agent is killed. The next agent takes it off.
