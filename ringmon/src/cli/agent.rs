@@ -56,16 +56,10 @@ fn reread(first: Typed, sources: Sources, name: String) -> Reread {
         }
         logging::change(&level)?;
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = AT_ONCE.into_iter().filter(|key| differs(&last, &typed, *key)).collect();
-        let others = Key::ALL.iter().copied().filter(|key| !AT_ONCE.contains(key));
-        let restart = others.filter(|key| differs(&first, &typed, *key)).collect();
+        let changed = last.differing(&typed).filter(|key| AT_ONCE.contains(key)).collect();
+        let restart = first.differing(&typed).filter(|key| !AT_ONCE.contains(key)).collect();
         *last = typed;
         Ok(Fresh { config, events, changed, restart })
     };
     Arc::new(move || read().map_err(|error| anyhow::anyhow!(exit::sentence(&error))))
-}
-
-fn differs(one: &Typed, other: &Typed, key: Key) -> bool {
-    let text = |typed: &Typed| typed.get(key).map(|entry| entry.text.clone());
-    text(one) != text(other)
 }

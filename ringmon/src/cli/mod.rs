@@ -86,7 +86,7 @@ fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Leave { names, .. } => leave::run(&typed, &names),
         Command::Drain(args) => drain::run(&typed, &args.name, true, args.wait),
         Command::Undrain { name, .. } => drain::run(&typed, &name, false, None),
-        Command::Router(_) => router::run(&typed),
+        Command::Router(_) => router::run(&typed, sources),
         Command::Route(RouteCommand::List { plain, json, .. }) => route::list(&typed, plain, json),
         Command::Route(RouteCommand::Pick { count, json, .. }) => route::pick(&typed, count, json),
         Command::Route(RouteCommand::Watch { json, .. }) => route::watch(&typed, json),

@@ -267,6 +267,12 @@ impl Typed {
         self.0.get(&key)
     }
 
+    /// The keys that this one and another have different values for.
+    pub fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = Key> + 'a {
+        let text = |typed: &Self, key| typed.get(key).map(|entry| entry.text.clone());
+        Key::ALL.iter().copied().filter(move |&key| text(self, key) != text(other, key))
+    }
+
     /// This layer above `lower`: where both have a value, this one's counts.
     #[must_use]
     pub fn over(self, lower: Self) -> Self {

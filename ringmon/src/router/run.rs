@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::sinks::Sinks;
 use super::{Following, Kept, Sight, clock, follow, look};
-use crate::config::RouterConfig;
+use crate::config::{Key, RouterConfig};
 use crate::observe::Origin;
 use crate::observe::routes::{self as shown, Away, RouteBoard};
 use crate::show::Count;
@@ -20,16 +20,18 @@ use crate::supervisor;
 /// How often the board is renewed while nothing changes: it shows how consumers do, and how long a database is away.
 const SHOW: Duration = Duration::from_millis(250);
 
-/// Runs until a signal stops it.
+/// Runs until a signal stops it. At SIGHUP it has the configuration read again, and says what needs another start.
 ///
 /// # Errors
 /// What kept it from starting. A database that does not answer does not: then the last list is used, or nothing is
 /// touched.
-pub async fn run(config: RouterConfig) -> anyhow::Result<()> {
+pub async fn run<R>(config: RouterConfig, reread: R) -> anyhow::Result<()>
+where
+    R: Fn() -> anyhow::Result<Vec<Key>> + Send + Sync + 'static,
+{
     let mut term = signal(SignalKind::terminate()).context("cannot install the signal handlers")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot install the signal handlers")?;
-    // Who rotates logs sends it to everybody. A router has no file open that could be moved away.
-    let _hup = signal(SignalKind::hangup()).context("cannot install the signal handlers")?;
+    let mut hup = signal(SignalKind::hangup()).context("cannot install the signal handlers")?;
     let kept = Kept::open(&config.state_dir, &config.sight.pool)?;
     let listener = match config.http {
         Some(addr) => Some(crate::observe::listen(addr).await?),
@@ -59,11 +61,35 @@ pub async fn run(config: RouterConfig) -> anyhow::Result<()> {
         }
     };
     tokio::spawn(supervisor::follow(boards.subscribe(), status));
+    let reload = async {
+        let reread = Arc::new(reread);
+        while hup.recv().await.is_some() {
+            let reread = Arc::clone(&reread);
+            told(tokio::task::spawn_blocking(move || reread()).await.map_err(anyhow::Error::new).flatten());
+        }
+        std::future::pending().await
+    };
     tokio::select! {
         _ = term.recv() => Ok(()),
         _ = int.recv() => Ok(()),
+        never = reload => never,
         served = serve => served.context("the router's HTTP"),
         () = show(&config, &following, &sinks, &boards) => Err(anyhow::anyhow!("the routes can no longer be followed")),
+    }
+}
+
+/// Says what came of reading the configuration again.
+fn told(reread: anyhow::Result<Vec<Key>>) {
+    match reread {
+        Ok(restart) if restart.is_empty() => tracing::info!("the configuration was read again"),
+        Ok(restart) => {
+            let names: Vec<&str> = restart.iter().map(|key| key.name()).collect();
+            tracing::warn!(
+                "the configuration was read again; obeyed after another start of the router: {}",
+                names.join(", ")
+            );
+        }
+        Err(why) => tracing::error!("the configuration cannot be obeyed, and the old one stays: {why:#}"),
     }
 }
 

@@ -6,6 +6,9 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
+use super::first::until;
 use super::kit::{Lab, POOL};
 
 #[test]
@@ -38,8 +41,52 @@ fn the_service_manager_hears_that_a_router_is_ready_how_it_does_and_that_it_turn
 }
 
 fn end(child: &std::process::Child) {
+    send(child, Signal::SIGTERM);
+}
+
+fn send(child: &std::process::Child, signal: Signal) {
     let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
+    nix::sys::signal::kill(id, signal).unwrap();
+}
+
+/// Ends what it started, also when the test fails.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_router_reads_its_configuration_again() {
+    let lab = Lab::ring(&["a", "b"]);
+    let (file, log) = (lab.dir.path().join("r.toml"), lab.dir.path().join("log"));
+    let write = |more: &str| {
+        let text = format!("pool = {POOL:?}\nrouter_http = \"off\"\nstate_dir = {:?}\n{more}\n", lab.dir.path());
+        std::fs::write(&file, text).unwrap();
+    };
+    write("");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ringmon"));
+    command.args(["router", "--config"]).arg(&file).env("RINGMON_DATABASE_URL", lab.url().to_string());
+    command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+    let mut router = Running(command.spawn().unwrap());
+    let said = |words: &str| std::fs::read_to_string(&log).unwrap_or_default().contains(words);
+    // Its handlers are there before it keeps its first list.
+    let kept = lab.dir.path().join(format!("routes-{POOL}.json"));
+    until("it runs", || kept.exists());
+    for (more, words) in [
+        ("log = \"debug\"", "the configuration was read again"),
+        ("poll = \"2s\"", "obeyed after another start of the router: poll"),
+        ("pol = \"2s\"", "and the old one stays: "),
+    ] {
+        write(more);
+        send(&router.0, Signal::SIGHUP);
+        until(words, || said(words));
+    }
+    end(&router.0);
+    assert!(router.0.wait().unwrap().success());
 }
 
 /// Where stderr is the journal, a line goes there with its fields, and not as text. The journal is a socket of ours, in
