@@ -41,6 +41,17 @@ pub fn replace(file: NamedTempFile, path: &Path) -> io::Result<()> {
     sync(folder(path))
 }
 
+/// Reads a whole file. A pipe or a device could keep the reader waiting for ever.
+///
+/// # Errors
+/// As open(2) and read(2); it is no plain file.
+pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file"));
+    }
+    fs::read(path)
+}
+
 /// Makes a folder, and those above it that do not exist.
 ///
 /// # Errors

@@ -4,6 +4,8 @@
 //!   signal --> Input::Drain, row says "draining", routers are told --> nobody connected, or time is up --> Input::Stop
 //! ```
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU16;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -27,6 +29,8 @@ pub struct Plan {
     pub worker: Handle,
     /// The HAProxys that ask for agent-checks.
     pub askers: Askers,
+    /// The weight that they are told.
+    pub weight: Arc<AtomicU16>,
 }
 
 /// The wait, while it lasts.

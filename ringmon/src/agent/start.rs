@@ -68,9 +68,14 @@ pub async fn start(config: AgentConfig, reread: Reread, worker: Handle) -> anyho
         let origin = Origin { schema: SCHEMA_VERSION.into(), ca, clock: clock::now };
         serve_http(addr, shown.clone(), origin, &worker).await?;
     }
-    let askers = Askers::default();
+    let plan = plan(&config, worker.clone());
     if let Some(addr) = config.agent_check {
-        let check = AgentCheck { board: shown, weight: config.weight, clock: clock::now, askers: askers.clone() };
+        let check = AgentCheck {
+            board: shown,
+            weight: Arc::clone(&plan.weight),
+            clock: clock::now,
+            askers: plan.askers.clone(),
+        };
         answer_agent_checks(addr, check, &worker).await?;
     }
 
@@ -87,7 +92,7 @@ pub async fn start(config: AgentConfig, reread: Reread, worker: Handle) -> anyho
     let rooms = Rooms { datapath, table, ends, notices, events, state, board, keys, service, about };
     let reloads = Reloads::new(reread, worker.clone());
     let turn = Turn::new(engine, rooms, tuning.pulse_every).context("cannot make a timer")?;
-    Ok(turn.run(kept.map(|k| k.buddies), Asking { signals, reloads, plan: plan(&config, worker, askers) }).await)
+    Ok(turn.run(kept.map(|k| k.buddies), Asking { signals, reloads, plan }).await)
 }
 
 /// What the board says of the agent itself.
@@ -119,8 +124,10 @@ fn status(board: &Board) -> String {
 }
 
 /// What a signal will start. Clients are waited for if they would be sent elsewhere, and if their port is known.
-fn plan(config: &AgentConfig, worker: Handle, askers: Askers) -> Plan {
-    Plan { on_stop: config.on_stop, port: config.route_port, limit: config.drain, worker, askers }
+fn plan(config: &AgentConfig, worker: Handle) -> Plan {
+    let weight = Arc::new(config.weight.into());
+    let (on_stop, port, limit) = (config.on_stop, config.route_port, config.drain);
+    Plan { on_stop, port, limit, worker, askers: Askers::default(), weight }
 }
 
 /// Opens the flight recorder, if it is configured.

@@ -27,11 +27,11 @@ pub fn run(typed: &Typed, sources: Sources) -> anyhow::Result<Verdict> {
             Verdict::Ok
         }
         Stopped::RowRemains(why) => {
-            eprintln!("ringmon: stopped, but this server's row remains in the table: {why}");
+            exit::complain(&format!("stopped, but this server's row remains in the table: {why}"));
             Verdict::Unavailable
         }
         Stopped::Refused(why) => {
-            eprintln!("ringmon: {why}");
+            exit::complain(&why);
             Verdict::Configuration
         }
     })

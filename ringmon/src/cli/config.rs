@@ -3,9 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::args::{ConfigCommand, Program};
-use super::exit::Verdict;
+use super::exit::{Verdict, complain};
 use super::{out, pages};
-use crate::config::{self, AgentConfig, Entry, Findings, Key, Machine, Origin, RouterConfig, Typed};
+use crate::config::{self, AgentConfig, Entry, Error, Findings, Key, Machine, Origin, RouterConfig, Typed};
+use crate::show::saying::clean;
+use crate::show::{ErrorKind, HasKind as _};
 use ringmon_core::Word as _;
 
 /// Checks or shows the result of all layers.
@@ -21,40 +23,82 @@ pub fn run(typed: &Typed, command: &ConfigCommand) -> anyhow::Result<Verdict> {
 
 /// Judges it for one program, or for each that its keys are for. All problems are told, not only the first.
 fn check(typed: &Typed, program: Option<Program>) -> anyhow::Result<Verdict> {
-    let mut verdict = Verdict::Ok;
+    let machine = Machine::this()?;
+    let mut worst = Verdict::Ok;
     for program in program.map_or_else(|| meant_for(typed), |one| vec![one]) {
-        let (good, Findings { problems, notes }) = match program {
-            Program::Agent => {
-                let config = config::agent(typed, &Machine::this()?)?;
-                let AgentConfig { pool, name, address, interface, .. } = &config;
-                let good = format!("for an agent: server {name} of pool {pool}, {address} on {interface}");
-                (good, Findings::of_agent(typed, &config))
-            }
-            Program::Router => {
-                let config = config::router(typed)?;
-                let good = format!("for a router: pool {}, {}", config.sight.pool, tells(&config));
-                (good, Findings::of_router(typed, &config))
-            }
+        let Judged { good, problems, notes } = match program {
+            Program::Agent => judge(
+                typed,
+                |typed| config::agent(typed, &machine),
+                |typed, config| {
+                    let AgentConfig { pool, name, address, interface, .. } = config;
+                    let good = format!("for an agent: server {name} of pool {pool}, {address} on {interface}");
+                    (good, Findings::of_agent(typed, config, &machine))
+                },
+            ),
+            Program::Router => judge(typed, config::router, |typed, config| {
+                let good = format!("for a router: pool {}, {}", config.sight.pool, tells(config));
+                (good, Findings::of_router(typed, config, &machine))
+            }),
         };
         for note in notes {
-            out::line(&format!("note: {note}"))?;
+            out::line(&clean(&format!("note: {note}")))?;
         }
-        if problems.is_empty() {
-            out::line(&format!("the configuration is good {good}"))?;
-            continue;
+        if let (Some(good), true) = (good, problems.is_empty()) {
+            out::line(&format!("the configuration is good {}", clean(&good)))?;
         }
-        verdict = Verdict::Configuration;
         for problem in problems {
-            eprintln!("ringmon: {problem}");
+            complain(&problem.to_string());
+            let waits = problem.kind() == ErrorKind::Unavailable && worst != Verdict::Configuration;
+            worst = if waits { Verdict::Unavailable } else { Verdict::Configuration };
         }
     }
-    if verdict == Verdict::Ok {
+    if worst == Verdict::Ok {
         let said = Key::ALL.iter().filter_map(|&key| Some((key, typed.get(key)?)));
         for (key, entry) in said.filter(|(_, entry)| entry.origin != Origin::Default) {
             out::line(&shown(key, Some(entry), true))?;
         }
     }
-    Ok(verdict)
+    Ok(worst)
+}
+
+/// What came of it for one program.
+struct Judged {
+    /// What it is good for; `None`: not all of its values could be read.
+    good: Option<String>,
+    problems: Vec<Error>,
+    notes: Vec<Error>,
+}
+
+/// Reads it again without each value that is wrong, so that the next wrong one is found as well.
+fn judge<C>(
+    typed: &Typed,
+    read: impl Fn(&Typed) -> Result<C, Error>,
+    look: impl Fn(&Typed, &C) -> (String, Findings),
+) -> Judged {
+    let (mut left, mut problems) = (typed.clone(), Vec::<Error>::new());
+    let found = |problems: &[Error], error: &Error| {
+        error.key().is_some_and(|key| problems.iter().any(|problem| problem.key() == Some(key)))
+    };
+    let config = loop {
+        let wrong = match read(&left) {
+            Ok(config) => break config,
+            Err(wrong) => wrong,
+        };
+        let (known, key) = (found(&problems, &wrong), wrong.key().filter(|key| left.get(*key).is_some()));
+        problems.extend((!known).then_some(wrong));
+        match key {
+            Some(key) if !known => left.unset(key),
+            // Without this value, nothing more can be said.
+            Some(_) | None => return Judged { good: None, problems, notes: Vec::new() },
+        }
+    };
+    let (good, findings) = look(&left, &config);
+    // What stands in for a wrong value is nobody's word.
+    let notes = findings.notes.into_iter().filter(|note| !found(&problems, note)).collect();
+    let new: Vec<Error> = findings.problems.into_iter().filter(|problem| !found(&problems, problem)).collect();
+    problems.extend(new);
+    Judged { good: Some(good), problems, notes }
 }
 
 /// Whom a configuration is for: who alone reads something that it sets; an agent, if all of it is for both.

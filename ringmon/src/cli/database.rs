@@ -1,6 +1,7 @@
 //! What the commands that work on the tables have in common.
 
 use std::future::Future;
+use std::time::Duration;
 
 use super::exit::Error;
 use crate::config::{Machine, Typed, pool_access};
@@ -8,12 +9,19 @@ use crate::store::Store;
 use ringmon_core::op::TableOp;
 use ringmon_core::{Outcome, TableSnapshot};
 
+/// How long what is still running on other threads may take at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Runs a command's future to its end.
 ///
 /// # Errors
 /// The command's own error; or the runtime's, if it cannot be built.
 pub fn wait<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(future);
+    // A thread that waits for a disk must not keep a program that has ended.
+    runtime.shutdown_timeout(LAST_WORDS);
+    done
 }
 
 /// Opens the configured pool.

@@ -93,6 +93,7 @@ fn as_text(past: &PastEvent) -> String {
     let event = &past.stored;
     let style = if saying::is_warning(&event.body) { out::WARNING } else { Style::new() };
     let said = saying::sentence(&event.subject_name, &event.body);
-    let (at, kind, by) = (when::full(&when::at(event.at, &TimeZone::system())), event.kind().word(), &event.by);
+    let (at, kind, by) =
+        (when::full(&when::at(event.at, &TimeZone::system())), event.kind().word(), saying::clean(&event.by));
     format!("{at}  {style}{kind:<13}{style:#} {said}  {ASIDE}by {by}{ASIDE:#}", ASIDE = out::ASIDE)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::agent::StateError;
 use crate::router::KeptError;
+use crate::show::saying::clean;
 use crate::show::{ErrorKind, HasKind};
 use crate::{config, datapath, notice, observe, record, store};
 
@@ -92,8 +93,14 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.is::<OutputClosed>() {
         return ExitCode::from(OK);
     }
-    eprintln!("ringmon: {}", sentence(error));
+    complain(&sentence(error));
     ExitCode::from(code(kind(error)))
+}
+
+/// Says on stderr what is wrong. What others wrote (a file, a table, a server) may be in it, and moves no cursor.
+pub fn complain(text: &str) {
+    let lines: Vec<String> = text.lines().map(clean).collect();
+    eprintln!("ringmon: {}", lines.join("\n         "));
 }
 
 /// One line: the error, and those of its causes that it does not mention itself.

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use serde::Deserialize;
 
 use super::args::StopArgs;
-use super::exit::{Error, Verdict};
+use super::exit::{Error, Verdict, complain};
 use super::{out, status};
 use crate::config::Typed;
 use crate::show::ReloadView;
@@ -50,7 +50,7 @@ pub fn reload(typed: &Typed) -> anyhow::Result<Verdict> {
             continue;
         }
         if let Some(problem) = problem {
-            eprintln!("ringmon: the configuration cannot be obeyed, and the old one stays: {problem}");
+            complain(&format!("the configuration cannot be obeyed, and the old one stays: {problem}"));
             return Ok(Verdict::Configuration);
         }
         let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };

@@ -1,6 +1,5 @@
 //! The log: on stderr, or in the journal where systemd takes it.
 
-use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use tracing_journald::{Priority, PriorityMappings};
@@ -78,8 +77,8 @@ fn lines(format: Format) -> Box<dyn Layer<Filtered> + Send + Sync> {
             Err(_) => text.with_ansi(false).without_time().boxed(),
         },
         Format::Auto | Format::Text => {
-            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
-            text.with_ansi(colour).boxed()
+            let choice = anstream::AutoStream::choice(&std::io::stderr());
+            text.with_ansi(choice != anstream::ColorChoice::Never).boxed()
         }
     }
 }

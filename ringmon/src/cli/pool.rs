@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::exit::{Error, Verdict};
 use super::{database, out};
 use crate::config::{Typed, database_access, pool_access};
+use crate::show::saying::clean;
 use crate::store::{MISSED_FOR, PoolSummary, Store};
 use ringmon_core::op::TableOp;
 use ringmon_core::row::Quorum;
@@ -104,7 +105,9 @@ pub fn freeze(typed: &Typed, frozen: Option<String>) -> anyhow::Result<Verdict> 
         }
         let name = store.pool_name();
         out::line(&match frozen {
-            Some(why) => format!("pool {name} is frozen ({why}): nobody is removed until `ringmon pool thaw`"),
+            Some(why) => {
+                format!("pool {name} is frozen ({}): nobody is removed until `ringmon pool thaw`", clean(&why))
+            }
             None => format!("pool {name} is not frozen"),
         })?;
         Ok(Verdict::Ok)

@@ -13,7 +13,7 @@ mod tests;
 use serde_json::{Value, json};
 
 use super::args::ReplayArgs;
-use super::exit::{Error, Verdict};
+use super::exit::{Error, Verdict, complain};
 use super::out;
 use describe::Shown;
 use filter::Span;
@@ -29,10 +29,10 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Verdict> {
     let ended = play::play(&files, &mut decisions, &mut |decisions, item| teller.take(decisions, item))?;
     teller.end(&decisions)?;
     for note in notes.iter().chain(&ended.notes) {
-        eprintln!("ringmon: {note}");
+        complain(note);
     }
     if let Some(parted) = &ended.parted {
-        eprintln!("ringmon: {parted}");
+        complain(&parted.to_string());
         if args.check {
             return Ok(Verdict::NotHealthy);
         }

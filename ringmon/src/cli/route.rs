@@ -94,7 +94,7 @@ fn changes(routes: &Routes, before: Option<&Routes>) -> Vec<(bool, String)> {
         // A slow start is seen by this: the list has no other trace of it.
         let earlier = was.filter(|was| was.weight != *weight).map(|was| format!(" (was {})", was.weight));
         let (word, at, earlier) = (standing.word(), place(route), earlier.unwrap_or_default());
-        let text = format!("{name}  {word:<10} {at}  weight {weight}{earlier}  {}", meaning(*standing));
+        let text = format!("{name}  {word:<10} {at}  weight {weight}{earlier}  {}", meaning(*standing, *weight));
         lines.push((needs_a_look(*standing), text));
     }
     for gone in before.iter().flat_map(|before| &before.servers) {
@@ -107,8 +107,9 @@ fn changes(routes: &Routes, before: Option<&Routes>) -> Vec<(bool, String)> {
 }
 
 /// `ringmon explain` has more about each of these words.
-const fn meaning(standing: Standing) -> &'static str {
+const fn meaning(standing: Standing, weight: u16) -> &'static str {
     match standing {
+        Standing::Active if weight == 0 => "no clients, unless every server has the weight 0",
         Standing::Active => "it gets clients",
         Standing::Draining => "no new clients: an operator drains it, or its agent is about to stop",
         Standing::Failing => "no clients: its service checks fail",
@@ -144,7 +145,14 @@ fn as_text(routes: &Routes) -> String {
     let rows = routes.servers.iter().map(|route| {
         let (standing, routed) = (route.standing, if route.standing.is_routed() { "yes" } else { "no" });
         let (weight, why) = (route.weight.to_string(), standing.word().to_owned());
-        let cells = [route.name.clone(), place(route), weight, routed.to_owned(), why, meaning(standing).to_owned()];
+        let cells = [
+            route.name.clone(),
+            place(route),
+            weight,
+            routed.to_owned(),
+            why,
+            meaning(standing, route.weight).to_owned(),
+        ];
         (needs_a_look(standing), cells)
     });
     let table = out::rows(["server", "clients go to", "weight", "routed", "why", ""], &rows.collect::<Vec<_>>());

@@ -98,6 +98,24 @@ pub enum Error {
     Interfaces(#[source] std::io::Error),
 }
 
+impl Error {
+    /// The key that has to be corrected, if it is one.
+    #[must_use]
+    pub const fn key(&self) -> Option<Key> {
+        match self {
+            Self::NotAValue { key, .. }
+            | Self::Missing { key, .. }
+            | Self::NotYet { key, .. }
+            | Self::Bad { key, .. } => Some(*key),
+            Self::Read { .. }
+            | Self::Syntax { .. }
+            | Self::UnknownKey { .. }
+            | Self::PasswordInFile { .. }
+            | Self::Interfaces(_) => None,
+        }
+    }
+}
+
 impl HasKind for Error {
     /// A mistake on the command line is one of usage.
     fn kind(&self) -> ErrorKind {

@@ -1,5 +1,8 @@
-//! The files that a configuration names: are they there, and may this user use them? Nothing is made or changed.
+//! The files that a configuration names: are they there, and may this user use them? Nothing is changed. (Where a router
+//! will write, it writes what takes a file's place, and takes it away again.)
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, eaccess};
@@ -7,9 +10,9 @@ use nix::unistd::{AccessFlags, eaccess};
 use super::error::{Error, Problem};
 use super::keys::{Key, Typed};
 use super::parse::bad;
-use super::{AgentConfig, DatabaseUrl, EventTarget, RouterConfig};
+use super::{AgentConfig, DatabaseUrl, EventTarget, Machine, RouterConfig};
 use crate::route::haproxy::SocketAt;
-use crate::route::{CommandLine, template};
+use crate::route::{CommandLine, file, template};
 
 /// Where the shell looks for a program, if the environment does not say.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -24,17 +27,27 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// The files of an agent.
+    /// The files of an agent on this machine.
     #[must_use]
-    pub fn of_agent(typed: &Typed, config: &AgentConfig) -> Self {
+    pub fn of_agent(typed: &Typed, config: &AgentConfig, machine: &Machine) -> Self {
         let mut found = Self::default();
-        found.database(typed, Key::DatabaseUrl, &config.database);
-        found.folder(typed, Key::StateDir, &config.state_dir);
+        found.database(typed, Key::DatabaseUrl, &config.database, true);
+        found.folder(typed, Key::StateDir, &config.state_dir, &[&config.pool, &config.name]);
+        if machine.interfaces.get(&config.interface).is_some_and(|interface| interface.loopback) {
+            let why = "it is the loopback, and only an Ethernet interface can be probed".to_owned();
+            found.problem(typed, Key::Interface, Err(why));
+        }
+        if config.http.is_some() && config.http == config.agent_check {
+            let why = format!("{} is there too, and only one of them can be", Key::Http);
+            found.problem(typed, Key::AgentCheck, Err(why));
+        }
+        found.note(typed, Key::Http, machine.has(config.http));
+        found.note(typed, Key::AgentCheck, machine.has(config.agent_check));
         if let Some(EventTarget::File(path)) = &config.events {
-            found.problem(typed, Key::Events, writable(path));
+            found.problem(typed, Key::Events, appendable(path));
         }
         if let Some(path) = &config.record {
-            found.folder(typed, Key::Record, path);
+            found.folder(typed, Key::Record, path, &[]);
         }
         for check in &config.service.checks {
             let runs = check.program().map_or(Ok(()), runnable);
@@ -43,18 +56,24 @@ impl Findings {
         found
     }
 
-    /// The files of a router.
+    /// The files of a router on this machine.
     #[must_use]
-    pub fn of_router(typed: &Typed, config: &RouterConfig) -> Self {
+    pub fn of_router(typed: &Typed, config: &RouterConfig, machine: &Machine) -> Self {
         let mut found = Self::default();
         for (number, database) in config.sight.databases.iter().enumerate() {
-            found.database(typed, if number == 0 { Key::DatabaseUrl } else { Key::Replicas }, database);
+            found.database(typed, if number == 0 { Key::DatabaseUrl } else { Key::Replicas }, database, false);
         }
-        found.folder(typed, Key::StateDir, &config.state_dir);
+        found.folder(typed, Key::StateDir, &config.state_dir, &[]);
+        found.note(typed, Key::RouterHttp, machine.has(config.http));
         for target in &config.haproxy {
             if let SocketAt::Path(path) = &target.socket {
-                // It is there while HAProxy runs.
-                found.note(typed, Key::Haproxy, socket(path));
+                match path.symlink_metadata() {
+                    Ok(_) => found.problem(typed, Key::Haproxy, socket(path)),
+                    Err(error) => {
+                        let why = format!("{}: {error}; it is there while HAProxy runs", path.display());
+                        found.note(typed, Key::Haproxy, Err(why));
+                    }
+                }
             }
         }
         if let Some(path) = &config.file_sd {
@@ -66,22 +85,29 @@ impl Findings {
             found.problem(typed, Key::Template, replaceable(&made.target));
             found.command(typed, Key::TemplateCheck, made.check.as_ref());
             found.command(typed, Key::TemplateReload, made.reload.as_ref());
+        } else {
+            for key in [Key::TemplateCheck, Key::TemplateReload] {
+                found.note(typed, key, Err("there is no template, so it never runs".to_owned()));
+            }
         }
         found.command(typed, Key::Hook, config.hook.as_ref());
         found
     }
 
-    fn database(&mut self, typed: &Typed, key: Key, database: &DatabaseUrl) {
+    fn database(&mut self, typed: &Typed, key: Key, database: &DatabaseUrl, writes: bool) {
         let Some(entry) = typed.get(key) else { return };
-        self.problems
-            .extend(database.check_files().err().map(|error| bad(key, entry, Problem::DatabaseUrl(Box::new(error)))));
+        self.problems.extend(
+            database.check_files(writes).err().map(|error| bad(key, entry, Problem::DatabaseUrl(Box::new(error)))),
+        );
     }
 
-    /// A folder that the program makes, if it may. At a first start the service manager may make it, as another user.
-    fn folder(&mut self, typed: &Typed, key: Key, path: &Path) {
-        let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    /// A folder that the program makes if it may, and folders of its own in it. At a first start the service manager may
+    /// make it, as another user.
+    fn folder(&mut self, typed: &Typed, key: Key, path: &Path, own: &[&str]) {
+        let inner = own.iter().fold(path.to_owned(), |folder, name| folder.join(name));
+        let there = inner.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
         let found = enterable(there);
-        if there == path {
+        if there.starts_with(path) || !there.is_dir() {
             self.problem(typed, key, found);
         } else {
             self.note(typed, key, found.map_err(|why| format!("it is not there yet, and cannot be made: {why}")));
@@ -118,26 +144,26 @@ fn enterable(path: &Path) -> Result<(), String> {
     may(path, AccessFlags::W_OK | AccessFlags::X_OK, "write into")
 }
 
-/// The folder of a file, which is written beside the old one and takes its place.
+/// A file that takes the place of an old one.
 fn replaceable(path: &Path) -> Result<(), String> {
-    if path.is_dir() {
-        return Err(format!("{} is a folder, and a file is to be written there", path.display()));
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.exists() {
-        return Err(format!("there is no folder {}", folder.display()));
-    }
-    enterable(folder)
+    file::rehearse(path).map_err(|error| error.to_string())
 }
 
-/// A file to which lines are added.
-fn writable(path: &Path) -> Result<(), String> {
-    if path.exists() && !path.is_dir() { may(path, AccessFlags::W_OK, "write to") } else { replaceable(path) }
+/// A file to which lines are added. A pipe that nobody reads is an error, and nothing to wait for.
+fn appendable(path: &Path) -> Result<(), String> {
+    if path.symlink_metadata().is_ok() {
+        let open = OpenOptions::new().append(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(path);
+        return open.map(drop).map_err(|error| format!("cannot write to it: {error}"));
+    }
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err("it is a folder, and a file is to be written there".to_owned());
+    }
+    enterable(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
 fn socket(path: &Path) -> Result<(), String> {
-    if !path.exists() {
-        return Err(format!("there is no socket {}; it is there while HAProxy runs", path.display()));
+    if !path.metadata().is_ok_and(|there| there.file_type().is_socket()) {
+        return Err(format!("{} is no socket", path.display()));
     }
     may(path, AccessFlags::R_OK | AccessFlags::W_OK, "talk to")
 }
@@ -150,10 +176,13 @@ fn runnable(program: &Path) -> Result<(), String> {
     } else {
         std::env::split_paths(&search).map(|folder| folder.join(program)).collect()
     };
-    match places.iter().find(|place| place.is_file()) {
-        Some(place) => may(place, AccessFlags::X_OK, "run"),
-        None if places.len() == 1 => Err(format!("there is no program {}", program.display())),
-        None => Err(format!("there is no program {} in {}", program.display(), search.display())),
+    // As execvp(3): one that may not be run is passed over.
+    let runs = |place: &&PathBuf| place.is_file() && eaccess(place.as_path(), AccessFlags::X_OK).is_ok();
+    match (places.iter().find(runs), places.iter().find(|place| place.is_file())) {
+        (Some(_), _) => Ok(()),
+        (None, Some(place)) => may(place, AccessFlags::X_OK, "run"),
+        (None, None) if places.len() == 1 => Err(format!("there is no program {}", program.display())),
+        (None, None) => Err(format!("there is no program {} in {}", program.display(), search.display())),
     }
 }
 

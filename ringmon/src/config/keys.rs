@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::url::redacted;
+use super::url::{all_redacted, redacted};
 
 /// Declares [`Key`], so that a key's name is written only once.
 macro_rules! keys {
@@ -224,7 +224,7 @@ impl Entry {
         } else if key == Key::DatabaseUrl {
             redacted(&self.text)
         } else if key == Key::Replicas {
-            self.text.split(',').map(redacted).collect::<Vec<_>>().join(",")
+            all_redacted(&self.text)
         } else {
             self.text.clone()
         }
@@ -259,6 +259,15 @@ impl Typed {
         if let Some(text) = given {
             self.set(key, Entry { text, origin: Origin::Flag(key.flag()) });
         }
+    }
+
+    /// As if nobody had set it.
+    pub fn unset(&mut self, key: Key) {
+        let default = key.default_text().map(|text| Entry { text: text.to_owned(), origin: Origin::Default });
+        drop(match default {
+            Some(entry) => self.0.insert(key, entry),
+            None => self.0.remove(&key),
+        });
     }
 
     /// The value of a key, if there is one.

@@ -42,7 +42,10 @@ impl Sources {
 
     /// The file to read, and whether it must exist.
     fn file(&self) -> Option<(&Path, bool)> {
-        let named = self.file.as_deref().or_else(|| self.env.get("RINGMON_CONFIG").map(Path::new));
+        let named = self
+            .file
+            .as_deref()
+            .or_else(|| self.env.get("RINGMON_CONFIG").filter(|path| !path.is_empty()).map(Path::new));
         named.map(|path| (path, true)).or_else(|| Some((self.default_file.as_deref()?, false)))
     }
 }

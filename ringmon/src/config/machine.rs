@@ -1,6 +1,7 @@
 //! What this machine says about itself, for values that were not given.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
@@ -34,6 +35,18 @@ impl Interface {
 }
 
 impl Machine {
+    /// Whether a listener could be at this address: every interface, or one that has it. The whole of 127.0.0.0/8 is the
+    /// loopback's.
+    pub(super) fn has(&self, at: Option<SocketAddr>) -> Result<(), String> {
+        let Some(ip) = at.map(|at| at.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback()) else {
+            return Ok(());
+        };
+        if self.interfaces.values().any(|interface| interface.addresses.contains(&ip)) {
+            return Ok(());
+        }
+        Err(format!("no interface of this machine has the address {ip} now"))
+    }
+
     /// Reads this machine's (in its current network namespace).
     ///
     /// # Errors

@@ -166,6 +166,9 @@ fn place(typed: &Typed, machine: &Machine) -> Result<(String, Address), Error> {
         }
         None => likely_interface(machine, said_address)?,
     };
+    if said_address.is_some_and(|address| address.is_ipv6()) {
+        return must(typed, Key::Address, |_| Err(Problem::Unfit("only IPv4 addresses can be probed".to_owned())));
+    }
     let there = machine.interfaces.get(&interface).cloned().unwrap_or_default();
     match (said_address, there.v4().as_slice()) {
         (Some(address), _) if there.addresses.contains(&address) => Ok((interface, address)),

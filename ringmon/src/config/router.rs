@@ -1,7 +1,7 @@
 //! The configuration of a router.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{Error, Problem};
@@ -107,7 +107,7 @@ pub fn router(typed: &Typed) -> Result<RouterConfig, Error> {
         http: must(typed, Key::RouterHttp, parse::listen)?,
         default_port,
         haproxy: haproxies(typed, default_port)?,
-        file_sd: maybe(typed, Key::FileSd, path)?,
+        file_sd: file_sd(typed, template.as_ref())?,
         template: template.map(|(source, target)| TemplateConfig { source, target, check, reload }),
         hook: command(Key::Hook)?,
     })
@@ -118,7 +118,30 @@ fn template(text: &str) -> Result<(PathBuf, PathBuf), Problem> {
     let parts = text.split_once(':').filter(|(source, target)| !source.is_empty() && !target.is_empty());
     let (source, target) =
         parts.ok_or(Problem::NotA("TEMPLATE:FILE, like /etc/ringmon/pool.conf.j2:/etc/nginx/conf.d/pool.conf"))?;
-    Ok((PathBuf::from(source), PathBuf::from(target)))
+    let (source, target) = (PathBuf::from(source), PathBuf::from(target));
+    if is_one_file(&source, &target) {
+        return Err(Problem::Unfit("the file that it makes would take the place of the template itself".to_owned()));
+    }
+    Ok((source, target))
+}
+
+/// Whether two paths lead to one file, also by links.
+fn is_one_file(one: &Path, other: &Path) -> bool {
+    one == other || std::fs::canonicalize(one).ok().zip(std::fs::canonicalize(other).ok()).is_some_and(|(a, b)| a == b)
+}
+
+/// Two writers of one file would take it from each other for ever.
+fn file_sd(typed: &Typed, template: Option<&(PathBuf, PathBuf)>) -> Result<Option<PathBuf>, Error> {
+    let fits = |text: &str| {
+        let file = path(text)?;
+        match template {
+            Some((source, target)) if is_one_file(&file, target) || is_one_file(&file, source) => {
+                Err(Problem::Unfit("the template is, or makes, this file too".to_owned()))
+            }
+            Some(_) | None => Ok(file),
+        }
+    };
+    maybe(typed, Key::FileSd, fits)
 }
 
 fn command(text: &str) -> Result<CommandLine, Problem> {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::{Entry, Interface, Machine, Origin, Typed};
 
 /// It has two interfaces besides the loopback, one of them with two addresses.
-fn machine() -> Machine {
+pub(super) fn machine() -> Machine {
     let interface = |loopback, addresses: &[&str]| Interface {
         loopback,
         addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),

@@ -12,18 +12,18 @@ struct Parts<'a> {
     rest: &'a str,
 }
 
-/// Takes a URL apart. The *last* `@` before the query ends the password. So a password that should have been
-/// percent-encoded is still found, and hidden.
+/// Takes a URL apart. The *last* `@` of all ends the login: a password that should have been percent-encoded, with a
+/// `?` or an `@` in it, is still found, and hidden.
 fn parts(url: &str) -> Option<Parts<'_>> {
     let start = url.find("://")? + 3;
     let (scheme, tail) = url.split_at(start);
-    let end = tail.find('?').unwrap_or(tail.len());
-    let Some(at) = tail[..end].rfind('@') else {
+    let Some(at) = tail.rfind('@').filter(|_| !scheme.starts_with("sqlite")) else {
         return Some(Parts { scheme, user: None, password: None, rest: tail });
     };
     let (login, rest) = (&tail[..at], &tail[at + 1..]);
-    let (user, password) = match login.split_once(':') {
-        Some((user, password)) => (user, Some(password)),
+    let colon = login.find(':').map(|at| (at, 1)).or_else(|| Some((login.to_ascii_lowercase().find("%3a")?, 3)));
+    let (user, password) = match colon {
+        Some((at, length)) => (&login[..at], Some(&login[at + length..])),
         None => (login, None),
     };
     Some(Parts { scheme, user: Some(user), password, rest })
@@ -34,11 +34,22 @@ pub(super) fn has_password(url: &str) -> bool {
     parts(url).is_some_and(|parts| parts.password.is_some())
 }
 
-/// The URL without its password.
+/// The URL without its password. What cannot be taken apart and may have one is not shown at all.
 #[must_use]
 pub fn redacted(url: &str) -> String {
+    let says_password = |text: &str| text.to_ascii_lowercase().contains("password");
     match parts(url) {
+        Some(Parts { scheme, .. }) if says_password(url) => format!("{scheme}***"),
         Some(Parts { scheme, user: Some(user), password: Some(_), rest }) => format!("{scheme}{user}:***@{rest}"),
+        None if url.contains('@') || says_password(url) => "***".to_owned(),
         Some(_) | None => url.to_owned(),
     }
+}
+
+/// Several URLs with commas between them. A password with a comma in it makes parts that are no URLs.
+pub(super) fn all_redacted(urls: &str) -> String {
+    if urls.split(',').any(|url| parts(url).is_none()) {
+        return redacted(urls);
+    }
+    urls.split(',').map(redacted).collect::<Vec<_>>().join(",")
 }

@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -98,8 +99,8 @@ impl Askers {
 pub struct AgentCheck {
     /// The answers come from the newest board.
     pub board: watch::Receiver<Arc<Board>>,
-    /// The share of clients, in per cent of the weight in HAProxy's configuration.
-    pub weight: u16,
+    /// The share of clients, in per cent of the weight in HAProxy's configuration. A reload may change it.
+    pub weight: Arc<AtomicU16>,
     /// The clock of the board's times.
     pub clock: fn() -> Time,
     /// Filled as clients take their answers.
@@ -122,7 +123,8 @@ impl AgentCheck {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let board = Arc::clone(&self.board.borrow());
-                    let (line, of) = (answer(&board, self.weight, (self.clock)()), board.engine.at);
+                    let (line, of) =
+                        (answer(&board, self.weight.load(Ordering::Relaxed), (self.clock)()), board.engine.at);
                     let askers = self.askers.clone();
                     tokio::spawn(async move {
                         // A client knows an answer only if it took it.

@@ -27,6 +27,15 @@ pub async fn put(path: PathBuf, content: String) -> Result<bool, Error> {
     tokio::task::spawn_blocking(put).await.unwrap_or(Err(Error::CutShort(cut_short)))
 }
 
+/// Writes a candidate for this file and takes it away again, for who wants to know whether the file can be replaced.
+///
+/// # Errors
+/// As [`put`].
+pub fn rehearse(path: &Path) -> Result<(), Error> {
+    // No reader has a file that holds just this.
+    Candidate::write(path, b"ringmon").map(drop)
+}
+
 /// A file on disk beside the one that it will replace. It is deleted when dropped.
 #[derive(Debug)]
 pub(super) struct Candidate {

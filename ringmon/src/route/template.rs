@@ -19,7 +19,10 @@ use super::file::Candidate;
 use super::pace::{self, Pace, Target};
 use super::view::View;
 use super::{Error, Status};
-use ringmon_core::route::Routes;
+use crate::disk;
+use ringmon_core::route::{Route, Routes, Standing};
+use ringmon_core::row::Address;
+use ringmon_core::{Incarnation, ServerId};
 
 /// The variable that gives the check the candidate's path, as `{}` in its command line does.
 const CANDIDATE: &str = "RINGMON_CANDIDATE";
@@ -79,24 +82,36 @@ async fn paced(
 /// # Errors
 /// [`Error::File`], [`Error::Template`].
 pub async fn render(template: &Path, pool: &str, routes: &Routes) -> Result<String, Error> {
-    let source = tokio::fs::read_to_string(template).await.map_err(unread(template))?;
-    filled_in(template, &source, pool, routes)
+    let (path, pool, routes) = (template.to_owned(), pool.to_owned(), routes.clone());
+    // Both may take their time.
+    let made = tokio::task::spawn_blocking(move || filled_in(&path, &pool, &routes));
+    made.await.unwrap_or_else(|_| Err(Error::CutShort(template.to_owned())))
 }
 
-/// Fills a template in with an empty list, for who wants to know whether it can be used.
+/// Fills a template in with two invented servers, for who wants to know whether it can be used.
 ///
 /// # Errors
 /// As [`render`].
 pub fn rehearse(template: &Path, pool: &str) -> Result<(), Error> {
-    let source = std::fs::read_to_string(template).map_err(unread(template))?;
-    filled_in(template, &source, pool, &Routes::default()).map(drop)
+    let server = |id: i64| Route {
+        id: ServerId(id),
+        name: format!("example{id}"),
+        incarnation: Incarnation(1),
+        address: Address::from([192, 0, 2, 1]),
+        port: Some(80),
+        weight: 100,
+        standing: Standing::Active,
+    };
+    filled_in(template, pool, &Routes { servers: vec![server(1), server(2)], ..Routes::default() }).map(drop)
 }
 
-fn unread(template: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    move |source| Error::File { step: "read the template", path: template.to_owned(), source }
-}
+/// How long a template may run, in minijinja's instructions: a list of thousands takes a tenth of it.
+const FUEL: u64 = 10_000_000;
 
-fn filled_in(template: &Path, source: &str, pool: &str, routes: &Routes) -> Result<String, Error> {
+fn filled_in(template: &Path, pool: &str, routes: &Routes) -> Result<String, Error> {
+    let unread = |source| Error::File { step: "read the template", path: template.to_owned(), source };
+    let source = disk::read_plain(template).map_err(unread)?;
+    let source = String::from_utf8(source).map_err(|error| unread(std::io::Error::other(error)))?;
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     // A typing error must not become an empty word in a configuration.
@@ -105,7 +120,8 @@ fn filled_in(template: &Path, source: &str, pool: &str, routes: &Routes) -> Resu
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     let name = template.file_name().unwrap_or_default().to_string_lossy();
-    let rendered = environment.render_named_str(&name, source, View::new(pool, routes));
+    environment.set_fuel(Some(FUEL));
+    let rendered = environment.render_named_str(&name, &source, View::new(pool, routes));
     rendered.map_err(|source| Error::Template { path: template.to_owned(), source: Box::new(source) })
 }
 

@@ -52,11 +52,13 @@ pub fn sentence(subject: &str, body: &EventBody) -> String {
     clean(&raw(subject, body))
 }
 
-/// Names and reasons come from tables and from the output of programs: what could move a terminal's cursor, or begin
-/// another line, is shown as a mark.
+/// Names and reasons come from tables and from the output of programs: what could move a terminal's cursor, begin
+/// another line, or turn the order of what follows (Unicode's UAX #9) is shown as a mark.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
+    let turns =
+        |c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    text.replace(|c: char| c.is_control() || turns(c), "\u{fffd}")
 }
 
 fn raw(subject: &str, body: &EventBody) -> String {

@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError, RootCertStore};
 
 use super::Error;
+use crate::disk;
 
 /// The files that a database url names.
 #[derive(Clone, Debug, Default)]
@@ -45,13 +46,14 @@ impl Certificates {
 }
 
 fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
-    let text = std::fs::read(path)?;
+    let text = disk::read_plain(path)?;
     let all: Vec<_> = CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(invalid)?;
     if all.is_empty() { Err(invalid("it holds no certificate in PEM format")) } else { Ok(all) }
 }
 
 fn private_key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_slice(&std::fs::read(path)?).map_err(|_| invalid("it holds no private key in PEM format"))
+    PrivateKeyDer::from_pem_slice(&disk::read_plain(path)?)
+        .map_err(|_| invalid("it holds no private key in PEM format"))
 }
 
 fn invalid(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

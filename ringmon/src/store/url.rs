@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -10,6 +10,7 @@ use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
 use super::Error;
 use super::tls::Certificates;
+use crate::disk;
 
 /// The place of the server table. `Debug` and `Display` never show the password.
 ///
@@ -60,9 +61,33 @@ impl PasswordFile {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let text = std::fs::read_to_string(path)?;
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() { Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty")) } else { Ok(text.to_owned()) }
+    let text = disk::read_plain(path)?;
+    let text = std::str::from_utf8(&text).map_err(|_| invalid("it is no text in UTF-8"))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(invalid("it is empty")),
+        text if text.contains('\n') => Err(invalid("it has more than one line, and the password is one")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn invalid(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// What a database file begins with (<https://sqlite.org/fileformat.html#the_database_header>).
+const SQLITE: &[u8; 16] = b"SQLite format 3\0";
+
+fn is_sqlite(path: &Path, writes: bool) -> io::Result<()> {
+    if !path.metadata()?.is_file() {
+        return Err(invalid("it is no plain file"));
+    }
+    let mut begin = [0; 16];
+    let mut file = std::fs::OpenOptions::new().read(true).write(writes).open(path)?;
+    match file.read_exact(&mut begin) {
+        Ok(()) if begin == *SQLITE => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+        Ok(()) | Err(_) => Err(invalid("it is no database of SQLite's, or `ringmon init` has not made its tables")),
+    }
 }
 
 /// The kind of database, and what its driver needs.
@@ -125,14 +150,11 @@ impl DatabaseUrl {
     ///
     /// # Errors
     /// [`Error::Certificate`], [`Error::Unreadable`].
-    pub fn check_files(&self) -> Result<(), Error> {
+    pub fn check_files(&self, writes: bool) -> Result<(), Error> {
         match &self.engine {
-            Engine::Sqlite(path) => std::fs::OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(path)
-                .map(drop)
-                .map_err(|source| Error::Unreadable { path: path.clone(), source }),
+            Engine::Sqlite(path) => {
+                is_sqlite(path, writes).map_err(|source| Error::Unreadable { path: path.clone(), source })
+            }
             Engine::Mysql(_) => self.certificates.check(),
         }
     }
@@ -198,6 +220,9 @@ fn sqlite(rest: &str) -> Result<DatabaseUrl, Error> {
 const OPTIONS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
 
 fn mysql(rest: &str) -> Result<DatabaseUrl, Error> {
+    if !rest.starts_with("//") {
+        return Err(bad("there is no // behind its scheme, as in mysql://user@host:port/database"));
+    }
     let query = rest.split_once('?').map_or("", |(_, query)| query);
     // Read as the driver reads it.
     let given: Vec<(Cow<'_, str>, Cow<'_, str>)> = form_urlencoded::parse(query.as_bytes()).collect();
@@ -217,8 +242,14 @@ fn mysql(rest: &str) -> Result<DatabaseUrl, Error> {
     let mut options: MySqlConnectOptions = format!("mysql:{rest}").parse().map_err(|_| {
         bad("it cannot be read; mysql://user@host:port/database, special characters in user and password as %XX")
     })?;
-    if options.get_database().is_none() {
-        return Err(bad("it names no database, as in mysql://user@host:port/database"));
+    match options.get_database() {
+        None => return Err(bad("it names no database, as in mysql://user@host:port/database")),
+        // Two URLs in one, or a password with a slash that is not written as %2F.
+        Some(name) if name.contains(['/', '@', ',', ':']) => {
+            return Err(bad("what follows its host is no name of a database; one url is one database, \
+                 and special characters in user and password are written as %XX"));
+        }
+        Some(_) => {}
     }
     if certificates.ca.is_some() && value("ssl-mode").is_none() {
         options = options.ssl_mode(MySqlSslMode::VerifyIdentity);

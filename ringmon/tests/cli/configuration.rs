@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::kit::{ringmon, run, says};
+use crate::kit::{ringmon, ringmon_on_e0, run, says};
 
 #[test]
 fn every_command_is_in_the_help() {
@@ -95,23 +95,23 @@ fn check_judges_the_program_that_a_file_is_for() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.toml");
     let at = |name: &str| dir.path().join(name).display().to_string();
-    std::fs::write(at("db"), "").unwrap();
+    std::fs::write(at("db"), "SQLite format 3\0").unwrap();
     let common = format!("pool = \"p\"\ndatabase_url = \"sqlite://{}\"\nstate_dir = {:?}\n", at("db"), dir.path());
     let check = |more: &str, words: &[&str]| {
         std::fs::write(&file, format!("{common}{more}\n")).unwrap();
-        run(ringmon(&["config", "check", "--config"]).arg(&file).args(words))
+        run(ringmon_on_e0(&["config", "check", "--config"]).arg(&file).args(words))
     };
     let [agent, router] = ["for an agent: server ", "for a router: pool p, which tells "];
-    let good = check("interface = \"lo\"", &["--address", "127.0.0.1"]);
+    let good = check("interface = \"e0\"", &[]);
     assert!(good.code == 0 && good.out.contains(agent) && !good.out.contains(router), "{good:?}");
     assert!(good.out.contains(&format!("# {}, line 1\n", file.display())), "who said it: {good:?}");
     let good = check("hook = \"true\"", &[]);
     assert!(good.code == 0 && good.out.contains(router) && !good.out.contains(agent), "{good:?}");
-    let both = check("hook = \"true\"\ninterface = \"lo\"", &["--address", "127.0.0.1"]);
+    let both = check("hook = \"true\"\ninterface = \"e0\"", &[]);
     assert!(both.code == 0 && both.out.contains(router) && both.out.contains(agent), "{both:?}");
     // An agent reads none of this.
-    let wrong = "haproxy = \"nonsense\"\ninterface = \"lo\"";
-    let said = check(wrong, &["--for", "agent", "--address", "127.0.0.1"]);
+    let wrong = "haproxy = \"nonsense\"\ninterface = \"e0\"";
+    let said = check(wrong, &["--for", "agent"]);
     assert!(said.code == 0 && said.out.contains(agent), "{said:?}");
     let said = check(wrong, &["--for", "router"]);
     assert!(said.code == 78 && said.err.contains("haproxy is \"nonsense\""), "{said:?}");
@@ -119,6 +119,16 @@ fn check_judges_the_program_that_a_file_is_for() {
     assert!(said.code == 78 && said.out.is_empty(), "{said:?}");
     let named: Vec<bool> = ["hook is ", "file_sd is "].iter().map(|key| said.err.contains(key)).collect();
     assert_eq!(named, [true, true], "{said:?}");
+    // Wrong values keep no other one from being judged, and no other program.
+    let said = check("weight = 99999\nprofile = \"x\"\nhook = \"/no/such\"", &[]);
+    let keys = ["weight is ", "profile is ", "hook is "];
+    assert!(said.code == 78 && keys.iter().all(|key| said.err.contains(key)), "{said:?}");
+    let said = check("interface = \"lo\"", &["--address", "127.0.0.1"]);
+    assert!(said.code == 78 && said.err.contains("it is the loopback"), "{said:?}");
+    let said = check("interface = \"e9\"\nhook = \"/no/such\"", &[]);
+    assert!(said.code == 78 && said.err.contains("no such interface") && said.err.contains("hook is "), "{said:?}");
+    let said = check("interface = \"e9\"", &[]);
+    assert!(said.code == 69 && said.err.contains("no such interface"), "{said:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::kit::{ringmon, run, says};
+use super::kit::{ringmon, ringmon_on_e0, run, says};
 
 #[test]
 fn the_version_says_what_two_programs_must_know_of_each_other() {
@@ -23,15 +23,14 @@ fn the_example_is_a_configuration() {
     let file = folder.path().join("ringmon.toml");
     let example = says(&["config", "example"]).out;
     let filled =
-        example.replace("# pool = \"...\"", "pool = \"web\"").replace("# interface = \"...\"", "interface = \"lo\"");
+        example.replace("# pool = \"...\"", "pool = \"web\"").replace("# interface = \"...\"", "interface = \"e0\"");
     std::fs::write(&file, filled).unwrap();
     // `ringmon init` makes the embedded database.
     let database = folder.path().join("ringmon.db");
-    std::fs::write(&database, "").unwrap();
+    std::fs::write(&database, "SQLite format 3\0").unwrap();
     let url = format!("sqlite://{}", database.display());
     let check = || {
-        let mut check =
-            ringmon(&["config", "check", "--for", "agent", "--address", "127.0.0.1", "--database-url", &url]);
+        let mut check = ringmon_on_e0(&["config", "check", "--for", "agent", "--database-url", &url]);
         run(check.arg("--config").arg(&file))
     };
     let said = check();

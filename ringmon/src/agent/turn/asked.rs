@@ -1,5 +1,6 @@
 //! What signals make of a running agent: it stops, or obeys another configuration.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Turn;
@@ -60,6 +61,7 @@ impl Turn {
         };
         (plan.on_stop, plan.limit) = (config.on_stop, config.drain);
         if changed.contains(&Key::Weight) {
+            plan.weight.store(config.weight, Ordering::Relaxed);
             self.input(now, Input::Weight(config.weight));
         }
         let rooms = &mut self.rooms;

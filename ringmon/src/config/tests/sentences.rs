@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::super::layers::parse_file;
 use super::super::near::nearest;
-use super::super::url::redacted;
+use super::super::url::{all_redacted, redacted};
 use super::super::{Entry, Key, Origin, Typed, agent};
 use super::{machine, typed};
 use crate::show::{ErrorKind, HasKind as _};
@@ -167,8 +167,14 @@ fn a_url_is_shown_without_its_password() {
         ("mysql://u@h/d", "mysql://u@h/d"),
         ("sqlite:///a/b@c.db", "sqlite:///a/b@c.db"),
         ("nonsense", "nonsense"),
+        ("mysql://u:se?cret@h/d", "mysql://u:***@h/d"),
+        ("mysql://u%3Asecret@h/d", "mysql://u:***@h/d"),
+        ("mysql://u@h/d?password=secret", "mysql://***"),
+        ("u:secret@h/d", "***"),
+        ("mysql:u:secret@h/d", "***"),
     ] {
         assert_eq!(redacted(url), shown);
+        assert!(!all_redacted(&format!("mysql://h/d,{url}")).contains("secret"), "{url}");
     }
 }
 

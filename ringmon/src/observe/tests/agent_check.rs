@@ -102,7 +102,7 @@ async fn everybody_gets_the_newest_answer_whatever_they_send() {
     let listener = AgentCheck::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let to = listener.local_addr().unwrap();
     let askers = Askers::default();
-    let check = AgentCheck { board: shown, weight: 100, clock: now, askers: askers.clone() };
+    let check = AgentCheck { board: shown, weight: Arc::new(100.into()), clock: now, askers: askers.clone() };
     let serving = tokio::spawn(check.serve(listener));
     // A client that says nothing and reads nothing delays no other.
     let mut silent = Vec::new();
