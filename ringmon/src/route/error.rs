@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file was not written; the old content is unchanged.
-    #[error("cannot {step} {path}: {source}; {}", advice(.path, .source))]
+    #[error("cannot {step} {path}: {source}; {}", advice(.step, .path, .source))]
     File {
         /// What was being done, such as `write`.
         step: &'static str,
@@ -68,8 +68,11 @@ pub enum Error {
     },
 }
 
-fn advice(path: &Path, source: &io::Error) -> String {
+fn advice(step: &str, path: &Path, source: &io::Error) -> String {
     let folder = path.parent().unwrap_or(path).display();
+    if step.starts_with("read the template") {
+        return "ringmon's user needs to read a plain file there".to_owned();
+    }
     match source.raw_os_error().map(nix::errno::Errno::from_raw) {
         Some(nix::errno::Errno::ENOENT) => format!("is there a folder {folder}?"),
         Some(nix::errno::Errno::EACCES | nix::errno::Errno::EPERM) => {
