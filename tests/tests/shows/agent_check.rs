@@ -17,7 +17,7 @@ use ringmon_tests::web::{self, Web};
 
 use crate::Result;
 
-const PORT: u16 = 7466;
+pub const PORT: u16 = 7466;
 const SERVERS: u8 = 3;
 
 /// A pool with web servers whose agents answer, with HAProxy and clients before them. It is dropped in this order.
@@ -88,7 +88,7 @@ impl Scene {
 }
 
 /// The answer of this server's agent.
-fn says(lab: &Lab, name: &str) -> Result<String> {
+pub fn says(lab: &Lab, name: &str) -> Result<String> {
     let server = lab.server(name)?;
     let at = (address(server.number), PORT);
     let connected = server.namespace.run(move || TcpStream::connect(at))?;

@@ -9,6 +9,7 @@ use ringmon_tests::clock::now_ns;
 use ringmon_tests::lab::Lab;
 use ringmon_tests::server::State;
 
+use crate::agent_check::{PORT, says};
 use crate::{Result, patient_pool};
 
 /// Runs `ringmon` beside the agent of this server. Returns its exit code and what it said.
@@ -33,15 +34,17 @@ fn a_configuration_is_read_again_while_the_agent_runs() -> Result {
     let file = lab.folder().join("s4.toml");
     std::fs::write(&file, "check = \"exec:/bin/true\"\ncheck_interval = \"1s\"\n").context("no configuration")?;
     lab.add("s4")?;
-    lab.start("s4", &["--config", &file.display().to_string()])?;
+    lab.start("s4", &["--config", &file.display().to_string(), "--agent-check", &PORT.to_string()])?;
     lab.until_whole()?;
     lab.event("its service works", 0, |event| event.is("service", "s4") && event.detail["health"] == "passing")?;
 
     let (code, said) =
         reload(&lab, &file, "check = \"exec:/bin/false\"\ncheck_interval = \"1s\"\nweight = 50\ndscp = 0\n")?;
-    ensure!(code == 0 && said == "obeyed from now on: weight, check\nafter another start: dscp\n", "{code} {said}");
+    ensure!(code == 0 && said == "obeyed from now on: check, weight\nafter another start: dscp\n", "{code} {said}");
     let reweighed = |lab: &mut Lab| Ok(lab.ring()?.row("s4").filter(|row| row.weight == 50).map(drop));
     lab.until("its row has the new weight", Duration::from_secs(20), reweighed)?;
+    let line = says(&lab, "s4")?;
+    ensure!(line.contains(" 50%"), "a HAProxy without a router is told too: {line}");
     let failing =
         lab.event("the new check fails", 0, |event| event.is("service", "s4") && event.detail["health"] == "failing")?;
     ensure!(failing.detail["check"] == "exec:/bin/false", "{failing:?}");
@@ -55,7 +58,7 @@ fn a_configuration_is_read_again_while_the_agent_runs() -> Result {
 
     let begin = now_ns();
     let (code, said) = reload(&lab, &file, "drain = \"7s\"\n")?;
-    let all = "obeyed from now on: drain, weight, check, check_interval\n";
+    let all = "obeyed from now on: drain, check, check_interval, weight\n";
     ensure!(code == 0 && said == all, "without the line, the default holds again: {code} {said}");
     // Nothing is known of a service that is not checked.
     lab.event("it is not known", begin, |event| event.is("service", "s4") && event.detail["health"] == "unknown")?;
