@@ -46,7 +46,9 @@ pub fn replace(file: NamedTempFile, path: &Path) -> io::Result<()> {
 /// # Errors
 /// As open(2) and read(2); it is no plain file.
 pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
-    if !fs::metadata(path)?.is_file() {
+    let there = fs::metadata(path)?;
+    // What is wrong with a folder, the system says.
+    if !there.is_file() && !there.is_dir() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file"));
     }
     fs::read(path)
