@@ -1,5 +1,7 @@
 //! `ringmon config check|show`
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::args::{ConfigCommand, Program};
@@ -24,7 +26,7 @@ pub fn run(typed: &Typed, command: &ConfigCommand) -> anyhow::Result<Verdict> {
 /// Judges it for one program, or for each that its keys are for. All problems are told, not only the first.
 fn check(typed: &Typed, program: Option<Program>) -> anyhow::Result<Verdict> {
     let machine = Machine::this()?;
-    let mut worst = Verdict::Ok;
+    let (mut worst, mut told) = (Verdict::Ok, BTreeSet::new());
     for program in program.map_or_else(|| meant_for(typed), |one| vec![one]) {
         let Judged { good, problems, notes } = match program {
             Program::Agent => judge(
@@ -41,14 +43,18 @@ fn check(typed: &Typed, program: Option<Program>) -> anyhow::Result<Verdict> {
                 (good, Findings::of_router(typed, config, &machine))
             }),
         };
-        for note in notes {
-            out::line(&clean(&format!("note: {note}")))?;
+        // What both read is told once.
+        for note in notes.iter().map(|note| format!("note: {note}")).filter(|note| told.insert(note.clone())) {
+            out::line(&clean(&note))?;
         }
         if let (Some(good), true) = (good, problems.is_empty()) {
             out::line(&format!("the configuration is good {}", clean(&good)))?;
         }
         for problem in problems {
-            complain(&problem.to_string());
+            let text = problem.to_string();
+            if told.insert(text.clone()) {
+                complain(&text);
+            }
             let waits = problem.kind() == ErrorKind::Unavailable && worst != Verdict::Configuration;
             worst = if waits { Verdict::Unavailable } else { Verdict::Configuration };
         }

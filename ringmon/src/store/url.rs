@@ -227,7 +227,8 @@ fn mysql(rest: &str) -> Result<DatabaseUrl, Error> {
     // Read as the driver reads it.
     let given: Vec<(Cow<'_, str>, Cow<'_, str>)> = form_urlencoded::parse(query.as_bytes()).collect();
     if given.iter().any(|(key, _)| !OPTIONS.contains(&key.as_ref())) {
-        return Err(bad("an option behind its ? is unknown; ssl-mode, ssl-ca, ssl-cert, ssl-key and socket are"));
+        return Err(bad("an option behind its ? is unknown; ssl-mode, ssl-ca, ssl-cert, ssl-key and socket are \
+             (a ? in a password is written as %3F)"));
     }
     let value = |option: &str| given.iter().rev().find(|(key, _)| key == option).map(|(_, value)| value.as_ref());
     let certificates = Certificates {
