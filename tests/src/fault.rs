@@ -48,6 +48,30 @@ const NAMES: [(Fault, &str); 9] = [
     (Fault::Return, "return"),
 ];
 
+impl Fault {
+    /// What is done, and what is right then.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Crash => "its frames are dropped and its agent is frozen; it leaves the table after about 0.1 s",
+            Self::Isolated => {
+                "its frames are dropped, but for the database's; it says that it hears nobody, and is removed"
+            }
+            Self::AgentKill => "its agent is killed, its host lives; no clients after 0.5 s, removed after 3 s",
+            Self::AgentStop => {
+                "its agent is frozen for good, its host lives; no clients after 0.5 s, removed after 3 s"
+            }
+            Self::AgentPause => "its agent is frozen for a second; it keeps its place",
+            Self::Leave => "its agent is told to stop; it leaves when its clients are gone, and no request fails",
+            Self::Join => "a new server joins at a random place",
+            Self::AdjacentCrash => "two neighbours crash at once; both leave the table together",
+            Self::Return => {
+                "those who are away come back; for a while the pool waits longer before it removes them again"
+            }
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = NAMES.iter().find(|(fault, _)| fault == self).map_or("?", |(_, name)| name);

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -24,19 +24,7 @@ pub fn quietly(what: &str, command: &mut Command, log: &Path) -> anyhow::Result<
     let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let copy = file.try_clone().with_context(|| format!("cannot write {}", log.display()))?;
     command.stdin(Stdio::null()).stdout(file).stderr(copy);
-    let mut child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
-    let begin = Instant::now();
-    let mut next = Duration::from_secs(15);
-    let status = loop {
-        if let Some(status) = child.try_wait().context("cannot wait for a child process")? {
-            break status;
-        }
-        if begin.elapsed() >= next {
-            say(&format!("{what}: still at it after {} s", next.as_secs()));
-            next += Duration::from_secs(15);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    };
+    let status = patiently(what, command, Duration::from_secs(15))?;
     if !status.success() {
         let text = std::fs::read_to_string(log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
@@ -46,17 +34,31 @@ pub fn quietly(what: &str, command: &mut Command, log: &Path) -> anyhow::Result<
     Ok(())
 }
 
-/// Runs a command whose own output is progress enough, such as cargo's. Its stdout goes to stderr.
+/// Runs a command to its end, and says now and then that it still runs.
+fn patiently(what: &str, command: &mut Command, every: Duration) -> anyhow::Result<ExitStatus> {
+    let mut child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    let (begin, mut next) = (Instant::now(), every);
+    loop {
+        if let Some(status) = child.try_wait().context("cannot wait for a child process")? {
+            return Ok(status);
+        }
+        if begin.elapsed() >= next {
+            say(&format!("{what}: still at it after {} s", next.as_secs()));
+            next += every;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Runs a command whose own output is progress, such as cargo's. The last crate can take minutes, in which cargo says
+/// nothing. Its stdout goes to stderr.
 ///
 /// # Errors
 /// It could not start, or failed.
 pub fn aloud(what: &str, command: &mut Command) -> anyhow::Result<()> {
     say(what);
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(std::io::stderr())
-        .status()
-        .with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    command.stdin(Stdio::null()).stdout(std::io::stderr());
+    let status = patiently(what, command, Duration::from_secs(60))?;
     if !status.success() {
         bail!("{what} failed ({status})");
     }

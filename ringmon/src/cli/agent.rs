@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::exit::{self, Verdict};
-use super::logging;
+use super::{logging, pages};
 use crate::agent::{AT_ONCE, Fresh, Reread};
 use crate::config::{Key, Loaded, Machine, Sources, Typed};
 use crate::observe::EventLog;
@@ -57,7 +57,8 @@ fn reread(first: Typed, sources: Sources, name: String) -> Reread {
         logging::change(&level)?;
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = last.differing(&typed).filter(|key| AT_ONCE.contains(key)).collect();
-        let restart = first.differing(&typed).filter(|key| !AT_ONCE.contains(key)).collect();
+        let own = pages::keys_of("agent");
+        let restart = first.differing(&typed).filter(|key| !AT_ONCE.contains(key) && own.contains(key)).collect();
         *last = typed;
         Ok(Fresh { config, events, changed, restart })
     };

@@ -27,8 +27,8 @@ pub use sim::{Play, SimArgs};
 /// The end of `ringmon --help`.
 const EXAMPLES: &str = "\
 Examples:
-  ringmon init --database-url mysql://ringmon@db.example/ringmon --pool web
-  ringmon agent --pool web --interface eth0 --database-url mysql://ringmon@db.example/ringmon
+  ringmon init --database-url mysql://ringmon_admin@db.example/ringmon --pool web
+  ringmon agent --pool web --interface eth0 --database-url mysql://ringmon_agent@db.example/ringmon
   ringmon status
   ringmon ring show --pool web
   ringmon pool set --pool web quorum=single agent_timeout=5s
@@ -71,9 +71,9 @@ pub enum Command {
     /// Watch this server's two buddies, and be watched
     ///
     /// Joins the pool's ring at a random place, probes both buddies, and removes servers that no longer answer. Needs
-    /// root, or the capabilities BPF, NET_ADMIN, NET_RAW and PERFMON. SIGTERM makes it leave the ring and end; if it
-    /// was told its --route-port, it leaves the routes first. docs/service.md says what checks of the service do, and
-    /// what a clean shutdown does.
+    /// root, or the capabilities BPF, NET_ADMIN, NET_RAW and PERFMON (and SYS_NICE for real-time priority). SIGTERM makes
+    /// it leave the ring and end; if it was told its --route-port, it leaves the routes first. docs/service.md says what
+    /// checks of the service do, and what a clean shutdown does.
     #[command(after_help = AGENT_EXAMPLES)]
     Agent(Box<AgentFlags>),
     /// What the agent on this server sees: its buddies, its watches, the database
@@ -172,9 +172,9 @@ pub enum Command {
 const INIT_EXAMPLES: &str = "\
 Examples:
   ringmon init --pool lab                            an embedded database, for one machine
-  ringmon init --pool web --database-url mysql://ringmon@db.example/ringmon
+  ringmon init --pool web --database-url mysql://ringmon_admin@db.example/ringmon
   ringmon init --pool web --quorum single            one buddy's report removes a server
-  ringmon init --pool web --database-url mysql://ringmon@db.example/ringmon --print-grants";
+  ringmon init --pool web --database-url mysql://ringmon_admin@db.example/ringmon --print-grants";
 
 const AGENT_EXAMPLES: &str = "\
 Examples:

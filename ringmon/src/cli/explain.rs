@@ -1,4 +1,4 @@
-//! `ringmon explain WORD`: what a word of ringmon means, from the pages that are also in the documents.
+//! `ringmon explain WORD`: what a word or an alert of ringmon means, from the pages that are also in the documents.
 
 use super::exit::{Error, Verdict};
 use super::out;
@@ -8,6 +8,9 @@ use crate::config::nearest;
 const WORDS: &str = include_str!("../../../docs/words.md");
 /// An entry for each metric.
 const METRICS: &str = include_str!("../../../docs/metrics.md");
+
+/// A runbook for each alert.
+const ALERTS: &str = include_str!("../../../docs/alerts.md");
 
 /// What a page says of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +24,13 @@ pub(super) struct Entry {
 /// All entries, in the order of the pages.
 pub(super) fn entries() -> impl Iterator<Item = Entry> {
     let sections = WORDS.split("\n## ").skip(1).filter_map(|section| section.split_once('\n'));
-    sections.chain([("Metrics", METRICS)]).flat_map(|(section, body)| {
+    let words = sections.chain([("Metrics", METRICS)]).flat_map(|(section, body)| {
         let parts = body.split("\n### `").skip(1).filter_map(|part| part.split_once("`\n"));
         parts.map(move |(word, text)| Entry { section, word, text: text.trim() })
-    })
+    });
+    let runbooks = ALERTS.split("\n## ").skip(1).filter_map(|part| part.split_once('\n'));
+    let alerts = runbooks.filter(|(name, _)| name.starts_with("Ringmon"));
+    words.chain(alerts.map(|(word, text)| Entry { section: "Alerts", word, text: text.trim() }))
 }
 
 /// Prints every entry of this word; without one, all words.
@@ -50,6 +56,9 @@ fn shown(entry: &Entry) -> String {
         "States" => "a state",
         "Reasons" => "a reason",
         "Exit codes" => "an exit code",
+        "Rules" => "a rule of the pool",
+        "Terms" => "a term",
+        "Alerts" => "an alert",
         _ => "a metric",
     };
     format!("{} ({kind})\n\n{}", entry.word, plain(entry.text))

@@ -81,9 +81,10 @@ fn value(key: Key) -> String {
     }
 }
 
-/// The keys that a command reads.
+/// The keys that a command reads. Every command has a log, and perhaps a password.
 pub fn keys_of(command: &str) -> Vec<Key> {
-    of(command).into_iter().map(|(key, _)| key).collect()
+    let common = [Key::Log, Key::LogFormat, Key::DatabasePassword];
+    of(command).into_iter().map(|(key, _)| key).chain(common).collect()
 }
 
 fn of(command: &str) -> Vec<(Key, String)> {
@@ -98,7 +99,8 @@ fn of_command(command: &Command) -> Vec<(Key, String)> {
             ("router", "http") => Key::RouterHttp.name().to_owned(),
             (_, long) => long.replace('-', "_"),
         };
-        Some((Key::from_name(&name)?, plain(arg.get_help()?) + &choice(arg)))
+        let key = Key::from_name(&name)?;
+        Some((key, plain(key, arg.get_help()?) + &choice(arg)))
     };
     command.get_arguments().filter_map(about).filter(|(key, _)| key.in_file()).collect()
 }
@@ -108,10 +110,17 @@ fn choice(arg: &Arg) -> String {
     if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
 }
 
-/// A default is the value of the line itself.
-fn plain(help: &StyledStr) -> String {
+/// A default is the value of the line itself, unless it is found out. In a file, several values are one text.
+fn plain(key: Key, help: &StyledStr) -> String {
     let text = help.to_string();
-    text.split(" [default: ").next().unwrap_or_default().to_owned()
+    let text = match text.split_once(" [default: ") {
+        Some((about, _)) if key.default_text().is_some() => about.to_owned(),
+        Some(_) | None => text,
+    };
+    match key.separator() {
+        Some(mark) => text.replace("may be given several times", &format!("several with \"{mark}\" between")),
+        None => text,
+    }
 }
 
 fn wrapped(text: &str) -> String {

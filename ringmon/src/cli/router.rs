@@ -1,7 +1,7 @@
 //! `ringmon router`
 
 use super::exit::{self, Verdict};
-use super::{database, logging};
+use super::{database, logging, pages};
 use crate::config::{self, Key, Loaded, Sources, Typed};
 use crate::router;
 
@@ -15,8 +15,8 @@ pub fn run(typed: &Typed, sources: Sources) -> anyhow::Result<Verdict> {
     Ok(Verdict::Ok)
 }
 
-/// Reads the layers again, obeys the level of the log, and returns what needs another start. If the new configuration is
-/// no good, nothing of it is obeyed.
+/// Reads the layers again, obeys the level of the log, and returns what needs another start. If the new configuration
+/// is no good, nothing of it is obeyed.
 fn reread(first: &Typed, sources: &Sources) -> anyhow::Result<Vec<Key>> {
     let Loaded { typed, warnings } = config::load(sources)?;
     config::router(&typed)?;
@@ -24,5 +24,6 @@ fn reread(first: &Typed, sources: &Sources) -> anyhow::Result<Vec<Key>> {
         tracing::warn!("{warning}");
     }
     logging::change(&typed)?;
-    Ok(first.differing(&typed).filter(|key| *key != Key::Log).collect())
+    let own = pages::keys_of("router");
+    Ok(first.differing(&typed).filter(|key| *key != Key::Log && own.contains(key)).collect())
 }

@@ -47,7 +47,7 @@ pub enum Error {
         origin: Origin,
     },
     /// A list or a table where a single value belongs.
-    #[error("{origin}: {key} takes one value, not a {found}")]
+    #[error("{origin}: {key} takes one value, not a {found}{}", Several(*key))]
     NotAValue {
         /// Where it was set.
         origin: Origin,
@@ -194,6 +194,18 @@ impl fmt::Display for Near {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(word) => write!(f, "; did you mean \"{word}\"?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How several values are written, for keys that take several.
+struct Several(Key);
+
+impl fmt::Display for Several {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.separator() {
+            Some(mark) => write!(f, "; several are one text with \"{mark}\" between them"),
             None => Ok(()),
         }
     }

@@ -1,5 +1,5 @@
-//! The files that a configuration names: are they there, and may this user use them? Nothing is changed. (Where a router
-//! will write, it writes what takes a file's place, and takes it away again.)
+//! The files that a configuration names: are they there, and may this user use them? Nothing is changed. (Where a
+//! router will write, a file is made beside the one that it would replace, and deleted.)
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
@@ -101,8 +101,8 @@ impl Findings {
         );
     }
 
-    /// A folder that the program makes if it may, and folders of its own in it. At a first start the service manager may
-    /// make it, as another user.
+    /// A folder that the program makes if it may, and folders of its own in it. At a first start the service manager
+    /// may make it, as another user.
     fn folder(&mut self, typed: &Typed, key: Key, path: &Path, own: &[&str]) {
         let inner = own.iter().fold(path.to_owned(), |folder, name| folder.join(name));
         let there = inner.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(Path::new("."));

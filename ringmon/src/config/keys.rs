@@ -164,6 +164,13 @@ impl Key {
         self != Self::DatabasePassword
     }
 
+    /// What stands between several values of a key that takes several.
+    #[must_use]
+    pub fn separator(self) -> Option<char> {
+        let several = [(Self::Check, ';'), (Self::Haproxy, ','), (Self::Replicas, ',')];
+        several.into_iter().find(|(key, _)| *key == self).map(|(_, mark)| mark)
+    }
+
     /// Whether its value must never be shown.
     #[must_use]
     pub fn is_secret(self) -> bool {

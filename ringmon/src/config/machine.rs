@@ -35,7 +35,7 @@ impl Interface {
 }
 
 impl Machine {
-    /// Whether a listener could be at this address: every interface, or one that has it. The whole of 127.0.0.0/8 is the
+    /// Whether a listener could be at this address: all interfaces, or one that has it. All of 127.0.0.0/8 is the
     /// loopback's.
     pub(super) fn has(&self, at: Option<SocketAddr>) -> Result<(), String> {
         let Some(ip) = at.map(|at| at.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback()) else {

@@ -47,6 +47,7 @@ impl Show {
 
     pub fn begin(self, fault: Fault, subjects: &[String]) {
         self.say(&format!("--- {fault}: {}", subjects.join(", ")));
+        self.say(&format!("    {}", fault.about()));
     }
 
     /// Prints every transition, with milliseconds since the fault.
@@ -86,7 +87,7 @@ impl Show {
         let end = if well { "everything healed, nothing was left behind" } else { "NOT everything is well" };
         let Tally { requests, failed } = clients(outcomes);
         self.say(&format!("clients: {requests} requests through all of it, {failed} failed"));
-        self.say(&format!("{healed} of {planned} faults healed in {:.0} s: {end}", took.as_secs_f32()));
+        self.say(&format!("{healed} of {planned} steps healed in {:.0} s: {end}", took.as_secs_f32()));
         well
     }
 }

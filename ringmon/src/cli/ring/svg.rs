@@ -27,8 +27,10 @@ pub fn as_svg(ring: &Ring) -> String {
         1 => "1 server".to_owned(),
         many => format!("{many} servers"),
     };
+    let accused = nodes.iter().filter(|node| !node.voters.is_empty()).count();
     let state = match (damages.is_empty(), rows.is_empty()) {
         (true, true) => "",
+        (true, false) if accused > 0 => &format!("whole, {accused} accused"),
         (true, false) => "whole",
         (false, _) => "broken",
     };

@@ -218,7 +218,11 @@ impl Page {
     /// The pool's name, the number of its servers, and whether the ring is whole.
     pub fn middle(&self, pool: &str, servers: &str, state: &str) -> String {
         let (x, y) = (self.width / 2.0, self.square / 2.0);
-        let class = if state == "broken" { "wrong" } else { "good" };
+        let class = match state {
+            "whole" => "good",
+            "broken" => "wrong",
+            _ => "word",
+        };
         let lines = [
             ("pool", short(pool, POOL_AT_MOST), -16.0),
             ("", servers.to_owned(), 6.0),

@@ -109,7 +109,7 @@ fn a_suspect_is_marked_with_the_lines_to_those_who_vote_against_it() {
     let svg = drawn(&ring);
     assert_eq!((count(&svg, "suspect"), count(&svg, "vote"), count(&svg, "edge")), (1, 2, 3));
     assert!(svg.contains("<title>s2 (suspect), voted against by s3 and s1</title>"), "{svg}");
-    assert!(svg.contains(">suspect</tspan>") && svg.contains(">whole</text>"), "{svg}");
+    assert!(svg.contains(">suspect</tspan>") && svg.contains(">whole, 1 accused</text>"), "{svg}");
     // Its voter is not in the table: no line leads there.
     ring.rows[1].vote_first = vote_by(99);
     assert_eq!(count(&drawn(&ring), "vote"), 1);
