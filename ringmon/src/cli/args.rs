@@ -71,9 +71,9 @@ pub enum Command {
     /// Watch this server's two buddies, and be watched
     ///
     /// Joins the pool's ring at a random place, probes both buddies, and removes servers that no longer answer. Needs
-    /// root, or the capabilities BPF, NET_ADMIN, NET_RAW and PERFMON (and SYS_NICE for real-time priority). SIGTERM makes
-    /// it leave the ring and end; if it was told its --route-port, it leaves the routes first. docs/service.md says what
-    /// checks of the service do, and what a clean shutdown does.
+    /// root, or the capabilities BPF, NET_ADMIN, NET_RAW and PERFMON, and SYS_NICE for real-time priority. SIGTERM
+    /// makes it leave the ring and end; if it was told its --route-port, it leaves the routes first. docs/service.md
+    /// says what checks of the service do, and what a clean shutdown does.
     #[command(after_help = AGENT_EXAMPLES)]
     Agent(Box<AgentFlags>),
     /// What the agent on this server sees: its buddies, its watches, the database

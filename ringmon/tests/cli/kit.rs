@@ -26,7 +26,8 @@ pub fn ringmon(arguments: &[&str]) -> Command {
 
 /// The same on a machine with an Ethernet interface `e0`, which has the address 192.0.2.7.
 pub fn ringmon_on_e0(arguments: &[&str]) -> Command {
-    let script = "ip link set lo up && ip link add e0 type veth peer name e1 && ip address add 192.0.2.7/24 dev e0 && exec \"$0\" \"$@\"";
+    let script = "ip link set lo up && ip link add e0 type veth peer name e1 && \
+                  ip address add 192.0.2.7/24 dev e0 && exec \"$0\" \"$@\"";
     let mut command = Command::new("unshare");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RINGMON_")) {
         command.env_remove(name);
