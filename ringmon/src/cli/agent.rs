@@ -15,7 +15,7 @@ pub fn run(typed: &Typed, sources: Sources) -> anyhow::Result<Verdict> {
     let again = reread(typed.clone(), sources, config.name.clone());
     Ok(match crate::agent::run(config, again)? {
         Stopped::Left => {
-            tracing::info!("stopped; this server is not on the ring");
+            tracing::info!("stopped; this run leaves no row on the ring");
             Verdict::Ok
         }
         Stopped::Stayed => {

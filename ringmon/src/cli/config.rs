@@ -23,7 +23,8 @@ pub fn run(typed: &Typed, command: &ConfigCommand) -> anyhow::Result<Verdict> {
     Ok(Verdict::Ok)
 }
 
-/// Judges it for one program, or for each that its keys are for. All problems are told, not only the first.
+/// Judges it for one program, or for each that its keys are for. All problems are told, not only the
+/// first, unless something is missing without which nothing can be read.
 fn check(typed: &Typed, program: Option<Program>) -> anyhow::Result<Verdict> {
     let machine = Machine::this()?;
     let (mut worst, mut told) = (Verdict::Ok, BTreeSet::new());

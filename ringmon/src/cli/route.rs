@@ -109,7 +109,7 @@ fn changes(routes: &Routes, before: Option<&Routes>) -> Vec<(bool, String)> {
 /// `ringmon explain` has more about each of these words.
 const fn meaning(standing: Standing, weight: u16) -> &'static str {
     match standing {
-        Standing::Active if weight == 0 => "no clients, unless every server has the weight 0",
+        Standing::Active | Standing::Kept if weight == 0 => "no clients, unless every server has the weight 0",
         Standing::Active => "it gets clients",
         Standing::Draining => "no new clients: an operator drains it, or its agent is about to stop",
         Standing::Failing => "no clients: its service checks fail",

@@ -2,6 +2,8 @@
 //! router will write, a file is made beside the one that it would replace, and deleted.)
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -37,7 +39,7 @@ impl Findings {
             let why = "it is the loopback, and only an Ethernet interface can be probed".to_owned();
             found.problem(typed, Key::Interface, Err(why));
         }
-        if config.http.is_some() && config.http == config.agent_check {
+        if config.http.zip(config.agent_check).is_some_and(|(one, other)| meet(one, other)) {
             let why = format!("{} is there too, and only one of them can be", Key::Http);
             found.problem(typed, Key::AgentCheck, Err(why));
         }
@@ -69,10 +71,11 @@ impl Findings {
             if let SocketAt::Path(path) = &target.socket {
                 match path.symlink_metadata() {
                     Ok(_) => found.problem(typed, Key::Haproxy, socket(path)),
-                    Err(error) => {
+                    Err(error) if error.kind() == ErrorKind::NotFound => {
                         let why = format!("{}: {error}; it is there while HAProxy runs", path.display());
                         found.note(typed, Key::Haproxy, Err(why));
                     }
+                    Err(error) => found.problem(typed, Key::Haproxy, Err(format!("{}: {error}", path.display()))),
                 }
             }
         }
@@ -80,7 +83,8 @@ impl Findings {
             found.problem(typed, Key::FileSd, replaceable(path));
         }
         if let Some(made) = &config.template {
-            let rehearsal = template::rehearse(&made.source, &config.sight.pool).map_err(|error| error.to_string());
+            let rehearsal = template::rehearse(&made.source, &config.sight.pool)
+                .map_err(|error| format!("with two invented servers, example1 and example2: {error}"));
             found.problem(typed, Key::Template, rehearsal);
             found.problem(typed, Key::Template, replaceable(&made.target));
             found.command(typed, Key::TemplateCheck, made.check.as_ref());
@@ -105,7 +109,7 @@ impl Findings {
     /// may make it, as another user.
     fn folder(&mut self, typed: &Typed, key: Key, path: &Path, own: &[&str]) {
         let inner = own.iter().fold(path.to_owned(), |folder, name| folder.join(name));
-        let there = inner.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
+        let there = inner.ancestors().find(|folder| !is_missing(folder)).unwrap_or(Path::new("."));
         let found = enterable(there);
         if there.starts_with(path) || !there.is_dir() {
             self.problem(typed, key, found);
@@ -127,6 +131,12 @@ impl Findings {
     }
 }
 
+/// Whether only one of two listeners can have its address.
+fn meet(one: SocketAddr, other: SocketAddr) -> bool {
+    let all = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && (all || one.ip() == other.ip())
+}
+
 fn said(typed: &Typed, key: Key, found: Result<(), String>) -> Option<Error> {
     found.err().zip(typed.get(key)).map(|(why, entry)| bad(key, entry, Problem::Unfit(why)))
 }
@@ -136,9 +146,15 @@ fn may(path: &Path, flags: AccessFlags, what: &str) -> Result<(), String> {
     eaccess(path, flags).map_err(|error| format!("this user may not {what} {}: {}", path.display(), error.desc()))
 }
 
+/// Whether nothing has this name, not even a link. Where that cannot be seen, something may.
+fn is_missing(path: &Path) -> bool {
+    let missing = |error: std::io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    path.symlink_metadata().err().is_some_and(missing)
+}
+
 /// A folder in which files can be made.
 fn enterable(path: &Path) -> Result<(), String> {
-    if !path.is_dir() {
+    if !path.metadata().map_err(|error| format!("{}: {error}", path.display()))?.is_dir() {
         return Err(format!("{} is no folder", path.display()));
     }
     may(path, AccessFlags::W_OK | AccessFlags::X_OK, "write into")
@@ -151,27 +167,36 @@ fn replaceable(path: &Path) -> Result<(), String> {
 
 /// A file to which lines are added. A pipe that nobody reads is an error, and nothing to wait for.
 fn appendable(path: &Path) -> Result<(), String> {
-    if path.symlink_metadata().is_ok() {
+    if let Ok(to) = path.read_link()
+        && is_missing(&parent(path).join(&to))
+    {
+        return appendable(&parent(path).join(to));
+    }
+    if !is_missing(path) {
         let open = OpenOptions::new().append(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(path);
         return open.map(drop).map_err(|error| format!("cannot write to it: {error}"));
     }
     if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err("it is a folder, and a file is to be written there".to_owned());
     }
-    enterable(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+    enterable(parent(path))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn socket(path: &Path) -> Result<(), String> {
     if !path.metadata().is_ok_and(|there| there.file_type().is_socket()) {
         return Err(format!("{} is no socket", path.display()));
     }
-    may(path, AccessFlags::R_OK | AccessFlags::W_OK, "talk to")
+    may(path, AccessFlags::W_OK, "talk to")
 }
 
 /// A program as the kernel and the shell find it: with a slash it is a path, without one it is looked for.
 fn runnable(program: &Path) -> Result<(), String> {
     let search = std::env::var_os("PATH").unwrap_or_else(|| PATH.into());
-    let places: Vec<PathBuf> = if program.components().count() > 1 {
+    let places: Vec<PathBuf> = if program.as_os_str().as_encoded_bytes().contains(&b'/') {
         vec![program.to_owned()]
     } else {
         std::env::split_paths(&search).map(|folder| folder.join(program)).collect()

@@ -85,7 +85,8 @@ pub fn warnings(typed: &Typed) -> Vec<String> {
     let mut warnings = Vec::new();
     for key in [Key::DatabaseUrl, Key::Replicas] {
         let Some(Entry { text, origin: Origin::Flag(flag) }) = typed.get(key) else { continue };
-        if !text.split(',').any(url::has_password) {
+        let shown = if key == Key::Replicas { url::all_redacted(text) } else { url::redacted(text) };
+        if shown == *text {
             continue;
         }
         warnings.push(format!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file was not written; the old content is unchanged.
-    #[error("cannot {step} {path}: {source}; {}", advice(.step, .path, .source))]
+    #[error("cannot {step} {path}: {source}{}", advice(.step, .path, .source))]
     File {
         /// What was being done, such as `write`.
         step: &'static str,
@@ -70,10 +70,11 @@ pub enum Error {
 
 fn advice(step: &str, path: &Path, source: &io::Error) -> String {
     let folder = path.parent().unwrap_or(path).display();
-    if step.starts_with("read the template") {
-        return "ringmon's user needs to read a plain file there".to_owned();
+    // Only what is to be written needs a folder.
+    if step == READ {
+        return String::new();
     }
-    match source.raw_os_error().map(nix::errno::Errno::from_raw) {
+    let advice = match source.raw_os_error().map(nix::errno::Errno::from_raw) {
         Some(nix::errno::Errno::ENOENT) => format!("is there a folder {folder}?"),
         Some(nix::errno::Errno::EACCES | nix::errno::Errno::EPERM) => {
             format!("ringmon's user needs to write in {folder}, and to own what it replaces")
@@ -81,11 +82,18 @@ fn advice(step: &str, path: &Path, source: &io::Error) -> String {
         Some(nix::errno::Errno::EROFS) => format!("{folder} is read-only (under systemd: ReadWritePaths=)"),
         Some(nix::errno::Errno::ENOSPC | nix::errno::Errno::EDQUOT) => format!("make room in {folder}"),
         _ => "name a plain file in a folder that ringmon may write to".to_owned(),
-    }
+    };
+    format!("; {advice}")
 }
+
+/// The step in which a template is read.
+pub(super) const READ: &str = "read the template";
 
 /// An error and its causes in one line.
 fn chain(error: &minijinja::Error) -> String {
+    if error.kind() == minijinja::ErrorKind::OutOfFuel {
+        return "it runs too long".to_owned();
+    }
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -15,6 +15,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use tokio::sync::watch;
 
 use super::command::{CommandLine, Run};
+use super::error::READ;
 use super::file::Candidate;
 use super::pace::{self, Pace, Target};
 use super::view::View;
@@ -105,11 +106,14 @@ pub fn rehearse(template: &Path, pool: &str) -> Result<(), Error> {
     filled_in(template, pool, &Routes { servers: vec![server(1), server(2)], ..Routes::default() }).map(drop)
 }
 
-/// How long a template may run, in minijinja's instructions: a list of thousands takes a tenth of it.
-const FUEL: u64 = 10_000_000;
+/// How long a template may run, in minijinja's instructions: enough for a hundred for each pair of servers.
+fn fuel(routes: &Routes) -> u64 {
+    let servers = u64::try_from(routes.servers.len()).unwrap_or(u64::MAX);
+    servers.saturating_mul(servers).saturating_mul(100).saturating_add(10_000_000)
+}
 
 fn filled_in(template: &Path, pool: &str, routes: &Routes) -> Result<String, Error> {
-    let unread = |source| Error::File { step: "read the template", path: template.to_owned(), source };
+    let unread = |source| Error::File { step: READ, path: template.to_owned(), source };
     let source = disk::read_plain(template).map_err(unread)?;
     let source = String::from_utf8(source).map_err(|error| unread(std::io::Error::other(error)))?;
     let mut environment = Environment::new();
@@ -120,7 +124,7 @@ fn filled_in(template: &Path, pool: &str, routes: &Routes) -> Result<String, Err
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     let name = template.file_name().unwrap_or_default().to_string_lossy();
-    environment.set_fuel(Some(FUEL));
+    environment.set_fuel(Some(fuel(routes)));
     let rendered = environment.render_named_str(&name, &source, View::new(pool, routes));
     rendered.map_err(|source| Error::Template { path: template.to_owned(), source: Box::new(source) })
 }

@@ -42,7 +42,7 @@ pub use error::Error;
 pub use gone::MISSED_FOR;
 pub use pools::{PoolSummary, new_key};
 pub use schema::{OLDEST_SCHEMA, SCHEMA_VERSION};
-pub use url::{DatabaseUrl, PasswordFile};
+pub use url::{DatabaseUrl, OPTIONS as URL_OPTIONS, PasswordFile};
 
 /// One pool's table in one database. It is cheap to clone; clones share their connections.
 ///

@@ -61,6 +61,11 @@ impl PasswordFile {
 }
 
 fn read(path: &Path) -> io::Result<String> {
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return Err(invalid(
+            "it is no plain file, and is read again at each login; RINGMON_DATABASE_PASSWORD is read once",
+        ));
+    }
     let text = disk::read_plain(path)?;
     let text = std::str::from_utf8(&text).map_err(|_| invalid("it is no text in UTF-8"))?;
     match text.trim_end_matches(['\r', '\n']) {
@@ -217,7 +222,7 @@ fn sqlite(rest: &str) -> Result<DatabaseUrl, Error> {
 
 /// The options after the `?` that reach the driver. The driver ignores a misspelt one in silence, so others are
 /// refused.
-const OPTIONS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
+pub const OPTIONS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
 
 fn mysql(rest: &str) -> Result<DatabaseUrl, Error> {
     if !rest.starts_with("//") {

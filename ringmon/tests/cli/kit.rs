@@ -16,11 +16,16 @@ pub const POOL: &str = "lab";
 
 /// The binary, without any of this machine's configuration.
 pub fn ringmon(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmon"));
+    let mut command = clean(Command::new(env!("CARGO_BIN_EXE_ringmon")));
+    command.args(arguments);
+    command
+}
+
+fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RINGMON_")) {
         command.env_remove(name);
     }
-    command.env("RINGMON_CONFIG", "/dev/null").args(arguments);
+    command.env("RINGMON_CONFIG", "/dev/null");
     command
 }
 
@@ -28,12 +33,8 @@ pub fn ringmon(arguments: &[&str]) -> Command {
 pub fn ringmon_on_e0(arguments: &[&str]) -> Command {
     let script = "ip link set lo up && ip link add e0 type veth peer name e1 && \
                   ip address add 192.0.2.7/24 dev e0 && exec \"$0\" \"$@\"";
-    let mut command = Command::new("unshare");
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RINGMON_")) {
-        command.env_remove(name);
-    }
+    let mut command = clean(Command::new("unshare"));
     command.args(["--net", "sh", "-c", script, env!("CARGO_BIN_EXE_ringmon")]).args(arguments);
-    command.env("RINGMON_CONFIG", "/dev/null");
     command
 }
 

@@ -172,6 +172,12 @@ fn a_url_is_shown_without_its_password() {
         ("mysql://u@h/d?password=secret", "mysql://***"),
         ("u:secret@h/d", "***"),
         ("mysql:u:secret@h/d", "***"),
+        ("mysql://u:secret.h/d", "mysql://***"),
+        ("mysql://u:se/cret%40h/d", "mysql://***"),
+        ("mysql://u@h/d?pwd=secret", "mysql://***"),
+        ("mysql://u@h:3306/d?ssl-ca=/etc/ca@corp.pem", "mysql://u@h:3306/d?ssl-ca=/etc/ca@corp.pem"),
+        ("mysql://u:secret@[fd00::1]:3306/d", "mysql://u:***@[fd00::1]:3306/d"),
+        ("mysql://h/d,mysql://u:secret@h/d", "mysql://h/d,mysql:***@h/d"),
     ] {
         assert_eq!(redacted(url), shown);
         assert!(!all_redacted(&format!("mysql://h/d,{url}")).contains("secret"), "{url}");

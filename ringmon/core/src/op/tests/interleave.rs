@@ -205,7 +205,7 @@ fn everything(table: &VirtualTable, size: usize) -> Vec<TableOp> {
             me: own.id,
             incarnation: own.incarnation,
             health: Health::Passing,
-            weight: None,
+            weight: Some(7),
         });
         ops.push(TableOp::Alone { me: own.id, incarnation: own.incarnation, alone: Some(VoteKind::Host) });
         let everybody: Vec<ServerId> = table.rows.keys().copied().collect();

@@ -24,7 +24,7 @@ fn everything() -> (VirtualTable, Vec<TableOp>) {
         TableOp::Accuse(second),
         TableOp::Withdraw { me: id(&table, "a"), subjects: vec![id(&table, "x")] },
         TableOp::Alone { me: c, incarnation: c_life, alone: Some(VoteKind::Host) },
-        TableOp::SetService { me: c, incarnation: c_life, health: Health::Failing, weight: None },
+        TableOp::SetService { me: c, incarnation: c_life, health: Health::Failing, weight: Some(7) },
         TableOp::SetDraining { id: c, incarnation: None, draining: true, by: "operator".into() },
         TableOp::SetFrozen { frozen: Some("by hand".into()), by: "operator".into() },
     ];
