@@ -71,6 +71,19 @@ async fn a_template_sees_the_pool_its_servers_and_the_panic() {
     assert_eq!(rendered(all, &routes).await.unwrap(), expected);
 }
 
+/// Each server's peers: as many steps as there are pairs.
+#[tokio::test]
+async fn a_long_list_may_be_looped_over_in_a_loop() {
+    let names: Vec<String> = (0..600).map(|n| n.to_string()).collect();
+    let routes = active(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let peers = "{% for a in routed %}{% for b in routed %}{% if b.id != a.id %}{{ b.name }} {% endif %}\
+                 {% endfor %}{% endfor %}";
+    assert!(rendered(peers, &routes).await.is_ok());
+    let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}";
+    let said = rendered(endless, &active(&["a"])).await.unwrap_err();
+    assert!(said.ends_with("it runs too long"), "{said}");
+}
+
 #[tokio::test]
 async fn a_wrong_template_is_named_with_its_line() {
     let routes = active(&["a"]);
