@@ -55,7 +55,7 @@ impl Fault {
         match self {
             Self::Crash => "its frames are dropped and its agent is frozen; it leaves the table after about 0.1 s",
             Self::Isolated => {
-                "its frames are dropped, but for the database's; it says that it hears nobody, and is removed"
+                "only the database's frames reach it; it says there that it hears nobody, and is removed within 5 s"
             }
             Self::AgentKill => "its agent is killed, its host lives; no clients after 0.5 s, removed after 3 s",
             Self::AgentStop => {
