@@ -150,6 +150,14 @@ async fn a_reload_that_fails_is_owed() {
     assert_eq!(kit.lines("reloads").len(), reloads);
 }
 
+/// The router before this one may have ended between the file and its reader.
+#[tokio::test]
+async fn a_start_reloads_once_though_the_file_is_as_it_should_be() {
+    let mut kit = Kit::start("old", "echo x >> $D/checks", "echo x >> $D/reloads", EAGER, active(&["a"]));
+    kit.wires.in_step(1).await;
+    assert_eq!((kit.lines("checks").len(), kit.lines("reloads").len()), (0, 1));
+}
+
 #[tokio::test]
 async fn many_changes_are_few_reloads_and_the_last_one_is_not_lost() {
     let interval = Duration::from_millis(200);
