@@ -173,11 +173,9 @@ fn a_burst_begins_at_once_and_ends_on_the_grid() {
         assert_eq!(bench.due(0), missed);
         bench.turns.send_due(missed);
         bench.turns.send_due(bench.due(0));
-        assert!(
-            bench.due(0).since(missed.max(clock::now())) <= INTERVAL / 5,
-            "two intervals of the burst: {:?}",
-            bench.due(0).since(missed)
-        );
+        // The first leaves at once; the next ones are on the burst's own grid, whose phase is the clock's.
+        let span = bench.due(0).since(missed);
+        assert!(span <= INTERVAL / 4, "two intervals of the burst and a half: {span:?}");
         bench.turns.obey(Command::Change(id, pace(INTERVAL)), bench.due(0));
         assert_eq!(bench.due(0).as_ns() % 20_000_000, SEED);
         assert_eq!(bench.sent(0), 3);
