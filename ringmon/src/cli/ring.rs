@@ -1,5 +1,7 @@
 //! `ringmon ring show|check|repair`: the ring in the table.
 
+#[cfg(test)]
+mod kit;
 mod repair;
 mod show;
 mod svg;

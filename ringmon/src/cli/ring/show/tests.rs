@@ -1,38 +1,19 @@
 use anstream::adapter::strip_str;
-use ringmon_core::card::Clients;
-use ringmon_core::{BootToken, Incarnation, Vote, VoteKind};
+use ringmon_core::{Incarnation, Vote, VoteKind};
 
+use super::super::kit;
 use super::*;
 
 const ESCAPE: char = '\u{1b}';
 /// 2026-07-30T14:03:23Z
 const NOW: i64 = 1_785_420_203_000_000;
 
+/// It joined an hour earlier; the first one a day before that.
 fn row(id: i64, name: &str, first: i64, second: i64) -> ServerRow {
-    ServerRow {
-        id: ServerId(id),
-        card: Card {
-            name: name.to_owned(),
-            address: format!("192.0.2.{id}").parse().unwrap(),
-            notice_port: 7464,
-            clients: Clients { address: None, port: None, weight: 100 },
-            boot: BootToken(id.to_string()),
-        },
-        first_buddy: ServerId(first),
-        second_buddy: ServerId(second),
-        // An hour earlier, and a day before that.
-        incarnation: Incarnation(NOW - if id == 1 { 90_000_000_000 } else { 3_600_000_000 }),
-        pick: id,
-        draining: false,
-        health: Health::Passing,
-        vote_first: None,
-        vote_second: None,
-        alone_since: None,
-        alone_at: None,
-        alone_kind: None,
-        answering: None,
-        version: 1,
-    }
+    let row = kit::row(id, first, second);
+    let address = format!("192.0.2.{id}").parse().unwrap();
+    let incarnation = Incarnation(NOW - if id == 1 { 90_000_000_000 } else { 3_600_000_000 });
+    ServerRow { card: Card { name: name.to_owned(), address, ..row.card }, incarnation, ..row }
 }
 
 fn text(rows: Vec<ServerRow>) -> String {

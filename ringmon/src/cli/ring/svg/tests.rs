@@ -1,34 +1,8 @@
 //! Pictures of small, large, suspected, broken and hostile rings.
 
+use super::super::kit::row;
 use super::*;
-use ringmon_core::card::{Card, Clients};
-use ringmon_core::{BootToken, DbTime, Health, Incarnation, Vote, VoteKind};
-
-fn row(id: i64, first: i64, second: i64) -> ServerRow {
-    ServerRow {
-        id: ServerId(id),
-        card: Card {
-            name: format!("s{id}"),
-            address: std::net::Ipv4Addr::from(0x0a00_0000 + u32::try_from(id).unwrap()).into(),
-            notice_port: 7464,
-            clients: Clients { address: None, port: None, weight: 1 },
-            boot: BootToken("b".into()),
-        },
-        first_buddy: ServerId(first),
-        second_buddy: ServerId(second),
-        incarnation: Incarnation(1),
-        pick: id,
-        draining: false,
-        health: Health::Unknown,
-        vote_first: None,
-        vote_second: None,
-        alone_since: None,
-        alone_at: None,
-        alone_kind: None,
-        answering: None,
-        version: 1,
-    }
-}
+use ringmon_core::{DbTime, Health, Incarnation, Vote, VoteKind};
 
 /// `s1`, `s2` and so on, in this order.
 fn ring_of(servers: i64) -> Ring {
