@@ -73,6 +73,17 @@ impl DbTime {
     pub fn since(self, earlier: Self) -> Option<Duration> {
         u64::try_from(self.0.checked_sub(earlier.0)?).ok().map(Duration::from_micros)
     }
+
+    /// Whether this stamp, read while the clock showed about `now`, is young enough to *protect* a server. It may be a
+    /// little later than `now`: the clock is read first, and the row may have been written just before it was read. A
+    /// stamp far in the future is of a clock that was set back since, and does not count (R7).
+    #[must_use]
+    pub fn is_recent(self, now: Self, within: Duration) -> bool {
+        match now.since(self) {
+            Some(age) => age <= within,
+            None => self <= now + within,
+        }
+    }
 }
 
 impl Add<Duration> for DbTime {

@@ -20,6 +20,8 @@ pub(super) struct Database {
     pub answers_lost: bool,
     /// The votes and marks that came back when the table last went back: in which row, and when they were written.
     came_back: BTreeSet<(ServerId, DbTime)>,
+    /// When votes, marks and answers were written, by the clock before it stepped back.
+    replayed: BTreeSet<DbTime>,
     /// Rows that a server held when it died inside a transaction, and until when the database lets it.
     held: Vec<(BTreeSet<ServerId>, Time)>,
 }
@@ -34,6 +36,7 @@ impl World {
     /// The database's clock steps back.
     pub fn step_back(&mut self, by: Duration) {
         self.note(0, &format!("--- the database's clock steps back by {by:?}"));
+        self.database.replayed = self.table.rows.values().flat_map(|row| words(row).chain(answer(row))).collect();
         self.database.behind += by;
         self.rough.stepped = Some(self.now);
     }
@@ -47,6 +50,13 @@ impl World {
     /// nobody's mind: whoever took it back did so in the history that is lost.
     pub(super) fn came_back(&self, row: ServerId, at: DbTime) -> bool {
         self.database.came_back.contains(&(row, at))
+    }
+
+    /// Whether the clock passes a moment again, and words that were written then look as young as this again.
+    pub(super) fn replays(&self, within: Duration) -> bool {
+        let now = self.database_now();
+        self.database.behind > Duration::ZERO
+            && self.database.replayed.range(now - within..=now + within).next().is_some()
     }
 
     /// Makes a copy of the table, as a backup does, or a replica that receives nothing more.
@@ -66,6 +76,9 @@ impl World {
         self.rough.went_back = Some(self.now);
         self.events_checked = self.table.events.len();
         let rows = || self.table.rows.values();
+        // The id of a row that is lost may be given again.
+        let lost = |id: &ServerId| !self.table.rows.contains_key(id);
+        self.lives.values_mut().filter(|(id, _)| lost(id)).for_each(|(id, _)| *id = ServerId::NEW);
         self.restored = rows().map(|row| (row.id, row.incarnation)).collect();
         self.database.came_back = rows().flat_map(|row| words(row).map(|at| (row.id, at))).collect();
         self.placed.clear();
@@ -125,4 +138,8 @@ impl World {
 /// When each vote and mark in this row was last written.
 fn words(row: &ServerRow) -> impl Iterator<Item = DbTime> {
     Side::BOTH.into_iter().filter_map(|side| row.vote(side)).map(|vote| vote.at).chain(row.alone_at)
+}
+
+fn answer(row: &ServerRow) -> Option<DbTime> {
+    row.answering()?.answer.map(|answer| answer.at)
 }

@@ -11,7 +11,8 @@
 //!
 //! Neither is promised of an agent of the version before: a lone vote takes it out at once, and for 30 s at most. Nor
 //! while the database is slow or away, also if only the router needs it just then; while frames get lost at random; or
-//! shortly after the table went back in time, or its clock stepped back.
+//! shortly after the table went back in time, or its clock stepped back; nor while such a clock shows a time at which
+//! somebody wrote something before: what was written looks young again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -153,7 +154,8 @@ impl World {
     /// Checks what is promised of the routers' lists.
     pub(super) fn check_routes(&mut self) {
         let quiet = self.now.since(self.rough.database) > Self::QUIET;
-        let stepped = self.rough.stepped.is_some_and(|at| self.now.since(at) < Self::STEADY);
+        let stepped =
+            self.rough.stepped.is_some_and(|at| self.now.since(at) < Self::STEADY) || self.replays(Self::NAMED);
         if self.routers.is_empty() || !quiet || stepped || self.network.loss_permille > 0 || self.doubts() {
             return;
         }

@@ -101,6 +101,11 @@ impl Tables {
         self.away.as_ref()
     }
 
+    /// When an operation last failed.
+    pub const fn failed_at(&self) -> Time {
+        self.failed_at
+    }
+
     /// After a failure, no operation begins before this time.
     pub const fn quiet_until(&self) -> Time {
         self.quiet_until

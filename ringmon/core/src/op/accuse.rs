@@ -36,7 +36,6 @@ pub(super) use answers::{answers, hears};
 pub(super) use case::Case;
 pub(super) use lost::already_removed;
 pub(super) use removal::gate;
-pub(super) use votes::is_recent;
 
 use alloc::vec::Vec;
 

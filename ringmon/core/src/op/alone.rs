@@ -15,7 +15,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::accuse::{Case, already_removed, answers, gate, is_recent};
+use super::accuse::{Case, already_removed, answers, gate};
 use super::plan::{Draft, Next, apply, done, held, hurried, must_live, need, unhurried};
 use crate::edit::{AloneSet, Held, Lookup, Outcome, Step, TableSnapshot, VoteSet};
 use crate::law;
@@ -31,8 +31,8 @@ pub(super) fn mark(me: ServerId, incarnation: Incarnation, alone: Option<VoteKin
     let set = match (alone, own.alone_at) {
         (None, None) if own.alone_since.is_none() => return done(Outcome::AloneMarked),
         (None, _) => AloneSet::Clear,
-        (Some(kind), Some(at)) if goes_on(own, kind) && is_recent(seen.db_now, at, law::RENEWED) => {
-            if is_recent(seen.db_now, at, law::REVOTE * 4 / 5) {
+        (Some(kind), Some(at)) if goes_on(own, kind) && at.is_recent(seen.db_now, law::RENEWED) => {
+            if at.is_recent(seen.db_now, law::REVOTE * 4 / 5) {
                 return done(Outcome::AloneMarked);
             }
             AloneSet::Renew
@@ -121,10 +121,10 @@ fn blocked(
         }
     }
     let accused = Side::BOTH.into_iter().filter_map(|side| me.vote(side)).any(|vote| {
-        is_recent(seen.db_now, vote.at, law::RENEWED)
+        vote.at.is_recent(seen.db_now, law::RENEWED)
             && run.iter().any(|(row, _)| row.id == vote.voter && row.incarnation == vote.voter_incarnation)
     });
-    let alone_too = run.iter().any(|(row, _)| row.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::RENEWED)));
+    let alone_too = run.iter().any(|(row, _)| row.alone_at.is_some_and(|at| at.is_recent(seen.db_now, law::RENEWED)));
     if (accused || alone_too) && a.tuning.keeps(Rule::R2) {
         return Ok(Some(Held::AloneBlocked));
     }
@@ -149,7 +149,7 @@ fn mark_for_this_silence(
     run: &[(&ServerRow, &Finding)],
 ) -> Option<Step> {
     let youngest: Duration = run.iter().map(|(_, f)| seen.read_at.since(f.silence.since)).min().unwrap_or_default();
-    let renewed = me.alone_at.is_some_and(|at| is_recent(seen.db_now, at, law::RENEWED));
+    let renewed = me.alone_at.is_some_and(|at| at.is_recent(seen.db_now, law::RENEWED));
     let age = me.alone_since.and_then(|since| seen.db_now.since(since));
     if renewed && age.is_some_and(|age| age < youngest) {
         return None;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Place;
-use super::accuse::{hears, is_recent};
+use super::accuse::hears;
 use super::plan::{Draft, Next, apply, done, must_row, need, row, unhurried};
 use crate::edit::{
     AloneSet, Guard, Lookup, NewRow, Outcome, Plan, PoolWrite, RowSet, RowWrite, Step, TableSnapshot, VoteSet,
@@ -116,7 +116,7 @@ fn is_silent_to_both(place: &Place, left: &ServerRow, right: &ServerRow, seen: &
     let now = seen.db_now;
     let vote = silent.vote(side).filter(|vote| vote.voter == other.id);
     let accused = vote.is_some_and(|vote| vote.stands(Some(other), now, law::VOTE_LIFETIME, Duration::ZERO));
-    Ok(accused || other.alone_at.is_some_and(|at| is_recent(now, at, law::RENEWED)))
+    Ok(accused || other.alone_at.is_some_and(|at| at.is_recent(now, law::RENEWED)))
 }
 
 /// Whether this slot belongs to a server between the two from now on. One that voted there no longer watches.

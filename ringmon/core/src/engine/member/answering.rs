@@ -29,6 +29,8 @@ pub(super) struct Answering {
     next: Time,
     /// When the newest silence or vote that was answered began.
     reason: Option<Time>,
+    /// When the last answer was given.
+    answered: Time,
     /// The wait that this server's row was last asked to have; `None`: unknown.
     written: Option<Duration>,
     /// Whether the last answer said that this server hears nobody.
@@ -52,8 +54,9 @@ impl Answering {
         self.doubted = facts.doubted(asks.me().id).then(|| self.doubted.unwrap_or(facts.now));
         let reasons = sides.iter().filter_map(SideWork::suspected_since);
         let reason = reasons.chain(view.challenged_since()).chain(self.doubted).max();
-        if reason > self.reason {
-            // An answer from before a silence says nothing to those who are deaf since then.
+        // An answer from before a silence says nothing to those who are deaf since then. And if the database did not
+        // answer meanwhile, the table may have gone back in time (a failover, a restore), and the answer with it.
+        if reason > self.reason || asks.tables().failed_at() > self.answered {
             self.next = facts.now;
         }
         let wait = facts.wait(asks);
@@ -72,6 +75,7 @@ impl Answering {
         if due && asks.ready(Concern::Answer) {
             self.written = Some(wait);
             if says.is_some() {
+                self.answered = facts.now;
                 (self.next, self.reason, self.lost) = (facts.now + asks.revote(), reason, hears.is_none());
             }
             let (me, set) = (asks.me(), AnswerSet { wait, hears: says });

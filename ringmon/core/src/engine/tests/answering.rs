@@ -3,10 +3,11 @@
 use core::time::Duration;
 
 use super::kit::{Bench, ms};
+use super::member::notice;
 use crate::edit::AnswerSet;
 use crate::op::TableOp;
 use crate::row::{ServerRow, Side};
-use crate::{ServerId, Vote, VoteKind};
+use crate::{NoticeBody, ServerId, Vote, VoteKind};
 
 fn answers(bench: &Bench) -> Vec<AnswerSet> {
     let set = |(_, op): &(u64, TableOp)| match op {
@@ -60,6 +61,23 @@ fn who_misses_a_buddy_writes_whom_it_hears_and_renews_it() {
     late.now = late.now + ms(610);
     miss_the_first(&mut late, ms(770));
     assert_eq!(answers(&late).len(), 1, "but every half a second");
+}
+
+/// The connection may have broken because the table went back in time, to before the answer.
+#[test]
+fn an_answer_is_given_again_as_soon_as_a_database_answers_that_was_away() {
+    let mut bench = Bench::member(6);
+    miss_the_first(&mut bench, ms(160));
+    bench.settle();
+    bench.feed(notice(NoticeBody::Spliced { subject: ServerId(1) }));
+    assert!(matches!(bench.fail("connection lost", true), TableOp::View { .. }));
+    bench.asked.clear();
+    bench.pass(ms(210));
+    miss_the_first(&mut bench, ms(370));
+    assert_eq!(answers(&bench).len(), 1, "long before half a second is over");
+    bench.settle();
+    miss_the_first(&mut bench, ms(370));
+    assert_eq!(answers(&bench).len(), 0, "and once");
 }
 
 /// A member with a vote in its row that it has not read. It last heard both its buddies this long ago.

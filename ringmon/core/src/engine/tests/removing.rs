@@ -132,3 +132,30 @@ fn an_accusation_is_made_when_it_can_begin_and_not_before() {
     end(&mut bench, writing, Outcome::Written);
     assert!(bench.asked.iter().any(|(_, op)| accusation(op)), "then it is made at once");
 }
+
+/// Votes of both sides in one row show a cut that heals, and hold removals for a moment. These were written before the
+/// database's clock was set back, and nobody takes them back: their voters are dead, or have forgotten them.
+#[test]
+fn votes_of_a_clock_that_was_set_back_hold_no_removal() {
+    for (ahead, holds) in [(ms(0), true), (ms(600_000), false)] {
+        let mut bench = Bench::member(6);
+        let (first, second) = buddies(&bench);
+        let (at, me) = (bench.table.now() + ahead, bench.table.named("s9").expect("its row").id);
+        let vote = |bench: &Bench, number: u8| {
+            let row = bench.table.named(&format!("s{number}")).expect("a buddy");
+            Vote { voter: row.id, voter_incarnation: row.incarnation, kind: VoteKind::Host, since: at, at }
+        };
+        let votes = [first, second].map(|number| Some(vote(&bench, number)));
+        let row = bench.table.rows.get_mut(&me).expect("its row");
+        [row.vote_first, row.vote_second] = votes;
+        let mut calls = Vec::new();
+        for _ in 0..50 {
+            silence_of(&mut bench, first, 20);
+            calls.extend(bench.settle().into_iter().filter_map(|op| match op {
+                TableOp::Accuse(a) => Some(a.findings[0].enough),
+                _ => None,
+            }));
+        }
+        assert_eq!(calls.last(), Some(&!holds), "{ahead:?} ahead: {calls:?}");
+    }
+}

@@ -17,7 +17,7 @@
 //!   answer, for as long as another server seconds it and otherwise for [`law::LONE_WORD`].
 
 use super::chain::Chain;
-use super::votes::{is_recent, silence, stands};
+use super::votes::{silence, stands};
 use crate::edit::{Step, TableSnapshot};
 use crate::law;
 use crate::op::accusation::Accusation;
@@ -52,7 +52,7 @@ pub(super) fn is_answered(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_
 pub(in crate::op) fn answers(seen: &TableSnapshot, accused: &ServerRow, silence: Duration) -> Result<bool, Step> {
     // An answer that names itself says that it hears nobody. It says so only while that is new.
     let answer = accused.answering().and_then(|answering| answering.answer).filter(|it| it.hears == accused.id);
-    let lost = answer.is_some_and(|it| is_recent(seen.db_now, it.at, silence.min(law::RENEWED)));
+    let lost = answer.is_some_and(|it| it.at.is_recent(seen.db_now, silence.min(law::RENEWED)));
     Ok(lost || hears(seen, accused, silence)?)
 }
 
@@ -66,7 +66,7 @@ pub(in crate::op) fn hears(seen: &TableSnapshot, accused: &ServerRow, silence: D
     // Who still answers an earlier silence may not know that this one is new: it did not hear its accuser in between.
     // Its next answer comes when it is due.
     let within = silence.max(law::REVOTE_MOST + accused.wait()).min(law::RENEWED + accused.wait());
-    if !is_recent(seen.db_now, answer.at, within) {
+    if !answer.at.is_recent(seen.db_now, within) {
         return Ok(false);
     }
     need_rows(seen, [answer.hears])?;
@@ -76,7 +76,7 @@ pub(in crate::op) fn hears(seen: &TableSnapshot, accused: &ServerRow, silence: D
 /// Whether it has just found that it hears nobody.
 fn is_looking(seen: &TableSnapshot, row: &ServerRow) -> bool {
     let (Some(since), Some(at)) = (row.alone_since, row.alone_at) else { return false };
-    is_recent(seen.db_now, at, law::RENEWED) && is_recent(seen.db_now, since, law::LONE_WORD)
+    at.is_recent(seen.db_now, law::RENEWED) && since.is_recent(seen.db_now, law::LONE_WORD)
 }
 
 /// Whether an agent that cannot answer has a fresh vote against one of those that would remove it.
@@ -89,10 +89,10 @@ fn objects(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: usize
             let counter = accuser.vote(side).filter(|vote| {
                 vote.voter == accused.id
                     && vote.voter_incarnation == accused.incarnation
-                    && is_recent(seen.db_now, vote.at, law::RENEWED)
+                    && vote.at.is_recent(seen.db_now, law::RENEWED)
             });
             let Some(counter) = counter else { continue };
-            if is_recent(seen.db_now, counter.since, law::LONE_WORD) || is_seconded(a, seen, accuser, side)? {
+            if counter.since.is_recent(seen.db_now, law::LONE_WORD) || is_seconded(a, seen, accuser, side)? {
                 return Ok(true);
             }
         }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::answers::{hears, is_answered, wait};
 use super::case::Case;
 use super::chain::{Chain, Suspect};
-use super::votes::{is_outdated, is_recent, own, silence, stands};
+use super::votes::{is_outdated, own, silence, stands};
 use crate::Rule;
 use crate::edit::{Held, Lookup, Step, TableSnapshot};
 use crate::evidence::Confirmed;
@@ -52,7 +52,7 @@ pub(super) fn judge<'a>(
             let older = |vote: &Vote| seen.db_now.since(vote.since).is_none_or(|age| age >= silence(seen, &suspect));
             // One that goes on, and that the suspect answered until now, is of the same death: the suspect was cut off
             // from its voter before.
-            let goes_on = |vote: &Vote| is_recent(seen.db_now, vote.at, law::RENEWED);
+            let goes_on = |vote: &Vote| vote.at.is_recent(seen.db_now, law::RENEWED);
             let other = |vote: &Vote| older(vote) && !(goes_on(vote) && suspect.row.ceased(vote).is_some());
             let other = second.as_ref().is_some_and(|(_, vote, _)| other(vote)) && a.tuning.keeps(Rule::R5);
             let whole = second.as_ref().is_some_and(|(_, vote, _)| vote.kind == VoteKind::Host) && !other;
@@ -104,7 +104,7 @@ fn confirmed<'a>(a: &Accusation, chain: &Chain<'a>, case: &Case<'a>) -> Option<(
 fn ours<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a>) -> Option<&'a Vote> {
     let vote = suspect.row.vote(a.side.opposite())?;
     let lives = row(seen, vote.voter).is_some_and(|voter| voter.incarnation == vote.voter_incarnation);
-    (lives && is_recent(seen.db_now, vote.at, law::RENEWED)).then_some(vote)
+    (lives && vote.at.is_recent(seen.db_now, law::RENEWED)).then_some(vote)
 }
 
 const fn before_vote(kind: VoteKind) -> Duration {
@@ -131,7 +131,7 @@ fn second<'a>(
     let in_run = chain.suspects.iter().any(|s| s.row.id == vote.voter);
     // A voter beyond mute servers takes its vote back if they hear the suspect again.
     let past_mute = chain.far.is_some_and(|far| far.id != vote.voter && a.mute.beyond.contains(&far.id));
-    if (in_run || past_mute) && !is_recent(seen.db_now, vote.at, law::RENEWED) {
+    if (in_run || past_mute) && !vote.at.is_recent(seen.db_now, law::RENEWED) {
         return Ok(None);
     }
     Ok(standing(a, seen, chain, place, vote)?.map(|relied| (voter, vote, relied)))

@@ -9,23 +9,13 @@ use crate::law;
 use crate::op::accusation::Accusation;
 use crate::op::plan::row;
 use crate::row::{ServerRow, Vote};
-use crate::{DbTime, Rule, Tuning};
+use crate::{Rule, Tuning};
 
 /// Whether this vote counts against its subject. The voter's row must have been read.
 pub(super) fn stands(seen: &TableSnapshot, vote: &Vote, tuning: &Tuning, lifetime: Duration) -> bool {
     let (voter, now) = (row(seen, vote.voter), seen.db_now);
     let any_life = || !tuning.keeps(Rule::R8) && voter.is_some() && vote.is_fresh(now, lifetime, Duration::ZERO);
     vote.stands(voter, now, lifetime, Duration::ZERO) || any_life()
-}
-
-/// Whether a stamp that *protects* a server is young enough. It may be a little later than the clock that was read: the
-/// clock is read first, and the row may have been written just before it was read. A stamp far in the future does not
-/// count (R7).
-pub(in crate::op) fn is_recent(now: DbTime, stamp: DbTime, within: Duration) -> bool {
-    match now.since(stamp) {
-        Some(age) => age <= within,
-        None => stamp <= now + within,
-    }
 }
 
 /// This server's vote against this suspect, if it belongs to this life and to this silence. A vote that is older than
@@ -35,7 +25,7 @@ pub(super) fn own<'a>(a: &Accusation, seen: &TableSnapshot, suspect: &Suspect<'a
     let mine =
         vote.voter == a.me && vote.voter_incarnation == a.incarnation && vote.kind == suspect.finding.silence.kind;
     let age = seen.db_now.since(vote.since)?;
-    let renewed = is_recent(seen.db_now, vote.at, law::RENEWED);
+    let renewed = vote.at.is_recent(seen.db_now, law::RENEWED);
     (mine && renewed && age < silence(seen, suspect)).then_some(vote)
 }
 
@@ -63,7 +53,7 @@ pub(super) fn due<'a>(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'a>) -
             continue;
         }
         let set = match own(a, seen, suspect) {
-            Some(vote) if is_recent(seen.db_now, vote.at, law::REVOTE * 4 / 5) => continue,
+            Some(vote) if vote.at.is_recent(seen.db_now, law::REVOTE * 4 / 5) => continue,
             // R12: it remains as a counter-vote (R4). It must not become old enough to remove with (R3).
             Some(_) if suspect.finding.proved => cast(a, suspect),
             Some(_) => VoteSet::Renew,
@@ -89,7 +79,7 @@ fn nearer_votes(a: &Accusation, seen: &TableSnapshot, chain: &Chain<'_>, place: 
     let renews = |row: &ServerRow| {
         row.id == vote.voter
             && row.incarnation == vote.voter_incarnation
-            && is_recent(seen.db_now, vote.at, row.renewal())
+            && vote.at.is_recent(seen.db_now, row.renewal())
     };
     nearer.any(|row| renews(row))
 }

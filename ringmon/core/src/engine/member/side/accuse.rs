@@ -38,7 +38,7 @@ impl SideWork {
     pub(super) fn look_for_cut(&mut self, facts: &Facts, seen: &TableSnapshot) {
         let Some(suspicion) = &mut self.suspicion else { return };
         let in_run = |id: ServerId| self.run.silent.iter().any(|(silent, _)| *silent == id);
-        let fresh = |vote: &&Vote| seen.db_now.since(vote.at).is_none_or(|age| age <= law::RENEWED);
+        let fresh = |vote: &&Vote| vote.at.is_recent(seen.db_now, law::RENEWED);
         let seconded = |row: &ServerRow| {
             let votes = Side::BOTH.map(|side| row.vote(side).filter(fresh).map(|vote| vote.voter));
             matches!(votes, [Some(a), Some(b)] if a != b && (in_run(a) || in_run(b)))
