@@ -116,8 +116,10 @@ counted! {
         TimerRefused = "timer_refused",
         /// A timer fired.
         TimerFired = "timer_fired",
-        /// A miss that was void because the timer fired too late.
-        MissVoid = "miss_void",
+        /// A miss whose timer fired too late.
+        MissLate = "miss_late",
+        /// A packet left that looks like a probe of this server, and was not made by its agent.
+        StampForged = "stamp_forged",
         /// The ring buffer was full. User space finds out by polling.
         EventLost = "event_lost",
     }

@@ -187,11 +187,9 @@ fn is_long(head: &Head) -> Option<bool> {
     (head.total_length == LONG_PACKET_LEN.to_be_bytes()).then_some(true)
 }
 
-/// Tells a probe that leaves `own` from all other packets that leave.
-///
-/// It does not check the tag: a program that can send from this address on this machine could stop the agent as well.
+/// Tells a probe that leaves `own` from all other packets that leave. It does not check the key and the tag.
 #[inline(always)]
-pub fn recognise_leaving<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Option<&'a Frame> {
+pub fn recognise_leaving<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Option<(&'a Frame, Option<&'a Testimony>)> {
     let Frame { head, echo, .. } = source.at::<Frame>(0)?;
     let is_ours = head.ethertype == [0x08, 0x00]
         && head.version_ihl == 0x45
@@ -199,9 +197,11 @@ pub fn recognise_leaving<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Option<&
         && head.from == own
         && echo.kind == ECHO_REQUEST
         && echo.id == ICMP_ID.to_be_bytes();
-    let version = if is_long(head)? { VERSION } else { FIRST_VERSION };
+    let is_long = is_long(head)?;
+    let version = if is_long { VERSION } else { FIRST_VERSION };
     let frame = source.at::<Frame>(0)?;
-    (is_ours && matches!(contents(frame, version), Ok(Direction::Probe))).then_some(frame)
+    let testimony = if is_long { Some(source.at::<Testimony>(FRAME_LEN)?) } else { None };
+    (is_ours && matches!(contents(frame, version), Ok(Direction::Probe))).then_some((frame, testimony))
 }
 
 /// The part of [`recognise`] that looks only at the payload.

@@ -17,7 +17,7 @@ fn probe() -> Frame {
 fn long(asked: u64) -> Vec<u8> {
     let mut frame = probe();
     frame.payload.version = VERSION;
-    bytes_of(&frame, &Testimony::ask(asked, [0; 16]))
+    bytes_of(&frame, &Testimony::ask(asked, [0; 16], 0))
 }
 
 fn bytes_of(frame: &Frame, testimony: &Testimony) -> Vec<u8> {
@@ -46,7 +46,7 @@ fn a_probe_and_its_turned_frame_are_recognised() {
 fn a_probe_of_version_2_brings_its_question() {
     let bytes = long(77);
     let found = recognise(&bytes.as_slice(), US).expect("a probe");
-    assert_eq!((found.direction, found.testimony), (Direction::Probe, Some(&Testimony::ask(77, [0; 16]))));
+    assert_eq!((found.direction, found.testimony), (Direction::Probe, Some(&Testimony::ask(77, [0; 16], 0))));
     assert!(recognise_leaving(&bytes.as_slice(), PEER).is_some());
 }
 
@@ -60,7 +60,7 @@ fn what_mixes_the_versions_is_no_probe() {
     short.payload.version = VERSION;
     short.seal();
     assert_eq!(recognise(&short.as_bytes().as_slice(), US), Err(Verdict::WrongVersion));
-    let told = Testimony { misses: [0, 0, 0, 1], ..Testimony::ask(77, [0; 16]) };
+    let told = Testimony { misses: [0, 0, 0, 1], ..Testimony::ask(77, [0; 16], 0) };
     let mut answered = probe();
     answered.payload.version = VERSION;
     assert_eq!(recognise(&bytes_of(&answered, &told).as_slice(), US), Err(Verdict::Malformed));
@@ -73,7 +73,7 @@ fn what_mixes_the_versions_is_no_probe() {
 #[test]
 fn only_our_own_probes_leave() {
     let frame = probe();
-    assert_eq!(recognise_leaving(&frame.as_bytes().as_slice(), PEER), Some(&frame));
+    assert_eq!(recognise_leaving(&frame.as_bytes().as_slice(), PEER), Some((&frame, None)));
     assert_eq!(recognise_leaving(&frame.as_bytes().as_slice(), US), None);
     let answer = Frame { echo: Echo { kind: ECHO_REPLY, ..frame.echo }, ..frame };
     assert_eq!(recognise_leaving(&answer.as_bytes().as_slice(), PEER), None);

@@ -19,7 +19,8 @@ pub const PROBERS: u32 = PROBER_SETS * PROBER_WAYS as u32;
 /// Size of the ring buffer of events, in bytes. Only changes go into it.
 pub const EVENT_BYTES: u32 = 1 << 16;
 
-/// A timer that fires later than this after a deadline (2 ms) proves that this machine stood still, and is no miss.
+/// A timer that fires later than this after a deadline (2 ms) proves that this machine stood still. The reply may be
+/// here, and not have been handled yet.
 pub const TIMER_SLACK_NS: u64 = 2_000_000;
 /// A reply still counts this long after its probe's deadline (1 s).
 pub const LATE_NS: u64 = 1_000_000_000;
@@ -36,6 +37,9 @@ pub const PULSE_OLD_US: u32 = 500_000;
 pub struct Config {
     /// This server's address, IPv6 or IPv4-mapped. While it is all zero, nobody is answered.
     pub address: Address,
+    /// Added to the time of arrival that goes into each reply, and random. So a number that comes back was said by
+    /// these programs, and not by those of an earlier start.
+    pub nonce: u64,
 }
 
 /// `KEYS`, by key id.
@@ -99,12 +103,18 @@ pub struct Watch {
     pub duplicates: u64,
     /// Probes unanswered at their deadline.
     pub misses: u64,
-    /// Misses that were void because the timer fired too late.
-    pub void: u64,
+    /// Those of them whose timer fired too late.
+    pub doubtful: u64,
     /// Misses since the last reply of any kind.
     pub consecutive: u64,
+    /// When the first of these left.
+    pub run_sent_ns: u64,
+    /// The deadline of the last of these.
+    pub run_deadline_ns: u64,
     /// When the last authenticated reply arrived; 0: never.
     pub last_reply_ns: u64,
+    /// And the one before.
+    pub prev_reply_ns: u64,
     /// When the last plain echo arrived; 0: never.
     pub last_plain_ns: u64,
     /// The latest moment at which the other agent's pulse is known to have beaten; 0: never.
@@ -117,6 +127,8 @@ pub struct Watch {
     pub incarnation: u64,
     /// As of the last authenticated reply.
     pub health: u64,
+    /// The `received` of the last authenticated reply, which goes back in the next probe.
+    pub received: u64,
     /// How many probes of this server the other one has answered, as its last reply says ...
     pub answered: u64,
     /// ... and how many had left by then.
@@ -129,10 +141,10 @@ pub struct Watch {
     pub last_kind: u64,
     /// 1 if the pulse in the last reply was older than [`PULSE_OLD_US`].
     pub pulse_old: u64,
-    /// The deadline of the first void miss since the agent zeroed this ...
-    pub void_from_ns: u64,
-    /// ... and when the timer of the last void miss fired.
-    pub void_until_ns: u64,
+    /// The deadline of the first doubtful miss since the agent zeroed this ...
+    pub doubt_from_ns: u64,
+    /// ... and when the timer of the last one fired.
+    pub doubt_until_ns: u64,
 
     /// When the last answer to a question came: see [`crate::Testimony`]. 0: none yet, or it is being written.
     pub said_at_ns: u64,
@@ -189,6 +201,9 @@ pub struct Prober {
     pub address: [u64; 2],
     /// When it was last answered; 0: the place is empty.
     pub last_ns: u64,
+    /// The latest moment at which it is known to have lived: when the probe came whose answer it got. 0: it has never
+    /// shown that it gets answers. Who sends its probes again cannot make this later.
+    pub proved_ns: u64,
     /// How many of its probes were answered.
     pub answered: u64,
     /// As of its last probe.
@@ -224,8 +239,8 @@ pub enum EventKind {
     Changed = 4,
     /// The pulse became old, or is fresh again.
     Pulse = 5,
-    /// A miss was void: its timer fired too late.
-    Void = 6,
+    /// The timer of a miss fired too late.
+    Late = 6,
     /// A testimony of [`DOUBT_MISSES`], after one of fewer; or of a life that the one before was not about.
     Doubt = 7,
     /// A prober asks this server to watch another one. It is about no watch of this server: slot and generation are 0.

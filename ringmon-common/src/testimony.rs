@@ -23,8 +23,9 @@ pub const NEVER: u32 = u32::MAX;
 pub struct Testimony {
     /// The id of the server that the prober asks about; 0: none.
     pub asked: [u8; 8],
-    /// Zeros. A receiver does not look at them: room for what a prober may say of itself.
-    pub prober_room: [u8; 8],
+    /// The `received` of the last reply that the prober got from this server; 0: it has none. Who can say it lived when
+    /// that reply was made, and gets replies.
+    pub returned: [u8; 8],
     /// Where the asked server can be probed, IPv6 or IPv4-mapped. Who does not watch that server is asked to do so for
     /// a moment (R12). Zeros: nobody is asked to.
     pub asked_at: Address,
@@ -51,12 +52,12 @@ pub struct Testimony {
 const _: () = assert!(size_of::<Testimony>() == TESTIMONY_LEN && align_of::<Testimony>() == 1);
 
 impl Testimony {
-    /// A question about this server, at this address; 0: about none.
+    /// A question about this server, at this address; 0: about none. `returned` is the `received` of the last reply.
     #[must_use]
-    pub const fn ask(asked: u64, asked_at: Address) -> Self {
+    pub const fn ask(asked: u64, asked_at: Address, returned: u64) -> Self {
         Self {
             asked: asked.to_be_bytes(),
-            prober_room: [0; 8],
+            returned: returned.to_be_bytes(),
             asked_at,
             known: 0,
             room: [0; 3],

@@ -61,8 +61,8 @@ pub struct Times {
 pub enum Due {
     /// The probe has until then.
     Later(u64),
-    /// The probe became a miss just now. This was its deadline.
-    Missed(u64),
+    /// The probe became a miss just now.
+    Missed(Times),
     /// The probe does not wait, or no longer.
     Gone,
 }
@@ -125,7 +125,7 @@ impl<C: Cell> Place<C> {
         let waits = |times: Times| times.deadline_ns > now;
         match self.take(seq, state::WAITING, |times| if waits(times) { state::WAITING } else { state::MISSED }) {
             Some(times) if waits(times) => Due::Later(times.deadline_ns),
-            Some(times) => Due::Missed(times.deadline_ns),
+            Some(times) => Due::Missed(times),
             None => Due::Gone,
         }
     }

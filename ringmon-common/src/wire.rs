@@ -12,6 +12,9 @@ pub const FIRST_VERSION: u8 = 1;
 /// The version of today: with a [`Testimony`](crate::Testimony) behind the payload. The first one is still spoken, to
 /// those that know no other.
 pub const VERSION: u8 = 2;
+/// What a server's row says if its program knows both versions, and its probes of version 2 carry `returned`
+/// ([`crate::Testimony::returned`]). Programs that know nothing of that take it for version 2.
+pub const SPOKEN: u8 = 3;
 /// ICMP identifier of every probe. It is fixed, because the payload has sequence numbers and the watch. Magic, length
 /// and tag tell probes from packets of other programs that happen to use it.
 pub const ICMP_ID: u16 = 0x524d;

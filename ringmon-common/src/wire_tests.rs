@@ -108,7 +108,7 @@ fn the_documents_vector_of_version_2_holds() {
     };
     let key = TagKey::new(vector.bytes("key").as_slice().try_into().expect("16 bytes"));
     let (prober, responder) = (vector.address("prober").1, vector.address("responder").1);
-    let question = Testimony::ask(vector.number("asked"), vector.address("asked at").1);
+    let question = Testimony::ask(vector.number("asked"), vector.address("asked at").1, vector.number("returned"));
     let age = |field| vector.number::<u32>(field).to_be_bytes();
     let testimony = Testimony {
         known: vector.number("known"),

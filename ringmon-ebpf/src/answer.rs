@@ -18,7 +18,14 @@ pub fn answer(
     tagger: Tagger,
     received: u64,
 ) -> Result<Verdict, Verdict> {
-    let (place, known) = remember(&frame.payload, frame.head.from, received)?;
+    let nonce = maps::CONFIG.get(0).ok_or(Verdict::Truncated)?.nonce;
+    let returned = match &testimony {
+        Some(testimony) => u64::from_be_bytes(testimony.returned).wrapping_sub(nonce),
+        None => 0,
+    };
+    // A number that these programs did not say is of the future, or of a random moment long ago: never of now.
+    let proved = if returned <= received { returned } else { 0 };
+    let (place, known) = remember(&frame.payload, frame.head.from, received, proved)?;
     // SAFETY: a map value.
     let answered = unsafe { get(&raw const (*place).answered) };
     let identity = maps::IDENTITY.get_ptr(0).ok_or(Verdict::Truncated)?;
@@ -32,7 +39,7 @@ pub fn answer(
     };
     frame::turn(&mut frame.head, &mut frame.echo);
     let payload = &mut frame.payload;
-    payload.received_ns = received.to_be_bytes();
+    payload.received_ns = received.wrapping_add(nonce).to_be_bytes();
     payload.pulse_age_us = pulse_age(pulse, received).to_be_bytes();
     payload.responder_incarnation = incarnation.to_be_bytes();
     payload.answered = answered.to_be_bytes();
@@ -69,9 +76,10 @@ fn pulse_age(pulse: u64, now: u64) -> u32 {
     (now.saturating_sub(pulse) / 1000).min(u64::from(PULSE_NEVER)) as u32
 }
 
-/// Remembers who was answered, and how often, this time included. Returns its place, and whether it was there before.
+/// Remembers who was answered, and how often, this time included; and when it is known to have lived. Returns its
+/// place, and whether it was there before.
 #[inline(always)]
-fn remember(payload: &Payload, from: [u8; 4], now: u64) -> Result<(*mut Prober, bool), Verdict> {
+fn remember(payload: &Payload, from: [u8; 4], now: u64, proved: u64) -> Result<(*mut Prober, bool), Verdict> {
     let address = [0, mapped_word(from)];
     let set = maps::PROBERS.get_ptr_mut(prober_set(address)).ok_or(Verdict::Truncated)?;
     let (place, known) = find(set.cast(), address);
@@ -79,8 +87,10 @@ fn remember(payload: &Payload, from: [u8; 4], now: u64) -> Result<(*mut Prober, 
     unsafe {
         let last = Word::new(&raw mut (*place).last_ns);
         let answered = if known { get(&raw const (*place).answered) + 1 } else { 1 };
+        let before = if known { get(&raw const (*place).proved_ns) } else { 0 };
         let note = || {
             set_word(&raw mut (*place).answered, answered);
+            set_word(&raw mut (*place).proved_ns, if proved > before { proved } else { before });
             set_word(&raw mut (*place).incarnation, u64::from_be_bytes(payload.prober_incarnation));
             set_word(&raw mut (*place).purpose, u64::from(payload.purpose));
         };

@@ -22,7 +22,7 @@ use aya_log_ebpf::{debug, trace};
 use ringmon_common::frame::{ECHO_REQUEST, Found, recognise, recognise_leaving};
 use ringmon_common::tag::Tagger;
 use ringmon_common::wire::Direction;
-use ringmon_common::{Action, Testimony, Verdict};
+use ringmon_common::{Action, Frame, Incident, Testimony, Verdict};
 
 use packet::Packet;
 
@@ -95,16 +95,24 @@ fn asking(tagger: Tagger, testimony: Option<&Testimony>) -> Tagger {
 }
 
 /// Stamps the probes that leave. It never changes or delays a packet.
+///
+/// It checks the tag: any user may be allowed to send an echo request from here, and must not pass for the agent.
 #[classifier]
 pub fn ringmon_egress(ctx: TcContext) -> i32 {
     // SAFETY: the context that the kernel gave us.
     let forwarded = unsafe { (*ctx.skb.skb).ingress_ifindex } != 0;
     if !forwarded
         && let Some(own) = maps::own_address()
-        && let Some(frame) = recognise_leaving(&Packet::new(ctx.data(), ctx.data_end()), own)
+        && let Some((frame, testimony)) = recognise_leaving(&Packet::new(ctx.data(), ctx.data_end()), own)
     {
-        debug!(&ctx, "a probe leaves for {:i}", frame.head.to);
-        stamp::stamp(&frame.payload);
+        let Frame { head, payload, .. } = frame;
+        let tag = maps::key(payload.key_id).map(|key| asking(key.v4(own, head.to, payload), testimony).probe(payload));
+        if tag == Some(payload.tag) {
+            debug!(&ctx, "a probe leaves for {:i}", head.to);
+            stamp::stamp(payload, head.to);
+        } else {
+            maps::count(Incident::StampForged.index());
+        }
     }
     NEXT
 }

@@ -88,7 +88,8 @@ unsafe fn measure(watch: *mut Watch, sent_ns: u64, payload: &Payload, now: u64) 
         let round_trip = now.saturating_sub(sent_ns);
         let rtt = round_trip.saturating_sub(u64::from(u32::from_be_bytes(payload.residence_ns)));
         add(&raw mut (*watch).replies, 1);
-        set(&raw mut (*watch).last_reply_ns, now);
+        let last = swap(&raw mut (*watch).last_reply_ns, now);
+        set(&raw mut (*watch).prev_reply_ns, last);
         set(&raw mut (*watch).last_rtt_ns, rtt);
         // With the residence: a deadline is for the whole way.
         let (mean_ns, deviation_ns) = (get(&raw const (*watch).mean_ns), get(&raw const (*watch).deviation_ns));
@@ -117,6 +118,7 @@ unsafe fn contents(watch: *mut Watch, payload: &Payload, now: u64) -> Option<Eve
         let other_life = swap(&raw mut (*watch).incarnation, incarnation) != incarnation;
         let other_health = swap(&raw mut (*watch).health, health) != health;
         set(&raw mut (*watch).answered, u64::from_be_bytes(payload.answered));
+        set(&raw mut (*watch).received, u64::from_be_bytes(payload.received_ns));
         set(&raw mut (*watch).answered_of, get(&raw const (*watch).sent));
         let age = u32::from_be_bytes(payload.pulse_age_us);
         let beat = now.saturating_sub(u64::from(age) * 1000);

@@ -10,13 +10,15 @@ use ringmon_common::wire::Payload;
 use crate::atomic::{add, get};
 use crate::{maps, timer};
 
-/// Stamps one probe.
+/// Stamps one probe, which goes to this address.
 #[inline(always)]
-pub fn stamp(payload: &Payload) {
+pub fn stamp(payload: &Payload, to: [u8; 4]) {
     let (slot, generation) = (u16::from_be_bytes(payload.slot), u16::from_be_bytes(payload.generation));
     let seq = u64::from_be_bytes(payload.seq);
     let place = maps::place(u32::from(slot), seq);
-    let (Some(watch), Some(place)) = (maps::watch(slot, generation), place) else {
+    // SAFETY: a map value.
+    let is_its = |watch: &*mut Watch| unsafe { get(&raw const (**watch).peer) } == u64::from(u32::from_ne_bytes(to));
+    let (Some(watch), Some(place)) = (maps::watch(slot, generation).filter(is_its), place) else {
         maps::count(Incident::StampUnknown.index());
         return;
     };

@@ -45,18 +45,16 @@ pub fn fill(testimony: &mut Testimony, now: u64) {
 #[inline(always)]
 unsafe fn know(testimony: &mut Testimony, watch: *const Watch, reply: u64, clean: u64, now: u64) {
     // SAFETY: by the caller.
-    let (began, plain, pulse, void, misses, alive, life) = unsafe {
+    let (began, plain, pulse, misses, alive, life) = unsafe {
         (
             get(&raw const (*watch).began_ns),
             get(&raw const (*watch).last_plain_ns),
             get(&raw const (*watch).last_pulse_ns),
-            get(&raw const (*watch).void_until_ns),
             get(&raw const (*watch).consecutive),
             get(&raw const (*watch).last_alive_ns),
             get(&raw const (*watch).incarnation),
         )
     };
-    let clean = if void > clean { void } else { clean };
     let proof = if plain > reply { plain } else { reply };
     testimony.proof_age_us = age_us(proof_from(proof, began, clean), now).to_be_bytes();
     testimony.pulse_age_us = age_us(proof_from(pulse, began, clean), now).to_be_bytes();

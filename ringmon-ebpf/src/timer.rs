@@ -11,7 +11,7 @@ use aya_ebpf::helpers::generated::{bpf_timer_init, bpf_timer_set_callback, bpf_t
 use aya_ebpf::macros::btf_map;
 use ringmon_common::count::Incident;
 use ringmon_common::layout::{EventKind, MISS_EVENTS, TIMER_SLACK_NS, WATCHES, Watch};
-use ringmon_common::window::Due;
+use ringmon_common::window::{Due, Times};
 
 use crate::atomic::{add, change, get, set};
 use crate::maps;
@@ -95,35 +95,39 @@ fn step(watch: *mut Watch, slot: u32, now: u64) -> Next {
     match place.expire(seq, now) {
         Due::Later(deadline) => return Next::At(deadline),
         // SAFETY: as above.
-        Due::Missed(deadline) => unsafe { missed(watch, slot as u16, generation as u16, deadline, now) },
+        Due::Missed(times) => unsafe { missed(watch, slot as u16, generation as u16, times, now) },
         Due::Gone => (),
     }
     span.pass(seq, &place);
     Next::Again
 }
 
-/// Counts a miss, or why it is none. Its deadline is not after `now`.
+/// Counts a miss. Its deadline is not after `now`. If it is long before, this machine stood still, and it is for the
+/// agent to find out whether the reply was on its way through it.
 ///
 /// # Safety
 /// `watch` is a map value.
 #[inline(always)]
-unsafe fn missed(watch: *mut Watch, slot: u16, generation: u16, deadline: u64, now: u64) {
+unsafe fn missed(watch: *mut Watch, slot: u16, generation: u16, times: Times, now: u64) {
     // SAFETY: by the caller.
     unsafe {
-        if now - deadline > TIMER_SLACK_NS {
-            maps::count(Incident::MissVoid.index());
+        let is_late = now - times.deadline_ns > TIMER_SLACK_NS;
+        if is_late {
+            maps::count(Incident::MissLate.index());
             // The agent zeroes it when it has read the span; until then the span grows.
-            change(&raw mut (*watch).void_from_ns, 0, deadline);
-            set(&raw mut (*watch).void_until_ns, now);
-            // Last, and a barrier: an agent that sees this count sees the span too.
-            add(&raw mut (*watch).void, 1);
-            maps::tell(EventKind::Void, slot, generation, now);
-            return;
+            change(&raw mut (*watch).doubt_from_ns, 0, times.deadline_ns);
+            set(&raw mut (*watch).doubt_until_ns, now);
+            // A barrier: an agent that sees this count sees the span too. Only then comes the miss.
+            add(&raw mut (*watch).doubtful, 1);
         }
+        if get(&raw const (*watch).consecutive) == 0 {
+            set(&raw mut (*watch).run_sent_ns, times.sent_ns);
+        }
+        set(&raw mut (*watch).run_deadline_ns, times.deadline_ns);
         add(&raw mut (*watch).misses, 1);
         let before = add(&raw mut (*watch).consecutive, 1);
         if before < u64::from(MISS_EVENTS) {
-            maps::tell(EventKind::Miss, slot, generation, now);
+            maps::tell(if is_late { EventKind::Late } else { EventKind::Miss }, slot, generation, now);
         }
     }
 }

@@ -49,7 +49,7 @@ fn timer<const PLAIN: bool>() {
     let place = place::<PLAIN>();
     let egress = Arc::clone(&place);
     let leaves = thread::spawn(move || egress.enter(NEW, times(20)));
-    for (seq, own) in [(OLD, Due::Missed(10)), (NEW, Due::Later(20))] {
+    for (seq, own) in [(OLD, Due::Missed(times(10))), (NEW, Due::Later(20))] {
         let due = place.expire(seq, 15);
         assert!(due == own || due == Due::Gone, "the deadline of another probe");
     }

@@ -114,7 +114,7 @@ fn a_miss_has_the_deadline_of_its_own_probe() {
         |place, _| place.expire(OLD.0, NOW),
         replace,
         |due, place, _| {
-            assert!(matches!(due, Due::Missed(100) | Due::Gone), "{due:?}");
+            assert!(matches!(due, Due::Missed(Times { deadline_ns: 100, .. }) | Due::Gone), "{due:?}");
             waits(place);
         },
     );
@@ -136,7 +136,7 @@ fn a_reply_is_measured_from_its_own_probe_and_takes_no_other() {
 #[test]
 fn a_probe_that_is_just_leaving_is_not_taken_for_the_one_before() {
     let looks: [fn(&Place<Staged>); 3] = [
-        |place| assert!(matches!(place.expire(OLD.0, NOW), Due::Missed(100) | Due::Gone)),
+        |place| assert!(matches!(place.expire(OLD.0, NOW), Due::Missed(Times { deadline_ns: 100, .. }) | Due::Gone)),
         |place| assert!(matches!(place.expire(NEW.0, NOW), Due::Later(6000) | Due::Gone)),
         |place| {
             let reply = place.answer(OLD.0, 50);
@@ -160,7 +160,7 @@ fn of_a_reply_and_the_timer_one_has_the_probe_and_a_late_reply_still_counts() {
         |place, _| place.expire(OLD.0, NOW),
         |place, _| assert_eq!(place.answer(OLD.0, NOW), Ok(OLD.1)),
         |due, place, _| {
-            assert!(matches!(due, Due::Missed(100) | Due::Gone));
+            assert!(matches!(due, Due::Missed(Times { deadline_ns: 100, .. }) | Due::Gone));
             assert_eq!(stands(place).0, mark(OLD.0, state::ANSWERED));
             assert_eq!(place.answer(OLD.0, NOW), Err(Unasked::Duplicate));
             assert_eq!(place.answer(OLD.0, 101 + LATE_NS), Err(Unasked::Stale));

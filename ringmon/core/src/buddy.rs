@@ -24,6 +24,9 @@ pub struct Buddy {
     /// In which version of the wire format it is probed. A list that an older agent kept does not say.
     #[serde(default = "first_version")]
     pub wire: u8,
+    /// Whether its probes show that it gets answers ([`ServerRow::proves`]).
+    #[serde(default)]
+    pub proves: bool,
 }
 
 const fn first_version() -> u8 {
@@ -35,7 +38,7 @@ impl Buddy {
     #[must_use]
     pub(crate) fn stranger(address: Address) -> Self {
         let (name, wire) = (address.to_string(), FIRST_VERSION);
-        Self { id: ServerId::NEW, name, address, notice_port: 0, incarnation: Incarnation(0), wire }
+        Self { id: ServerId::NEW, name, address, notice_port: 0, incarnation: Incarnation(0), wire, proves: false }
     }
 }
 
@@ -48,6 +51,7 @@ impl From<&ServerRow> for Buddy {
             notice_port: row.card.notice_port,
             incarnation: row.incarnation,
             wire: row.wire(),
+            proves: row.proves(),
         }
     }
 }

@@ -7,6 +7,9 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod stamped;
+
+use self::stamped::Stamped;
 use super::evidence::{LocalFault, WatchReading};
 use super::loss::Loss;
 use super::{Time, Tuning, VoteKind, law};
@@ -23,8 +26,8 @@ use crate::words;
 ///      |   |        | no pulse for long       |   | pulse too old           | pulse
 ///      |   |        v                         |   v                         | again
 ///      |   |     +-------------+ <------------|-- +-------------+ ----------+
-///      |   |     | AgentSilent |              |   | AgentSilent |
-///      |   |     +-------------+              |   +-------------+
+///      |   |     | AgentSilent |              |   | AgentSilent |  <-- Restarting <-- a plain echo after replies
+///      |   |     +-------------+              |   +-------------+      (for as long as the pulse is not too old)
 ///      |   |        | misses                  |      | misses
 ///      v   |        v                         v      v
 ///    +-----------------------------------------------------+   any proof of life
@@ -37,20 +40,29 @@ pub enum State {
     Waiting,
     /// The host answers, and its agent has a pulse.
     Alive,
+    /// The host answers for itself, after replies of its agent: the agent has ended. It may be starting again, and until
+    /// its pulse is too old it is not accused.
+    Restarting,
     /// The host answers, but its agent has no pulse.
     AgentSilent,
     /// The host does not answer.
     Suspect,
 }
 
-words!(State: Waiting = "waiting", Alive = "alive", AgentSilent = "agent_silent", Suspect = "suspect");
+words! { State:
+    Waiting = "waiting",
+    Alive = "alive",
+    Restarting = "restarting",
+    AgentSilent = "agent_silent",
+    Suspect = "suspect",
+}
 
 impl State {
     /// What a voter would say in this state.
     #[must_use]
     pub const fn finding(self) -> Option<VoteKind> {
         match self {
-            Self::Waiting | Self::Alive => None,
+            Self::Waiting | Self::Alive | Self::Restarting => None,
             Self::AgentSilent => Some(VoteKind::Agent),
             Self::Suspect => Some(VoteKind::Host),
         }
@@ -79,7 +91,24 @@ pub struct Detector {
     suspected: Option<(Time, Option<Time>)>,
     /// When the first miss of the current run was read.
     missed_at: Option<Time>,
+    /// The misses of the current run that count although this server was late.
+    #[serde(default)]
+    stamped: Stamped,
+    /// When the last fault ended that no stamps make up for.
+    #[serde(default)]
+    hard: Time,
     void_told: bool,
+}
+
+/// What the observing server knows of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Observer {
+    /// The time.
+    pub now: Time,
+    /// It is this many times as late as a healthy one.
+    pub factor: u32,
+    /// Until when the way in was open, as frames of others show.
+    pub open_until: Time,
 }
 
 /// From when silence counts again after a fault of this machine.
@@ -109,6 +138,8 @@ impl Default for Detector {
             clean: None,
             suspected: None,
             missed_at: None,
+            stamped: Stamped::default(),
+            hard: Time::ZERO,
             void_told: false,
         }
     }
@@ -137,7 +168,12 @@ impl Detector {
     #[must_use]
     pub fn silent_since(&self, kind: VoteKind, reading: &WatchReading) -> Time {
         match kind {
-            VoteKind::Host => self.clean.map_or(Time::ZERO, |clean| clean.from).max(reading.silent_since()),
+            VoteKind::Host => {
+                let heard = reading.silent_since();
+                let stamped = reading.run_from.filter(|_| self.stamped(reading) > 0);
+                // The stamps do not say that probes left before the first that was missed.
+                self.doubted_until(reading).map_or(heard, |until| stamped.unwrap_or(until).max(heard))
+            }
             VoteKind::Agent => reading.pulseless_since(),
         }
     }
@@ -154,12 +190,34 @@ impl Detector {
         }
     }
 
-    /// Misses in a row that count. After a fault of this machine, only misses of probes that left afterwards count.
+    /// Misses in a row that count. After a fault of this machine, only misses of probes that left afterwards count, and
+    /// those that are [stamped](Self::stamped).
     #[must_use]
     pub fn misses(&self, reading: &WatchReading) -> u32 {
-        let clean = self.clean.filter(|clean| clean.from > reading.silent_since());
+        let clean = self.clean.filter(|_| self.doubted_until(reading).is_some());
         let since = |before| u32::try_from(reading.misses.saturating_sub(before)).unwrap_or(u32::MAX);
-        clean.map_or(reading.consecutive, |clean| clean.misses.map_or(0, since).min(reading.consecutive))
+        let later = clean.map_or(reading.consecutive, |clean| clean.misses.map_or(0, since).min(reading.consecutive));
+        later.max(self.stamped(reading))
+    }
+
+    /// Misses in a row that count however late this server is: the stamps of other servers' frames show that their
+    /// replies would be here.
+    #[must_use]
+    pub fn stamped(&self, reading: &WatchReading) -> u32 {
+        let left = reading.run_from.is_some_and(|left| left >= self.hard);
+        if left && reading.consecutive > 0 { self.stamped.count().min(reading.consecutive) } else { 0 }
+    }
+
+    /// Whether it helps to hear others now: misses wait for that, and this server's lateness puts them in doubt.
+    #[must_use]
+    pub fn wants_others(&self, reading: &WatchReading, factor: u32) -> bool {
+        let late = factor > 1 || self.doubted_until(reading).is_some();
+        late && self.stamped.is_open() && self.wants_burst(reading, 1)
+    }
+
+    /// The end of a fault of this machine that reaches into this silence.
+    fn doubted_until(&self, reading: &WatchReading) -> Option<Time> {
+        self.clean.map(|clean| clean.from).filter(|until| *until > reading.silent_since())
     }
 
     /// Whether it helps to probe faster: a probe was missed, and its meaning is not known yet. Limited, because the
@@ -176,8 +234,10 @@ impl Detector {
         self.missed_at
     }
 
-    /// Takes in a reading at `now`. This server is `factor` times as late as a healthy one.
-    pub fn observe(&mut self, now: Time, reading: &WatchReading, tuning: &Tuning, factor: u32) -> Option<Change> {
+    /// Takes in a reading.
+    pub fn observe(&mut self, observer: Observer, reading: &WatchReading, tuning: &Tuning) -> Option<Change> {
+        let Observer { now, factor, open_until } = observer;
+        self.stamped.observe(reading, open_until);
         self.missed_at = (reading.consecutive > 0).then(|| self.missed_at.unwrap_or(now));
         if let Some(clean) = self.clean.as_mut().filter(|clean| clean.misses.is_none()) {
             let settled = clean.from + tuning.deadline.max(reading.patience);
@@ -188,7 +248,7 @@ impl Detector {
             return None;
         }
         let needed = self.needed(factor);
-        if self.misses(reading) >= needed {
+        if self.misses(reading) >= needed || self.stamped(reading) >= self.needed(1) {
             self.suspected = Some((now, reading.last_proof()));
             return self.go(State::Suspect);
         }
@@ -208,8 +268,11 @@ impl Detector {
         if self.clean.is_none_or(|clean| until > clean.from) {
             self.clean = Some(Clean { from: until, fault, misses: None });
         }
+        if !fault.is_lateness() {
+            self.hard = self.hard.max(until);
+        }
         let (formed, _) = self.suspected?;
-        if from >= formed {
+        if from >= formed || self.stamped(reading) >= self.needed(1) {
             return None;
         }
         self.suspected = None;
@@ -224,6 +287,8 @@ impl Detector {
         let Some(proof) = reading.last_proof() else { return state };
         if proof.since(reading.pulseless_since()) > tuning.pulse_gone {
             State::AgentSilent
+        } else if reading.last_reply.is_some() && reading.last_plain > reading.last_reply {
+            State::Restarting
         } else if reading.last_pulse.is_some() {
             State::Alive
         } else if state == State::Suspect {

@@ -41,6 +41,8 @@ pub enum EventKind {
     VoteWithdrawn,
     /// The server is out of the table: the commit was seen.
     Down,
+    /// Its host answers for itself: its agent has ended, and may be starting again.
+    AgentGone,
     /// Its pulse is gone; nothing was removed.
     AgentSilent,
     /// Its pulse came back before it was removed.
@@ -92,6 +94,7 @@ words! { EventKind:
     Vote = "vote",
     VoteWithdrawn = "vote_withdrawn",
     Down = "down",
+    AgentGone = "agent_gone",
     AgentSilent = "agent_silent",
     AgentBack = "agent_back",
     AgentLost = "agent_lost",
@@ -137,6 +140,10 @@ pub enum EventBody {
         kind: VoteKind,
     },
     Down(Removed),
+    /// How long there was no pulse. The host answers for itself, so the agent has ended; it may be starting again.
+    AgentGone {
+        silence_ms: f64,
+    },
     /// How long there was no pulse.
     AgentSilent {
         silence_ms: f64,
@@ -200,6 +207,7 @@ impl EventBody {
             Self::Vote { .. } => EventKind::Vote,
             Self::VoteWithdrawn { .. } => EventKind::VoteWithdrawn,
             Self::Down(_) => EventKind::Down,
+            Self::AgentGone { .. } => EventKind::AgentGone,
             Self::AgentSilent { .. } => EventKind::AgentSilent,
             Self::AgentBack {} => EventKind::AgentBack,
             Self::AgentLost(_) => EventKind::AgentLost,

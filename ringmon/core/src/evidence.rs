@@ -93,8 +93,17 @@ pub struct WatchReading {
     pub unsent: u64,
     /// Misses since the last reply of any kind.
     pub consecutive: u32,
+    /// When the first of these left.
+    #[serde(default)]
+    pub run_from: Option<Time>,
+    /// The deadline of the last of these.
+    #[serde(default)]
+    pub run_until: Option<Time>,
     /// When the last authenticated reply arrived: the host is alive, and ringmon's programs run on it.
     pub last_reply: Option<Time>,
+    /// And the one before.
+    #[serde(default)]
+    pub prev_reply: Option<Time>,
     /// When the last plain echo with this server's tag arrived: the host is alive, but its agent is not.
     pub last_plain: Option<Time>,
     /// The latest moment at which the other agent's pulse is known to have beaten, on this machine's clock (arrival
@@ -245,7 +254,7 @@ impl Silence {
     }
 }
 
-/// Why this server's own evidence from a span of time does not count.
+/// Why this server's own evidence from a span of time may not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LocalFault {
@@ -262,6 +271,18 @@ pub enum LocalFault {
     /// This server hears nobody, or only others while more than 16 servers beside it are silent on both sides (R2): it
     /// may be deaf or cut off itself.
     Deaf,
+}
+
+impl LocalFault {
+    /// Whether this server's threads or timers were late, and nothing else. That takes nothing from a miss whose stamps
+    /// show that the way in was open.
+    #[must_use]
+    pub const fn is_lateness(self) -> bool {
+        match self {
+            Self::SenderLate | Self::LoopLate | Self::TimerLate => true,
+            Self::Suspended | Self::LinkDown | Self::Deaf => false,
+        }
+    }
 }
 
 words! { LocalFault:

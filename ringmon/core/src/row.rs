@@ -6,7 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 pub use ringmon_common::wire::Health;
-use ringmon_common::wire::{FIRST_VERSION, VERSION};
+use ringmon_common::wire::{FIRST_VERSION, SPOKEN, VERSION};
 use serde::{Deserialize, Serialize};
 
 use super::{DbTime, Incarnation, PoolId, ServerId};
@@ -95,7 +95,7 @@ pub struct Answering {
     /// How long the server needs to notice that it is accused and to write an answer. No removal counts a vote before
     /// it is that old.
     pub wait: Duration,
-    /// The newest version of the probes' wire format that it knows.
+    /// The newest version of the probes' wire format that it knows; [`SPOKEN`]: and its probes show that it gets answers.
     pub wire: u8,
     /// The last answer: another server that this one hears.
     pub answer: Option<Answer>,
@@ -196,6 +196,12 @@ impl ServerRow {
     #[must_use]
     pub fn wire(&self) -> u8 {
         self.answering().map_or(FIRST_VERSION, |answering| answering.wire.clamp(FIRST_VERSION, VERSION))
+    }
+
+    /// Whether the probes of this life of the server show that it gets answers, which nobody can who sends them again.
+    #[must_use]
+    pub fn proves(&self) -> bool {
+        self.answering().is_some_and(|answering| answering.wire >= SPOKEN)
     }
 
     /// What this life of the server says to votes. `None`: it does not know how to answer.

@@ -207,10 +207,15 @@ impl Datapath {
         {
             watch.flying.pop_first();
         }
-        let Some((_, missed @ false)) = watch.flying.get_mut(&probe) else { return false };
+        let Some((left, missed @ false)) = watch.flying.get_mut(&probe) else { return false };
         *missed = true;
-        watch.reading.misses += 1;
-        watch.reading.consecutive += 1;
+        let reading = &mut watch.reading;
+        if reading.consecutive == 0 {
+            reading.run_from = Some(*left);
+        }
+        reading.run_until = Some(now);
+        reading.misses += 1;
+        reading.consecutive += 1;
         true
     }
 
@@ -233,7 +238,7 @@ impl Datapath {
                 news |= reading.incarnation != incarnation || reading.health != health;
                 reading.replies += 1;
                 reading.late += u64::from(missed);
-                reading.last_reply = Some(now);
+                reading.prev_reply = reading.last_reply.replace(now);
                 reading.last_pulse = reading.last_pulse.max(pulse);
                 reading.last_rtt = Some(now.since(left));
                 watch.rtt = watch.rtt.with(u64::try_from(now.since(left).as_nanos()).unwrap_or(u64::MAX));
@@ -310,7 +315,9 @@ impl Datapath {
         watch.reading.replies += replies;
         (watch.reading.answered, watch.reading.answered_of) = (answered, watch.reading.sent);
         if let Some((reply, pulse, rtt)) = last {
-            watch.reading.last_reply = watch.reading.last_reply.max(Some(reply));
+            if Some(reply) > watch.reading.last_reply {
+                watch.reading.prev_reply = watch.reading.last_reply.replace(reply);
+            }
             watch.reading.last_pulse = watch.reading.last_pulse.max(Some(pulse));
             watch.reading.last_rtt = Some(rtt);
         }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::{Fault, Settings, World};
-use ringmon_core::detector::{Change, Detector, State};
+use ringmon_core::detector::{Change, Detector, Observer, State};
 use ringmon_core::evidence::WatchReading;
 use ringmon_core::law;
 use ringmon_core::rng::Rng;
@@ -186,7 +186,7 @@ pub fn by_chance(profile: Profile, seed: u64, share: f64, probes: u64) -> Chance
             reading.consecutive = 0;
             (reading.last_reply, reading.last_pulse) = (Some(now), Some(now));
         }
-        let change = detector.observe(now, &reading, &tuning, 1);
+        let change = detector.observe(Observer { now, factor: 1, open_until: now }, &reading, &tuning);
         if index < COLD {
             continue;
         }

@@ -293,7 +293,7 @@ impl World {
         self.tell_probed(host);
         let probers = self.hosts[host].datapath.take_probers();
         for (address, (at, as_buddy)) in probers {
-            self.feed(host, Input::Answered(address, at));
+            self.feed(host, Input::Answered { address, at, proved: Some(at) });
             if as_buddy {
                 self.feed(host, Input::Stranger(address));
             }

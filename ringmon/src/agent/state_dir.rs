@@ -214,6 +214,7 @@ mod tests {
             notice_port: 7464,
             incarnation: Incarnation(id),
             wire: 2,
+            proves: false,
         };
         Kept {
             buddies: BuddyList {

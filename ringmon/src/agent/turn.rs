@@ -45,6 +45,8 @@ use ringmon_core::{Event, EventBody, Notice, PoolKeys, Time, Word as _};
 
 /// The last notices have this long to be acknowledged. A server that gets none finds out by itself.
 const SETTLE_WITHIN: Duration = Duration::from_millis(100);
+/// A loop that wakes this late reads everything again first.
+const READ_AGAIN: Duration = Duration::from_millis(2);
 /// The board is published after this many pulses.
 const BOARD_EVERY: u32 = 5;
 
@@ -159,13 +161,15 @@ impl Turn {
             let due = self.due();
             let woke = self.wait(due, &mut asking).await;
             let now = clock::now();
+            if now.since(due) > READ_AGAIN {
+                self.read_all(now);
+            }
             match woke {
                 Woke::Changed(watches) => {
-                    // A miss that is this machine's own fault must not be judged before the fault is known.
+                    // A miss that is this machine's own fault must not be judged before the fault is known; and others'
+                    // probes show whether it is one.
                     self.look_at_faults(now);
-                    if watches.contains(&WatchId::PROBERS) {
-                        self.look_at_probers(now);
-                    }
+                    self.look_at_probers(now);
                     watches.into_iter().for_each(|w| self.read_watch(now, w));
                 }
                 Woke::Table(Some(done)) => self.table_done(now, *done),
@@ -234,10 +238,7 @@ impl Turn {
             tracing::warn!("this machine slept for {:.1} s: its evidence of that time is void", slept.as_secs_f64());
             self.input(now, Input::Fault { fault: LocalFault::Suspended, from: now - self.pulse_every, until: now });
         }
-        self.look_at_faults(now);
-        let watches: Vec<WatchId> = self.specs.keys().copied().collect();
-        watches.into_iter().for_each(|w| self.read_watch(now, w));
-        self.look_at_probers(now);
+        self.read_all(now);
         self.settle(now);
         self.pulses = self.pulses.wrapping_add(1);
         if self.told || self.pulses.is_multiple_of(BOARD_EVERY) {
@@ -246,6 +247,14 @@ impl Turn {
         }
         self.next_pulse = now + self.pulse_every;
         self.rooms.datapath.pulse(clock::now());
+    }
+
+    /// Learns all that the kernel knows by now. A loop that was late judges by nothing older.
+    fn read_all(&mut self, now: Time) {
+        self.look_at_faults(now);
+        let watches: Vec<WatchId> = self.specs.keys().copied().collect();
+        self.look_at_probers(now);
+        watches.into_iter().for_each(|w| self.read_watch(now, w));
     }
 
     fn look_at_faults(&mut self, now: Time) {
@@ -273,7 +282,8 @@ impl Turn {
             if !news {
                 continue;
             }
-            self.input(now, Input::Answered(prober.address, prober.last));
+            let (address, at, proved) = (prober.address, prober.last, prober.proved);
+            self.input(now, Input::Answered { address, at, proved });
             let known = self.specs.values().any(|s| s.purpose == Purpose::Buddy && s.address == prober.address);
             if prober.as_buddy && !known {
                 self.input(now, Input::Stranger(prober.address));

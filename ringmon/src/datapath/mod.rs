@@ -29,6 +29,8 @@ pub struct Prober {
     pub address: Address,
     /// When its last probe was answered.
     pub last: Time,
+    /// When it is known to have lived, as its probes show ([`ringmon_core::engine::Input::Answered`]).
+    pub proved: Option<Time>,
     /// Whether its last probe was one for a buddy (R10 asks only for those).
     pub as_buddy: bool,
     /// Whom it asks this server to watch, and where (R12).

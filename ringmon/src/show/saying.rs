@@ -32,6 +32,7 @@ pub const fn is_warning(body: &EventBody) -> bool {
         | EventKind::Buddies
         | EventKind::Alive
         | EventKind::Suspect
+        | EventKind::AgentGone
         | EventKind::Vote
         | EventKind::VoteWithdrawn
         | EventKind::AgentBack
@@ -77,6 +78,7 @@ fn raw(subject: &str, body: &EventBody) -> String {
         EventBody::VoteWithdrawn { .. } => format!("took back the vote against {s}"),
         EventBody::Down(removed) => format!("{s} was removed: its host did not answer{}", proof(removed)),
         EventBody::AgentLost(removed) => format!("{s} was removed: its agent did not come back{}", proof(removed)),
+        EventBody::AgentGone { .. } => format!("the agent of {s} has ended: its host answers for itself"),
         EventBody::AgentSilent { silence_ms } => {
             format!("{s} has no pulse for {}: its host answers, its agent does not", span(*silence_ms))
         }

@@ -42,6 +42,7 @@ fn board(phase: &'static str) -> String {
         notice_port: 7464,
         incarnation: Incarnation(5),
         wire: 2,
+        proves: false,
     };
     let reading = WatchReading {
         sent: 120,

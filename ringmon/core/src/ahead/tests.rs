@@ -5,7 +5,7 @@ fn buddy(id: i64) -> Buddy {
     let number = u8::try_from(id).unwrap();
     let name = format!("s{id}");
     let address = [10, 0, 0, number].into();
-    Buddy { id: ServerId(id), name, address, notice_port: 1, incarnation: Incarnation(1), wire: 1 }
+    Buddy { id: ServerId(id), name, address, notice_port: 1, incarnation: Incarnation(1), wire: 1, proves: false }
 }
 
 fn chain(ids: core::ops::RangeInclusive<i64>, whole: bool) -> Chain {

@@ -18,6 +18,11 @@ fn tuning() -> Tuning {
 /// The lateness of a server that is never late.
 const WELL: u32 = 1;
 
+/// This time, at a server that is so many times as late as a healthy one and hears nobody else.
+const fn seen(now: Time, factor: u32) -> Observer {
+    Observer { now, factor, open_until: Time::ZERO }
+}
+
 /// A new watch, and how many misses it needs to suspect.
 fn new() -> (Detector, u32) {
     let detector = Detector::default();
@@ -34,10 +39,11 @@ fn watch_in(state: State) -> (Detector, WatchReading) {
     let reading = match state {
         State::Waiting => silent,
         State::Alive => heard(then - ms(10)),
+        State::Restarting => WatchReading { last_plain: Some(then + ms(1)), ..heard(then - ms(10)) },
         State::AgentSilent => heard(then - ms(501)),
         State::Suspect => WatchReading { consecutive: needed, misses: needed.into(), ..heard(then - ms(10)) },
     };
-    detector.observe(then, &reading, &tuning(), WELL);
+    detector.observe(seen(then, WELL), &reading, &tuning());
     assert_eq!(detector.state(), state);
     (detector, reading)
 }
@@ -90,7 +96,7 @@ fn happen(state: State, what: Happens) -> (State, Option<Change>) {
         Happens::Misses => missed(before.consecutive.max(needed)),
         Happens::OwnFault => {
             let change = detector.fault(LocalFault::SenderLate, NOW - ms(30_000), NOW, &before);
-            let after = detector.observe(NOW, &missed(needed), &tuning(), WELL);
+            let after = detector.observe(seen(NOW, WELL), &missed(needed), &tuning());
             return (detector.state(), change.or(after));
         }
         Happens::OldFault => {
@@ -99,19 +105,20 @@ fn happen(state: State, what: Happens) -> (State, Option<Change>) {
             missed(before.consecutive.max(needed))
         }
     };
-    let change = detector.observe(NOW, &reading, &tuning(), WELL);
+    let change = detector.observe(seen(NOW, WELL), &reading, &tuning());
     (detector.state(), change)
 }
 
 #[test]
 fn every_state_with_everything_that_can_happen() {
-    use State::{AgentSilent as S, Alive as A, Suspect as X, Waiting as W};
+    use State::{AgentSilent as S, Alive as A, Restarting as R, Suspect as X, Waiting as W};
     let table = [
         // Reply, Pulseless, Plain, PlainSoon, FewMisses, Misses, OwnFault, OldFault
         (W, [A, S, S, W, W, X, W, X]),
-        (A, [A, S, S, A, A, X, A, X]),
-        (S, [A, S, S, A, S, X, S, X]),
-        (X, [A, S, S, A, X, X, A, X]),
+        (A, [A, S, S, R, A, X, A, X]),
+        (R, [A, S, S, R, R, X, R, X]),
+        (S, [A, S, S, R, S, X, S, X]),
+        (X, [A, S, S, R, X, X, A, X]),
     ];
     for (from, expected) in table {
         for (what, to) in EVERYTHING.into_iter().zip(expected) {
@@ -132,12 +139,15 @@ fn a_suspect_that_was_never_heard_and_answers_with_a_plain_echo_is_waited_for() 
     let began = NOW - ms(300);
     let (mut detector, needed) = new();
     let silent = WatchReading { began, consecutive: needed, ..WatchReading::default() };
-    detector.observe(NOW - ms(100), &silent, &tuning(), WELL);
+    detector.observe(seen(NOW - ms(100), WELL), &silent, &tuning());
     let echo = WatchReading { last_plain: Some(NOW), consecutive: 0, ..silent };
-    assert_eq!(detector.observe(NOW, &echo, &tuning(), WELL), Some(Change::Moved(State::Suspect, State::Waiting)));
+    assert_eq!(
+        detector.observe(seen(NOW, WELL), &echo, &tuning()),
+        Some(Change::Moved(State::Suspect, State::Waiting))
+    );
     let later = WatchReading { last_plain: Some(NOW + ms(201)), ..echo };
     assert_eq!(
-        detector.observe(NOW + ms(201), &later, &tuning(), WELL),
+        detector.observe(seen(NOW + ms(201), WELL), &later, &tuning()),
         Some(Change::Moved(State::Waiting, State::AgentSilent))
     );
 }
@@ -148,8 +158,8 @@ fn silence_alone_does_not_make_an_agent_look_gone() {
     let tuning = Profile::Gentle.tuning();
     let mut detector = Detector::default();
     let reading = WatchReading { last_reply: Some(NOW), last_pulse: Some(NOW - ms(90)), ..WatchReading::default() };
-    detector.observe(NOW, &reading, &tuning, WELL);
-    assert_eq!(detector.observe(NOW + ms(1100), &reading, &tuning, WELL), None);
+    detector.observe(seen(NOW, WELL), &reading, &tuning);
+    assert_eq!(detector.observe(seen(NOW + ms(1100), WELL), &reading, &tuning), None);
     assert_eq!(detector.state(), State::Alive);
 }
 
@@ -159,13 +169,13 @@ fn after_an_own_fault_as_many_probes_must_be_missed_again() {
     let needed = detector.needed(WELL);
     let missed = |n: u32| WatchReading { consecutive: n, misses: u64::from(n), patience: ms(30), ..before.clone() };
     detector.fault(LocalFault::LoopLate, NOW - ms(500), NOW, &missed(40));
-    detector.observe(NOW + ms(29), &missed(45), &tuning(), WELL);
+    detector.observe(seen(NOW + ms(29), WELL), &missed(45), &tuning());
     assert_eq!(detector.misses(&missed(45)), 0, "these may have left before");
-    detector.observe(NOW + ms(30), &missed(46), &tuning(), WELL);
+    detector.observe(seen(NOW + ms(30), WELL), &missed(46), &tuning());
     for more in 0..needed {
         assert_eq!(detector.state(), State::Alive);
         assert_eq!(detector.misses(&missed(46 + more)), more);
-        detector.observe(NOW + ms(32), &missed(46 + more + 1), &tuning(), WELL);
+        detector.observe(seen(NOW + ms(32), WELL), &missed(46 + more + 1), &tuning());
     }
     assert_eq!(detector.state(), State::Suspect);
     let silent = missed(46 + needed);
@@ -178,9 +188,9 @@ fn a_server_that_is_often_late_asks_for_more_misses() {
     let needed = detector.needed(WELL);
     assert_eq!(detector.needed(3), needed * 3);
     let missed = |n: u32| WatchReading { consecutive: n, misses: u64::from(n), ..before.clone() };
-    detector.observe(NOW, &missed(needed * 3 - 1), &tuning(), 3);
+    detector.observe(seen(NOW, 3), &missed(needed * 3 - 1), &tuning());
     assert_eq!(detector.state(), State::Alive);
-    detector.observe(NOW, &missed(needed * 3), &tuning(), 3);
+    detector.observe(seen(NOW, 3), &missed(needed * 3), &tuning());
     assert_eq!(detector.state(), State::Suspect);
 }
 
@@ -198,8 +208,8 @@ fn a_watch_bursts_from_its_first_miss_on_for_a_bounded_number_of_probes() {
 fn somebody_else_must_be_heard_after_the_first_miss() {
     let (mut detector, before) = watch_in(State::Alive);
     let missed = |n: u32| WatchReading { consecutive: n, ..before.clone() };
-    detector.observe(NOW + ms(5), &missed(1), &tuning(), WELL);
-    detector.observe(NOW + ms(25), &missed(2), &tuning(), WELL);
+    detector.observe(seen(NOW + ms(5), WELL), &missed(1), &tuning());
+    detector.observe(seen(NOW + ms(25), WELL), &missed(2), &tuning());
     assert_eq!(detector.deaf_from(VoteKind::Host, &missed(2), &tuning()), NOW + ms(5));
     let pulseless = before.pulseless_since() + tuning().ears();
     assert_eq!(detector.deaf_from(VoteKind::Agent, &missed(2), &tuning()), pulseless);
@@ -209,7 +219,11 @@ fn somebody_else_must_be_heard_after_the_first_miss() {
         NOW + ms(40),
         "not before the own fault was over"
     );
-    detector.observe(NOW + ms(50), &WatchReading { last_reply: Some(NOW + ms(50)), ..missed(0) }, &tuning(), WELL);
+    detector.observe(
+        seen(NOW + ms(50), WELL),
+        &WatchReading { last_reply: Some(NOW + ms(50)), ..missed(0) },
+        &tuning(),
+    );
     assert_eq!(detector.missed_at(), None);
 }
 
@@ -231,12 +245,12 @@ fn a_void_is_told_once_a_silence() {
     let (mut detector, before) = watch_in(State::Alive);
     let silent = WatchReading { consecutive: 9, ..before.clone() };
     detector.fault(LocalFault::LinkDown, NOW - ms(500), NOW + ms(1000), &silent);
-    assert_eq!(detector.observe(NOW, &silent, &tuning(), WELL), Some(Change::Void(LocalFault::LinkDown)));
-    assert_eq!(detector.observe(NOW + ms(1), &silent, &tuning(), WELL), None);
+    assert_eq!(detector.observe(seen(NOW, WELL), &silent, &tuning()), Some(Change::Void(LocalFault::LinkDown)));
+    assert_eq!(detector.observe(seen(NOW + ms(1), WELL), &silent, &tuning()), None);
     let reply = WatchReading { last_reply: Some(NOW + ms(2)), last_pulse: Some(NOW), consecutive: 0, ..before };
-    detector.observe(NOW + ms(2), &reply, &tuning(), WELL);
+    detector.observe(seen(NOW + ms(2), WELL), &reply, &tuning());
     let again = WatchReading { consecutive: 9, ..reply };
-    assert_eq!(detector.observe(NOW + ms(3), &again, &tuning(), WELL), Some(Change::Void(LocalFault::LinkDown)));
+    assert_eq!(detector.observe(seen(NOW + ms(3), WELL), &again, &tuning()), Some(Change::Void(LocalFault::LinkDown)));
 }
 
 #[test]
@@ -274,7 +288,7 @@ fn no_history_makes_a_suspicion_too_early() {
                     reading.misses += 1;
                 }
             }
-            let change = detector.observe(now, &reading, &tuning(), WELL);
+            let change = detector.observe(seen(now, WELL), &reading, &tuning());
             if matches!(change, Some(Change::Moved(_, State::Suspect))) {
                 assert!(reading.consecutive >= 3, "seed {seed}");
                 let counted = reading.misses - clean_misses >= 3;
@@ -284,5 +298,50 @@ fn no_history_makes_a_suspicion_too_early() {
                 assert_eq!(detector.state(), State::Alive, "seed {seed}: a reply ends every suspicion");
             }
         }
+    }
+}
+
+/// Others were heard until then.
+const fn late(now: Time, open_until: Time) -> Observer {
+    Observer { now, factor: 9, open_until }
+}
+
+#[test]
+fn a_late_server_believes_a_miss_when_others_were_heard_after_its_deadline() {
+    let (mut detector, before) = watch_in(State::Alive);
+    let needed = detector.needed(WELL);
+    let (left, deadline) = (NOW - ms(30), NOW - ms(1));
+    let missed = WatchReading {
+        consecutive: needed,
+        misses: needed.into(),
+        run_from: Some(left),
+        run_until: Some(deadline),
+        ..before
+    };
+    for fault in [LocalFault::SenderLate, LocalFault::LoopLate, LocalFault::TimerLate] {
+        detector.fault(fault, NOW - ms(500), NOW, &missed);
+    }
+    detector.observe(late(NOW, deadline - ms(1)), &missed, &tuning());
+    assert_eq!(detector.state(), State::Alive);
+    assert!(detector.wants_others(&missed, 9), "it asks others to show that it hears");
+    let change = detector.observe(late(NOW, deadline), &missed, &tuning());
+    assert_eq!(change, Some(Change::Moved(State::Alive, State::Suspect)));
+    assert_eq!(detector.silent_since(VoteKind::Host, &missed), left, "it has asked since then");
+    assert_eq!(detector.fault(LocalFault::LoopLate, NOW - ms(900), NOW + ms(9), &missed), None);
+    assert_eq!(detector.state(), State::Suspect, "whatever else was late");
+}
+
+#[test]
+fn no_stamp_makes_up_for_a_link_that_was_down_or_a_machine_that_slept() {
+    for fault in [LocalFault::LinkDown, LocalFault::Suspended, LocalFault::Deaf] {
+        let (mut detector, before) = watch_in(State::Alive);
+        let (left, deadline) = (NOW - ms(30), NOW - ms(1));
+        let missed = WatchReading { consecutive: 40, run_from: Some(left), run_until: Some(deadline), ..before };
+        detector.fault(fault, NOW - ms(500), left + ms(1), &missed);
+        detector.observe(late(NOW, NOW), &missed, &tuning());
+        assert_eq!(detector.state(), State::Alive, "{fault:?}");
+        let later = WatchReading { run_from: Some(left + ms(1)), ..missed };
+        detector.observe(late(NOW, NOW), &later, &tuning());
+        assert_eq!(detector.state(), State::Suspect, "{fault:?} was over when these left");
     }
 }

@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ServerId, Time};
 
+/// When a server is known to have lived of which a probe came at this time. `proves`: its probes show that it gets
+/// answers. Where they do not, because its program is older, nothing tells them from probes that somebody sends again.
+pub(super) const fn lived(proves: bool, at: Time, proved: Option<Time>) -> Option<Time> {
+    if proves { proved } else { Some(at) }
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Callers {
     last_probed_by: BTreeMap<ServerId, Time>,

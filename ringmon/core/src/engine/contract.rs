@@ -44,8 +44,17 @@ pub enum Input {
     Watch(WatchId, WatchReading),
     /// A probe for a buddy, with a valid tag, came from an address that is not in this view (R10).
     Stranger(Address),
-    /// This machine answered a probe from `address`, most recently at this time: half of a join's proof.
-    Answered(Address, Time),
+    /// This machine answered a probe: half of a join's proof.
+    Answered {
+        /// Who sent the probe.
+        address: Address,
+        /// When the last one came.
+        at: Time,
+        /// When the sender is known to have lived: when a probe of its came whose answer it got. Probes that somebody
+        /// sends again do not make this later. `None`: it has shown none, as in the first version of the wire format.
+        #[serde(default)]
+        proved: Option<Time>,
+    },
     /// A prober asks this server to watch another one, so that its kernel can say whether it hears it (R12). The loop
     /// passes it on for every probe that still asks, or as often as it looks.
     Asked {

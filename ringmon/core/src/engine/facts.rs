@@ -11,9 +11,10 @@ use super::away::Away;
 use super::callers::Callers;
 use super::contract::{Answers, Identity, Output};
 use super::epoch::Epoch;
+use super::path::Path;
 use super::watching::{Watch, Watches};
 use crate::buddy::Buddy;
-use crate::detector::{Change, State, silence_asked};
+use crate::detector::{Change, Observer, State, silence_asked};
 use crate::edit::TableSnapshot;
 use crate::event::{EventBody, Frozen, Suspected};
 use crate::evidence::{Asked, LocalFault, Purpose, Testimony, WatchId, WatchReading};
@@ -58,8 +59,11 @@ pub(super) struct Facts {
     /// This server has begun to drain itself: what its row says is not an operator's word any more.
     #[serde(default)]
     pub drains_itself: bool,
+    /// Whether frames get through to this server.
+    #[serde(default)]
+    pub path: Path,
     link_down: bool,
-    /// When the last fault of this machine ended. What its watches show counts from then on.
+    /// When the last fault of this machine ended that no stamps make up for. What its watches show counts from then on.
     clean: Time,
     /// What probes are answered with.
     answers: Option<Answers>,
@@ -85,6 +89,7 @@ impl Facts {
             epoch: Epoch::default(),
             drained: false,
             drains_itself: false,
+            path: Path::default(),
             link_down: false,
             clean: Time::ZERO,
             answers: None,
@@ -101,10 +106,15 @@ impl Facts {
         effective_mode(self.pool.as_ref().map_or(Mode::Act, |p| p.rules.mode), self.identity.mode)
     }
 
-    /// R6: how long this server must be silent before it may be removed. It depends on its past outages and on how late
-    /// the observing server is itself.
+    /// R6: how long this server must be silent before it may be removed. It depends on its past outages, and where no
+    /// stamps of others' frames help, on how late the observing server is itself.
     pub fn silence_asked(&self, address: Address) -> Duration {
         silence_asked(self.outages.asked(address, self.now), self.lateness.factor(self.now))
+    }
+
+    /// The same for a silence that others' stamps show.
+    pub fn stamped_silence_asked(&self, address: Address) -> Duration {
+        silence_asked(self.outages.asked(address, self.now), 1)
     }
 
     /// R3: how long this server needs to answer a vote. It may notice the cut only when it misses a buddy itself.
@@ -206,6 +216,8 @@ impl Facts {
     pub fn observe(&mut self, asks: &mut Asks, id: WatchId, reading: WatchReading) {
         let (now, tuning, factor) = (self.now, &self.identity.tuning, self.lateness.factor(self.now));
         let Some(watch) = self.watches.get_mut(id) else { return };
+        let address = watch.target.address;
+        reading.prev_reply.into_iter().chain(reading.last_reply).for_each(|at| self.path.frame(address, at));
         self.away.observe(&watch.reading, &reading, tuning.interval);
         let silence = reading.last_proof().map(|proof| proof.since(watch.reading.silent_since()));
         watch.reading = reading;
@@ -216,10 +228,11 @@ impl Facts {
             watch.detector.fault(LocalFault::LinkDown, now, until, &watch.reading);
             self.clean = self.clean.max(until);
         }
-        match watch.detector.observe(now, &watch.reading, tuning, factor) {
+        let observer = Observer { now, factor, open_until: self.path.open_until(address) };
+        match watch.detector.observe(observer, &watch.reading, tuning) {
             Some(Change::Moved(from, to)) => {
                 if let (State::Suspect, Some(silence)) = (from, silence) {
-                    self.outages.healed(watch.target.address, silence, now);
+                    self.outages.healed(address, silence, now);
                 }
                 self.tell_move(asks, id, from, to);
             }
@@ -250,10 +263,13 @@ impl Facts {
                     silence_ms: millis(now.since(watch.reading.silent_since())),
                 })
             }
+            (_, State::Restarting) => {
+                EventBody::AgentGone { silence_ms: millis(now.since(watch.reading.pulseless_since())) }
+            }
             (_, State::AgentSilent) => {
                 EventBody::AgentSilent { silence_ms: millis(now.since(watch.reading.pulseless_since())) }
             }
-            (State::AgentSilent, State::Alive) => EventBody::AgentBack {},
+            (State::Restarting | State::AgentSilent, State::Alive) => EventBody::AgentBack {},
             (State::Waiting | State::Alive | State::Suspect, State::Alive) | (_, State::Waiting) => return,
         };
         asks.event(&watch.target.name, body);
@@ -274,7 +290,10 @@ impl Facts {
         if fault != LocalFault::LinkDown {
             self.lateness.fault(self.now);
         }
-        self.clean = self.clean.max(until);
+        // A witness that is asked hears the asker, and so shows that its own way in is open.
+        if !fault.is_lateness() {
+            self.clean = self.clean.max(until);
+        }
         let undone = self.watches.fault(fault, from, until);
         if undone > 0 {
             asks.void(fault, undone);

@@ -62,8 +62,8 @@ impl Joining {
     }
 
     /// This server answered a probe from `address`: half of the proof.
-    pub fn answered(&mut self, address: Address, at: Time) {
-        self.trial.iter_mut().for_each(|trial| trial.answered(address, at));
+    pub fn answered(&mut self, address: Address, at: Time, proved: Option<Time>) {
+        self.trial.iter_mut().for_each(|trial| trial.answered(address, at, proved));
     }
 
     pub fn settle(&mut self, facts: &mut Facts, asks: &mut Asks) -> Option<NextPhase> {

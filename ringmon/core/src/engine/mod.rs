@@ -32,6 +32,7 @@ mod followers;
 mod joining;
 mod leaving;
 mod member;
+mod path;
 mod show;
 mod starting;
 mod table;
@@ -232,23 +233,21 @@ impl Engine {
             (Input::Weight(weight), _) => reweighed(facts, asks, weight),
             (Input::Stranger(address), Phase::Member(member)) => member.stranger(facts, address),
             (Input::Asked { server, address }, Phase::Member(member)) => member.asked(facts, server, address),
-            (Input::Answered(address, at), Phase::Joining(joining)) => joining.answered(address, at),
-            (Input::Answered(address, at), Phase::Member(member)) => member.answered(facts, address, at),
+            (Input::Answered { address, at, proved }, phase) => {
+                facts.path.frame(address, at);
+                match phase {
+                    Phase::Joining(joining) => joining.answered(address, at, proved),
+                    Phase::Member(member) => member.answered(facts, address, at, proved),
+                    _ => {}
+                }
+            }
             (Input::Notice(notice, _), Phase::Starting(starting)) => return starting.notice(&notice),
             (Input::Notice(notice, from), Phase::Member(member)) => member.notice(facts, asks, &notice, from),
             (Input::Table(done), _) => return self.table(&done),
             (Input::Stop { leave }, _) => return self.stop(leave),
             (Input::Drain, Phase::Member(member)) => member.drain(),
             // These inputs mean nothing to this phase.
-            (
-                Input::Start { .. }
-                | Input::Stranger(_)
-                | Input::Asked { .. }
-                | Input::Answered(..)
-                | Input::Notice(..)
-                | Input::Drain,
-                _,
-            ) => {}
+            (Input::Start { .. } | Input::Stranger(_) | Input::Asked { .. } | Input::Notice(..) | Input::Drain, _) => {}
         }
         None
     }

@@ -89,7 +89,7 @@ pub struct WatchView {
     pub address: Address,
     /// Why the server is watched.
     pub purpose: Purpose,
-    /// `waiting` (never heard), `alive`, `agent_silent`, `suspect`.
+    /// `waiting` (never heard), `alive`, `restarting`, `agent_silent`, `suspect`.
     pub state: &'static str,
     /// What the datapath last reported.
     pub reading: WatchReading,

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::asks::Asks;
+use super::callers::lived;
 use super::facts::Facts;
 use crate::buddy::Buddy;
 use crate::detector::State;
@@ -63,10 +64,10 @@ impl Trial {
     }
 
     /// This server answered a probe from `address`: half of the proof.
-    pub fn answered(&mut self, address: Address, at: Time) {
+    pub fn answered(&mut self, address: Address, at: Time, proved: Option<Time>) {
         for (end, answered) in self.ends.iter().zip(&mut self.answered) {
             if end.card.address == address {
-                *answered = (*answered).max(Some(at));
+                *answered = (*answered).max(lived(end.proves(), at, proved));
             }
         }
     }
@@ -101,8 +102,8 @@ impl Trial {
                 State::Alive if watch.reading.last_reply >= shown && self.answered[number] >= shown => End::Good,
                 State::Suspect | State::AgentSilent => End::Silent,
                 // A slow profile has not missed enough probes by then.
-                State::Waiting if facts.now >= self.over() => End::Silent,
-                State::Alive | State::Waiting => End::Open,
+                State::Waiting | State::Restarting if facts.now >= self.over() => End::Silent,
+                State::Alive | State::Waiting | State::Restarting => End::Open,
             }
         };
         [end(0), end(1)]

@@ -113,10 +113,12 @@ impl Watch {
 
     /// Whether this server needs to hear it now, because another server has been missed since it last answered (R2).
     fn is_ear_for(&self, missed_at: Option<Time>) -> bool {
-        self.purpose == Purpose::Buddy
-            && self.detector.state() == State::Alive
-            && self.detector.missed_at().is_none()
-            && missed_at.is_some_and(|at| self.reading.last_reply < Some(at))
+        self.is_ear() && missed_at.is_some_and(|at| self.reading.last_reply < Some(at))
+    }
+
+    /// Whether its replies show that this server can hear.
+    fn is_ear(&self) -> bool {
+        self.purpose == Purpose::Buddy && self.detector.state() == State::Alive && self.detector.missed_at().is_none()
     }
 }
 
@@ -169,10 +171,12 @@ impl Watches {
     pub fn set_pace(&mut self, asks: &mut Asks, factor: u32, tuning: &Tuning) {
         let looked = |w: &&Watch| matches!(w.purpose, Purpose::Buddy | Purpose::Ahead);
         let missed_at = self.iter().filter(looked).filter_map(|w| w.detector.missed_at()).max();
+        // Whoever this server misses while it is late itself: others must be heard after that.
+        let doubted = self.iter().filter(looked).any(|w| w.detector.wants_others(&w.reading, factor));
         for watch in self.slots.iter_mut() {
             let missed = looked(&&*watch) && watch.detector.wants_burst(&watch.reading, factor);
             let before = (watch.burst, watch.echoed);
-            watch.burst = missed || watch.is_ear_for(missed_at);
+            watch.burst = missed || watch.is_ear_for(missed_at) || doubted && watch.is_ear();
             watch.echoed = watch.is_echo() || watch.echoed && !watch.is_echo_over();
             if (watch.burst, watch.echoed) != before {
                 asks.say(Output::Watch(watch.spec(tuning)));

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use ringmon_common::wire::VERSION;
+use ringmon_common::wire::SPOKEN;
 
 use super::{Commit, Index, VirtualTable};
 use crate::card::Card;
@@ -133,7 +133,7 @@ impl Transaction<'_> {
         let Some(row) = self.rows.get_mut(&id) else { return false };
         let new = set.hears.map(|hears| Answer { at: now, hears });
         let answer = new.or_else(|| row.answering().and_then(|old| old.answer));
-        row.answering = Some(Answering { life, wait: set.wait, wire: VERSION, answer });
+        row.answering = Some(Answering { life, wait: set.wait, wire: SPOKEN, answer });
         row.version += 1;
         true
     }
@@ -162,7 +162,7 @@ impl Transaction<'_> {
             alone_since: None,
             alone_at: None,
             alone_kind: None,
-            answering: Some(Answering { life: new.incarnation, wait: new.wait, wire: VERSION, answer: None }),
+            answering: Some(Answering { life: new.incarnation, wait: new.wait, wire: SPOKEN, answer: None }),
             version: 1,
         };
         self.remember(id);
@@ -201,7 +201,7 @@ impl Transaction<'_> {
             AloneSet::Renew => row.alone_at = Some(now),
         }
         if let Some(wait) = set.wait {
-            row.answering = Some(Answering { life: row.incarnation, wait, wire: VERSION, answer: None });
+            row.answering = Some(Answering { life: row.incarnation, wait, wire: SPOKEN, answer: None });
         }
         row.version += 1;
         self.index.note(row);

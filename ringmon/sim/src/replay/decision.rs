@@ -145,7 +145,7 @@ impl Decisions {
     fn input(&mut self, input: &Input, at: Time) -> Option<What> {
         Some(match input {
             // Evidence: the engine's outputs tell what it led to.
-            Input::Watch(..) | Input::Stranger(_) | Input::Asked { .. } | Input::Answered(..) => return None,
+            Input::Watch(..) | Input::Stranger(_) | Input::Asked { .. } | Input::Answered { .. } => return None,
             Input::Start { kept } => {
                 kept.iter().for_each(|list| self.meet_all(list));
                 What::Began(kept.clone())

@@ -115,6 +115,7 @@ fn told(event: &Event) -> String {
         EventBody::Suspect(s) => {
             (format!("{} misses in a row{}, silent for {:?} ms", s.misses, needed(s), s.silence_ms), Rest::Said)
         }
+        EventBody::AgentGone { .. } => words("its host answers for itself: its agent has ended"),
         EventBody::AgentSilent { silence_ms } => {
             (format!("answers, but without a pulse for {silence_ms:?} ms"), Rest::Said)
         }

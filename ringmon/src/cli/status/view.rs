@@ -215,7 +215,7 @@ fn watches(engine: &Engine) -> String {
             format!("{} misses (loss {:.1} %)", watch.needed, watch.loss * 100.0),
             in_units(engine.at.since(reading.silent_since())),
         ];
-        (matches!(watch.state.as_str(), "suspect" | "agent_silent"), cells)
+        (matches!(watch.state.as_str(), "suspect" | "agent_silent" | "restarting"), cells)
     });
     out::rows(heads, &rows.collect::<Vec<_>>())
 }

@@ -119,7 +119,7 @@ impl Lane {
     pub fn send(&mut self, sign: &Sign, shared: &Shared, now: Time) {
         self.seq += 1;
         self.last = now;
-        let (bytes, length) = self.probe(sign, shared.incarnation());
+        let (bytes, length) = self.probe(sign, shared.incarnation(), shared.received(self.id.slot));
         let probe = &bytes[..length];
         let to = SocketAddrV4::new(self.peer, 0).into();
         // The next call reports an ICMP error about an earlier probe, and then sends nothing. So call again.
@@ -135,7 +135,7 @@ impl Lane {
     }
 
     /// The ICMP message, and how long it is.
-    fn probe(&self, sign: &Sign, incarnation: u64) -> ([u8; MOST_BYTES], usize) {
+    fn probe(&self, sign: &Sign, incarnation: u64, returned: u64) -> ([u8; MOST_BYTES], usize) {
         let Self { id, seq, pace, .. } = self;
         let mut payload = Payload::probe(pace.purpose, id.slot, id.generation, *seq, incarnation, sign.key_id);
         let question = (pace.wire >= VERSION).then(|| {
@@ -143,7 +143,7 @@ impl Lane {
                 Address::V4(v4) => v4.to_ipv6_mapped().octets(),
                 Address::V6(v6) => v6.octets(),
             });
-            Testimony::ask(pace.asked.about.0 as u64, at)
+            Testimony::ask(pace.asked.about.0 as u64, at, returned)
         });
         if question.is_some() {
             payload.version = VERSION;

@@ -71,8 +71,8 @@ pub struct XdpDatapath {
     dscp: u8,
     sign: Sign,
     accepted: Vec<u8>,
-    /// The void misses of each used slot at the last look.
-    voids: BTreeMap<u16, u64>,
+    /// How many misses of each used slot had a late timer, as of the last look.
+    doubtful: BTreeMap<u16, u64>,
     keys: Array<MapData, Plain<KeySlot>>,
     events: AsyncFd<RingBuf<MapData>>,
     shared: Arc<Shared>,
@@ -95,7 +95,10 @@ pub fn open(options: Options) -> Result<XdpDatapath, Error> {
 
     let mut object = Object::load(log::number(options.bpf_log))?;
     let own = tag::mapped(interface.address.octets());
-    object.config.set(0, Plain(Config { address: own }), 0).map_err(|e| object::refused("write a BPF map", &e))?;
+    object
+        .config
+        .set(0, Plain(Config { address: own, nonce: rand::random() }), 0)
+        .map_err(|e| object::refused("write a BPF map", &e))?;
     let lines = options.bpf_log.map(|_| log::Lines::start(&mut object.ebpf)).transpose()?;
     let mode = interface.attach(&mut object, options.choice)?;
 
@@ -114,7 +117,7 @@ pub fn open(options: Options) -> Result<XdpDatapath, Error> {
         dscp: options.dscp,
         sign,
         accepted: Vec::new(),
-        voids: BTreeMap::new(),
+        doubtful: BTreeMap::new(),
         keys,
         events,
         shared,
@@ -190,7 +193,7 @@ impl Datapath for XdpDatapath {
         let first = (rand::random::<u64>() >> 3).max(1);
         self.shared.begin(spec.id, peer.octets(), first, deadline, now);
         self.shared.server(slot, spec.server);
-        self.voids.insert(slot, 0);
+        self.doubtful.insert(slot, 0);
         self.sender.tell(Command::Begin(Box::new(Lane::new(spec.id, peer, first, pace, socket, now))));
         Ok(())
     }
@@ -198,7 +201,7 @@ impl Datapath for XdpDatapath {
     fn unwatch(&mut self, watch: WatchId) {
         if self.shared.generation(watch.slot) == watch.generation {
             self.shared.end(watch.slot);
-            self.voids.remove(&watch.slot);
+            self.doubtful.remove(&watch.slot);
         }
         self.sender.tell(Command::End(watch));
     }
@@ -248,6 +251,7 @@ impl Datapath for XdpDatapath {
         let probers = fresh.map(|prober| Prober {
             address: address_of(prober.address),
             last: Time::from_ns(prober.last_ns),
+            proved: (prober.proved_ns != 0).then(|| Time::from_ns(prober.proved_ns)),
             as_buddy: prober.purpose == Purpose::Buddy as u64,
             asked: (prober.asked != 0).then(|| (ServerId(prober.asked as i64), address_of(prober.asked_at))),
         });
@@ -270,12 +274,12 @@ impl Datapath for XdpDatapath {
 
     fn faults(&mut self) -> (bool, Vec<(LocalFault, Time, Time)>) {
         let mut faults = self.shared.take_faults();
-        for (slot, seen) in &mut self.voids {
+        for (slot, seen) in &mut self.doubtful {
             let slot = u32::from(*slot);
-            let void = self.shared.voids(slot);
-            if void > *seen {
-                *seen = void;
-                faults.extend(self.shared.take_void(slot).map(|(from, until)| (LocalFault::TimerLate, from, until)));
+            let doubtful = self.shared.doubtful(slot);
+            if doubtful > *seen {
+                *seen = doubtful;
+                faults.extend(self.shared.take_doubt(slot).map(|(from, until)| (LocalFault::TimerLate, from, until)));
             }
         }
         (self.shared.link_up.load(Relaxed), faults)

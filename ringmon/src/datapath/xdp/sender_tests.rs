@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use ringmon_common::layout::Config;
+use ringmon_common::layout::{Config, KeySlot};
 use ringmon_common::wire::{Purpose, VERSION};
 use ringmon_common::{TagKey, tag};
 
@@ -29,11 +29,12 @@ fn bench() -> Bench {
     let mut netlink = Netlink::open().expect("netlink");
     let interface = Interface::examine(INTERFACE, own.into(), &mut netlink).expect("the interface");
     let mut object = Object::load(0).expect("load the programs: run cargo xtask test");
-    object.config.set(0, Plain(Config { address: tag::mapped(own.octets()) }), 0).expect("config");
+    object.config.set(0, Plain(Config { address: tag::mapped(own.octets()), nonce: 0 }), 0).expect("config");
+    let sign = Sign { own, key: TagKey::new(&[7; 16]), key_id: 1 };
+    object.keys.set(sign.key_id.into(), Plain(KeySlot { key: sign.key, used: 1 }), 0).expect("a key");
     interface.attach(&mut object, DatapathChoice::XdpGeneric).expect("attach");
     let Object { ebpf, identity, watches, window, histogram, probers, counters, .. } = object;
     let shared = Arc::new(Shared::new((watches, window, histogram), (identity, probers, counters)));
-    let sign = Sign { own, key: TagKey::new(&[7; 16]), key_id: 1 };
     let link = LinkFlags::open(INTERFACE).expect("a socket");
     let parts =
         Parts { index: interface.index, link, netlink, seed: SEED, sign, shared: Arc::clone(&shared), realtime: false };

@@ -149,6 +149,12 @@ impl Shared {
         Time::from_ns(at(offset_of!(Watch, last_reply_ns)).max(at(offset_of!(Watch, last_plain_ns))))
     }
 
+    /// What goes back in the next probe: the `received` of the last reply.
+    #[must_use]
+    pub fn received(&self, slot: u16) -> u64 {
+        self.watches.word(u32::from(slot), offset_of!(Watch, received)).map_or(0, |word| word.load(Relaxed))
+    }
+
     /// Counts a probe that did not leave because of a fault of this machine.
     pub fn count_unsent(&self, slot: u16) {
         if let Some(own) = self.own.get(usize::from(slot)) {
@@ -198,17 +204,17 @@ impl Shared {
         )
     }
 
-    /// How many misses of this slot were void. The timer counts them last, so their span can be read by then.
+    /// How many misses of this slot a late timer counted. It counts them last, so their span can be read by then.
     #[must_use]
-    pub fn voids(&self, slot: u32) -> u64 {
-        self.watches.word(slot, offset_of!(Watch, void)).map_or(0, |word| word.load(Acquire))
+    pub fn doubtful(&self, slot: u32) -> u64 {
+        self.watches.word(slot, offset_of!(Watch, doubtful)).map_or(0, |word| word.load(Acquire))
     }
 
-    /// The span of this slot's void misses since the last call.
+    /// The span of this slot's doubtful misses since the last call.
     #[must_use]
-    pub fn take_void(&self, slot: u32) -> Option<(Time, Time)> {
-        let from = self.watches.word(slot, offset_of!(Watch, void_from_ns))?.swap(0, AcqRel);
-        let until = self.watches.word(slot, offset_of!(Watch, void_until_ns))?.load(Relaxed);
+    pub fn take_doubt(&self, slot: u32) -> Option<(Time, Time)> {
+        let from = self.watches.word(slot, offset_of!(Watch, doubt_from_ns))?.swap(0, AcqRel);
+        let until = self.watches.word(slot, offset_of!(Watch, doubt_until_ns))?.load(Relaxed);
         (from != 0).then(|| (Time::from_ns(from), Time::from_ns(until)))
     }
 
@@ -272,7 +278,11 @@ impl Readings for Shared {
             unresolved,
             unsent,
             consecutive: u32::try_from(watch.consecutive + run).unwrap_or(u32::MAX),
+            // Probes that could not leave have no stamps.
+            run_from: time(watch.run_sent_ns).filter(|_| watch.consecutive > 0 && run == 0),
+            run_until: time(watch.run_deadline_ns).filter(|_| watch.consecutive > 0 && run == 0),
             last_reply: time(watch.last_reply_ns),
+            prev_reply: time(watch.prev_reply_ns),
             last_plain: time(watch.last_plain_ns),
             last_pulse: time(watch.last_pulse_ns),
             last_rtt: (watch.replies != 0).then(|| Duration::from_nanos(watch.last_rtt_ns)),

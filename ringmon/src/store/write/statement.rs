@@ -6,7 +6,7 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{DbBackend, Statement, StatementBuilder};
 
-use ringmon_common::wire::VERSION;
+use ringmon_common::wire::SPOKEN;
 
 use crate::store::clock;
 use crate::store::convert::millis;
@@ -102,7 +102,7 @@ impl Writer {
             (C::Version, 1_i64.into()),
             (C::AnswerLife, row.incarnation.0.into()),
             (C::AnswerWaitMs, millis(row.wait).into()),
-            (C::Wire, i16::from(VERSION).into()),
+            (C::Wire, i16::from(SPOKEN).into()),
         ];
         let there = if self.answers { 18 } else { 15 };
         let (columns, values): (Vec<C>, Vec<SimpleExpr>) = columns.into_iter().take(there).unzip();
@@ -182,7 +182,7 @@ impl Writer {
             update
                 .value(C::AnswerLife, life.0)
                 .value(C::AnswerWaitMs, millis(wait))
-                .value(C::Wire, i16::from(VERSION))
+                .value(C::Wire, i16::from(SPOKEN))
                 .value(C::AnswerAt, Option::<i64>::None)
                 .value(C::AnswerHears, Option::<i64>::None);
         }
@@ -208,7 +208,7 @@ impl Writer {
         update
             .value(C::AnswerLife, life.0)
             .value(C::AnswerWaitMs, millis(set.wait))
-            .value(C::Wire, i16::from(VERSION))
+            .value(C::Wire, i16::from(SPOKEN))
             .and_where(Expr::col(C::Id).eq(id.0))
             .and_where(Expr::col(C::Pool).eq(self.pool.0))
             .and_where(Expr::col(C::Incarnation).eq(life.0))

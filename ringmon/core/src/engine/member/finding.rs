@@ -17,8 +17,11 @@ pub(super) fn finding(facts: &Facts, proofs: &Proofs, server: ServerId, kind: Vo
     let misses = watch.detector.misses(&watch.reading);
     let enough = match kind {
         VoteKind::Host => {
-            let silent = facts.now.since(since) >= facts.silence_asked(watch.target.address);
-            silent && misses >= law::REMOVAL_MISSES || !facts.keeps(Rule::R6)
+            let address = watch.target.address;
+            let silent = facts.now.since(since) >= facts.silence_asked(address) && misses >= law::REMOVAL_MISSES;
+            let shown = facts.path.open_until(address).since(since) >= facts.stamped_silence_asked(address)
+                && watch.detector.stamped(&watch.reading) >= law::REMOVAL_MISSES;
+            silent || shown || !facts.keeps(Rule::R6)
         }
         // The pool's own timeout is far longer than any silence that R6 requires.
         VoteKind::Agent => true,
@@ -42,6 +45,7 @@ pub(super) fn ripe(facts: &Facts, asks: &mut Asks, finding: &Finding) -> bool {
         VoteKind::Host => {
             // Perhaps only time is missing.
             asks.call_at(since + facts.silence_asked(watch.target.address));
+            asks.call_at(since + facts.stamped_silence_asked(watch.target.address));
             finding.enough
         }
         VoteKind::Agent => {

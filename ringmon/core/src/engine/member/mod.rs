@@ -21,6 +21,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use ringmon_common::wire::VERSION;
 use serde::{Deserialize, Serialize};
 
 use self::alone::Alone;
@@ -35,6 +36,7 @@ use self::side::{After, SideWork};
 use self::view::{Read, View};
 use self::witnesses::Witnesses;
 use super::asks::{Asks, Me};
+use super::callers::lived;
 use super::contract::TableDone;
 use super::entry::{NextPhase, Spliced};
 use super::facts::Facts;
@@ -132,7 +134,9 @@ impl Member {
         let [one, other] = &self.sides;
         let buddies = self.view.buddies().map(|buddy| (buddy.clone(), Purpose::Buddy));
         let further = share([one.watched(), other.watched()]).into_iter().map(|b| (b.clone(), Purpose::Ahead));
-        let joining = self.helping.probed().map(|address| (Buddy::stranger(address), Purpose::Join));
+        // An older agent echoes the newer version, and is probed in the first one then.
+        let newcomer = |address| Buddy { wire: VERSION, ..Buddy::stranger(address) };
+        let joining = self.helping.probed().map(|address| (newcomer(address), Purpose::Join));
         let asked = self.questions.probed().map(|(id, at)| (Buddy { id, ..Buddy::stranger(at) }, Purpose::Asked));
         let witnesses = self.witnesses.probed().map(|witness| (witness.clone(), Purpose::Asked));
         let mut wanted: Vec<(Buddy, Purpose)> = Vec::new();
@@ -162,11 +166,11 @@ impl Member {
     }
 
     /// This server answered a probe: its sender is alive, whether it is heard or not.
-    pub fn answered(&mut self, facts: &mut Facts, address: Address, at: Time) {
-        self.moving.answered(address, at);
+    pub fn answered(&mut self, facts: &mut Facts, address: Address, at: Time, proved: Option<Time>) {
+        self.moving.answered(address, at, proved);
         let known = self.sides.iter().flat_map(SideWork::members).find(|member| member.address == address);
-        if let Some(member) = known {
-            facts.callers.answered(member.id, at);
+        if let Some((member, lived)) = known.and_then(|member| Some((member, lived(member.proves, at, proved)?))) {
+            facts.callers.answered(member.id, lived);
         }
     }
 

@@ -43,8 +43,8 @@ impl Moving {
     const PAUSE: Duration = Duration::from_millis(250);
 
     /// This server answered a probe from `address`.
-    pub fn answered(&mut self, address: Address, at: Time) {
-        self.trial.iter_mut().for_each(|trial| trial.answered(address, at));
+    pub fn answered(&mut self, address: Address, at: Time, proved: Option<Time>) {
+        self.trial.iter_mut().for_each(|trial| trial.answered(address, at, proved));
     }
 
     /// The servers at the ends of the place on trial.

@@ -18,7 +18,7 @@ fn deaf(bench: &mut Bench, span: u64, probed: bool) {
             bench.read(watch, silence, u32::try_from(silence.as_millis() / 20).unwrap());
         }
         if probed {
-            bench.feed(Input::Answered(address(1), bench.now));
+            bench.feed(Input::Answered { address: address(1), at: bench.now, proved: Some(bench.now) });
         }
         bench.settle();
     }

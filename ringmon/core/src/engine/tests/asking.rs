@@ -304,7 +304,7 @@ fn a_broken_link_is_shown_with_the_way_on_which_frames_get_lost() {
         let (mut bench, suspect, whom) = suspecting(FIRST_VERSION);
         let witness = (1..=8).find(|n| whom.contains(&address(*n))).expect("asked");
         if arrives {
-            bench.feed(Input::Answered(address(suspect), bench.now));
+            bench.feed(Input::Answered { address: address(suspect), at: bench.now, proved: Some(bench.now) });
         }
         let life = bench.table.named(&format!("s{suspect}")).expect("there").incarnation;
         let input = proof_from(&bench, witness, life);

@@ -44,7 +44,7 @@ fn a_join_waits_for_each_quarter_of_its_proof() {
                 bench.read(watch.id, ms(0), 0);
             }
             if missing != 2 * place + 1 {
-                bench.feed(Input::Answered(watch.address, bench.now));
+                bench.feed(Input::Answered { address: watch.address, at: bench.now, proved: Some(bench.now) });
             }
         }
         assert!(bench.asked.is_empty(), "without quarter {missing}: {:?}", bench.asked);
@@ -59,7 +59,7 @@ fn what_was_heard_before_the_attempt_proves_nothing() {
     let began = bench.now;
     for watch in bench.watches.clone() {
         bench.read(watch.id, ms(10), 0);
-        bench.feed(Input::Answered(watch.address, began - ms(10)));
+        bench.feed(Input::Answered { address: watch.address, at: began - ms(10), proved: Some(began - ms(10)) });
     }
     assert!(bench.asked.is_empty());
 }
@@ -76,7 +76,7 @@ fn a_reply_without_a_pulse_proves_nothing() {
         ..Default::default()
     };
     bench.feed(Input::Watch(watch.id, reading));
-    bench.feed(Input::Answered(watch.address, bench.now));
+    bench.feed(Input::Answered { address: watch.address, at: bench.now, proved: Some(bench.now) });
     assert!(bench.asked.is_empty());
 }
 
@@ -199,7 +199,7 @@ fn one_end_is_enough_if_the_other_is_silent() {
     assert!(bench.asked.is_empty(), "nobody is proved");
     bench.read(good.id, ms(0), 0);
     assert!(bench.asked.is_empty(), "it is not known that this server is heard");
-    bench.feed(Input::Answered(good.address, bench.now));
+    bench.feed(Input::Answered { address: good.address, at: bench.now, proved: Some(bench.now) });
     let silent = bench.table.rows.values().find(|row| row.card.address == silent.address).expect("there").id;
     let Some((_, TableOp::Join { place: Some(place), .. })) = bench.asked.front() else { panic!("{:?}", bench.asked) };
     assert_eq!(place.silent, Some(silent));
@@ -241,7 +241,7 @@ fn who_is_answered_by_some_says_so_and_names_no_command() {
             });
             if !silent {
                 bench.read(watch.id, ms(0), 0);
-                bench.feed(Input::Answered(watch.address, bench.now));
+                bench.feed(Input::Answered { address: watch.address, at: bench.now, proved: Some(bench.now) });
             }
         }
         bench.settle();

@@ -192,7 +192,7 @@ impl Bench {
         self.now = self.now + ms(5);
         for watch in self.watches.clone() {
             self.read(watch.id, Duration::ZERO, 0);
-            self.feed(Input::Answered(watch.address, self.now));
+            self.feed(Input::Answered { address: watch.address, at: self.now, proved: Some(self.now) });
         }
     }
 

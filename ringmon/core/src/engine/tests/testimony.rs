@@ -228,7 +228,7 @@ fn a_server_that_holds_on_without_a_database_says_from_when_on_its_kernel_counts
         }
         assert_eq!(bench.clean, Time::ZERO);
         let (from, until) = (bench.now - ms(20), bench.now);
-        bench.feed(Input::Fault { fault: LocalFault::SenderLate, from, until });
+        bench.feed(Input::Fault { fault: LocalFault::Suspended, from, until });
         assert_eq!(bench.clean, until, "member: {member}");
     }
 }

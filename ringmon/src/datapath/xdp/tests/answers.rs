@@ -7,7 +7,7 @@ use ringmon_common::wire::{Direction, PULSE_NEVER, Payload, Purpose};
 use ringmon_common::{Frame, TagKey, Verdict, frame, tag};
 
 use super::super::clock;
-use super::kit::{KEY_ID, Kit, PEER, SECRET, Station, US, XDP_PASS, XDP_TX, probe, reply, tagged};
+use super::kit::{KEY_ID, Kit, NONCE, PEER, SECRET, Station, US, XDP_PASS, XDP_TX, probe, reply, tagged};
 
 fn answered(kit: &mut Kit, probe: &Frame) -> Frame {
     let outcome = kit.receive(probe.as_bytes());
@@ -28,7 +28,7 @@ fn a_probe_is_answered_in_place() {
     let after = clock::now().as_ns();
 
     let Payload { received_ns, residence_ns, pulse_age_us, answered, .. } = got.payload;
-    let received = u64::from_be_bytes(received_ns);
+    let received = u64::from_be_bytes(received_ns).wrapping_sub(NONCE);
     assert!((before..after).contains(&received), "{received}");
     assert!(u64::from(u32::from_be_bytes(residence_ns)) <= after - received);
     let age = u64::from(u32::from_be_bytes(pulse_age_us));

@@ -3,6 +3,7 @@
 mod answers;
 mod barriers;
 mod contract;
+mod forged;
 pub mod kit;
 pub mod netns;
 mod observes;

@@ -43,7 +43,7 @@ fn answer(seq: u64, testimony: &Testimony) -> Vec<u8> {
 
 /// What this server's kernel says when it is asked about [`ASKED`]. The whole reply is checked.
 fn testimony(kit: &mut Kit) -> Testimony {
-    let asked = Testimony::ask(ASKED, [0; 16]);
+    let asked = Testimony::ask(ASKED, [0; 16], 0);
     let outcome = kit.receive(&question(&probe(5), &asked, (PEER, US)));
     assert_eq!((outcome.action, outcome.packet.len()), (XDP_TX, FRAME_LEN + TESTIMONY_LEN));
     let (frame, said) = outcome.packet.split_at(FRAME_LEN);
@@ -55,7 +55,7 @@ fn testimony(kit: &mut Kit) -> Testimony {
     assert_eq!(payload.tag, tagger.testified(payload, &said));
     let icmp = Icmpv4Slice::from_slice(&outcome.packet[34..]).unwrap();
     assert_eq!(icmp.checksum(), icmp.icmp_type().calc_checksum(icmp.payload()));
-    assert_eq!((said.asked, said.prober_room, said.responder_room), (asked.asked, [0; 8], [0; 16]));
+    assert_eq!((said.asked, said.returned, said.responder_room), (asked.asked, [0; 8], [0; 16]));
     said
 }
 
@@ -101,19 +101,17 @@ fn a_kernel_says_how_long_it_has_not_heard_the_asked_server() {
     is_age(said.heard_age_us, reply, span);
 }
 
-/// Its own standing still, its own late timers and a young watch make no silence.
+/// Its own standing still and a young watch make no silence.
 #[test]
 fn a_silence_counts_from_where_it_could_have_been_heard() {
     let mut kit = watching_it();
     let before = clock::now().as_ns();
-    let (began, void, clean) = (before - 90 * MS, before - 70 * MS, before - 50 * MS);
+    let (began, clean) = (before - 90 * MS, before - 50 * MS);
     set(&kit, &[(offset_of!(Watch, began_ns), began)]);
     let span = || (before, clock::now().as_ns());
     let said = testimony(&mut kit);
     is_age(said.proof_age_us, began, span());
     is_age(said.pulse_age_us, began, span());
-    set(&kit, &[(offset_of!(Watch, void_until_ns), void)]);
-    is_age(testimony(&mut kit).proof_age_us, void, span());
     kit.shared.identity.word(0, offset_of!(Identity, clean_ns)).unwrap().store(clean, Relaxed);
     let said = testimony(&mut kit);
     is_age(said.proof_age_us, clean, span());
@@ -174,7 +172,7 @@ fn a_question_with_an_address_wakes_the_agent_once_and_says_whom_to_watch() {
     let mut kit = Kit::new();
     let (one, other) = (tag::mapped([10, 0, 0, 9]), tag::mapped([10, 0, 0, 10]));
     let mut ask = |seq, asked, at| {
-        assert_eq!(kit.receive(&question(&probe(seq), &Testimony::ask(asked, at), (PEER, US))).action, XDP_TX);
+        assert_eq!(kit.receive(&question(&probe(seq), &Testimony::ask(asked, at, 0), (PEER, US))).action, XDP_TX);
         let probers = (0..layout::PROBERS).filter_map(|at| kit.shared.prober(at));
         let probers: Vec<_> = probers.map(|p| (p.answered, p.asked, tag::from_words(p.asked_at))).collect();
         (kit.events(), probers)
@@ -203,7 +201,7 @@ fn what_a_kernel_says_is_read_with_its_times_on_this_clock() {
         alive_age_us: us(2000),
         life: [0, 0, 0, 0, 0, 0, 1, 2],
         responder_room: [9; 16],
-        ..Testimony::ask(ASKED, [0; 16])
+        ..Testimony::ask(ASKED, [0; 16], 0)
     };
     let before = clock::now();
     assert_eq!(kit.receive(&answer(FIRST, &said)).action, XDP_DROP);
@@ -229,7 +227,7 @@ fn what_a_kernel_says_is_read_with_its_times_on_this_clock() {
     assert_eq!(kit.events(), [EventKind::Doubt as u32, EventKind::First as u32], "31 misses are news");
     // A reply without a question says nothing new.
     kit.send(FIRST + 1);
-    assert_eq!(kit.receive(&answer(FIRST + 1, &Testimony::ask(0, [0; 16]))).action, XDP_DROP);
+    assert_eq!(kit.receive(&answer(FIRST + 1, &Testimony::ask(0, [0; 16], 0))).action, XDP_DROP);
     assert_eq!(kit.reading().testimony, Some(got));
     // The same again is no news. Another life is: R12 waits for it.
     for (seq, life, told) in [(2, 0x102, 0), (3, 0x103, 1), (4, 0x103, 0), (5, 0, 0)] {
@@ -246,7 +244,7 @@ fn what_a_kernel_says_is_read_with_its_times_on_this_clock() {
 fn a_testimony_that_was_changed_on_its_way_proves_nothing() {
     let mut kit = Kit::watching(LONG);
     kit.send(FIRST);
-    let said = Testimony { known: WATCHES_IT, proof_age_us: [0, 0, 9, 9], ..Testimony::ask(ASKED, [0; 16]) };
+    let said = Testimony { known: WATCHES_IT, proof_age_us: [0, 0, 9, 9], ..Testimony::ask(ASKED, [0; 16], 0) };
     for at in FRAME_LEN..FRAME_LEN + TESTIMONY_LEN {
         let mut forged = answer(FIRST, &said);
         forged[at] ^= 1;
@@ -256,7 +254,7 @@ fn a_testimony_that_was_changed_on_its_way_proves_nothing() {
     assert_eq!((kit.reading().replies, kit.reading().testimony), (0, None));
     // The same for questions: what is asked belongs to the tag, and the rest is zero.
     for at in FRAME_LEN..FRAME_LEN + TESTIMONY_LEN {
-        let mut forged = question(&probe(5), &Testimony::ask(ASKED, [0; 16]), (PEER, US));
+        let mut forged = question(&probe(5), &Testimony::ask(ASKED, [0; 16], 0), (PEER, US));
         forged[at] ^= 1;
         let outcome = kit.receive(&forged);
         assert_eq!((outcome.action, &outcome.packet), (XDP_PASS, &forged), "byte {at}");
@@ -268,7 +266,7 @@ fn a_testimony_that_was_changed_on_its_way_proves_nothing() {
 fn a_plain_echo_of_version_2_proves_the_host() {
     let mut kit = Kit::watching(LONG);
     kit.send(FIRST);
-    let asked = Testimony::ask(ASKED, [0; 16]);
+    let asked = Testimony::ask(ASKED, [0; 16], 0);
     let ours = question(&super::kit::our_probe(FIRST), &asked, (US, PEER));
     let (frame, _) = ours.split_at(FRAME_LEN);
     let payload = Frame::from_bytes(frame.try_into().unwrap()).payload;

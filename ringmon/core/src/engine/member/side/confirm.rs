@@ -74,7 +74,7 @@ fn confirms(facts: &Facts, asks: &mut Asks, (witness, suspect): (ServerId, Serve
     if !hears(facts, &said) {
         return None;
     }
-    let asked = facts.silence_asked(facts.watches.of(suspect)?.target.address);
+    let asked = facts.stamped_silence_asked(facts.watches.of(suspect)?.target.address);
     asks.call_at(said.proof + asked + facts.identity.tuning.interval);
     let enough = said.at.since(said.proof) >= asked && said.misses >= law::REMOVAL_MISSES;
     let since = said.proof;
