@@ -10,6 +10,7 @@ mod followers;
 mod grace;
 mod joining;
 mod kit;
+mod late;
 mod member;
 mod pace;
 mod removing;

@@ -1,14 +1,21 @@
 //! A server that is alone on the ring, or almost alone.
 
-use super::kit::{Bench, address, ms};
+use ringmon_common::wire::VERSION;
+
+use super::kit::{Bench, address, ms, ring};
 use crate::engine::Input;
 use crate::op::TableOp;
 use crate::row::Mode;
-use crate::{EventKind, Incarnation, VoteKind, WatchReading};
+use crate::{EventKind, Incarnation, Time, VoteKind, WatchReading};
 
 /// A member of a ring of two that does not hear the other server for `span` ms. `probed`: the other server's probes
 /// still arrive.
 fn deaf(bench: &mut Bench, span: u64, probed: bool) {
+    deaf_but_for(bench, span, |now| probed.then_some(Some(now)));
+}
+
+/// The same. Probes arrive while `proved` is something, and say that their sender lived then.
+fn deaf_but_for(bench: &mut Bench, span: u64, proved: impl Fn(Time) -> Option<Option<Time>>) {
     let since = *bench.silent.get_or_insert(bench.now);
     for _ in 0..span / 20 {
         bench.pass(ms(20));
@@ -17,8 +24,8 @@ fn deaf(bench: &mut Bench, span: u64, probed: bool) {
             let silence = bench.now.since(since);
             bench.read(watch, silence, u32::try_from(silence.as_millis() / 20).unwrap());
         }
-        if probed {
-            bench.feed(Input::Answered { address: address(1), at: bench.now, proved: Some(bench.now) });
+        if let Some(proved) = proved(bench.now) {
+            bench.feed(Input::Answered { address: address(1), at: bench.now, proved });
         }
         bench.settle();
     }
@@ -43,6 +50,29 @@ fn of_two_the_one_whose_probes_arrive_lives() {
     assert!(bench.table.rows.values().any(|row| row.alone_at.is_some()), "it says that it hears nobody");
     deaf(&mut bench, 6000, false);
     assert_eq!(bench.told(EventKind::Down), 1, "its probes have ended");
+}
+
+/// Whoever reads the path can send what was sent before. It says nothing of now.
+#[test]
+fn of_two_a_dead_one_whose_probes_somebody_sends_again_is_removed() {
+    let mut bench = of_two();
+    let died = bench.now;
+    deaf_but_for(&mut bench, 6000, |_| Some(Some(died)));
+    assert_eq!(bench.told(EventKind::Down), 1, "they bring back what they brought before");
+    let mut bench = of_two();
+    deaf_but_for(&mut bench, 6000, |_| Some(None));
+    assert_eq!(bench.told(EventKind::Down), 1, "and after a restart of this server, nothing");
+}
+
+/// Its probes bring nothing back, so they count when they come.
+#[test]
+fn of_two_an_older_one_whose_probes_arrive_lives() {
+    let mut table = ring(1);
+    let row = table.rows.values_mut().next().expect("a row");
+    row.answering.as_mut().expect("it answers").wire = VERSION;
+    let mut bench = Bench::beside(9, table);
+    deaf_but_for(&mut bench, 6000, |_| Some(None));
+    assert_eq!(bench.told(EventKind::Down), 0);
 }
 
 /// Seed 14947 of the simulator: it asked the database again and again, as fast as that answered.

@@ -3,7 +3,7 @@
 use super::kit::{Bench, address, ms, ring};
 use crate::engine::{Input, Stopped};
 use crate::op::TableOp;
-use crate::{EventKind, NoticeBody, Outcome, Purpose};
+use crate::{EventKind, NoticeBody, Outcome, Purpose, Time};
 
 /// A join, up to where a place is picked and both ends are probed.
 fn probing(servers: u8) -> Bench {
@@ -62,6 +62,22 @@ fn what_was_heard_before_the_attempt_proves_nothing() {
         bench.feed(Input::Answered { address: watch.address, at: began - ms(10), proved: Some(began - ms(10)) });
     }
     assert!(bench.asked.is_empty());
+}
+
+/// Each end's program says that its probes bring back what it was answered.
+#[test]
+fn probes_that_bring_nothing_new_back_are_no_half_of_a_proof() {
+    for proved in [None, Some(Time::ZERO + ms(1))] {
+        let mut bench = probing(2);
+        bench.now = bench.now + ms(5);
+        for watch in bench.watches.clone() {
+            bench.read(watch.id, ms(0), 0);
+            bench.feed(Input::Answered { address: watch.address, at: bench.now, proved });
+        }
+        assert!(bench.asked.is_empty(), "{proved:?}");
+        bench.prove();
+        assert!(!bench.asked.is_empty());
+    }
 }
 
 #[test]
