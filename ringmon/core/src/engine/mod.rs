@@ -238,7 +238,7 @@ impl Engine {
                 match phase {
                     Phase::Joining(joining) => joining.answered(address, at, proved),
                     Phase::Member(member) => member.answered(facts, address, at, proved),
-                    _ => {}
+                    Phase::Idle | Phase::Starting(_) | Phase::Removed { .. } | Phase::Leaving(_) | Phase::Stopped => {}
                 }
             }
             (Input::Notice(notice, _), Phase::Starting(starting)) => return starting.notice(&notice),
