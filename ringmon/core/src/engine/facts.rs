@@ -20,7 +20,7 @@ use crate::evidence::{Asked, LocalFault, Purpose, Testimony, WatchId, WatchReadi
 use crate::lateness::Lateness;
 use crate::law;
 use crate::op::{Accusation, Finding, Mute};
-use crate::outages::Outages;
+use crate::outages::{Outages, Own};
 use crate::outcome::effective_mode;
 use crate::row::{Address, Health, Mode, Side};
 use crate::time::millis;
@@ -48,6 +48,8 @@ pub(super) struct Facts {
     pub away: Away,
     /// R6: how long past silences lasted that ended by themselves.
     pub outages: Outages,
+    /// R6: the outages of this server itself.
+    pub own_outages: Own,
     /// How often this server was late in the last seconds.
     pub lateness: Lateness,
     /// Whether the table has gone back in time.
@@ -81,6 +83,7 @@ impl Facts {
             callers: Callers::default(),
             away: Away::default(),
             outages: Outages::default(),
+            own_outages: Own::default(),
             lateness: Lateness::default(),
             epoch: Epoch::default(),
             drained: false,
@@ -218,7 +221,9 @@ impl Facts {
         }
         match watch.detector.observe(now, &watch.reading, tuning, factor) {
             Some(Change::Moved(from, to)) => {
-                if let (State::Suspect, Some(silence)) = (from, silence) {
+                // A witness's watch is of one that was removed and comes back: it tells its new buddies itself.
+                let own = matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead);
+                if let (State::Suspect, Some(silence), true) = (from, silence, own) {
                     self.outages.healed(watch.target.address, silence, now);
                 }
                 self.tell_move(asks, id, from, to);
