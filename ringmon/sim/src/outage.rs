@@ -4,7 +4,11 @@
 //! Outages are simulated in whole pools. Loss is fed to one [`Detector`], probe by probe: the events in question are
 //! too rare for a pool.
 
+mod lesson;
+
 use std::time::Duration;
+
+pub use lesson::{History, Lesson, lesson};
 
 use super::{Fault, Settings, World};
 use ringmon_core::detector::{Change, Detector, Observer, State};

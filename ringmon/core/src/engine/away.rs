@@ -23,12 +23,14 @@ pub(super) struct Away {
     grace: Duration,
     /// The newest reply on any watch; `None`: there was none since the start.
     heard_at: Option<Time>,
+    /// When the last gap of a few intervals without any reply ended.
+    resumed: Time,
 }
 
 impl Away {
     /// The agent has started. Nothing says how long the machine was away.
     pub fn started(now: Time) -> Self {
-        Self { back: now, grace: law::GRACE_MOST, heard_at: None }
+        Self { back: now, grace: law::GRACE_MOST, ..Self::default() }
     }
 
     /// This server joined: the pool lived without it, and both buddies were heard.
@@ -47,9 +49,18 @@ impl Away {
         let gap = reply.since(last);
         // If only this loop stood still, its kernel went on counting replies, and this server was not deaf.
         let replies = u32::try_from(new.replies.saturating_sub(old.replies)).unwrap_or(u32::MAX);
-        if gap > law::DEAF.max(interval * 5) && interval.saturating_mul(replies) < gap / 2 {
+        let deaf = interval.saturating_mul(replies) < gap / 2;
+        if deaf && gap > interval * 2 {
+            self.resumed = reply;
+        }
+        if deaf && gap > law::DEAF.max(interval * 5) {
             (self.back, self.grace) = (reply, (gap * law::GRACE_TIMES).min(law::GRACE_MOST));
         }
+    }
+
+    /// When replies came again after the last gap of more than two intervals.
+    pub const fn resumed(&self) -> Time {
+        self.resumed
     }
 
     /// Until when a server that was last heard then has its grace; `None`: it was heard since, and has none.
@@ -115,6 +126,15 @@ mod tests {
         assert_eq!(away.grace(Some(at(0))), None);
         away.observe(&heard(5000, 240), &heard(10_000, 242), INTERVAL);
         assert!(away.grace(Some(at(5000))).is_some(), "the whole machine stood still");
+    }
+
+    #[test]
+    fn a_gap_ends_with_the_first_reply_after_it() {
+        let mut away = started(0);
+        away.observe(&heard(0, 1), &heard(300, 2), INTERVAL);
+        assert_eq!(away.resumed(), at(300));
+        away.observe(&heard(300, 2), &heard(400, 7), INTERVAL);
+        assert_eq!(away.resumed(), at(300), "this one was only read late");
     }
 
     #[test]

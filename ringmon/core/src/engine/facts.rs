@@ -21,7 +21,7 @@ use crate::evidence::{Asked, LocalFault, Purpose, Testimony, WatchId, WatchReadi
 use crate::lateness::Lateness;
 use crate::law;
 use crate::op::{Accusation, Finding, Mute};
-use crate::outages::Outages;
+use crate::outages::{Outages, Own};
 use crate::outcome::effective_mode;
 use crate::row::{Address, Health, Mode, Side};
 use crate::time::millis;
@@ -49,6 +49,8 @@ pub(super) struct Facts {
     pub away: Away,
     /// R6: how long past silences lasted that ended by themselves.
     pub outages: Outages,
+    /// R6: the outages of this server itself.
+    pub own_outages: Own,
     /// How often this server was late in the last seconds.
     pub lateness: Lateness,
     /// Whether the table has gone back in time.
@@ -85,6 +87,7 @@ impl Facts {
             callers: Callers::default(),
             away: Away::default(),
             outages: Outages::default(),
+            own_outages: Own::default(),
             lateness: Lateness::default(),
             epoch: Epoch::default(),
             drained: false,
@@ -231,7 +234,9 @@ impl Facts {
         let observer = Observer { now, factor, open_until: self.path.open_until(address) };
         match watch.detector.observe(observer, &watch.reading, tuning) {
             Some(Change::Moved(from, to)) => {
-                if let (State::Suspect, Some(silence)) = (from, silence) {
+                // A witness's watch is of one that was removed and comes back: it tells its new buddies itself.
+                let own = matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead);
+                if let (State::Suspect, Some(silence), true) = (from, silence, own) {
                     self.outages.healed(address, silence, now);
                 }
                 self.tell_move(asks, id, from, to);

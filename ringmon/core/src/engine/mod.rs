@@ -71,9 +71,6 @@ pub struct Engine {
     asks: Asks,
     phase: Phase,
     rejoin: Rejoin,
-    /// The last time this server was removed although it was alive: how long it was not heard, and when it found that
-    /// out.
-    outage: Option<(Duration, Time)>,
     /// The next call that is needed only to notice that this loop stood still.
     beat: Option<Time>,
 }
@@ -106,7 +103,6 @@ impl Engine {
             facts: Facts::new(identity),
             phase: Phase::Idle,
             rejoin: Rejoin::new(),
-            outage: None,
             beat: None,
         }
     }
@@ -337,13 +333,13 @@ impl Engine {
         self.phase = match next {
             NextPhase::Member(spliced) => {
                 rejoin.joined(facts.now);
-                Phase::Member(Box::new(Member::begin(facts, asks, &spliced, self.outage)))
+                Phase::Member(Box::new(Member::begin(facts, asks, &spliced)))
             }
             NextPhase::Joining { rejoining } => Phase::Joining(Joining::new(facts, rejoining)),
             NextPhase::Starting { at, rejoining } => Phase::Starting(Starting::again(at, rejoining)),
             NextPhase::StartOver { kept } => Phase::Starting(Starting::new(kept, facts.now)),
             NextPhase::Removed { outage } => {
-                self.outage = outage.map(|silence| (silence, facts.now)).or(self.outage);
+                outage.into_iter().for_each(|silence| facts.own_outages.survived(silence, facts.now));
                 facts.watch_only(asks, &[]);
                 let pause = rejoin.removed(facts.now, asks.rng());
                 Phase::Removed { rejoin_at: facts.now + pause }

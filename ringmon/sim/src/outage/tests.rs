@@ -25,9 +25,49 @@ fn an_outage_of_one_watcher_alone_is_suspected_and_removes_nobody() {
 
 #[test]
 fn an_outage_that_both_share_and_that_outlasts_their_patience_removes_once() {
-    for trial in trials(500, Reach::Shared) {
+    for trial in trials(300, Reach::Shared) {
         assert_eq!(trial, Trial { suspected: true, unrouted: true, removed: true, again: Some(false) });
     }
+}
+
+/// Waiting for half a second costs more than one such outage is worth.
+#[test]
+fn one_of_half_a_second_is_not_expected_again() {
+    for trial in trials(500, Reach::Shared) {
+        assert_eq!(trial, Trial { suspected: true, unrouted: true, removed: true, again: Some(true) });
+    }
+}
+
+fn lessons(outages: u32, length: Option<Duration>, mean: u64, pools: u64) -> Vec<Lesson> {
+    let history = History { outages, length, mean: ms(mean) };
+    (1..=pools).map(|seed| lesson(Profile::Default, seed, &history)).collect()
+}
+
+/// The longest wait before the next outage.
+fn longest(lessons: &[Lesson]) -> Duration {
+    lessons.iter().map(|lesson| lesson.asked).max().unwrap_or_default()
+}
+
+#[test]
+fn an_outage_of_half_a_minute_teaches_nothing() {
+    assert_eq!(longest(&lessons(1, Some(ms(30_000)), 100, 12)), law::REMOVAL_SILENCE);
+    assert_eq!(longest(&lessons(0, None, 100, 4)), law::REMOVAL_SILENCE, "nor does a calm pool ask for more");
+    assert!(longest(&lessons(1, Some(ms(300)), 100, 12)) > ms(300), "the server itself tells of a shorter one");
+}
+
+/// The eleventh of its kind removes a living server in at most one of a hundred pools, and the next dead one is gone
+/// within a second.
+#[test]
+fn ten_outages_of_a_kind_are_enough_to_know_the_next_one() {
+    let pools = 300;
+    let all = lessons(10, None, 100, pools);
+    let removed = all.iter().filter(|lesson| lesson.removed).count();
+    let mut kept: Vec<Duration> = all.iter().map(|lesson| lesson.kept.unwrap_or(Duration::MAX)).collect();
+    kept.sort();
+    let late = kept.iter().filter(|kept| **kept > ms(1000)).count();
+    println!("seeds 1 to {pools}: {removed} removed; dead ones kept for {:?}, {:?} at most", kept[150], kept[299]);
+    assert!(removed <= 3, "{removed} of {pools}");
+    assert!(late <= 3 && kept[299] < ms(1200), "{late} of {pools} later than a second, {:?} at most", kept[299]);
 }
 
 #[test]

@@ -12,6 +12,8 @@ use crate::cli::out;
 use ringmon_core::{Profile, Word as _};
 use ringmon_sim::outage::{Chance, Reach, Trial, by_chance, suspects, trial, wilson};
 
+mod lessons;
+
 /// 20 ms is one of them because by default some of those are seen and some are not: that is where the model can be
 /// wrong.
 const LENGTHS_MS: [u64; 6] = [10, 20, 50, 100, 200, 500];
@@ -45,6 +47,7 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
             cells.push(cell(args, profile, length, reach, threads));
         }
     }
+    let lessons = lessons::run(args, &mut bar, threads);
     let mut chances = Vec::new();
     for share in LOSSES {
         bar.say(|| format!("{} % of round trips lost", share * 100.0));
@@ -52,9 +55,11 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Verdict> {
     }
     bar.clear();
     if args.json {
+        lessons::as_json(args, &lessons)?;
         return as_json(args, profile, &cells, &chances);
     }
     show_outages(args, &cells)?;
+    lessons::show(args, &lessons)?;
     show_chances(args, &chances)?;
     out::line(&format!("\nprofile {}, seed {}; {:.0} s", profile.word(), args.seed, began.elapsed().as_secs_f64()))?;
     Ok(Verdict::Ok)

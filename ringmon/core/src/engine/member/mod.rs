@@ -68,7 +68,7 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub fn begin(facts: &mut Facts, asks: &mut Asks, spliced: &Spliced, outage: Option<(Duration, Time)>) -> Self {
+    pub fn begin(facts: &mut Facts, asks: &mut Asks, spliced: &Spliced) -> Self {
         let Spliced { id, incarnation, kept_place, rejoining, attempts, serving } = *spliced;
         if !kept_place {
             facts.away.joined();
@@ -80,7 +80,7 @@ impl Member {
         let joined = Joined { address: None, attempts: Some(attempts), incarnation, kept_place };
         asks.own_event(if rejoining { EventBody::Rejoined(joined) } else { EventBody::Joined(joined) });
         Self {
-            view: View::new(facts.now, outage),
+            view: View::new(facts.now),
             sides: Side::BOTH.map(|side| SideWork::new(side, facts)),
             witnesses: Witnesses::default(),
             moving: Moving::default(),
@@ -209,7 +209,7 @@ impl Member {
             }
             NoticeBody::Outage { silence_ms } => {
                 let silence = Duration::from_millis(u64::from(silence_ms));
-                facts.outages.healed(from.0, silence, facts.now);
+                facts.outages.lived(from.0, silence, facts.now);
             }
         }
     }
@@ -282,7 +282,7 @@ impl Member {
     /// A run is out of the table: report it, and go on as the table is now without waiting to read it.
     fn removed(
         &mut self,
-        facts: &Facts,
+        facts: &mut Facts,
         asks: &mut Asks,
         removed: &[Removal],
         ends: (ServerId, ServerId),
@@ -293,6 +293,9 @@ impl Member {
                 continue;
             }
             asks.tally_mut().removals += 1;
+            if removal.kind == VoteKind::Host {
+                facts.outages.removed(removal.address, facts.now);
+            }
             let evidence = Some(evidence(facts, removal.server));
             let told = Removed { voters: removal.voters.clone(), evidence, ..Removed::default() };
             self.view.tell_gone(asks, removal.server, &removal.name, EventBody::removed(removal.kind, told));

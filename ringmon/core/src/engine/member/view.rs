@@ -50,9 +50,6 @@ pub(super) struct View {
     told_gone: BTreeSet<ServerId>,
     /// Servers that this one removed itself.
     own_removals: BTreeSet<ServerId>,
-    /// R6: the last time this server was removed although it was alive: how long no server had heard it, and when it
-    /// found that out.
-    outage: Option<(Duration, Time)>,
 }
 
 /// The row of this server and the servers that it links to.
@@ -86,11 +83,8 @@ pub(super) enum Read {
     Over(NextPhase),
 }
 
-/// A server tells its buddies about its last outage for this long: as long as half of the outage would count.
-const OUTAGE_TOLD: Duration = Duration::from_secs(24 * 60 * 60);
-
 impl View {
-    pub fn new(now: Time, outage: Option<(Duration, Time)>) -> Self {
+    pub fn new(now: Time) -> Self {
         Self {
             place: None,
             kept: None,
@@ -105,7 +99,6 @@ impl View {
             vanished: BTreeSet::new(),
             told_gone: BTreeSet::new(),
             own_removals: BTreeSet::new(),
-            outage,
         }
     }
 
@@ -269,11 +262,11 @@ impl View {
         }
         let cause = Some(Box::new(Cause { by: event.by.clone(), body: event.body.clone() }));
         asks.own_event(EventBody::Removed { cause });
-        Read::Over(NextPhase::Removed { outage: outage(event, seen) })
+        Read::Over(NextPhase::Removed { outage: outage(facts, event, seen) })
     }
 
     /// From now on these are the buddies.
-    fn install(&mut self, facts: &Facts, asks: &mut Asks, row: ServerRow, buddies: [Option<Buddy>; 2]) {
+    fn install(&mut self, facts: &mut Facts, asks: &mut Asks, row: ServerRow, buddies: [Option<Buddy>; 2]) {
         let name = |buddy: &Option<Buddy>| buddy.as_ref().map(|b| b.name.clone());
         let names = |buddies: &[Option<Buddy>; 2]| -> [Option<String>; 2] { [name(&buddies[0]), name(&buddies[1])] };
         let me = asks.me();
@@ -291,7 +284,7 @@ impl View {
             asks.own_event(EventBody::Buddies { first, second });
         }
         for buddy in buddies.iter().flatten().filter(|b| !before.contains(&b.id)) {
-            self.tell_outage(facts, asks, buddy);
+            tell_outages(facts, asks, buddy);
         }
         if old.is_none() {
             for buddy in buddies.iter().flatten() {
@@ -299,15 +292,6 @@ impl View {
             }
         }
         self.keep(facts, asks);
-    }
-
-    /// R6: new buddies do not know about the outage for which this server was removed, so it tells them itself.
-    fn tell_outage(&self, facts: &Facts, asks: &mut Asks, buddy: &Buddy) {
-        let Some((silence, at)) = self.outage else { return };
-        if facts.now.since(at) < OUTAGE_TOLD {
-            let silence_ms = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
-            asks.send(buddy.address, buddy.notice_port, NoticeBody::Outage { silence_ms });
-        }
     }
 
     /// Finds out how former buddies left. Returns the servers whose rows are gone.
@@ -358,7 +342,7 @@ impl View {
 
     /// This server removed a run next to it: sets what its row says now, without waiting to read it. `next` are the
     /// buddies of each side once the run is gone.
-    pub fn splice(&mut self, facts: &Facts, asks: &mut Asks, removed: &[Removal], next: [Option<Buddy>; 2]) {
+    pub fn splice(&mut self, facts: &mut Facts, asks: &mut Asks, removed: &[Removal], next: [Option<Buddy>; 2]) {
         let Some(place) = &self.place else { return };
         let (mut row, mut buddies) = (place.row.clone(), place.buddies.clone());
         let links = [&mut row.first_buddy, &mut row.second_buddy];
@@ -378,10 +362,21 @@ impl View {
     }
 }
 
+/// R6: new buddies do not know about the outages for which this server was removed, so it tells them itself.
+fn tell_outages(facts: &mut Facts, asks: &mut Asks, buddy: &Buddy) {
+    for silence in facts.own_outages.tell(buddy.address, facts.now) {
+        let silence_ms = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
+        asks.send(buddy.address, buddy.notice_port, NoticeBody::Outage { silence_ms });
+    }
+}
+
 /// For how long no server heard this one, which finds itself removed: the silence in its removal plus the time since.
-/// This server may have been heard again a little earlier, so the value is rather too long. That is the safe direction:
-/// it removes no server.
-fn outage(removal: &StoredEvent, seen: &TableSnapshot) -> Option<Duration> {
+/// It ended when this server was answered again, if that was after the removal. Where it was not, nobody may hear it
+/// yet.
+fn outage(facts: &Facts, removal: &StoredEvent, seen: &TableSnapshot) -> Option<Duration> {
     let EventBody::Down(removed) = &removal.body else { return None };
-    Some(Duration::from_millis(removed.silence_ms?) + seen.db_now.since(removal.at)?)
+    let since = seen.db_now.since(removal.at)?;
+    let after = facts.away.resumed().since(facts.now - since);
+    let more = if after.is_zero() { since } else { after };
+    Some(Duration::from_millis(removed.silence_ms?) + more)
 }

@@ -105,7 +105,8 @@ fn an_outage_that_healed_makes_the_next_removal_wait() {
     read(&mut bench, first, 60, 20);
     assert_eq!(bench.told(EventKind::Suspect), 1);
     read(&mut bench, first, 0, 0);
-    assert_eq!(asked(&bench), Some(ms(900)), "15 times 60 ms");
+    let once = asked(&bench).expect("watched");
+    assert!(once > ms(200) && once < ms(400), "one of 60 ms: {once:?}");
 }
 
 /// What one reading says is not all that is known at that moment: the others that were read with it come first.
