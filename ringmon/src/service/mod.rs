@@ -1,6 +1,9 @@
 //! Whether the service of this server works: the agent checks it.
 //!
 //! ```text
+//!   a `lookout` a check: its process or socket is gone
+//!                     |
+//!                     v at once
 //!   one task a check: tcp | http | exec | systemd  --result-->  one task that judges  --Health, if changed-->  loop
 //!                     every `interval`, one at a time       (a pure `verdict`)       --CheckView, if asked-->  board
 //! ```
@@ -9,8 +12,11 @@
 //! how long it hangs.
 
 mod check;
+mod diag;
 mod exec;
 mod http;
+mod lookout;
+mod owner;
 mod run;
 mod systemd;
 mod tcp;

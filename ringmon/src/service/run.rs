@@ -9,9 +9,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use super::check::{Check, Kind};
-use super::verdict::{Track, health};
+use super::lookout::Lookout;
+use super::verdict::{Steps, Track, health};
 use super::{Options, exec, http, systemd, tcp};
-use crate::show::CheckView;
+use crate::show::{CheckView, Watched};
 use ringmon_core::Time;
 use ringmon_core::row::Health;
 
@@ -22,11 +23,20 @@ pub(super) struct Told {
     pub show: watch::Sender<Arc<Vec<CheckView>>>,
 }
 
+/// What a check's task says, with the check's number.
+struct Said(usize, News);
+
+enum News {
+    Found(Found),
+    Watched(Watched),
+}
+
 struct Found {
-    number: usize,
     at: Time,
     took: Duration,
     result: Result<(), String>,
+    /// It is certain: the service does not listen any more.
+    proved: bool,
 }
 
 /// Checks until `end`, or until no check runs any more.
@@ -37,22 +47,21 @@ pub(super) async fn run(
     told: Told,
     mut end: oneshot::Receiver<()>,
 ) {
-    let (found, mut results) = mpsc::channel(options.checks.len());
+    let (say, mut said) = mpsc::channel(options.checks.len());
     let mut tasks = JoinSet::new();
     let mut names: HashMap<Id, String> = HashMap::new();
     for (number, check) in options.checks.iter().enumerate() {
-        let task =
-            tasks.spawn(repeat(number, check.clone(), (options.interval, options.timeout), clock, found.clone()));
+        let task = tasks.spawn(repeat(number, check.clone(), (options.interval, options.timeout), clock, say.clone()));
         names.insert(task.id(), check.to_string());
     }
-    drop(found);
+    drop(say);
     let mut judge = Judge::new(options, &known, told);
     loop {
         tokio::select! {
             biased;
             // This also happens when the sender is gone.
             _ = &mut end => break,
-            Some(found) = results.recv() => judge.take(found),
+            Some(Said(number, news)) = said.recv() => judge.take(number, news),
             Some(ended) = tasks.join_next() => {
                 lost(&names, ended.err().as_ref());
                 // No result will come any more.
@@ -74,26 +83,61 @@ fn lost(names: &HashMap<Id, String>, error: Option<&JoinError>) {
     tracing::error!(check, why, "this check has broken off and is made no more: its last result stands");
 }
 
-/// Makes one check again and again, never twice at the same time.
+/// Makes one check again and again, never twice at the same time: at each interval, and when something that it asks is
+/// gone.
 async fn repeat(
     number: usize,
     check: Check,
     (interval, timeout): (Duration, Duration),
     clock: fn() -> Time,
-    found: mpsc::Sender<Found>,
+    say: mpsc::Sender<Said>,
 ) {
+    let mut lookout = Lookout::of(&check.kind);
+    let mut shown = Watched::default();
+    // Several workers that end one after the other are one failure, not as many as it takes to fail.
+    let mut failed_between = false;
     let mut bus = systemd::Bus::default();
     let mut tick = tokio::time::interval(interval);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tick.tick().await;
+        let regular = tokio::select! {
+            () = lookout.event() => false,
+            _ = tick.tick() => true,
+        };
         let began = clock();
-        let result = tokio::time::timeout(timeout, once(&check.kind, &mut bus)).await;
-        let result = result.unwrap_or_else(|_| Err(format!("no result within {timeout:?}")));
-        let at = clock();
-        if found.send(Found { number, at, took: at.since(began), result }).await.is_err() {
+        let (result, proved) = judged(&check.kind, timeout, &mut lookout, &mut bus).await;
+        let (at, failed) = (clock(), result.is_err());
+        let repeated = !regular && failed && !proved && failed_between;
+        failed_between = !regular && (failed_between || failed);
+        let found = Found { at, took: at.since(began), result, proved };
+        if !repeated && say.send(Said(number, News::Found(found))).await.is_err() {
             return;
         }
+        // What hangs here is looked for again at the next check.
+        let _ = tokio::time::timeout(timeout, lookout.look(&mut bus, regular)).await;
+        if *lookout.watched() != shown {
+            shown = lookout.watched().clone();
+            if say.send(Said(number, News::Watched(shown.clone()))).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The result of a check, and whether it proves that the service is gone.
+async fn judged(
+    kind: &Kind,
+    timeout: Duration,
+    lookout: &mut Lookout,
+    bus: &mut systemd::Bus,
+) -> (Result<(), String>, bool) {
+    if lookout.unit_is_gone() {
+        return (Err("its process has ended, and nobody listens on its ports any more".to_owned()), true);
+    }
+    let result = tokio::time::timeout(timeout, once(kind, bus)).await;
+    match result.unwrap_or_else(|_| Err(format!("no result within {timeout:?}"))) {
+        Err(why) if lookout.port_is_left() => (Err(format!("nobody listens any more: {why}")), true),
+        result => (result, false),
     }
 }
 
@@ -126,10 +170,19 @@ impl Judge {
         Self { tracks, options, views, told }
     }
 
-    fn take(&mut self, found: Found) {
-        let Found { number, at, took, result } = found;
+    fn take(&mut self, number: usize, news: News) {
         let (Some(track), Some(view)) = (self.tracks.get_mut(number), self.views.get_mut(number)) else { return };
-        let turned = track.result(at, result.is_ok(), self.options.steps);
+        let Found { at, took, result, proved } = match news {
+            News::Found(found) => found,
+            News::Watched(watched) => {
+                view.watched = watched;
+                self.told.show.send_replace(Arc::new(self.views.clone()));
+                return;
+            }
+        };
+        // What is proved needs no second result.
+        let steps = if proved { Steps::default() } else { self.options.steps };
+        let turned = track.result(at, result.is_ok(), steps);
         (view.passing, view.since, view.took, view.why) = (track.passing(), track.since(), took, result.err());
         if turned {
             match &view.why {

@@ -6,6 +6,7 @@ use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// What systemd itself counts as active (`UNIT_IS_ACTIVE_OR_RELOADING` in its sources): a unit that reloads still
 /// serves.
@@ -23,33 +24,52 @@ impl Bus {
     }
 
     pub async fn active(&mut self, unit: &str) -> Result<(), String> {
+        let state: String = self.property(unit, UNIT, "ActiveState").await?;
+        if ACTIVE.contains(&state.as_str()) { Ok(()) } else { Err(format!("{unit} is {state}")) }
+    }
+
+    /// The process that systemd takes for the unit's first.
+    pub async fn main_pid(&mut self, unit: &str) -> Result<u32, String> {
+        match self.property(unit, SERVICE, "MainPID").await? {
+            0 => Err(format!("{unit} has no main process")),
+            pid => Ok(pid),
+        }
+    }
+
+    async fn property<T>(&mut self, unit: &str, of: &str, name: &str) -> Result<T, String>
+    where
+        T: TryFrom<OwnedValue>,
+        zbus::Error: From<T::Error>,
+    {
         // It takes the connection out: after a question that hung and was dropped, the next one uses a new connection.
         let bus = match self.0.take() {
             Some(bus) => bus,
             None => Connection::system().await.map_err(|error| format!("no system bus: {error}"))?,
         };
-        let state = state(&bus, unit).await;
-        if !matches!(state, Err(zbus::Error::InputOutput(_))) {
+        let said = property(&bus, unit, of, name).await;
+        if !matches!(said, Err(zbus::Error::InputOutput(_))) {
             self.0 = Some(bus);
         }
-        match state {
-            Ok(state) if ACTIVE.contains(&state.as_str()) => Ok(()),
-            Ok(state) => Err(format!("{unit} is {state}")),
-            Err(zbus::Error::MethodError(name, _, _)) if name == "org.freedesktop.systemd1.NoSuchUnit" => {
-                Err(format!("{unit} is not loaded"))
+        said.map_err(|error| match error {
+            zbus::Error::MethodError(name, _, _) if name == "org.freedesktop.systemd1.NoSuchUnit" => {
+                format!("{unit} is not loaded")
             }
-            Err(error) => Err(format!("systemd does not say: {error}")),
-        }
+            error => format!("systemd does not say: {error}"),
+        })
     }
 }
 
-/// `ActiveState` of a loaded unit. It asks two questions and uses no proxy, because a proxy would subscribe to signals
+/// A property of a loaded unit. It asks two questions and uses no proxy, because a proxy would subscribe to signals
 /// that nobody needs.
-async fn state(bus: &Connection, unit: &str) -> zbus::Result<String> {
+async fn property<T>(bus: &Connection, unit: &str, of: &str, name: &str) -> zbus::Result<T>
+where
+    T: TryFrom<OwnedValue>,
+    zbus::Error: From<T::Error>,
+{
     let to = Some(SYSTEMD);
     let found = bus.call_method(to, "/org/freedesktop/systemd1", Some(MANAGER), "GetUnit", &(unit,)).await?;
     let path: OwnedObjectPath = found.body().deserialize()?;
-    let said = bus.call_method(to, &path, Some(PROPERTIES), "Get", &(UNIT, "ActiveState")).await?;
+    let said = bus.call_method(to, &path, Some(PROPERTIES), "Get", &(of, name)).await?;
     let value: OwnedValue = said.body().deserialize()?;
-    Ok(String::try_from(value)?)
+    Ok(T::try_from(value)?)
 }

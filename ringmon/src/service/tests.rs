@@ -1,8 +1,10 @@
 //! The words of a check, verdicts, and each kind of check against real sockets, processes and a bus.
 
+mod at_once;
 mod check;
 mod exec;
 mod kinds;
+mod lookout;
 mod running;
 mod systemd;
 mod verdict;

@@ -1,6 +1,7 @@
 //! What an agent shows of itself. Its loop publishes this after each turn.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -135,4 +136,31 @@ pub struct CheckView {
     pub took: Duration,
     /// Why it failed last; `None`: the last result was no failure.
     pub why: Option<String>,
+    /// What of the service is watched between two checks.
+    #[serde(default)]
+    pub watched: Watched,
+}
+
+/// Whose end makes a check come at once. Of what is not watched, the next check hears.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// A process of the service.
+    pub process: bool,
+    /// The sockets on which it listens.
+    pub socket: bool,
+    /// Why not both; `None`: both are, or it was not looked for yet.
+    pub why: Option<String>,
+}
+
+impl fmt::Display for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match (self.process, self.socket) {
+            (true, true) => "process and socket",
+            (true, false) => "process",
+            (false, true) => "socket",
+            (false, false) => "no",
+        };
+        f.write_str(what)?;
+        self.why.iter().try_for_each(|why| write!(f, ": {why}"))
+    }
 }

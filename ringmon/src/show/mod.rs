@@ -12,7 +12,9 @@ mod kit;
 pub mod prometheus;
 pub mod saying;
 
-pub use board::{About, Board, CheckView, Count, DatapathChoice, DatapathMode, DatapathStats, ReloadView, RemovalSeen};
+pub use board::{
+    About, Board, CheckView, Count, DatapathChoice, DatapathMode, DatapathStats, ReloadView, RemovalSeen, Watched,
+};
 pub use durations::{Durations, in_units};
 pub use error_kind::{ErrorKind, HasKind};
 

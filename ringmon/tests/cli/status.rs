@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 
-use ringmon::show::{Board, CheckView, DatapathMode, DatapathStats};
+use ringmon::show::{Board, CheckView, DatapathMode, DatapathStats, Watched};
 use ringmon_core::buddy::{Buddy, BuddyList};
 use ringmon_core::engine::WatchView;
 use ringmon_core::ways::Lost;
@@ -113,6 +113,11 @@ fn checks_are_shown_with_their_reasons() {
         since: Time::from_ns(7_000_000_000),
         took: std::time::Duration::from_millis(3),
         why: why.map(str::to_owned),
+        watched: if check.starts_with("exec:") {
+            Watched { why: Some("it names no port and no unit".to_owned()), ..Watched::default() }
+        } else {
+            Watched { process: true, socket: true, why: None }
+        },
     };
     let checks = [
         view("http://127.0.0.1:80/", Some(false), Some("status 500")),
@@ -125,10 +130,10 @@ fn checks_are_shown_with_their_reasons() {
     let said = status(ok(&shown.to_string()), &[]);
     let part = " (for 1.0 s): no new clients are sent here, and this server will leave\n\
                 service    fails: no clients are sent here\n\
-                \n check                 state          for    took    last failure\
-                \n http://127.0.0.1:80/  fails          3.0 s  3.0 ms  status 500\
-                \n tcp:127.0.0.1:80      passes         3.0 s  3.0 ms  -\
-                \n exec:/a               no result yet  -      -       -\n\n";
+                \n check                 state          for    took    watched                           last failure\
+                \n http://127.0.0.1:80/  fails          3.0 s  3.0 ms  process and socket                status 500\
+                \n tcp:127.0.0.1:80      passes         3.0 s  3.0 ms  process and socket                -\
+                \n exec:/a               no result yet  -      -       no: it names no port and no unit  -\n\n";
     assert!(said.code == 0 && said.out.contains(part), "{}\n{part}", said.out);
 }
 

@@ -172,7 +172,7 @@ const fn health(health: Health) -> &'static str {
 }
 
 fn checks(status: &Status) -> String {
-    let rows = status.checks.iter().map(|CheckView { check, passing, since, took, why }| {
+    let rows = status.checks.iter().map(|CheckView { check, passing, since, took, why, watched }| {
         let state = match passing {
             None => "no result yet",
             Some(true) => "passes",
@@ -181,9 +181,9 @@ fn checks(status: &Status) -> String {
         let [span, took] =
             [status.engine.at.since(*since), *took].map(|span| passing.map_or("-".to_owned(), |_| in_units(span)));
         let why = why.clone().unwrap_or_else(|| "-".to_owned());
-        (*passing == Some(false), [check.clone(), state.to_owned(), span, took, why])
+        (*passing == Some(false), [check.clone(), state.to_owned(), span, took, watched.to_string(), why])
     });
-    out::rows(["check", "state", "for", "took", "last failure"], &rows.collect::<Vec<_>>())
+    out::rows(["check", "state", "for", "took", "watched", "last failure"], &rows.collect::<Vec<_>>())
 }
 
 fn watches(engine: &Engine) -> String {

@@ -14,9 +14,9 @@ use super::check;
 use ringmon_core::Time;
 use ringmon_core::row::Health;
 
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
-fn clock() -> Time {
+pub(super) fn clock() -> Time {
     static BEGAN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     Time::ZERO + Duration::from_secs(1) + BEGAN.get_or_init(Instant::now).elapsed()
 }
@@ -32,7 +32,7 @@ fn options(checks: &[String], turns: u32) -> Options {
     }
 }
 
-async fn next(service: &mut Service) -> Health {
+pub(super) async fn next(service: &mut Service) -> Health {
     tokio::time::timeout(SOON, service.changed()).await.expect("the health changes")
 }
 

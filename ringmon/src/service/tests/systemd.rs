@@ -40,6 +40,16 @@ impl Unit {
     }
 }
 
+struct Process(u32);
+
+#[zbus::interface(name = "org.freedesktop.systemd1.Service")]
+impl Process {
+    #[zbus(property, name = "MainPID")]
+    fn main_pid(&self) -> u32 {
+        self.0
+    }
+}
+
 fn units() -> BTreeMap<&'static str, (&'static str, &'static str)> {
     BTreeMap::from([
         ("good.service", ("/org/freedesktop/systemd1/unit/good_2eservice", "active")),
@@ -48,18 +58,18 @@ fn units() -> BTreeMap<&'static str, (&'static str, &'static str)> {
     ])
 }
 
-/// What systemd offers on a bus, as far as the check asks for it.
-fn serving(mut builder: connection::Builder<'_>) -> connection::Builder<'_> {
+/// What systemd offers on a bus, as far as the check asks for it. Every unit has this main process.
+fn serving(mut builder: connection::Builder<'_>, pid: u32) -> connection::Builder<'_> {
     builder = builder.serve_at("/org/freedesktop/systemd1", Manager).unwrap();
     for (path, state) in units().into_values() {
-        builder = builder.serve_at(path, Unit(state)).unwrap();
+        builder = builder.serve_at(path, Unit(state)).unwrap().serve_at(path, Process(pid)).unwrap();
     }
     builder
 }
 
-async fn pair() -> (Bus, Connection) {
+pub(super) async fn pair(pid: u32) -> (Bus, Connection) {
     let (ours, theirs) = tokio::net::UnixStream::pair().unwrap();
-    let server = serving(connection::Builder::unix_stream(theirs).server(Guid::generate()).unwrap().p2p());
+    let server = serving(connection::Builder::unix_stream(theirs).server(Guid::generate()).unwrap().p2p(), pid);
     let client = connection::Builder::unix_stream(ours).p2p();
     let (client, server) = tokio::join!(client.build(), server.build());
     (Bus::of(client.unwrap()), server.unwrap())
@@ -75,17 +85,18 @@ async fn says_what_systemd_says(bus: &mut Bus) {
     ] {
         assert_eq!(bus.active(unit).await, result.map_err(str::to_owned), "{unit}");
     }
+    assert_eq!(bus.main_pid("none.service").await, Err("none.service is not loaded".to_owned()));
 }
 
 #[tokio::test]
 async fn a_unit_is_what_systemd_says_of_it() {
-    let (mut bus, _systemd) = pair().await;
+    let (mut bus, _systemd) = pair(0).await;
     says_what_systemd_says(&mut bus).await;
 }
 
 #[tokio::test]
 async fn a_bus_that_ends_is_a_failure_with_a_reason() {
-    let (mut bus, systemd) = pair().await;
+    let (mut bus, systemd) = pair(7).await;
     systemd.close().await.unwrap();
     let why = tokio::time::timeout(Duration::from_secs(10), bus.active("good.service")).await.expect("an answer");
     assert!(why.as_ref().is_err_and(|why| why.starts_with("systemd does not say: ")), "{why:?}");
@@ -123,7 +134,7 @@ async fn over_a_real_bus_too() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), ready).await.expect("the bus is there");
-    let builder = serving(connection::Builder::address(address.as_str()).unwrap());
+    let builder = serving(connection::Builder::address(address.as_str()).unwrap(), 0);
     let _systemd = builder.name("org.freedesktop.systemd1").unwrap().build().await.unwrap();
     let client = connection::Builder::address(address.as_str()).unwrap().build().await.unwrap();
     says_what_systemd_says(&mut Bus::of(client)).await;
