@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod board;
+pub mod cells;
 pub mod census;
 pub mod clients;
 pub mod clock;
