@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
+use super::crash::Moments;
 use super::realtime::Threads;
 use crate::cells::Cells;
 use crate::namespace::Namespace;
@@ -17,7 +18,7 @@ pub const HOGS: usize = 16;
 pub const PRIORITY: u8 = 50;
 /// A real-time hog runs this long at a time.
 pub const SLICE: Duration = Duration::from_millis(6);
-/// A slice begins on each processor this often.
+/// One slice begins on each processor in each of these times.
 const TURN: Duration = Duration::from_millis(10);
 /// How many hogs take turns on a processor.
 const A_PROCESSOR: u32 = 2;
@@ -50,10 +51,10 @@ impl Hogs {
     /// The kernel gives no real-time priority.
     pub fn fifo() -> anyhow::Result<Self> {
         let begin = Instant::now();
-        let threads = Threads::start(PRIORITY, A_PROCESSOR, move |place, ending| {
+        let threads = Threads::start(PRIORITY, A_PROCESSOR, move |(processor, place), ending| {
             let mut slice = 0;
             while !ending() {
-                let at = slot(place, slice);
+                let at = slot(processor, slice * A_PROCESSOR + place);
                 if begin.elapsed() > at + SLICE {
                     // It came too late for this one, and must not run in the other's turn.
                     slice += 1;
@@ -133,9 +134,11 @@ impl Hogs {
     }
 }
 
-/// When this slice of the hog in this place of its processor begins, after the beginning of all.
-fn slot(place: u32, slice: u32) -> Duration {
-    TURN * (slice * A_PROCESSOR + place)
+/// When this slice of all on its processor begins, after the beginning of all: at a random moment, so that it ends with
+/// its turn at the latest. Slices at even times would meet all probes of an even interval, or none.
+fn slot(processor: usize, slice: u32) -> Duration {
+    let seed = (u64::try_from(processor).unwrap_or_default() << 32) | u64::from(slice);
+    TURN * slice + Moments(seed).next(TURN - SLICE)
 }
 
 fn busy(folder: &Path) -> Launch {
@@ -154,13 +157,18 @@ fn run(launch: Launch) -> anyhow::Result<Process> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn hogs_take_turns_that_do_not_meet() {
-        let mut slots: Vec<Duration> = (0..50).flat_map(|slice| [slot(0, slice), slot(1, slice)]).collect();
-        slots.sort();
-        assert!(slots.windows(2).all(|two| two[1] - two[0] == TURN), "{slots:?}");
+        let slots: Vec<Duration> = (0..100).map(|slice| slot(1, slice)).collect();
+        assert!(slots.windows(2).all(|two| two[1] >= two[0] + SLICE), "{slots:?}");
+        let late = |(turn, at): (u32, &Duration)| *at - TURN * turn;
+        let quarters: BTreeSet<u128> = (0..).zip(&slots).map(|one| late(one).as_millis()).collect();
+        assert_eq!(quarters, (0..4).collect(), "they begin anywhere in their turn, and end in it");
+        assert_ne!(slots, (0..100).map(|slice| slot(0, slice)).collect::<Vec<_>>());
         let share = SLICE.as_secs_f64() / TURN.as_secs_f64();
         assert!((share - 0.6).abs() < 1e-9, "{share}");
     }

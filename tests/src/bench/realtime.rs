@@ -38,7 +38,7 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Starts so many threads on each processor. Each runs `work` with its place on its processor until `ending` says
+    /// Starts so many threads on each processor. Each runs `work` with its processor and its place there until `ending` says
     /// that it is enough.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl Threads {
     pub fn start(
         priority: u8,
         a_processor: u32,
-        work: impl Fn(u32, &dyn Fn() -> bool) + Clone + Send + 'static,
+        work: impl Fn((usize, u32), &dyn Fn() -> bool) + Clone + Send + 'static,
     ) -> anyhow::Result<Self> {
         let processors = std::thread::available_parallelism().context("nobody knows how many processors there are")?;
         let ending = Arc::new(AtomicBool::new(false));
@@ -63,7 +63,7 @@ impl Threads {
                 let _ = ready.send(begun);
                 let end = Instant::now() + LONGEST;
                 if go {
-                    work(place, &|| flag.load(Ordering::Relaxed) || Instant::now() > end);
+                    work((processor, place), &|| flag.load(Ordering::Relaxed) || Instant::now() > end);
                 }
             }));
             threads.ids.push(started.recv().context("a thread ended at its start")??);
