@@ -28,6 +28,7 @@ pub mod ring;
 pub mod router;
 pub mod routes;
 pub mod server;
+pub mod service;
 pub mod turn;
 pub mod undo;
 pub mod view;

@@ -73,12 +73,13 @@ pub enum Bench {
     /// How long clients are still sent to a server that is down, and how many of their requests fail.
     ///
     /// Five web servers in network namespaces run behind a HAProxy (Debian's, installed if missing), and eight clients
-    /// ask it a hundred times a second each. Servers crash, fail, are drained and shut down. First ringmon's router
+    /// ask it a hundred times a second each. Servers crash, fail, are drained and shut down, and the processes
+    /// of their web servers are killed (there the agents check as often as they do by default). First ringmon's router
     /// tells HAProxy, which checks no server itself. Then, with the same faults, HAProxy uses its own checks alone, as
     /// they are by default and as fast as is sensible. Prints one table: the time from the fault to the last request
     /// that was sent to the server, and the requests that failed.
     ///
-    /// With the defaults it takes about 45 minutes.
+    /// With the defaults it takes about 65 minutes.
     ///
     /// For example: `cargo xtask bench routes --by ringmon,haproxy-fast --only crash --trials 20`
     Routes(routes::Options),

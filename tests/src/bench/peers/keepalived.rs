@@ -93,20 +93,20 @@ fn sessions(place: &Place) -> String {
 
 fn routers(place: &Place) -> String {
     let mut text = "global_defs {\n  vrrp_version 3\n}\n".to_owned();
-    for neighbour in place.neighbours {
-        for (master, backup) in [(place.own, neighbour), (neighbour, place.own)] {
-            text.push_str(&router(place, master, backup));
-        }
+    // Each server watches the one before it and the one after it.
+    for (neighbour, after) in place.neighbours.into_iter().zip([false, true]) {
+        text.push_str(&router(place, (place.own, neighbour), after));
+        text.push_str(&router(place, (neighbour, place.own), !after));
     }
     text
 }
 
-fn router(place: &Place, master: Ipv4Addr, backup: Ipv4Addr) -> String {
+/// One virtual router. `after`: its backup comes after its master on the ring.
+fn router(place: &Place, (master, backup): (Ipv4Addr, Ipv4Addr), after: bool) -> String {
     let own = place.own;
     let (peer, priority) = if own == master { (backup, 200) } else { (master, 100) };
     let [from, to] = [master, backup].map(|address| address.octets()[3]);
-    // Unicast: only these two hear it, so its number must differ only from those of these two.
-    let number = if from < to { 1 } else { 2 };
+    let number = u16::from(from) * 2 + u16::from(after);
     let [first, second] = NOWHERE;
     format!(
         "vrrp_instance {}-for-{} {{\n  state BACKUP\n  interface eth0\n  virtual_router_id {number}\n  \
@@ -154,6 +154,8 @@ fn address_of(name: &str) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -178,22 +180,25 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_of_a_virtual_router_have_the_same_number_and_another_one_each_way() {
-        let place = |own: u8, other: u8| Place {
+    fn both_ends_of_a_virtual_router_have_its_number_and_no_other_has_it() {
+        let place = |own: u8, before: u8, after: u8| Place {
             folder: "/x".into(),
             log: "/x/log".into(),
             own: address(own),
-            neighbours: [address(other), address(other)],
+            neighbours: [address(before), address(after)],
             interval: Duration::from_millis(10),
         };
-        let id = |own, (master, backup): (u8, u8)| {
-            let text = router(&place(own, 0), address(master), address(backup));
-            assert!(text.contains("advert_int 0.01\n"), "{text}");
-            text.split("virtual_router_id ").nth(1).and_then(|rest| rest.lines().next().map(str::to_owned)).unwrap()
-        };
-        assert_eq!(id(1, (1, 2)), id(2, (1, 2)));
-        assert_ne!(id(1, (1, 2)), id(1, (2, 1)));
-        // The neighbour after, and the one before it over the end of the ring: they are different pairs.
-        assert_eq!(routers(&place(3, 4)).matches("vrrp_instance").count(), 4);
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for one in [place(1, 4, 2), place(2, 1, 3), place(3, 2, 4), place(4, 3, 1)] {
+            let text = routers(&one);
+            assert_eq!(text.matches("advert_int 0.01\n").count(), 4, "{text}");
+            for router in text.split("vrrp_instance ").skip(1) {
+                let (name, rest) = router.split_once(' ').unwrap();
+                let number = rest.split("virtual_router_id ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+                all.entry(number.to_owned()).or_default().push(name.to_owned());
+            }
+        }
+        assert_eq!(all.len(), 8, "{all:?}");
+        assert!(all.values().all(|names| names.len() == 2 && names[0] == names[1]), "{all:?}");
     }
 }
