@@ -3,7 +3,7 @@
 //! Nothing is mounted. Where the controller is one of version 1, the groups are below the group of this process;
 //! else they are at the top of version 2, if the controller is on there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,6 +42,8 @@ enum Tree {
     MemoryV2,
 }
 
+/// How the names of groups begin. The number of the process follows.
+const PREFIX: &str = "ringmon-lab-";
 const TOP: &str = "/sys/fs/cgroup";
 /// Writing back what a group has changed, or ending its last process, may take the kernel a while.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -104,6 +106,15 @@ impl Cells {
     }
 }
 
+/// All groups of labs, also of other processes.
+#[must_use]
+pub fn all() -> BTreeSet<String> {
+    let parents = [Kind::Quota, Kind::Memory].into_iter().filter_map(|kind| Tree::find(kind).ok());
+    let entries = parents.filter_map(|(_, parent)| std::fs::read_dir(parent).ok()).flatten().flatten();
+    let ours = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
+    entries.filter(ours).map(|entry| entry.path().display().to_string()).collect()
+}
+
 impl Tree {
     fn find(kind: Kind) -> anyhow::Result<(Self, PathBuf)> {
         let (controller, file, old, new) = match kind {
@@ -145,7 +156,7 @@ fn own_group<'a>(text: &'a str, controller: &str) -> Option<&'a str> {
 impl Cell {
     fn new(tree: Tree, parent: &Path, name: &str) -> anyhow::Result<Self> {
         // The number tells a census whose it is.
-        let folder = parent.join(format!("ringmon-lab-{}-{name}", std::process::id()));
+        let folder = parent.join(format!("{PREFIX}{}-{name}", std::process::id()));
         std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let end = Undo::later({
             let folder = folder.clone();
@@ -245,6 +256,7 @@ mod tests {
         while inside() != process.pid().to_string() {
             assert!(Instant::now() < end, "{:?} is not in {}", process, group.display());
         }
+        assert!(all().contains(&group.display().to_string()));
         cells.limit().unwrap();
         cells.free().unwrap();
         drop(process);

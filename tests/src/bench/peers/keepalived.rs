@@ -23,6 +23,7 @@ use crate::process::Launch;
 const PROGRAM: &str = "/usr/sbin/keepalived";
 /// The thread that reads the log must not be later than what it reads of.
 const PRIORITY: u8 = 45;
+const PID_FILES: [&str; 3] = ["pid", "vrrp.pid", "bfd.pid"];
 /// Where virtual routers have their addresses, which nobody uses.
 const NOWHERE: [u8; 2] = [10, 78];
 
@@ -36,12 +37,14 @@ pub(super) fn prepare(place: &Place, vrrp: bool) -> anyhow::Result<Launch> {
         stamp(&words, &place.log)?;
     }
     let inside = |name: &str| place.folder.join(name).display().to_string();
+    for name in PID_FILES {
+        // Those of one that was killed. Another one would take it for alive while its number is in use.
+        let _ = fs::remove_file(place.folder.join(name));
+    }
+    let [pid, vrrp_pid, bfd_pid] = PID_FILES.map(inside);
     let mut command = format!(
-        "exec {PROGRAM} -f {} --dont-fork --log-console --log-detail --pid {} --vrrp_pid {} --bfd_pid {}",
+        "exec {PROGRAM} -f {} --dont-fork --log-console --log-detail --pid {pid} --vrrp_pid {vrrp_pid} --bfd_pid {bfd_pid}",
         config.display(),
-        inside("pid"),
-        inside("vrrp.pid"),
-        inside("bfd.pid")
     );
     let _ = write!(command, " {} > {} 2>&1", if vrrp { "--vrrp" } else { "" }, words.display());
     let args = vec!["-c".into(), command.into()];
