@@ -1,4 +1,4 @@
-//! Counts what a run could leave behind: namespaces, mounts, interfaces, BPF programs, processes.
+//! Counts what a run could leave behind: namespaces, mounts, interfaces, BPF programs, control groups, processes.
 
 mod others;
 
@@ -16,13 +16,14 @@ pub struct Census {
     mounts: BTreeSet<String>,
     interfaces: BTreeSet<String>,
     programs: BTreeSet<String>,
+    groups: BTreeSet<String>,
     processes: BTreeSet<String>,
 }
 
 /// Something that was not there before.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Leftover {
-    /// `namespace`, `mount`, `interface`, `BPF program` or `process`.
+    /// `namespace`, `mount`, `interface`, `BPF program`, `control group` or `process`.
     pub kind: &'static str,
     /// Its name or number.
     pub name: String,
@@ -45,6 +46,7 @@ impl Census {
             mounts: lines("/proc/self/mountinfo"),
             interfaces: entries("/sys/class/net"),
             programs: programs()?,
+            groups: crate::cells::all(),
             processes: BTreeSet::new(),
         })
     }
@@ -84,6 +86,7 @@ impl Census {
             ("mount", &self.mounts, &before.mounts),
             ("interface", &self.interfaces, &before.interfaces),
             ("BPF program", &self.programs, &before.programs),
+            ("control group", &self.groups, &before.groups),
             ("process", &self.processes, &before.processes),
         ];
         pairs

@@ -12,6 +12,7 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::Signal;
 
+use crate::cells::Cells;
 use crate::clock::{ms_between, now_ns};
 use crate::database::{Choice, Database};
 use crate::event::{Event, Tail};
@@ -41,6 +42,8 @@ pub struct Options {
     pub agent_args: Vec<String>,
     /// `KEY=VALUE` for `ringmon pool set`, after `init`.
     pub rules: Vec<String>,
+    /// The control groups that agents run in.
+    pub cells: Cells,
 }
 
 impl Options {
@@ -56,6 +59,7 @@ impl Options {
             quorum: "both".to_owned(),
             agent_args: Vec::new(),
             rules: Vec::new(),
+            cells: Cells::default(),
         }
     }
 }
@@ -229,6 +233,7 @@ impl Lab {
         args.extend(["--events".into(), server.tail.path().as_os_str().to_owned()]);
         args.extend(words.into_iter().map(OsString::from));
         let launch = Launch { program: binary, args, env: environment, log: server.folder.join("agent.log") };
+        let launch = self.options.cells.enter(name, launch);
         server.agent = Some(Process::start(&server.namespace, launch)?);
         server.state = State::Running;
         self.view.forget(name);
@@ -317,6 +322,12 @@ impl Lab {
     #[must_use]
     pub fn binary(&self) -> &std::path::Path {
         &self.options.binary
+    }
+
+    /// The control groups that agents run in.
+    #[must_use]
+    pub fn cells(&self) -> &Cells {
+        &self.options.cells
     }
 
     /// What the agents believe.

@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod board;
+pub mod cells;
 pub mod census;
 pub mod clients;
 pub mod clock;
@@ -27,6 +28,7 @@ pub mod ring;
 pub mod router;
 pub mod routes;
 pub mod server;
+pub mod service;
 pub mod turn;
 pub mod undo;
 pub mod view;

@@ -50,6 +50,8 @@ pub struct Faults {
     /// How many IP packets of a hundred are lost between any two servers, once on their way. ARP passes, and the hub
     /// hears all.
     pub one_way_loss: u8,
+    /// The same, but of all frames: ARP is lost too.
+    pub one_way_loss_of_all: u8,
     /// How many IP packets of a hundred are lost between this port and the hub, each way. ARP passes.
     pub hub_loss: BTreeMap<u8, u8>,
 }
@@ -84,6 +86,9 @@ impl Faults {
             // One rule that a packet passes once, not one at each port: a round trip is two packets, and each is lost
             // with this chance.
             let _ = writeln!(forward, "  ether type ip numgen random mod 100 < {} drop", self.one_way_loss);
+        }
+        if self.one_way_loss_of_all > 0 {
+            let _ = writeln!(forward, "  numgen random mod 100 < {} drop", self.one_way_loss_of_all);
         }
         for (port, percent) in &self.hub_loss {
             for (chain, direction) in ends.iter_mut().zip(["iifname", "oifname"]) {

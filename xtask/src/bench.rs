@@ -6,6 +6,7 @@ mod plan;
 mod progress;
 mod routes;
 mod runner;
+mod sick;
 mod store;
 mod table;
 
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use ringmon_tests::bench::case::Case;
+use ringmon_tests::bench::case::{Asked, Case};
 use ringmon_tests::bench::machine::Machine;
 use ringmon_tests::bench::measurement::Measurement;
 use ringmon_tests::bench::profile::Profile;
@@ -34,14 +35,25 @@ pub enum Bench {
     /// table: silent crashes, agents killed and frozen, crashes under 20 % loss each way and under 16 processor hogs;
     /// the time from crash to committed removal; false suspicions and false removals of healthy servers under hogs,
     /// loss and both; processor time and memory of a quiet pool. A p99 is called so only from 100 trials on. With
-    /// --peers the BFD of BIRD 2 and of FRRouting (Debian's bird2 and frr, installed if missing, their services not
-    /// started) run in the same namespaces, suffer the same faults and are in the same table.
+    /// --peers the BFD of BIRD 2, of FRRouting and of keepalived, and keepalived's VRRP (Debian's bird2, frr and
+    /// keepalived, installed if missing, their services not started) run in the same namespaces, suffer the same faults
+    /// and are in the same table; and BIRD is as quick as each profile once more, to see what it costs.
     ///
-    /// With the defaults and --peers it takes about 40 minutes. Progress goes to stderr, the table to stdout. It also
+    /// With --sick it also measures hosts that are not well, and prints a second table. For each condition there are
+    /// crashes, and healthy servers that are watched: `young`: 0.7 s after all detectors started again; `fifo`: two
+    /// hogs a processor at SCHED_FIFO 50 take 6 ms of each 10; `timers`: two threads a processor at SCHED_FIFO 50 sleep
+    /// 100 us at a time; `quota`: each detector and a hog share 10 ms of processor time in 100 ms, without real-time
+    /// priority; `memory`: each detector and a writer of files share less memory than they use; `loss-arp`: 20 % loss
+    /// each way of all frames, those that resolve addresses too.
+    ///
+    /// Beside each measurement stands how late the machine woke a thread meanwhile, at the priority of an agent's
+    /// sender. Trials that took more than twice the median are listed, with what the agents said of them.
+    ///
+    /// With the defaults and --peers it takes about an hour, with --sick too about four. Progress goes to stderr, the table to stdout. It also
     /// measures what else the machine does: let it do nothing else. Exit code 0: everything was measured and nothing
     /// was left behind, whether or not a target was met.
     ///
-    /// For example: `cargo xtask bench detect --profiles fast --only crash,quiet --trials 20`
+    /// For example: `cargo xtask bench detect --profiles fast --only crash,quiet,fifo --trials 20`
     Detect(Detect),
     /// How many operations a second the server table takes, and how that grows with the pool, beside the naive design.
     ///
@@ -61,12 +73,13 @@ pub enum Bench {
     /// How long clients are still sent to a server that is down, and how many of their requests fail.
     ///
     /// Five web servers in network namespaces run behind a HAProxy (Debian's, installed if missing), and eight clients
-    /// ask it a hundred times a second each. Servers crash, fail, are drained and shut down. First ringmon's router
+    /// ask it a hundred times a second each. Servers crash, fail, are drained and shut down, and the processes
+    /// of their web servers are killed (there the agents check as often as they do by default). First ringmon's router
     /// tells HAProxy, which checks no server itself. Then, with the same faults, HAProxy uses its own checks alone, as
     /// they are by default and as fast as is sensible. Prints one table: the time from the fault to the last request
     /// that was sent to the server, and the requests that failed.
     ///
-    /// With the defaults it takes about 45 minutes.
+    /// With the defaults it takes about 65 minutes.
     ///
     /// For example: `cargo xtask bench routes --by ringmon,haproxy-fast --only crash --trials 20`
     Routes(routes::Options),
@@ -93,10 +106,15 @@ pub struct Detect {
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "default,fast,turbo")]
     profiles: Vec<Profile>,
     /// Only these, with commas between: quiet, crash, agent-kill, agent-stop, crash-loss, crash-hogs, hogs, loss,
-    /// both, crash-commit.
+    /// both, crash-commit; a condition of --sick, which is both its crashes and its healthy servers (crash-fifo: only
+    /// the crashes); sick: all of these.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
-    only: Vec<Case>,
-    /// Crashes in each measurement of crashes. For killed and frozen agents it is at most 20.
+    only: Vec<Asked>,
+    /// Also measure hosts that are not well: young, fifo, timers, quota, memory, loss-arp.
+    #[arg(long)]
+    sick: bool,
+    /// Crashes in each measurement of crashes. For killed and frozen agents it is at most 20, unless --only names them
+    /// or --sick is given.
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     trials: u16,
     /// How long healthy servers are watched under each load, in seconds.
@@ -108,9 +126,12 @@ pub struct Detect {
     /// Where the server table is for crash-commit. For everything else it is in an SQLite file.
     #[arg(long, default_value = "sqlite", value_enum)]
     database: Tables,
-    /// Also measure the BFD of BIRD and FRRouting: quiet, crash, hogs, loss, both.
+    /// Also measure the BFD of BIRD, FRRouting and keepalived, and keepalived's VRRP: quiet, crash, hogs, loss, both.
     #[arg(long)]
     peers: bool,
+    /// Which build of the agents: `debug` is slower, but there already if tests have run. Do not publish its numbers.
+    #[arg(long, default_value = "release", value_parser = ["release", "debug"])]
+    build: String,
     /// Write a JSON line for each measurement to this file; `-`: to stdout, and the table to stderr.
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
@@ -144,6 +165,11 @@ impl Detect {
         purposes
     }
 
+    /// Which cases `--only` names; none: it was not given.
+    fn only(&self) -> Vec<Case> {
+        self.only.iter().flat_map(|asked| asked.0.clone()).collect()
+    }
+
     fn plan(&self) -> Plan {
         Plan::new(self)
     }
@@ -168,7 +194,7 @@ fn detect(root: &Path, detect: &Detect) -> anyhow::Result<ExitCode> {
         say("something else is running here: what is measured now is too slow and not repeatable");
     }
     lines.line(&serde_json::to_string(&machine).context("a machine that is no JSON")?)?;
-    build::ringmon(root, "release")?;
+    build::ringmon(root, &detect.build)?;
     let before = Census::take()?;
     let plan = detect.plan();
     let mut progress = Progress::new(plan.estimate());

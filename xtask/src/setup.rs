@@ -149,6 +149,7 @@ fn missing(root: &Path, purposes: &[For]) -> anyhow::Result<Vec<Missing>> {
     if wanted(For::Peers) {
         package("bird", "bird2");
         package("bfdd", "frr");
+        package("keepalived", "keepalived");
     }
     if wanted(For::Test) {
         package("ping", "iputils-ping");

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use super::condition::{self, Condition};
+
 /// One kind of measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Case {
@@ -28,9 +30,13 @@ pub enum Case {
     Loss,
     /// Healthy servers under hogs and loss together.
     Both,
+    /// Healthy servers on hosts that are not well.
+    Sick(Condition),
+    /// A silent crash, seen from hosts that are not well.
+    CrashSick(Condition),
 }
 
-/// In the order of measurement.
+/// In the order of measurement, without those of hosts that are not well.
 pub const ALL: [Case; 10] = [
     Case::Quiet,
     Case::Crash,
@@ -59,6 +65,8 @@ impl Case {
             Self::Hogs => "hogs",
             Self::Loss => "loss",
             Self::Both => "both",
+            Self::Sick(condition) => condition.names().0,
+            Self::CrashSick(condition) => condition.names().1,
         }
     }
 
@@ -81,13 +89,37 @@ impl fmt::Display for Case {
     }
 }
 
+/// Those of hosts that are not well: first the crashes, then the healthy servers.
+pub fn sick() -> impl Iterator<Item = Case> {
+    condition::ALL.into_iter().map(Case::CrashSick).chain(condition::ALL.into_iter().map(Case::Sick))
+}
+
 impl FromStr for Case {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = || ALL.map(Self::name).join(", ");
-        let found = ALL.into_iter().find(|case| case.name() == text);
+        let known = || ALL.into_iter().chain(sick()).map(Self::name).collect::<Vec<_>>().join(", ");
+        let found = ALL.into_iter().chain(sick()).find(|case| case.name() == text);
         found.ok_or_else(|| format!("no such case: {text}; there are {}", known()))
+    }
+}
+
+/// What one word of `--only` asks for: a case; `sick`: all of hosts that are not well; or one such condition, which is
+/// both its crashes and its healthy servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked(pub Vec<Case>);
+
+impl FromStr for Asked {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "sick" {
+            return Ok(Self(sick().collect()));
+        }
+        Ok(Self(match text.parse()? {
+            Case::Sick(condition) => vec![Case::CrashSick(condition), Case::Sick(condition)],
+            case => vec![case],
+        }))
     }
 }
 
@@ -103,9 +135,19 @@ mod tests {
 
     #[test]
     fn every_name_is_read_as_it_is_written() {
-        for case in ALL {
+        for case in ALL.into_iter().chain(sick()) {
             assert_eq!(case.to_string().parse(), Ok(case));
         }
         assert!("crush".parse::<Case>().is_err_and(|text| text.contains("crash-loss")));
+    }
+
+    #[test]
+    fn a_condition_is_its_crashes_and_its_healthy_servers() {
+        let asked = |text: &str| text.parse::<Asked>().map(|asked| asked.0);
+        assert_eq!(asked("fifo"), Ok(vec![Case::CrashSick(Condition::Fifo), Case::Sick(Condition::Fifo)]));
+        assert_eq!(asked("crash-fifo"), Ok(vec![Case::CrashSick(Condition::Fifo)]));
+        assert_eq!(asked("hogs"), Ok(vec![Case::Hogs]));
+        assert_eq!(asked("sick").map(|all| all.len()), Ok(12));
+        assert!(asked("ill").is_err());
     }
 }

@@ -6,6 +6,7 @@ use super::pace::Pace;
 use super::pool::{Pool, Struck, ms, must, wait};
 use super::reports::Kind;
 use super::samples::Samples;
+use super::slow::{Mind, Told, Trial, look_at, tell};
 use crate::clock::now_ns;
 
 /// How trials are spaced.
@@ -37,6 +38,10 @@ pub struct Trialled {
     pub all: Samples,
     /// The longest that the blow itself took.
     pub blow_max_ms: f64,
+    /// The share of each processor that real-time hogs had.
+    pub hogs_share: Option<f64>,
+    /// What the watchers said of each trial.
+    pub told: Vec<Told>,
 }
 
 impl Trialled {
@@ -69,9 +74,8 @@ pub fn crash(
     let mut moments = Moments(trials.seed);
     for trial in 1..=trials.count {
         let patience = PATIENCE + trials.calm * 2;
-        let victim = next(pool, &mut pace, patience, moments.next(trials.spread))?;
-        let (struck, seen) = one(pool, &victim, trials.limit)?;
-        trialled.push_each(struck, &seen);
+        let (victim, before) = next(pool, &mut pace, patience, moments.next(trials.spread))?;
+        strike(pool, (trial, &victim), trials.limit, &before, trialled)?;
         pool.rise(&victim)?;
         pace.struck(&victim);
         all_back(pool, &mut pace, patience)?;
@@ -88,19 +92,45 @@ fn all_back(pool: &mut dyn Pool, pace: &mut Pace, patience: Duration) -> anyhow:
     })
 }
 
-/// Waits for the moment, and returns the next victim.
-fn next(pool: &mut dyn Pool, pace: &mut Pace, patience: Duration, moment: Duration) -> anyhow::Result<String> {
+/// Waits for the moment, and returns the next victim, and what its watchers think of their hosts.
+fn next(
+    pool: &mut dyn Pool,
+    pace: &mut Pace,
+    patience: Duration,
+    moment: Duration,
+) -> anyhow::Result<(String, Vec<Option<Mind>>)> {
     let end = now_ns() + u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
     loop {
         let victim =
             must(pool, "a server is calm and heard by its neighbours", patience, |pool| pace.next(pool, now_ns()))?;
-        std::thread::sleep(moment);
+        let before = look_at(pool, &pool.neighbours(&victim));
+        // Answering took the watchers some time. It must not be that of the blow.
+        std::thread::sleep(GAP / 10 + moment);
         pool.listen()?;
         // Under loss it may have been suspected meanwhile, and a second suspicion of a suspect is not reported.
         if pool.is_heard(&victim) || now_ns() > end {
-            return Ok(victim);
+            return Ok((victim, before));
         }
     }
+}
+
+/// One crash, and what its watchers say of it. Fills `trialled`.
+///
+/// # Errors
+/// It could not be struck.
+pub fn strike(
+    pool: &mut dyn Pool,
+    (trial, victim): (usize, &str),
+    limit: Duration,
+    before: &[Option<Mind>],
+    trialled: &mut Trialled,
+) -> anyhow::Result<()> {
+    let watchers = pool.neighbours(victim);
+    let (struck, seen) = one(pool, victim, limit)?;
+    trialled.push_each(struck, &seen);
+    let said = Trial { trial, victim: victim.to_owned(), struck_ns: struck.at_ns, seen_ns: seen };
+    trialled.told.push(tell(pool, said, &watchers, before));
+    Ok(())
 }
 
 /// One crash. Returns when each neighbour reported it, after both have or never will.

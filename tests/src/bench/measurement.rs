@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::case::Case;
 use super::pool::Counts;
 use super::samples::Samples;
+use super::slow::Told;
 use super::usage::Usage;
+use super::wakeups::Wakeups;
 
 /// What was measured. A value that does not apply is missing from the line.
 #[derive(Clone, Debug, Serialize)]
@@ -15,7 +17,7 @@ use super::usage::Usage;
 pub struct Measurement {
     /// Always `detect`.
     pub bench: &'static str,
-    /// `ringmon`, `bird` or `frr`.
+    /// `ringmon`, `bird`, `frr`, `keepalived-bfd` or `keepalived-vrrp`.
     pub who: String,
     /// The detector's profile, or its interval and multiplier.
     pub profile: String,
@@ -38,6 +40,18 @@ pub struct Measurement {
     #[serde(flatten)]
     /// What the detector cost.
     pub cost: Option<Cost>,
+    #[serde(flatten)]
+    /// How late the machine woke threads meanwhile.
+    pub wakeups: Option<Wakeups>,
+    /// The share of each processor that real-time hogs had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hogs_share: Option<f64>,
+    /// Which file limits the detectors' control groups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cells: Option<&'static str>,
+    /// Trials that took more than twice the median, or were not seen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slow: Vec<Told>,
     /// Why it could not be measured, or not to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -80,12 +94,18 @@ pub struct Blames {
     pub false_suspicions: u64,
     /// Removals from the table. BFD has none: others act on its suspicions.
     pub false_removals: Option<u64>,
+    /// How often clients were no longer sent to one of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub false_route_outs: Option<u64>,
     /// How long the load had been on before that.
     pub onset_seconds: f64,
     /// Suspicions in the onset.
     pub onset_suspicions: u64,
     /// Removals in the onset.
     pub onset_removals: Option<u64>,
+    /// And how often clients were no longer sent to one of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub onset_route_outs: Option<u64>,
 }
 
 /// What a server's detector uses while nothing happens.
@@ -129,6 +149,10 @@ impl Measurement {
             all: None,
             blames: None,
             cost: None,
+            wakeups: None,
+            hogs_share: None,
+            cells: None,
+            slow: Vec::new(),
             problem: None,
         }
     }
@@ -169,9 +193,11 @@ impl Blames {
             seconds: thousandths(seconds),
             false_suspicions: then.suspicions,
             false_removals: then.removals,
+            false_route_outs: then.route_outs,
             onset_seconds: thousandths(onset_seconds),
             onset_suspicions: onset.suspicions,
             onset_removals: onset.removals,
+            onset_route_outs: onset.route_outs,
         }
     }
 }
@@ -229,7 +255,7 @@ mod tests {
 
     #[test]
     fn onset_is_counted_apart() {
-        let counts = |suspicions| Counts { suspicions, removals: Some(0) };
+        let counts = |suspicions| Counts { suspicions, removals: Some(0), route_outs: None };
         let mut line = Measurement::new("ringmon", "fast", Case::Both, 5);
         line.blames = Some(Blames::of((5.0, counts(3)), (60.0, counts(1))));
         let text = serde_json::to_string(&line).unwrap();

@@ -1,21 +1,25 @@
 //! Other failure detectors in the same namespaces, with the same faults: BFD (RFC 5880), single-hop, between each
-//! server and its two neighbours, 10 ms times 3.
+//! server and its two neighbours, 10 ms times 3; and VRRP, as far as it can watch neighbours.
 
 mod bird;
 mod frr;
+mod keepalived;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::lines::Lines;
 use super::pool::{Pool, must};
 use super::ports::Ports;
 use super::reports::{Kind, Report, Reports};
+use crate::cells::{self, Cells};
 use crate::clock::now_ns;
 use crate::folder::Folder;
 use crate::lab::Options;
@@ -25,17 +29,30 @@ use crate::process::{Launch, Process, tail};
 use crate::turn::Turn;
 use crate::undo::Undo;
 
-/// Which implementation of BFD.
+/// Which detector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     /// BIRD 2.
     Bird,
     /// bfdd of FRRouting.
     Frr,
+    /// The BFD of keepalived.
+    KeepalivedBfd,
+    /// The VRRP of keepalived, version 3.
+    KeepalivedVrrp,
 }
 
-/// The time between two packets of a session, and how many may be lost.
-pub const TIMING: &str = "10 ms x 3";
+/// In the order of measurement.
+pub const ALL: [Peer; 4] = [Peer::Bird, Peer::Frr, Peer::KeepalivedBfd, Peer::KeepalivedVrrp];
+
+/// The usual time between two packets of a session.
+pub const INTERVAL: Duration = Duration::from_millis(10);
+
+/// The time between two packets, and how many may be lost.
+#[must_use]
+pub fn timing(interval: Duration) -> String {
+    format!("{} ms x 3", interval.as_secs_f64() * 1e3)
+}
 
 impl Peer {
     /// Its name in a line of results.
@@ -44,6 +61,8 @@ impl Peer {
         match self {
             Self::Bird => "bird",
             Self::Frr => "frr",
+            Self::KeepalivedBfd => "keepalived-bfd",
+            Self::KeepalivedVrrp => "keepalived-vrrp",
         }
     }
 
@@ -51,13 +70,18 @@ impl Peer {
         match self {
             Self::Bird => bird::prepare(place),
             Self::Frr => frr::prepare(place),
+            Self::KeepalivedBfd => keepalived::prepare(place, false),
+            Self::KeepalivedVrrp => keepalived::prepare(place, true),
         }
     }
 
-    fn parse(self, line: &str) -> Option<Said> {
+    /// What `own` says of another one in this line.
+    fn parse(self, line: &str, own: &str) -> Option<Said> {
         match self {
             Self::Bird => bird::parse(line),
             Self::Frr => frr::parse(line),
+            Self::KeepalivedBfd => keepalived::parse_bfd(line),
+            Self::KeepalivedVrrp => keepalived::parse_vrrp(line, own),
         }
     }
 }
@@ -75,6 +99,7 @@ struct Place {
     log: PathBuf,
     own: Ipv4Addr,
     neighbours: [Ipv4Addr; 2],
+    interval: Duration,
 }
 
 /// A line of a log that tells of a session.
@@ -91,8 +116,9 @@ struct Instance {
     number: u8,
     process: Process,
     log: Lines,
-    _namespace: Namespace,
-    _crumbs: Option<Undo>,
+    namespace: Namespace,
+    place: Place,
+    crumbs: Option<Undo>,
 }
 
 /// A ring of servers with BFD. The fields are dropped in this order: processes, network, folder.
@@ -104,6 +130,7 @@ pub struct Peers {
     ports: Ports,
     network: Network,
     reports: Reports,
+    cells: Cells,
     folder: Folder,
     _turn: Turn,
 }
@@ -113,10 +140,12 @@ impl Peers {
     ///
     /// # Errors
     /// It is not installed, or its sessions do not come up.
-    pub fn start(peer: Peer, servers: u8) -> anyhow::Result<Self> {
+    pub fn start(peer: Peer, interval: Duration, cell: Option<cells::Kind>, servers: u8) -> anyhow::Result<Self> {
         let turn = Turn::wait();
         let folder = Folder::new()?;
         let network = Network::new(Options::built("release").pass.as_deref())?;
+        let order: Vec<String> = (1..=servers).map(name).collect();
+        let cells = cell.map_or_else(|| Ok(Cells::default()), |kind| Cells::new(kind, &order))?;
         let mut instances = BTreeMap::new();
         for number in 1..=servers {
             let before = if number == 1 { servers } else { number - 1 };
@@ -127,13 +156,14 @@ impl Peers {
                 folder: inside,
                 own: address(number),
                 neighbours: [address(before), address(after)],
+                interval,
             };
-            instances.insert(name(number), Instance::start(peer, number, &network, &place)?);
+            let namespace = network.plug(number)?;
+            instances.insert(name(number), Instance::start(peer, number, &cells, namespace, place)?);
         }
         let ports = Ports::open(&network, 1..=servers)?;
-        let order = (1..=servers).map(name).collect();
         let reports = Reports::default();
-        let mut pool = Self { peer, order, instances, ports, network, reports, folder, _turn: turn };
+        let mut pool = Self { peer, order, instances, ports, network, reports, cells, folder, _turn: turn };
         pool.settle(Duration::from_secs(30)).with_context(|| format!("{peer} did not come up"))?;
         Ok(pool)
     }
@@ -144,12 +174,38 @@ impl Peers {
 }
 
 impl Instance {
-    fn start(peer: Peer, number: u8, network: &Network, place: &Place) -> anyhow::Result<Self> {
-        let namespace = network.plug(number)?;
-        let process = Process::start(&namespace, peer.prepare(place)?)?;
-        let crumbs = (peer == Peer::Frr).then(|| frr::sweep_later(process.pid()));
-        Ok(Self { number, process, log: Lines::of(place.log.clone()), _namespace: namespace, _crumbs: crumbs })
+    fn start(peer: Peer, number: u8, cells: &Cells, namespace: Namespace, place: Place) -> anyhow::Result<Self> {
+        let process = Process::start(&namespace, cells.enter(&name(number), peer.prepare(&place)?))?;
+        let crumbs = peer.crumbs(&process, &place);
+        Ok(Self { number, process, log: Lines::of(place.log.clone()), namespace, place, crumbs: crumbs })
     }
+
+    /// The process, and those that it has started.
+    fn pids(&self) -> Vec<i32> {
+        let own = self.process.pid();
+        [vec![own], children(own)].concat()
+    }
+}
+
+impl Peer {
+    /// What it would leave behind when it is killed.
+    fn crumbs(self, process: &Process, place: &Place) -> Option<Undo> {
+        let pid = process.pid();
+        match self {
+            Self::Bird => None,
+            Self::Frr => Some(frr::sweep_later(pid)),
+            Self::KeepalivedBfd | Self::KeepalivedVrrp => {
+                let folder = place.folder.clone();
+                Some(Undo::later(move || keepalived::end(&folder)))
+            }
+        }
+    }
+}
+
+/// The processes that this one has started: proc_pid_task(5).
+fn children(pid: i32) -> Vec<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().flat_map(str::parse).collect()
 }
 
 fn name(number: u8) -> String {
@@ -197,7 +253,7 @@ impl Pool for Peers {
     fn listen(&mut self) -> anyhow::Result<()> {
         let ahead = wall_ahead_ns()?;
         for (by, instance) in &mut self.instances {
-            for said in instance.log.read()?.iter().filter_map(|line| self.peer.parse(line)) {
+            for said in instance.log.read()?.iter().filter_map(|line| self.peer.parse(line, by)) {
                 let at_ns = (said.at_us * 1000).saturating_sub(ahead);
                 self.reports.tell(Report { at_ns, by: by.clone(), of: name_of(said.of), kind: said.kind });
             }
@@ -214,6 +270,54 @@ impl Pool for Peers {
 
     fn removals(&self) -> anyhow::Result<Option<u64>> {
         Ok(None)
+    }
+
+    fn cells(&self) -> &Cells {
+        &self.cells
+    }
+
+    fn pids(&self, name: &str) -> anyhow::Result<Vec<i32>> {
+        Ok(self.instance(name)?.pids())
+    }
+
+    fn signal(&self, name: &str, signal: Signal) -> anyhow::Result<()> {
+        let instance = self.instance(name)?;
+        instance.process.signal(signal)?;
+        for pid in children(instance.process.pid()) {
+            // One that has just ended needs no signal.
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+        Ok(())
+    }
+
+    fn renew(&mut self, limit: Duration) -> anyhow::Result<u64> {
+        for instance in self.instances.values() {
+            let children = children(instance.process.pid());
+            instance.process.kill()?;
+            for pid in children {
+                // Most have ended with the first.
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+        // What they said until now is of their last life.
+        for instance in self.instances.values_mut() {
+            instance.log.read()?;
+        }
+        self.reports.forget();
+        for (name, instance) in &mut self.instances {
+            let launch = self.peer.prepare(&instance.place)?;
+            instance.process = Process::start(&instance.namespace, self.cells.enter(name, launch))?;
+            if self.peer == Peer::Frr {
+                instance.crumbs = self.peer.crumbs(&instance.process, &instance.place);
+            }
+        }
+        let end = Instant::now() + limit;
+        while !self.all_hear() {
+            ensure!(Instant::now() < end, "waited {limit:?} in vain until all sessions are up\n{}", self.last_words());
+            std::thread::sleep(Duration::from_millis(5));
+            self.listen()?;
+        }
+        Ok(self.reports.last_heard_ns())
     }
 
     fn settle(&mut self, limit: Duration) -> anyhow::Result<()> {

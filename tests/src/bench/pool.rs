@@ -8,6 +8,8 @@ use nix::sys::signal::Signal;
 
 use super::ports::Ports;
 use super::reports::Reports;
+use super::slow::{Mind, Suspected};
+use crate::cells::Cells;
 use crate::clock::now_ns;
 use crate::network::Network;
 use crate::process::Process;
@@ -25,6 +27,8 @@ pub struct Counts {
     pub suspicions: u64,
     /// Removals; `None` where no server is removed.
     pub removals: Option<u64>,
+    /// Servers that clients were no longer sent to; `None` where nobody follows the routes.
+    pub route_outs: Option<u64>,
 }
 
 /// A blow that was struck, in nanoseconds of the monotonic clock.
@@ -59,6 +63,22 @@ pub trait Pool {
     /// There is no such server, or it has none.
     fn process(&self, name: &str) -> anyhow::Result<&Process>;
 
+    /// Its processes.
+    ///
+    /// # Errors
+    /// There is no such server, or it has none.
+    fn pids(&self, name: &str) -> anyhow::Result<Vec<i32>> {
+        Ok(vec![self.process(name)?.pid()])
+    }
+
+    /// Sends a signal to its processes.
+    ///
+    /// # Errors
+    /// There is no such server, or it has none.
+    fn signal(&self, name: &str, signal: Signal) -> anyhow::Result<()> {
+        self.process(name)?.signal(signal)
+    }
+
     /// A folder for what a measurement needs.
     fn folder(&self) -> &Path;
 
@@ -76,6 +96,34 @@ pub trait Pool {
     /// # Errors
     /// The number cannot be read.
     fn removals(&self) -> anyhow::Result<Option<u64>>;
+
+    /// How often clients were no longer sent to a server so far; `None` where nobody follows the routes.
+    ///
+    /// # Errors
+    /// The number cannot be read.
+    fn route_outs(&self) -> anyhow::Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// The control groups of the detectors.
+    fn cells(&self) -> &Cells;
+
+    /// Starts all detectors again at once, after killing those that still run, and waits until every server hears its
+    /// neighbours. Returns when the last of them was heard, in nanoseconds of the monotonic clock.
+    ///
+    /// # Errors
+    /// They do not come back.
+    fn renew(&mut self, limit: Duration) -> anyhow::Result<u64>;
+
+    /// What the detector of this server thinks of its own host; `None` if it does not say.
+    fn mind(&self, _name: &str) -> Option<Mind> {
+        None
+    }
+
+    /// What `by` said when it first suspected `of` at `since_ns` or later; `None` if it does not say.
+    fn suspected(&self, _by: &str, _of: &str, _since_ns: u64) -> Option<Suspected> {
+        None
+    }
 
     /// Waits until every server hears its neighbours.
     ///
@@ -113,7 +161,7 @@ pub trait Pool {
         let at_ns = now_ns();
         self.ports().pass(port, false)?;
         let done_ns = now_ns();
-        self.process(name)?.signal(Signal::SIGSTOP)?;
+        self.signal(name, Signal::SIGSTOP)?;
         Ok(Struck { at_ns, done_ns })
     }
 
@@ -124,7 +172,7 @@ pub trait Pool {
     fn rise(&mut self, name: &str) -> anyhow::Result<()> {
         let port = self.port(name)?;
         self.ports().pass(port, true)?;
-        self.process(name)?.signal(Signal::SIGCONT)
+        self.signal(name, Signal::SIGCONT)
     }
 
     /// Makes the network lose packets between servers, or stops that.

@@ -40,6 +40,17 @@ impl Reports {
         self.all.push(report);
     }
 
+    /// All detectors start anew: nobody hears anybody yet.
+    pub fn forget(&mut self) {
+        self.last.clear();
+    }
+
+    /// When the last report was made that a server is heard.
+    #[must_use]
+    pub fn last_heard_ns(&self) -> u64 {
+        self.all.iter().filter(|report| report.kind == Kind::Heard).map(|report| report.at_ns).max().unwrap_or_default()
+    }
+
     /// The number of reports: the index of the next one.
     #[must_use]
     pub fn len(&self) -> usize {

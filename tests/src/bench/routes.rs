@@ -28,6 +28,7 @@ use crate::haproxy::{BACKEND, Checks, Haproxy, frontend};
 use crate::lab::{Lab, Options};
 use crate::router::Router;
 use crate::server::State;
+use crate::service::Service;
 use crate::undo;
 use crate::web::{self, Web};
 
@@ -57,16 +58,19 @@ pub enum What {
     Shutdown,
     /// An operator drains it.
     Drain,
+    /// The process of its web server is killed; host and agent live. The agents check as often as they do by default.
+    ServiceKilled,
 }
 
 const BYS: [(By, &str); 3] =
     [(By::Ringmon, "ringmon"), (By::HaproxyDefault, "haproxy-default"), (By::HaproxyFast, "haproxy-fast")];
-const WHATS: [(What, &str); 5] = [
+const WHATS: [(What, &str); 6] = [
     (What::Crash, "crash"),
     (What::Service, "service"),
     (What::AgentKill, "agent-kill"),
     (What::Shutdown, "shutdown"),
     (What::Drain, "drain"),
+    (What::ServiceKilled, "service-killed"),
 ];
 
 macro_rules! words {
@@ -108,7 +112,7 @@ impl By {
     /// The faults that can be compared: HAProxy's checks know nothing of agents and operators.
     #[must_use]
     pub fn suffers(self, what: What) -> bool {
-        self == Self::Ringmon || matches!(what, What::Crash | What::Service | What::Shutdown)
+        self == Self::Ringmon || matches!(what, What::Crash | What::Service | What::Shutdown | What::ServiceKilled)
     }
 
     const fn checks(self) -> Checks {
@@ -162,6 +166,8 @@ pub struct Scene {
     /// The pool, with its faults.
     pub lab: Lab,
     webs: BTreeMap<String, Web>,
+    /// Instead of these, where they are to be killed.
+    services: BTreeMap<String, Service>,
     haproxy: Haproxy,
     clients: Clients,
     router: Option<Router>,
@@ -174,14 +180,31 @@ impl Scene {
     /// # Errors
     /// One of the parts does not start.
     pub fn start(build: &str, by: By, servers: u8, database: Choice, seed: u64) -> anyhow::Result<Self> {
-        let agent_args = agent_words();
+        Self::run(build, (by, servers), database, seed, false)
+    }
+
+    /// The same, for [`What::ServiceKilled`] and nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn with_services(build: &str, by: By, servers: u8, database: Choice, seed: u64) -> anyhow::Result<Self> {
+        Self::run(build, (by, servers), database, seed, true)
+    }
+
+    fn run(build: &str, (by, servers): (By, u8), database: Choice, seed: u64, processes: bool) -> anyhow::Result<Self> {
+        let agent_args = agent_words(!processes);
         let options = Options { database, agent_args, rules: vec!["brake=1".to_owned()], ..Options::built(build) };
         let mut lab = Lab::new(options)?;
-        let mut webs = BTreeMap::new();
+        let (mut webs, mut services) = (BTreeMap::new(), BTreeMap::new());
         for number in 1..=servers {
             let name = format!("s{number}");
             lab.add(&name)?;
-            webs.insert(name.clone(), Web::start(&name, &lab.server(&name)?.namespace)?);
+            let server = lab.server(&name)?;
+            if processes {
+                services.insert(name.clone(), Service::start(&name, &server.namespace, &server.folder)?);
+            } else {
+                webs.insert(name.clone(), Web::start(&name, &server.namespace)?);
+            }
             lab.start(&name, &[])?;
         }
         lab.until_whole()?;
@@ -194,7 +217,7 @@ impl Scene {
             By::HaproxyDefault | By::HaproxyFast => None,
         };
         let clients = Clients::start(lab.network.hub(), frontend(), PACE);
-        let mut scene = Self { by, lab, webs, haproxy, clients, router, moments: Moments(seed) };
+        let mut scene = Self { by, lab, webs, services, haproxy, clients, router, moments: Moments(seed) };
         scene.until_used()?;
         Ok(scene)
     }
@@ -270,10 +293,11 @@ impl Scene {
     }
 
     fn strike(&mut self, what: What, victim: &str) -> anyhow::Result<()> {
-        let web = self.webs.get(victim).context("a web server")?;
+        let web = || self.webs.get(victim).context("a web server that is no process");
         match what {
             What::Crash => self.lab.crash(&[victim.to_owned()])?,
-            What::Service => web.fail(true),
+            What::Service => web()?.fail(true),
+            What::ServiceKilled => self.services.get(victim).context("a web server that is a process")?.kill()?,
             What::AgentKill => {
                 self.lab.signal(victim, nix::sys::signal::Signal::SIGKILL)?;
                 self.lab.mark(victim, State::Killed);
@@ -284,7 +308,7 @@ impl Scene {
                     self.lab.signal(victim, nix::sys::signal::Signal::SIGTERM)?;
                     self.lab.mark(victim, State::Left);
                 } else {
-                    web.stop();
+                    web()?.stop();
                 }
             }
             What::Drain => drop(self.lab.must(&["drain", victim])?),
@@ -315,8 +339,11 @@ impl Scene {
     }
 
     fn heal(&mut self, what: What, victim: &str) -> anyhow::Result<()> {
-        let web = self.webs.get(victim).context("a web server")?;
+        let web = || self.webs.get(victim).context("a web server that is no process");
         match what {
+            What::ServiceKilled => {
+                self.services.get_mut(victim).context("a web server that is a process")?.start_again()?;
+            }
             What::Crash => {
                 // As a machine comes back that lost its power: with a new agent, which joins at once. An agent that was
                 // removed again and again while it ran would wait longer each time.
@@ -325,9 +352,9 @@ impl Scene {
                 drop(self.lab.strike(Fault::Return, &[victim.to_owned()])?);
             }
             What::AgentKill => drop(self.lab.strike(Fault::Return, &[victim.to_owned()])?),
-            What::Service => web.fail(false),
+            What::Service => web()?.fail(false),
             What::Shutdown => {
-                web.start_again()?;
+                web()?.start_again()?;
                 if self.by == By::Ringmon {
                     drop(self.lab.strike(Fault::Return, &[victim.to_owned()])?);
                 }
@@ -338,9 +365,12 @@ impl Scene {
     }
 }
 
-/// Options of every agent: where clients go, and a check of the web server as fast as HAProxy's fastest.
-fn agent_words() -> Vec<String> {
+/// Options of every agent: where clients go, and a check of the web server, if `fast` as fast as HAProxy's fastest.
+fn agent_words(fast: bool) -> Vec<String> {
     let (port, url) = (web::PORT.to_string(), format!("http://127.0.0.1:{}/", web::PORT));
-    let words = ["--route-port", &port, "--check", &url, "--check-interval", "100ms", "--check-timeout", "100ms"];
-    words.map(str::to_owned).to_vec()
+    let mut words = vec!["--route-port", &port, "--check", &url];
+    if fast {
+        words.extend(["--check-interval", "100ms", "--check-timeout", "100ms"]);
+    }
+    words.into_iter().map(str::to_owned).collect()
 }

@@ -52,13 +52,13 @@ pub fn machine(span: Duration) -> anyhow::Result<Machine> {
     Ok(Stat::read()?.since(before, begin.elapsed()))
 }
 
-/// Watches these processes, one for each server, for this long. `without` is what the machine does without them.
+/// Watches these processes of each server for this long. `without` is what the machine does without them.
 ///
 /// # Errors
 /// One of them has ended, or /proc cannot be read.
-pub fn quiet(pids: &[i32], span: Duration, without: Machine) -> anyhow::Result<Usage> {
+pub fn quiet(pids: &[Vec<i32>], span: Duration, without: Machine) -> anyhow::Result<Usage> {
     ensure!(!pids.is_empty(), "there is no server whose costs could be measured");
-    let threads = || pids.iter().map(|pid| of_threads(*pid)).collect::<anyhow::Result<Vec<_>>>();
+    let threads = || pids.iter().flatten().map(|pid| of_threads(*pid)).collect::<anyhow::Result<Vec<_>>>();
     let (before, stat, begin) = (threads()?, Stat::read()?, Instant::now());
     std::thread::sleep(span);
     let (after, machine, took) = (threads()?, Stat::read()?.since(stat, begin.elapsed()), begin.elapsed());
@@ -76,8 +76,9 @@ pub fn quiet(pids: &[i32], span: Duration, without: Machine) -> anyhow::Result<U
             *usage.threads_ms_per_s.entry(name.clone()).or_default() += ms / took.as_secs_f64() / servers;
         }
     }
-    for pid in pids {
-        usage.rss_mib = usage.rss_mib.max(rss_mib(*pid)?);
+    for pids in pids {
+        let rss = pids.iter().map(|pid| rss_mib(*pid)).collect::<anyhow::Result<Vec<_>>>()?;
+        usage.rss_mib = usage.rss_mib.max(rss.iter().sum());
     }
     Ok(usage)
 }
@@ -209,7 +210,7 @@ mod tests {
             let end = Instant::now() + Duration::from_secs(2);
             while Instant::now() < end {}
         });
-        let usage = quiet(&[pid], Duration::from_millis(500), Machine::default()).unwrap();
+        let usage = quiet(&[vec![pid]], Duration::from_millis(500), Machine::default()).unwrap();
         burn.unwrap().join().unwrap();
         let burnt = usage.threads_ms_per_s.get("burner").copied().unwrap_or_default();
         // On a busy machine it gets less than a whole processor, but it gets some, and never more.

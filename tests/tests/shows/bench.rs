@@ -60,7 +60,7 @@ fn a_removal_is_timed_and_the_victim_comes_back() -> Result {
     plausible(&trialled, 2)?;
     ensure!(pool.removals()? == Some(2));
     ensure!(pool.lab.until_whole()?.names().len() == 4);
-    let blames = steady(&mut pool, Case::Loss, Duration::from_secs(1), &mut |_| {})?;
+    let (blames, _) = steady(&mut pool, Case::Loss, Duration::from_secs(1), &mut |_| {})?;
     println!("{blames:?}");
     ensure!(blames.seconds >= 1.0 && blames.onset_seconds >= 5.0, "{blames:?}");
     ensure!(pool.lab.network.faults().one_way_loss == 0, "the loss is over");

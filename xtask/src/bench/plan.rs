@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use ringmon_tests::bench::agents::Mode;
 use ringmon_tests::bench::case::Case;
-use ringmon_tests::bench::peers::{Peer, TIMING};
+use ringmon_tests::bench::condition::{self, Condition};
+use ringmon_tests::bench::peers::{self, INTERVAL, Peer};
 use ringmon_tests::bench::profile::Profile;
 use ringmon_tests::bench::silent;
 use ringmon_tests::bench::steady::ONSET;
+use ringmon_tests::cells;
 use ringmon_tests::database::Choice;
 
 use super::Detect;
@@ -36,8 +38,8 @@ pub enum Tables {
 pub enum Who {
     /// ringmon's agents.
     Agents(Profile, Mode, Choice),
-    /// Other detectors.
-    Peers(Peer),
+    /// Other detectors, and how often they probe.
+    Peers(Peer, Duration),
 }
 
 impl Who {
@@ -45,7 +47,7 @@ impl Who {
     pub fn names(&self) -> (String, String) {
         match self {
             Self::Agents(profile, ..) => ("ringmon".to_owned(), profile.to_string()),
-            Self::Peers(peer) => (peer.to_string(), TIMING.to_owned()),
+            Self::Peers(peer, interval) => (peer.to_string(), peers::timing(*interval)),
         }
     }
 }
@@ -55,6 +57,14 @@ impl Who {
 pub struct Stage {
     pub who: Who,
     pub cases: Vec<Case>,
+    /// The control groups that the detectors run in.
+    pub cell: Option<cells::Kind>,
+}
+
+impl Stage {
+    fn of(who: Who, cases: Vec<Case>) -> Self {
+        Self { who, cases, cell: None }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +73,9 @@ pub struct Plan {
     pub trials: usize,
     pub span: Duration,
     pub servers: u8,
+    /// Killed and frozen agents have as many trials as crashes.
+    silent_too: bool,
+    pub build: String,
 }
 
 /// Loss comes last: what a watch has learned from it would make it patient in the next case.
@@ -73,8 +86,9 @@ const OF_PEERS: [Case; 5] = [Case::Quiet, Case::Crash, Case::Hogs, Case::Loss, C
 
 impl Plan {
     pub fn new(detect: &Detect) -> Self {
+        let only = detect.only();
         let wanted = |cases: &[Case]| -> Vec<Case> {
-            let asked = |case: &&Case| detect.only.is_empty() || detect.only.contains(case);
+            let asked = |case: &&Case| only.is_empty() || only.contains(case);
             cases.iter().filter(asked).copied().collect()
         };
         let mut stages = Vec::new();
@@ -82,20 +96,33 @@ impl Plan {
         profiles.dedup();
         for &profile in &profiles {
             let agents = |mode| Who::Agents(profile, mode, Choice::Sqlite);
-            stages.push(Stage { who: agents(Mode::Observe), cases: wanted(&SUSPECTED) });
-            stages.push(Stage { who: agents(Mode::Act), cases: wanted(&STEADY) });
+            stages.push(Stage::of(agents(Mode::Observe), wanted(&SUSPECTED)));
+            stages.push(Stage::of(agents(Mode::Act), wanted(&STEADY)));
         }
         // Only for the default profile, because only that one promises a time for this.
         for database in databases(detect.database).into_iter().filter(|_| profiles.contains(&Profile::Default)) {
             let who = Who::Agents(Profile::Default, Mode::Act, database);
-            stages.push(Stage { who, cases: wanted(&[Case::CrashCommit]) });
+            stages.push(Stage::of(who, wanted(&[Case::CrashCommit])));
         }
-        for peer in [Peer::Bird, Peer::Frr].into_iter().filter(|_| detect.peers) {
-            stages.push(Stage { who: Who::Peers(peer), cases: wanted(&OF_PEERS) });
+        for peer in peers::ALL.into_iter().filter(|_| detect.peers) {
+            stages.push(Stage::of(Who::Peers(peer, INTERVAL), wanted(&OF_PEERS)));
+        }
+        // BIRD takes any interval.
+        for interval in profiles.iter().map(|profile| profile.interval()).filter(|_| detect.peers) {
+            if interval != INTERVAL {
+                stages.push(Stage::of(Who::Peers(Peer::Bird, interval), wanted(&[Case::Quiet])));
+            }
+        }
+        if detect.sick || only.iter().any(|case| matches!(case, Case::Sick(_) | Case::CrashSick(_))) {
+            for condition in condition::ALL {
+                stages.extend(sick(condition, &profiles, detect.peers, &wanted));
+            }
         }
         stages.retain(|stage| !stage.cases.is_empty());
         let span = Duration::from_secs(detect.seconds.into());
-        Self { stages, trials: detect.trials.into(), span, servers: detect.servers }
+        let silent_too = detect.sick || [Case::AgentKill, Case::AgentStop].iter().any(|case| only.contains(case));
+        let (trials, build) = (detect.trials.into(), detect.build.clone());
+        Self { stages, trials, span, servers: detect.servers, silent_too, build }
     }
 
     pub fn needs_mariadb(&self) -> bool {
@@ -103,19 +130,20 @@ impl Plan {
     }
 
     pub fn needs_peers(&self) -> bool {
-        self.stages.iter().any(|stage| matches!(stage.who, Who::Peers(_)))
+        self.stages.iter().any(|stage| matches!(stage.who, Who::Peers(..)))
     }
 
     /// How many trials this case has in this pool; 0: it has none.
     pub fn trials_of(&self, who: &Who, case: Case) -> usize {
         let asked = match who {
             Who::Agents(profile, ..) => profile.trials(self.trials),
-            Who::Peers(_) => self.trials,
+            Who::Peers(..) => self.trials,
         };
         match case {
-            Case::Crash | Case::CrashLoss | Case::CrashHogs | Case::CrashCommit => asked,
+            Case::Crash | Case::CrashLoss | Case::CrashHogs | Case::CrashCommit | Case::CrashSick(_) => asked,
+            Case::AgentKill | Case::AgentStop if self.silent_too => asked,
             Case::AgentKill | Case::AgentStop => asked.min(silent::TRIALS),
-            Case::Quiet | Case::Hogs | Case::Loss | Case::Both => 0,
+            Case::Quiet | Case::Hogs | Case::Loss | Case::Both | Case::Sick(_) => 0,
         }
     }
 
@@ -123,16 +151,18 @@ impl Plan {
     pub fn estimate_of(&self, who: &Who, case: Case) -> Duration {
         let calm = match who {
             Who::Agents(profile, ..) => profile.calm(),
-            Who::Peers(_) => PEERS_CALM,
+            Who::Peers(..) => PEERS_CALM,
         };
         let trials = u32::try_from(self.trials_of(who, case)).unwrap_or(u32::MAX);
         let ms = Duration::from_millis;
         match case {
             Case::Quiet => SETTLE + QUIET * SPANS,
-            Case::Hogs | Case::Loss | Case::Both => ONSET + self.span + ms(500),
+            Case::Hogs | Case::Loss | Case::Both | Case::Sick(_) => ONSET + self.span + ms(500),
             // Two of five servers can be struck while the others rest.
-            Case::Crash if matches!(who, Who::Peers(_)) => (ms(650) + calm / 2) * trials,
+            Case::Crash if matches!(who, Who::Peers(..)) => (ms(650) + calm / 2) * trials,
             Case::Crash => (ms(100) + calm / 2) * trials,
+            Case::CrashSick(Condition::Young) => ms(3500) * trials,
+            Case::CrashSick(_) => ONSET + (ms(650) + calm / 2) * trials,
             Case::CrashLoss | Case::CrashHogs => ONSET + (ms(100) + calm / 2) * trials,
             Case::AgentKill => ms(700) * trials,
             Case::AgentStop => ms(600) * trials,
@@ -158,6 +188,27 @@ impl Plan {
 pub const START: Duration = Duration::from_secs(2);
 /// A BFD session that came up again is at its full rate after this time.
 pub const PEERS_CALM: Duration = Duration::from_millis(1000);
+
+/// Each condition has pools of its own: what a watch has learned from the last one would make it patient. Crashes first
+/// in pools that observe, then healthy servers in pools that remove.
+fn sick(
+    condition: Condition,
+    profiles: &[Profile],
+    peers_too: bool,
+    wanted: &dyn Fn(&[Case]) -> Vec<Case>,
+) -> Vec<Stage> {
+    let (crash, healthy) = (wanted(&[Case::CrashSick(condition)]), wanted(&[Case::Sick(condition)]));
+    let mut stages = Vec::new();
+    for &profile in profiles {
+        for (mode, cases) in [(Mode::Observe, &crash), (Mode::Act, &healthy)] {
+            stages.push(Stage::of(Who::Agents(profile, mode, Choice::Sqlite), cases.clone()));
+        }
+    }
+    for peer in peers::ALL.into_iter().filter(|_| peers_too) {
+        stages.push(Stage::of(Who::Peers(peer, INTERVAL), [crash.clone(), healthy.clone()].concat()));
+    }
+    stages.into_iter().map(|stage| Stage { cell: condition.cell(), ..stage }).collect()
+}
 
 fn databases(tables: Tables) -> Vec<Choice> {
     match tables {
@@ -187,11 +238,12 @@ mod tests {
     }
 
     #[test]
-    fn the_default_with_peers_measures_everything_within_three_quarters_of_an_hour() {
+    fn the_default_with_peers_measures_everything_within_an_hour() {
         let plan = plan(&["--peers"]);
-        assert_eq!(plan.count(), 3 * 9 + 1 + 2 * 5);
+        // BIRD is quiet at two more intervals.
+        assert_eq!(plan.count(), 3 * 9 + 1 + 4 * 5 + 2);
         assert!(ALL.iter().all(|case| plan.stages.iter().any(|stage| stage.cases.contains(case))));
-        assert!(plan.estimate() < Duration::from_secs(45 * 60), "{:?}", plan.estimate());
+        assert!(plan.estimate() < Duration::from_secs(60 * 60), "{:?}", plan.estimate());
         assert!(plan.needs_peers() && !plan.needs_mariadb());
     }
 
@@ -201,6 +253,25 @@ mod tests {
         let cases: Vec<_> = plan.stages.iter().map(|stage| stage.cases.clone()).collect();
         assert_eq!(cases, [vec![Case::Crash], vec![Case::Loss]]);
         assert!(!plan.needs_mariadb(), "crash-commit was not asked for");
+    }
+
+    #[test]
+    fn hosts_that_are_not_well_are_measured_when_asked_for_and_in_pools_of_their_own() {
+        let all = plan(&["--sick", "--peers"]);
+        assert_eq!(all.count(), plan(&["--peers"]).count() + 6 * 2 * (3 + 4));
+        assert_eq!(all.trials_of(&all.stages[0].who, Case::AgentKill), 100);
+        let some = plan(&["--profiles", "fast", "--only", "quota,crash-fifo", "--trials", "20"]);
+        let cases: Vec<_> = some.stages.iter().map(|stage| (stage.cases.clone(), stage.cell)).collect();
+        let (fifo, quota) = (Condition::Fifo, Condition::Quota);
+        let cell = Some(cells::Kind::Quota);
+        assert_eq!(
+            cases,
+            [
+                (vec![Case::CrashSick(fifo)], None),
+                (vec![Case::CrashSick(quota)], cell),
+                (vec![Case::Sick(quota)], cell)
+            ]
+        );
     }
 
     #[test]

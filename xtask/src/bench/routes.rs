@@ -20,10 +20,11 @@ pub struct Options {
     /// Who tells HAProxy, with commas between: ringmon, haproxy-default, haproxy-fast.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "ringmon,haproxy-default,haproxy-fast")]
     by: Vec<By>,
-    /// Only these faults, with commas between: crash, service, agent-kill, shutdown, drain.
+    /// Only these faults, with commas between: crash, service, agent-kill, shutdown, drain,
+    /// service-killed.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     only: Vec<What>,
-    /// How many crashes for each of them.
+    /// How many crashes for each of them, and how many killed services that ringmon tells of.
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     trials: u16,
     /// How many of each other fault.
@@ -35,6 +36,9 @@ pub struct Options {
     /// Where the server table is.
     #[arg(long, default_value = "mariadb", value_enum)]
     database: Table,
+    /// Which build of the agents: `debug` is slower, but there already if tests have run. Do not publish its numbers.
+    #[arg(long, default_value = "release", value_parser = ["release", "debug"])]
+    build: String,
     /// Write a JSON line for each measurement to this file; `-`: to stdout, and the table to stderr.
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
@@ -57,11 +61,14 @@ impl Options {
     }
 
     fn plan(&self) -> Vec<(By, Vec<(What, usize)>)> {
-        let trials = |what: What| usize::from(if what == What::Crash { self.trials } else { self.others });
+        let trials = |by: By, what: What| {
+            let many = what == What::Crash || (what == What::ServiceKilled && by == By::Ringmon);
+            usize::from(if many { self.trials } else { self.others })
+        };
         let wanted = |what: &What| self.only.is_empty() || self.only.contains(what);
         let of = |by: By| -> Vec<(What, usize)> {
             let whats = What::ALL.into_iter().filter(|what| wanted(what) && by.suffers(*what));
-            whats.map(|what| (what, trials(what))).collect()
+            whats.map(|what| (what, trials(by, what))).collect()
         };
         self.by.iter().map(|by| (*by, of(*by))).collect()
     }
@@ -72,7 +79,7 @@ fn estimate(by: By, what: What) -> Duration {
     let ms = match (by, what) {
         (By::HaproxyDefault, _) => 11_000,
         (_, What::AgentKill) => 8_000,
-        (_, What::Shutdown) => 7_000,
+        (_, What::Shutdown | What::ServiceKilled) => 7_000,
         (_, What::Crash | What::Service | What::Drain) => 5_000,
     };
     Duration::from_millis(ms)
@@ -88,7 +95,7 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
         say("something else is running here: what is measured now is too slow and not repeatable");
     }
     output.line(&serde_json::to_string(&machine).context("a machine that is no JSON")?)?;
-    build::ringmon(root, "release")?;
+    build::ringmon(root, &options.build)?;
     let before = Census::take()?;
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |at| at.as_secs());
     say(&format!("random moments from seed {seed}"));
@@ -103,6 +110,10 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<ExitCode> {
         let mut scene = None;
         for (what, trials) in whats {
             progress.next(&format!("{by}, {what}"), estimate(*by, *what) * count(*trials));
+            if *what == What::ServiceKilled {
+                // It needs web servers that can be killed.
+                scene = None;
+            }
             let line = measure(&mut scene, options, *by, (*what, *trials), seed, &mut progress)?;
             progress.done(&summary(&line));
             output.line(&serde_json::to_string(&line).context("a line that is no JSON")?)?;
@@ -138,7 +149,8 @@ fn measure(
                 Table::Sqlite => Choice::Sqlite,
                 Table::Mariadb => Choice::MariaDb,
             };
-            slot.insert(Scene::start("release", by, options.servers, database, seed)?)
+            let start = if what == What::ServiceKilled { Scene::with_services } else { Scene::start };
+            slot.insert(start(&options.build, by, options.servers, database, seed)?)
         }
     };
     Ok(scene.line(what, trials, &mut |done| {

@@ -3,16 +3,20 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
-use ringmon_tests::bench::agents::{self, Agents};
+use ringmon_tests::bench::agents::{self, Agents, Mode};
 use ringmon_tests::bench::case::Case;
 use ringmon_tests::bench::commit::commit;
+use ringmon_tests::bench::condition::Condition;
 use ringmon_tests::bench::crash::{Trialled, Trials, crash};
-use ringmon_tests::bench::measurement::{All, Blames, Cost, Measurement, Times};
+use ringmon_tests::bench::measurement::{All, Cost, Measurement, Times};
 use ringmon_tests::bench::peers::Peers;
 use ringmon_tests::bench::pool::Pool;
 use ringmon_tests::bench::silent::silent;
+use ringmon_tests::bench::slow::slow;
 use ringmon_tests::bench::steady::{Load, ONSET, hold, steady};
 use ringmon_tests::bench::usage;
+use ringmon_tests::bench::wakeups::Sleeper;
+use ringmon_tests::bench::young::young;
 use ringmon_tests::database::Choice;
 use ringmon_tests::undo;
 
@@ -35,13 +39,20 @@ enum Running {
 }
 
 impl Running {
-    fn start(who: &Who, servers: u8) -> anyhow::Result<Self> {
-        match who {
+    fn start(stage: &Stage, plan: &Plan) -> anyhow::Result<Self> {
+        let servers = plan.servers;
+        match &stage.who {
             Who::Agents(profile, mode, database) => {
-                let options = agents::options("release", *profile, *mode, database.clone());
-                Ok(Self::Agents(Box::new(Agents::start(options, servers)?)))
+                let options = agents::options(&plan.build, *profile, *mode, database.clone());
+                let options = agents::confine(options, stage.cell, servers)?;
+                // Somebody follows the routes where healthy servers are watched.
+                let healthy = *mode == Mode::Act && !stage.cases.contains(&Case::CrashCommit);
+                let pool = if healthy { Agents::followed(options, servers) } else { Agents::start(options, servers) };
+                Ok(Self::Agents(Box::new(pool?)))
             }
-            Who::Peers(peer) => Ok(Self::Peers(Box::new(Peers::start(*peer, servers)?))),
+            Who::Peers(peer, interval) => {
+                Ok(Self::Peers(Box::new(Peers::start(*peer, *interval, stage.cell, servers)?)))
+            }
         }
     }
 
@@ -94,7 +105,7 @@ impl Work<'_> {
             progress.next(&what, self.plan.estimate_of(&self.stage.who, *case));
             let mut measurement = Measurement::new(&who, &profile, *case, self.plan.servers);
             measurement.database = self.database().map(str::to_owned);
-            let result = self.case(&mut running, *case, progress, &mut measurement);
+            let result = self.watched(&mut running, *case, progress, &mut measurement);
             undo::stand_still_if_ending();
             if let Err(error) = result {
                 measurement.problem = Some(format!("{error:#}"));
@@ -102,6 +113,7 @@ impl Work<'_> {
                 running = None;
             }
             progress.done(&summary(&measurement));
+            measurement.slow.iter().for_each(|told| say(&format!("  slow {told}")));
             sink(measurement)?;
         }
         Ok(())
@@ -113,8 +125,22 @@ impl Work<'_> {
             Who::Agents(_, _, Choice::Sqlite) => Some("sqlite"),
             Who::Agents(_, _, Choice::MariaDb) => Some("mariadb"),
             Who::Agents(_, _, Choice::Given(_)) => Some("given"),
-            Who::Peers(_) => None,
+            Who::Peers(..) => None,
         }
+    }
+
+    /// One case, and how late the machine wakes a thread meanwhile.
+    fn watched(
+        &self,
+        running: &mut Option<Running>,
+        case: Case,
+        progress: &mut Progress,
+        measurement: &mut Measurement,
+    ) -> anyhow::Result<()> {
+        let sleeper = Sleeper::start()?;
+        let result = self.case(running, case, progress, measurement);
+        measurement.wakeups = sleeper.ask();
+        result
     }
 
     fn case(
@@ -134,16 +160,25 @@ impl Work<'_> {
         });
         let running = match last {
             Some(last) => running.insert(last),
-            None => running.insert(Running::start(&self.stage.who, self.plan.servers)?),
+            None => running.insert(Running::start(self.stage, self.plan)?),
         };
+        measurement.cells = running.pool().cells().words();
         match case {
             Case::Quiet => measurement.cost = self.quiet(running.pool())?,
-            Case::Hogs | Case::Loss | Case::Both => {
-                measurement.blames = Some(self.steady(running.pool(), case, progress)?);
+            Case::Hogs | Case::Loss | Case::Both | Case::Sick(_) => {
+                self.steady(running.pool(), case, progress, measurement)?
             }
-            Case::Crash | Case::CrashLoss | Case::CrashHogs | Case::AgentKill | Case::AgentStop | Case::CrashCommit => {
+            Case::Crash
+            | Case::CrashLoss
+            | Case::CrashHogs
+            | Case::CrashSick(_)
+            | Case::AgentKill
+            | Case::AgentStop
+            | Case::CrashCommit => {
                 let mut trialled = Trialled::default();
                 let result = self.trials(running, case, progress, &mut trialled);
+                measurement.hogs_share = trialled.hogs_share;
+                measurement.slow = slow(&trialled.told, trialled.samples.p50());
                 if trialled.samples.trials() > 0 {
                     measurement.times = Some(Times::of(&trialled.samples, trialled.blow_max_ms));
                     measurement.all = All::of(&trialled.all);
@@ -157,14 +192,22 @@ impl Work<'_> {
     fn quiet(&self, pool: &mut dyn Pool) -> anyhow::Result<Option<Cost>> {
         std::thread::sleep(SETTLE);
         let names: Vec<String> = pool.order().to_vec();
-        let pids = names.iter().map(|name| Ok(pool.process(name)?.pid())).collect::<anyhow::Result<Vec<_>>>()?;
+        let pids = names.iter().map(|name| pool.pids(name)).collect::<anyhow::Result<Vec<_>>>()?;
         let spans = (0..SPANS).map(|_| usage::quiet(&pids, QUIET, self.without)).collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Cost::of(&spans))
     }
 
-    fn steady(&self, pool: &mut dyn Pool, case: Case, progress: &mut Progress) -> anyhow::Result<Blames> {
+    fn steady(
+        &self,
+        pool: &mut dyn Pool,
+        case: Case,
+        progress: &mut Progress,
+        measurement: &mut Measurement,
+    ) -> anyhow::Result<()> {
         let tell = &mut |share: f64| progress.share(share, &format!("{:.0} %", share * 100.0));
-        steady(pool, case, self.plan.span, tell)
+        let (blames, share) = steady(pool, case, self.plan.span, tell)?;
+        (measurement.blames, measurement.hogs_share) = (Some(blames), share);
+        Ok(())
     }
 
     fn trials(
@@ -186,13 +229,15 @@ impl Work<'_> {
                 silent(pool, case, (count, self.seed), trialled, done)
             }
             (Case::CrashCommit, Running::Agents(pool)) => commit(pool, &trials, trialled, done),
-            (Case::Crash | Case::CrashLoss | Case::CrashHogs, running) => {
+            (Case::CrashSick(Condition::Young), running) => young(running.pool(), &trials, trialled, done),
+            (Case::Crash | Case::CrashLoss | Case::CrashHogs | Case::CrashSick(_), running) => {
                 let pool = running.pool();
                 let load = Load::on(case, pool)?;
                 if load.is_on() {
                     hold(pool, ONSET, &mut || {})?;
                 }
                 let result = crash(pool, &trials, trialled, done);
+                trialled.hogs_share = load.share();
                 load.off(pool).and(result)
             }
             (case, Running::Agents(_) | Running::Peers(_)) => bail!("{case} has no trials here"),
@@ -203,7 +248,7 @@ impl Work<'_> {
         let count = self.plan.trials_of(&self.stage.who, case);
         let (calm, limit, spread) = match &self.stage.who {
             Who::Agents(profile, ..) => (profile.calm(), profile.limit(), SPREAD.max(profile.interval())),
-            Who::Peers(_) => (PEERS_CALM, Duration::from_secs(5), SPREAD),
+            Who::Peers(..) => (PEERS_CALM, Duration::from_secs(5), SPREAD),
         };
         Trials { count, calm, spread, limit, seed: self.seed }
     }
@@ -219,17 +264,26 @@ fn summary(measurement: &Measurement) -> String {
     }
     if let Some(blames) = &measurement.blames {
         let removals = |removals: Option<u64>| removals.map_or(String::new(), |n| format!(" and {n} removals"));
+        let outs = |outs: Option<u64>| outs.map_or(String::new(), |n| format!(" and {n} route-outs"));
         parts.push(format!(
-            "{} false suspicions{} in {:.0} s; {}{} at the onset",
+            "{} false suspicions{}{} in {:.0} s; {}{}{} at the onset",
             blames.false_suspicions,
             removals(blames.false_removals),
+            outs(blames.false_route_outs),
             blames.seconds,
             blames.onset_suspicions,
             removals(blames.onset_removals),
+            outs(blames.onset_route_outs),
         ));
     }
     if let Some(cost) = &measurement.cost {
         parts.push(format!("{:.2} ms/s and {:.1} MiB a server", cost.cpu_ms_per_s, cost.rss_mib));
+    }
+    if let Some(share) = measurement.hogs_share {
+        parts.push(format!("hogs had {:.0} % of each processor", share * 100.0));
+    }
+    if let Some(wakeups) = &measurement.wakeups {
+        parts.push(wakeups.to_string());
     }
     if let Some(problem) = &measurement.problem {
         parts.push(format!("FAILED: {problem}"));

@@ -11,6 +11,7 @@ use ringmon_tests::bench::samples::ENOUGH_FOR_P99;
 use ringmon_tests::bench::steady::ONSET;
 
 use super::plan::Plan;
+use super::sick;
 
 /// What was promised: milliseconds at the 99th percentile, and milliseconds of processor time a second.
 #[derive(Clone, Copy)]
@@ -20,13 +21,22 @@ struct Target {
     crash_all: f64,
     crash_loss: f64,
     cpu: f64,
+    killed: f64,
     commit: Option<f64>,
 }
 
 const TARGETS: [Target; 3] = [
-    Target { profile: "default", crash: 45.0, crash_all: 45.0, crash_loss: 100.0, cpu: 5.0, commit: Some(150.0) },
-    Target { profile: "fast", crash: 25.0, crash_all: 30.0, crash_loss: 80.0, cpu: 8.0, commit: None },
-    Target { profile: "turbo", crash: 12.0, crash_all: 18.0, crash_loss: 65.0, cpu: 25.0, commit: None },
+    Target {
+        profile: "default",
+        crash: 45.0,
+        crash_all: 45.0,
+        crash_loss: 100.0,
+        cpu: 5.0,
+        killed: 30.0,
+        commit: Some(150.0),
+    },
+    Target { profile: "fast", crash: 25.0, crash_all: 30.0, crash_loss: 80.0, cpu: 8.0, killed: 20.0, commit: None },
+    Target { profile: "turbo", crash: 12.0, crash_all: 18.0, crash_loss: 65.0, cpu: 25.0, killed: 12.0, commit: None },
 ];
 
 struct Row<'a> {
@@ -37,9 +47,16 @@ struct Row<'a> {
 
 /// The table and the notes below it.
 pub fn text(machine: &Machine, plan: &Plan, all: &[Measurement]) -> String {
-    let mut text = format!("{machine}; {} servers a pool.\n\n{}", plan.servers, heads(plan));
-    for row in rows(all) {
+    let mut text = format!("{machine}; {} servers a pool.\n", plan.servers);
+    let rows = rows(all);
+    if !rows.is_empty() {
+        let _ = write!(text, "\n{}", heads(plan));
+    }
+    for row in rows {
         let _ = writeln!(text, "{}", row.line());
+    }
+    if let Some(sick) = sick::table(plan.span.as_secs(), all) {
+        let _ = write!(text, "\n{sick}");
     }
     let _ = write!(text, "\n{}", notes(all));
     for one in all {
@@ -72,10 +89,10 @@ fn heads(plan: &Plan) -> String {
     format!("| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len()))
 }
 
-/// In the order of measurement.
+/// In the order of measurement, without those of hosts that are not well.
 fn rows(all: &[Measurement]) -> Vec<Row<'_>> {
     let mut rows: Vec<Row> = Vec::new();
-    for one in all {
+    for one in all.iter().filter(|one| sick::of(one).is_none()) {
         match rows.iter_mut().find(|row| row.who == one.who && row.profile == one.profile) {
             Some(row) => row.of.push(one),
             None => rows.push(Row { who: &one.who, profile: &one.profile, of: vec![one] }),
@@ -84,14 +101,21 @@ fn rows(all: &[Measurement]) -> Vec<Row<'_>> {
     rows
 }
 
+/// What a detector is called in the tables, and whether it tells a host from an agent.
+pub fn name(who: &str, profile: &str) -> (String, &'static str) {
+    match who {
+        "bird" => (format!("BIRD BFD {profile}"), "no"),
+        "frr" => (format!("FRR bfdd {profile}"), "no"),
+        "keepalived-bfd" => (format!("keepalived BFD {profile}"), "no"),
+        "keepalived-vrrp" => (format!("keepalived VRRP {profile}"), "no"),
+        who => (format!("**{who} {profile}**"), "yes"),
+    }
+}
+
 impl Row<'_> {
     fn line(&self) -> String {
         let target = TARGETS.iter().find(|target| self.who == "ringmon" && target.profile == self.profile);
-        let (name, knows) = match self.who {
-            "bird" => (format!("BIRD BFD {}", self.profile), "no"),
-            "frr" => (format!("FRR bfdd {}", self.profile), "no"),
-            who => (format!("**{who} {}**", self.profile), "yes"),
-        };
+        let (name, knows) = name(self.who, self.profile);
         let cells = [
             name,
             self.times(Case::Crash, target.map(|target| target.crash)),
@@ -102,7 +126,7 @@ impl Row<'_> {
             self.times(Case::CrashLoss, target.map(|target| target.crash_loss)),
             self.times(Case::CrashHogs, None),
             self.times(Case::CrashCommit, target.and_then(|target| target.commit)),
-            self.times(Case::AgentKill, None),
+            self.times(Case::AgentKill, target.map(|target| target.killed)),
             self.times(Case::AgentStop, None),
             self.all(target.map(|target| target.crash_all)),
             self.memory(),
@@ -166,14 +190,14 @@ fn or_nothing(cell: String) -> String {
     if cell.is_empty() { "-".to_owned() } else { cell }
 }
 
-fn times_cell(times: &Times, target: Option<f64>) -> String {
+pub fn times_cell(times: &Times, target: Option<f64>) -> String {
     let unseen = if times.unseen > 0 { format!(", {} not seen", times.unseen) } else { String::new() };
     let few = if times.trials < ENOUGH_FOR_P99 { format!(" ({} trials)", times.trials) } else { String::new() };
     let verdict = p99_verdict(times.trials < ENOUGH_FOR_P99, times.p99_ms, target);
     format!("{}{few}{unseen}{verdict}", ms_cell([times.p50_ms, times.p99_ms, times.max_ms]))
 }
 
-fn ms_cell(times: [Option<f64>; 3]) -> String {
+pub fn ms_cell(times: [Option<f64>; 3]) -> String {
     times.map(|ms| ms.map_or("-".to_owned(), |ms| format!("{ms:.1}"))).join(" / ")
 }
 
@@ -254,6 +278,7 @@ fn notes(all: &[Measurement]) -> String {
             ));
         }
     }
+    notes.extend(sick::notes(all));
     notes.iter().map(|note| format!("- {note}")).collect::<Vec<_>>().join("\n")
 }
 

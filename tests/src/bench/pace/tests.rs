@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::bench::ports::Ports;
 use crate::bench::reports::{Kind, Report, Reports};
+use crate::cells::Cells;
 use crate::network::Network;
 use crate::process::Process;
 
@@ -48,6 +49,14 @@ impl Pool for Paper {
 
     fn folder(&self) -> &Path {
         Path::new("/")
+    }
+
+    fn cells(&self) -> &Cells {
+        unreachable!("nobody is struck")
+    }
+
+    fn renew(&mut self, _: Duration) -> anyhow::Result<u64> {
+        unreachable!("nobody is struck")
     }
 
     fn network(&mut self) -> &mut Network {

@@ -33,10 +33,11 @@ fn configuration(place: &Place) -> String {
          timeformat log \"%s.%6f\";\n\
          log \"{}\" all;\n\
          protocol device {{ scan time 60; }}\n\
-         protocol bfd {{\n  debug {{ events }};\n  interface \"eth0\" {{\n    min rx interval 10 ms;\n    \
-         min tx interval 10 ms;\n    multiplier 3;\n  }};\n{sessions}}}\n",
+         protocol bfd {{\n  debug {{ events }};\n  interface \"eth0\" {{\n    min rx interval {us} us;\n    \
+         min tx interval {us} us;\n    multiplier 3;\n  }};\n{sessions}}}\n",
         place.own,
-        place.log.display()
+        place.log.display(),
+        us = place.interval.as_micros()
     )
 }
 

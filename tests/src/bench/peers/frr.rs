@@ -44,9 +44,10 @@ fn configuration(place: &Place) -> String {
     }
     format!(
         "log file {} debugging\nlog timestamp precision 6\ndebug bfd peer\n\
-         bfd\n profile ring\n  detect-multiplier 3\n  receive-interval 10\n  transmit-interval 10\n exit\n\
+         bfd\n profile ring\n  detect-multiplier 3\n  receive-interval {ms}\n  transmit-interval {ms}\n exit\n\
          {sessions}exit\n",
-        place.log.display()
+        place.log.display(),
+        ms = place.interval.as_millis()
     )
 }
 

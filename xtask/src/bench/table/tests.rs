@@ -54,7 +54,7 @@ fn a_crash_that_was_not_seen_misses_the_target() {
 
 #[test]
 fn peers_have_no_targets_and_no_removals() {
-    let counts = |suspicions| Counts { suspicions, removals: None };
+    let counts = |suspicions| Counts { suspicions, removals: None, route_outs: None };
     let mut loss = Measurement::new("bird", "10 ms x 3", Case::Loss, 5);
     loss.blames = Some(Blames::of((5.0, counts(7)), (60.0, counts(138))));
     let cells = cells(&[times("bird", "10 ms x 3", Case::Crash, 1..=100), loss]);
@@ -68,7 +68,7 @@ fn peers_have_no_targets_and_no_removals() {
 fn a_false_removal_misses_the_target_and_a_suspicion_is_shown() {
     let of = |removals| {
         let mut one = Measurement::new("ringmon", "turbo", Case::Both, 5);
-        let counts = |suspicions, removals| Counts { suspicions, removals: Some(removals) };
+        let counts = |suspicions, removals| Counts { suspicions, removals: Some(removals), route_outs: None };
         one.blames = Some(Blames::of((5.0, counts(4, 0)), (60.0, counts(2, removals))));
         cells(&[one])[5].clone()
     };
