@@ -209,7 +209,7 @@ fn report(event: &Event) -> Option<Report> {
     let kind = match event.event.as_str() {
         "alive" | "agent_back" => Kind::Heard,
         "suspect" => Kind::Silent,
-        "agent_silent" => Kind::AgentSilent,
+        "agent_gone" | "agent_silent" => Kind::AgentSilent,
         _ => return None,
     };
     Some(Report { at_ns: event.mono_ns, by: event.server.clone(), of: event.subject.clone(), kind })
