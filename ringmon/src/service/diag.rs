@@ -89,7 +89,9 @@ fn listening(socket: &Socket, family: u8, socket_id: SocketId, found: &mut BTree
                 }
                 NetlinkPayload::Done(_) => return Ok(()),
                 NetlinkPayload::Error(error) => return Err(error.to_io()),
-                _ => return Err(io::ErrorKind::InvalidData.into()),
+                NetlinkPayload::Noop | NetlinkPayload::Overrun(_) | NetlinkPayload::InnerMessage(_) | _ => {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
             }
             // Each begins at a multiple of 4 (netlink(7)).
             let length = usize::try_from(message.header.length).unwrap_or(usize::MAX).next_multiple_of(4);

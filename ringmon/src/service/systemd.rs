@@ -50,11 +50,13 @@ impl Bus {
         if !matches!(said, Err(zbus::Error::InputOutput(_))) {
             self.0 = Some(bus);
         }
-        said.map_err(|error| match error {
-            zbus::Error::MethodError(name, _, _) if name == "org.freedesktop.systemd1.NoSuchUnit" => {
-                format!("{unit} is not loaded")
+        said.map_err(|error| {
+            if let zbus::Error::MethodError(name, _, _) = &error
+                && *name == "org.freedesktop.systemd1.NoSuchUnit"
+            {
+                return format!("{unit} is not loaded");
             }
-            error => format!("systemd does not say: {error}"),
+            format!("systemd does not say: {error}")
         })
     }
 }

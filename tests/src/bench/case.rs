@@ -116,10 +116,9 @@ impl FromStr for Asked {
         if text == "sick" {
             return Ok(Self(sick().collect()));
         }
-        Ok(Self(match text.parse()? {
-            Case::Sick(condition) => vec![Case::CrashSick(condition), Case::Sick(condition)],
-            case => vec![case],
-        }))
+        let case: Case = text.parse()?;
+        let crashes = if let Case::Sick(condition) = case { Some(Case::CrashSick(condition)) } else { None };
+        Ok(Self(crashes.into_iter().chain([case]).collect()))
     }
 }
 

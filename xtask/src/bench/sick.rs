@@ -48,10 +48,7 @@ pub fn table(seconds: u64, all: &[Measurement]) -> Option<String> {
 
 /// The condition of a measurement on hosts that are not well.
 pub fn of(one: &Measurement) -> Option<Condition> {
-    match one.case {
-        Case::Sick(condition) | Case::CrashSick(condition) => Some(condition),
-        _ => None,
-    }
+    if let Case::Sick(condition) | Case::CrashSick(condition) = one.case { Some(condition) } else { None }
 }
 
 fn row(condition: Condition, crash: Option<&Measurement>, healthy: Option<&Measurement>) -> String {
