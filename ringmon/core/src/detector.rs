@@ -208,6 +208,12 @@ impl Detector {
         if left && reading.consecutive > 0 { self.stamped.count().min(reading.consecutive) } else { 0 }
     }
 
+    /// Whether these are enough for a suspicion.
+    #[must_use]
+    pub fn is_stamped(&self, reading: &WatchReading) -> bool {
+        self.stamped(reading) >= self.needed(1)
+    }
+
     /// Whether it helps to hear others now: misses wait for that, and this server's lateness puts them in doubt.
     #[must_use]
     pub fn wants_others(&self, reading: &WatchReading, factor: u32) -> bool {
@@ -248,7 +254,7 @@ impl Detector {
             return None;
         }
         let needed = self.needed(factor);
-        if self.misses(reading) >= needed || self.stamped(reading) >= self.needed(1) {
+        if self.misses(reading) >= needed || self.is_stamped(reading) {
             self.suspected = Some((now, reading.last_proof()));
             return self.go(State::Suspect);
         }
@@ -272,7 +278,7 @@ impl Detector {
             self.hard = self.hard.max(until);
         }
         let (formed, _) = self.suspected?;
-        if from >= formed || self.stamped(reading) >= self.needed(1) {
+        if from >= formed || self.is_stamped(reading) {
             return None;
         }
         self.suspected = None;

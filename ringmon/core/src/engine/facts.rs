@@ -249,9 +249,12 @@ impl Facts {
     }
 
     fn tell_move(&mut self, asks: &mut Asks, id: WatchId, from: State, to: State) {
-        let (now, factor) = (self.now, self.lateness.factor(self.now));
-        let Some(address) = self.watches.get_mut(id).map(|watch| watch.target.address) else { return };
-        let silence_asked_ms = millis(self.silence_asked(address));
+        let (now, late) = (self.now, self.lateness.factor(self.now));
+        let of = |watch: &Watch| (watch.target.address, watch.detector.is_stamped(&watch.reading));
+        let Some((address, stamped)) = self.watches.iter().find(|watch| watch.id == id).map(of) else { return };
+        let (factor, asked) =
+            if stamped { (1, self.stamped_silence_asked(address)) } else { (late, self.silence_asked(address)) };
+        let silence_asked_ms = millis(asked);
         let Some(watch) = self.watches.get_mut(id) else { return };
         if !matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead) {
             return;
