@@ -190,7 +190,7 @@ impl Pool for Agents {
 
     fn suspected(&self, by: &str, of: &str, since_ns: u64) -> Option<Suspected> {
         let said = |event: &&Event| event.is("suspect", of) && event.server == by && event.mono_ns >= since_ns;
-        self.lab.events().iter().rev().filter(said).last().and_then(|event| Suspected::read(&event.detail))
+        self.lab.events().iter().find(said).and_then(|event| Suspected::read(&event.detail))
     }
 
     fn settle(&mut self, limit: Duration) -> anyhow::Result<()> {

@@ -177,7 +177,7 @@ impl Instance {
     fn start(peer: Peer, number: u8, cells: &Cells, namespace: Namespace, place: Place) -> anyhow::Result<Self> {
         let process = Process::start(&namespace, cells.enter(&name(number), peer.prepare(&place)?))?;
         let crumbs = peer.crumbs(&process, &place);
-        Ok(Self { number, process, log: Lines::of(place.log.clone()), namespace, place, crumbs: crumbs })
+        Ok(Self { number, process, log: Lines::of(place.log.clone()), namespace, place, crumbs })
     }
 
     /// The process, and those that it has started.

@@ -92,7 +92,7 @@ fn heads(plan: &Plan) -> String {
 /// In the order of measurement, without those of hosts that are not well.
 fn rows(all: &[Measurement]) -> Vec<Row<'_>> {
     let mut rows: Vec<Row> = Vec::new();
-    for one in all.iter().filter(|one| sick::of(one).is_none()) {
+    for one in all.iter().filter(|one| one.case.condition().is_none()) {
         match rows.iter_mut().find(|row| row.who == one.who && row.profile == one.profile) {
             Some(row) => row.of.push(one),
             None => rows.push(Row { who: &one.who, profile: &one.profile, of: vec![one] }),
