@@ -49,9 +49,9 @@ pub enum Bench {
     /// Beside each measurement stands how late the machine woke a thread meanwhile, at the priority of an agent's
     /// sender. Trials that took more than twice the median are listed, with what the agents said of them.
     ///
-    /// With the defaults and --peers it takes about an hour, with --sick too about four. Progress goes to stderr, the table to stdout. It also
-    /// measures what else the machine does: let it do nothing else. Exit code 0: everything was measured and nothing
-    /// was left behind, whether or not a target was met.
+    /// With the defaults and --peers it takes about an hour, with --sick too about four. Progress goes to stderr, the
+    /// table to stdout. It also measures what else the machine does: let it do nothing else. Exit code 0: everything
+    /// was measured and nothing was left behind, whether or not a target was met.
     ///
     /// For example: `cargo xtask bench detect --profiles fast --only crash,quiet,fifo --trials 20`
     Detect(Detect),

@@ -70,6 +70,24 @@ impl Case {
         }
     }
 
+    /// What is wrong with the hosts during it.
+    #[must_use]
+    pub const fn condition(self) -> Option<Condition> {
+        match self {
+            Self::Sick(condition) | Self::CrashSick(condition) => Some(condition),
+            Self::Quiet
+            | Self::Crash
+            | Self::CrashLoss
+            | Self::CrashHogs
+            | Self::AgentKill
+            | Self::AgentStop
+            | Self::CrashCommit
+            | Self::Hogs
+            | Self::Loss
+            | Self::Both => None,
+        }
+    }
+
     /// Whether processor hogs run during it.
     #[must_use]
     pub const fn has_hogs(self) -> bool {
@@ -117,8 +135,10 @@ impl FromStr for Asked {
             return Ok(Self(sick().collect()));
         }
         let case: Case = text.parse()?;
-        let crashes = if let Case::Sick(condition) = case { Some(Case::CrashSick(condition)) } else { None };
-        Ok(Self(crashes.into_iter().chain([case]).collect()))
+        Ok(Self(match case.condition().filter(|condition| case == Case::Sick(*condition)) {
+            Some(condition) => vec![Case::CrashSick(condition), case],
+            None => vec![case],
+        }))
     }
 }
 

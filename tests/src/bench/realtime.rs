@@ -38,8 +38,8 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Starts so many threads on each processor. Each runs `work` with its processor and its place there until `ending` says
-    /// that it is enough.
+    /// Starts so many threads on each processor. Each runs `work` with its processor and its place there until `ending`
+    /// says that it is enough.
     ///
     /// # Errors
     /// The kernel gives no real-time priority.

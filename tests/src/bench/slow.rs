@@ -213,7 +213,8 @@ mod tests {
         let told = Told { trial: 7, victim: "s1".to_owned(), ms: Some(70.04), watchers: vec![watcher] };
         assert_eq!(
             told.to_string(),
-            "trial 7, s1: 70.0 ms; s2 after 70.0, 6 of 5 misses, loss 0.016, asked 100 ms, 2 void sender_late, lateness 1"
+            "trial 7, s1: 70.0 ms; s2 after 70.0, 6 of 5 misses, loss 0.016, asked 100 ms, 2 void sender_late, \
+             lateness 1"
         );
     }
 }

@@ -90,7 +90,8 @@ impl Load {
     }
 }
 
-/// Counts for `span` what is said of servers that are all healthy, and measures the share of real-time hogs. `tell` learns which share of the span is over.
+/// Counts for `span` what is said of servers that are all healthy, and measures the share of real-time hogs.
+/// `tell` learns which share of the span is over.
 ///
 /// # Errors
 /// A detector ended, or the load could not be put on or taken off.

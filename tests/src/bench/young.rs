@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::crash::{Moments, Trialled, Trials, strike};
-use super::pool::Pool;
+use super::pool::{Pool, must};
 use super::slow::look_at;
 use crate::clock::now_ns;
 
@@ -31,6 +31,9 @@ pub fn young(
         let age = AGE + moments.next(trials.spread);
         let at_ns = heard_ns + u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         std::thread::sleep(Duration::from_nanos(at_ns.saturating_sub(now_ns())));
+        // A second report of a server that is silent already would not come.
+        let heard = "the victim is heard";
+        must(pool, heard, PATIENCE, |pool| pool.is_heard(&victim).then_some(()))?;
         strike(pool, (trial, &victim), trials.limit, &before, trialled)?;
         // The next start ends its detector.
         let port = pool.port(&victim)?;

@@ -24,14 +24,14 @@ fn target(profile: &str, condition: Condition) -> Option<(f64, Option<f64>)> {
 /// `None`: there is nothing to show.
 pub fn table(seconds: u64, all: &[Measurement]) -> Option<String> {
     let mut text = format!(
-        "| condition | | silent crash seen, p50 / p99 / max ms | by both neighbours | removals, {seconds} s | route-outs | \
-         suspicions | wake-ups late by > 1 ms, p99 / max |\n|{}\n",
+        "| condition | | silent crash seen, p50 / p99 / max ms | by both neighbours | removals, {seconds} s | \
+         route-outs | suspicions | wake-ups late by > 1 ms, p99 / max |\n|{}\n",
         "---|".repeat(8)
     );
     let mut rows = 0;
     for condition in condition::ALL {
         let mut seen: Vec<(&str, &str)> = Vec::new();
-        for one in all.iter().filter(|one| of(one) == Some(condition)) {
+        for one in all.iter().filter(|one| one.case.condition() == Some(condition)) {
             let key = (one.who.as_str(), one.profile.as_str());
             if !seen.contains(&key) {
                 seen.push(key);
@@ -44,11 +44,6 @@ pub fn table(seconds: u64, all: &[Measurement]) -> Option<String> {
         }
     }
     (rows > 0).then_some(text)
-}
-
-/// The condition of a measurement on hosts that are not well.
-pub fn of(one: &Measurement) -> Option<Condition> {
-    if let Case::Sick(condition) | Case::CrashSick(condition) = one.case { Some(condition) } else { None }
 }
 
 fn row(condition: Condition, crash: Option<&Measurement>, healthy: Option<&Measurement>) -> String {

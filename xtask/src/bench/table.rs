@@ -92,7 +92,7 @@ fn heads(plan: &Plan) -> String {
 /// In the order of measurement, without those of hosts that are not well.
 fn rows(all: &[Measurement]) -> Vec<Row<'_>> {
     let mut rows: Vec<Row> = Vec::new();
-    for one in all.iter().filter(|one| sick::of(one).is_none()) {
+    for one in all.iter().filter(|one| one.case.condition().is_none()) {
         match rows.iter_mut().find(|row| row.who == one.who && row.profile == one.profile) {
             Some(row) => row.of.push(one),
             None => rows.push(Row { who: &one.who, profile: &one.profile, of: vec![one] }),
@@ -126,8 +126,8 @@ impl Row<'_> {
             self.times(Case::CrashLoss, target.map(|target| target.crash_loss)),
             self.times(Case::CrashHogs, None),
             self.times(Case::CrashCommit, target.and_then(|target| target.commit)),
-            self.times(Case::AgentKill, target.map(|target| target.killed)),
-            self.times(Case::AgentStop, None),
+            self.silent(Case::AgentKill, target.map(|target| target.killed)),
+            self.silent(Case::AgentStop, None),
             self.all(target.map(|target| target.crash_all)),
             self.memory(),
             knows.to_owned(),
@@ -146,6 +146,13 @@ impl Row<'_> {
             one.times.as_ref().map_or_else(|| missing(one), |times| format!("{name}{}", times_cell(times, target)))
         };
         or_nothing(self.find(case).map(cell).collect::<Vec<_>>().join("; "))
+    }
+
+    /// Of killed and frozen agents, what both neighbours have seen stands in the same cell.
+    fn silent(&self, case: Case, target: Option<f64>) -> String {
+        let all = self.find(case).filter_map(|one| one.all.as_ref());
+        let both = all.map(|all| format!("; both {}", ms_cell([all.all_p50_ms, all.all_p99_ms, all.all_max_ms])));
+        self.times(case, target) + &both.collect::<String>()
     }
 
     fn all(&self, target: Option<f64>) -> String {

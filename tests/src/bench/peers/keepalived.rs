@@ -43,7 +43,8 @@ pub(super) fn prepare(place: &Place, vrrp: bool) -> anyhow::Result<Launch> {
     }
     let [pid, vrrp_pid, bfd_pid] = PID_FILES.map(inside);
     let mut command = format!(
-        "exec {PROGRAM} -f {} --dont-fork --log-console --log-detail --pid {pid} --vrrp_pid {vrrp_pid} --bfd_pid {bfd_pid}",
+        "exec {PROGRAM} -f {} --dont-fork --log-console --log-detail --pid {pid} \
+         --vrrp_pid {vrrp_pid} --bfd_pid {bfd_pid}",
         config.display(),
     );
     let _ = write!(command, " {} > {} 2>&1", if vrrp { "--vrrp" } else { "" }, words.display());
@@ -86,7 +87,8 @@ fn sessions(place: &Place) -> String {
     for neighbour in place.neighbours {
         let _ = writeln!(
             text,
-            "bfd_instance {} {{\n  neighbor_ip {neighbour}\n  source_ip {}\n  min_rx {ms}\n  min_tx {ms}\n  multiplier 3\n}}",
+            "bfd_instance {} {{\n  neighbor_ip {neighbour}\n  source_ip {}\n  \
+             min_rx {ms}\n  min_tx {ms}\n  multiplier 3\n}}",
             super::name_of(neighbour),
             place.own
         );

@@ -37,6 +37,15 @@ fn what_both_neighbours_saw_has_its_own_target() {
 }
 
 #[test]
+fn a_killed_agent_has_a_target_and_is_seen_by_both() {
+    let mut one = times("ringmon", "fast", Case::AgentKill, (0..100).map(|_| 15));
+    let mut samples = Samples::default();
+    (0..100).for_each(|_| samples.push(19.0));
+    one.all = All::of(&samples);
+    assert_eq!(cells(&[one])[9], "15.0 / 15.0 / 15.0; target 20: met; both 19.0 / 19.0 / 19.0");
+}
+
+#[test]
 fn few_trials_meet_nothing() {
     let cells = cells(&[times("ringmon", "fast", Case::Crash, 1..=20)]);
     assert_eq!(cells[1], "10.0 / - / 20.0 (20 trials); target 25: too few trials");
