@@ -213,7 +213,7 @@ fn reached(at: SocketAddr) -> SocketAddr {
     let ip = match at.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        ip => ip.to_canonical(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip.to_canonical(),
     };
     SocketAddr::new(ip, at.port())
 }
