@@ -83,15 +83,14 @@ fn listening(socket: &Socket, family: u8, socket_id: SocketId, found: &mut BTree
         while !rest.is_empty() {
             let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            match message.payload {
-                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(socket)) => {
-                    found.insert(listener(&socket));
-                }
-                NetlinkPayload::Done(_) => return Ok(()),
-                NetlinkPayload::Error(error) => return Err(error.to_io()),
-                NetlinkPayload::Noop | NetlinkPayload::Overrun(_) | NetlinkPayload::InnerMessage(_) | _ => {
-                    return Err(io::ErrorKind::InvalidData.into());
-                }
+            if let NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(socket)) = message.payload {
+                found.insert(listener(&socket));
+            } else if let NetlinkPayload::Done(_) = message.payload {
+                return Ok(());
+            } else if let NetlinkPayload::Error(error) = message.payload {
+                return Err(error.to_io());
+            } else {
+                return Err(io::ErrorKind::InvalidData.into());
             }
             // Each begins at a multiple of 4 (netlink(7)).
             let length = usize::try_from(message.header.length).unwrap_or(usize::MAX).next_multiple_of(4);

@@ -135,10 +135,9 @@ async fn judged(
         return (Err("its process has ended, and nobody listens on its ports any more".to_owned()), true);
     }
     let result = tokio::time::timeout(timeout, once(kind, bus)).await;
-    match result.unwrap_or_else(|_| Err(format!("no result within {timeout:?}"))) {
-        Err(why) if lookout.port_is_left() => (Err(format!("nobody listens any more: {why}")), true),
-        result => (result, false),
-    }
+    let result = result.unwrap_or_else(|_| Err(format!("no result within {timeout:?}")));
+    let proved = result.is_err() && lookout.port_is_left();
+    (result, proved)
 }
 
 async fn once(kind: &Kind, bus: &mut systemd::Bus) -> Result<(), String> {

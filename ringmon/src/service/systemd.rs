@@ -50,14 +50,13 @@ impl Bus {
         if !matches!(said, Err(zbus::Error::InputOutput(_))) {
             self.0 = Some(bus);
         }
-        said.map_err(|error| {
-            if let zbus::Error::MethodError(name, _, _) = &error
-                && *name == "org.freedesktop.systemd1.NoSuchUnit"
-            {
-                return format!("{unit} is not loaded");
+        match said {
+            Ok(value) => Ok(value),
+            Err(zbus::Error::MethodError(name, _, _)) if name == "org.freedesktop.systemd1.NoSuchUnit" => {
+                Err(format!("{unit} is not loaded"))
             }
-            format!("systemd does not say: {error}")
-        })
+            Err(error) => Err(format!("systemd does not say: {error}")),
+        }
     }
 }
 

@@ -62,7 +62,7 @@ async fn a_process_that_is_killed_fails_at_once() {
     let mut service = passing(&format!("tcp:{at}")).await;
     drop(process);
     assert_eq!(next(&mut service).await, Health::Failing, "one result is enough");
-    let why = "nobody listens any more: cannot connect: Connection refused (os error 111)";
+    let why = "cannot connect: Connection refused (os error 111)";
     assert_eq!(service.failing(), Some((format!("tcp:{at}"), why.to_owned())));
     service.stop().await;
 }
