@@ -17,6 +17,7 @@ pub use self::detail::{
     Braked, Cause, Evidence, Frozen, Joined, Left, LinkPair, Relinked, Removed, Repaired, RowSeen, Service, Suspected,
     VoteSeen, WentBack,
 };
+use super::blindness::Blindness;
 use super::evidence::LocalFault;
 use super::outcome::Held;
 use super::row::{Side, VoteKind};
@@ -80,6 +81,10 @@ pub enum EventKind {
     /// The table is as it was some time ago: a restore, or a failover that lost commits. This server starts from what
     /// is there.
     TableWentBack,
+    /// This server cannot see the subject, or anybody if that is itself, and why.
+    Blind,
+    /// It sees again.
+    SeesAgain,
     /// A service check changed, or new clients should stay away or come again (`draining`).
     Service,
 }
@@ -111,6 +116,8 @@ words! { EventKind:
     DatabaseAway = "database_away",
     DatabaseBack = "database_back",
     TableWentBack = "table_went_back",
+    Blind = "blind",
+    SeesAgain = "sees_again",
     Service = "service",
 }
 
@@ -185,6 +192,13 @@ pub enum EventBody {
         away_ms: f64,
     },
     TableWentBack(WentBack),
+    Blind {
+        why: Blindness,
+    },
+    /// For how long it was blind.
+    SeesAgain {
+        blind_ms: f64,
+    },
     Service(Service),
 }
 
@@ -219,6 +233,8 @@ impl EventBody {
             Self::DatabaseAway { .. } => EventKind::DatabaseAway,
             Self::DatabaseBack { .. } => EventKind::DatabaseBack,
             Self::TableWentBack(_) => EventKind::TableWentBack,
+            Self::Blind { .. } => EventKind::Blind,
+            Self::SeesAgain { .. } => EventKind::SeesAgain,
             Self::Service(_) => EventKind::Service,
         }
     }

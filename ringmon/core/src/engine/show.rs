@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::asks::Asks;
 use super::facts::Facts;
 use super::watching::Watch;
+use crate::blindness::Blindness;
 use crate::buddy::BuddyList;
 use crate::edit::Held;
 use crate::evidence::{LocalFault, WatchId, WatchReading};
@@ -53,6 +54,8 @@ pub struct Snapshot {
     pub answer_wait: Duration,
     /// Since when this server's row says that it hears nobody.
     pub alone: Option<Time>,
+    /// Since when this server sees nobody, and why.
+    pub blind: Option<(Time, Blindness)>,
     /// Why the pool is frozen, if it is.
     pub frozen: Option<String>,
     /// Whether the brake holds back a removal that this server would make (R11).
@@ -89,8 +92,10 @@ pub struct WatchView {
     pub address: Address,
     /// Why the server is watched.
     pub purpose: Purpose,
-    /// `waiting` (never heard), `alive`, `agent_silent`, `suspect`.
+    /// `waiting` (never heard), `alive`, `agent_silent`, `suspect`, `unknown` (this server is blind).
     pub state: &'static str,
+    /// Why this server does not see that one, while it is blind.
+    pub blind: Option<Blindness>,
     /// What the datapath last reported.
     pub reading: WatchReading,
     /// The share of probes (0 to 1) that this watch is assumed to lose without any fault of the server.
@@ -115,6 +120,9 @@ pub struct BrokenLink {
     pub way: &'static str,
 }
 
+/// The state of a server that this one cannot see.
+const UNKNOWN: &str = "unknown";
+
 impl Snapshot {
     /// What is shown in each phase. A phase may add more.
     pub(super) fn of(facts: &Facts, asks: &Asks, phase: &'static str, at: Time) -> Self {
@@ -129,6 +137,7 @@ impl Snapshot {
             database_away: tables.away().cloned(),
             database_p99: tables.pace(),
             answer_wait: facts.wait(asks),
+            blind: facts.blind.since(),
             frozen: facts.pool.as_ref().and_then(|p| p.frozen.clone()),
             mode: facts.mode(),
             went_back: tally.went_back,
@@ -144,13 +153,15 @@ impl Snapshot {
 
 impl WatchView {
     fn of(facts: &Facts, watch: &Watch, at: Time) -> Self {
+        let blind = watch.sight.blind().or(facts.blind.since().map(|(_, why)| why));
         Self {
             id: watch.id,
             server: watch.target.id,
             name: watch.target.name.clone(),
             address: watch.target.address,
             purpose: watch.purpose,
-            state: watch.detector.state().word(),
+            state: if blind.is_some() { UNKNOWN } else { watch.detector.state().word() },
+            blind,
             reading: watch.reading.clone(),
             loss: watch.detector.loss().share(),
             needed: watch.detector.needed(facts.lateness.factor(at)),
