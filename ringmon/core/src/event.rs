@@ -192,11 +192,14 @@ pub enum EventBody {
         away_ms: f64,
     },
     TableWentBack(WentBack),
+    /// Whether this server sees nobody at all.
     Blind {
+        all: bool,
         why: Blindness,
     },
     /// For how long it was blind.
     SeesAgain {
+        all: bool,
         blind_ms: f64,
     },
     Service(Service),

@@ -38,6 +38,7 @@ pub struct Said {
     of: ServerId,
     watches: bool,
     database: bool,
+    blind: bool,
     heard: Duration,
     proof: Duration,
     pulse: Duration,
@@ -50,10 +51,10 @@ pub struct Said {
 impl Said {
     /// As the asking server keeps it when it arrives.
     fn at(self, now: Time) -> Testimony {
-        let Self { of, watches, database, heard, proof, pulse, misses, alive, life } = self;
+        let Self { of, watches, database, blind, heard, proof, pulse, misses, alive, life } = self;
         let (heard, proof, pulse) = (now - heard, now - proof, now - pulse);
         let alive = alive.map_or(Time::ZERO, |age| now - age);
-        Testimony { of, at: now, watches, database, heard, proof, pulse, misses, alive, life }
+        Testimony { of, at: now, watches, database, blind, heard, proof, pulse, misses, alive, life }
     }
 }
 
@@ -169,6 +170,7 @@ impl Datapath {
             of,
             watches: its.is_some(),
             database: answers.database,
+            blind: answers.blind,
             heard: heard.min().unwrap_or(Duration::MAX),
             proof: its.map_or(Duration::ZERO, |watch| age(watch, watch.reading.last_proof())),
             pulse: its.map_or(Duration::ZERO, |watch| age(watch, watch.reading.last_pulse)),

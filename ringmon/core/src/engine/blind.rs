@@ -50,11 +50,11 @@ impl Facts {
         {
             let since = self.blind.why.map_or(self.now, |(since, _)| since);
             self.blind.why = Some((since, why));
-            asks.own_event(EventBody::Blind { why });
+            asks.own_event(EventBody::Blind { all: true, why });
         } else if why.is_none()
             && let Some((since, _)) = self.blind.why.take()
         {
-            asks.own_event(EventBody::SeesAgain { blind_ms: millis(self.now.since(since)) });
+            asks.own_event(EventBody::SeesAgain { all: true, blind_ms: millis(self.now.since(since)) });
         }
         self.look_at_each(asks);
     }
@@ -67,12 +67,12 @@ impl Facts {
             match (watch.sight.blind(), watch.sight.told) {
                 (Some(why), None) if !whole && late && on_ring(&&*watch) => {
                     watch.sight.told = Some(now);
-                    asks.event(&watch.target.name, EventBody::Blind { why });
+                    asks.event(&watch.target.name, EventBody::Blind { all: false, why });
                 }
                 (None, Some(since)) => {
                     watch.sight.told = None;
                     let blind_ms = millis(now.since(since));
-                    asks.event(&watch.target.name, EventBody::SeesAgain { blind_ms });
+                    asks.event(&watch.target.name, EventBody::SeesAgain { all: false, blind_ms });
                 }
                 (Some(_), _) | (None, None) => {}
             }
