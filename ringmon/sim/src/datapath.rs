@@ -7,6 +7,7 @@ use ringmon_common::layout::{DOUBT_MISSES, PULSE_OLD_US};
 use ringmon_common::rtt::Smooth;
 
 use super::calm::Calm;
+use ringmon_core::blindness::Blindness;
 use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{Ground, Purpose, Testimony, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::{Address, Health};
@@ -190,6 +191,7 @@ impl Datapath {
         let watch = self.watches.get_mut(&id)?;
         watch.next += 1;
         watch.last = now;
+        watch.reading.held_up = None;
         if resolved {
             watch.reading.sent += 1;
         } else {
@@ -197,6 +199,14 @@ impl Datapath {
         }
         watch.flying.insert(watch.next, (now, false));
         Some(watch.next)
+    }
+
+    /// Counts a probe that a filter of this machine dropped.
+    pub fn hold_up(&mut self, id: WatchId, now: Time) {
+        let Some(watch) = self.watches.get_mut(&id) else { return };
+        watch.last = now;
+        watch.reading.unsent += 1;
+        watch.reading.held_up = Some(Blindness::Filtered);
     }
 
     /// Handles the end of a probe's deadline. Returns true if it is a miss.

@@ -120,9 +120,6 @@ pub struct BrokenLink {
     pub way: &'static str,
 }
 
-/// The state of a server that this one cannot see.
-const UNKNOWN: &str = "unknown";
-
 impl Snapshot {
     /// What is shown in each phase. A phase may add more.
     pub(super) fn of(facts: &Facts, asks: &Asks, phase: &'static str, at: Time) -> Self {
@@ -152,6 +149,9 @@ impl Snapshot {
 }
 
 impl WatchView {
+    /// The state of a server that this one cannot see.
+    pub const UNKNOWN: &str = "unknown";
+
     fn of(facts: &Facts, watch: &Watch, at: Time) -> Self {
         let blind = watch.sight.blind().or(facts.blind.since().map(|(_, why)| why));
         Self {
@@ -160,7 +160,7 @@ impl WatchView {
             name: watch.target.name.clone(),
             address: watch.target.address,
             purpose: watch.purpose,
-            state: if blind.is_some() { UNKNOWN } else { watch.detector.state().word() },
+            state: if blind.is_some() { Self::UNKNOWN } else { watch.detector.state().word() },
             blind,
             reading: watch.reading.clone(),
             loss: watch.detector.loss().share(),

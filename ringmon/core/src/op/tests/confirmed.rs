@@ -189,6 +189,7 @@ fn a_witness_that_has_heard_it_since_confirms_nothing() {
         at,
         watches: true,
         database: false,
+        blind: false,
         heard: at,
         proof: confirmed.since,
         pulse: confirmed.since,
