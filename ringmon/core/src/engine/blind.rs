@@ -22,13 +22,16 @@ use crate::evidence::Purpose;
 use crate::time::millis;
 use crate::{ServerId, Time};
 
-/// If all watches get blind, that is said of the server. So one watch waits a little for the others.
+/// If all watches get blind, that is said of the server. So one watch waits a little for the others, and so it does when
+/// the server sees again.
 const OTHERS: Duration = Duration::from_millis(150);
 
 /// Why this server sees nobody, and since when.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Blind {
     why: Option<(Time, Blindness)>,
+    /// When that last ended.
+    saw: Time,
 }
 
 impl Blind {
@@ -54,6 +57,7 @@ impl Facts {
         } else if why.is_none()
             && let Some((since, _)) = self.blind.why.take()
         {
+            self.blind.saw = self.now;
             asks.own_event(EventBody::SeesAgain { all: true, blind_ms: millis(self.now.since(since)) });
         }
         self.look_at_each(asks);
@@ -61,7 +65,8 @@ impl Facts {
 
     /// Reports servers that this one cannot see, while it sees others.
     fn look_at_each(&mut self, asks: &mut Asks) {
-        let (now, whole, tuning) = (self.now, self.blind.why.is_some(), &self.identity.tuning);
+        let (now, tuning) = (self.now, &self.identity.tuning);
+        let whole = self.blind.why.is_some() || now.since(self.blind.saw) < OTHERS;
         for watch in self.watches.iter_mut() {
             let late = watch.sight.is_blind_for(OTHERS, &watch.reading, tuning);
             match (watch.sight.blind(), watch.sight.told) {

@@ -10,6 +10,8 @@ use crate::{Time, Tuning};
 
 /// A watch without any evidence for so long is blind, and for no less than [`PROBES`] intervals.
 const BARREN: Duration = Duration::from_millis(300);
+/// The same if nothing says what holds probes up: a sender that gets no CPU time for a moment is no news.
+const UNEXPLAINED: Duration = Duration::from_millis(800);
 /// A server that has heard nobody for so long is blind, and for no less than twice [`PROBES`] intervals. A look ahead
 /// (R1) finds somebody beyond two dead buddies in less.
 const UNHEARD: Duration = Duration::from_millis(600);
@@ -50,7 +52,8 @@ impl Sight {
     /// Whether the watch has been blind for this long.
     pub fn is_blind_for(&self, long: Duration, reading: &WatchReading, tuning: &Tuning) -> bool {
         let wait = reading.patience.max(tuning.deadline);
-        self.barren >= BARREN.max(tuning.interval * PROBES) + wait + long
+        let least = if reading.held_up.is_some() { BARREN } else { UNEXPLAINED };
+        self.barren >= least.max(tuning.interval * PROBES) + wait + long
     }
 
     /// Why it is blind, if it is.

@@ -14,8 +14,8 @@ pub fn of(errno: Option<i32>, own: Ipv4Addr) -> Blindness {
         // Netfilter's answer to whoever sends what it drops (`nf_hook_slow`).
         Some(libc::EPERM) => Blindness::Filtered,
         Some(libc::EADDRNOTAVAIL) => Blindness::NoAddress,
-        // A route of the type `blackhole`, and also a source address that is gone.
-        Some(libc::EINVAL) if UdpSocket::bind((own, 0)).is_err() => Blindness::NoAddress,
+        // A source address that is gone looks like a route that is not there.
+        Some(libc::EINVAL | libc::ENETUNREACH) if UdpSocket::bind((own, 0)).is_err() => Blindness::NoAddress,
         // Routes of the types `blackhole`, `unreachable` and `prohibit`, and none at all (ip-route(8)).
         Some(libc::EINVAL | libc::EHOSTUNREACH | libc::EACCES | libc::ENETUNREACH) => Blindness::NoRoute,
         Some(libc::ENODEV | libc::ENXIO) => Blindness::NoDevice,

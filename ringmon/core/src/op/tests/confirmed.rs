@@ -76,7 +76,7 @@ fn past(table: &VirtualTable, by: &str, of: &str) -> Accusation {
     let a = accusation(table, "v", "x");
     let confirmed = Some(Confirmed { by: id(table, by), of: id(table, of), ..a.confirmed.unwrap() });
     let far_end = Some(id(table, "v"));
-    Accusation { mute: Mute { passed: vec![id(table, "m")], confirmed, beyond: vec![] }, far_end, ..a }
+    Accusation { mute: Mute { passed: vec![id(table, "m")], confirmed, blind: None, beyond: vec![] }, far_end, ..a }
 }
 
 #[test]
@@ -101,6 +101,29 @@ fn a_mute_buddy_that_says_nothing_of_the_suspect_is_not_looked_past() {
     }
 }
 
+/// It has seen nothing, so its kernel confirms nothing: then the two voters are the witnesses.
+#[test]
+fn past_a_blind_buddy_two_votes_are_needed_and_enough() {
+    let mut table = ring_of(&["a", "m", "x", "v", "b"]);
+    let of = |table: &VirtualTable, blind: Option<&str>| {
+        let a = past(table, "m", "x");
+        let blind = blind.map(|name| id(table, name));
+        Accusation { mute: Mute { confirmed: None, blind, ..a.mute }, confirmed: None, ..a }
+    };
+    let other = against(&table, "v", Side::Second, vec![silent(&table, "x", ms(150))], Some("m"));
+    let other = Accusation { mute: Mute { beyond: vec![id(&table, "m")], ..Mute::default() }, ..other };
+    accuse(&mut table, &of(&table, Some("m")));
+    table.advance(ms(200));
+    assert_eq!(accuse(&mut table, &of(&table, Some("m"))), Outcome::Held(Held::NoSecondVote));
+    accuse(&mut table, &other);
+    table.advance(ms(60));
+    for blind in [None, Some("v")] {
+        let held = accuse(&mut table.clone(), &of(&table, blind));
+        assert_eq!(held, Outcome::Held(Held::NoSecondVote), "past {blind:?}");
+    }
+    assert_eq!(removed(&accuse(&mut table, &of(&table, Some("m")))), ["x"]);
+}
+
 /// Whoever stands between the voter and the run must be as the voter thinks.
 #[test]
 fn past_another_server_than_the_mute_one_nothing_is_said() {
@@ -120,7 +143,10 @@ fn beyond_mute_servers_two_voters_make_a_removal() {
         let by = id(table, past.last().unwrap());
         let confirmed =
             Confirmed { by, watch: WITNESS, of: id(table, run[0]), since: a.findings[0].silence.since, misses: 20 };
-        Accusation { mute: Mute { passed: ids(past), confirmed: Some(confirmed), beyond: ids(beyond) }, ..a }
+        Accusation {
+            mute: Mute { passed: ids(past), confirmed: Some(confirmed), blind: None, beyond: ids(beyond) },
+            ..a
+        }
     };
     let mut late = table.clone();
     let one = of(&table, "a", Side::First, ["x", "y"], &["m"], &["v", "w"]);
