@@ -64,8 +64,9 @@ pub struct Identity {
     pub health: u64,
     /// When the last fault of this machine ended, which made its own evidence void; 0: there was none.
     pub clean_ns: u64,
-    /// 1 while the database answers.
-    pub database: u64,
+    /// [`HAS_DATABASE`](crate::testimony::HAS_DATABASE) and [`IS_BLIND`](crate::testimony::IS_BLIND), as far as they
+    /// are true.
+    pub known: u64,
 }
 
 /// `WATCHES`: one watch. It is memory-mapped. The agent writes the first part, the programs write the rest.

@@ -11,6 +11,9 @@ pub const TESTIMONY_LEN: usize = 80;
 pub const WATCHES_IT: u8 = 1;
 /// In [`Testimony::known`]: the database answers the responder, so that it can vote and answer votes itself.
 pub const HAS_DATABASE: u8 = 2;
+/// In [`Testimony::known`]: the responder is blind: it cannot see all servers that it should, and so cannot vote on
+/// them.
+pub const IS_BLIND: u8 = 4;
 /// An age of what never was.
 pub const NEVER: u32 = u32::MAX;
 
@@ -29,7 +32,7 @@ pub struct Testimony {
     /// Where the asked server can be probed, IPv6 or IPv4-mapped. Who does not watch that server is asked to do so for
     /// a moment (R12). Zeros: nobody is asked to.
     pub asked_at: Address,
-    /// [`WATCHES_IT`] and [`HAS_DATABASE`]. A receiver does not look at the other bits.
+    /// [`WATCHES_IT`], [`HAS_DATABASE`] and [`IS_BLIND`]. A receiver does not look at the other bits.
     pub known: u8,
     /// Zeros. A receiver does not look at them.
     pub room: [u8; 3],

@@ -3,7 +3,7 @@
 use ringmon_common::Testimony;
 use ringmon_common::cell::hand_over;
 use ringmon_common::layout::{DOUBT_MISSES, WATCHES, Watch};
-use ringmon_common::testimony::{HAS_DATABASE, NEVER, WATCHES_IT, age_us, proof_from};
+use ringmon_common::testimony::{HAS_DATABASE, IS_BLIND, NEVER, WATCHES_IT, age_us, proof_from};
 
 use crate::atomic::{Word, get, set};
 use crate::maps;
@@ -14,8 +14,8 @@ pub fn fill(testimony: &mut Testimony, now: u64) {
     let asked = u64::from_be_bytes(testimony.asked);
     let Some(identity) = maps::IDENTITY.get_ptr(0) else { return };
     // SAFETY: map values, here and below.
-    let (clean, database) = unsafe { (get(&raw const (*identity).clean_ns), get(&raw const (*identity).database)) };
-    testimony.known = if database == 0 { 0 } else { HAS_DATABASE };
+    let (clean, known) = unsafe { (get(&raw const (*identity).clean_ns), get(&raw const (*identity).known)) };
+    testimony.known = known as u8 & (HAS_DATABASE | IS_BLIND);
     if asked == 0 {
         return;
     }

@@ -17,6 +17,7 @@ pub use self::detail::{
     Braked, Cause, Evidence, Frozen, Joined, Left, LinkPair, Relinked, Removed, Repaired, RowSeen, Service, Suspected,
     VoteSeen, WentBack,
 };
+use super::blindness::Blindness;
 use super::evidence::LocalFault;
 use super::outcome::Held;
 use super::row::{Side, VoteKind};
@@ -82,6 +83,10 @@ pub enum EventKind {
     /// The table is as it was some time ago: a restore, or a failover that lost commits. This server starts from what
     /// is there.
     TableWentBack,
+    /// This server cannot see the subject, or anybody if that is itself, and why.
+    Blind,
+    /// It sees again.
+    SeesAgain,
     /// A service check changed, or new clients should stay away or come again (`draining`).
     Service,
 }
@@ -114,6 +119,8 @@ words! { EventKind:
     DatabaseAway = "database_away",
     DatabaseBack = "database_back",
     TableWentBack = "table_went_back",
+    Blind = "blind",
+    SeesAgain = "sees_again",
     Service = "service",
 }
 
@@ -192,6 +199,16 @@ pub enum EventBody {
         away_ms: f64,
     },
     TableWentBack(WentBack),
+    /// Whether this server sees nobody at all.
+    Blind {
+        all: bool,
+        why: Blindness,
+    },
+    /// For how long it was blind.
+    SeesAgain {
+        all: bool,
+        blind_ms: f64,
+    },
     Service(Service),
 }
 
@@ -227,6 +244,8 @@ impl EventBody {
             Self::DatabaseAway { .. } => EventKind::DatabaseAway,
             Self::DatabaseBack { .. } => EventKind::DatabaseBack,
             Self::TableWentBack(_) => EventKind::TableWentBack,
+            Self::Blind { .. } => EventKind::Blind,
+            Self::SeesAgain { .. } => EventKind::SeesAgain,
             Self::Service(_) => EventKind::Service,
         }
     }

@@ -6,6 +6,7 @@ use core::time::Duration;
 pub use ringmon_common::wire::Purpose;
 use serde::{Deserialize, Serialize};
 
+use super::blindness::Blindness;
 use super::row::{Address, Health};
 use super::{Incarnation, ServerId, Time, VoteKind, law};
 use crate::words;
@@ -91,6 +92,9 @@ pub struct WatchReading {
     pub unresolved: u64,
     /// Probes that did not leave because of a local fault. They are not misses.
     pub unsent: u64,
+    /// Why the last probe did not leave, if it did not.
+    #[serde(default)]
+    pub held_up: Option<Blindness>,
     /// Misses since the last reply of any kind.
     pub consecutive: u32,
     /// When the first of these left.
@@ -140,6 +144,9 @@ pub struct Testimony {
     pub watches: bool,
     /// Whether the database answers it.
     pub database: bool,
+    /// Whether it says that it cannot see all of those that it should.
+    #[serde(default)]
+    pub blind: bool,
     /// When it last heard any server.
     pub heard: Time,
     /// Its last proof that the server lives, or from when on it could have had one.
@@ -271,6 +278,8 @@ pub enum LocalFault {
     /// This server hears nobody, or only others while more than 16 servers beside it are silent on both sides (R2): it
     /// may be deaf or cut off itself.
     Deaf,
+    /// This server cannot see that one: its probes do not leave, or nothing comes of them.
+    Blind,
 }
 
 impl LocalFault {
@@ -280,7 +289,7 @@ impl LocalFault {
     pub const fn is_lateness(self) -> bool {
         match self {
             Self::SenderLate | Self::LoopLate | Self::TimerLate => true,
-            Self::Suspended | Self::LinkDown | Self::Deaf => false,
+            Self::Suspended | Self::LinkDown | Self::Deaf | Self::Blind => false,
         }
     }
 }
@@ -292,4 +301,5 @@ words! { LocalFault:
     LinkDown = "link_down",
     TimerLate = "timer_late",
     Deaf = "deaf",
+    Blind = "blind",
 }

@@ -17,6 +17,7 @@ extern crate alloc;
 
 pub mod ahead;
 pub mod backoff;
+pub mod blindness;
 pub mod buddy;
 pub mod card;
 pub mod detector;

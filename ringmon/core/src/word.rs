@@ -42,6 +42,7 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::Word;
+    use crate::blindness::Blindness;
     use crate::detector::State;
     use crate::evidence::{LocalFault, Purpose};
     use crate::outcome::Held;
@@ -69,6 +70,7 @@ mod tests {
     #[test]
     fn a_value_has_one_word_and_serde_has_the_same() {
         serde_has_the_same::<Alone>();
+        serde_has_the_same::<Blindness>();
         serde_has_the_same::<EventKind>();
         serde_has_the_same::<Health>();
         serde_has_the_same::<Held>();

@@ -68,6 +68,9 @@ impl World {
         let mutual = other.datapath.buddy_at(me.address).is_some();
         let Some(life) = other.answers.map(|answers| (answers.incarnation, answers.health)) else { return false };
         let healthy = me.datapath.is_healthy(id, life) && self.knows(host, target, spec);
+        if me.cannot_probe(target) {
+            return false;
+        }
         if !(up(me) && up(other) && mutual && healthy && self.network.reaches(host, target)) {
             return false;
         }

@@ -7,6 +7,7 @@ use ringmon_common::layout::{DOUBT_MISSES, PULSE_OLD_US};
 use ringmon_common::rtt::Smooth;
 
 use super::calm::Calm;
+use ringmon_core::blindness::Blindness;
 use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{Ground, Purpose, Testimony, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::{Address, Health};
@@ -38,6 +39,7 @@ pub struct Said {
     of: ServerId,
     watches: bool,
     database: bool,
+    blind: bool,
     heard: Duration,
     proof: Duration,
     pulse: Duration,
@@ -50,10 +52,10 @@ pub struct Said {
 impl Said {
     /// As the asking server keeps it when it arrives.
     fn at(self, now: Time) -> Testimony {
-        let Self { of, watches, database, heard, proof, pulse, misses, alive, life } = self;
+        let Self { of, watches, database, blind, heard, proof, pulse, misses, alive, life } = self;
         let (heard, proof, pulse) = (now - heard, now - proof, now - pulse);
         let alive = alive.map_or(Time::ZERO, |age| now - age);
-        Testimony { of, at: now, watches, database, heard, proof, pulse, misses, alive, life }
+        Testimony { of, at: now, watches, database, blind, heard, proof, pulse, misses, alive, life }
     }
 }
 
@@ -169,6 +171,7 @@ impl Datapath {
             of,
             watches: its.is_some(),
             database: answers.database,
+            blind: answers.blind,
             heard: heard.min().unwrap_or(Duration::MAX),
             proof: its.map_or(Duration::ZERO, |watch| age(watch, watch.reading.last_proof())),
             pulse: its.map_or(Duration::ZERO, |watch| age(watch, watch.reading.last_pulse)),
@@ -188,6 +191,7 @@ impl Datapath {
         let watch = self.watches.get_mut(&id)?;
         watch.next += 1;
         watch.last = now;
+        watch.reading.held_up = None;
         if resolved {
             watch.reading.sent += 1;
         } else {
@@ -195,6 +199,14 @@ impl Datapath {
         }
         watch.flying.insert(watch.next, (now, false));
         Some(watch.next)
+    }
+
+    /// Counts a probe that a filter of this machine dropped.
+    pub fn hold_up(&mut self, id: WatchId, now: Time) {
+        let Some(watch) = self.watches.get_mut(&id) else { return };
+        watch.last = now;
+        watch.reading.unsent += 1;
+        watch.reading.held_up = Some(Blindness::Filtered);
     }
 
     /// Handles the end of a probe's deadline. Returns true if it is a miss.

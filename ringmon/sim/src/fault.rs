@@ -33,6 +33,10 @@ pub enum Fault {
     LoseDatabase,
     /// The end of [`Self::LoseDatabase`].
     FindDatabase,
+    /// A filter drops this server's probes before they leave. It answers others' probes as before.
+    Blind,
+    /// The end of [`Self::Blind`].
+    See,
 }
 
 impl World {
@@ -49,6 +53,8 @@ impl World {
             Fault::Stop => h.frozen = true,
             Fault::LoseDatabase => h.database_cut = true,
             Fault::FindDatabase => h.database_cut = false,
+            Fault::Blind => h.blind = true,
+            Fault::See => h.blind = false,
             Fault::Return => {
                 h.cut = false;
                 self.thaw(host);
@@ -75,6 +81,10 @@ impl World {
         let own = (0..self.hosts.len()).filter(|host| self.hosts[*host].copy_of.is_none());
         for a in own.collect::<Vec<_>>() {
             self.befall(a, Fault::FindDatabase);
+            if self.hosts[a].is_blind() {
+                self.hosts[a].blind_to.clear();
+                self.befall(a, Fault::See);
+            }
             self.befall(a, Fault::Return);
             if self.hosts[a].engine.is_none() && self.hosts[a].life > 0 {
                 self.befall(a, Fault::Start);
@@ -134,6 +144,17 @@ impl World {
     /// Deletes this server's neighbour entries: a probe to a silent server cannot even leave.
     pub fn forget_neighbours(&mut self, host: usize) {
         self.hosts[host].resolved.clear();
+    }
+
+    /// A filter drops this server's probes of that one alone, before they leave; with `on` false, it lets them pass.
+    pub fn blind_to(&mut self, host: usize, other: usize, on: bool) {
+        self.stir(host);
+        let h = &mut self.hosts[host];
+        if on {
+            h.blind_to.insert(other)
+        } else {
+            h.blind_to.remove(&other)
+        };
     }
 
     /// Stops all frames between this group and the other servers; with `cut` false, lets them pass again.

@@ -1,6 +1,6 @@
 //! One simulated server: its agent, its kernel, its disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::datapath::Datapath;
@@ -44,6 +44,10 @@ pub struct Host {
     pub frozen: bool,
     /// No frame passes.
     pub cut: bool,
+    /// A filter drops all of its own probes ...
+    pub blind: bool,
+    /// ... or those of these servers.
+    pub blind_to: BTreeSet<usize>,
     /// This server cannot reach the database.
     pub database_cut: bool,
     /// While the database is slow for this server: least and most time of one statement.
@@ -84,6 +88,17 @@ pub struct Host {
 }
 
 impl Host {
+    /// Whether any of its probes are dropped before they leave.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.blind || !self.blind_to.is_empty()
+    }
+
+    /// Whether its probes of that server are.
+    pub(super) fn cannot_probe(&self, other: usize) -> bool {
+        self.blind || self.blind_to.contains(&other)
+    }
+
     pub(super) fn new(index: usize, seed: u64) -> Self {
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let [_, high, middle, low] = number.to_be_bytes();
@@ -94,6 +109,8 @@ impl Host {
             stopped: None,
             frozen: false,
             cut: false,
+            blind: false,
+            blind_to: BTreeSet::new(),
             database_cut: false,
             slow: None,
             distance: None,

@@ -1,5 +1,6 @@
 //! Pools that go through faults.
 
+mod blind;
 mod corners;
 mod cuts;
 mod database;

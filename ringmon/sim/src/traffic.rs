@@ -40,6 +40,10 @@ impl World {
         let round = h.datapath.round(id).unwrap_or_default();
         let local = h.clock(self.now);
         let to = self.host_at(spec.address);
+        if to.is_some_and(|to| h.cannot_probe(to)) {
+            self.hosts[host].datapath.hold_up(id, local);
+            return self.later(host, self.now + spec.interval, Happening::Send(id, round));
+        }
         // A doomed probe or its reply gets lost; which of the two is drawn here.
         let there = to.and_then(|to| self.frame(host, to)).filter(|_| !doomed || self.rng.chance(500));
         let back = to.filter(|_| there.is_some() && !doomed).and_then(|to| self.frame(to, host));

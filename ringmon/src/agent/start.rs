@@ -118,9 +118,10 @@ fn status(board: &Board) -> String {
     };
     let away = engine.database_away.as_ref().map_or("", |_| "; the database does not answer");
     let alone = engine.alone.map_or("", |_| "; it hears nobody");
+    let blind = engine.blind.map_or("", |_| "; it is blind");
     let frozen = engine.frozen.as_ref().map_or("", |_| "; the pool is frozen");
     let draining = if engine.draining { "; it drains" } else { "" };
-    format!("{place}{draining}{alone}{frozen}{away}")
+    format!("{place}{draining}{alone}{blind}{frozen}{away}")
 }
 
 /// What a signal will start. Clients are waited for if they would be sent elsewhere, and if their port is known.

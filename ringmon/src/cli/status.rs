@@ -12,8 +12,8 @@ use super::out;
 use crate::config::{Key, Typed};
 pub use client::get;
 
-/// Shows what the local agent shows of itself. It is "not healthy" unless the agent is a member of its ring and hears
-/// others there.
+/// Shows what the local agent shows of itself. It is "not healthy" unless the agent is a member of its ring, hears
+/// others there, and sees all that it watches.
 pub fn run(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     let addr = address(typed)?;
     let body = get(addr, "/status")?;
@@ -24,7 +24,9 @@ pub fn run(typed: &Typed, json: bool) -> anyhow::Result<Verdict> {
     } else {
         out::line(&view::text(&status, &Zoned::now()))?;
     }
-    let healthy = status.engine.phase == "member" && status.engine.alone.is_none();
+    let engine = &status.engine;
+    let sees = engine.blind.is_none() && engine.watches.iter().all(|watch| watch.blind.is_none());
+    let healthy = engine.phase == "member" && engine.alone.is_none() && sees;
     Ok(if healthy { Verdict::Ok } else { Verdict::NotHealthy })
 }
 

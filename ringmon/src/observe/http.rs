@@ -17,7 +17,7 @@ use super::Error;
 use super::machine::MachineView;
 use super::metrics::{self, Form, Origin};
 use crate::show::Board;
-use ringmon_core::Time;
+use ringmon_core::{Time, Word as _};
 
 type Boards = watch::Receiver<Arc<Board>>;
 
@@ -96,8 +96,14 @@ fn healthy(board: &Board, now: Time) -> Response {
 }
 
 async fn ready(State(board): State<Boards>) -> Response {
-    match board.borrow().engine.phase {
-        "member" => "ready\n".into_response(),
-        other => (StatusCode::SERVICE_UNAVAILABLE, format!("not on the ring: {other}\n")).into_response(),
+    let board = board.borrow();
+    let engine = &board.engine;
+    let unready = |why: String| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    if engine.phase != "member" {
+        return unready(format!("not on the ring: {}\n", engine.phase));
+    }
+    match engine.watches.iter().find_map(|watch| Some((&watch.name, watch.blind?))) {
+        Some((name, why)) => unready(format!("blind: it cannot see {name} ({})\n", why.word())),
+        None => "ready\n".into_response(),
     }
 }

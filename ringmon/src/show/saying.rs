@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringmon_core::blindness::Blindness;
 use ringmon_core::edit::Held;
 use ringmon_core::event::{Evidence, Joined, Left, Removed, Service, Suspected};
 use ringmon_core::row::Health;
@@ -27,7 +28,8 @@ pub const fn is_warning(body: &EventBody) -> bool {
         | EventKind::Moving
         | EventKind::Waiting
         | EventKind::DatabaseAway
-        | EventKind::TableWentBack => true,
+        | EventKind::TableWentBack
+        | EventKind::Blind => true,
         EventKind::Joined
         | EventKind::Buddies
         | EventKind::Alive
@@ -43,6 +45,7 @@ pub const fn is_warning(body: &EventBody) -> bool {
         | EventKind::Repaired
         | EventKind::Void
         | EventKind::DatabaseBack
+        | EventKind::SeesAgain
         | EventKind::Service => false,
     }
 }
@@ -121,7 +124,28 @@ fn raw(subject: &str, body: &EventBody) -> String {
         EventBody::TableWentBack(_) => {
             format!("the table of {s} is an older one (a restore, or a failover that lost commits)")
         }
+        EventBody::Blind { all: true, why } => format!("{s} sees nobody: {}", obstacle(*why)),
+        EventBody::Blind { all: false, why } => format!("{s} cannot be seen from here: {}", obstacle(*why)),
+        EventBody::SeesAgain { all: true, blind_ms } => format!("{s} sees again, after {}", span(*blind_ms)),
+        EventBody::SeesAgain { all: false, blind_ms } => format!("{s} can be seen again, after {}", span(*blind_ms)),
         EventBody::Service(service) => about_service(s, service),
+    }
+}
+
+/// Why a server is blind, for a person.
+#[must_use]
+pub const fn obstacle(why: Blindness) -> &'static str {
+    match why {
+        Blindness::Filtered => "a filter of this machine drops its probes",
+        Blindness::NoRoute => "this machine has no route for its probes",
+        Blindness::NoAddress => "this machine no longer has the address that it probes from",
+        Blindness::NoDevice => "the interface is gone",
+        Blindness::LinkDown => "the interface is down",
+        Blindness::NeighboursFull => "the kernel's neighbour table is full",
+        Blindness::Unstamped => "its probes are sent, and the kernel never saw one leave",
+        Blindness::NoAnswer => "its probes leave and others' arrive, but nobody answers",
+        Blindness::ReceivePath => "its probes leave, and nothing of anybody arrives",
+        Blindness::Unknown => "nothing proves life and nothing is missed, for an unknown cause",
     }
 }
 

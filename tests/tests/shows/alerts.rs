@@ -56,6 +56,7 @@ fn nobody_removed(scene: &mut Scene) -> Result {
     scene.expect("RingmonRemovalsHeld", &[("instance", &c), ("server", &d)]);
     scene.link(&e, "down")?;
     scene.expect("RingmonLinkDown", &[("instance", &e)]);
+    scene.expect("RingmonBlind", &[("instance", &e), ("reason", "link_down")]);
     scene.expect("RingmonProbesUnsent", &[("instance", &e)]);
     // That link was its way to the database too. Only Prometheus comes another way.
     scene.expect("RingmonDatabaseAway", &[("instance", &e)]);

@@ -5,6 +5,7 @@ mod agent_check;
 mod alerts;
 mod away;
 mod bench;
+mod blind;
 mod faults;
 mod held;
 mod keys;

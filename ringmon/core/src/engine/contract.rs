@@ -165,6 +165,9 @@ pub struct Answers {
     pub clean: Time,
     /// Whether the database answers this server.
     pub database: bool,
+    /// Whether this server cannot see a buddy, or anybody.
+    #[serde(default)]
+    pub blind: bool,
 }
 
 /// How an engine ended.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asks::Asks;
 use super::away::Away;
+use super::blind::Blind;
 use super::callers::Callers;
 use super::contract::{Answers, Identity, Output};
 use super::epoch::Epoch;
@@ -64,6 +65,9 @@ pub(super) struct Facts {
     /// Whether frames get through to this server.
     #[serde(default)]
     pub path: Path,
+    /// Whether this server sees anybody.
+    #[serde(default)]
+    pub blind: Blind,
     link_down: bool,
     /// When the last fault of this machine ended that no stamps make up for. What its watches show counts from then on.
     clean: Time,
@@ -93,6 +97,7 @@ impl Facts {
             drained: false,
             drains_itself: false,
             path: Path::default(),
+            blind: Blind::default(),
             link_down: false,
             clean: Time::ZERO,
             answers: None,
@@ -201,9 +206,9 @@ impl Facts {
         watch.reading.testimony.filter(|said| self.now.since(said.at) <= fresh)
     }
 
-    /// What a server says that is heard and that the database does not answer.
+    /// What a server says that is heard and that cannot vote: the database does not answer it, or it is blind.
     pub fn mute(&self, server: ServerId) -> Option<Testimony> {
-        self.said(self.watches.of(server)?).filter(|said| !said.database)
+        self.said(self.watches.of(server)?).filter(|said| !said.database || said.blind)
     }
 
     /// Whether a buddy's kernel says that it misses this server. The buddy is about to accuse it.
@@ -225,6 +230,12 @@ impl Facts {
         let silence = reading.last_proof().map(|proof| proof.since(watch.reading.silent_since()));
         watch.reading = reading;
         watch.ways.observe(&watch.reading);
+        if watch.sight.look(now, &watch.reading, tuning) {
+            // What it will hear or miss once it sees again counts, and nothing before.
+            watch.told_suspect = false;
+            let undone = watch.detector.fault(LocalFault::Blind, Time::ZERO, now + tuning.grace(), &watch.reading);
+            undone.iter().for_each(|_| asks.void(LocalFault::Blind, 1));
+        }
         if self.link_down {
             // No silence counts before the link is up and a few probes have had time to return.
             let until = now + tuning.grace();
@@ -325,6 +336,7 @@ impl Facts {
             health: self.health,
             clean: self.clean,
             database: asks.tables().away().is_none(),
+            blind: self.is_blind(),
         };
         if self.answers.replace(answers) != Some(answers) {
             asks.say(Output::Identity(answers));

@@ -23,6 +23,7 @@
 
 mod asks;
 mod away;
+mod blind;
 mod callers;
 mod contract;
 mod entry;
@@ -34,6 +35,7 @@ mod leaving;
 mod member;
 mod path;
 mod show;
+mod sight;
 mod starting;
 mod table;
 #[cfg(test)]
@@ -299,6 +301,7 @@ impl Engine {
     fn settle(&mut self) {
         self.asks.clear_wake();
         self.beat = None;
+        self.facts.look_around(&mut self.asks);
         // A phase may hand over to the next one, which has its own work to begin. Each hands over at most once.
         for _ in 0..4 {
             let Self { facts, asks, phase, .. } = self;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::asks::Asks;
 use super::facts::Facts;
 use super::watching::Watch;
+use crate::blindness::Blindness;
 use crate::buddy::BuddyList;
 use crate::edit::Held;
 use crate::evidence::{LocalFault, WatchId, WatchReading};
@@ -53,6 +54,8 @@ pub struct Snapshot {
     pub answer_wait: Duration,
     /// Since when this server's row says that it hears nobody.
     pub alone: Option<Time>,
+    /// Since when this server sees nobody, and why.
+    pub blind: Option<(Time, Blindness)>,
     /// Why the pool is frozen, if it is.
     pub frozen: Option<String>,
     /// Whether the brake holds back a removal that this server would make (R11).
@@ -89,8 +92,10 @@ pub struct WatchView {
     pub address: Address,
     /// Why the server is watched.
     pub purpose: Purpose,
-    /// `waiting` (never heard), `alive`, `restarting`, `agent_silent`, `suspect`.
+    /// `waiting` (never heard), `alive`, `restarting`, `agent_silent`, `suspect`, `unknown` (this server is blind).
     pub state: &'static str,
+    /// Why this server does not see that one, while it is blind.
+    pub blind: Option<Blindness>,
     /// What the datapath last reported.
     pub reading: WatchReading,
     /// The share of probes (0 to 1) that this watch is assumed to lose without any fault of the server.
@@ -129,6 +134,7 @@ impl Snapshot {
             database_away: tables.away().cloned(),
             database_p99: tables.pace(),
             answer_wait: facts.wait(asks),
+            blind: facts.blind.since(),
             frozen: facts.pool.as_ref().and_then(|p| p.frozen.clone()),
             mode: facts.mode(),
             went_back: tally.went_back,
@@ -143,14 +149,19 @@ impl Snapshot {
 }
 
 impl WatchView {
+    /// The state of a server that this one cannot see.
+    pub const UNKNOWN: &str = "unknown";
+
     fn of(facts: &Facts, watch: &Watch, at: Time) -> Self {
+        let blind = watch.sight.blind().or(facts.blind.since().map(|(_, why)| why));
         Self {
             id: watch.id,
             server: watch.target.id,
             name: watch.target.name.clone(),
             address: watch.target.address,
             purpose: watch.purpose,
-            state: watch.detector.state().word(),
+            state: if blind.is_some() { Self::UNKNOWN } else { watch.detector.state().word() },
+            blind,
             reading: watch.reading.clone(),
             loss: watch.detector.loss().share(),
             needed: watch.detector.needed(facts.lateness.factor(at)),

@@ -3,6 +3,7 @@
 mod alone;
 mod answering;
 mod asking;
+mod blind;
 mod cut_off;
 mod drained;
 mod epoch;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asks::Asks;
 use super::contract::Output;
+use super::sight::Sight;
 use crate::buddy::Buddy;
 use crate::detector::{Change, Detector, State};
 use crate::evidence::{Asked, LocalFault, MAX_WATCHES, Purpose, WatchId, WatchReading, WatchSpec};
@@ -29,6 +30,9 @@ pub(super) struct Watch {
     pub asked: Asked,
     pub reading: WatchReading,
     pub detector: Detector,
+    /// Whether it sees anything.
+    #[serde(default)]
+    pub sight: Sight,
     /// The incarnation of the target that was last reported as alive, unless it became suspect since then.
     pub told_alive: Option<Incarnation>,
     /// Whether a suspicion was reported and its end was not.
@@ -40,6 +44,9 @@ pub(super) struct Watch {
     /// A probe in the version that its row says came back as a plain echo. An agent may run there all the same: an
     /// older one that has not written its row yet. So this life is probed in the first version.
     echoed: bool,
+    /// Whether the datapath knows that this watch sees nothing.
+    #[serde(default)]
+    told_blind: bool,
 }
 
 impl Watch {
@@ -62,7 +69,7 @@ impl Watch {
     fn spec(&self, tuning: &Tuning) -> WatchSpec {
         WatchSpec {
             id: self.id,
-            server: self.target.id,
+            server: if self.told_blind { ServerId::NEW } else { self.target.id },
             name: self.target.name.clone(),
             address: self.target.address,
             purpose: self.purpose,
@@ -156,9 +163,10 @@ impl Watches {
         self.of(server).map_or_else(|| server.to_string(), |watch| watch.target.name.clone())
     }
 
-    /// State of a server; `Waiting` if it is not watched.
+    /// State of a server; `Waiting` if it is not watched, or if this server is blind towards it.
     pub fn judge(&self, server: ServerId) -> State {
-        self.of(server).map_or(State::Waiting, |watch| watch.detector.state())
+        let sees = self.of(server).filter(|watch| watch.sight.blind().is_none());
+        sees.map_or(State::Waiting, |watch| watch.detector.state())
     }
 
     /// R2: whether a server with a pulse answered after `deaf_from`.
@@ -175,10 +183,12 @@ impl Watches {
         let doubted = self.iter().filter(looked).any(|w| w.detector.wants_others(&w.reading, factor));
         for watch in self.slots.iter_mut() {
             let missed = looked(&&*watch) && watch.detector.wants_burst(&watch.reading, factor);
-            let before = (watch.burst, watch.echoed);
+            let before = (watch.burst, watch.echoed, watch.told_blind);
+            // Then this server's kernel does not speak of that one.
+            watch.told_blind = watch.sight.blind().is_some();
             watch.burst = missed || watch.is_ear_for(missed_at) || doubted && watch.is_ear();
             watch.echoed = watch.is_echo() || watch.echoed && !watch.is_echo_over();
-            if (watch.burst, watch.echoed) != before {
+            if (watch.burst, watch.echoed, watch.told_blind) != before {
                 asks.say(Output::Watch(watch.spec(tuning)));
             }
         }
@@ -233,11 +243,13 @@ impl Watches {
             asked: Asked::NOTHING,
             reading: WatchReading { began: now, ..WatchReading::default() },
             detector: Detector::default(),
+            sight: Sight::default(),
             told_alive: None,
             told_suspect: false,
             burst: false,
             ways: Ways::default(),
             echoed: false,
+            told_blind: false,
         };
         let spec = watch.spec(tuning);
         self.slots.insert(place, watch);

@@ -43,14 +43,16 @@ pub struct Accusation {
     pub tuning: Tuning,
 }
 
-/// Living servers that the voter hears and the database does not answer. They can neither vote nor answer votes, so it
-/// looks past them (R9).
+/// Living servers that the voter hears and that cannot vote, because the database does not answer them or because they
+/// are blind. It looks past them (R9).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mute {
     /// Those between the voter and the last suspect.
     pub passed: Vec<ServerId>,
     /// What the kernel of the one before the first suspect says of it, if that one's host is silent.
     pub confirmed: Option<Confirmed>,
+    /// The one before the first suspect, if it says that it is blind: its kernel cannot confirm anything.
+    pub blind: Option<ServerId>,
     /// The far end and those after it, as far as they are mute: another witness may look past them too.
     pub beyond: Vec<ServerId>,
 }

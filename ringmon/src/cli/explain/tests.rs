@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use ringmon_common::{Incident, Verdict as PacketVerdict};
+use ringmon_core::blindness::Blindness;
 use ringmon_core::edit::Held;
 use ringmon_core::evidence::LocalFault;
 use ringmon_core::route::Standing;
@@ -31,7 +32,7 @@ fn every_event_state_reason_and_exit_code_is_explained() {
     must_explain("States", words(ringmon_core::detector::State::ALL).chain(words(Standing::ALL)));
     must_explain("States", words(VoteKind::ALL).chain(words(Health::ALL)).chain(words(Mode::ALL)));
     must_explain("States", words(Purpose::ALL));
-    must_explain("Reasons", words(LocalFault::ALL).chain(words(Held::ALL)));
+    must_explain("Reasons", words(LocalFault::ALL).chain(words(Held::ALL)).chain(words(Blindness::ALL)));
     must_explain("Reasons", PacketVerdict::ALL.iter().map(|it| it.label()));
     must_explain("Reasons", Incident::ALL.iter().map(|it| it.label()));
     must_explain("Reasons", crate::notice::NoticeStats::default().counts().iter().map(|count| count.label));

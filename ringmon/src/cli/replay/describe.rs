@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::op::{self, accusation, listed, ms, reason};
 use super::play::Line;
+use crate::show::saying::obstacle;
 use ringmon_core::engine::Stopped;
 use ringmon_core::event::{RowSeen, Suspected, WentBack};
 use ringmon_core::notice::{Notice, NoticeBody};
@@ -137,6 +138,16 @@ fn told(event: &Event) -> String {
         EventBody::TableWentBack(back) => (went_back(back), Rest::Said),
         EventBody::Void { fault, suspicions } => {
             (format!("{suspicions} suspicions do not count: {}", fault.word()), Rest::Said)
+        }
+        EventBody::Blind { all: true, why } => {
+            (format!("sees nobody ({}): {}", why.word(), obstacle(*why)), Rest::Said)
+        }
+        EventBody::Blind { all: false, why } => {
+            (format!("cannot be seen from here ({}): {}", why.word(), obstacle(*why)), Rest::Said)
+        }
+        EventBody::SeesAgain { all: true, blind_ms } => (format!("sees again, after {blind_ms:?} ms"), Rest::Said),
+        EventBody::SeesAgain { all: false, blind_ms } => {
+            (format!("can be seen again, after {blind_ms:?} ms"), Rest::Said)
         }
         EventBody::Down(_) => words("is out of the table"),
         EventBody::AgentLost(_) => words("is out of the table: its agent did not come back"),

@@ -136,7 +136,7 @@ fn accuse(a: &Accusation, at: Time, names: &Decisions) -> String {
         None => "nobody beyond is heard yet".to_owned(),
     };
     let mute: Vec<String> = a.mute.passed.iter().map(|id| names.name(*id)).collect();
-    let past = if mute.is_empty() { String::new() } else { format!("past {} without a database, ", mute.join(", ")) };
+    let past = if mute.is_empty() { String::new() } else { format!("past {} that cannot vote, ", mute.join(", ")) };
     format!("{past}vote, and remove who has not answered in time: {}; {beyond}", findings(a, at, names))
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::Zoned;
 use serde::Deserialize;
 
+use crate::show::saying::obstacle;
 use crate::show::{CheckView, in_units};
+use ringmon_core::blindness::Blindness;
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::row::{Address, Health, Mode};
 use ringmon_core::ways::Lost;
@@ -41,6 +43,8 @@ pub struct Engine {
     #[serde(default)]
     pub alone: Option<Time>,
     #[serde(default)]
+    pub blind: Option<(Time, Blindness)>,
+    #[serde(default)]
     pub braked: bool,
     #[serde(default)]
     pub broken_links: Vec<BrokenLink>,
@@ -61,6 +65,8 @@ pub struct Watch {
     pub address: Address,
     pub purpose: Purpose,
     pub state: String,
+    #[serde(default)]
+    pub blind: Option<Blindness>,
     pub reading: WatchReading,
     #[serde(default)]
     pub loss: f64,
@@ -120,6 +126,7 @@ fn lines(status: &Status, now: &Zoned) -> Vec<(bool, &'static str, String)> {
     if let Some(then) = engine.alone {
         lines.push((true, "alone", format!("{} this server hears nobody, and its row says so", since(then))));
     }
+    lines.extend(blind(engine).map(|text| (true, "blind", text)));
     // Long before it is too late to answer, a removal takes longer than the time between two answers (REVOTE).
     if engine.answer_wait >= law::WAIT_MOST / 2 {
         let slow = "the database is far: removals by this server may fail, and its answers be late";
@@ -145,6 +152,19 @@ fn lines(status: &Status, now: &Zoned) -> Vec<(bool, &'static str, String)> {
         lines.push((true, "links", format!("broken with {}: others hear it", links.join(", "))));
     }
     lines
+}
+
+/// Whom this server does not see because of itself.
+fn blind(engine: &Engine) -> impl Iterator<Item = String> {
+    let whole = engine.blind.map(|(then, why)| {
+        let seconds = engine.at.since(then).as_secs();
+        format!("for {seconds} s this server has seen nobody ({}): {}", why.word(), obstacle(why))
+    });
+    let each = engine.watches.iter().filter(|_| engine.blind.is_none()).filter_map(|watch| {
+        let why = watch.blind?;
+        Some(format!("this server cannot see {} ({}): {}", watch.name, why.word(), obstacle(why)))
+    });
+    whole.into_iter().chain(each.collect::<Vec<_>>())
 }
 
 fn buddies(list: Option<&BuddyList>) -> String {
@@ -215,7 +235,7 @@ fn watches(engine: &Engine) -> String {
             format!("{} misses (loss {:.1} %)", watch.needed, watch.loss * 100.0),
             in_units(engine.at.since(reading.silent_since())),
         ];
-        (matches!(watch.state.as_str(), "suspect" | "agent_silent" | "restarting"), cells)
+        (matches!(watch.state.as_str(), "suspect" | "agent_silent" | "restarting" | "unknown"), cells)
     });
     out::rows(heads, &rows.collect::<Vec<_>>())
 }

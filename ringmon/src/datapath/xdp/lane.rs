@@ -1,7 +1,6 @@
 //! One watch in the sender: when its next probe is due, and which of its probes did not leave.
 
 use std::collections::VecDeque;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
@@ -13,8 +12,10 @@ use ringmon_common::{TagKey, Testimony};
 use socket2::Socket;
 
 use super::netlink::Netlink;
+use super::obstacle;
 use super::shared::Shared;
 use ringmon_core::Time;
+use ringmon_core::blindness::Blindness;
 use ringmon_core::evidence::{Asked, WatchId};
 use ringmon_core::row::Address;
 
@@ -61,8 +62,10 @@ pub struct Lane {
     seq: u64,
     /// Probes that were sent and have not left, and when to decide about them.
     doubts: VecDeque<(u64, Time)>,
-    /// Whether the neighbour fails to resolve, and when that was asked.
-    neighbour: Option<(bool, Time)>,
+    /// What keeps probes from leaving (nothing: the neighbour fails to resolve), and when that was asked.
+    neighbour: Option<(Option<Blindness>, Time)>,
+    /// Whether there was a route when the watch began.
+    pub routed: bool,
 }
 
 /// The next moment after `after` on the grid of this interval. All watches of a server share the seed, so probes with
@@ -79,8 +82,8 @@ impl Lane {
     /// Its probes count from `first`, which is due now.
     #[must_use]
     pub fn new(id: WatchId, peer: Ipv4Addr, first: u64, pace: Pace, socket: Socket, now: Time) -> Self {
-        let (last, doubts, neighbour) = (Time::ZERO, VecDeque::new(), None);
-        Self { id, peer, pace, due: now, last, socket, seq: first - 1, doubts, neighbour }
+        let (last, doubts, neighbour, routed) = (Time::ZERO, VecDeque::new(), None, false);
+        Self { id, peer, pace, due: now, last, socket, seq: first - 1, doubts, neighbour, routed }
     }
 
     /// Changes the pace. A shorter interval is in force at once: its watch has just missed a reply, and cannot wait for
@@ -125,12 +128,16 @@ impl Lane {
         // The next call reports an ICMP error about an earlier probe, and then sends nothing. So call again.
         let sent = self.socket.send_to(probe, &to).or_else(|_| self.socket.send_to(probe, &to));
         match sent.map_err(|error| error.raw_os_error()) {
-            Ok(_) if shared.has_left(self.id.slot, self.seq) => self.neighbour = None,
+            Ok(_) if shared.has_left(self.id.slot, self.seq) => {
+                self.neighbour = None;
+                shared.goes_out(self.id.slot);
+            }
             // A full buffer is full of probes that wait for the neighbour. EHOSTUNREACH says that it does not resolve.
             Ok(_) | Err(Some(libc::EAGAIN | libc::EHOSTUNREACH)) if self.doubts.len() < MOST_DOUBTS => {
                 self.doubts.push_back((self.seq, now + self.pace.deadline));
             }
-            Ok(_) | Err(_) => shared.count_unsent(self.id.slot),
+            Ok(_) => shared.count_unsent(self.id.slot, Blindness::Unstamped),
+            Err(error) => shared.count_unsent(self.id.slot, obstacle::of(error, sign.own)),
         }
     }
 
@@ -172,28 +179,32 @@ impl Lane {
         while let Some((seq, at)) = self.doubts.front().copied() {
             if shared.has_left(self.id.slot, seq) {
                 self.doubts.pop_front();
+                shared.goes_out(self.id.slot);
                 continue;
             }
             if at > now {
                 return;
             }
             self.doubts.pop_front();
-            if shared.link_up.load(std::sync::atomic::Ordering::Relaxed) && self.unresolved(netlink, index, now) {
-                shared.count_unresolved(self.id.slot, now);
+            if !shared.link_up.load(std::sync::atomic::Ordering::Relaxed) {
+                shared.count_unsent(self.id.slot, Blindness::LinkDown);
+            } else if let Some(why) = self.obstacle(netlink, index, now) {
+                shared.count_unsent(self.id.slot, why);
             } else {
-                shared.count_unsent(self.id.slot);
+                shared.count_unresolved(self.id.slot, now);
+                shared.goes_out(self.id.slot);
             }
         }
     }
 
-    fn unresolved(&mut self, netlink: &mut Netlink, index: u32, now: Time) -> bool {
+    /// What keeps probes from leaving; `None`: the neighbour does not resolve.
+    fn obstacle(&mut self, netlink: &mut Netlink, index: u32, now: Time) -> Option<Blindness> {
         if let Some((known, at)) = self.neighbour
             && now.since(at) < NEIGHBOUR_FRESH
         {
             return known;
         }
-        let asked: io::Result<bool> = netlink.unresolved(index, self.peer);
-        let answer = asked.unwrap_or(false);
+        let answer = obstacle::ask(netlink, index, self.peer, self.routed);
         self.neighbour = Some((answer, now));
         answer
     }

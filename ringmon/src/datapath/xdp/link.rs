@@ -26,19 +26,28 @@ impl LinkFlags {
         Ok(Self { socket: Socket::new(Domain::IPV4, Type::DGRAM, None)?, name })
     }
 
+    /// Whether there is an interface of this name.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.flags().is_some()
+    }
+
     /// Whether it is up administratively and has a carrier. An interface that is gone counts as down.
     #[must_use]
     pub fn up(&self) -> bool {
+        self.flags().is_some_and(|flags| flags & libc::IFF_UP != 0 && flags & libc::IFF_RUNNING != 0)
+    }
+
+    fn flags(&self) -> Option<libc::c_int> {
         // SAFETY: all zeroes is an ifreq.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         request.ifr_name = self.name;
         // SAFETY: the kernel reads the name and writes the flags of the request, which lives.
         let done = unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) };
         if done != 0 {
-            return false;
+            return None;
         }
         // SAFETY: after success the union holds the flags.
-        let flags = libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags });
-        flags & libc::IFF_UP != 0 && flags & libc::IFF_RUNNING != 0
+        Some(libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags }))
     }
 }

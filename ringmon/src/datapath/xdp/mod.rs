@@ -20,6 +20,7 @@ mod log;
 mod memory;
 mod netlink;
 mod object;
+mod obstacle;
 mod options;
 mod realtime;
 mod sender;
@@ -38,6 +39,7 @@ use std::time::Duration;
 
 use aya::maps::{Array, MapData, RingBuf};
 use ringmon_common::layout::{self, Config, Event, Identity, KeySlot};
+use ringmon_common::testimony::{HAS_DATABASE, IS_BLIND};
 use ringmon_common::{Incident, TagKey, Verdict, tag};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -212,11 +214,13 @@ impl Datapath for XdpDatapath {
 
     fn identity(&mut self, answers: Answers) {
         let identity = &self.shared.identity;
+        let flag = |is: bool, bit: u8| if is { bit } else { 0 };
+        let known = flag(answers.database, HAS_DATABASE) | flag(answers.blind, IS_BLIND);
         let words = [
             (offset_of!(Identity, incarnation), answers.incarnation.0 as u64),
             (offset_of!(Identity, health), answers.health as u64),
             (offset_of!(Identity, clean_ns), answers.clean.as_ns()),
-            (offset_of!(Identity, database), answers.database.into()),
+            (offset_of!(Identity, known), u64::from(known)),
         ];
         for (offset, value) in words {
             identity.word(0, offset).into_iter().for_each(|word| word.store(value, Relaxed));

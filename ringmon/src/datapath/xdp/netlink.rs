@@ -5,18 +5,33 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use rtnetlink::packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use nix::libc;
+use rtnetlink::packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::link::{
     InfoKind, LinkAttribute, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
 };
 use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
-use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
+use rtnetlink::packet_route::neighbour_table::{NeighbourTableAttribute, NeighbourTableMessage};
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 pub struct Netlink {
     socket: Socket,
     sequence: u32,
+    /// How often a neighbour table had no room, as of the last look.
+    table_fulls: Option<u64>,
+}
+
+/// What the kernel knows of a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neighbour {
+    /// It tries in vain to resolve it.
+    Unresolved,
+    /// Resolved, or nothing is wrong with it so far.
+    Known,
+    /// It has no entry.
+    Missing,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,34 +57,49 @@ impl Netlink {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
-        Ok(Self { socket, sequence: 0 })
+        Ok(Self { socket, sequence: 0, table_fulls: None })
     }
 
     /// Asks a question that has one answer.
     fn ask(&mut self, question: RouteNetlinkMessage) -> io::Result<RouteNetlinkMessage> {
+        self.request(question, NLM_F_REQUEST)?;
+        loop {
+            match self.answers()?.pop() {
+                Some(NetlinkPayload::InnerMessage(message)) => return Ok(message),
+                Some(NetlinkPayload::Error(error)) => return Err(error.to_io()),
+                Some(_) => return Err(io::ErrorKind::InvalidData.into()),
+                None => {}
+            }
+        }
+    }
+
+    fn request(&mut self, question: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut message = NetlinkMessage::from(question);
-        message.header.flags = NLM_F_REQUEST;
+        message.header.flags = flags;
         message.header.sequence_number = self.sequence;
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
         self.socket.send(&bytes, 0)?;
-        loop {
-            let (bytes, _) = self.socket.recv_from_full()?;
-            let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&bytes)
+        Ok(())
+    }
+
+    /// The next answers to the last request: one datagram may have several. None: they were older.
+    fn answers(&mut self) -> io::Result<Vec<NetlinkPayload<RouteNetlinkMessage>>> {
+        let (bytes, _) = self.socket.recv_from_full()?;
+        let (mut rest, mut answers) = (bytes.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            if answer.header.sequence_number != self.sequence {
-                continue;
+            // Each begins at a multiple of four bytes (netlink(7)).
+            let length = usize::try_from(answer.header.length).map_or(rest.len(), |length| length.next_multiple_of(4));
+            rest = rest.get(length.max(16)..).unwrap_or_default();
+            if answer.header.sequence_number == self.sequence {
+                answers.push(answer.payload);
             }
-            if let NetlinkPayload::Error(error) = answer.payload {
-                return Err(error.to_io());
-            }
-            let NetlinkPayload::InnerMessage(message) = answer.payload else {
-                return Err(io::ErrorKind::InvalidData.into());
-            };
-            return Ok(message);
         }
+        Ok(answers)
     }
 
     /// Reads a link, in this namespace or in another one.
@@ -88,11 +118,8 @@ impl Netlink {
 
     /// Where frames for this address go first: to the address itself, or to a gateway.
     fn next_hop(&mut self, index: u32, to: Ipv4Addr) -> io::Result<Ipv4Addr> {
-        let mut question = RouteMessage::default();
-        question.header.address_family = AddressFamily::Inet;
-        question.header.destination_prefix_length = 32;
-        question.attributes = vec![RouteAttribute::Destination(RouteAddress::Inet(to)), RouteAttribute::Oif(index)];
-        let RouteNetlinkMessage::NewRoute(answer) = self.ask(RouteNetlinkMessage::GetRoute(question))? else {
+        let RouteNetlinkMessage::NewRoute(answer) = self.ask(RouteNetlinkMessage::GetRoute(route_to(index, to)))?
+        else {
             return Err(io::ErrorKind::InvalidData.into());
         };
         let gateway = answer.attributes.into_iter().find_map(|attribute| {
@@ -101,21 +128,74 @@ impl Netlink {
         Ok(gateway.unwrap_or(to))
     }
 
-    /// Whether the kernel tries in vain to resolve this address, or the gateway to it, on the link.
+    /// Whether a route leads to this address through the link.
+    #[must_use]
+    pub fn has_route(&mut self, index: u32, to: Ipv4Addr) -> bool {
+        let mut question = route_to(index, to);
+        // Asks for what is written, and not for what the kernel would do without it.
+        question.header.flags = RouteFlags::FibMatch;
+        self.ask(RouteNetlinkMessage::GetRoute(question)).is_ok()
+    }
+
+    /// Whether a neighbour table had no room since the last look, which may be the first.
+    #[must_use]
+    pub fn table_filled(&mut self) -> bool {
+        let Ok(now) = self.table_fulls() else { return false };
+        self.table_fulls.replace(now).is_some_and(|before| now > before)
+    }
+
+    fn table_fulls(&mut self) -> io::Result<u64> {
+        let question = RouteNetlinkMessage::GetNeighbourTable(NeighbourTableMessage::default());
+        let mut fulls = 0;
+        self.request(question, NLM_F_REQUEST | NLM_F_DUMP)?;
+        loop {
+            for answer in self.answers()? {
+                match answer {
+                    NetlinkPayload::Done(_) => return Ok(fulls),
+                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbourTable(table)) => {
+                        let stats = table.attributes.iter().filter_map(|attribute| {
+                            if let NeighbourTableAttribute::Stats(stats) = attribute {
+                                Some(stats.table_fulls)
+                            } else {
+                                None
+                            }
+                        });
+                        fulls += stats.sum::<u64>();
+                    }
+                    NetlinkPayload::Error(error) => return Err(error.to_io()),
+                    _ => return Err(io::ErrorKind::InvalidData.into()),
+                }
+            }
+        }
+    }
+
+    /// What the kernel knows of this address, or of the gateway to it, on the link.
     ///
     /// # Errors
-    /// There is no route, or the kernel has no entry (ENOENT) because nobody has tried yet.
-    pub fn unresolved(&mut self, index: u32, to: Ipv4Addr) -> io::Result<bool> {
+    /// There is no way there.
+    pub fn neighbour(&mut self, index: u32, to: Ipv4Addr) -> io::Result<Neighbour> {
         let next = self.next_hop(index, to)?;
         let mut question = NeighbourMessage::default();
         question.header.family = AddressFamily::Inet;
         question.header.ifindex = index;
         question.attributes = vec![NeighbourAttribute::Destination(NeighbourAddress::Inet(next))];
-        let RouteNetlinkMessage::NewNeighbour(answer) = self.ask(RouteNetlinkMessage::GetNeighbour(question))? else {
-            return Err(io::ErrorKind::InvalidData.into());
+        let answer = match self.ask(RouteNetlinkMessage::GetNeighbour(question)) {
+            Ok(RouteNetlinkMessage::NewNeighbour(answer)) => answer,
+            Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(Neighbour::Missing),
+            Err(error) => return Err(error),
         };
-        Ok(matches!(answer.header.state, NeighbourState::Incomplete | NeighbourState::Failed))
+        let fails = matches!(answer.header.state, NeighbourState::Incomplete | NeighbourState::Failed);
+        Ok(if fails { Neighbour::Unresolved } else { Neighbour::Known })
     }
+}
+
+fn route_to(index: u32, to: Ipv4Addr) -> RouteMessage {
+    let mut question = RouteMessage::default();
+    question.header.address_family = AddressFamily::Inet;
+    question.header.destination_prefix_length = 32;
+    question.attributes = vec![RouteAttribute::Destination(RouteAddress::Inet(to)), RouteAttribute::Oif(index)];
+    question
 }
 
 fn link(message: &LinkMessage) -> Link {

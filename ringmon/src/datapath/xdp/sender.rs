@@ -14,6 +14,7 @@ use super::link::LinkFlags;
 use super::netlink::Netlink;
 use super::shared::{Fault, Shared};
 use ringmon_core::Time;
+use ringmon_core::blindness::Blindness;
 use ringmon_core::evidence::{LocalFault, MAX_WATCHES, WatchId};
 
 /// The link is looked at at least this often, also when there is nothing to send.
@@ -148,6 +149,7 @@ impl Loop {
             Command::Begin(mut lane) => {
                 // It is due now, not when somebody decided that: there was no lateness.
                 lane.due = now;
+                lane.routed = self.parts.netlink.has_route(self.parts.index, lane.peer);
                 if let Some(place) = self.lanes.get_mut(usize::from(lane.id.slot)) {
                     *place = Some(lane);
                 }
@@ -213,7 +215,8 @@ impl Loop {
                 late = Some(late.map_or(lane.due, |earlier| earlier.min(lane.due)));
             }
             if down_since.is_some() {
-                parts.shared.count_unsent(lane.id.slot);
+                let why = if parts.link.exists() { Blindness::LinkDown } else { Blindness::NoDevice };
+                parts.shared.count_unsent(lane.id.slot, why);
             } else {
                 lane.send(&parts.sign, &parts.shared, now);
             }

@@ -8,15 +8,16 @@ use std::time::Duration;
 use ringmon_common::cell::{hand_over, steady};
 use ringmon_common::layout::{self, Histogram, Identity, Outstanding, Prober, Watch, window_index};
 use ringmon_common::rtt;
-use ringmon_common::testimony::{HAS_DATABASE, WATCHES_IT};
+use ringmon_common::testimony::{HAS_DATABASE, IS_BLIND, WATCHES_IT};
 use ringmon_common::window::seq_of;
 use tokio::sync::Notify;
 
 use super::memory::Mapped;
 use crate::datapath::Readings;
+use ringmon_core::blindness::Blindness;
 use ringmon_core::evidence::{LocalFault, MAX_WATCHES, Testimony, WatchId, WatchReading};
 use ringmon_core::row::Health;
-use ringmon_core::{Incarnation, ServerId, Time};
+use ringmon_core::{Incarnation, ServerId, Time, Word as _};
 
 /// A span of time in which this machine's own evidence counts for nothing.
 pub type Fault = (LocalFault, Time, Time);
@@ -54,6 +55,8 @@ struct Own {
     began: AtomicU64,
     unresolved: AtomicU64,
     unsent: AtomicU64,
+    /// Why the last probe did not leave, as its place among all reasons; 0: it left.
+    held_up: AtomicU64,
     /// Unresolved probes since the last proof of life before the last of them.
     run: AtomicU64,
     last: AtomicU64,
@@ -90,7 +93,7 @@ impl Shared {
                 self.window.clear(window_index(slot, seq));
             }
             if let Some(own) = self.own.get(usize::from(id.slot)) {
-                for word in [&own.unresolved, &own.unsent, &own.run, &own.last] {
+                for word in [&own.unresolved, &own.unsent, &own.held_up, &own.run, &own.last] {
                     word.store(0, Relaxed);
                 }
                 own.began.store(now.as_ns(), Relaxed);
@@ -156,9 +159,18 @@ impl Shared {
     }
 
     /// Counts a probe that did not leave because of a fault of this machine.
-    pub fn count_unsent(&self, slot: u16) {
+    pub fn count_unsent(&self, slot: u16, why: Blindness) {
         if let Some(own) = self.own.get(usize::from(slot)) {
             own.unsent.fetch_add(1, Relaxed);
+            let place = Blindness::ALL.iter().zip(1..).find_map(|(each, place)| (*each == why).then_some(place));
+            own.held_up.store(place.unwrap_or(0), Relaxed);
+        }
+    }
+
+    /// A probe has left, or could not only because its neighbour does not resolve.
+    pub fn goes_out(&self, slot: u16) {
+        if let Some(own) = self.own.get(usize::from(slot)) {
+            own.held_up.store(0, Relaxed);
         }
     }
 
@@ -247,6 +259,7 @@ impl Shared {
             at: Time::from_ns(at),
             watches: watch.said_known & u64::from(WATCHES_IT) != 0,
             database: watch.said_known & u64::from(HAS_DATABASE) != 0,
+            blind: watch.said_known & u64::from(IS_BLIND) != 0,
             heard: Time::from_ns(watch.said_heard_ns),
             proof: Time::from_ns(watch.said_proof_ns),
             pulse: Time::from_ns(watch.said_pulse_ns),
@@ -261,10 +274,12 @@ impl Readings for Shared {
     fn read(&self, id: WatchId) -> Option<WatchReading> {
         let (own, key) = (self.own.get(usize::from(id.slot))?, self.key(id.slot)?);
         let copy = || {
-            let user = [&own.unresolved, &own.unsent, &own.run, &own.last, &own.began].map(|word| word.load(Relaxed));
+            let user = [&own.unresolved, &own.unsent, &own.held_up, &own.run, &own.last, &own.began];
+            let user = user.map(|word| word.load(Relaxed));
             (self.watches.load(u32::from(id.slot)), user)
         };
-        let (generation, (watch, [unresolved, unsent, run, last, began])) = steady(&key, || fence(Acquire), copy)?;
+        let (generation, (watch, [unresolved, unsent, held_up, run, last, began])) =
+            steady(&key, || fence(Acquire), copy)?;
         let watch = watch.filter(|_| generation == u64::from(id.generation))?;
         let proof = watch.last_reply_ns.max(watch.last_plain_ns);
         let run = if proof > last { 0 } else { run };
@@ -277,6 +292,7 @@ impl Readings for Shared {
             misses: watch.misses + unresolved,
             unresolved,
             unsent,
+            held_up: usize::try_from(held_up).ok().and_then(|place| Blindness::ALL.get(place.checked_sub(1)?).copied()),
             consecutive: u32::try_from(watch.consecutive + run).unwrap_or(u32::MAX),
             // Probes that could not leave have no stamps.
             run_from: time(watch.run_sent_ns).filter(|_| watch.consecutive > 0 && run == 0),

@@ -58,6 +58,11 @@ fn state(page: &mut Page<'_>, board: &Board) -> fmt::Result {
         None,
         broken,
     )?;
+    let blind = engine.watches.iter().filter_map(|watch| {
+        let reason = watch.blind?.word();
+        Some((labels([("server", &watch.name), ("reason", reason)]), 1.0))
+    });
+    page.gauges("blind", "1 for a server that this one cannot see because of itself, by the reason", None, blind)?;
     page.gauge("frozen", "1 while the pool is frozen and nobody is removed", None, flag(engine.frozen.is_some()))?;
     page.gauge("braked", "1 while the brake holds back a removal by this agent", None, flag(engine.braked))?;
     page.gauge("alone", "1 while this server's row says that it hears nobody", None, flag(engine.alone.is_some()))?;

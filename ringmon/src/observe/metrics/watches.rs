@@ -73,7 +73,7 @@ pub fn encode(page: &mut Page<'_>, board: &Board) -> fmt::Result {
         .map(|(labels, watch)| (labels.clone(), board.engine.at.since(watch.reading.silent_since()).as_secs_f64()));
     page.gauges("silence", "Time since the last proof of life", Some(&Unit::Seconds), silences)?;
     let states = watches.iter().flat_map(|(base, watch)| {
-        let states = State::ALL.iter().map(|state| state.word());
+        let states = State::ALL.iter().map(|state| state.word()).chain([WatchView::UNKNOWN]);
         states.map(|state| (and(base, "state", state), f64::from(u8::from(state == watch.state))))
     });
     page.gauges("watch_state", "1 for the state a watch is in", None, states)

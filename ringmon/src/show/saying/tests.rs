@@ -25,6 +25,15 @@ fn a_person_reads_who_what_and_why() {
             EventBody::Left(Left { by: Some("operator".to_owned()), ..Left::default() }),
             "a left the ring: operator made it leave",
         ),
+        (
+            EventBody::Blind { all: true, why: Blindness::Filtered },
+            "a sees nobody: a filter of this machine drops its probes",
+        ),
+        (
+            EventBody::Blind { all: false, why: Blindness::NoRoute },
+            "a cannot be seen from here: this machine has no route for its probes",
+        ),
+        (EventBody::SeesAgain { all: true, blind_ms: 1_500.0 }, "a sees again, after 1.5 s"),
         (EventBody::DatabaseBack { away_ms: 125_000.0 }, "the database answers again, after 2 min 5 s"),
         (
             EventBody::Void { fault: LocalFault::LinkDown, suspicions: 2 },

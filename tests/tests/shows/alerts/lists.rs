@@ -19,6 +19,7 @@ pub const FIRED: &[&str] = &[
     "RingmonRemovalsHeld",
     "RingmonRingDamaged",
     "RingmonAlone",
+    "RingmonBlind",
     "RingmonBrokenLink",
     "RingmonLinkDown",
     "RingmonNoticesUndelivered",

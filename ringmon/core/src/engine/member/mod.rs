@@ -111,7 +111,8 @@ impl Member {
             }
             self.helping.settle(facts, asks);
             facts.watch_only(asks, &self.wanted());
-            let second = self.sides.iter().flat_map(SideWork::questions).map(|(of, it)| (of, Asked::about(it)));
+            let second =
+                self.sides.iter().flat_map(|side| side.questions(facts)).map(|(of, it)| (of, Asked::about(it)));
             let questions: Vec<(ServerId, Asked)> = second.chain(self.witnesses.questions(facts, asks)).collect();
             facts.ask(asks, &questions);
             self.answering.settle(facts, asks, &self.view, &self.sides);

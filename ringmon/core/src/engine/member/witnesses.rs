@@ -129,6 +129,7 @@ impl Witnesses {
         self.inquiry
             .iter_mut()
             .for_each(|inquiry| inquiry.subjects.retain(|(subject, _)| silent.contains(&subject.id)));
+        self.inquiry.iter_mut().for_each(|it| it.witnesses.retain(|witness| !facts.is_known_blind(witness.id)));
         self.inquiry.take_if(|inquiry| inquiry.until <= facts.now || inquiry.subjects.is_empty());
         self.listen(facts, asks);
         if !place.of_two() && !place.is_alone() && !subjects.is_empty() && facts.keeps(Rule::R12) {
@@ -175,7 +176,8 @@ impl Witnesses {
         let mut witnesses: Vec<Buddy> = Vec::new();
         for one in random.chain(further) {
             let known = witnesses.iter().any(|w| w.id == one.id);
-            if one.id != me && !known && !silent(one.id) && witnesses.len() < Self::THREE {
+            let asks_it = one.id != me && !silent(one.id) && !facts.is_known_blind(one.id);
+            if asks_it && !known && witnesses.len() < Self::THREE {
                 witnesses.push(one);
             }
         }

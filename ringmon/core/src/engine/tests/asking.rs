@@ -100,6 +100,7 @@ fn heard(bench: &Bench, suspect: u8) -> Testimony {
         at,
         watches: true,
         database: true,
+        blind: false,
         heard: at,
         proof: at,
         pulse: at,

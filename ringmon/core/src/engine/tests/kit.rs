@@ -51,6 +51,8 @@ pub struct Bench {
     pub answers_as: Option<(Incarnation, Health)>,
     /// From when on its kernel's testimony counts.
     pub clean: Time,
+    /// Whether its answers say that it is blind.
+    pub blind: bool,
     pub stopped: Option<Stopped>,
     /// Since when the silent server has been silent.
     pub silent: Option<Time>,
@@ -69,6 +71,7 @@ impl Bench {
             kept: None,
             answers_as: None,
             clean: Time::ZERO,
+            blind: false,
             stopped: None,
             silent: None,
         }
@@ -130,7 +133,7 @@ impl Bench {
                 Output::Keep(list) => self.kept = Some(list),
                 Output::Identity(answers) => {
                     self.answers_as = Some((answers.incarnation, answers.health));
-                    self.clean = answers.clean;
+                    (self.clean, self.blind) = (answers.clean, answers.blind);
                 }
                 Output::Stopped(stopped) => self.stopped = Some(stopped),
             }
@@ -177,6 +180,7 @@ impl Bench {
         let heard = self.now - silence;
         let mut reading = WatchReading {
             replies: 1,
+            misses: consecutive.into(),
             consecutive,
             last_reply: Some(heard),
             last_pulse: Some(heard),

@@ -32,9 +32,10 @@ fn silence(bench: &mut Bench, span: u64) -> Vec<TableOp> {
         bench.pass(ms(100));
         for watch in bench.watches.clone() {
             let silent = bench.now.since(from);
+            let missed = 20 + u64::try_from(silent.as_millis() / 20).expect("short");
             bench.edit(watch.id, silent, 20, |reading| {
                 (reading.last_reply, reading.last_pulse) = (None, None);
-                (reading.began, reading.misses, reading.sent) = (from, 20, 20);
+                (reading.began, reading.misses, reading.sent) = (from, missed, missed);
             });
         }
         asked.extend(bench.settle());

@@ -5,7 +5,7 @@ use crate::ServerId;
 use crate::edit::{Held, Outcome};
 use crate::evidence::{Confirmed, Ground, Testimony, WatchId, WatchReading};
 use crate::op::{Accusation, Mute, TableOp};
-use crate::row::{Quorum, Side};
+use crate::row::{Quorum, Side, Vote, VoteKind};
 use crate::virtual_table::VirtualTable;
 
 const WITNESS: WatchId = WatchId { slot: 1, generation: 1 };
@@ -76,7 +76,7 @@ fn past(table: &VirtualTable, by: &str, of: &str) -> Accusation {
     let a = accusation(table, "v", "x");
     let confirmed = Some(Confirmed { by: id(table, by), of: id(table, of), ..a.confirmed.unwrap() });
     let far_end = Some(id(table, "v"));
-    Accusation { mute: Mute { passed: vec![id(table, "m")], confirmed, beyond: vec![] }, far_end, ..a }
+    Accusation { mute: Mute { passed: vec![id(table, "m")], confirmed, blind: None, beyond: vec![] }, far_end, ..a }
 }
 
 #[test]
@@ -101,6 +101,34 @@ fn a_mute_buddy_that_says_nothing_of_the_suspect_is_not_looked_past() {
     }
 }
 
+/// It has seen nothing, so its kernel confirms nothing: then the two voters are the witnesses.
+#[test]
+fn past_a_blind_buddy_two_votes_are_needed_and_enough() {
+    let mut table = ring_of(&["a", "m", "x", "v", "b"]);
+    let of = |table: &VirtualTable, blind: Option<&str>| {
+        let a = past(table, "m", "x");
+        let blind = blind.map(|name| id(table, name));
+        Accusation { mute: Mute { confirmed: None, blind, ..a.mute }, confirmed: None, ..a }
+    };
+    let ours = of(&table, Some("m"));
+    accuse(&mut table, &ours);
+    table.advance(ms(200));
+    assert_eq!(accuse(&mut table, &ours), Outcome::Held(Held::NoSecondVote));
+    let (voter, now) = (id(&table, "v"), table.now());
+    let life = table.rows[&voter].incarnation;
+    let vote = Vote { voter, voter_incarnation: life, kind: VoteKind::Host, since: now, at: now };
+    let suspect = id(&table, "x");
+    table.rows.get_mut(&suspect).expect("its row").vote_first = Some(vote);
+    table.advance(ms(60));
+    for blind in [None, Some("v")] {
+        let theirs = of(&table, blind);
+        let outcome = accuse(&mut table.clone(), &theirs);
+        let renewed = matches!(outcome, Outcome::Voted { held: Some(Held::NoSecondVote), .. });
+        assert!(renewed || outcome == Outcome::Held(Held::NoSecondVote), "past {blind:?}: {outcome:?}");
+    }
+    assert_eq!(removed(&accuse(&mut table, &ours)), ["x"]);
+}
+
 /// Whoever stands between the voter and the run must be as the voter thinks.
 #[test]
 fn past_another_server_than_the_mute_one_nothing_is_said() {
@@ -120,7 +148,10 @@ fn beyond_mute_servers_two_voters_make_a_removal() {
         let by = id(table, past.last().unwrap());
         let confirmed =
             Confirmed { by, watch: WITNESS, of: id(table, run[0]), since: a.findings[0].silence.since, misses: 20 };
-        Accusation { mute: Mute { passed: ids(past), confirmed: Some(confirmed), beyond: ids(beyond) }, ..a }
+        Accusation {
+            mute: Mute { passed: ids(past), confirmed: Some(confirmed), blind: None, beyond: ids(beyond) },
+            ..a
+        }
     };
     let mut late = table.clone();
     let one = of(&table, "a", Side::First, ["x", "y"], &["m"], &["v", "w"]);
@@ -189,6 +220,7 @@ fn a_witness_that_has_heard_it_since_confirms_nothing() {
         at,
         watches: true,
         database: false,
+        blind: false,
         heard: at,
         proof: confirmed.since,
         pulse: confirmed.since,

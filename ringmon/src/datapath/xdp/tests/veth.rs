@@ -10,6 +10,7 @@ use super::super::{CS6, Options, XdpDatapath, clock, open};
 use super::netns::{ADDRESSES, INTERFACE, Namespace, pair};
 use crate::datapath::{Datapath, Error};
 use crate::show::{DatapathChoice, DatapathMode};
+use ringmon_core::blindness::Blindness;
 use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{Asked, LocalFault, Purpose, WatchId, WatchReading, WatchSpec};
 use ringmon_core::row::{Health, PoolKey};
@@ -167,6 +168,27 @@ fn nobody_at_the_address_is_a_miss_called_unresolved() {
     ends[1].ip(&["address", "add", &format!("{nobody}/24"), "dev", INTERFACE]);
     let host = until(&a, "a plain echo", |reading| reading.last_plain.is_some() && reading.consecutive == 0);
     assert!(host.unresolved >= dead.unresolved && host.sent > 0);
+}
+
+/// What the other end has is reached through it. Without the route the kernel looks for it on the link, in vain.
+#[test]
+fn a_lost_route_is_no_miss_and_is_named() {
+    let runtime = runtime();
+    let (ends, [mut a, _b]) = both(&runtime, DatapathChoice::XdpNative);
+    let beyond = Ipv4Addr::new(10, 88, 0, 5);
+    let gateway = ADDRESSES[1].to_string();
+    ends[1].run(|| std::fs::write("/proc/sys/net/ipv4/conf/all/arp_ignore", "1").expect("answer for this link alone"));
+    ends[1].ip(&["address", "add", &format!("{beyond}/32"), "dev", "lo"]);
+    ends[0].ip(&["route", "add", "10.88.0.0/24", "via", &gateway]);
+    ends[0].run(|| a.watch(&spec(beyond)).expect("watch"));
+    let before = until(&a, "plain echoes", |reading| reading.last_plain.is_some() && reading.sent > 20);
+    assert_eq!(before.held_up, None);
+    ends[0].ip(&["route", "del", "10.88.0.0/24", "via", &gateway]);
+    let lost = until(&a, "no route", |reading| reading.held_up == Some(Blindness::NoRoute) && reading.unsent > 20);
+    let later = until(&a, "no route still", |reading| reading.unsent > lost.unsent + 50);
+    assert_eq!((later.misses, later.unresolved), (lost.misses, lost.unresolved));
+    ends[0].ip(&["route", "add", "10.88.0.0/24", "via", &gateway]);
+    until(&a, "plain echoes again", |reading| reading.held_up.is_none() && reading.sent > later.sent + 20);
 }
 
 #[test]
