@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asks::Asks;
 use super::facts::Facts;
+use super::sight::deaf;
 use super::watching::Watch;
 use crate::blindness::Blindness;
 use crate::event::EventBody;
@@ -97,7 +98,8 @@ impl Facts {
         if let Some(why) = watches().find_map(|watch| watch.sight.blind()) {
             return Some(why);
         }
-        let arrives = watches().any(|watch| self.callers.reached_by(watch.target.id, self.now));
+        let lately = self.now - deaf(tuning) / 2;
+        let arrives = watches().any(|watch| self.callers.reached_since(watch.target.id, lately, self.now));
         let why = if arrives { Blindness::NoAnswer } else { Blindness::ReceivePath };
         (watches().count() > 1).then_some(why)
     }

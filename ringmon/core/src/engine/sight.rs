@@ -35,6 +35,11 @@ pub(super) struct Sight {
     pub told: Option<Time>,
 }
 
+/// How long a watch must hear nothing to count as deaf.
+pub(super) fn deaf(tuning: &Tuning) -> Duration {
+    UNHEARD.max(tuning.interval * PROBES * 2)
+}
+
 impl Sight {
     /// Looks at a reading. True: the watch is blind.
     pub fn look(&mut self, now: Time, reading: &WatchReading, tuning: &Tuning) -> bool {
@@ -63,7 +68,7 @@ impl Sight {
 
     /// Whether nothing was heard for long; `None`: nothing was ever heard, and not for long.
     pub fn is_dark(&self, tuning: &Tuning) -> Option<bool> {
-        let long = self.unheard >= UNHEARD.max(tuning.interval * PROBES * 2);
+        let long = self.unheard >= deaf(tuning);
         if self.blind.is_some() || long { Some(true) } else { self.proof.map(|_| false) }
     }
 }
