@@ -41,6 +41,7 @@ fn watch(slot: u16, name: &str, state: &'static str) -> WatchView {
         address: "192.0.2.1".parse().unwrap(),
         purpose: Purpose::Buddy,
         state,
+        blind: None,
         reading,
         loss: 0.04,
         needed: 7,

@@ -59,6 +59,7 @@ fn board(phase: &'static str) -> String {
         address: "192.0.2.2".parse().unwrap(),
         purpose: Purpose::Buddy,
         state: "alive",
+        blind: None,
         reading,
         loss: 0.012,
         needed: 5,

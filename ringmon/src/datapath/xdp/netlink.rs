@@ -163,7 +163,9 @@ impl Netlink {
                         fulls += stats.sum::<u64>();
                     }
                     NetlinkPayload::Error(error) => return Err(error.to_io()),
-                    _ => return Err(io::ErrorKind::InvalidData.into()),
+                    NetlinkPayload::Noop | NetlinkPayload::Overrun(_) | NetlinkPayload::InnerMessage(_) | _ => {
+                        return Err(io::ErrorKind::InvalidData.into());
+                    }
                 }
             }
         }

@@ -127,7 +127,7 @@ fn of_a_server_that_it_does_not_watch_a_kernel_says_nothing() {
     kit.shared.server(WATCH.slot, ServerId(7));
     let said = testimony(&mut kit);
     assert_eq!((said.known, said.proof_age_us, said.pulse_age_us, said.misses), (0, [0; 4], [0; 4], [0; 4]));
-    kit.shared.identity.word(0, offset_of!(Identity, database)).unwrap().store(1, Relaxed);
+    kit.shared.identity.word(0, offset_of!(Identity, known)).unwrap().store(HAS_DATABASE.into(), Relaxed);
     assert_eq!(testimony(&mut kit).known, HAS_DATABASE);
     kit.shared.server(WATCH.slot, ServerId(ASKED as i64));
     assert_eq!(testimony(&mut kit).known, HAS_DATABASE | WATCHES_IT);
@@ -216,6 +216,7 @@ fn what_a_kernel_says_is_read_with_its_times_on_this_clock() {
             at: got.at,
             watches: true,
             database: false,
+            blind: false,
             heard: ago(1000),
             proof: ago(150_000),
             pulse: ago(u64::from(u32::MAX)),

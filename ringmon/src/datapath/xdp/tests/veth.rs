@@ -56,7 +56,7 @@ fn both(runtime: &Runtime, choice: DatapathChoice) -> ([Namespace; 2], [XdpDatap
 
 /// What a server answers that has a database and no fault.
 pub fn as_life(life: i64, health: Health) -> Answers {
-    Answers { incarnation: Incarnation(life), health, clean: Time::ZERO, database: true }
+    Answers { incarnation: Incarnation(life), health, clean: Time::ZERO, database: true, blind: false }
 }
 
 pub fn spec(address: Ipv4Addr) -> WatchSpec {
