@@ -98,6 +98,10 @@ impl Facts {
         if let Some(why) = watches().find_map(|watch| watch.sight.blind()) {
             return Some(why);
         }
+        // Probes that come to nothing say nothing of the way in. What holds them up is known a little later.
+        if watches().any(|watch| watch.sight.is_barren(tuning)) {
+            return self.blind.why.map(|(_, why)| why);
+        }
         let lately = self.now - deaf(tuning) / 2;
         let arrives = watches().any(|watch| self.callers.reached_since(watch.target.id, lately, self.now));
         let why = if arrives { Blindness::NoAnswer } else { Blindness::ReceivePath };

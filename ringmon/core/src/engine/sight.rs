@@ -54,6 +54,11 @@ impl Sight {
         blind
     }
 
+    /// Whether its probes are no evidence of anything, for whatever reason.
+    pub fn is_barren(&self, tuning: &Tuning) -> bool {
+        self.barren >= BARREN.max(tuning.interval * PROBES)
+    }
+
     /// Whether the watch has been blind for this long.
     pub fn is_blind_for(&self, long: Duration, reading: &WatchReading, tuning: &Tuning) -> bool {
         let wait = reading.patience.max(tuning.deadline);
