@@ -112,16 +112,19 @@ fn past_a_blind_buddy_two_votes_are_needed_and_enough() {
     };
     let other = against(&table, "v", Side::Second, vec![silent(&table, "x", ms(150))], Some("m"));
     let other = Accusation { mute: Mute { beyond: vec![id(&table, "m")], ..Mute::default() }, ..other };
-    accuse(&mut table, &of(&table, Some("m")));
+    let a = of(&table, Some("m"));
+    accuse(&mut table, &a);
     table.advance(ms(200));
-    assert_eq!(accuse(&mut table, &of(&table, Some("m"))), Outcome::Held(Held::NoSecondVote));
+    assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::NoSecondVote));
     accuse(&mut table, &other);
     table.advance(ms(60));
     for blind in [None, Some("v")] {
-        let held = accuse(&mut table.clone(), &of(&table, blind));
+        let a = of(&table, blind);
+        let held = accuse(&mut table.clone(), &a);
         assert_eq!(held, Outcome::Held(Held::NoSecondVote), "past {blind:?}");
     }
-    assert_eq!(removed(&accuse(&mut table, &of(&table, Some("m")))), ["x"]);
+    let a = of(&table, Some("m"));
+    assert_eq!(removed(&accuse(&mut table, &a)), ["x"]);
 }
 
 /// Whoever stands between the voter and the run must be as the voter thinks.
