@@ -95,7 +95,8 @@ pub struct Answering {
     /// How long the server needs to notice that it is accused and to write an answer. No removal counts a vote before
     /// it is that old.
     pub wait: Duration,
-    /// The newest version of the probes' wire format that it knows; [`SPOKEN`]: and its probes show that it gets answers.
+    /// The newest version of the probes' wire format that it knows. [`SPOKEN`]: and its probes show that it gets
+    /// answers.
     pub wire: u8,
     /// The last answer: another server that this one hears.
     pub answer: Option<Answer>,

@@ -17,9 +17,8 @@ fn filter(hook: &str, to: Option<u8>) -> String {
         "egress" => ("netdev", format!("egress device {INTERFACE}")),
         other => ("ip", other.to_owned()),
     };
-    format!(
-        "table {family} blind {{ chain leaving {{ type filter hook {hook} priority 0; {to}icmp type echo-request drop\n }}\n}}\n"
-    )
+    let rule = format!("{to}icmp type echo-request drop");
+    format!("table {family} blind {{ chain leaving {{ type filter hook {hook} priority 0; {rule}\n }}\n}}\n")
 }
 
 /// What is done in a server's namespace: by nft(8) or by `ip -batch`.

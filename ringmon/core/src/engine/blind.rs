@@ -23,8 +23,8 @@ use crate::evidence::Purpose;
 use crate::time::millis;
 use crate::{ServerId, Time};
 
-/// If all watches get blind, that is said of the server. So one watch waits a little for the others, and so it does when
-/// the server sees again.
+/// If all watches get blind, that is said of the server. So one watch waits a little for the others; it does so too
+/// when the server sees again.
 const OTHERS: Duration = Duration::from_millis(150);
 
 /// Why this server sees nobody, and since when.

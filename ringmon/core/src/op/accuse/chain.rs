@@ -68,8 +68,8 @@ impl<'a> Chain<'a> {
         core::iter::once(self.me).chain(self.between.iter().copied()).chain(self.far).collect()
     }
 
-    /// Whether the last mute server before a silent host confirms that silence. It stands next to that host. A blind one
-    /// has seen nothing: then the votes on both sides are those of two others, as they always are.
+    /// Whether the last mute server before a silent host confirms that silence. It stands next to that host. A blind
+    /// one has seen nothing: then the votes on both sides are those of two others, as they always are.
     pub(super) fn may_look_past(&self, a: &Accusation) -> bool {
         let Some(first) = self.suspects.first() else { return true };
         let Some(past) = self.between.iter().take_while(|row| row.id != first.row.id).last() else { return true };
