@@ -40,8 +40,8 @@ pub enum State {
     Waiting,
     /// The host answers, and its agent has a pulse.
     Alive,
-    /// The host answers for itself, after replies of its agent: the agent has ended. It may be starting again. Until its
-    /// pulse is too old it is not accused.
+    /// The host answers for itself, after replies of its agent: the agent has ended. It may be starting again.
+    /// Until its pulse is too old it is not accused.
     Restarting,
     /// The host answers, but its agent has no pulse.
     AgentSilent,

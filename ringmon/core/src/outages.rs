@@ -1,8 +1,8 @@
 //! How long silences last that end by themselves, and how long a silence a removal therefore requires (R6).
 //!
 //! Counting beats independent loss ([`loss`](super::loss)). An outage that both witnesses share looks like a death
-//! until it ends, so it can only be waited for. A server that dies then stays in the table for longer. So the wait is the one
-//! that costs least, if the future is like what is remembered of this server:
+//! until it ends, so it can only be waited for. A server that dies then stays in the table for longer. So the wait is
+//! the one that costs least, if the future is like what is remembered of this server:
 //!
 //! ```text
 //! cost(t) = (D + 1) t  +  C N P(a silence that heals lasts longer than t)
