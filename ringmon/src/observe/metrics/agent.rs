@@ -47,7 +47,7 @@ fn state(page: &mut Page<'_>, board: &Board) -> fmt::Result {
     page.gauge("incarnation", "Which life of this server; grows at each join", None, to_f64(engine.incarnation.0))?;
     page.gauge(
         "lateness",
-        "How often this agent was recently late, from 0 to 8: it asks for this many times more evidence",
+        "How often this agent was late lately, from 0 to 8. Where it hears nobody else, it asks for more by that",
         None,
         f64::from(engine.lateness),
     )?;
