@@ -112,16 +112,13 @@ fn past_a_blind_buddy_two_votes_are_needed_and_enough() {
     };
     let other = against(&table, "v", Side::Second, vec![silent(&table, "x", ms(150))], Some("m"));
     let other = Accusation { mute: Mute { beyond: vec![id(&table, "m")], ..Mute::default() }, ..other };
-    let a = of(&table, Some("m"));
-    accuse(&mut table, &a);
-    table.advance(ms(200));
-    assert_eq!(accuse(&mut table, &a), Outcome::Held(Held::NoSecondVote));
-    accuse(&mut table, &other);
+    assert!(matches!(accuse(&mut table, &other), Outcome::Voted { .. }));
     table.advance(ms(60));
+    assert_eq!(accuse(&mut table, &other), Outcome::Held(Held::NoSecondVote), "one voter is not enough");
     for blind in [None, Some("v")] {
         let a = of(&table, blind);
-        let held = accuse(&mut table.clone(), &a);
-        assert_eq!(held, Outcome::Held(Held::NoSecondVote), "past {blind:?}");
+        let said = accuse(&mut table.clone(), &a);
+        assert!(!matches!(said, Outcome::Removed { .. }), "past {blind:?}: {said:?}");
     }
     let a = of(&table, Some("m"));
     assert_eq!(removed(&accuse(&mut table, &a)), ["x"]);
