@@ -120,12 +120,12 @@ unsafe fn missed(watch: *mut Watch, slot: u16, generation: u16, times: Times, no
             // A barrier: an agent that sees this count sees the span too. Only then comes the miss.
             add(&raw mut (*watch).doubtful, 1);
         }
-        if get(&raw const (*watch).consecutive) == 0 {
-            set(&raw mut (*watch).run_sent_ns, times.sent_ns);
-        }
         set(&raw mut (*watch).run_deadline_ns, times.deadline_ns);
         add(&raw mut (*watch).misses, 1);
         let before = add(&raw mut (*watch).consecutive, 1);
+        if before == 0 {
+            set(&raw mut (*watch).run_sent_ns, times.sent_ns);
+        }
         if before < u64::from(MISS_EVENTS) {
             maps::tell(if is_late { EventKind::Late } else { EventKind::Miss }, slot, generation, now);
         }

@@ -80,8 +80,11 @@ impl Memory {
 
     /// The wait that costs least, in seconds. It is below zero where even a short one costs more than it buys.
     fn cheapest(self) -> f64 {
-        let (all, length) = (PRIOR + self.weight, PRIOR * PRIOR_MEAN.as_secs_f64() + self.sum);
-        let buys = PRICE.as_secs_f64() * self.weight * all / length;
+        // Each removal is a use, for as long as it counts as a death.
+        let used = libm::exp2(-self.removals / HALF_USES);
+        let (weight, sum) = (self.weight * used, self.sum * used);
+        let (all, length) = (PRIOR + weight, PRIOR * PRIOR_MEAN.as_secs_f64() + sum);
+        let buys = PRICE.as_secs_f64() * weight * all / length;
         length * (libm::pow(buys / (self.removals + 1.0), 1.0 / (all + 1.0)) - 1.0)
     }
 }
@@ -106,20 +109,20 @@ impl Outages {
         memory.sum += silence.as_secs_f64();
     }
 
-    /// A server was removed, lived, and was not heard for this long, as it says. So that removal was no death, if
-    /// waiting could have prevented it.
+    /// A server was removed, lived, and was not heard for this long, as it says. So that removal was no death. Its length
+    /// teaches as any other does.
     pub fn lived(&mut self, address: Address, silence: Duration, now: Time) {
-        self.healed(address, silence, now);
-        if let Some(memory) = self.0.get_mut(&address).filter(|_| silence <= law::REMOVAL_SILENCE_MOST) {
+        if let Some(memory) = self.0.get_mut(&address) {
             memory.removals = (memory.removals - 1.0).max(0.0);
         }
+        self.healed(address, silence, now);
     }
 
     /// A server that did not answer was removed. It is taken for dead until it says otherwise ([`Self::lived`]).
     /// Where no outage is remembered, there is nothing to unlearn.
     pub fn removed(&mut self, address: Address, now: Time) {
         if let Some(memory) = self.0.get_mut(&address) {
-            *memory = memory.aged(now, 1.0);
+            *memory = memory.aged(now, 0.0);
             memory.removals += 1.0;
         }
     }

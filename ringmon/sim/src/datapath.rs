@@ -82,6 +82,8 @@ pub struct Datapath {
     probers: BTreeMap<Address, (Time, bool)>,
     /// Whom the probers ask this server to watch.
     asked: BTreeMap<Address, (ServerId, Address)>,
+    /// When a probe of each address last came, and when its server is known to have lived.
+    visits: BTreeMap<Address, (Time, Option<Time>)>,
     /// How many probes from each address were answered here.
     answered: BTreeMap<Address, u64>,
 }
@@ -372,6 +374,15 @@ impl Datapath {
         let answered = self.answered.entry(address).or_default();
         *answered += more;
         *answered
+    }
+
+    /// A probe of `address` came at this time. It brings back what was answered to the one before, if answers get through.
+    /// Returns when its server is known to have lived.
+    pub(super) fn prove(&mut self, address: Address, at: Time, gets_answers: bool) -> Option<Time> {
+        let (last, proved) = self.visits.get(&address).copied().unzip();
+        let proved = if gets_answers { last } else { proved.flatten() };
+        self.visits.insert(address, (at, proved));
+        proved
     }
 
     /// The addresses that were answered since the last call: when last, and whether as a buddy.

@@ -21,7 +21,7 @@ pub use read::{Damage, Foreign, Reader, Wrong};
 pub use said::Said;
 
 /// The format that this version writes and reads. Another one holds another engine.
-pub const FORMAT: u16 = 5;
+pub const FORMAT: u16 = 6;
 
 /// The first bytes of every recording. The format's number follows, in two bytes, the high one first.
 pub const MAGIC: [u8; 6] = *b"ringm\0";

@@ -293,7 +293,10 @@ impl World {
         self.tell_probed(host);
         let probers = self.hosts[host].datapath.take_probers();
         for (address, (at, as_buddy)) in probers {
-            self.feed(host, Input::Answered { address, at, proved: Some(at) });
+            let prober = self.host_at(address);
+            let gets_answers = prober.is_some_and(|prober| self.network.reaches(host, prober));
+            let proved = self.hosts[host].datapath.prove(address, at, gets_answers);
+            self.feed(host, Input::Answered { address, at, proved });
             if as_buddy {
                 self.feed(host, Input::Stranger(address));
             }

@@ -13,6 +13,7 @@
 //! Nothing in a turn waits for the network, a disk that is not the state directory's, or a lock.
 
 mod asked;
+mod looking;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -39,7 +40,7 @@ use crate::service::Service;
 use crate::show::{About, Board, Count, Durations, ReloadView, saying};
 use ringmon_core::buddy::BuddyList;
 use ringmon_core::engine::{Input, Output, Stopped, TableDone};
-use ringmon_core::evidence::{LocalFault, Purpose, WatchId, WatchSpec};
+use ringmon_core::evidence::{LocalFault, WatchId, WatchSpec};
 use ringmon_core::row::{Address, Health};
 use ringmon_core::{Event, EventBody, Notice, PoolKeys, Time, Word as _};
 
@@ -90,6 +91,8 @@ pub struct Turn {
     rooms: Rooms,
     readings: Arc<dyn Readings>,
     specs: BTreeMap<WatchId, WatchSpec>,
+    /// Watches that could not begin, and since when.
+    unbegun: BTreeMap<WatchId, (WatchSpec, Time)>,
     buddies: Option<BuddyList>,
     answered: BTreeMap<Address, Time>,
     link_up: bool,
@@ -129,6 +132,7 @@ impl Turn {
             rooms,
             readings,
             specs: BTreeMap::new(),
+            unbegun: BTreeMap::new(),
             buddies: None,
             answered: BTreeMap::new(),
             link_up: true,
@@ -239,6 +243,7 @@ impl Turn {
             self.input(now, Input::Fault { fault: LocalFault::Suspended, from: now - self.pulse_every, until: now });
         }
         self.read_all(now);
+        self.begin_again(now);
         self.settle(now);
         self.pulses = self.pulses.wrapping_add(1);
         if self.told || self.pulses.is_multiple_of(BOARD_EVERY) {
@@ -247,51 +252,6 @@ impl Turn {
         }
         self.next_pulse = now + self.pulse_every;
         self.rooms.datapath.pulse(clock::now());
-    }
-
-    /// Learns all that the kernel knows by now. A loop that was late judges by nothing older.
-    fn read_all(&mut self, now: Time) {
-        self.look_at_faults(now);
-        let watches: Vec<WatchId> = self.specs.keys().copied().collect();
-        self.look_at_probers(now);
-        watches.into_iter().for_each(|w| self.read_watch(now, w));
-    }
-
-    fn look_at_faults(&mut self, now: Time) {
-        let (link_up, faults) = self.rooms.datapath.faults();
-        for (fault, from, until) in faults {
-            self.input(now, Input::Fault { fault, from, until });
-        }
-        if link_up != self.link_up {
-            self.link_up = link_up;
-            self.input(now, Input::Link(link_up));
-        }
-    }
-
-    fn read_watch(&mut self, now: Time, watch: WatchId) {
-        if let Some(reading) = self.readings.read(watch) {
-            self.input(now, Input::Watch(watch, reading));
-        }
-    }
-
-    fn look_at_probers(&mut self, now: Time) {
-        let probers = self.rooms.datapath.probers();
-        self.answered.retain(|address, _| probers.iter().any(|p| p.address == *address));
-        for prober in probers {
-            let news = self.answered.insert(prober.address, prober.last) != Some(prober.last);
-            if !news {
-                continue;
-            }
-            let (address, at, proved) = (prober.address, prober.last, prober.proved);
-            self.input(now, Input::Answered { address, at, proved });
-            let known = self.specs.values().any(|s| s.purpose == Purpose::Buddy && s.address == prober.address);
-            if prober.as_buddy && !known {
-                self.input(now, Input::Stranger(prober.address));
-            }
-            if let Some((server, address)) = prober.asked {
-                self.input(now, Input::Asked { server, address });
-            }
-        }
     }
 
     fn table_done(&mut self, now: Time, done: TableDone) {
@@ -310,10 +270,7 @@ impl Turn {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Watch(spec) => self.watch(spec),
-                Output::Unwatch(watch) => {
-                    self.rooms.datapath.unwatch(watch);
-                    self.specs.remove(&watch);
-                }
+                Output::Unwatch(watch) => self.unwatch(watch),
                 Output::Table { ticket, op } => self.rooms.table.begin(ticket, op, Arc::clone(&self.readings)),
                 Output::Send { to, port, notice } => self.rooms.notices.send(SocketAddr::new(to, port), notice),
                 Output::Event(event) => self.tell(event),
@@ -324,16 +281,6 @@ impl Turn {
                 Output::Identity(answers) => self.rooms.datapath.identity(answers),
                 Output::Stopped(stopped) => self.stopped = Some(stopped),
             }
-        }
-    }
-
-    /// A watch that cannot begin is like no watch: it has no reading, so nothing follows from it, and it is logged.
-    fn watch(&mut self, spec: WatchSpec) {
-        match self.rooms.datapath.watch(&spec) {
-            Ok(()) => {
-                self.specs.insert(spec.id, spec);
-            }
-            Err(error) => tracing::error!("cannot watch {} at {}: {error}", spec.name, spec.address),
         }
     }
 

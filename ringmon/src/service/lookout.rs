@@ -23,8 +23,11 @@ use super::owner::{self, Owners};
 use super::systemd::Bus;
 use crate::show::Watched;
 
-/// Events come at least this far apart: workers that end again and again must not keep the processor busy.
+/// Events come at least this far apart: workers that end again and again, and sockets that anybody opens and closes on
+/// the same port of another address, must not keep the processor busy. Each that follows soon doubles the time ...
 const APART: Duration = Duration::from_millis(10);
+/// ... up to this, until there was none for as long.
+const APART_MOST: Duration = Duration::from_secs(1);
 /// Whoever got the socket from its first owner is found after this time.
 const SEARCH_EVERY: Duration = Duration::from_secs(30);
 
@@ -37,6 +40,7 @@ pub(super) struct Lookout {
     /// When it was looked for owners of which sockets.
     searched: Option<(Instant, BTreeSet<u32>)>,
     event: Option<Instant>,
+    apart: Duration,
     watched: Watched,
 }
 
@@ -61,6 +65,7 @@ impl Lookout {
             owners: Owners::default(),
             searched: None,
             event: None,
+            apart: APART,
             watched: Watched::default(),
         }
     }
@@ -73,7 +78,7 @@ impl Lookout {
     /// Waits until a process or a socket is gone. Cancel-safe.
     pub async fn event(&mut self) {
         if let Some(last) = self.event {
-            tokio::time::sleep_until(last + APART).await;
+            tokio::time::sleep_until(last + self.apart).await;
         }
         let destroyed = async {
             match &self.destroyed {
@@ -85,7 +90,10 @@ impl Lookout {
             () = destroyed => {}
             () = self.owners.end() => {}
         }
-        self.event = Some(Instant::now());
+        let now = Instant::now();
+        let soon = self.event.is_some_and(|last| now.duration_since(last) < APART_MOST.max(self.apart * 2));
+        self.apart = if soon { (self.apart * 2).min(APART_MOST) } else { APART };
+        self.event = Some(now);
     }
 
     /// Whether nobody listens any more on the check's port, where somebody did.
@@ -179,7 +187,10 @@ impl Lookout {
         }
         let Some(pid) = self.owners.any() else { return Err("its process has just ended".to_owned()) };
         let unreadable = |_| "the sockets of its process may not be seen without CAP_SYS_PTRACE".to_owned();
-        let inodes = owner::sockets(pid).map_err(unreadable)?;
+        // It may have very many.
+        let inodes = tokio::task::spawn_blocking(move || owner::sockets(pid)).await;
+        let inodes =
+            inodes.map_err(|error| format!("its sockets cannot be looked for: {error}"))?.map_err(unreadable)?;
         let all = diag::listeners(0).map_err(unseen)?;
         let own: BTreeSet<Listener> = all.into_iter().filter(|listener| inodes.contains(&listener.inode)).collect();
         let ports: BTreeSet<u16> = own.iter().map(|listener| listener.at.port()).collect();

@@ -107,10 +107,11 @@ async fn repeat(
         let began = clock();
         let (result, proved) = judged(&check.kind, timeout, &mut lookout, &mut bus).await;
         let (at, failed) = (clock(), result.is_err());
-        let repeated = !regular && failed && !proved && failed_between;
+        // Between two checks only the first failure counts, and no success: anybody may cause events.
+        let counts = regular || failed && (proved || !failed_between);
         failed_between = !regular && (failed_between || failed);
         let found = Found { at, took: at.since(began), result, proved };
-        if !repeated && say.send(Said(number, News::Found(found))).await.is_err() {
+        if counts && say.send(Said(number, News::Found(found))).await.is_err() {
             return;
         }
         // What hangs here is looked for again at the next check.

@@ -48,8 +48,10 @@ fn blind(lab: &mut Lab, name: &str, subject: &str, why: &str, since: u64) -> Res
         event.server == name && event.is("blind", subject) && event.detail["why"] == why
     })?;
     println!("{why}: said after {} ms", (event.mono_ns - since) / 1_000_000);
-    let ready = lab.server(name)?.http("/readyz")?;
-    ensure!(ready.starts_with("HTTP/1.1 503"), "{why}: {ready}");
+    // An event is written a moment before the board.
+    lab.until("it is not ready", PATIENCE, |lab| {
+        Ok(lab.server(name)?.http("/readyz")?.starts_with("HTTP/1.1 503").then_some(()))
+    })?;
     let status = status(lab, name)?;
     ensure!(status.contains("exit 1") && status.contains(&format!("({why})")), "{why}: {status}");
     let metrics = lab.server(name)?.http("/metrics")?;

@@ -26,7 +26,7 @@ impl Stamped {
             *self = Self::default();
             return;
         };
-        if self.from != reading.run_from {
+        if self.from != reading.run_from || reading.consecutive < self.count {
             // There was a reply between two readings.
             *self = Self { from: reading.run_from, ..Self::default() };
         }

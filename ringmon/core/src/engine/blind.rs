@@ -49,12 +49,13 @@ impl Facts {
     /// Looks whether this server sees others, and reports what has changed.
     pub fn look_around(&mut self, asks: &mut Asks) {
         let why = self.sees_nobody();
-        if let Some(why) = why
-            && self.blind.why.is_none_or(|(_, known)| known != why)
-        {
-            let since = self.blind.why.map_or(self.now, |(since, _)| since);
-            self.blind.why = Some((since, why));
-            asks.own_event(EventBody::Blind { all: true, why });
+        if let Some(why) = why {
+            // The reason may change again and again: that is for those who look.
+            let since = self.blind.why.map(|(since, _)| since);
+            self.blind.why = Some((since.unwrap_or(self.now), why));
+            if since.is_none() {
+                asks.own_event(EventBody::Blind { all: true, why });
+            }
         } else if why.is_none()
             && let Some((since, _)) = self.blind.why.take()
         {
@@ -98,12 +99,9 @@ impl Facts {
         if let Some(why) = watches().find_map(|watch| watch.sight.blind()) {
             return Some(why);
         }
-        // Probes that come to nothing say nothing of the way in. What holds them up is known a little later.
-        if watches().any(|watch| watch.sight.is_barren(tuning)) {
-            return self.blind.why.map(|(_, why)| why);
-        }
         let lately = self.now - deaf(tuning) / 2;
-        let arrives = watches().any(|watch| self.callers.reached_since(watch.target.id, lately, self.now));
+        let arrives =
+            watches().any(|watch| self.callers.reached_since(watch.target.id, lately, self.now, tuning.interval));
         let why = if arrives { Blindness::NoAnswer } else { Blindness::ReceivePath };
         (watches().count() > 1).then_some(why)
     }

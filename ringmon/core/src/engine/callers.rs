@@ -15,27 +15,42 @@ pub(super) const fn lived(proves: bool, at: Time, proved: Option<Time>) -> Optio
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Callers {
-    last_probed_by: BTreeMap<ServerId, Time>,
+pub(super) struct Callers(BTreeMap<ServerId, Call>);
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Call {
+    /// When its last probe came, whoever sent that.
+    at: Time,
+    /// When it is known to have lived.
+    lived: Option<Time>,
 }
 
 impl Callers {
-    /// A probe that came this recently proves that its sender lives.
+    /// A server lives that lived this short a time ago, and its probes arrive if one did; or as many intervals ago as
+    /// [`Self::PROBES`] says, if it probes that slowly.
     const RECENT: Duration = Duration::from_secs(1);
+    const PROBES: u32 = 3;
+    /// What is older is of no use to anybody.
+    const KEPT: Duration = Duration::from_secs(10);
 
     /// A probe of this server's was answered here.
-    pub fn answered(&mut self, server: ServerId, at: Time) {
-        self.last_probed_by.retain(|_, before| at.since(*before) < Self::RECENT);
-        self.last_probed_by.insert(server, at);
+    pub fn answered(&mut self, server: ServerId, at: Time, lived: Option<Time>) {
+        self.0.retain(|_, call| at.since(call.at) < Self::KEPT);
+        self.0.insert(server, Call { at, lived });
     }
 
-    /// Whether its probes arrive.
-    pub fn reached_by(&self, server: ServerId, now: Time) -> bool {
-        self.last_probed_by.get(&server).is_some_and(|at| now.since(*at) < Self::RECENT)
+    /// Whether its probes show that it lives, if servers are probed this often.
+    pub fn lives(&self, server: ServerId, now: Time, interval: Duration) -> bool {
+        let lived = self.0.get(&server).and_then(|call| call.lived);
+        lived.is_some_and(|at| now.since(at) < Self::recent(interval))
     }
 
-    /// Whether its probes arrive, and did after this moment.
-    pub fn reached_since(&self, server: ServerId, since: Time, now: Time) -> bool {
-        self.reached_by(server, now) && self.last_probed_by.get(&server).is_some_and(|at| *at > since)
+    /// Whether probes of it arrive, and did after this moment. Somebody may send old ones again: for a diagnosis only.
+    pub fn reached_since(&self, server: ServerId, since: Time, now: Time, interval: Duration) -> bool {
+        self.0.get(&server).is_some_and(|call| call.at > since && now.since(call.at) < Self::recent(interval))
+    }
+
+    fn recent(interval: Duration) -> Duration {
+        Self::RECENT.max(interval * Self::PROBES)
     }
 }

@@ -84,7 +84,7 @@ impl Joining {
             if asks.ready(Concern::Join) {
                 self.join(facts, asks, place);
             }
-        } else if asks.due(trial.over()) {
+        } else if asks.due(trial.over(facts)) {
             self.remember_silence(facts, asks);
             self.elsewhere(facts, asks, Duration::ZERO);
             return self.settle(facts, asks);

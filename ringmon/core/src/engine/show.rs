@@ -153,7 +153,10 @@ impl WatchView {
     pub const UNKNOWN: &str = "unknown";
 
     fn of(facts: &Facts, watch: &Watch, at: Time) -> Self {
-        let blind = watch.sight.blind().or(facts.blind.since().map(|(_, why)| why));
+        let whole = facts.blind.since().map(|(_, why)| why);
+        // Where others ask to look, this server may have no way to, and is none the worse for it.
+        let on_ring = matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead);
+        let blind = watch.sight.blind().or(whole).filter(|_| on_ring);
         Self {
             id: watch.id,
             server: watch.target.id,

@@ -54,11 +54,6 @@ impl Sight {
         blind
     }
 
-    /// Whether its probes are no evidence of anything, for whatever reason.
-    pub fn is_barren(&self, tuning: &Tuning) -> bool {
-        self.barren >= BARREN.max(tuning.interval * PROBES)
-    }
-
     /// Whether the watch has been blind for this long.
     pub fn is_blind_for(&self, long: Duration, reading: &WatchReading, tuning: &Tuning) -> bool {
         let wait = reading.patience.max(tuning.deadline);
@@ -71,9 +66,15 @@ impl Sight {
         self.blind
     }
 
-    /// Whether nothing was heard for long; `None`: nothing was ever heard, and not for long.
+    /// Whether this watch shows nobody alive: it is blind, or it has long missed its server. `None`: that is not known
+    /// yet, because it has just begun, or because nothing says that its probes are missed.
     pub fn is_dark(&self, tuning: &Tuning) -> Option<bool> {
-        let long = self.unheard >= deaf(tuning);
-        if self.blind.is_some() || long { Some(true) } else { self.proof.map(|_| false) }
+        if self.blind.is_some() {
+            return Some(true);
+        }
+        if self.unheard < deaf(tuning) {
+            return self.proof.map(|_| false);
+        }
+        (self.barren < BARREN.max(tuning.interval * PROBES)).then_some(true)
     }
 }

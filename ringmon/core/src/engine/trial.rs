@@ -72,9 +72,10 @@ impl Trial {
         }
     }
 
-    /// When there was time enough for a proof.
-    pub fn over(&self) -> Time {
-        self.began + law::JOIN_PROOF
+    /// When there was time enough for a proof: a watch that goes on is probed at its own pace, and an end proves itself
+    /// by the probe after the one that was answered here.
+    pub fn over(&self, facts: &Facts) -> Time {
+        self.began + law::JOIN_PROOF.max(facts.identity.tuning.interval * 3)
     }
 
     /// The place, if both ends are good. `half`: one good end will do if the other does not answer.
@@ -102,7 +103,7 @@ impl Trial {
                 State::Alive if watch.reading.last_reply >= shown && self.answered[number] >= shown => End::Good,
                 State::Suspect | State::AgentSilent => End::Silent,
                 // A slow profile has not missed enough probes by then.
-                State::Waiting | State::Restarting if facts.now >= self.over() => End::Silent,
+                State::Waiting | State::Restarting if facts.now >= self.over(facts) => End::Silent,
                 State::Alive | State::Waiting | State::Restarting => End::Open,
             }
         };

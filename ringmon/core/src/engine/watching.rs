@@ -50,8 +50,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// In the slowest profile too a witness gets several probes while it is asked.
-    const ASKED_MOST: Duration = Duration::from_millis(20);
+    /// In the slowest profile too a witness gets several probes while it is asked, and an end of a place while it is
+    /// being proved.
+    const SOON_MOST: Duration = Duration::from_millis(20);
 
     /// Whether this watches that life of that server. A life that answered before its row was read also counts.
     fn is_of(&self, target: &Buddy) -> bool {
@@ -111,9 +112,10 @@ impl Watch {
     /// probed faster: its word comes with a reply, and a removal does not wait for it.
     fn interval(&self, tuning: &Tuning) -> Duration {
         let wanted = match self.purpose {
-            Purpose::Asked => (tuning.interval / 4).min(Self::ASKED_MOST),
+            Purpose::Asked => (tuning.interval / 4).min(Self::SOON_MOST),
             Purpose::Buddy | Purpose::Ahead | Purpose::Join if self.burst => Duration::ZERO,
-            Purpose::Buddy | Purpose::Ahead | Purpose::Join => return tuning.interval,
+            Purpose::Join => tuning.interval.min(Self::SOON_MOST),
+            Purpose::Buddy | Purpose::Ahead => return tuning.interval,
         };
         wanted.max(tuning.burst).max(self.reading.patience / 48).min(tuning.interval)
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{HALF_LIFE, MOST};
 use crate::row::Address;
-use crate::{Time, law};
+use crate::{Incarnation, Time};
 
 /// How many are told: the last ones.
 const TOLD_MOST: usize = 8;
@@ -20,8 +20,8 @@ struct Survived {
     silence: Duration,
     /// When this server found out.
     at: Time,
-    /// Who was told. Whoever is told twice counts it twice.
-    told: BTreeSet<Address>,
+    /// Who was told, in which life: an agent that starts again has forgotten. Whoever is told twice counts it twice.
+    told: BTreeSet<(Address, Incarnation)>,
 }
 
 /// What this server tells its buddies about its own outages.
@@ -30,11 +30,8 @@ pub struct Own(Vec<Survived>);
 
 impl Own {
     /// This server was removed, lives, and was not heard for this long. If that is more than any wait bridges, it
-    /// teaches nobody anything.
+    /// teaches nobody a length; but it was no death.
     pub fn survived(&mut self, silence: Duration, now: Time) {
-        if silence > law::REMOVAL_SILENCE_MOST {
-            return;
-        }
         if self.0.len() >= TOLD_MOST {
             self.0.remove(0);
         }
@@ -42,7 +39,7 @@ impl Own {
     }
 
     /// What this buddy is to be told, now and only once. What is older than a day is told to nobody.
-    pub fn tell(&mut self, buddy: Address, now: Time) -> Vec<Duration> {
+    pub fn tell(&mut self, buddy: (Address, Incarnation), now: Time) -> Vec<Duration> {
         self.0.retain(|outage| now.since(outage.at) < HALF_LIFE);
         let new = self.0.iter_mut().filter_map(|outage| {
             let first = outage.told.len() < MOST && outage.told.insert(buddy);
@@ -58,8 +55,8 @@ mod tests {
 
     use super::*;
 
-    const A: Address = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
-    const B: Address = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+    const A: (Address, Incarnation) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), Incarnation(1));
+    const B: (Address, Incarnation) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), Incarnation(1));
 
     fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
@@ -75,14 +72,15 @@ mod tests {
         assert_eq!(own.tell(A, Time::ZERO), [ms(400)]);
         assert_eq!(own.tell(B, Time::ZERO), [ms(300), ms(400)]);
         assert_eq!(own.tell(A, Time::ZERO), []);
+        assert_eq!(own.tell((A.0, Incarnation(2)), Time::ZERO), [ms(300), ms(400)], "it has forgotten");
     }
 
     #[test]
-    fn what_no_wait_bridges_is_not_told_nor_what_is_old() {
+    fn what_is_old_is_not_told() {
         let mut own = Own::default();
         own.survived(ms(30_000), Time::ZERO);
         own.survived(ms(300), Time::ZERO);
-        assert_eq!(own.tell(A, Time::ZERO + HALF_LIFE / 2), [ms(300)]);
+        assert_eq!(own.tell(A, Time::ZERO + HALF_LIFE / 2), [ms(30_000), ms(300)]);
         assert_eq!(own.tell(B, Time::ZERO + HALF_LIFE), []);
     }
 

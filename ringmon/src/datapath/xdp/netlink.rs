@@ -128,13 +128,14 @@ impl Netlink {
         Ok(gateway.unwrap_or(to))
     }
 
-    /// Whether a route leads to this address through the link.
+    /// Whether a route leads to this address through the link. True also if the kernel cannot say.
     #[must_use]
     pub fn has_route(&mut self, index: u32, to: Ipv4Addr) -> bool {
         let mut question = route_to(index, to);
         // Asks for what is written, and not for what the kernel would do without it.
         question.header.flags = RouteFlags::FibMatch;
-        self.ask(RouteNetlinkMessage::GetRoute(question)).is_ok()
+        let none = [libc::ENETUNREACH, libc::EHOSTUNREACH, libc::ESRCH].map(Some);
+        !self.ask(RouteNetlinkMessage::GetRoute(question)).is_err_and(|error| none.contains(&error.raw_os_error()))
     }
 
     /// Whether a neighbour table had no room since the last look, which may be the first.
@@ -152,7 +153,9 @@ impl Netlink {
             for answer in self.answers()? {
                 match answer {
                     NetlinkPayload::Done(_) => return Ok(fulls),
-                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbourTable(table)) => {
+                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbourTable(table))
+                        if table.header.family == AddressFamily::Inet =>
+                    {
                         let stats = table.attributes.iter().filter_map(|attribute| {
                             if let NeighbourTableAttribute::Stats(stats) = attribute {
                                 Some(stats.table_fulls)
@@ -162,6 +165,7 @@ impl Netlink {
                         });
                         fulls += stats.sum::<u64>();
                     }
+                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbourTable(_)) => {}
                     NetlinkPayload::Error(error) => return Err(error.to_io()),
                     NetlinkPayload::Noop | NetlinkPayload::Overrun(_) | NetlinkPayload::InnerMessage(_) | _ => {
                         return Err(io::ErrorKind::InvalidData.into());

@@ -57,8 +57,10 @@ struct Own {
     unsent: AtomicU64,
     /// Why the last probe did not leave, as its place among all reasons; 0: it left.
     held_up: AtomicU64,
-    /// Unresolved probes since the last proof of life before the last of them.
+    /// Unresolved probes since the last proof of life before the last of them, when the first of these was decided about,
+    /// and the last.
     run: AtomicU64,
+    first: AtomicU64,
     last: AtomicU64,
 }
 
@@ -93,7 +95,7 @@ impl Shared {
                 self.window.clear(window_index(slot, seq));
             }
             if let Some(own) = self.own.get(usize::from(id.slot)) {
-                for word in [&own.unresolved, &own.unsent, &own.held_up, &own.run, &own.last] {
+                for word in [&own.unresolved, &own.unsent, &own.held_up, &own.run, &own.first, &own.last] {
                     word.store(0, Relaxed);
                 }
                 own.began.store(now.as_ns(), Relaxed);
@@ -180,7 +182,9 @@ impl Shared {
         if self.heard(slot).as_ns() > own.last.load(Relaxed) {
             own.run.store(0, Relaxed);
         }
-        own.run.fetch_add(1, Relaxed);
+        if own.run.fetch_add(1, Relaxed) == 0 {
+            own.first.store(now.as_ns(), Relaxed);
+        }
         own.last.store(now.as_ns(), Relaxed);
         own.unresolved.fetch_add(1, Relaxed);
         self.dirty.fetch_or(1 << slot, Relaxed);
@@ -274,16 +278,18 @@ impl Readings for Shared {
     fn read(&self, id: WatchId) -> Option<WatchReading> {
         let (own, key) = (self.own.get(usize::from(id.slot))?, self.key(id.slot)?);
         let copy = || {
-            let user = [&own.unresolved, &own.unsent, &own.held_up, &own.run, &own.last, &own.began];
+            let user = [&own.unresolved, &own.unsent, &own.held_up, &own.run, &own.first, &own.last, &own.began];
             let user = user.map(|word| word.load(Relaxed));
             (self.watches.load(u32::from(id.slot)), user)
         };
-        let (generation, (watch, [unresolved, unsent, held_up, run, last, began])) =
+        let (generation, (watch, [unresolved, unsent, held_up, run, first, last, began])) =
             steady(&key, || fence(Acquire), copy)?;
         let watch = watch.filter(|_| generation == u64::from(id.generation))?;
         let proof = watch.last_reply_ns.max(watch.last_plain_ns);
         let run = if proof > last { 0 } else { run };
         let time = |ns: u64| (ns != 0).then(|| Time::from_ns(ns));
+        let stamps =
+            |missed, unresolved| [time(missed).filter(|_| watch.consecutive > 0), time(unresolved).filter(|_| run > 0)];
         Some(WatchReading {
             began: Time::from_ns(began),
             sent: watch.sent,
@@ -294,9 +300,9 @@ impl Readings for Shared {
             unsent,
             held_up: usize::try_from(held_up).ok().and_then(|place| Blindness::ALL.get(place.checked_sub(1)?).copied()),
             consecutive: u32::try_from(watch.consecutive + run).unwrap_or(u32::MAX),
-            // Probes that could not leave have no stamps.
-            run_from: time(watch.run_sent_ns).filter(|_| watch.consecutive > 0 && run == 0),
-            run_until: time(watch.run_deadline_ns).filter(|_| watch.consecutive > 0 && run == 0),
+            // A probe that could not leave counts from when that was decided: a deadline after it was due.
+            run_from: stamps(watch.run_sent_ns, first).into_iter().flatten().min(),
+            run_until: stamps(watch.run_deadline_ns, last).into_iter().flatten().max(),
             last_reply: time(watch.last_reply_ns),
             prev_reply: time(watch.prev_reply_ns),
             last_plain: time(watch.last_plain_ns),

@@ -161,7 +161,8 @@ impl Alone {
 /// Whether probes arrive from a host that this server cannot hear.
 fn is_reached(facts: &Facts, sides: &[SideWork; 2]) -> bool {
     let silent = sides.iter().flat_map(|work| &work.run().silent);
-    silent.filter(|(_, kind)| *kind == VoteKind::Host).any(|(id, _)| facts.callers.reached_by(*id, facts.now))
+    let interval = facts.identity.tuning.interval;
+    silent.filter(|(_, kind)| *kind == VoteKind::Host).any(|(id, _)| facts.callers.lives(*id, facts.now, interval))
 }
 
 /// Host: this server has looked at the whole ring, and no host answers.

@@ -111,8 +111,7 @@ impl Member {
             }
             self.helping.settle(facts, asks);
             facts.watch_only(asks, &self.wanted());
-            let second =
-                self.sides.iter().flat_map(|side| side.questions(facts)).map(|(of, it)| (of, Asked::about(it)));
+            let second = self.sides.iter().flat_map(SideWork::questions).map(|(of, it)| (of, Asked::about(it)));
             let questions: Vec<(ServerId, Asked)> = second.chain(self.witnesses.questions(facts, asks)).collect();
             facts.ask(asks, &questions);
             self.answering.settle(facts, asks, &self.view, &self.sides);
@@ -170,8 +169,8 @@ impl Member {
     pub fn answered(&mut self, facts: &mut Facts, address: Address, at: Time, proved: Option<Time>) {
         self.moving.answered(address, at, proved);
         let known = self.sides.iter().flat_map(SideWork::members).find(|member| member.address == address);
-        if let Some((member, lived)) = known.and_then(|member| Some((member, lived(member.proves, at, proved)?))) {
-            facts.callers.answered(member.id, lived);
+        if let Some(member) = known {
+            facts.callers.answered(member.id, at, lived(member.proves, at, proved));
         }
     }
 
@@ -355,7 +354,7 @@ impl Member {
         let fresh = facts.watches.iter().filter(|w| proofs.fresh(w.target.id, w.target.incarnation, now));
         let link = fresh.map(|w| {
             let since = w.detector.deaf_from(VoteKind::Host, &w.reading, &facts.identity.tuning);
-            let arrives = facts.callers.reached_since(w.target.id, since, now);
+            let arrives = facts.callers.reached_since(w.target.id, since, now, facts.identity.tuning.interval);
             BrokenLink { server: w.target.name.clone(), way: if arrives { "out" } else { "back" } }
         });
         link.collect()

@@ -87,7 +87,7 @@ impl Moving {
                 let (me, misplaced) = (asks.me(), facts.now.since(since));
                 asks.begin(Concern::Move, TableOp::Move { me: me.id, incarnation: me.incarnation, place, misplaced });
             }
-        } else if asks.due(trial.over()) {
+        } else if asks.due(trial.over(facts)) {
             self.elsewhere(facts, asks);
         }
     }

@@ -364,7 +364,7 @@ impl View {
 
 /// R6: new buddies do not know about the outages for which this server was removed, so it tells them itself.
 fn tell_outages(facts: &mut Facts, asks: &mut Asks, buddy: &Buddy) {
-    for silence in facts.own_outages.tell(buddy.address, facts.now) {
+    for silence in facts.own_outages.tell((buddy.address, buddy.incarnation), facts.now) {
         let silence_ms = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
         asks.send(buddy.address, buddy.notice_port, NoticeBody::Outage { silence_ms });
     }

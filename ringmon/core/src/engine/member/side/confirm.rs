@@ -5,7 +5,8 @@
 //! it watches only the last server by itself.
 //!
 //! A buddy that the database does not answer is looked past, as one without an agent is (R9). It cannot vote, but its
-//! kernel is asked as well. A blind one is looked past too, and is not asked: it has seen nothing.
+//! kernel is asked as well. So is a blind one: it may be blind towards others only. If it says that it does not see the
+//! suspect, it has nothing to confirm.
 
 use crate::ServerId;
 use crate::engine::asks::Asks;
@@ -19,9 +20,8 @@ use super::SideWork;
 
 impl SideWork {
     /// Whom to ask, and about whom: the far end, and the last of the mute servers that this one looks past.
-    pub fn questions(&self, facts: &Facts) -> impl Iterator<Item = (ServerId, ServerId)> {
-        let sees = |(witness, _): &(ServerId, ServerId)| !facts.is_known_blind(*witness);
-        self.far_question().into_iter().chain(self.past_question()).filter(sees)
+    pub fn questions(&self) -> impl Iterator<Item = (ServerId, ServerId)> {
+        self.far_question().into_iter().chain(self.past_question())
     }
 
     fn far_question(&self) -> Option<(ServerId, ServerId)> {
@@ -60,7 +60,8 @@ impl SideWork {
         let mut mute = Mute { passed, confirmed: None, blind: None, beyond: run.beyond.clone() };
         if let Some(question) = self.past_question() {
             let host = run.silent.first().is_some_and(|(_, kind)| *kind == VoteKind::Host);
-            mute.blind = facts.mute(question.0).filter(|said| said.blind).map(|_| question.0);
+            let said = facts.mute(question.0).filter(|said| said.of == question.1);
+            mute.blind = said.filter(|said| said.blind && !said.watches).map(|_| question.0);
             let asks_it = host && mute.blind.is_none();
             mute.confirmed = if asks_it { Some(confirms(facts, asks, question)?) } else { None };
             run.far_end?;
