@@ -87,6 +87,8 @@ pub struct Watch {
     pub server: u64,
     /// When the watch began.
     pub began_ns: u64,
+    /// The sequence number of the last probe that the agent gave away. No higher one is its own, and none much lower.
+    pub given: u64,
 
     /// Probes that left.
     pub sent: u64,

@@ -88,6 +88,13 @@ pub struct Place<C> {
 }
 
 impl<C: Cell> Place<C> {
+    /// Whether this number was never in its place. The agent uses each once, so somebody else has it otherwise.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_new(&self, seq: u64) -> bool {
+        seq_of(self.mark.get()) < seq
+    }
+
     /// Enters a probe that leaves. Returns whether another one still waited here; that one is forgotten.
     #[inline(always)]
     pub fn enter(&self, seq: u64, times: Times) -> bool {

@@ -2,7 +2,7 @@
 
 use ringmon_common::cell::Cell;
 use ringmon_common::count::Incident;
-use ringmon_common::layout::Watch;
+use ringmon_common::layout::{WINDOW, Watch};
 use ringmon_common::rtt::Smooth;
 use ringmon_common::window::{Times, seq_of};
 use ringmon_common::wire::Payload;
@@ -22,6 +22,13 @@ pub fn stamp(payload: &Payload, to: [u8; 4]) {
         maps::count(Incident::StampUnknown.index());
         return;
     };
+    // What the agent has given away once, in this life or in an earlier one, somebody may send again.
+    // SAFETY: as above.
+    let given = unsafe { get(&raw const (*watch).given) };
+    if given.wrapping_sub(seq) >= WINDOW as u64 || !place.is_new(seq) {
+        maps::count(Incident::StampForged.index());
+        return;
+    }
     maps::count(Incident::Stamped.index());
     let now = maps::now();
     // SAFETY: a map value.

@@ -89,11 +89,11 @@ impl Facts {
     fn sees_nobody(&self) -> Option<Blindness> {
         let tuning = &self.identity.tuning;
         let watches = || self.watches.iter().filter(on_ring);
-        if watches().any(|watch| watch.sight.is_dark(tuning) == Some(false)) || watches().next().is_none() {
+        if watches().any(|watch| watch.sight.is_dark(tuning) == Some(false)) {
             return None;
         }
-        // Whoever has just come into view says nothing yet.
-        if watches().any(|watch| watch.sight.is_dark(tuning).is_none()) {
+        // Who watches nobody has not seen anybody again. Whoever has just come into view says nothing yet.
+        if watches().all(|_| false) || watches().any(|watch| watch.sight.is_dark(tuning).is_none()) {
             return self.blind.why.map(|(_, why)| why);
         }
         if let Some(why) = watches().find_map(|watch| watch.sight.blind()) {

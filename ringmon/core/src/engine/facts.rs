@@ -68,7 +68,8 @@ pub(super) struct Facts {
     /// Whether this server sees anybody.
     #[serde(default)]
     pub blind: Blind,
-    link_down: bool,
+    /// Since when the link is down.
+    link_down: Option<Time>,
     /// When the last fault of this machine ended that no stamps make up for. What its watches show counts from then on.
     clean: Time,
     /// What probes are answered with.
@@ -98,7 +99,7 @@ impl Facts {
             drains_itself: false,
             path: Path::default(),
             blind: Blind::default(),
-            link_down: false,
+            link_down: None,
             clean: Time::ZERO,
             answers: None,
         }
@@ -211,6 +212,11 @@ impl Facts {
         self.said(self.watches.of(server)?).filter(|said| !said.database || said.blind)
     }
 
+    /// Since when this server cannot see others because of itself. They miss it too, and nobody tells it.
+    pub fn cut_off_since(&self) -> Option<Time> {
+        self.link_down.or(self.blind.since().map(|(since, _)| since))
+    }
+
     /// Whether a buddy's kernel says that it misses this server. The buddy is about to accuse it.
     pub fn doubted(&self, me: ServerId) -> bool {
         let mut buddies = self.watches.iter().filter(|watch| watch.purpose == Purpose::Buddy);
@@ -236,7 +242,7 @@ impl Facts {
             let undone = watch.detector.fault(LocalFault::Blind, Time::ZERO, now + tuning.grace(), &watch.reading);
             undone.iter().for_each(|_| asks.void(LocalFault::Blind, 1));
         }
-        if self.link_down {
+        if self.link_down.is_some() {
             // No silence counts before the link is up and a few probes have had time to return.
             let until = now + tuning.grace();
             watch.detector.fault(LocalFault::LinkDown, now, until, &watch.reading);
@@ -323,10 +329,10 @@ impl Facts {
     /// matter how it arose.
     pub fn link(&mut self, asks: &mut Asks, up: bool) {
         let until = self.now + self.identity.tuning.grace();
-        if !up || self.link_down {
+        if !up || self.link_down.is_some() {
             self.fault(asks, LocalFault::LinkDown, Time::ZERO, until);
         }
-        self.link_down = !up;
+        self.link_down = if up { None } else { self.link_down.or(Some(self.now)) };
     }
 
     /// From now on, probes are answered with this, if it is new.

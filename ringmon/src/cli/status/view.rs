@@ -143,7 +143,7 @@ fn lines(status: &Status, now: &Zoned) -> Vec<(bool, &'static str, String)> {
     }
     if engine.lateness > 0 {
         let more = engine.lateness + 1;
-        let text = format!("this server was recently late: it asks for {more} times the evidence");
+        let text = format!("it was late lately: where it hears nobody else, it asks for {more} times the evidence");
         lines.push((true, "late", text));
     }
     if !engine.broken_links.is_empty() {

@@ -125,6 +125,7 @@ impl Lane {
         let (bytes, length) = self.probe(sign, shared.incarnation(), shared.received(self.id.slot));
         let probe = &bytes[..length];
         let to = SocketAddrV4::new(self.peer, 0).into();
+        shared.give(self.id.slot, self.seq);
         // The next call reports an ICMP error about an earlier probe, and then sends nothing. So call again.
         let sent = self.socket.send_to(probe, &to).or_else(|_| self.socket.send_to(probe, &to));
         match sent.map_err(|error| error.raw_os_error()) {

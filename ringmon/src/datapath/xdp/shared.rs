@@ -154,6 +154,11 @@ impl Shared {
         Time::from_ns(at(offset_of!(Watch, last_reply_ns)).max(at(offset_of!(Watch, last_plain_ns))))
     }
 
+    /// The sender gives this number away now: only then may a probe with it leave.
+    pub fn give(&self, slot: u16, seq: u64) {
+        self.put(u32::from(slot), offset_of!(Watch, given), seq);
+    }
+
     /// What goes back in the next probe: the `received` of the last reply.
     #[must_use]
     pub fn received(&self, slot: u16) -> u64 {

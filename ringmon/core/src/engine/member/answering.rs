@@ -53,7 +53,8 @@ impl Answering {
     pub fn settle(&mut self, facts: &Facts, asks: &mut Asks, view: &View, sides: &[SideWork; 2]) {
         self.doubted = facts.doubted(asks.me().id).then(|| self.doubted.unwrap_or(facts.now));
         let reasons = sides.iter().filter_map(SideWork::suspected_since);
-        let reason = reasons.chain(view.challenged_since()).chain(self.doubted).max();
+        let cut_off = facts.cut_off_since();
+        let reason = reasons.chain(view.challenged_since()).chain(self.doubted).chain(cut_off).max();
         // An answer from before a silence says nothing to those who are deaf since then. And if the database did not
         // answer meanwhile, the table may have gone back in time (a failover, a restore), and the answer with it.
         if reason > self.reason || asks.tables().failed_at() > self.answered {
@@ -66,7 +67,7 @@ impl Answering {
         }
         self.told &= hears.is_some();
         let deaf = sides.iter().all(|side| side.run().lost_buddy());
-        let alone = deaf || self.doubted.is_some() || view.challenged_since().is_some();
+        let alone = deaf || self.doubted.is_some() || view.challenged_since().is_some() || cut_off.is_some();
         let new = reason.is_some_and(|since| facts.now.since(since) <= law::LONE_WORD - law::RENEWED);
         let says = hears.or((alone && new).then_some(asks.me().id));
         // Few writes: a wait that changes a little changes nothing.

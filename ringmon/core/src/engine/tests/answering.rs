@@ -80,6 +80,22 @@ fn an_answer_is_given_again_as_soon_as_a_database_answers_that_was_away() {
     assert_eq!(answers(&bench).len(), 0, "and once");
 }
 
+/// Both its buddies miss it as well, and no notice gets through to it.
+#[test]
+fn who_loses_its_link_says_at_once_that_it_lives_and_then_that_it_hears_nobody() {
+    let mut bench = Bench::member(6);
+    let [(first, one), (_, other)] = buddies(&bench);
+    let watch = bench.watch_of(first).expect("watched").id;
+    bench.read(watch, Duration::ZERO, 0);
+    bench.feed(crate::engine::Input::Link(false));
+    let heard = answers(&bench).last().and_then(|answer| answer.hears).expect("an answer");
+    assert!([one, other].contains(&heard));
+    bench.settle();
+    bench.pass(ms(610));
+    let me = bench.kept.as_ref().expect("a member").id;
+    assert_eq!(answers(&bench).last().and_then(|answer| answer.hears), Some(me));
+}
+
 /// A member with a vote in its row that it has not read. It last heard both its buddies this long ago.
 fn accused(heard: Duration) -> Bench {
     let mut bench = Bench::member(6);

@@ -98,3 +98,21 @@ fn what_leaves_without_the_key_is_no_probe_of_the_agents() {
     kit.send(FIRST + 1);
     assert_eq!(kit.reading().sent, 2);
 }
+
+/// Somebody who reads the path can send it again from here: in the life in which it left, or in a later one.
+#[test]
+fn a_probe_that_leaves_a_second_time_is_no_probe() {
+    let mut kit = Kit::watching(std::time::Duration::from_secs(60));
+    (0..200).for_each(|seq| kit.send(FIRST + seq));
+    for seq in [FIRST + 199, FIRST + 198, FIRST + 100, FIRST, FIRST + 200, FIRST + 100_000, FIRST - 1] {
+        kit.leave(&our_probe(seq));
+    }
+    let watch = kit.shared.watches.load(u32::from(WATCH.slot)).expect("the watch");
+    assert_eq!((watch.sent, watch.last_sent), (200, FIRST + 199));
+    assert_eq!(kit.counted().get("stamp_forged"), Some(&7));
+    // Its reply, sent again, finds no probe that waits.
+    kit.receive(super::kit::reply(FIRST + 150).as_bytes());
+    kit.leave(&our_probe(FIRST + 150));
+    kit.receive(super::kit::reply(FIRST + 150).as_bytes());
+    assert_eq!(kit.reading().replies, 1);
+}

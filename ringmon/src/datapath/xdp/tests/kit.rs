@@ -88,6 +88,7 @@ impl Kit {
 
     /// Sends a probe past the egress program, as the sender does.
     pub fn send(&mut self, seq: u64) {
+        self.shared.give(WATCH.slot, seq);
         self.leave(&our_probe(seq));
     }
 
