@@ -109,8 +109,8 @@ impl Outages {
         memory.sum += silence.as_secs_f64();
     }
 
-    /// A server was removed, lived, and was not heard for this long, as it says. So that removal was no death. Its length
-    /// teaches as any other does.
+    /// A server was removed, lived, and was not heard for this long, as it says. So that removal was no death. Its
+    /// length teaches as any other does.
     pub fn lived(&mut self, address: Address, silence: Duration, now: Time) {
         if let Some(memory) = self.0.get_mut(&address) {
             memory.removals = (memory.removals - 1.0).max(0.0);

@@ -376,8 +376,8 @@ impl Datapath {
         *answered
     }
 
-    /// A probe of `address` came at this time. It brings back what was answered to the one before, if answers get through.
-    /// Returns when its server is known to have lived.
+    /// A probe of `address` came at this time. It brings back what was answered to the one before, if answers get
+    /// through. Returns when its server is known to have lived.
     pub(super) fn prove(&mut self, address: Address, at: Time, gets_answers: bool) -> Option<Time> {
         let (last, proved) = self.visits.get(&address).copied().unzip();
         let proved = if gets_answers { last } else { proved.flatten() };

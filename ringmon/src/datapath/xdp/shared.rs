@@ -57,8 +57,8 @@ struct Own {
     unsent: AtomicU64,
     /// Why the last probe did not leave, as its place among all reasons; 0: it left.
     held_up: AtomicU64,
-    /// Unresolved probes since the last proof of life before the last of them, when the first of these was decided about,
-    /// and the last.
+    /// Unresolved probes since the last proof of life before the last of them; when the first of these was decided
+    /// about, and the last.
     run: AtomicU64,
     first: AtomicU64,
     last: AtomicU64,
