@@ -64,10 +64,9 @@ fn ten_outages_of_a_kind_are_enough_to_know_the_next_one() {
     let removed = all.iter().filter(|lesson| lesson.removed).count();
     let mut kept: Vec<Duration> = all.iter().map(|lesson| lesson.kept.unwrap_or(Duration::MAX)).collect();
     kept.sort();
-    let late = kept.iter().filter(|kept| **kept > ms(1000)).count();
     println!("seeds 1 to {pools}: {removed} removed; dead ones kept for {:?}, {:?} at most", kept[150], kept[299]);
     assert!(removed <= 3, "{removed} of {pools}");
-    assert!(late <= 3 && kept[299] < ms(1200), "{late} of {pools} later than a second, {:?} at most", kept[299]);
+    assert!(kept[299] <= ms(1000), "{:?} at most", kept[299]);
 }
 
 #[test]
