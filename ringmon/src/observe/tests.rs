@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::Origin;
 use super::machine::{MachineView, ProcessView};
 use crate::show::{About, Board, CheckView, Count, DatapathMode, DatapathStats, Durations, ReloadView, RemovalSeen};
+use ringmon_core::blindness::Blindness;
 use ringmon_core::edit::Held;
 use ringmon_core::engine::{BrokenLink, WatchView};
 use ringmon_core::evidence::LocalFault;
@@ -41,7 +42,7 @@ fn watch(slot: u16, name: &str, state: &'static str) -> WatchView {
         address: "192.0.2.1".parse().unwrap(),
         purpose: Purpose::Buddy,
         state,
-        blind: None,
+        blind: (state == WatchView::UNKNOWN).then_some(Blindness::NoRoute),
         reading,
         loss: 0.04,
         needed: 7,

@@ -218,7 +218,7 @@ fn what_is_no_recording_is_refused() {
     let newer = folder.write("newer.rec", b"ringm\0\x00\x63rest");
     let said = replay(&newer, &[]);
     assert_eq!(said.code, 78);
-    assert!(said.err.contains("newer.rec: it is of format 99, and this version reads format 5; "), "{}", said.err);
+    assert!(said.err.contains("newer.rec: it is of format 99, and this version reads format 6; "), "{}", said.err);
     let said = replay(&folder.0.path().join("nowhere"), &[]);
     assert!(said.code == 2 && said.err.contains("there is no file "), "{said:?}");
     let empty = Folder(tempfile::tempdir().unwrap());

@@ -75,7 +75,7 @@ fn families(page: &'static str, text: &str, all: &mut BTreeMap<String, Family>) 
 fn all_families() -> BTreeMap<String, Family> {
     let (origin, machine) = (origin(), machine());
     let mut all = BTreeMap::new();
-    let agent = render(board(vec![watch(0, "b", "alive")]), &origin, machine).unwrap();
+    let agent = render(board(vec![watch(0, "b", "alive"), watch(1, "c", "unknown")]), &origin, machine).unwrap();
     families("agent", &Form::Classic.of(agent), &mut all);
     let router = routes::render(Arc::new(routes_board()), &origin, machine).unwrap();
     families("router", &Form::Classic.of(router), &mut all);
@@ -162,7 +162,7 @@ fn every_rule_names_families_that_are_there() {
 /// Prometheus' own reader of the classic text, on both pages. It comes with Debian's package `prometheus`.
 #[test]
 fn promtool_finds_nothing_wrong() {
-    let agent = render(board(vec![watch(0, "b", "alive")]), &origin(), machine()).unwrap();
+    let agent = render(board(vec![watch(0, "b", "alive"), watch(1, "c", "unknown")]), &origin(), machine()).unwrap();
     let router = routes::render(Arc::new(routes_board()), &origin(), machine()).unwrap();
     for page in [agent, router].map(|page| Form::Classic.of(page)) {
         let mut command = Command::new("promtool");
