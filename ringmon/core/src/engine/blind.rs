@@ -27,10 +27,15 @@ use crate::{ServerId, Time};
 /// when the server sees again.
 const OTHERS: Duration = Duration::from_millis(150);
 
+/// The reason may change again and again. It is reported no more often than this.
+const SAID_EVERY: Duration = Duration::from_secs(1);
+
 /// Why this server sees nobody, and since when.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Blind {
     why: Option<(Time, Blindness)>,
+    /// When that was last reported, and with which reason.
+    said: Option<(Time, Blindness)>,
     /// When that last ended.
     saw: Time,
 }
@@ -50,16 +55,18 @@ impl Facts {
     pub fn look_around(&mut self, asks: &mut Asks) {
         let why = self.sees_nobody();
         if let Some(why) = why {
-            // The reason may change again and again: that is for those who look.
-            let since = self.blind.why.map(|(since, _)| since);
-            self.blind.why = Some((since.unwrap_or(self.now), why));
-            if since.is_none() {
+            let since = self.blind.why.map_or(self.now, |(since, _)| since);
+            self.blind.why = Some((since, why));
+            let said = self.blind.said.filter(|(_, said)| *said == why);
+            let lately = self.blind.said.filter(|(at, _)| self.now.since(*at) < SAID_EVERY);
+            if said.or(lately).is_none() {
+                self.blind.said = Some((self.now, why));
                 asks.own_event(EventBody::Blind { all: true, why });
             }
         } else if why.is_none()
             && let Some((since, _)) = self.blind.why.take()
         {
-            self.blind.saw = self.now;
+            (self.blind.saw, self.blind.said) = (self.now, None);
             asks.own_event(EventBody::SeesAgain { all: true, blind_ms: millis(self.now.since(since)) });
         }
         self.look_at_each(asks);
