@@ -13,16 +13,16 @@
 //!   teaches nothing.
 //! - D times the server was removed, and nobody has said since that it lived. The one is the silence at hand, which may
 //!   be a death. Each death costs the wait: a server that is dead stays in the table for t.
-//! - A removal of a living server costs [`PRICE`], which is C.
-//! - Lengths are exponential. Their rate has a gamma distribution, which begins as if [`PRIOR`] outages of
-//!   [`PRIOR_MEAN`] had been seen. With A outages in sum, B their length in sum, the prior among both, the next one is
+//! - A removal of a living server costs `PRICE`, which is C.
+//! - Lengths are exponential. Their rate has a gamma distribution, which begins as if `PRIOR` outages of
+//!   `PRIOR_MEAN` had been seen. With A outages in sum, B their length in sum, the prior among both, the next one is
 //!   longer than t with a chance of (B / (B + t))^A: a long one is likelier while few were seen.
 //!
 //! So another millisecond buys C N A / B (B / (B + t))^(A + 1) and costs D + 1. The first falls as t grows, so the best
 //! t is where both are equal. Where that is below the floor ([`law::REMOVAL_SILENCE`]), or nothing is remembered, it is
 //! the floor.
 //!
-//! What is remembered fades with time and with use: it counts half after [`HALF_LIFE`], and half after [`HALF_USES`]
+//! What is remembered fades with time and with use: it counts half after `HALF_LIFE`, and half after `HALF_USES`
 //! further outages or removals of this server.
 
 mod own;
