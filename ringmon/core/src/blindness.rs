@@ -30,6 +30,23 @@ pub enum Blindness {
     Unknown,
 }
 
+impl Blindness {
+    /// Whether something here was found that holds probes up. Otherwise others may just be silent.
+    #[must_use]
+    pub const fn is_of_this_machine(self) -> bool {
+        match self {
+            Self::Filtered
+            | Self::NoRoute
+            | Self::NoAddress
+            | Self::NoDevice
+            | Self::LinkDown
+            | Self::NeighboursFull
+            | Self::Unstamped => true,
+            Self::NoAnswer | Self::ReceivePath | Self::Unknown => false,
+        }
+    }
+}
+
 words! { Blindness:
     Filtered = "filtered",
     NoRoute = "no_route",

@@ -99,9 +99,14 @@ impl Facts {
         if watches().any(|watch| watch.sight.is_dark(tuning) == Some(false)) {
             return None;
         }
-        // Who watches nobody has not seen anybody again. Whoever has just come into view says nothing yet.
-        if watches().all(|_| false) || watches().any(|watch| watch.sight.is_dark(tuning).is_none()) {
-            return self.blind.why.map(|(_, why)| why);
+        let known = self.blind.why.map(|(_, why)| why);
+        if watches().next().is_none() {
+            // What is wrong with this machine is so, whom it watches or not. Those who were silent may be out of the table.
+            return known.filter(|why| why.is_of_this_machine());
+        }
+        // Whoever has just come into view says nothing yet.
+        if watches().any(|watch| watch.sight.is_dark(tuning).is_none()) {
+            return known;
         }
         if let Some(why) = watches().find_map(|watch| watch.sight.blind()) {
             return Some(why);

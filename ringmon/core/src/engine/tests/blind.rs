@@ -7,6 +7,7 @@ use super::member::buddies;
 use crate::blindness::Blindness;
 use crate::engine::Input;
 use crate::event::EventBody;
+use crate::row::Alone;
 use crate::{EventKind, WatchReading};
 
 /// Lets this much time pass, with a reading of every watch each 20 ms. Those of these servers stay as they are.
@@ -116,4 +117,27 @@ fn a_loop_that_stands_still_is_not_blind() {
         }
     }
     assert_eq!(said(&bench), []);
+}
+
+/// Two of three die, and the third may go on alone: it is healthy then, and not blind for ever.
+#[test]
+fn who_is_left_alone_in_the_table_is_not_blind() {
+    let mut bench = Bench::member(2);
+    bench.table.pool.rules.alone = Alone::All;
+    bench.table.pool.rules.brake_permille = 1000;
+    bench.table.pool.version += 1;
+    bench.feed(Input::Stranger(super::kit::address(77)));
+    live(&mut bench, ms(1000), &[]);
+    let died = bench.now;
+    for _ in 0..500 {
+        bench.pass(ms(20));
+        let silence = bench.now.since(died);
+        let misses = u32::try_from(silence.as_millis() / 20).expect("few");
+        bench.watches.clone().iter().for_each(|watch| bench.read(watch.id, silence, misses));
+        bench.settle();
+    }
+    assert_eq!(bench.table.rows.len(), 1, "it removed the others");
+    let said: Vec<EventBody> = said(&bench).into_iter().map(|(_, body)| body).collect();
+    assert!(matches!(said.first(), Some(EventBody::Blind { all: true, why: Blindness::ReceivePath })), "{said:?}");
+    assert!(matches!(said.last(), Some(EventBody::SeesAgain { all: true, .. })), "{said:?}");
 }
