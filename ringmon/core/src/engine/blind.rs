@@ -101,7 +101,7 @@ impl Facts {
         }
         let known = self.blind.why.map(|(_, why)| why);
         if watches().next().is_none() {
-            // What is wrong with this machine is so, whomever it watches. Those who were silent may have left the table.
+            // What is wrong with this machine is so, whomever it watches. The silent may have left the table.
             return known.filter(|why| why.is_of_this_machine());
         }
         // Whoever has just come into view says nothing yet.
