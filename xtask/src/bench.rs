@@ -17,6 +17,7 @@ use anyhow::Context;
 use ringmon_tests::bench::case::{Asked, Case};
 use ringmon_tests::bench::machine::Machine;
 use ringmon_tests::bench::measurement::Measurement;
+use ringmon_tests::bench::peers::Peer;
 use ringmon_tests::bench::profile::Profile;
 use ringmon_tests::census::Census;
 
@@ -53,7 +54,7 @@ pub enum Bench {
     /// table to stdout. It also measures what else the machine does: let it do nothing else. Exit code 0: everything
     /// was measured and nothing was left behind, whether or not a target was met.
     ///
-    /// For example: `cargo xtask bench detect --profiles fast --only crash,quiet,fifo --trials 20`
+    /// For example: `cargo xtask bench detect --profiles fast --only crash,quiet,fifo --trials 20 --peers=bird`
     Detect(Detect),
     /// How many operations a second the server table takes, and how that grows with the pool, beside the naive design.
     ///
@@ -126,9 +127,11 @@ pub struct Detect {
     /// Where the server table is for crash-commit. For everything else it is in an SQLite file.
     #[arg(long, default_value = "sqlite", value_enum)]
     database: Tables,
-    /// Also measure the BFD of BIRD, FRRouting and keepalived, and keepalived's VRRP: quiet, crash, hogs, loss, both.
-    #[arg(long)]
-    peers: bool,
+    /// Also measure others: quiet, crash, hogs, loss, both. Without a list all four: bird, frr, keepalived-bfd (all
+    /// three speak BFD), keepalived-vrrp. With commas between: only these.
+    #[arg(long, value_delimiter = ',', num_args = 0..=1, require_equals = true, value_name = "LIST",
+        default_missing_value = "bird,frr,keepalived-bfd,keepalived-vrrp")]
+    peers: Vec<Peer>,
     /// Which build of the agents: `debug` is slower, but there already if tests have run. Do not publish its numbers.
     #[arg(long, default_value = "release", value_parser = ["release", "debug"])]
     build: String,

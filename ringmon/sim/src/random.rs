@@ -64,6 +64,17 @@ pub fn live(seed: u64, options: &Options) -> Life {
     live_in(seed, options).0
 }
 
+/// Whether a fault of this kind, which is drawn apart from the others, is in the pool of this seed.
+#[cfg(test)]
+pub(crate) fn has(seed: u64, kind: Kind) -> bool {
+    Plan::is_apart(seed, size(&mut Rng::new(seed)), kind)
+}
+
+/// How many servers a pool has: the first thing that is drawn.
+fn size(rng: &mut Rng) -> usize {
+    usize::try_from(SERVERS.0 + rng.below(SERVERS.1 - SERVERS.0 + 1)).unwrap_or(2)
+}
+
 /// The same as [`live`]; also returns the world at its end.
 pub(crate) fn live_in(seed: u64, options: &Options) -> (Life, World) {
     let mut rng = Rng::new(seed);
@@ -84,8 +95,7 @@ pub(crate) fn live_in(seed: u64, options: &Options) -> (Life, World) {
 /// A pool with random rules, network and database. Not all of its servers have started yet.
 fn found(seed: u64, options: &Options, rng: &mut Rng, life: &mut Life) -> World {
     let ms = Duration::from_millis;
-    let servers = SERVERS.0 + rng.below(SERVERS.1 - SERVERS.0 + 1);
-    life.servers = usize::try_from(servers).unwrap_or(2);
+    life.servers = size(rng);
     let without = Without::rules(&options.without);
     let mut settings = Settings { loud: options.loud, lazy: true, without, ..Settings::new(seed, life.servers) };
     if rng.chance(300) {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail, ensure};
@@ -83,6 +84,17 @@ impl Peer {
             Self::KeepalivedBfd => keepalived::parse_bfd(line),
             Self::KeepalivedVrrp => keepalived::parse_vrrp(line, own),
         }
+    }
+}
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || ALL.map(Self::name).join(", ");
+        ALL.into_iter()
+            .find(|peer| peer.name() == text)
+            .ok_or_else(|| format!("no such peer: {text}; there are {}", known()))
     }
 }
 

@@ -101,6 +101,16 @@ fn each_reason_is_said_by_its_name_and_nobody_is_removed() -> Result {
     lab.network.change(|faults| faults.isolated.clear())?;
     sees(&mut lab, &me, &me, since)?;
 
+    // Others answer, and the network drops the answers: their own probes still arrive.
+    let since = now_ns();
+    let port = format!("egress device p{number}");
+    let rule = "icmp type echo-reply drop";
+    let rules = format!("table netdev blind {{ chain in {{ type filter hook {port} priority 0; {rule}\n }}\n}}\n");
+    lab.network.hub().command("nft", &["-f", "-"], &rules)?;
+    blind(&mut lab, &me, &me, "no_answer", since)?;
+    lab.network.hub().command("nft", &["-f", "-"], "delete table netdev blind\n")?;
+    sees(&mut lab, &me, &me, since)?;
+
     for (why, lines) in
         [("link_down", format!("link set {INTERFACE} down")), ("no_device", format!("link del {INTERFACE}"))]
     {

@@ -104,18 +104,19 @@ impl Plan {
             let who = Who::Agents(Profile::Default, Mode::Act, database);
             stages.push(Stage::of(who, wanted(&[Case::CrashCommit])));
         }
-        for peer in peers::ALL.into_iter().filter(|_| detect.peers) {
+        for &peer in &detect.peers {
             stages.push(Stage::of(Who::Peers(peer, INTERVAL), wanted(&OF_PEERS)));
         }
         // BIRD takes any interval.
-        for interval in profiles.iter().map(|profile| profile.interval()).filter(|_| detect.peers) {
+        for interval in profiles.iter().map(|profile| profile.interval()).filter(|_| detect.peers.contains(&Peer::Bird))
+        {
             if interval != INTERVAL {
                 stages.push(Stage::of(Who::Peers(Peer::Bird, interval), wanted(&[Case::Quiet])));
             }
         }
         if detect.sick || only.iter().any(|case| matches!(case, Case::Sick(_) | Case::CrashSick(_))) {
             for condition in condition::ALL {
-                stages.extend(sick(condition, &profiles, detect.peers, &wanted));
+                stages.extend(sick(condition, &profiles, &detect.peers, &wanted));
             }
         }
         stages.retain(|stage| !stage.cases.is_empty());
@@ -194,7 +195,7 @@ pub const PEERS_CALM: Duration = Duration::from_millis(1000);
 fn sick(
     condition: Condition,
     profiles: &[Profile],
-    peers_too: bool,
+    peers: &[Peer],
     wanted: &dyn Fn(&[Case]) -> Vec<Case>,
 ) -> Vec<Stage> {
     let (crash, healthy) = (wanted(&[Case::CrashSick(condition)]), wanted(&[Case::Sick(condition)]));
@@ -204,7 +205,7 @@ fn sick(
             stages.push(Stage::of(Who::Agents(profile, mode, Choice::Sqlite), cases.clone()));
         }
     }
-    for peer in peers::ALL.into_iter().filter(|_| peers_too) {
+    for &peer in peers {
         stages.push(Stage::of(Who::Peers(peer, INTERVAL), [crash.clone(), healthy.clone()].concat()));
     }
     stages.into_iter().map(|stage| Stage { cell: condition.cell(), ..stage }).collect()
@@ -272,6 +273,18 @@ mod tests {
                 (vec![Case::Sick(quota)], cell)
             ]
         );
+    }
+
+    #[test]
+    fn only_the_peers_that_are_named_are_measured() {
+        let peers = |words: &[&str]| -> Vec<String> {
+            plan(words).stages.iter().filter(|s| matches!(s.who, Who::Peers(..))).map(|s| s.who.names().0).collect()
+        };
+        assert_eq!(peers(&["--only", "crash", "--peers=bird,frr"]), ["bird", "frr"]);
+        assert_eq!(peers(&["--only", "crash", "--peers"]).len(), peers::ALL.len());
+        assert_eq!(peers(&["--only", "crash"]), [""; 0]);
+        assert_eq!(peers(&["--profiles", "turbo", "--only", "quiet", "--peers=frr"]), ["frr"], "BIRD was not named");
+        assert!(Words::try_parse_from(["bench", "detect", "--peers=brid"]).is_err());
     }
 
     #[test]

@@ -154,17 +154,17 @@ impl WatchView {
 
     fn of(facts: &Facts, watch: &Watch, at: Time) -> Self {
         let whole = facts.blind.since().map(|(_, why)| why);
+        let unseen = watch.sight.blind().or(whole);
         // Where others ask to look, this server may have no way to, and is none the worse for it.
         let on_ring = matches!(watch.purpose, Purpose::Buddy | Purpose::Ahead);
-        let blind = watch.sight.blind().or(whole).filter(|_| on_ring);
         Self {
             id: watch.id,
             server: watch.target.id,
             name: watch.target.name.clone(),
             address: watch.target.address,
             purpose: watch.purpose,
-            state: if blind.is_some() { Self::UNKNOWN } else { watch.detector.state().word() },
-            blind,
+            state: if unseen.is_some() { Self::UNKNOWN } else { watch.detector.state().word() },
+            blind: unseen.filter(|_| on_ring),
             reading: watch.reading.clone(),
             loss: watch.detector.loss().share(),
             needed: watch.detector.needed(facts.lateness.factor(at)),

@@ -64,6 +64,8 @@ pub enum Kind {
     KeyRotated,
     /// An operator drains a server, and ends that.
     Drained,
+    /// A filter drops one server's probes to another one, or to all, before they leave.
+    Blind,
 }
 
 words! { Kind:
@@ -94,6 +96,7 @@ words! { Kind:
     VersionChanged = "version changed",
     KeyRotated = "key rotated",
     Drained = "drained",
+    Blind = "blind",
 }
 
 /// One fault of one pool: its kind, its servers, its begin and its end.
@@ -111,14 +114,21 @@ pub(super) struct Plan {
 
 impl Plan {
     /// These kinds are drawn apart from the others, which therefore are what they are without them.
-    const APART: [(Kind, [u8; 8]); 6] = [
+    const APART: [(Kind, [u8; 8]); 7] = [
         (Kind::TableBack, *b"go back!"),
         (Kind::AnswersLost, *b"answers?"),
         (Kind::DiesWriting, *b"to write"),
         (Kind::VersionChanged, *b"upgrades"),
         (Kind::KeyRotated, *b"new key!"),
         (Kind::Drained, *b"drained!"),
+        (Kind::Blind, *b"no sight"),
     ];
+
+    /// Whether the pool of this seed has this kind, which is drawn apart.
+    #[cfg(test)]
+    pub fn is_apart(seed: u64, servers: usize, kind: Kind) -> bool {
+        Self::apart(seed, servers, Time::ZERO).iter().any(|plan| plan.kind == kind)
+    }
 
     /// In every fourth pool, the table goes back at some time; in every fourth pool answers are lost, and so on. Of
     /// upgrades and downgrades there are up to three.
@@ -233,6 +243,8 @@ impl Plan {
             Kind::KeyRotated if on => world.rotate_key(),
             Kind::KeyRotated => {}
             Kind::Drained => world.set_draining(one, on),
+            Kind::Blind if self.group.len().is_multiple_of(2) => world.blind_to(one, other, on),
+            Kind::Blind => befall(world, Fault::Blind, Fault::See),
             // A server that is not there yet stays away.
             Kind::PowerCut | Kind::DiesWriting if world.hosts[one].life == 0 => {}
             Kind::PowerCut | Kind::DiesWriting if !on && world.hosts[one].engine.is_some() => {

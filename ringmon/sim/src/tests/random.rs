@@ -1,8 +1,10 @@
 //! Many pools with many random faults. `RINGMON_SEED=n` runs only that one, `RINGMON_SEEDS=n` runs the first n,
-//! or n from `RINGMON_FROM` on.
+//! or n from `RINGMON_FROM` on; `RINGMON_WITH=blind` runs only those of them that have this fault, if it is drawn apart.
+
+use ringmon_core::Word as _;
 
 use super::kit::loud;
-use crate::random::{Options, live};
+use crate::random::{Kind, Options, has, live};
 
 #[test]
 fn pools_live_through_random_faults() {
@@ -14,9 +16,10 @@ fn pools_live_through_random_faults() {
             from..from + number("RINGMON_SEEDS").unwrap_or(250)
         }
     };
+    let with = std::env::var("RINGMON_WITH").ok().map(|word| Kind::read(&word).expect("a kind of fault"));
     let options = Options { loud: loud(), ..Options::default() };
     let mut failed = 0;
-    for seed in seeds.clone() {
+    for seed in seeds.clone().filter(|seed| with.is_none_or(|kind| has(*seed, kind))) {
         let life = live(seed, &options);
         if !life.wrong.is_empty() {
             println!("RINGMON_SEED={seed}: {}", life.wrong.join("; "));

@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 
-use super::kit::{Bench, ms};
-use super::member::buddies;
+use super::kit::{Bench, address, ms};
+use super::member::{buddies, notice};
 use crate::blindness::Blindness;
 use crate::engine::Input;
 use crate::event::EventBody;
+use crate::notice::NoticeBody;
 use crate::row::Alone;
 use crate::{EventKind, WatchReading};
 
@@ -22,7 +23,7 @@ fn live(bench: &mut Bench, span: Duration, held_up: &[(u8, Option<Blindness>)]) 
     for _ in 0..span.as_millis() / 20 {
         bench.pass(ms(20));
         for watch in bench.watches.clone() {
-            let stuck = kept.iter().find(|(number, _)| watch.address == super::kit::address(*number));
+            let stuck = kept.iter().find(|(number, _)| watch.address == address(*number));
             match stuck {
                 Some((_, reading)) => bench.feed(Input::Watch(watch.id, reading.clone())),
                 None => bench.read(watch.id, Duration::ZERO, 0),
@@ -63,6 +64,20 @@ fn all_that_hold_probes_up_are_told_apart_and_told_within_a_second() {
         assert_eq!(states(&bench), ["alive", "alive"]);
         assert!(!bench.blind);
     }
+}
+
+/// Nor does it know that of a server that it helps to join.
+#[test]
+fn whom_a_blind_server_watches_is_unknown_for_any_purpose() {
+    let mut bench = Bench::member(6);
+    let (first, second) = buddies(&bench);
+    live(&mut bench, ms(200), &[]);
+    bench.feed(notice(NoticeBody::ProbeMe { address: address(20) }));
+    live(&mut bench, ms(60), &[]);
+    assert_eq!(states(&bench), ["alive", "alive", "alive"]);
+    let cause = Some(Blindness::NoAddress);
+    live(&mut bench, ms(700), &[(first, cause), (second, cause), (20, cause)]);
+    assert_eq!(states(&bench), ["unknown", "unknown", "unknown"]);
 }
 
 #[test]
