@@ -153,7 +153,7 @@ impl Routing {
         if begins {
             self.history.has_begun();
         }
-        self.votes.note(&self.rows, seen.db_now, |id| there.contains(&id));
+        self.votes.note(&self.rows, seen.db_now, |id| there.contains(&id), &self.policy);
     }
 
     /// Some rows were read; for each requested one that is not there, the newest event about it.
@@ -173,7 +173,7 @@ impl Routing {
             self.take(now, row.clone(), false);
         }
         let asked = |id| seen.rows.contains_key(&id) || seen.events.contains_key(&id);
-        self.votes.note(&self.rows, seen.db_now, asked);
+        self.votes.note(&self.rows, seen.db_now, asked, &self.policy);
     }
 
     /// Whether this read of the whole pool is older than what is known.

@@ -42,6 +42,9 @@ impl World {
                     event.body.detail()
                 ),
             );
+            if matches!(event.kind(), EventKind::Down | EventKind::AgentLost | EventKind::Left) {
+                self.rough.ended = self.now;
+            }
             if event.kind() == EventKind::Down {
                 self.check_down(event, &before);
             } else if event.kind() == EventKind::AgentLost {

@@ -149,7 +149,9 @@ impl World {
     /// A filter drops this server's probes of that one alone, before they leave; with `on` false, it lets them pass.
     pub fn blind_to(&mut self, host: usize, other: usize, on: bool) {
         self.stir(host);
+        let now = self.now;
         let h = &mut self.hosts[host];
+        h.changed = now;
         if on {
             h.blind_to.insert(other)
         } else {

@@ -2,7 +2,8 @@
 //!
 //! One router is told of every change at once, as agents do; the other one only reads the table once a second. Of both:
 //!
-//! - a server that is well, and that all other members but at most one are well and hear, is never out of the list;
+//! - a server that is well (and not blind), and that all other members but at most one are well and hear, is never out of
+//!   the list;
 //! - a server that no frame reaches is not in the list [`World::NAMED`] after it began, if a buddy of it has been well
 //!   and has heard another one since before, for as long as that buddy is well, and while the list is not frozen (too
 //!   many servers are missing);
@@ -181,7 +182,9 @@ impl World {
                 && !(row.draining || self.was_drained(name))
                 && row.health != Health::Failing
             {
-                let routers = reads().filter(|router| !router.routes(name));
+                // Who is gone since a router read the table may be the second one that did not hear it then.
+                let knows = |router: &&Router| router.told || router.read >= self.rough.ended;
+                let routers = reads().filter(knows).filter(|router| !router.routes(name));
                 wrong.extend(
                     routers.map(|router| format!("{name} is heard, and {} sends no clients there", router.word())),
                 );
@@ -197,7 +200,7 @@ impl World {
 
     fn is_heard(&self, host: usize, rows: &[(usize, &ServerRow)]) -> bool {
         let others = rows.iter().filter(|(other, _)| *other != host);
-        let deaf = others.filter(|(other, _)| !(self.is_fit(*other) && self.reaches_for(*other, host, Self::STEADY)));
+        let deaf = others.filter(|(other, _)| !(self.is_fit(*other) && self.hears(*other, host)));
         // Who was known at another address may have left a vote.
         let elsewhere = self.table.rows.len() - rows.len();
         rows.len() > 2 && self.is_fit(host) && deaf.count() + elsewhere <= 1
@@ -228,8 +231,9 @@ impl World {
             let before = span + Self::STEADY;
             buddy.is_some_and(|buddy| {
                 let others = (0..self.hosts.len()).filter(|other| *other != buddy && *other != host);
-                let mut heard = others.filter(|other| self.is_fit(*other) && self.reaches_for(buddy, *other, before));
-                buddy != host && self.is_fit(buddy) && self.runs_for(buddy, before) && heard.next().is_some()
+                let mut heard = others.filter(|other| self.is_fit(*other) && self.hears_for(buddy, *other, before));
+                let judges = buddy != host && !self.hosts[buddy].cannot_probe(host);
+                judges && self.is_fit(buddy) && self.runs_for(buddy, before) && heard.next().is_some()
             })
         };
         self.hosts[host].cut && span > Self::NAMED && Side::BOTH.into_iter().any(sees)

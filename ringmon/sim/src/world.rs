@@ -116,6 +116,8 @@ pub(super) struct Rough {
     pub went_back: Option<Time>,
     /// A notice was lost although frames would have carried it.
     pub notices: Time,
+    /// A server left the table.
+    pub ended: Time,
 }
 
 impl World {

@@ -7,7 +7,7 @@
 //! A vote that stays alone more likely means a broken link than a dead server. It counts once the server has had the
 //! time that it needs to answer and its row was read since, and for as long as no server is on record as hearing it:
 //! neither it, by an answer of its own, nor another one, by an answer that names it. It does not count if two others
-//! miss its voter, which then cannot take it back. Where the accused is an agent that cannot answer, a lone vote counts
+//! miss its voter, which then cannot take it back, nor afterwards until it is renewed. Where the accused is an agent that cannot answer, a lone vote counts
 //! for its lifetime, once, and not at all while the same server accuses its voter.
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -43,6 +43,9 @@ struct Accusation {
     ended: Option<DbTime>,
     /// When the accused's row was last read.
     read: DbTime,
+    /// When it was last renewed before two others missed its voter. Unless it is renewed, it never counts again: the
+    /// voter may have been gone for as long, and is just about to begin a new life.
+    orphaned: Option<DbTime>,
 }
 
 impl Accusation {
@@ -59,6 +62,7 @@ impl Votes {
         rows: &BTreeMap<ServerId, ServerRow>,
         now: DbTime,
         is_read: impl Fn(ServerId) -> bool,
+        policy: &Policy,
     ) {
         let votes = rows
             .values()
@@ -72,7 +76,7 @@ impl Votes {
         for (pair, vote) in standing {
             let (at, life) = (vote.at, vote.voter_incarnation);
             let (since, read) = (vote.since, now);
-            let fresh = Accusation { since, began: since, at, life, counts: true, ended: None, read };
+            let fresh = Accusation { since, began: since, at, life, counts: true, ended: None, read, orphaned: None };
             let known = self.known.entry(pair).or_insert(fresh);
             if known.since != vote.since {
                 // Accusations that may count again were already forgotten.
@@ -84,6 +88,9 @@ impl Votes {
             (known.at, known.life) = (at, life);
             if is_read(pair.1) {
                 known.read = now;
+            }
+            if is_missed(rows, pair.0, now, policy) {
+                known.orphaned = Some(at);
             }
         }
     }
@@ -113,12 +120,12 @@ impl Votes {
             Said::Two => return true,
             Said::One(vote) => vote,
         };
+        let known = self.known.get(&(vote.voter, row.id));
         // A voter that is gone cannot take its vote back.
-        let gone = |voter| matches!(said(rows, voter, now, policy.vote_lifetime), Said::Two);
-        if on_record(rows, row, now) || rows.get(&vote.voter).is_some_and(gone) {
+        let orphaned = known.is_some_and(|known| known.orphaned == Some(vote.at));
+        if orphaned || on_record(rows, row, now) || is_missed(rows, vote.voter, now, policy) {
             return false;
         }
-        let known = self.known.get(&(vote.voter, row.id));
         if row.answering().is_some() {
             return known.is_some_and(|known| known.is_over(row, known.read));
         }
@@ -180,6 +187,11 @@ fn said<'a>(rows: &'a BTreeMap<ServerId, ServerRow>, row: &'a ServerRow, now: Db
     // A server that is the only one with a database may reach a suspect from both sides.
     let agrees = older.voter != vote.voter && (row.answering().is_none() || is_of_now(older, vote, now));
     if agrees { Said::Two } else { Said::One(vote) }
+}
+
+/// Whether two others miss this server.
+fn is_missed(rows: &BTreeMap<ServerId, ServerRow>, id: ServerId, now: DbTime, policy: &Policy) -> bool {
+    rows.get(&id).is_some_and(|row| matches!(said(rows, row, now, policy.vote_lifetime), Said::Two))
 }
 
 /// Whether two votes say the same of the same silence, and one of them was renewed lately. A vote is left over if its

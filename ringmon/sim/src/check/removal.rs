@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::world::World;
-use ringmon_core::ServerId;
 use ringmon_core::edit::StoredEvent;
 use ringmon_core::law;
 use ringmon_core::row::{Alone, Quorum, ServerRow, Side, Vote};
+use ringmon_core::{DbTime, ServerId};
 
 /// What was true when a removal was decided may end before it commits: within R7's limit and a reading's age.
 const R7: Duration = Duration::from_millis(700);
@@ -83,8 +83,13 @@ impl World {
             return false;
         };
         let Some(witness) = removed.voters.get(1) else { return false };
-        // It said so, and something befell it since, so that its counts are gone with its agent; or it hears it again.
+        // It said so, and something befell it since, so that its counts are gone with its agent; or it took its row again
+        // and watches others; or it hears it again.
         let befell = |host: usize| self.now.since(self.hosts[host].changed) < R7;
+        let began = self.table.named(witness).map(|row| DbTime::from_us(row.incarnation.0));
+        if began.and_then(|at| self.table.now().since(at)).is_some_and(|age| age < R7) {
+            return true;
+        }
         let returned = |host| self.reaches_for(host, gone, Duration::ZERO) && !self.reaches_for(host, gone, R7);
         if self.host(witness).is_some_and(|host| befell(host) || returned(host)) {
             return true;
@@ -143,7 +148,7 @@ impl World {
             return None;
         }
         let fit = |host: usize| self.is_fit(host);
-        let hears = |host: usize| fit(host) && self.reaches_for(host, gone, Self::STEADY);
+        let hears = |host: usize| fit(host) && self.hears(host, gone);
         let name = |host: usize| self.hosts[host].name.as_str();
         let rows: BTreeMap<ServerId, &ServerRow> =
             self.table.rows.values().chain(before).map(|row| (row.id, row)).collect();
@@ -159,8 +164,7 @@ impl World {
         }
         for voter in voters.iter().copied().filter(|v| fit(*v)) {
             let asked: Vec<usize> = others(voter).collect();
-            let heard: Vec<usize> =
-                asked.iter().copied().filter(|w| hears(*w) && self.reaches_for(voter, *w, Self::STEADY)).collect();
+            let heard: Vec<usize> = asked.iter().copied().filter(|w| hears(*w) && self.hears(voter, *w)).collect();
             if !heard.is_empty() && asked.len() - heard.len() < asked.len().min(3) {
                 let names: Vec<&str> = heard.iter().map(|w| name(*w)).collect();
                 return Some(format!("{} hear it, and {} could ask them (R12)", names.join(", "), name(voter)));
@@ -179,7 +183,7 @@ impl World {
         }
         let names = self.table.rows.values().chain(before).map(|row| row.card.name.as_str());
         let members: BTreeSet<usize> = names.filter_map(|name| self.host(name)).collect();
-        let hears = |a: usize, b: usize| self.reaches_for(a, b, Self::STEADY);
+        let hears = |a: usize, b: usize| self.hears(a, b);
         let (near, far): (Vec<usize>, Vec<usize>) = members.iter().partition(|m| **m == gone || hears(gone, **m));
         let whole = |group: &[usize]| {
             let all = group.iter().all(|a| self.is_fit(*a) && group.iter().all(|b| a == b || hears(*a, *b)));
@@ -203,13 +207,13 @@ impl World {
         Duration::from_millis(40) + self.statement_of(host).1 * 5
     }
 
-    /// Whether this member has been well, and in its place in the table, for longer than [`World::STEADY`]. While it is
-    /// not known which history the table has, no member is.
+    /// Whether this member has been well, and in its place in the table, for longer than [`World::STEADY`]. Who is blind
+    /// is not: it cannot say whom it hears. While it is not known which history the table has, no member is.
     pub(crate) fn is_fit(&self, host: usize) -> bool {
         let h = &self.hosts[host];
         let known = h.engine.as_ref().and_then(|e| e.member()).and_then(|list| self.placed.get(&list.id));
         let placed = known.is_some_and(|(_, _, at)| self.now.since(*at) > Self::STEADY);
-        placed && !self.doubts() && !h.database_cut && self.runs_for(host, Self::STEADY)
+        placed && !h.blind && !self.doubts() && !h.database_cut && self.runs_for(host, Self::STEADY)
     }
 
     /// The table went back a short time ago. Agents find that out at their next regular look, and a second later they
@@ -229,6 +233,16 @@ impl World {
         let (x, y) = (&self.hosts[a], &self.hosts[b]);
         let since = x.changed.max(y.changed).max(self.network.steady_since(a, b));
         !x.cut && !y.cut && self.network.reaches(a, b) && self.now.since(since) > span
+    }
+
+    /// Whether the first one has heard the second one for longer than [`World::STEADY`], as far as the network and its
+    /// own filters let it.
+    pub(crate) fn hears(&self, a: usize, b: usize) -> bool {
+        self.hears_for(a, b, Self::STEADY)
+    }
+
+    pub(crate) fn hears_for(&self, a: usize, b: usize, span: Duration) -> bool {
+        !self.hosts[a].cannot_probe(b) && self.reaches_for(a, b, span)
     }
 
     pub(super) fn check_lost(&mut self, event: &StoredEvent) {

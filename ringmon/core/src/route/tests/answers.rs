@@ -124,6 +124,24 @@ fn a_lone_vote_counts_no_more_once_its_voter_is_missed_by_two() {
     assert_eq!(kit.routed(), ["s3", "s4", "s5"], "and two votes count, whoever cast the first one");
 }
 
+/// The voter's agent was gone, and starts again: for a moment nobody misses it, and its old vote still stands. Seed 76836
+/// of the simulator.
+#[test]
+fn nor_when_its_voter_is_just_about_to_begin_a_new_life() {
+    let mut kit = pool();
+    kit.vote(1, 2, Side::First, VoteKind::Host);
+    kit.pass(MS * 60);
+    kit.vote(5, 1, Side::First, VoteKind::Agent);
+    kit.vote(3, 1, Side::Second, VoteKind::Agent);
+    kit.withdraw(1, Side::First);
+    assert_eq!(kit.routed().len(), 5);
+    kit.withdraw(1, Side::Second);
+    assert_eq!(kit.routed().len(), 5);
+    kit.pass(MS * 500);
+    kit.renew(2, Side::First);
+    assert_eq!(kit.routed(), ["s1", "s3", "s4", "s5"], "unless it goes on: it was only missed");
+}
+
 /// It names itself: it lives, and no client would get far.
 #[test]
 fn who_hears_nobody_is_not_on_record_as_heard() {
