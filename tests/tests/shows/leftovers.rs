@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ringmon_tests::census::{Census, RUN};
 use ringmon_tests::fault::Fault;
+use ringmon_tests::kernel::version;
 use ringmon_tests::turn::Turn;
 
 use crate::{Result, pool};
@@ -39,6 +40,34 @@ fn a_lab_that_ends_in_the_middle_of_a_fault_leaves_nothing() -> Result {
     // Labs of other tests hold programs in this process too. While they run, those look like leftovers.
     let _turn = Turn::wait();
     no_leftovers("nobody", &before)
+}
+
+/// The number of the file that holds the process's link of this type.
+fn link(pid: i32, kind: &str) -> Result<i32> {
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
+        let path = entry?.path();
+        if std::fs::read_to_string(&path).is_ok_and(|text| text.contains(&format!("link_type:\t{kind}\n"))) {
+            return Ok(path.file_name().and_then(|name| name.to_str()).context("a number")?.parse()?);
+        }
+    }
+    anyhow::bail!("process {pid} has no link of type {kind}")
+}
+
+/// The kernel closes the files of a killed process from the highest number down, and waits for milliseconds at each link.
+/// The earlier the XDP link goes, the earlier a buddy hears that the agent is gone.
+#[test]
+fn a_killed_agent_stops_answering_before_all_else() -> Result {
+    if version().is_some_and(|version| version < (6, 6)) {
+        eprintln!("not tried: before Linux 6.6 there is only one link, so nothing is to be waited for");
+        return Ok(());
+    }
+    let lab = pool(3)?;
+    for server in lab.servers() {
+        let pid = server.agent()?.pid();
+        let (xdp, tcx) = (link(pid, "xdp")?, link(pid, "tcx")?);
+        ensure!(xdp > tcx, "the XDP link is file {xdp}, the egress link is file {tcx}");
+    }
+    Ok(())
 }
 
 /// This is no test of its own: [`a_lab_that_is_ended_by`] starts it as another process.

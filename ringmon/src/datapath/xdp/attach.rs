@@ -63,6 +63,9 @@ impl Interface {
     /// # Errors
     /// [`Error::Busy`], [`Error::Permission`], [`Error::Refused`]; nothing stays attached once `object` is dropped.
     pub fn attach(&self, object: &mut Object, choice: DatapathChoice) -> Result<DatapathMode, Error> {
+        // A kernel closes the files of a killed process from the highest number down, and waits for milliseconds at each
+        // link. The XDP link comes last here and is closed first, so that buddies soon get the kernel's own answer.
+        self.egress(object)?;
         let mode = match (choice, self.against_native) {
             (DatapathChoice::XdpNative, against) => {
                 if let Some(why) = against {
@@ -86,7 +89,6 @@ impl Interface {
                 other => other?,
             },
         };
-        self.egress(object)?;
         Ok(mode)
     }
 
