@@ -2,8 +2,8 @@
 //!
 //! One router is told of every change at once, as agents do; the other one only reads the table once a second. Of both:
 //!
-//! - a server that is well (and not blind), and that all other members but at most one are well and hear, is never out of
-//!   the list;
+//! - a server that is well (and not blind), and that all other members but at most one are well and hear, is never out
+//!   of the list; for a router that only reads, if nobody left the table since it did;
 //! - a server that no frame reaches is not in the list [`World::NAMED`] after it began, if a buddy of it has been well
 //!   and has heard another one since before, for as long as that buddy is well, and while the list is not frozen (too
 //!   many servers are missing);

@@ -110,6 +110,8 @@ fn each_reason_is_said_by_its_name_and_nobody_is_removed() -> Result {
     blind(&mut lab, &me, &me, "no_answer", since)?;
     lab.network.hub().command("nft", &["-f", "-"], "delete table netdev blind\n")?;
     sees(&mut lab, &me, &me, since)?;
+    let removed = lab.events().iter().find(|event| event.mono_ns >= since && event.event == "down");
+    ensure!(removed.is_none(), "{removed:?}");
 
     for (why, lines) in
         [("link_down", format!("link set {INTERFACE} down")), ("no_device", format!("link del {INTERFACE}"))]

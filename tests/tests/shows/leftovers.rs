@@ -53,8 +53,8 @@ fn link(pid: i32, kind: &str) -> Result<i32> {
     anyhow::bail!("process {pid} has no link of type {kind}")
 }
 
-/// The kernel closes the files of a killed process from the highest number down, and waits for milliseconds at each link.
-/// The earlier the XDP link goes, the earlier a buddy hears that the agent is gone.
+/// The kernel closes the files of a killed process from the highest number down, and waits for milliseconds at each
+/// link. The earlier the XDP link goes, the earlier a buddy hears that the agent is gone.
 #[test]
 fn a_killed_agent_stops_answering_before_all_else() -> Result {
     if version().is_some_and(|version| version < (6, 6)) {

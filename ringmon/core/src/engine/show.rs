@@ -92,7 +92,8 @@ pub struct WatchView {
     pub address: Address,
     /// Why the server is watched.
     pub purpose: Purpose,
-    /// `waiting` (never heard), `alive`, `restarting`, `agent_silent`, `suspect`, `unknown` (this server is blind).
+    /// `waiting` (never heard), `alive`, `restarting`, `agent_silent`, `suspect`, `unknown` (this server is
+    /// blind, or cannot probe that one).
     pub state: &'static str,
     /// Why this server does not see that one, while it is blind.
     pub blind: Option<Blindness>,

@@ -7,8 +7,9 @@
 //! A vote that stays alone more likely means a broken link than a dead server. It counts once the server has had the
 //! time that it needs to answer and its row was read since, and for as long as no server is on record as hearing it:
 //! neither it, by an answer of its own, nor another one, by an answer that names it. It does not count if two others
-//! miss its voter, which then cannot take it back, nor afterwards until it is renewed. Where the accused is an agent that cannot answer, a lone vote counts
-//! for its lifetime, once, and not at all while the same server accuses its voter.
+//! miss its voter, which then cannot take it back, nor afterwards until it is renewed, for a router that saw the two.
+//! Where the accused is an agent that cannot answer, a lone vote counts for its lifetime, once, and not at all while the
+//! same server accuses its voter.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -43,8 +44,8 @@ struct Accusation {
     ended: Option<DbTime>,
     /// When the accused's row was last read.
     read: DbTime,
-    /// When it was last renewed before two others missed its voter. Unless it is renewed, it never counts again: the
-    /// voter may have been gone for as long, and is just about to begin a new life.
+    /// When it had last been renewed while two others missed its voter. Unless it is renewed again, it counts no more
+    /// alone: the voter may have been gone for as long, and be just about to begin a new life.
     orphaned: Option<DbTime>,
 }
 

@@ -18,7 +18,7 @@ use super::super::world::World;
 use ringmon_core::edit::StoredEvent;
 use ringmon_core::law;
 use ringmon_core::row::{Alone, Quorum, ServerRow, Side, Vote};
-use ringmon_core::{DbTime, ServerId};
+use ringmon_core::{EventKind, ServerId};
 
 /// What was true when a removal was decided may end before it commits: within R7's limit and a reading's age.
 const R7: Duration = Duration::from_millis(700);
@@ -83,11 +83,13 @@ impl World {
             return false;
         };
         let Some(witness) = removed.voters.get(1) else { return false };
-        // It said so, and something befell it since, so that its counts are gone with its agent; or it took its row again
-        // and watches others; or it hears it again.
+        // It said so, and something befell it since, so that its counts are gone with its agent; or it took its row
+        // again in a new life, and begins anew; or it hears it again.
         let befell = |host: usize| self.now.since(self.hosts[host].changed) < R7;
-        let began = self.table.named(witness).map(|row| DbTime::from_us(row.incarnation.0));
-        if began.and_then(|at| self.table.now().since(at)).is_some_and(|age| age < R7) {
+        let again =
+            self.table.events.iter().rev().take_while(|e| self.table.now().since(e.at).is_none_or(|age| age < R7));
+        let mut again = again.filter(|e| e.kind() == EventKind::Joined && e.subject_name == *witness);
+        if again.any(|e| e.body.detail()["kept_place"] == true) {
             return true;
         }
         let returned = |host| self.reaches_for(host, gone, Duration::ZERO) && !self.reaches_for(host, gone, R7);
@@ -207,13 +209,18 @@ impl World {
         Duration::from_millis(40) + self.statement_of(host).1 * 5
     }
 
-    /// Whether this member has been well, and in its place in the table, for longer than [`World::STEADY`]. Who is blind
-    /// is not: it cannot say whom it hears. While it is not known which history the table has, no member is.
+    /// Whether this member is placed, and not blind: who is cannot say whom it hears.
     pub(crate) fn is_fit(&self, host: usize) -> bool {
+        self.is_placed(host) && !self.hosts[host].blind
+    }
+
+    /// Whether this member has been well, and in its place in the table, for longer than [`World::STEADY`]. While it is
+    /// not known which history the table has, no member is.
+    fn is_placed(&self, host: usize) -> bool {
         let h = &self.hosts[host];
         let known = h.engine.as_ref().and_then(|e| e.member()).and_then(|list| self.placed.get(&list.id));
         let placed = known.is_some_and(|(_, _, at)| self.now.since(*at) > Self::STEADY);
-        placed && !h.blind && !self.doubts() && !h.database_cut && self.runs_for(host, Self::STEADY)
+        placed && !self.doubts() && !h.database_cut && self.runs_for(host, Self::STEADY)
     }
 
     /// The table went back a short time ago. Agents find that out at their next regular look, and a second later they
@@ -281,15 +288,16 @@ impl World {
         }
     }
 
-    /// R10: a server that has been well for long knows its buddies if they know it and one of them is new to it. Called
-    /// now and then by the code that drives a world.
+    /// R10: a server that has been well for long knows its buddies if they know it and one of them is new to it. Who is
+    /// blind misses nobody, so it may learn only at its next regular look. Called now and then by the code that drives
+    /// a world.
     pub fn check_buddies(&mut self) {
         let mut wrong = Vec::new();
         let smooth = !self.database_away && self.now.since(self.rough.database) > Self::QUIET;
         for (id, (first, second, at)) in self.placed.iter().filter(|_| smooth) {
             let host_of = |id| self.table.rows.get(id).and_then(|row| self.host(&row.card.name));
             let Some(host) = host_of(id).filter(|h| self.is_fit(*h)) else { continue };
-            let known = |b: &usize| self.is_fit(*b) && self.reaches_for(host, *b, Self::STEADY);
+            let known = |b: &usize| self.is_placed(*b) && self.reaches_for(host, *b, Self::STEADY);
             let knows = |b: usize| {
                 let row = self.table.named(&self.hosts[b].name);
                 row.is_some_and(|row| self.hosts[b].buddies() == Some((row.first_buddy, row.second_buddy)))

@@ -63,9 +63,13 @@ impl Interface {
     /// # Errors
     /// [`Error::Busy`], [`Error::Permission`], [`Error::Refused`]; nothing stays attached once `object` is dropped.
     pub fn attach(&self, object: &mut Object, choice: DatapathChoice) -> Result<DatapathMode, Error> {
-        // A kernel closes the files of a killed process from the highest number down, and waits for milliseconds at each
-        // link. The XDP link comes last here and is closed first, so that buddies soon get the kernel's own answer.
-        self.egress(object)?;
+        // A kernel closes the files of a killed process from the highest number down, and waits for milliseconds at
+        // each link. So the XDP link comes last and is closed first: buddies soon get the kernel's own answer. The
+        // classic way has no link, and replaces the program of another agent, which a busy XDP slot must prevent.
+        let linked = has_tcx();
+        if linked {
+            self.egress(object)?;
+        }
         let mode = match (choice, self.against_native) {
             (DatapathChoice::XdpNative, against) => {
                 if let Some(why) = against {
@@ -89,6 +93,9 @@ impl Interface {
                 other => other?,
             },
         };
+        if !linked {
+            self.egress(object)?;
+        }
         Ok(mode)
     }
 
@@ -112,11 +119,16 @@ impl Interface {
         let what = "attach the egress program";
         let refuse = |error: &(dyn StdError + 'static)| refused(what, error);
         let program = object::egress(&mut object.ebpf)?;
-        if object::kernel().is_none_or(|(_, version)| version >= (6, 6)) {
+        if has_tcx() {
             return program.attach(&self.name, TcAttachType::Egress).map(drop).map_err(|error| refuse(&error));
         }
         classic(program, &self.name).map_err(|error| refuse(&error))
     }
+}
+
+/// Whether this kernel attaches the egress program by a link.
+fn has_tcx() -> bool {
+    object::kernel().is_none_or(|(_, version)| version >= (6, 6))
 }
 
 pub fn classic(program: &mut aya::programs::SchedClassifier, interface: &str) -> Result<(), ProgramError> {

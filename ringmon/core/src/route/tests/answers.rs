@@ -124,8 +124,8 @@ fn a_lone_vote_counts_no_more_once_its_voter_is_missed_by_two() {
     assert_eq!(kit.routed(), ["s3", "s4", "s5"], "and two votes count, whoever cast the first one");
 }
 
-/// The voter's agent was gone, and starts again: for a moment nobody misses it, and its old vote still stands. Seed 76836
-/// of the simulator.
+/// The voter's agent was gone, and starts again: for a moment nobody misses it, and its old vote still stands. Seed
+/// 76836 of the simulator.
 #[test]
 fn nor_when_its_voter_is_just_about_to_begin_a_new_life() {
     let mut kit = pool();
