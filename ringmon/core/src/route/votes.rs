@@ -8,8 +8,8 @@
 //! time that it needs to answer and its row was read since, and for as long as no server is on record as hearing it:
 //! neither it, by an answer of its own, nor another one, by an answer that names it. It does not count if two others
 //! miss its voter, which then cannot take it back, nor afterwards until it is renewed, for a router that saw the two.
-//! Where the accused is an agent that cannot answer, a lone vote counts for its lifetime, once, and not at all while the
-//! same server accuses its voter.
+//! Where the accused is an agent that cannot answer, a lone vote counts for its lifetime, once, and not at all while
+//! the same server accuses its voter.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
