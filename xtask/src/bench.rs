@@ -132,8 +132,9 @@ pub struct Detect {
     #[arg(long, value_delimiter = ',', num_args = 0..=1, require_equals = true, value_name = "LIST",
         default_missing_value = "bird,frr,keepalived-bfd,keepalived-vrrp")]
     peers: Vec<Peer>,
-    /// Which build of the agents: `debug` is slower, but there already if tests have run. Do not publish its numbers.
-    #[arg(long, default_value = "release", value_parser = ["release", "debug"])]
+    /// Which build of the agents: `dist` is what packages ship, and takes twelve minutes to build; `debug` is slower,
+    /// but there already if tests have run. Do not publish its numbers.
+    #[arg(long, default_value = "release", value_parser = ["release", "dist", "debug"])]
     build: String,
     /// Write a JSON line for each measurement to this file; `-`: to stdout, and the table to stderr.
     #[arg(long, value_name = "FILE|-")]

@@ -45,7 +45,7 @@ pub struct Agents {
     routes: Option<Watching>,
 }
 
-/// For agents of this build (`release`, `debug`).
+/// For agents of this build (`release`, `dist`, `debug`).
 #[must_use]
 pub fn options(built: &str, profile: Profile, mode: Mode, database: Choice) -> Options {
     let rules = match mode {

@@ -11,6 +11,7 @@ use ringmon_common::wire::{ICMP_ID, PAYLOAD_LEN, Payload, Purpose, VERSION};
 use ringmon_common::{TagKey, Testimony};
 use socket2::Socket;
 
+use super::LEAST_INTERVAL;
 use super::netlink::Netlink;
 use super::obstacle;
 use super::shared::Shared;
@@ -25,6 +26,11 @@ const SHORT_BYTES: usize = 8 + PAYLOAD_LEN;
 const MOST_BYTES: usize = SHORT_BYTES + TESTIMONY_LEN;
 /// How many probes may be waiting for the decision whether they left. The kernel's window holds no more either.
 const MOST_DOUBTS: usize = 128;
+/// A sender that stood still makes up for so many probes of each watch: with the one that was due, as many as a suspicion
+/// takes ([`SUSPECT_MISSES`](ringmon_core::law::SUSPECT_MISSES)).
+const MADE_UP_FOR: u32 = ringmon_core::law::SUSPECT_MISSES - 1;
+/// They are this part of an interval apart.
+const SERIES: u32 = 10;
 /// The state of a neighbour is asked again after at most this time.
 const NEIGHBOUR_FRESH: Duration = Duration::from_millis(20);
 
@@ -66,6 +72,8 @@ pub struct Lane {
     neighbour: Option<(Option<Blindness>, Time)>,
     /// Whether there was a route when the watch began.
     pub routed: bool,
+    /// Probes that were missed out while the sender stood still, and are made up for.
+    owed: u32,
 }
 
 /// The next moment after `after` on the grid of this interval. All watches of a server share the seed, so probes with
@@ -82,8 +90,8 @@ impl Lane {
     /// Its probes count from `first`, which is due now.
     #[must_use]
     pub fn new(id: WatchId, peer: Ipv4Addr, first: u64, pace: Pace, socket: Socket, now: Time) -> Self {
-        let (last, doubts, neighbour, routed) = (Time::ZERO, VecDeque::new(), None, false);
-        Self { id, peer, pace, due: now, last, socket, seq: first - 1, doubts, neighbour, routed }
+        let (last, doubts, neighbour, routed, owed) = (Time::ZERO, VecDeque::new(), None, false, 0);
+        Self { id, peer, pace, due: now, last, socket, seq: first - 1, doubts, neighbour, routed, owed }
     }
 
     /// Changes the pace. A shorter interval is in force at once: its watch has just missed a reply, and cannot wait for
@@ -103,7 +111,17 @@ impl Lane {
     }
 
     /// Puts the next probe on the grid. After a probe off the grid, the next one is at least half an interval away.
+    ///
+    /// A sender that stood still for whole intervals makes up for [`MADE_UP_FOR`] of its probes in a quick series: it may
+    /// stand still again soon, and only what it sends meanwhile can be missed.
     pub fn advance(&mut self, seed: u64, now: Time) {
+        let step = self.pace.interval.as_nanos().max(1);
+        let left_out = u32::try_from(now.since(self.due).as_nanos() / step).unwrap_or(u32::MAX);
+        self.owed = self.owed.saturating_sub(1).max(left_out.min(MADE_UP_FOR));
+        if self.owed > 0 {
+            self.due = now + (self.pace.interval / SERIES).max(LEAST_INTERVAL);
+            return;
+        }
         self.due = next_slot(now.max(self.due + self.pace.interval / 2), self.pace.interval, seed);
     }
 
