@@ -70,6 +70,8 @@ pub const ECHO_REQUEST: u8 = 8;
 pub const ECHO_REPLY: u8 = 0;
 /// The size of a [`Frame`], in bytes.
 pub const FRAME_LEN: usize = size_of::<Frame>();
+/// The size of a frame of version 2, in bytes.
+pub const LONG_FRAME_LEN: usize = FRAME_LEN + TESTIMONY_LEN;
 /// The size of its IPv4 packet, in bytes.
 pub const PACKET_LEN: u16 = 20 + 8 + crate::wire::PAYLOAD_LEN as u16;
 /// The size of an IPv4 packet of version 2, in bytes.
@@ -163,7 +165,7 @@ pub fn recognise<'a>(source: &impl Source<'a>, own: [u8; 4]) -> Result<Found<'a>
     let Some(frame) = source.at::<Frame>(0) else { return Err(Verdict::Truncated) };
     if is_long {
         let Some(testimony) = source.at::<Testimony>(FRAME_LEN) else { return Err(Verdict::Truncated) };
-        if !source.ends_by(FRAME_LEN + TESTIMONY_LEN) {
+        if !source.ends_by(LONG_FRAME_LEN) {
             return Err(Verdict::WrongLength);
         }
         let direction = contents(frame, VERSION)?;

@@ -1,5 +1,6 @@
-//! ringmon's BPF programs. `ringmon_xdp` answers probes and takes replies. `ringmon_egress` stamps the probes that
-//! leave. One timer for each watch counts the probes without an answer. They decide nothing.
+//! ringmon's BPF programs. `ringmon_xdp` answers probes and takes replies; `ringmon_ingress` does the same where the
+//! XDP slot is not to be had. `ringmon_egress` stamps the probes that leave. One timer for each watch counts the probes
+//! without an answer. They decide nothing.
 
 #![no_std]
 #![no_main]
@@ -15,7 +16,9 @@ mod stamp;
 mod testify;
 mod timer;
 
-use aya_ebpf::bindings::xdp_action;
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::{TC_ACT_SHOT, xdp_action};
+use aya_ebpf::helpers::bpf_redirect;
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::{debug, trace};
@@ -28,26 +31,58 @@ use packet::Packet;
 
 /// "The next program, please": the same number for tcx (`TCX_NEXT`) and for cls_bpf (`TC_ACT_UNSPEC`).
 const NEXT: i32 = -1;
+/// The kind of a frame that was sent to this host's own hardware address (linux/if_packet.h).
+const PACKET_HOST: u32 = 0;
 
 /// Answers probes in place, takes replies, and leaves everything else alone.
 #[xdp]
 pub fn ringmon_xdp(ctx: XdpContext) -> u32 {
-    let verdict = inspect(&ctx).unwrap_or_else(|why| why);
-    if !matches!(verdict, Verdict::Other) {
-        maps::count(verdict.index());
-        trace!(&ctx, "verdict {}", verdict.index());
-    }
-    match verdict.action() {
+    let verdict = match maps::own_address() {
+        Some(own) => inspect(&ctx, own, Packet::received(&ctx)),
+        None => Err(Verdict::Other),
+    };
+    match judge(&ctx, verdict) {
         Action::Pass => xdp_action::XDP_PASS,
         Action::Drop => xdp_action::XDP_DROP,
         Action::Send => xdp_action::XDP_TX,
     }
 }
 
+/// The same behind the XDP slot, for frames in socket buffers. A reply leaves through the interface of its probe.
+#[classifier]
+pub fn ringmon_ingress(ctx: TcContext) -> i32 {
+    // SAFETY: the context that the kernel gave us.
+    let (kind, tagged, index) = unsafe {
+        let buffer = ctx.skb.skb;
+        ((*buffer).pkt_type, (*buffer).vlan_tci & 0xfff != 0, (*buffer).ifindex)
+    };
+    // A frame for a VLAN belongs to another interface, on top of this one. VLAN 0 is none: a tag for priority alone.
+    let Some(own) = maps::own_address().filter(|_| kind == PACKET_HOST && !tagged) else { return NEXT };
+    if Packet::buffered(&ctx).is_partial() && ctx.pull_data(ctx.len()).is_err() {
+        return NEXT;
+    }
+    let verdict = inspect(&ctx, own, Packet::buffered(&ctx));
+    match judge(&ctx, verdict) {
+        Action::Pass => NEXT,
+        Action::Drop => TC_ACT_SHOT as i32,
+        // SAFETY: has no conditions.
+        Action::Send => unsafe { bpf_redirect(index, 0) as i32 },
+    }
+}
+
+/// Counts the verdict, and says what becomes of the packet.
 #[inline(always)]
-fn inspect(ctx: &XdpContext) -> Result<Verdict, Verdict> {
-    let own = maps::own_address().ok_or(Verdict::Other)?;
-    let mut packet = Packet::new(ctx.data(), ctx.data_end());
+fn judge(ctx: &impl EbpfContext, verdict: Result<Verdict, Verdict>) -> Action {
+    let verdict = verdict.unwrap_or_else(|why| why);
+    if !matches!(verdict, Verdict::Other) {
+        maps::count(verdict.index());
+        trace!(ctx, "verdict {}", verdict.index());
+    }
+    verdict.action()
+}
+
+#[inline(always)]
+fn inspect(ctx: &impl EbpfContext, own: [u8; 4], mut packet: Packet) -> Result<Verdict, Verdict> {
     let Found { frame, direction, testimony } = recognise(&packet, own)?;
     let payload = &frame.payload;
     let key = maps::key(payload.key_id).ok_or(Verdict::UnknownKey)?;
@@ -103,7 +138,7 @@ pub fn ringmon_egress(ctx: TcContext) -> i32 {
     let forwarded = unsafe { (*ctx.skb.skb).ingress_ifindex } != 0;
     if !forwarded
         && let Some(own) = maps::own_address()
-        && let Some((frame, testimony)) = recognise_leaving(&Packet::new(ctx.data(), ctx.data_end()), own)
+        && let Some((frame, testimony)) = recognise_leaving(&Packet::buffered(&ctx), own)
     {
         let Frame { head, payload, .. } = frame;
         let tag = maps::key(payload.key_id).map(|key| asking(key.v4(own, head.to, payload), testimony).probe(payload));

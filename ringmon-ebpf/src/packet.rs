@@ -1,19 +1,39 @@
 //! A packet between the two pointers that the kernel gives.
 
-use ringmon_common::frame::{FRAME_LEN, Plain, Source};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use ringmon_common::frame::{FRAME_LEN, LONG_FRAME_LEN, Plain, Source};
 use ringmon_common::{Frame, Testimony};
 
 /// A packet while a program runs.
 pub struct Packet {
     start: usize,
     end: usize,
+    /// How long it is, if it may go on in other pages; 0: it ends at `end`.
+    length: usize,
 }
 
 impl Packet {
-    /// Between a context's `data` and `data_end`.
+    /// A frame as a driver received it.
     #[inline(always)]
-    pub const fn new(start: usize, end: usize) -> Self {
-        Self { start, end }
+    pub fn received(ctx: &XdpContext) -> Self {
+        Self { start: ctx.data(), end: ctx.data_end(), length: 0 }
+    }
+
+    /// A frame in a socket buffer.
+    #[inline(always)]
+    pub fn buffered(ctx: &TcContext) -> Self {
+        Self { start: ctx.data(), end: ctx.data_end(), length: ctx.len() as usize }
+    }
+
+    /// Whether a frame in a socket buffer is as long as a probe, and not all of it can be seen: drivers may leave what
+    /// is behind the headers in pages of their own.
+    #[inline(always)]
+    pub fn is_partial(&self) -> bool {
+        match self.length {
+            FRAME_LEN => self.start + FRAME_LEN > self.end,
+            LONG_FRAME_LEN => self.start + LONG_FRAME_LEN > self.end,
+            _ => false,
+        }
     }
 
     /// The frame, to be rewritten, and the testimony if one is behind it. After this call, references from
@@ -44,6 +64,6 @@ impl Source<'static> for Packet {
 
     #[inline(always)]
     fn ends_by(&self, length: usize) -> bool {
-        self.start + length >= self.end
+        self.start + length >= self.end && self.length <= length
     }
 }

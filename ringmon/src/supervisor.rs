@@ -11,6 +11,14 @@ use tokio::sync::watch;
 /// How often it is told. The loops publish their boards more often than this.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// Tells it what this process waits for before its loop runs, and that the start may take as much longer.
+pub fn waits(line: &str, longer: Duration) {
+    let us = u32::try_from(longer.as_micros()).unwrap_or(u32::MAX);
+    if let Err(error) = sd_notify::notify(&[NotifyState::Status(line), NotifyState::ExtendTimeoutUsec(us)]) {
+        tracing::warn!("cannot tell the service manager how this process does: {error}");
+    }
+}
+
 /// Runs until the loop that publishes is gone. What is published is the proof that the loop turns: a loop that hangs
 /// feeds no watchdog. `status` makes a line for people.
 pub async fn follow<T: Send + Sync>(mut published: watch::Receiver<Arc<T>>, status: impl Fn(&T) -> String) {

@@ -60,7 +60,7 @@ pub struct Reading {
 /// What the datapath shows.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Datapath {
-    /// `xdp-native` or `xdp-generic`.
+    /// `xdp-native`, `xdp-generic` or `tc`.
     pub mode: Option<String>,
     /// Packets, by what became of them.
     pub verdicts: Vec<Count>,

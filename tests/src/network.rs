@@ -144,6 +144,15 @@ impl Network {
     /// The link cannot be made, or its port takes no program.
     pub fn plug(&self, number: u8) -> anyhow::Result<Namespace> {
         let server = Namespace::new()?;
+        self.replug(number, &server)?;
+        Ok(server)
+    }
+
+    /// Makes the link between this server and the bridge anew.
+    ///
+    /// # Errors
+    /// There is one already, or its port takes no program.
+    pub fn replug(&self, number: u8, server: &Namespace) -> anyhow::Result<()> {
         let hub = format!(
             "link add p{number} type veth peer name {INTERFACE} netns {}\n\
              link set p{number} master br0 up\n",
@@ -154,7 +163,7 @@ impl Network {
             pass.attach(&self.hub, &format!("p{number}"))?;
         }
         server.ip(&format!("addr add {}/24 dev {INTERFACE}\nlink set {INTERFACE} up\n", address(number)))?;
-        Ok(server)
+        Ok(())
     }
 
     /// What is broken now.

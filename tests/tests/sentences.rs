@@ -60,7 +60,8 @@ fn wrong_database_password() -> Result {
 
 #[test]
 fn unknown_interface() -> Result {
-    let said = ringmon(&lab(Choice::Sqlite)?, &["agent", "--name", "s1", "--interface", "eth7"], &[])?;
+    let args = ["agent", "--name", "s1", "--interface", "eth7", "--wait-address", "0"];
+    let said = ringmon(&lab(Choice::Sqlite)?, &args, &[])?;
     says(&said, 69, &["eth7"])
 }
 
@@ -80,7 +81,7 @@ fn busy_xdp_slot() -> Result {
     let passing = Passing::load(&object)?;
     passing.attach(&lab.server("s1")?.namespace, "eth0")?;
     let said = ringmon(&lab, &AGENT, &[("RINGMON_DATAPATH", "xdp-native")])?;
-    says(&said, 69, &["eth0", "XDP"])?;
+    says(&said, 69, &["eth0", "XDP", "pass, program ", "--datapath tc"])?;
     drop(passing);
     Ok(())
 }

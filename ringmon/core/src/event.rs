@@ -19,6 +19,7 @@ pub use self::detail::{
 };
 use super::blindness::Blindness;
 use super::evidence::LocalFault;
+use super::host::HostChange;
 use super::outcome::Held;
 use super::row::{Side, VoteKind};
 use super::{Incarnation, ServerId, Time};
@@ -87,6 +88,8 @@ pub enum EventKind {
     Blind,
     /// It sees again.
     SeesAgain,
+    /// The interface or the address that this server probes from changed, and how.
+    HostChanged,
     /// A service check changed, or new clients should stay away or come again (`draining`).
     Service,
 }
@@ -121,6 +124,7 @@ words! { EventKind:
     TableWentBack = "table_went_back",
     Blind = "blind",
     SeesAgain = "sees_again",
+    HostChanged = "host_changed",
     Service = "service",
 }
 
@@ -209,6 +213,11 @@ pub enum EventBody {
         all: bool,
         blind_ms: f64,
     },
+    /// The interface has this name now, or had it last.
+    HostChanged {
+        change: HostChange,
+        interface: String,
+    },
     Service(Service),
 }
 
@@ -246,6 +255,7 @@ impl EventBody {
             Self::TableWentBack(_) => EventKind::TableWentBack,
             Self::Blind { .. } => EventKind::Blind,
             Self::SeesAgain { .. } => EventKind::SeesAgain,
+            Self::HostChanged { .. } => EventKind::HostChanged,
             Self::Service(_) => EventKind::Service,
         }
     }

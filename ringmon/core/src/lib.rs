@@ -25,6 +25,7 @@ pub mod edit;
 pub mod engine;
 pub mod event;
 pub mod evidence;
+pub mod host;
 pub mod id;
 pub mod keys;
 pub mod lateness;

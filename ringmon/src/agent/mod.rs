@@ -16,11 +16,49 @@ mod state_dir;
 mod table;
 mod turn;
 
+use std::time::{Duration, Instant};
+
 use crate::config::AgentConfig;
+use crate::show::in_units;
+use crate::supervisor;
 use ringmon_core::engine::Stopped;
 
 pub use reload::{AT_ONCE, Fresh, Reread};
 pub use state_dir::Error as StateError;
+
+/// What the rest of a start may take: a database may be slow.
+const START: Duration = Duration::from_secs(30);
+/// How often an agent looks whether what it waits for has come.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Looks until `look` finds what an agent needs, or finds that it will not come (`may_come`), or `limit` is over.
+/// `None`: a signal asked for a stop first.
+///
+/// # Errors
+/// What is missing.
+pub fn wait_for<T>(limit: Duration, look: impl Fn() -> Result<T, crate::config::Error>) -> anyhow::Result<Option<T>> {
+    let began = Instant::now();
+    let missing = match look() {
+        Err(missing) if missing.may_come() && !limit.is_zero() => missing,
+        found => return Ok(Some(found?)),
+    };
+    tracing::warn!("{missing}; waiting for it for up to {} (wait_address)", in_units(limit));
+    supervisor::waits(&format!("waiting: {missing}"), limit + START);
+    let here = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    here.block_on(async {
+        let mut signals = signals::Signals::new()?;
+        loop {
+            tokio::select! {
+                () = signals.stop() => return Ok(None),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            match look() {
+                Err(missing) if missing.may_come() && began.elapsed() < limit => {}
+                found => return Ok(Some(found?)),
+            }
+        }
+    })
+}
 
 /// Runs an agent until it is told to stop. `reread` reads the configuration again when that is asked for.
 ///

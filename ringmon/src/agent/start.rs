@@ -28,6 +28,7 @@ use crate::supervisor;
 use ringmon_core::Snapshot;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity, Stopped};
+use ringmon_core::row::Address;
 use ringmon_core::{PoolKey, PoolKeys};
 
 /// How long a start without a kept list waits for a database that does not answer.
@@ -37,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_RESULT: Duration = Duration::from_secs(1);
 
 /// Starts an agent and runs it to its end.
-pub async fn start(config: AgentConfig, reread: Reread, worker: Handle) -> anyhow::Result<Stopped> {
+pub async fn start(mut config: AgentConfig, reread: Reread, worker: Handle) -> anyhow::Result<Stopped> {
     // First of all, so that a signal during the start is a clean end too.
     let mut signals = Signals::new().context("cannot install the signal handlers")?;
     let state = StateDir::open(&config.state_dir, &config.pool, &config.name)?;
@@ -50,6 +51,14 @@ pub async fn start(config: AgentConfig, reread: Reread, worker: Handle) -> anyho
             return Ok(Stopped::Stayed);
         }
     };
+
+    tokio::select! {
+        () = settle_address(&mut config, &state, &table, &worker) => {}
+        () = signals.stop() => {
+            tracing::info!("stopped before the start was done; nothing was changed");
+            return Ok(Stopped::Stayed);
+        }
+    }
 
     let service = Service::start(config.service.clone(), &worker, clock::now);
     let seed = rand::random();
@@ -167,6 +176,42 @@ async fn keys(table: &Table, worker: &Handle, kept: Option<&Kept>) -> anyhow::Re
         },
         Err(error) => Err(error.into()),
     }
+}
+
+/// Of several addresses on the interface, takes the one that this server had: as kept on disk, else as its row says.
+/// Otherwise the primary one stays. What nobody said or knows is not kept: the next start may know more.
+async fn settle_address(config: &mut AgentConfig, state: &StateDir, table: &Table, worker: &Handle) {
+    let kept = state.address();
+    // An interface that has one address has none to choose from.
+    let mut sure = config.address_said || kept.is_none();
+    if !config.others.is_empty() {
+        let has = |address: &Address| *address == config.address || config.others.contains(address);
+        let (address, known, why) = match kept.filter(has) {
+            Some(kept) => (kept, true, "this server had it before"),
+            None => match row_address(table, worker, config.name.clone()).await {
+                Some(Some(row)) if has(&row) => (row, true, "this server's row has it"),
+                Some(_) => (config.address, true, "it is the primary one"),
+                None => (config.address, false, "it is the primary one, and the database does not say more"),
+            },
+        };
+        let interface = &config.interface;
+        tracing::info!("{interface} has several addresses; {address} is taken, because {why} (--address says another)");
+        config.settle(address);
+        sure = known;
+    } else if let Some(kept) = kept.filter(|kept| *kept != config.address && !sure) {
+        let (interface, address) = (&config.interface, config.address);
+        tracing::warn!("this server had the address {kept} before, and {interface} has only {address}");
+    }
+    if sure && let Err(error) = state.keep_address(config.address) {
+        tracing::warn!("{error}; of several addresses, the next start may take another");
+    }
+}
+
+/// The address in this server's row, if it has one; `None`: the database does not say.
+async fn row_address(table: &Table, worker: &Handle, name: String) -> Option<Option<Address>> {
+    let table = table.clone();
+    let asked = worker.spawn(async move { table.store().await?.address_of(&name).await });
+    tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?.ok()
 }
 
 fn open_datapath(config: &AgentConfig, keys: &[PoolKey], seed: u64) -> anyhow::Result<Box<dyn Datapath>> {

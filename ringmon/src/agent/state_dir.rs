@@ -3,6 +3,7 @@
 //! ```text
 //! STATE_DIR/POOL/NAME/lock     held while an agent runs: two with one name on a machine would fight for one row
 //! STATE_DIR/POOL/NAME/boot     the boot token, drawn once (R8)
+//! STATE_DIR/POOL/NAME/address  the last one: of several on the interface, an agent takes it again
 //! STATE_DIR/POOL/NAME/kept     buddy list and pool keys, mode 0600: for a start while the database is away
 //! ```
 //!
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk;
 use crate::show::{ErrorKind, HasKind};
 use ringmon_core::buddy::BuddyList;
+use ringmon_core::row::Address;
 use ringmon_core::{BootToken, PoolKey};
 
 /// What failed with the state directory.
@@ -118,6 +120,23 @@ impl StateDir {
     #[must_use]
     pub fn boot(&self) -> &BootToken {
         &self.boot
+    }
+
+    /// The address of the last run, if it is known.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        fs::read_to_string(self.dir.join("address")).ok()?.trim().parse().ok()
+    }
+
+    /// Keeps the address of this run.
+    ///
+    /// # Errors
+    /// [`Error::Write`]: what was kept before is still there.
+    pub fn keep_address(&self, address: Address) -> Result<(), Error> {
+        if self.address() == Some(address) {
+            return Ok(());
+        }
+        write(self.dir.join("address"), &format!("{address}\n"))
     }
 
     /// What was kept; `None` if nothing was, or if it is damaged (which is logged).
@@ -237,6 +256,19 @@ mod tests {
         assert_eq!(state.kept().unwrap(), Some(kept()));
         let mode = fs::metadata(state.dir.join("kept")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "the file has the pool's keys in it");
+    }
+
+    #[test]
+    fn the_address_comes_back_and_nonsense_does_not() {
+        let base = tempfile::tempdir().unwrap();
+        let state = StateDir::open(base.path(), "web", "n1").unwrap();
+        assert_eq!(state.address(), None);
+        for address in ["192.0.2.7", "192.0.2.8"] {
+            state.keep_address(address.parse().unwrap()).unwrap();
+            assert_eq!(state.address().map(|kept| kept.to_string()).as_deref(), Some(address));
+        }
+        fs::write(state.dir.join("address"), "192.0.2").unwrap();
+        assert_eq!(state.address(), None);
     }
 
     /// Root can read everything, so a folder stands for a file that this user may not read.

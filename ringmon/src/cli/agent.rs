@@ -5,14 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::exit::{self, Verdict};
 use super::{logging, pages};
 use crate::agent::{AT_ONCE, Fresh, Reread};
-use crate::config::{Key, Loaded, Machine, Sources, Typed};
+use crate::config::{AgentConfig, Key, Loaded, Machine, Sources, Typed};
 use crate::observe::EventLog;
 use ringmon_core::engine::Stopped;
 
 /// Runs an agent until it is told to stop, and says how it ended. `sources` is where its configuration is from.
 pub fn run(typed: &Typed, sources: Sources) -> anyhow::Result<Verdict> {
-    let config = crate::config::agent(typed, &Machine::this()?)?;
-    let again = reread(typed.clone(), sources, config.name.clone());
+    let look = || crate::config::agent(typed, &Machine::this()?);
+    let Some(config) = crate::agent::wait_for(crate::config::wait_address(typed)?, look)? else {
+        tracing::info!("stopped before the start was done; nothing was changed");
+        return Ok(Verdict::Ok);
+    };
+    let again = reread(typed.clone(), sources, &config);
     Ok(match crate::agent::run(config, again)? {
         Stopped::Left => {
             tracing::info!("stopped; this run leaves no row on the ring");
@@ -39,11 +43,18 @@ pub fn run(typed: &Typed, sources: Sources) -> anyhow::Result<Verdict> {
 
 /// Reads the layers again, obeys the level of the log, and says what else is new. If the new configuration is no good,
 /// nothing of it is obeyed.
-fn reread(first: Typed, sources: Sources, name: String) -> Reread {
+fn reread(first: Typed, sources: Sources, config: &AgentConfig) -> Reread {
+    let AgentConfig { name, interface, address, .. } = config.clone();
     let last = Mutex::new(first.clone());
     let read = move || -> anyhow::Result<Fresh> {
         let Loaded { typed, warnings } = crate::config::load(&sources)?;
-        let config = crate::config::agent(&typed, &Machine::this()?)?;
+        let mut machine = Machine::this()?;
+        // An interface that is renamed or gone for a while keeps no weight from being changed.
+        let own = machine.interfaces.entry(interface.clone()).or_default();
+        if !own.addresses.contains(&address) {
+            own.addresses.push(address);
+        }
+        let config = crate::config::agent(&typed, &machine)?;
         for warning in warnings.into_iter().chain(crate::config::warnings(&typed)) {
             tracing::warn!("{warning}");
         }

@@ -116,6 +116,14 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether it may be right soon, without anybody's doing: the interface or the address is not there yet.
+    #[must_use]
+    pub const fn may_come(&self) -> bool {
+        matches!(self, Self::NotYet { .. } | Self::Bad { problem: Problem::Machine(_), .. })
+    }
+}
+
 impl HasKind for Error {
     /// A mistake on the command line is one of usage.
     fn kind(&self) -> ErrorKind {

@@ -41,8 +41,10 @@ keys! {
     Name = "name", None;
     /// The interface for probes.
     Interface = "interface", None;
-    /// This server's address; by default the interface's only IPv4 address.
+    /// This server's address; by default the interface's IPv4 address, or the one of several that it had before.
     Address = "address", None;
+    /// How long a start waits for the interface and the address.
+    WaitAddress = "wait_address", Some("60s");
     /// Where the tables are.
     DatabaseUrl = "database_url", Some("sqlite:///var/lib/ringmon/ringmon.db");
     /// A file that contains the database's password.

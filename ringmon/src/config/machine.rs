@@ -23,7 +23,7 @@ pub struct Machine {
 pub struct Interface {
     /// Whether it is the loopback.
     pub loopback: bool,
-    /// IPv4 and IPv6.
+    /// IPv4 and IPv6, the primary ones first.
     pub addresses: Vec<Address>,
 }
 
@@ -55,13 +55,24 @@ impl Machine {
         let io = |errno| Error::Interfaces(std::io::Error::from(errno));
         let hostname = nix::sys::utsname::uname().map_err(io)?.nodename().to_string_lossy().into_owned();
         let mut interfaces: BTreeMap<String, Interface> = BTreeMap::new();
+        let mut floating = Vec::new();
+        // The kernel lists the addresses of a network in their order: the primary one first.
         for entry in getifaddrs().map_err(io)? {
-            let interface = interfaces.entry(entry.interface_name).or_default();
+            let interface = interfaces.entry(entry.interface_name.clone()).or_default();
             interface.loopback |= entry.flags.contains(InterfaceFlags::IFF_LOOPBACK);
-            if let Some(address) = entry.address {
-                interface.addresses.extend(address.as_sockaddr_in().map(|v4| Address::V4(v4.ip())));
-                interface.addresses.extend(address.as_sockaddr_in6().map(|v6| Address::V6(v6.ip())));
+            let Some(address) = entry.address else { continue };
+            let alone = entry.netmask.as_ref().and_then(|mask| mask.as_sockaddr_in()).is_some_and(|mask| {
+                // A network of one: as keepalived and cloud agents add floating addresses.
+                mask.ip().to_bits() == u32::MAX
+            });
+            match address.as_sockaddr_in().map(|v4| Address::V4(v4.ip())) {
+                Some(v4) if alone => floating.push((entry.interface_name, v4)),
+                Some(v4) => interface.addresses.push(v4),
+                None => interface.addresses.extend(address.as_sockaddr_in6().map(|v6| Address::V6(v6.ip()))),
             }
+        }
+        for (name, address) in floating {
+            interfaces.entry(name).or_default().addresses.push(address);
         }
         Ok(Self { hostname, interfaces })
     }

@@ -1,7 +1,9 @@
 //! From what was typed to what it means.
 
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::error::{Error, Problem};
 use super::keys::{Entry, Key, Origin, Typed};
@@ -43,19 +45,33 @@ pub fn http(typed: &Typed) -> Result<Option<std::net::SocketAddr>, Error> {
     must(typed, Key::Http, parse::listen)
 }
 
+/// How long a start waits for what [`Error::may_come`].
+///
+/// # Errors
+/// The value is unknown.
+pub fn wait_address(typed: &Typed) -> Result<Duration, Error> {
+    let range = Duration::ZERO..=Duration::from_secs(3600);
+    must(typed, Key::WaitAddress, |text| parse::span_in(text, range, "a time from 0s to 1h, such as 60s"))
+}
+
 /// The whole configuration of an agent.
 ///
 /// # Errors
 /// A key is missing, has an unknown value, or does not fit this machine.
 pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
     let PoolAccess { pool, database } = pool_access(typed)?;
-    let (interface, address) = place(typed, machine)?;
-    Ok(AgentConfig {
+    wait_address(typed)?;
+    // What may still come is told last: it is waited for, and a wrong value is not.
+    let place = place(typed, machine);
+    let address = place.as_ref().map_or(Ipv4Addr::UNSPECIFIED.into(), |(_, address, _)| *address);
+    let config = AgentConfig {
         pool,
         database,
         name: own_name(typed, machine)?,
-        interface,
+        interface: String::new(),
         address,
+        address_said: typed.get(Key::Address).is_some(),
+        others: Vec::new(),
         notice_port: must(typed, Key::NoticePort, |text| parse::number(text, 1u16, u16::MAX))?,
         route_address: maybe(typed, Key::RouteAddress, parse::address)?,
         route_port: maybe(typed, Key::RoutePort, |text| parse::number(text, 1u16, u16::MAX))?,
@@ -76,7 +92,9 @@ pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
         bpf_log: must(typed, Key::BpfLog, parse::one_of)?,
         realtime: must(typed, Key::Realtime, parse::switch)?,
         dscp: must(typed, Key::Dscp, |text| parse::number(text, 0u8, 63))?,
-    })
+    };
+    let (interface, _, others) = place?;
+    Ok(AgentConfig { interface, others, ..config })
 }
 
 /// Warnings about values that are allowed.
@@ -155,9 +173,13 @@ fn own_name(typed: &Typed, machine: &Machine) -> Result<String, Error> {
     }
 }
 
-/// The interface and this server's address: as given, or the only ones that there are.
-fn place(typed: &Typed, machine: &Machine) -> Result<(String, Address), Error> {
+/// The interface and this server's address: as given, or what there is. If no address was given, the primary one is the
+/// address, and there may be others.
+fn place(typed: &Typed, machine: &Machine) -> Result<(String, Address, Vec<Address>), Error> {
     let said_address = maybe(typed, Key::Address, parse::address)?;
+    if said_address.is_some_and(|address| address.is_ipv6()) {
+        return must(typed, Key::Address, |_| Err(Problem::Unfit("only IPv4 addresses can be probed".to_owned())));
+    }
     let interface = match typed.get(Key::Interface) {
         Some(entry) if machine.interfaces.contains_key(&entry.text) => entry.text.clone(),
         Some(entry) => {
@@ -167,23 +189,16 @@ fn place(typed: &Typed, machine: &Machine) -> Result<(String, Address), Error> {
         }
         None => likely_interface(machine, said_address)?,
     };
-    if said_address.is_some_and(|address| address.is_ipv6()) {
-        return must(typed, Key::Address, |_| Err(Problem::Unfit("only IPv4 addresses can be probed".to_owned())));
-    }
     let there = machine.interfaces.get(&interface).cloned().unwrap_or_default();
     match (said_address, there.v4().as_slice()) {
-        (Some(address), _) if there.addresses.contains(&address) => Ok((interface, address)),
+        (Some(address), _) if there.addresses.contains(&address) => Ok((interface, address, Vec::new())),
         (Some(_), addresses) => must(typed, Key::Address, |_| {
             let listed = listed(addresses);
             Err(Problem::Machine(format!("the interface {interface} does not have that address; it has {listed}")))
         }),
-        (None, &[only]) => Ok((interface, only)),
+        (None, [primary, others @ ..]) => Ok((interface, *primary, others.to_vec())),
         (None, []) => {
             Err(Error::NotYet { key: Key::Address, why: format!("the interface {interface} has no IPv4 address") })
-        }
-        (None, several) => {
-            let hint = format!("the interface {interface} has {}", listed(several));
-            Err(Error::Missing { key: Key::Address, hint })
         }
     }
 }

@@ -33,7 +33,7 @@ pub use files::Findings;
 pub use keys::{Entry, Key, Origin, Typed};
 pub use layers::{DEFAULT_FILE, Loaded, Sources, load};
 pub use machine::{Interface, Machine};
-pub use meaning::{agent, database_access, http, pool_access, warnings};
+pub use meaning::{agent, database_access, http, pool_access, wait_address, warnings};
 pub use near::nearest;
 pub use router::{RouterConfig, SightConfig, TemplateConfig, router, sight};
 
@@ -59,6 +59,10 @@ pub struct AgentConfig {
     pub interface: String,
     /// This server's address on that interface.
     pub address: Address,
+    /// Whether somebody said which address. Otherwise it may be another one of the interface.
+    pub address_said: bool,
+    /// Then these too: the server may have had one of them before.
+    pub others: Vec<Address>,
     /// UDP port for notices, at `address`.
     pub notice_port: u16,
     /// Where clients go, if not to `address`.
@@ -99,6 +103,17 @@ pub struct AgentConfig {
     pub realtime: bool,
     /// Differentiated services code point of probes, 0 to 63 (RFC 2474).
     pub dscp: u8,
+}
+
+impl AgentConfig {
+    /// The same at this address, which is final.
+    pub fn settle(&mut self, address: Address) {
+        let old = std::mem::replace(&mut self.address, address);
+        self.others.clear();
+        if let Some(at) = self.agent_check.as_mut().filter(|at| at.ip() == old) {
+            at.set_ip(address);
+        }
+    }
 }
 
 /// What a clean shutdown does.

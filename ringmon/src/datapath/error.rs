@@ -42,18 +42,29 @@ pub enum Error {
     NoKey,
     /// Another XDP program is attached there.
     #[error(
-        "interface {interface} already has an XDP program, so ours cannot be attached in {mode} mode: \
-         `ip -d link show {interface}` tells which; end the program it belongs to (another ringmon agent?), \
-         or take it off with `ip link set dev {interface} xdp off`"
+        "interface {interface} already has an XDP program ({holder}), so ours cannot be attached in {mode} mode: end \
+         the program it belongs to (another ringmon agent?), or take it off with \
+         `ip link set dev {interface} xdp off`, or answer behind it with --datapath tc"
     )]
     Busy {
         /// As configured.
         interface: String,
+        /// Whose it is, as far as can be seen.
+        holder: String,
         /// `native` or `generic`.
         mode: &'static str,
         /// EBUSY or EEXIST.
         #[source]
         source: io::Error,
+    },
+    /// Another agent answers for the address.
+    #[error(
+        "another ringmon agent answers for {address} here: two would take each other's replies. Stop that one, or say \
+         another --address"
+    )]
+    Claimed {
+        /// As configured.
+        address: Address,
     },
     /// A privilege is missing.
     #[error(
@@ -106,6 +117,7 @@ impl HasKind for Error {
             Self::Permission { .. } => ErrorKind::Permission,
             Self::NoObject
             | Self::Busy { .. }
+            | Self::Claimed { .. }
             | Self::OldKernel { .. }
             | Self::Refused { .. }
             | Self::System { .. }

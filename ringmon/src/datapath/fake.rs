@@ -10,6 +10,7 @@ use super::{Datapath, Error, Prober, Readings};
 use crate::show::{DatapathMode, DatapathStats};
 use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{LocalFault, MAX_WATCHES, WatchId, WatchReading, WatchSpec};
+use ringmon_core::host::HostChange;
 use ringmon_core::row::{Health, PoolKey};
 use ringmon_core::{Incarnation, Time};
 
@@ -211,6 +212,10 @@ impl Datapath for Fake {
     fn faults(&mut self) -> (bool, Vec<(LocalFault, Time, Time)>) {
         let mut state = self.0.state();
         (!state.link_down, std::mem::take(&mut state.faults))
+    }
+
+    fn host_changes(&mut self) -> Vec<(HostChange, String)> {
+        Vec::new()
     }
 
     fn changed<'a>(&'a mut self) -> Pin<Box<dyn Future<Output = Vec<WatchId>> + Send + 'a>> {

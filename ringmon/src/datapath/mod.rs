@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::show::{DatapathMode, DatapathStats};
 use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
+use ringmon_core::host::HostChange;
 use ringmon_core::row::{Address, PoolKey};
 use ringmon_core::{ServerId, Time};
 
@@ -62,6 +63,8 @@ pub trait Datapath: Send {
     fn stats(&self) -> DatapathStats;
     /// Whether the interface is up, and the faults of this machine that the datapath found since the last call.
     fn faults(&mut self) -> (bool, Vec<(LocalFault, Time, Time)>);
+    /// What has changed of the interface or the address since the last call, and the interface's name.
+    fn host_changes(&mut self) -> Vec<(HostChange, String)>;
     /// Waits for a change, and returns the watches to read again (maybe too many, never too few). With
     /// [`WatchId::PROBERS`] among them, a prober asks this server to watch another one. Cancel-safe.
     fn changed<'a>(&'a mut self) -> std::pin::Pin<Box<dyn Future<Output = Vec<WatchId>> + Send + 'a>>;

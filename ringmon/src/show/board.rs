@@ -14,16 +14,19 @@ use super::Durations;
 /// How probes are to be answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DatapathChoice {
-    /// In the driver where that works, otherwise in the generic receive path, with one warning.
+    /// In the driver where that works, otherwise in the generic receive path, and behind the XDP slot if another
+    /// program has it; with one warning.
     #[default]
     Auto,
     /// In the driver, or not at all.
     XdpNative,
     /// In the generic receive path, or not at all.
     XdpGeneric,
+    /// At the ingress hook of traffic control, or not at all.
+    Tc,
 }
 
-words!(DatapathChoice: Auto = "auto", XdpNative = "xdp-native", XdpGeneric = "xdp-generic");
+words!(DatapathChoice: Auto = "auto", XdpNative = "xdp-native", XdpGeneric = "xdp-generic", Tc = "tc");
 
 /// How probes are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -33,11 +36,13 @@ pub enum DatapathMode {
     XdpNative,
     /// By XDP in the kernel's generic receive path.
     XdpGeneric,
+    /// By a program at the ingress hook of traffic control, behind the XDP slot.
+    Tc,
     /// By a datapath in memory, for tests.
     Fake,
 }
 
-words!(DatapathMode: XdpNative = "xdp-native", XdpGeneric = "xdp-generic", Fake = "fake");
+words!(DatapathMode: XdpNative = "xdp-native", XdpGeneric = "xdp-generic", Tc = "tc", Fake = "fake");
 
 /// A number for the metrics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

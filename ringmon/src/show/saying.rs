@@ -5,6 +5,7 @@ use std::time::Duration;
 use ringmon_core::blindness::Blindness;
 use ringmon_core::edit::Held;
 use ringmon_core::event::{Evidence, Joined, Left, Removed, Service, Suspected};
+use ringmon_core::host::HostChange;
 use ringmon_core::row::Health;
 use ringmon_core::{EventBody, EventKind, VoteKind, Word as _};
 
@@ -14,6 +15,10 @@ use super::in_units;
 #[must_use]
 pub const fn is_warning(body: &EventBody) -> bool {
     match body.kind() {
+        EventKind::HostChanged => {
+            let gone = matches!(body, EventBody::HostChanged { change: HostChange::AddressGone, .. });
+            gone || matches!(body, EventBody::HostChanged { change: HostChange::InterfaceGone, .. })
+        }
         // Every removal waits for these for a moment.
         EventKind::Held => {
             !matches!(body, EventBody::Held { why: Held::TooYoung | Held::TooShort | Held::NoSecondVote })
@@ -128,6 +133,13 @@ fn raw(subject: &str, body: &EventBody) -> String {
         EventBody::Blind { all: false, why } => format!("{s} cannot be seen from here: {}", obstacle(*why)),
         EventBody::SeesAgain { all: true, blind_ms } => format!("{s} sees again, after {}", span(*blind_ms)),
         EventBody::SeesAgain { all: false, blind_ms } => format!("{s} can be seen again, after {}", span(*blind_ms)),
+        EventBody::HostChanged { change, interface } => match change {
+            HostChange::Renamed => format!("the interface of {s} is called {interface} now"),
+            HostChange::AddressGone => format!("{s} has lost its address: {interface} no longer has it"),
+            HostChange::AddressBack => format!("{s} has its address again, on {interface}"),
+            HostChange::InterfaceGone => format!("{s} has lost its interface: there is no {interface} any more"),
+            HostChange::InterfaceBack => format!("{s} has its interface again: {interface}"),
+        },
         EventBody::Service(service) => about_service(s, service),
     }
 }

@@ -17,7 +17,7 @@ use super::entity::{event, pool, server};
 use super::schema::SCHEMA_VERSION;
 use super::{DatabaseUrl, Error, Inner, Store};
 use crate::disk;
-use ringmon_core::row::{Alone, Mode, Quorum};
+use ringmon_core::row::{Address, Alone, Mode, Quorum};
 use ringmon_core::{PoolId, PoolRow, Rules, ServerRow, Word as _};
 
 /// What [`Store::init`] found, and what it did.
@@ -227,6 +227,20 @@ impl Store {
             server::find(schema).filter(server::Column::Pool.eq(self.inner.pool.0)).order_by_asc(server::Column::Id);
         let rows = database.patiently("reading all servers", async |db| query.all(db).await).await?;
         rows.into_iter().map(server_row).collect()
+    }
+
+    /// The address in the row of this name, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] names a row with an unknown value; or the database's.
+    pub async fn address_of(&self, name: &str) -> Result<Option<Address>, Error> {
+        let database = &self.inner.database;
+        let schema = database.schema(&database.connections()).await?;
+        let query = server::find(schema)
+            .filter(server::Column::Pool.eq(self.inner.pool.0))
+            .filter(server::Column::Name.eq(name));
+        let rows = database.patiently("reading a server's row", async |db| query.all(db).await).await?;
+        rows.into_iter().next().map(server_row).transpose().map(|row| row.map(|row| row.card.address))
     }
 
     /// Events of the pool, the oldest first.

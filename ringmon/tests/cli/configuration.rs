@@ -79,7 +79,7 @@ fn mistakes_of_configuration_exit_with_78() {
         (said.code, said.err.as_str()),
         (78, "ringmon: cannot read /nowhere/r.toml: No such file or directory (os error 2)\n")
     );
-    let said = says(&["agent", "--pool", "p", "--interface", "nosuch0"]);
+    let said = says(&["agent", "--pool", "p", "--interface", "nosuch0", "--wait-address", "0"]);
     assert_eq!(said.code, 69);
     let begin = "ringmon: interface is \"nosuch0\" (flag --interface): this machine has no such interface; it has ";
     assert!(said.err.starts_with(begin), "{}", said.err);

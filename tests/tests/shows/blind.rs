@@ -69,15 +69,9 @@ fn each_reason_is_said_by_its_name_and_nobody_is_removed() -> Result {
     let mut lab = patient_pool(4)?;
     let me = lab.ring()?.order()[1].clone();
     let number = lab.server(&me)?.number;
-    let own = address(number);
     let (nft, ip) = (Means::Nft, |lines: &str| Means::Ip(lines.to_owned()));
     let begin = now_ns();
     for (why, make, undo) in [
-        (
-            "no_address",
-            ip(&format!("address del {own}/24 dev {INTERFACE}")),
-            ip(&format!("address add {own}/24 dev {INTERFACE}")),
-        ),
         ("filtered", nft(filter("output", None)), nft("delete table ip blind\n".to_owned())),
         ("unstamped", nft(filter("egress", None)), nft("delete table netdev blind\n".to_owned())),
     ] {
@@ -121,6 +115,17 @@ fn each_reason_is_said_by_its_name_and_nobody_is_removed() -> Result {
         blind(&mut lab, &me, &me, why, since)?;
     }
     Ok(())
+}
+
+/// Others miss it as soon: nobody answers for its address.
+#[test]
+fn a_server_without_its_address_says_so() -> Result {
+    let mut lab = patient_pool(4)?;
+    let me = lab.ring()?.order()[1].clone();
+    let own = address(lab.server(&me)?.number);
+    let since = now_ns();
+    apply(&lab, &me, &Means::Ip(format!("address del {own}/24 dev {INTERFACE}")))?;
+    blind(&mut lab, &me, &me, "no_address", since)
 }
 
 #[test]

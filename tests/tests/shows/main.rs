@@ -8,6 +8,7 @@ mod bench;
 mod blind;
 mod faults;
 mod held;
+mod hosts;
 mod keys;
 mod leftovers;
 mod recording;

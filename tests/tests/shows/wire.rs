@@ -51,6 +51,11 @@ fn in_generic_mode_the_kernels_icmp_stands_still() -> Result {
 }
 
 #[test]
+fn in_tc_mode_the_kernels_icmp_stands_still() -> Result {
+    the_kernels_icmp_stands_still("tc")
+}
+
+#[test]
 fn a_server_dead_before_anybody_probed_it_is_found_and_removed() -> Result {
     let agent_args = vec!["--on-stop".to_owned(), "stay".to_owned()];
     let mut lab = Lab::pool(Options { agent_args, ..Options::built("debug") }, 4)?;

@@ -9,6 +9,7 @@ use crate::buddy::BuddyList;
 use crate::edit::{Outcome, TableSnapshot};
 use crate::event::Event;
 use crate::evidence::{LocalFault, WatchId, WatchReading, WatchSpec};
+use crate::host::HostChange;
 use crate::notice::Notice;
 use crate::op::TableOp;
 use crate::row::{Address, Card, Health, Mode};
@@ -74,6 +75,13 @@ pub enum Input {
     },
     /// The interface went down (false) or came up (true).
     Link(bool),
+    /// The interface or the address of this server changed.
+    Host {
+        /// How.
+        change: HostChange,
+        /// The name of the interface now, or the last one.
+        interface: String,
+    },
     /// A table operation ended.
     Table(TableDone),
     /// An authenticated notice arrived from this address and port.

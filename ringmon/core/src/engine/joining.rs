@@ -107,7 +107,7 @@ impl Joining {
     /// others are gone. But a server that hears nobody may be deaf, so it tells an operator what to do. Where somebody
     /// answers, the network is to be mended, and nobody removed.
     fn remember_silence(&mut self, facts: &Facts, asks: &mut Asks) {
-        let Some(trial) = &self.trial else { return };
+        let Some(trial) = self.trial.as_ref().filter(|_| facts.cut_off_since().is_none()) else { return };
         let name = |row: &ServerRow| row.card.name.clone();
         let names: BTreeSet<String> = trial.silent(facts).map(name).collect();
         if names.is_empty() {

@@ -64,6 +64,7 @@ use crate::backoff::Rejoin;
 use crate::buddy::BuddyList;
 use crate::event::{EventBody, Service};
 use crate::evidence::LocalFault;
+use crate::host::HostChange;
 use crate::{Health, Time};
 
 /// See the module's documentation.
@@ -224,6 +225,14 @@ impl Engine {
             (Input::Link(up), phase) => {
                 facts.link(asks, up);
                 if let Phase::Member(member) = phase {
+                    member.hint(facts);
+                }
+            }
+            (Input::Host { change, interface }, phase) => {
+                asks.own_event(EventBody::HostChanged { change, interface });
+                // Whoever could not be reached may have been removed.
+                let is_back = matches!(change, HostChange::AddressBack | HostChange::InterfaceBack);
+                if is_back && let Phase::Member(member) = phase {
                     member.hint(facts);
                 }
             }

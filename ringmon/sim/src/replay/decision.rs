@@ -6,6 +6,7 @@ use super::Played;
 use ringmon_core::buddy::{Buddy, BuddyList};
 use ringmon_core::engine::{Input, Output, Snapshot, Stopped, TableDone};
 use ringmon_core::evidence::LocalFault;
+use ringmon_core::host::HostChange;
 use ringmon_core::notice::Notice;
 use ringmon_core::op::TableOp;
 use ringmon_core::row::{Address, Health};
@@ -51,6 +52,8 @@ pub enum What {
     },
     /// The interface came up (true) or went down.
     Link(bool),
+    /// The interface of this name, or its address, changed.
+    Host(HostChange, String),
     /// The service check's result changed.
     Service(Health),
     /// An operator changed the share of the clients.
@@ -159,6 +162,7 @@ impl Decisions {
                 What::Fault { fault: *fault, from: *from, until: *until }
             }
             Input::Link(up) => What::Link(*up),
+            Input::Host { change, interface } => What::Host(*change, interface.clone()),
             Input::Table(done) => {
                 for row in done.snapshot.rows.values() {
                     self.meet(row.id, &row.card.name, row.card.address);

@@ -92,6 +92,31 @@ fn a_crash_is_removed_at_once_with_and_without_notices() {
     }
 }
 
+/// R6: an outage that no wait could have bridged teaches nothing. RINGMON_REST sets how many seconds lie between it and
+/// the crash: a day takes minutes.
+#[test]
+fn a_crash_after_a_long_outage_is_removed_as_fast_as_ever() {
+    let rest = std::env::var("RINGMON_REST").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
+    let mut world = pool(4);
+    let ring = world.ring();
+    for fault in [Fault::Isolate, Fault::LoseDatabase] {
+        befall(&mut world, &ring[2], fault);
+    }
+    world.run_for(secs(30));
+    for fault in [Fault::Return, Fault::FindDatabase] {
+        befall(&mut world, &ring[2], fault);
+    }
+    assert!(world.run_until(secs(20), World::settled), "{:?}", world.ring());
+    world.run_for(secs(rest));
+    let from = world.now;
+    befall(&mut world, &ring[2], Fault::Crash);
+    assert!(world.run_until(secs(5), World::settled), "{:?}", world.ring());
+    let down = told(&world, from, EventKind::Down, &ring[2]).expect("down");
+    println!("{rest} s after an outage of 30 s: down after {down:?}");
+    assert!(down <= ms(200), "{down:?}");
+    assert_sound(&world);
+}
+
 /// R6: an outage that both witnesses share, and that outlasts their patience, removes a living server once.
 #[test]
 fn the_second_outage_of_a_length_removes_nobody() {

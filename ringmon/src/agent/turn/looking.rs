@@ -20,6 +20,10 @@ impl Turn {
         for (fault, from, until) in faults {
             self.input(now, Input::Fault { fault, from, until });
         }
+        for (change, interface) in self.rooms.datapath.host_changes() {
+            self.rooms.about.interface.clone_from(&interface);
+            self.input(now, Input::Host { change, interface });
+        }
         if link_up != self.link_up {
             self.link_up = link_up;
             self.input(now, Input::Link(link_up));

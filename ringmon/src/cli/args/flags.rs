@@ -74,9 +74,13 @@ pub struct AgentFlags {
     /// The interface to probe through [default: the only one with an IPv4 address]
     #[arg(long, value_name = "IF")]
     pub interface: Option<String>,
-    /// This server's address on it [default: its only IPv4 address]
+    /// This server's address on it [default: its IPv4 address. Of several, the one that this server had before, else
+    /// the one in its row, else the primary one]
     #[arg(long, value_name = "IP")]
     pub address: Option<String>,
+    /// How long a start waits for the interface and the address, 0s to 1h: DHCP may not be done yet [default: 60s]
+    #[arg(long, value_name = "TIME")]
+    pub wait_address: Option<String>,
     /// How fast to probe: every second, 20 ms, 10 ms or 3.3 ms [default: default]
     #[arg(long, value_parser = words::<Profile>())]
     pub profile: Option<String>,
@@ -170,6 +174,7 @@ impl AgentFlags {
             (Key::Name, &self.name),
             (Key::Interface, &self.interface),
             (Key::Address, &self.address),
+            (Key::WaitAddress, &self.wait_address),
             (Key::Profile, &self.profile),
             (Key::Datapath, &self.datapath),
             (Key::Mode, &self.mode),

@@ -7,6 +7,7 @@ use ringmon_common::{Incident, Verdict as PacketVerdict};
 use ringmon_core::blindness::Blindness;
 use ringmon_core::edit::Held;
 use ringmon_core::evidence::LocalFault;
+use ringmon_core::host::HostChange;
 use ringmon_core::route::Standing;
 use ringmon_core::row::{Health, Mode};
 use ringmon_core::{EventKind, Purpose, VoteKind, Word};
@@ -28,11 +29,13 @@ fn must_explain(section: &str, words: impl IntoIterator<Item = &'static str>) {
 fn every_event_state_reason_and_exit_code_is_explained() {
     must_explain("Events", words(EventKind::ALL));
     must_explain("States", ["starting", "joining", "member", "removed", "leaving", "stopped"]);
-    must_explain("States", ["alone", "frozen", "braked", "draining", "drained", "none", "xdp-native", "xdp-generic"]);
+    must_explain("States", ["alone", "frozen", "braked", "draining", "drained"]);
+    must_explain("States", ["none", "xdp-native", "xdp-generic", "tc"]);
     must_explain("States", words(ringmon_core::detector::State::ALL).chain(words(Standing::ALL)));
     must_explain("States", words(VoteKind::ALL).chain(words(Health::ALL)).chain(words(Mode::ALL)));
     must_explain("States", words(Purpose::ALL));
     must_explain("Reasons", words(LocalFault::ALL).chain(words(Held::ALL)).chain(words(Blindness::ALL)));
+    must_explain("Reasons", words(HostChange::ALL));
     must_explain("Reasons", PacketVerdict::ALL.iter().map(|it| it.label()));
     must_explain("Reasons", Incident::ALL.iter().map(|it| it.label()));
     must_explain("Reasons", crate::notice::NoticeStats::default().counts().iter().map(|count| count.label));

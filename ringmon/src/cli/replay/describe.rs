@@ -62,6 +62,10 @@ pub fn describe(line: &Line, names: &Decisions, all: bool) -> Option<Shown> {
             shown("fault", me, text, json!({ "fault": fault, "from_ns": from.as_ns(), "until_ns": until.as_ns() }))
         }
         What::Link(up) => shown("link", me, if *up { "up" } else { "down" }.to_owned(), json!({ "up": up })),
+        What::Host(change, interface) => {
+            let text = format!("{} {interface}", change.word());
+            shown("host", me, text, json!({ "change": change, "interface": interface }))
+        }
         What::Weight(weight) => shown("weight", me, weight.to_string(), json!({ "weight": weight })),
         What::Service(health) => shown("service", me, health.word().to_owned(), json!({ "health": health })),
         What::Began(kept) => {
@@ -148,6 +152,9 @@ fn told(event: &Event) -> String {
         EventBody::SeesAgain { all: true, blind_ms } => (format!("sees again, after {blind_ms:?} ms"), Rest::Said),
         EventBody::SeesAgain { all: false, blind_ms } => {
             (format!("can be seen again, after {blind_ms:?} ms"), Rest::Said)
+        }
+        EventBody::HostChanged { change, interface } => {
+            (format!("its interface or address changed ({}): {interface}", change.word()), Rest::Said)
         }
         EventBody::Down(_) => words("is out of the table"),
         EventBody::AgentLost(_) => words("is out of the table: its agent did not come back"),

@@ -109,7 +109,7 @@ fn belongs(name: &str, line: &Line, names: &Decisions) -> bool {
             NoticeBody::Proof { .. } | NoticeBody::Outage { .. } => true,
             NoticeBody::ProbeMe { .. } | NoticeBody::Follow { .. } => false,
         },
-        What::Fault { .. } | What::Link(_) => true,
+        What::Fault { .. } | What::Link(_) | What::Host(..) => true,
         What::Service(_) | What::Weight(_) | What::Began(_) | What::Stop(_) | What::Drain | What::Ended(_) => false,
     }
 }

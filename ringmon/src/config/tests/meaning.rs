@@ -92,6 +92,35 @@ fn agent_checks_are_answered_at_the_own_address_unless_another_is_said() {
     }
 }
 
+/// The first one is the primary one. Which one it will be is settled when the agent knows which one it had.
+#[test]
+fn of_several_addresses_the_first_one_is_taken_until_more_is_known() {
+    let said = typed(&[("pool", "p"), ("interface", "eth1"), ("agent_check", "7466")]);
+    let mut config = agent(&said, &machine()).unwrap();
+    let [first, second] = ["198.51.100.7", "198.51.100.8"].map(|text| text.parse().unwrap());
+    assert_eq!((config.address, config.others.as_slice()), (first, [second].as_slice()));
+    config.settle(second);
+    assert_eq!((config.address, config.others.len()), (second, 0));
+    assert_eq!(config.agent_check.map(|at| at.ip()), Some(second), "what is at the own address moves with it");
+    let named = typed(&[("pool", "p"), ("interface", "eth1"), ("address", "198.51.100.8")]);
+    assert_eq!(agent(&named, &machine()).unwrap().others.len(), 0, "nothing is left open");
+}
+
+#[test]
+fn what_is_not_there_yet_may_come_and_a_wrong_value_will_not() {
+    let may_come = |pairs: &[(&str, &str)]| {
+        let pairs: Vec<_> = [("pool", "p")].iter().chain(pairs).copied().collect();
+        agent(&typed(&pairs), &machine()).unwrap_err().may_come()
+    };
+    assert!(may_come(&[("interface", "tap0")]), "it has no address yet");
+    assert!(may_come(&[("interface", "eth9")]), "it is not there yet");
+    assert!(may_come(&[("address", "192.0.2.8")]), "nobody has it yet");
+    assert!(may_come(&[("interface", "eth0"), ("address", "192.0.2.8")]));
+    assert!(!may_come(&[]), "it can be any of two");
+    assert!(!may_come(&[("interface", "eth0"), ("profile", "quick")]));
+    assert!(!may_come(&[("interface", "eth0"), ("wait_address", "soon")]));
+}
+
 #[test]
 fn the_only_interface_is_found() {
     let mut machine = machine();

@@ -26,8 +26,8 @@ const SHORT_BYTES: usize = 8 + PAYLOAD_LEN;
 const MOST_BYTES: usize = SHORT_BYTES + TESTIMONY_LEN;
 /// How many probes may be waiting for the decision whether they left. The kernel's window holds no more either.
 const MOST_DOUBTS: usize = 128;
-/// A sender that stood still makes up for so many probes of each watch: with the one that was due, as many as a suspicion
-/// takes ([`SUSPECT_MISSES`](ringmon_core::law::SUSPECT_MISSES)).
+/// A sender that stood still makes up for so many probes of each watch: with the one that was due, as many as a
+/// suspicion takes ([`SUSPECT_MISSES`](ringmon_core::law::SUSPECT_MISSES)).
 const MADE_UP_FOR: u32 = ringmon_core::law::SUSPECT_MISSES - 1;
 /// They are this part of an interval apart.
 const SERIES: u32 = 10;
@@ -112,8 +112,8 @@ impl Lane {
 
     /// Puts the next probe on the grid. After a probe off the grid, the next one is at least half an interval away.
     ///
-    /// A sender that stood still for whole intervals makes up for [`MADE_UP_FOR`] of its probes in a quick series: it may
-    /// stand still again soon, and only what it sends meanwhile can be missed.
+    /// A sender that stood still for whole intervals makes up for [`MADE_UP_FOR`] of its probes in a quick series: it
+    /// may stand still again soon, and only what it sends meanwhile can be missed.
     pub fn advance(&mut self, seed: u64, now: Time) {
         let step = self.pace.interval.as_nanos().max(1);
         let left_out = u32::try_from(now.since(self.due).as_nanos() / step).unwrap_or(u32::MAX);
@@ -129,6 +129,13 @@ impl Lane {
     #[must_use]
     pub const fn last(&self) -> Time {
         self.last
+    }
+
+    /// Sends through this socket from now on. What waits in the old one is lost with it.
+    pub fn through(&mut self, socket: Socket) {
+        self.socket = socket;
+        self.doubts.clear();
+        self.neighbour = None;
     }
 
     /// When this lane has to be looked at again.

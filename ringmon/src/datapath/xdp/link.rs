@@ -1,4 +1,4 @@
-//! Whether the interface is up: one ioctl, in the namespace in which the socket was opened (netdevice(7)).
+//! Whether the interface is up: two ioctls, in the namespace in which the socket was opened (netdevice(7)).
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -6,11 +6,11 @@ use std::os::fd::AsRawFd;
 use nix::libc;
 use socket2::{Domain, Socket, Type};
 
-/// Reads the flags of one interface.
+/// Reads the flags of one interface, whatever it is called.
 #[derive(Debug)]
 pub struct LinkFlags {
     socket: Socket,
-    name: [libc::c_char; libc::IFNAMSIZ],
+    index: libc::c_int,
 }
 
 impl LinkFlags {
@@ -18,15 +18,18 @@ impl LinkFlags {
     ///
     /// # Errors
     /// As socket(2).
-    pub fn open(interface: &str) -> io::Result<Self> {
-        let mut name = [0; libc::IFNAMSIZ];
-        for (to, from) in name.iter_mut().take(libc::IFNAMSIZ - 1).zip(interface.bytes()) {
-            *to = from as libc::c_char;
-        }
-        Ok(Self { socket: Socket::new(Domain::IPV4, Type::DGRAM, None)?, name })
+    pub fn open(index: u32) -> io::Result<Self> {
+        let index = libc::c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
+        Ok(Self { socket: Socket::new(Domain::IPV4, Type::DGRAM, None)?, index })
     }
 
-    /// Whether there is an interface of this name.
+    /// From now on reads those of the interface with this index.
+    pub fn follow(&mut self, index: u32) {
+        // An index is a positive int (`struct ifinfomsg`).
+        self.index = libc::c_int::try_from(index).unwrap_or_default();
+    }
+
+    /// Whether there is such an interface.
     #[must_use]
     pub fn exists(&self) -> bool {
         self.flags().is_some()
@@ -41,11 +44,14 @@ impl LinkFlags {
     fn flags(&self) -> Option<libc::c_int> {
         // SAFETY: all zeroes is an ifreq.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-        request.ifr_name = self.name;
-        // SAFETY: the kernel reads the name and writes the flags of the request, which lives.
-        let done = unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) };
-        if done != 0 {
-            return None;
+        request.ifr_ifru.ifru_ifindex = self.index;
+        // The first one writes the name, for which the second one asks.
+        for question in [libc::SIOCGIFNAME, libc::SIOCGIFFLAGS] {
+            // SAFETY: the kernel reads and writes the request, which lives.
+            let done = unsafe { libc::ioctl(self.socket.as_raw_fd(), question, &raw mut request) };
+            if done != 0 {
+                return None;
+            }
         }
         // SAFETY: after success the union holds the flags.
         Some(libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags }))

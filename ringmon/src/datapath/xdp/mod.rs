@@ -14,6 +14,8 @@
 //! then on the kernel itself answers probes, which proves the host and not the agent.
 
 mod attach;
+mod claim;
+mod host;
 mod lane;
 mod link;
 mod log;
@@ -32,6 +34,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::mem::offset_of;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -49,12 +52,15 @@ pub use realtime::{Role, ask as ask_realtime};
 
 use super::{Datapath, Error, Prober, Readings};
 use crate::clock;
-use crate::show::{Count, DatapathMode, DatapathStats};
-use attach::Interface;
+use crate::show::{Count, DatapathChoice, DatapathMode, DatapathStats};
+use attach::{Attached, Interface};
+use claim::Claim;
+use host::Host;
 use lane::{Lane, Pace, Sign};
 use object::{Object, Plain};
 use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchSpec};
+use ringmon_core::host::HostChange;
 use ringmon_core::row::{Address, PoolKey};
 use ringmon_core::{ServerId, Time};
 use sender::{Command, Parts, Sender};
@@ -69,7 +75,13 @@ const MOST_OUTSTANDING: u32 = 96;
 /// Probes over XDP. The module's documentation has the picture.
 pub struct XdpDatapath {
     mode: DatapathMode,
+    choice: DatapathChoice,
     interface: Interface,
+    attached: Attached,
+    host: Host,
+    config: Array<MapData, Plain<Config>>,
+    nonce: u64,
+    peers: BTreeMap<WatchId, Ipv4Addr>,
     dscp: u8,
     sign: Sign,
     accepted: Vec<u8>,
@@ -81,7 +93,8 @@ pub struct XdpDatapath {
     // The order matters: first nobody sends, then nobody reads the log, then everything leaves the kernel.
     sender: Sender,
     _lines: Option<log::Lines>,
-    _ebpf: aya::Ebpf,
+    ebpf: aya::Ebpf,
+    _claim: Claim,
 }
 
 /// Loads and attaches everything. Call it on a tokio runtime with I/O, in the network namespace of the interface.
@@ -93,18 +106,23 @@ pub fn open(options: Options) -> Result<XdpDatapath, Error> {
     let Some(first) = options.keys.first().copied() else { return Err(Error::NoKey) };
     let mut netlink = netlink::Netlink::open().map_err(system("open a netlink socket"))?;
     let interface = Interface::examine(&options.interface, options.address, &mut netlink)?;
-    let link = link::LinkFlags::open(&interface.name).map_err(system("open a socket"))?;
+    let claim = Claim::on(interface.address)?;
+    let link = link::LinkFlags::open(interface.index).map_err(system("open a socket"))?;
+    let asks = netlink::Netlink::open().map_err(system("open a netlink socket"))?;
+    let mut host = Host::open(asks, interface.name.clone()).map_err(system("listen to netlink"))?;
 
     let mut object = Object::load(log::number(options.bpf_log))?;
-    let own = tag::mapped(interface.address.octets());
+    let (own, nonce) = (tag::mapped(interface.address.octets()), rand::random());
     object
         .config
-        .set(0, Plain(Config { address: own, nonce: rand::random() }), 0)
+        .set(0, Plain(Config { address: own, nonce }), 0)
         .map_err(|e| object::refused("write a BPF map", &e))?;
     let lines = options.bpf_log.map(|_| log::Lines::start(&mut object.ebpf)).transpose()?;
-    let mode = interface.attach(&mut object, options.choice)?;
+    let (mode, attached) = interface.attach(&mut object.ebpf, options.choice)?;
 
-    let Object { ebpf, keys, events, identity, watches, window, histogram, probers, counters, .. } = object;
+    host.program = Interface::program(&mut object.ebpf, &attached);
+
+    let Object { ebpf, config, keys, events, identity, watches, window, histogram, probers, counters } = object;
     let shared = Arc::new(Shared::new((watches, window, histogram), (identity, probers, counters)));
     // SAFETY: the ring buffer owns its file descriptor, keeps it while it lives, and never changes it.
     let events = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE) };
@@ -115,7 +133,13 @@ pub fn open(options: Options) -> Result<XdpDatapath, Error> {
     let sender = Sender::start(parts).map_err(system("start the sender"))?;
     let mut datapath = XdpDatapath {
         mode,
+        choice: options.choice,
         interface,
+        attached,
+        host,
+        config,
+        nonce,
+        peers: BTreeMap::new(),
         dscp: options.dscp,
         sign,
         accepted: Vec::new(),
@@ -125,10 +149,11 @@ pub fn open(options: Options) -> Result<XdpDatapath, Error> {
         shared,
         sender,
         _lines: lines,
-        _ebpf: ebpf,
+        ebpf,
+        _claim: claim,
     };
     datapath.keys(&options.keys);
-    tracing::info!(interface = datapath.interface.name, mode = ?mode, "probes are answered by XDP");
+    tracing::info!(interface = datapath.interface.name, mode = ?mode, "probes are answered in the kernel");
     Ok(datapath)
 }
 
@@ -196,6 +221,8 @@ impl Datapath for XdpDatapath {
         self.shared.begin(spec.id, peer.octets(), first, deadline, now);
         self.shared.server(slot, spec.server);
         self.doubtful.insert(slot, 0);
+        self.peers.retain(|id, _| id.slot != slot);
+        self.peers.insert(spec.id, peer);
         self.sender.tell(Command::Begin(Box::new(Lane::new(spec.id, peer, first, pace, socket, now))));
         Ok(())
     }
@@ -205,6 +232,7 @@ impl Datapath for XdpDatapath {
             self.shared.end(watch.slot);
             self.doubtful.remove(&watch.slot);
         }
+        self.peers.remove(&watch);
         self.sender.tell(Command::End(watch));
     }
 
@@ -276,6 +304,11 @@ impl Datapath for XdpDatapath {
         }
     }
 
+    fn host_changes(&mut self) -> Vec<(HostChange, String)> {
+        self.look_again();
+        self.host.take_changes()
+    }
+
     fn faults(&mut self) -> (bool, Vec<(LocalFault, Time, Time)>) {
         let mut faults = self.shared.take_faults();
         for (slot, seen) in &mut self.doubtful {
@@ -303,6 +336,10 @@ impl Datapath for XdpDatapath {
                         }
                     }
                     () = self.shared.bell.notified() => return self.shared.take_dirty(),
+                    () = self.host.news(self.interface.index) => {
+                        self.look_at_host();
+                        return Vec::new();
+                    }
                 }
             }
         })

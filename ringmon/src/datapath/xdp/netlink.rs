@@ -3,10 +3,11 @@
 //! The socket belongs to the network namespace of the thread that opened it, wherever it is used later.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use nix::libc;
-use rtnetlink::packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
 use rtnetlink::packet_route::link::{
     InfoKind, LinkAttribute, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
 };
@@ -36,6 +37,8 @@ pub enum Neighbour {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
+    /// What it is called.
+    pub name: String,
     /// It carries Ethernet frames.
     pub ethernet: bool,
     /// It is one end of a veth pair.
@@ -46,6 +49,8 @@ pub struct Link {
     pub peer_namespace: Option<i32>,
     /// A program runs in its driver.
     pub native_program: bool,
+    /// The ids of its XDP programs, if this kernel tells.
+    pub programs: Vec<u32>,
 }
 
 impl Netlink {
@@ -96,6 +101,10 @@ impl Netlink {
             let length = usize::try_from(answer.header.length).map_or(rest.len(), |length| length.next_multiple_of(4));
             rest = rest.get(length.max(16)..).unwrap_or_default();
             if answer.header.sequence_number == self.sequence {
+                if answer.header.flags & NLM_F_DUMP_INTR != 0 {
+                    // What was listed changed meanwhile, so something may be missing.
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
                 answers.push(answer.payload);
             }
         }
@@ -114,6 +123,27 @@ impl Netlink {
             return Err(io::ErrorKind::InvalidData.into());
         };
         Ok(link(&answer))
+    }
+
+    /// The IPv4 addresses of a link.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn addresses(&mut self, index: u32) -> io::Result<Vec<Ipv4Addr>> {
+        let mut question = AddressMessage::default();
+        question.header.family = AddressFamily::Inet;
+        let mut found = Vec::new();
+        for answer in self.dump(RouteNetlinkMessage::GetAddress(question))? {
+            let RouteNetlinkMessage::NewAddress(answer) = answer else { return Err(io::ErrorKind::InvalidData.into()) };
+            if answer.header.index != index {
+                continue;
+            }
+            // On a link with two ends, the other attribute is the far end's address (`IFA_ADDRESS`).
+            found.extend(answer.attributes.iter().find_map(|attribute| {
+                if let AddressAttribute::Local(IpAddr::V4(address)) = attribute { Some(*address) } else { None }
+            }));
+        }
+        Ok(found)
     }
 
     /// Where frames for this address go first: to the address itself, or to a gateway.
@@ -148,26 +178,31 @@ impl Netlink {
     fn table_fulls(&mut self) -> io::Result<u64> {
         let question = RouteNetlinkMessage::GetNeighbourTable(NeighbourTableMessage::default());
         let mut fulls = 0;
+        for answer in self.dump(question)? {
+            let RouteNetlinkMessage::NewNeighbourTable(table) = answer else {
+                return Err(io::ErrorKind::InvalidData.into());
+            };
+            if table.header.family == AddressFamily::Inet {
+                let stats = table.attributes.iter().filter_map(|attribute| {
+                    if let NeighbourTableAttribute::Stats(stats) = attribute { Some(stats.table_fulls) } else { None }
+                });
+                fulls += stats.sum::<u64>();
+            }
+        }
+        Ok(fulls)
+    }
+
+    /// Asks a question that has many answers.
+    fn dump(&mut self, question: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
         self.request(question, NLM_F_REQUEST | NLM_F_DUMP)?;
+        let mut all = Vec::new();
         loop {
             for answer in self.answers()? {
                 match answer {
-                    NetlinkPayload::Done(_) => return Ok(fulls),
-                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbourTable(table))
-                        if table.header.family == AddressFamily::Inet =>
-                    {
-                        let stats = table.attributes.iter().filter_map(|attribute| {
-                            if let NeighbourTableAttribute::Stats(stats) = attribute {
-                                Some(stats.table_fulls)
-                            } else {
-                                None
-                            }
-                        });
-                        fulls += stats.sum::<u64>();
-                    }
-                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbourTable(_)) => {}
+                    NetlinkPayload::Done(_) => return Ok(all),
+                    NetlinkPayload::InnerMessage(message) => all.push(message),
                     NetlinkPayload::Error(error) => return Err(error.to_io()),
-                    NetlinkPayload::Noop | NetlinkPayload::Overrun(_) | NetlinkPayload::InnerMessage(_) | _ => {
+                    NetlinkPayload::Noop | NetlinkPayload::Overrun(_) | _ => {
                         return Err(io::ErrorKind::InvalidData.into());
                     }
                 }
@@ -204,10 +239,20 @@ fn route_to(index: u32, to: Ipv4Addr) -> RouteMessage {
     question
 }
 
+/// The id of a program, where the attribute is about one of the modes.
+fn program(part: &LinkXdp) -> Option<u32> {
+    match part {
+        LinkXdp::ProgId(id) | LinkXdp::DrvProgId(id) | LinkXdp::SkbProgId(id) | LinkXdp::HwProgId(id) => Some(*id),
+        _ => None,
+    }
+}
+
 fn link(message: &LinkMessage) -> Link {
     let mut link = Link { ethernet: matches!(message.header.link_layer_type, LinkLayerType::Ether), ..Link::default() };
     for attribute in &message.attributes {
-        if let LinkAttribute::LinkInfo(infos) = attribute {
+        if let LinkAttribute::IfName(name) = attribute {
+            link.name.clone_from(name);
+        } else if let LinkAttribute::LinkInfo(infos) = attribute {
             link.veth = infos.contains(&LinkInfo::Kind(InfoKind::Veth));
         } else if let LinkAttribute::Link(index) = attribute {
             link.peer = Some(*index);
@@ -219,6 +264,7 @@ fn link(message: &LinkMessage) -> Link {
             let native =
                 |part: &LinkXdp| matches!(part, LinkXdp::DrvProgId(_) | LinkXdp::Attached(XdpAttached::Driver));
             link.native_program = parts.iter().any(native);
+            link.programs = parts.iter().filter_map(program).collect();
         }
     }
     link

@@ -90,8 +90,24 @@ pub fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {
 /// # Errors
 /// As [`xdp`].
 pub fn egress(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier, Error> {
-    let program = ebpf.program_mut("ringmon_egress").ok_or_else(|| foreign("ringmon_egress"))?;
-    program.try_into().map_err(|error| refused("use the egress program", &error))
+    classifier(ebpf, "ringmon_egress")
+}
+
+/// Loads the program when it is first asked for: most agents have the XDP slot.
+///
+/// # Errors
+/// As [`xdp`], or the kernel does not take it.
+pub fn ingress(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier, Error> {
+    let program = classifier(ebpf, "ringmon_ingress")?;
+    if program.fd().is_err() {
+        program.load().map_err(|error| refused("load the ingress program", &error))?;
+    }
+    Ok(program)
+}
+
+fn classifier<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, Error> {
+    let program = ebpf.program_mut(name).ok_or_else(|| foreign(name))?;
+    program.try_into().map_err(|error| refused("use a traffic control program", &error))
 }
 
 fn typed<T: TryFrom<Map, Error = aya::maps::MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, Error> {

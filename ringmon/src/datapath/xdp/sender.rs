@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use socket2::Socket;
+
 use super::clock;
 use super::lane::{Lane, Pace, Sign};
 use super::link::LinkFlags;
@@ -33,6 +35,10 @@ pub enum Command {
     End(WatchId),
     /// Tags with this key from now on.
     Key(Box<Sign>),
+    /// The interface was made anew, and has this index.
+    Interface(u32),
+    /// Sends the probes of this watch through this socket, which belongs to the new interface.
+    Socket(WatchId, Socket),
 }
 
 pub struct Parts {
@@ -166,6 +172,19 @@ impl Loop {
                 }
             }
             Command::Key(sign) => self.parts.sign = *sign,
+            Command::Interface(index) => {
+                self.parts.index = index;
+                self.parts.link.follow(index);
+            }
+            Command::Socket(id, socket) => {
+                let index = self.parts.index;
+                if let Some(lane) = self.lanes.get_mut(usize::from(id.slot)).and_then(Option::as_deref_mut)
+                    && lane.id == id
+                {
+                    lane.routed |= self.parts.netlink.has_route(index, lane.peer);
+                    lane.through(socket);
+                }
+            }
         }
     }
 

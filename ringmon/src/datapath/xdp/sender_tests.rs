@@ -32,10 +32,10 @@ fn bench() -> Bench {
     object.config.set(0, Plain(Config { address: tag::mapped(own.octets()), nonce: 0 }), 0).expect("config");
     let sign = Sign { own, key: TagKey::new(&[7; 16]), key_id: 1 };
     object.keys.set(sign.key_id.into(), Plain(KeySlot { key: sign.key, used: 1 }), 0).expect("a key");
-    interface.attach(&mut object, DatapathChoice::XdpGeneric).expect("attach");
+    interface.attach(&mut object.ebpf, DatapathChoice::XdpGeneric).expect("attach");
     let Object { ebpf, identity, watches, window, histogram, probers, counters, .. } = object;
     let shared = Arc::new(Shared::new((watches, window, histogram), (identity, probers, counters)));
-    let link = LinkFlags::open(INTERFACE).expect("a socket");
+    let link = LinkFlags::open(interface.index).expect("a socket");
     let parts =
         Parts { index: interface.index, link, netlink, seed: SEED, sign, shared: Arc::clone(&shared), realtime: false };
     Bench { turns: Loop::new(parts), shared, _ebpf: ebpf }

@@ -98,6 +98,7 @@ impl Case {
                     case.faults.push(format!("{} ({:.1} ms)", fault.word(), until.since(*from).as_secs_f64() * 1e3));
                 }
                 What::Link(up) => case.faults.push(format!("link {}", if *up { "up" } else { "down" })),
+                What::Host(change, interface) => case.faults.push(format!("{} {interface}", change.word())),
                 What::Sent(..)
                 | What::Service(_)
                 | What::Weight(_)

@@ -7,6 +7,7 @@ use ringmon_common::wire::{Direction, PULSE_NEVER, Payload, Purpose};
 use ringmon_common::{Frame, TagKey, Verdict, frame, tag};
 
 use super::super::clock;
+use super::super::object;
 use super::kit::{KEY_ID, Kit, NONCE, PEER, SECRET, Station, US, XDP_PASS, XDP_TX, probe, reply, tagged};
 
 fn answered(kit: &mut Kit, probe: &Frame) -> Frame {
@@ -213,7 +214,8 @@ fn nobody_is_answered_before_the_address_is_known() {
 #[test]
 fn the_kernel_takes_the_programs_with_and_without_logs() {
     for level in [0, 5] {
-        let object = super::super::object::Object::load(level).expect("load the programs: run cargo xtask test");
+        let mut object = object::Object::load(level).expect("load the programs: run cargo xtask test");
+        object::ingress(&mut object.ebpf).expect("load the one that is loaded on demand");
         for (name, program) in object.ebpf.programs() {
             let info = program.info().expect("info");
             println!("log level {level}: {name}: {:?} instructions verified", info.verified_instruction_count());

@@ -1,4 +1,4 @@
-//! The contract of every datapath, in both modes of this one.
+//! The contract of every datapath, in all modes of this one.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ impl World for Veth {
     }
 }
 
-macro_rules! in_both_modes {
+macro_rules! in_all_modes {
     ($($law:ident,)+) => {
         mod native {
             use super::*;
@@ -76,10 +76,14 @@ macro_rules! in_both_modes {
             use super::*;
             $(#[test] fn $law() { contract::$law(world(DatapathChoice::XdpGeneric)); })+
         }
+        mod tc {
+            use super::*;
+            $(#[test] fn $law() { contract::$law(world(DatapathChoice::Tc)); })+
+        }
     };
 }
 
-in_both_modes! {
+in_all_modes! {
     a_watch_is_read_while_it_runs,
     the_next_watch_of_a_slot_starts_from_nothing,
     a_changed_interval_keeps_what_was_counted,

@@ -9,7 +9,7 @@ use super::kit::{FIRST, Kit, NONCE, PEER, SECRET, Station, US, WATCH, XDP_TX, ou
 use ringmon_core::Time;
 
 /// A probe of version 2 from `from`, which got this `received` in its last reply.
-fn asks(seq: u64, from: Station, returned: u64) -> Vec<u8> {
+pub fn asks(seq: u64, from: Station, returned: u64) -> Vec<u8> {
     let question = Testimony::ask(0, [0; 16], returned);
     let mut payload = probe(seq).payload;
     payload.version = VERSION;

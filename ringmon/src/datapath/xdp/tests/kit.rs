@@ -35,6 +35,8 @@ pub const XDP_TX: u32 = 3;
 
 pub struct Kit {
     ebpf: Ebpf,
+    /// The ingress program is loaded later, and needs the map.
+    _config: Array<MapData, Plain<Config>>,
     pub keys: Array<MapData, Plain<KeySlot>>,
     events: RingBuf<MapData>,
     pub shared: Shared,
@@ -44,9 +46,9 @@ impl Kit {
     pub fn new() -> Self {
         let mut object = Object::load(0).expect("load the programs: run cargo xtask test");
         object.config.set(0, Plain(Config { address: tag::mapped(US.1), nonce: NONCE }), 0).expect("config");
-        let Object { ebpf, keys, events, identity, watches, window, histogram, probers, counters, .. } = object;
+        let Object { ebpf, config, keys, events, identity, watches, window, histogram, probers, counters } = object;
         let shared = Shared::new((watches, window, histogram), (identity, probers, counters));
-        let mut kit = Self { ebpf, keys, events, shared };
+        let mut kit = Self { ebpf, _config: config, keys, events, shared };
         kit.accept(KEY_ID, &SECRET, true);
         kit
     }
@@ -78,6 +80,11 @@ impl Kit {
     /// Feeds a frame to XDP.
     pub fn receive(&mut self, frame: &[u8]) -> Outcome {
         run(object::xdp(&mut self.ebpf).expect("the program").fd().expect("loaded"), frame, 1)
+    }
+
+    /// Feeds a frame to the ingress program, as a socket buffer.
+    pub fn receive_buffered(&mut self, frame: &[u8]) -> Outcome {
+        run(object::ingress(&mut self.ebpf).expect("the program").fd().expect("loaded"), frame, 1)
     }
 
     /// How long XDP takes for this frame, in nanoseconds: the least of many single runs, because a run does not restore

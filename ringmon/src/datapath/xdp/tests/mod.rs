@@ -2,8 +2,10 @@
 
 mod answers;
 mod barriers;
+mod changes;
 mod contract;
 mod forged;
+mod hooks;
 pub mod kit;
 pub mod netns;
 mod observes;

@@ -59,13 +59,18 @@ pub fn pair() -> [Namespace; 2] {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let base = format!("rm-dp{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let pair = ["a", "b"].map(|side| Namespace::new(format!("{base}{side}")));
-    let [a, b] = &pair;
+    join(&pair);
+    pair
+}
+
+/// Makes the veth pair between them, up and with its addresses.
+pub fn join(pair: &[Namespace; 2]) {
+    let [a, b] = pair;
     a.ip(&["link", "add", INTERFACE, "type", "veth", "peer", "name", INTERFACE, "netns", &b.name]);
     for (namespace, address) in pair.iter().zip(ADDRESSES) {
         namespace.ip(&["address", "add", &format!("{address}/24"), "dev", INTERFACE]);
         namespace.ip(&["link", "set", INTERFACE, "up"]);
     }
-    pair
 }
 
 fn ip(arguments: &[&str]) {

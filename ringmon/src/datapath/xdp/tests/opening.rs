@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use aya::programs::{TcAttachType, XdpMode};
 use nix::libc;
 
 use super::super::attach;
@@ -40,18 +41,40 @@ fn auto_takes_native_only_where_answers_arrive() {
 }
 
 #[test]
-fn a_busy_slot_is_named() {
+fn a_busy_slot_is_named_and_worked_behind() {
     let (runtime, ends) = (runtime(), pair());
-    for first in [DatapathChoice::XdpNative, DatapathChoice::XdpGeneric] {
-        let _holder = opened(&runtime, &ends[0], options(0, first)).expect("open");
-        for second in [DatapathChoice::XdpNative, DatapathChoice::XdpGeneric, DatapathChoice::Auto] {
+    for first in [XdpMode::Driver, XdpMode::Skb] {
+        let _holder = ends[0].run(|| {
+            let mut object = Object::load(0).expect("load the programs: run cargo xtask test");
+            object::xdp(&mut object.ebpf).expect("the program").attach(INTERFACE, first).expect("attach");
+            object
+        });
+        for second in [DatapathChoice::XdpNative, DatapathChoice::XdpGeneric] {
             let error = refused(&ends[0], options(0, second));
             assert!(matches!(&error, Error::Busy { interface, .. } if interface == INTERFACE), "{error:?}");
             assert_eq!(error.kind(), ErrorKind::Unavailable);
             let text = error.to_string();
-            assert!(text.contains("already has an XDP program") && text.contains(INTERFACE), "{text}");
+            let named = "already has an XDP program (ringmon_xdp, program ";
+            assert!(text.contains(named) && text.contains("--datapath tc"), "{text}");
         }
+        let behind = opened(&runtime, &ends[0], options(0, DatapathChoice::Auto)).expect("open");
+        assert_eq!(behind.mode(), DatapathMode::Tc);
     }
+}
+
+/// Whatever way it wants to go: only a privileged process may see who has the XDP slot.
+#[test]
+fn one_agent_answers_for_an_address() {
+    let (runtime, ends) = (runtime(), pair());
+    let first = opened(&runtime, &ends[0], options(0, DatapathChoice::XdpGeneric)).expect("open");
+    for second in [DatapathChoice::XdpGeneric, DatapathChoice::Tc, DatapathChoice::Auto] {
+        let error = refused(&ends[0], options(0, second));
+        assert!(matches!(&error, Error::Claimed { .. }), "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().contains(&format!("another ringmon agent answers for {}", ADDRESSES[0])), "{error}");
+    }
+    drop(first);
+    opened(&runtime, &ends[0], options(0, DatapathChoice::Tc)).expect("the address is free again");
 }
 
 #[test]
@@ -167,7 +190,8 @@ fn the_classic_egress_hook_works_and_is_never_doubled() {
     a.run(|| {
         let egress = || {
             let mut object = Object::load(0).expect("load the programs: run cargo xtask test");
-            attach::classic(object::egress(&mut object.ebpf).expect("the program"), INTERFACE).expect("attach");
+            attach::classic(object::egress(&mut object.ebpf).expect("the program"), INTERFACE, TcAttachType::Egress)
+                .expect("attach");
             object
         };
         // As if its agent had been killed: nobody takes it off.
