@@ -241,10 +241,10 @@ fn route_to(index: u32, to: Ipv4Addr) -> RouteMessage {
 
 /// The id of a program, where the attribute is about one of the modes.
 fn program(part: &LinkXdp) -> Option<u32> {
-    match part {
-        LinkXdp::ProgId(id) | LinkXdp::DrvProgId(id) | LinkXdp::SkbProgId(id) | LinkXdp::HwProgId(id) => Some(*id),
-        _ => None,
-    }
+    let (LinkXdp::ProgId(id) | LinkXdp::DrvProgId(id) | LinkXdp::SkbProgId(id) | LinkXdp::HwProgId(id)) = part else {
+        return None;
+    };
+    Some(*id)
 }
 
 fn link(message: &LinkMessage) -> Link {
