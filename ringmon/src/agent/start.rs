@@ -17,7 +17,7 @@ use super::table::Table;
 use super::turn::{Asking, Rooms, Turn};
 use crate::clock;
 use crate::config::{AgentConfig, LogLevel};
-use crate::datapath::{Datapath, xdp};
+use crate::datapath::{self, Datapath, xdp};
 use crate::notice::Notices;
 use crate::observe::{self, AgentCheck, Askers, EventLog, Origin};
 use crate::record::{self, Recorder};
@@ -29,7 +29,7 @@ use ringmon_core::Snapshot;
 use ringmon_core::card::{Card, Clients};
 use ringmon_core::engine::{Engine, Identity, Stopped};
 use ringmon_core::row::Address;
-use ringmon_core::{PoolKey, PoolKeys};
+use ringmon_core::{PoolKey, PoolKeys, Word as _};
 
 /// How long a start without a kept list waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -64,10 +64,13 @@ pub async fn start(mut config: AgentConfig, reread: Reread, worker: Handle) -> a
     let seed = rand::random();
     let events = config.events.as_ref().map(|t| EventLog::open(t, config.name.clone())).transpose()?;
     let recorder = recorder(&config)?;
+    let Some(datapath) = open_when_there(&config, keys.list(), seed, &mut signals).await? else {
+        tracing::info!("stopped before the start was done; nothing was changed");
+        return Ok(Stopped::Stayed);
+    };
     let notices = Notices::bind(SocketAddr::new(config.address, config.notice_port), keys.list().to_vec())?;
-    let datapath = open_datapath(&config, keys.list(), seed)?;
-    let mode = datapath.mode();
-    tracing::info!(?mode, interface = %config.interface, address = %config.address, "the datapath is open");
+    let (mode, address) = (datapath.mode().word(), config.address);
+    tracing::info!(mode, interface = %config.interface, %address, "the datapath is open");
     let engine = Snapshot { server: config.name.clone(), phase: "starting", ..Snapshot::default() };
     let first = Board { engine, about: about(&config), link_up: true, ..Board::default() };
     let (board, shown) = watch::channel(Arc::new(first));
@@ -214,7 +217,32 @@ async fn row_address(table: &Table, worker: &Handle, name: String) -> Option<Opt
     tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?.ok()
 }
 
-fn open_datapath(config: &AgentConfig, keys: &[PoolKey], seed: u64) -> anyhow::Result<Box<dyn Datapath>> {
+/// The interface or the address may go again before this opens: then they are waited for, as at first. `None`: a signal
+/// asked for a stop.
+async fn open_when_there(
+    config: &AgentConfig,
+    keys: &[PoolKey],
+    seed: u64,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<Box<dyn Datapath>>> {
+    let (began, mut said) = (Instant::now(), false);
+    loop {
+        match open_datapath(config, keys, seed) {
+            Err(error) if error.may_come() && began.elapsed() < config.wait_address => {
+                if !std::mem::replace(&mut said, true) {
+                    tracing::warn!("{error}; waiting for it (wait_address)");
+                }
+            }
+            opened => return Ok(Some(opened?)),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(super::LOOK_EVERY) => {}
+            () = signals.stop() => return Ok(None),
+        }
+    }
+}
+
+fn open_datapath(config: &AgentConfig, keys: &[PoolKey], seed: u64) -> Result<Box<dyn Datapath>, datapath::Error> {
     let options = xdp::Options {
         interface: config.interface.clone(),
         address: config.address,

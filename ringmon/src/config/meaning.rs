@@ -60,7 +60,6 @@ pub fn wait_address(typed: &Typed) -> Result<Duration, Error> {
 /// A key is missing, has an unknown value, or does not fit this machine.
 pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
     let PoolAccess { pool, database } = pool_access(typed)?;
-    wait_address(typed)?;
     // What may still come is told last: it is waited for, and a wrong value is not.
     let place = place(typed, machine);
     let address = place.as_ref().map_or(Ipv4Addr::UNSPECIFIED.into(), |(_, address, _)| *address);
@@ -72,6 +71,7 @@ pub fn agent(typed: &Typed, machine: &Machine) -> Result<AgentConfig, Error> {
         address,
         address_said: typed.get(Key::Address).is_some(),
         others: Vec::new(),
+        wait_address: wait_address(typed)?,
         notice_port: must(typed, Key::NoticePort, |text| parse::number(text, 1u16, u16::MAX))?,
         route_address: maybe(typed, Key::RouteAddress, parse::address)?,
         route_port: maybe(typed, Key::RoutePort, |text| parse::number(text, 1u16, u16::MAX))?,

@@ -63,6 +63,8 @@ pub struct AgentConfig {
     pub address_said: bool,
     /// Then these too: the server may have had one of them before.
     pub others: Vec<Address>,
+    /// How long a start waits for the interface and the address.
+    pub wait_address: Duration,
     /// UDP port for notices, at `address`.
     pub notice_port: u16,
     /// Where clients go, if not to `address`.

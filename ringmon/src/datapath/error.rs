@@ -59,12 +59,14 @@ pub enum Error {
     },
     /// Another agent answers for the address.
     #[error(
-        "another ringmon agent answers for {address} here: two would take each other's replies. Stop that one, or say \
-         another --address"
+        "another ringmon agent (process {pid}) answers for {address} here: two would take each other's replies. Stop \
+         that one, or say another --address"
     )]
     Claimed {
         /// As configured.
         address: Address,
+        /// The other one's.
+        pid: i32,
     },
     /// A privilege is missing.
     #[error(
@@ -109,6 +111,14 @@ pub enum Error {
         /// As requested.
         generation: u16,
     },
+}
+
+impl Error {
+    /// Whether the interface or the address is not there, which may change.
+    #[must_use]
+    pub const fn may_come(&self) -> bool {
+        matches!(self, Self::NoInterface { .. } | Self::NoAddress { .. })
+    }
 }
 
 impl HasKind for Error {

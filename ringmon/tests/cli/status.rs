@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 
-use ringmon::show::{Board, CheckView, DatapathMode, DatapathStats, Watched};
+use ringmon::show::{About, Board, CheckView, DatapathMode, DatapathStats, Watched};
 use ringmon_core::buddy::{Buddy, BuddyList};
 use ringmon_core::engine::WatchView;
 use ringmon_core::ways::Lost;
@@ -79,7 +79,8 @@ fn board(phase: &'static str) -> String {
         ..Snapshot::default()
     };
     let datapath = DatapathStats { mode: Some(DatapathMode::XdpNative), ..DatapathStats::default() };
-    serde_json::to_string(&Board { engine, datapath, ..Board::default() }).unwrap()
+    let about = About { interface: "eth0".to_owned(), address: "192.0.2.1".to_owned(), ..About::default() };
+    serde_json::to_string(&Board { engine, datapath, about, ..Board::default() }).unwrap()
 }
 
 fn ok(body: &str) -> String {
@@ -96,7 +97,7 @@ fn a_member_is_shown_with_its_watches() {
          phase      member\n\
          buddies    first b, second c\n\
          mode       act\n\
-         datapath   xdp-native\n\
+         datapath   xdp-native on eth0, 192.0.2.1\n\
          database   answers\n\
          \n watch  address    purpose  state  rtt     sent  replies  misses  lost out/back  \
          suspect after          silent\

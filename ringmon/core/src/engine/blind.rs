@@ -94,6 +94,10 @@ impl Facts {
     }
 
     fn sees_nobody(&self) -> Option<Blindness> {
+        // The kernel has said so, and no evidence has to be missed first.
+        if let Some(Some(why)) = self.lost {
+            return Some(why);
+        }
         let tuning = &self.identity.tuning;
         let watches = || self.watches.iter().filter(on_ring);
         if watches().any(|watch| watch.sight.is_dark(tuning) == Some(false)) {
@@ -102,7 +106,8 @@ impl Facts {
         let known = self.blind.why.map(|(_, why)| why);
         if watches().next().is_none() {
             // What is wrong with this machine is so, whomever it watches. The silent may have left the table.
-            return known.filter(|why| why.is_of_this_machine());
+            let link = self.link_down.map(|_| Blindness::LinkDown);
+            return link.or(known.filter(|why| why.is_of_this_machine() && !self.is_over(*why)));
         }
         // Whoever has just come into view says nothing yet.
         if watches().any(|watch| watch.sight.is_dark(tuning).is_none()) {
@@ -116,6 +121,21 @@ impl Facts {
             watches().any(|watch| self.callers.reached_since(watch.target.id, lately, self.now, tuning.interval));
         let why = if arrives { Blindness::NoAnswer } else { Blindness::ReceivePath };
         (watches().count() > 1).then_some(why)
+    }
+
+    /// Whether the kernel has told that this is no longer so.
+    fn is_over(&self, why: Blindness) -> bool {
+        match why {
+            Blindness::LinkDown => self.link_down.is_none(),
+            Blindness::NoAddress | Blindness::NoDevice => self.lost == Some(None),
+            Blindness::Filtered
+            | Blindness::NoRoute
+            | Blindness::NeighboursFull
+            | Blindness::Unstamped
+            | Blindness::NoAnswer
+            | Blindness::ReceivePath
+            | Blindness::Unknown => false,
+        }
     }
 
     /// Whether that server says that it is blind: there is no use in asking it.

@@ -14,11 +14,13 @@ use super::contract::{Answers, Identity, Output};
 use super::epoch::Epoch;
 use super::path::Path;
 use super::watching::{Watch, Watches};
+use crate::blindness::Blindness;
 use crate::buddy::Buddy;
 use crate::detector::{Change, Observer, State, silence_asked};
 use crate::edit::TableSnapshot;
 use crate::event::{EventBody, Frozen, Suspected};
 use crate::evidence::{Asked, LocalFault, Purpose, Testimony, WatchId, WatchReading};
+use crate::host::HostChange;
 use crate::lateness::Lateness;
 use crate::law;
 use crate::op::{Accusation, Finding, Mute};
@@ -69,7 +71,9 @@ pub(super) struct Facts {
     #[serde(default)]
     pub blind: Blind,
     /// Since when the link is down.
-    link_down: Option<Time>,
+    pub link_down: Option<Time>,
+    /// What this machine has lost of its way to the network, if it told of a change; `None`: it has it again.
+    pub lost: Option<Option<Blindness>>,
     /// When the last fault of this machine ended that no stamps make up for. What its watches show counts from then on.
     clean: Time,
     /// What probes are answered with.
@@ -100,6 +104,7 @@ impl Facts {
             path: Path::default(),
             blind: Blind::default(),
             link_down: None,
+            lost: None,
             clean: Time::ZERO,
             answers: None,
         }
@@ -333,6 +338,16 @@ impl Facts {
             self.fault(asks, LocalFault::LinkDown, Time::ZERO, until);
         }
         self.link_down = if up { None } else { self.link_down.or(Some(self.now)) };
+    }
+
+    /// The interface or the address changed.
+    pub fn host_changed(&mut self, change: HostChange) {
+        match change {
+            HostChange::AddressGone => self.lost = Some(Some(Blindness::NoAddress)),
+            HostChange::InterfaceGone => self.lost = Some(Some(Blindness::NoDevice)),
+            HostChange::AddressBack | HostChange::InterfaceBack => self.lost = Some(None),
+            HostChange::Renamed => {}
+        }
     }
 
     /// From now on, probes are answered with this, if it is new.

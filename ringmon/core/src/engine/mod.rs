@@ -229,6 +229,7 @@ impl Engine {
                 }
             }
             (Input::Host { change, interface }, phase) => {
+                facts.host_changed(change);
                 asks.own_event(EventBody::HostChanged { change, interface });
                 // Whoever could not be reached may have been removed.
                 let is_back = matches!(change, HostChange::AddressBack | HostChange::InterfaceBack);

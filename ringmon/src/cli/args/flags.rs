@@ -84,7 +84,8 @@ pub struct AgentFlags {
     /// How fast to probe: every second, 20 ms, 10 ms or 3.3 ms [default: default]
     #[arg(long, value_parser = words::<Profile>())]
     pub profile: Option<String>,
-    /// Where probes are answered [default: auto]
+    /// Where probes are answered. auto: in the driver, else in the kernel's receive path, else (if another program has
+    /// the XDP slot) at the hooks of traffic control, and the log says why [default: auto]
     #[arg(long, value_parser = words::<DatapathChoice>())]
     pub datapath: Option<String>,
     /// observe: vote and report, but remove no server [default: act]
@@ -102,7 +103,7 @@ pub struct AgentFlags {
     /// Where /metrics, /status, /healthz and /readyz are served; off: nowhere [default: 127.0.0.1:7464]
     #[arg(long, value_name = "ADDR")]
     pub http: Option<String>,
-    /// Where the buddy list is kept [default: /var/lib/ringmon]
+    /// Where the buddy list is kept, and the last address [default: /var/lib/ringmon]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<String>,
     /// On SIGTERM: leave the ring, or keep the place for a restart [default: leave]

@@ -22,7 +22,17 @@ pub struct Status {
     #[serde(default)]
     pub datapath: Datapath,
     #[serde(default)]
+    pub about: About,
+    #[serde(default)]
     pub checks: Vec<CheckView>,
+}
+
+/// Where it probes from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct About {
+    pub interface: String,
+    pub address: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,7 +122,7 @@ fn lines(status: &Status, now: &Zoned) -> Vec<(bool, &'static str, String)> {
         (engine.phase != "member", "phase", engine.phase.clone()),
         (false, "buddies", buddies(engine.buddies.as_ref())),
         (engine.mode == Mode::Observe, "mode", mode(engine.mode).to_owned()),
-        (false, "datapath", status.datapath.mode.clone().unwrap_or_else(|| "none".to_owned())),
+        (false, "datapath", datapath(status)),
         match &engine.database_away {
             Some((then, why)) => (true, "database", format!("away {}: {why}", since(*then))),
             None => (false, "database", "answers".to_owned()),
@@ -238,6 +248,12 @@ fn watches(engine: &Engine) -> String {
         (matches!(watch.state.as_str(), "suspect" | "agent_silent" | "restarting" | "unknown"), cells)
     });
     out::rows(heads, &rows.collect::<Vec<_>>())
+}
+
+/// The mode, and where that is.
+fn datapath(status: &Status) -> String {
+    let (mode, About { interface, address }) = (status.datapath.mode.as_deref().unwrap_or("none"), &status.about);
+    if interface.is_empty() { mode.to_owned() } else { format!("{mode} on {interface}, {address}") }
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub struct Interface {
     pub against_native: Option<&'static str>,
     /// Whose program was in the XDP slot before; `None`: nobody's.
     holder: Option<String>,
+    /// Its hardware address.
+    pub hardware: Vec<u8>,
 }
 
 /// What is attached.
@@ -74,7 +76,7 @@ impl Interface {
             },
         };
         let holder = link.programs.first().map(|id| program(*id));
-        Ok(Self { name: name.to_owned(), index, address: v4, against_native, holder })
+        Ok(Self { name: name.to_owned(), index, address: v4, against_native, holder, hardware: link.hardware })
     }
 
     /// Attaches both programs, and returns the mode.

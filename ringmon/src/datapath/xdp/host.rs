@@ -12,15 +12,15 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::attach::Interface;
-use super::netlink::Netlink;
+use super::netlink::{Link, Netlink};
 use super::object::Plain;
 use super::sender::Command;
 use super::{XdpDatapath, clock, socket};
 use crate::datapath::Error;
 use ringmon_common::layout::Config;
 use ringmon_common::tag;
-use ringmon_core::Time;
 use ringmon_core::host::HostChange;
+use ringmon_core::{Time, Word as _};
 
 /// `RTNLGRP_LINK` and `RTNLGRP_IPV4_IFADDR` of rtnetlink(7), for which libc has no names.
 const GROUPS: [u32; 2] = [1, 5];
@@ -101,9 +101,8 @@ impl Host {
     /// How the interface stands, and what it is called.
     fn see(&mut self, interface: &Interface) -> io::Result<(Standing, String)> {
         match self.netlink.link(interface.index, None) {
-            Ok(link) if self.program.is_some_and(|own| !link.programs.contains(&own)) => {
-                Ok((Standing::NoInterface, link.name))
-            }
+            // Made anew between two looks, under the same index: nothing is attached any more.
+            Ok(link) if self.is_another(&link, interface) => Ok((Standing::NoInterface, link.name)),
             Ok(link) => {
                 let has = self.netlink.addresses(interface.index)?.contains(&interface.address);
                 Ok((if has { Standing::Here } else { Standing::NoAddress }, link.name))
@@ -113,6 +112,11 @@ impl Host {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// XDP shows whether it is still attached. Behind the slot only the hardware address tells.
+    fn is_another(&self, link: &Link, interface: &Interface) -> bool {
+        self.program.map_or(link.hardware != interface.hardware, |own| !link.programs.contains(&own))
     }
 
     fn change(&mut self, change: HostChange, interface: &str) {
@@ -195,7 +199,7 @@ impl XdpDatapath {
                 self.host.standing = Standing::Here;
                 self.host.why = None;
                 self.host.change(HostChange::InterfaceBack, &self.interface.name);
-                tracing::info!(interface = self.interface.name, mode = ?self.mode, "probes are answered again");
+                tracing::info!(interface = self.interface.name, mode = self.mode.word(), "probes are answered again");
             }
             // It is waited for.
             Err(Error::NoInterface { .. } | Error::NoAddress { .. }) => {}
@@ -214,7 +218,9 @@ impl XdpDatapath {
         let system = |source| Error::System { what: "open a raw socket for a watch", source };
         let (address, netlink) = (self.interface.address.into(), &mut self.host.netlink);
         let interface = match Interface::examine(&self.interface.name, address, netlink) {
-            Err(Error::NoInterface { .. }) => Interface::examine(&self.host.first_name, address, netlink)?,
+            Err(_) if self.interface.name != self.host.first_name => {
+                Interface::examine(&self.host.first_name, address, netlink)?
+            }
             found => found?,
         };
         let sockets = self

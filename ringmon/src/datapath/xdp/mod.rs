@@ -62,7 +62,7 @@ use ringmon_core::engine::Answers;
 use ringmon_core::evidence::{LocalFault, MAX_WATCHES, Purpose, WatchId, WatchSpec};
 use ringmon_core::host::HostChange;
 use ringmon_core::row::{Address, PoolKey};
-use ringmon_core::{ServerId, Time};
+use ringmon_core::{ServerId, Time, Word as _};
 use sender::{Command, Parts, Sender};
 use shared::Shared;
 
@@ -102,6 +102,13 @@ pub struct XdpDatapath {
 /// # Errors
 /// What is missing or in the way; nothing stays behind.
 pub fn open(options: Options) -> Result<XdpDatapath, Error> {
+    let (name, address) = (options.interface.clone(), options.address);
+    // What is refused because the interface went away meanwhile is said as that.
+    let gone = || Interface::examine(&name, address, &mut netlink::Netlink::open().ok()?).err().filter(Error::may_come);
+    load(options).map_err(|error| gone().unwrap_or(error))
+}
+
+fn load(options: Options) -> Result<XdpDatapath, Error> {
     let system = |what| move |source| Error::System { what, source };
     let Some(first) = options.keys.first().copied() else { return Err(Error::NoKey) };
     let mut netlink = netlink::Netlink::open().map_err(system("open a netlink socket"))?;
@@ -153,7 +160,7 @@ pub fn open(options: Options) -> Result<XdpDatapath, Error> {
         _claim: claim,
     };
     datapath.keys(&options.keys);
-    tracing::info!(interface = datapath.interface.name, mode = ?mode, "probes are answered in the kernel");
+    tracing::info!(interface = datapath.interface.name, mode = mode.word(), "probes are answered in the kernel");
     Ok(datapath)
 }
 

@@ -39,6 +39,8 @@ pub enum Neighbour {
 pub struct Link {
     /// What it is called.
     pub name: String,
+    /// Its hardware address.
+    pub hardware: Vec<u8>,
     /// It carries Ethernet frames.
     pub ethernet: bool,
     /// It is one end of a veth pair.
@@ -252,6 +254,8 @@ fn link(message: &LinkMessage) -> Link {
     for attribute in &message.attributes {
         if let LinkAttribute::IfName(name) = attribute {
             link.name.clone_from(name);
+        } else if let LinkAttribute::Address(address) = attribute {
+            link.hardware.clone_from(address);
         } else if let LinkAttribute::LinkInfo(infos) = attribute {
             link.veth = infos.contains(&LinkInfo::Kind(InfoKind::Veth));
         } else if let LinkAttribute::Link(index) = attribute {

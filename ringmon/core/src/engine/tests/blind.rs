@@ -7,6 +7,7 @@ use super::member::{buddies, notice};
 use crate::blindness::Blindness;
 use crate::engine::Input;
 use crate::event::EventBody;
+use crate::host::HostChange;
 use crate::notice::NoticeBody;
 use crate::row::Alone;
 use crate::{EventKind, WatchReading};
@@ -155,4 +156,27 @@ fn who_is_left_alone_in_the_table_is_not_blind() {
     let said: Vec<EventBody> = said(&bench).into_iter().map(|(_, body)| body).collect();
     assert!(matches!(said.first(), Some(EventBody::Blind { all: true, why: Blindness::ReceivePath })), "{said:?}");
     assert!(matches!(said.last(), Some(EventBody::SeesAgain { all: true, .. })), "{said:?}");
+}
+
+/// The kernel tells of it, and no probe has to be missed first.
+#[test]
+fn a_lost_address_or_interface_is_blindness_at_once() {
+    for (gone, back, why) in [
+        (HostChange::AddressGone, HostChange::AddressBack, Blindness::NoAddress),
+        (HostChange::InterfaceGone, HostChange::InterfaceBack, Blindness::NoDevice),
+    ] {
+        let mut bench = Bench::member(6);
+        live(&mut bench, ms(200), &[]);
+        let interface = "eth0".to_owned();
+        bench.feed(Input::Host { change: gone, interface: interface.clone() });
+        bench.settle();
+        let blind = ("s9".to_owned(), EventBody::Blind { all: true, why });
+        assert_eq!(said(&bench), [blind.clone()]);
+        assert_eq!((bench.blind, states(&bench)), (true, vec!["unknown"; 2]));
+        bench.feed(Input::Host { change: back, interface });
+        live(&mut bench, ms(100), &[]);
+        let all = said(&bench);
+        let sees = matches!(all.last(), Some((_, EventBody::SeesAgain { all: true, .. })));
+        assert!(sees && all.len() == 2 && !bench.blind, "{all:?}");
+    }
 }

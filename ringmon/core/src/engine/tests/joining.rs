@@ -1,7 +1,9 @@
 //! Joins are proved. Names and addresses are checked first.
 
 use super::kit::{Bench, address, ms, ring};
+use crate::blindness::Blindness;
 use crate::engine::{Input, Stopped};
+use crate::host::HostChange;
 use crate::op::TableOp;
 use crate::{EventKind, NoticeBody, Outcome, Purpose, Time};
 
@@ -221,6 +223,23 @@ fn one_end_is_enough_if_the_other_is_silent() {
     assert_eq!(place.silent, Some(silent));
     bench.settle();
     assert_eq!(bench.phase(), "joining", "nobody accuses it: the link may be broken, and not the server");
+}
+
+/// Who knows what is wrong with itself does not say that others may be gone.
+#[test]
+fn who_is_cut_off_itself_says_that_and_names_no_others() {
+    let lost = Input::Host { change: HostChange::AddressGone, interface: "eth0".to_owned() };
+    for (input, why) in [(Input::Link(false), Blindness::LinkDown), (lost, Blindness::NoAddress)] {
+        let mut bench = probing(2);
+        bench.feed(input);
+        for _ in 0..20 {
+            bench.pass(ms(1001));
+            bench.settle();
+        }
+        assert_eq!((bench.told(EventKind::Waiting), bench.told(EventKind::Blind)), (0, 1));
+        let snapshot = bench.engine.snapshot(bench.now);
+        assert_eq!((snapshot.waiting, snapshot.blind.map(|(_, why)| why)), (None, Some(why)));
+    }
 }
 
 /// A server that hears nobody may be deaf. It goes on trying, and tells what an operator can do.
