@@ -170,8 +170,7 @@ fn a_lost_address_or_interface_is_blindness_at_once() {
         let interface = "eth0".to_owned();
         bench.feed(Input::Host { change: gone, interface: interface.clone() });
         bench.settle();
-        let blind = ("s9".to_owned(), EventBody::Blind { all: true, why });
-        assert_eq!(said(&bench), [blind.clone()]);
+        assert_eq!(said(&bench), [("s9".to_owned(), EventBody::Blind { all: true, why })]);
         assert_eq!((bench.blind, states(&bench)), (true, vec!["unknown"; 2]));
         bench.feed(Input::Host { change: back, interface });
         live(&mut bench, ms(100), &[]);
