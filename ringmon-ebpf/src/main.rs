@@ -64,7 +64,7 @@ pub fn ringmon_ingress(ctx: TcContext) -> i32 {
     let verdict = inspect(&ctx, own, Packet::buffered(&ctx));
     match judge(&ctx, verdict) {
         Action::Pass => NEXT,
-        Action::Drop => TC_ACT_SHOT as i32,
+        Action::Drop => TC_ACT_SHOT,
         // SAFETY: has no conditions.
         Action::Send => unsafe { bpf_redirect(index, 0) as i32 },
     }
