@@ -70,6 +70,8 @@ fn an_address_that_is_gone_is_not_answered_for() {
     let runtime = runtime();
     let (ends, [mut a, b]) = watching(&runtime, DatapathChoice::XdpGeneric);
     let address = format!("{}/24", ADDRESSES[0]);
+    // Otherwise the far end soon asks for the hardware address again, and the kernel does not answer that.
+    ends[1].ip(&["neigh", "change", &ADDRESSES[0].to_string(), "nud", "permanent", "dev", INTERFACE]);
     ends[0].ip(&["address", "del", &address, "dev", INTERFACE]);
     told(&runtime, &ends[0], &mut a, HostChange::AddressGone);
     until(&b, "silence", |reading| reading.consecutive > 10);
