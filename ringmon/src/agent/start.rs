@@ -46,18 +46,12 @@ pub async fn start(mut config: AgentConfig, reread: Reread, worker: Handle) -> a
     let kept = state.kept()?;
     let keys = tokio::select! {
         keys = keys(&table, &worker, kept.as_ref()) => keys?,
-        () = signals.stop() => {
-            tracing::info!("stopped before the start was done; nothing was changed");
-            return Ok(Stopped::Stayed);
-        }
+        () = signals.stop() => return Ok(ended_early()),
     };
 
     tokio::select! {
         () = settle_address(&mut config, &state, &table, &worker) => {}
-        () = signals.stop() => {
-            tracing::info!("stopped before the start was done; nothing was changed");
-            return Ok(Stopped::Stayed);
-        }
+        () = signals.stop() => return Ok(ended_early()),
     }
 
     let service = Service::start(config.service.clone(), &worker, clock::now);
@@ -65,8 +59,7 @@ pub async fn start(mut config: AgentConfig, reread: Reread, worker: Handle) -> a
     let events = config.events.as_ref().map(|t| EventLog::open(t, config.name.clone())).transpose()?;
     let recorder = recorder(&config)?;
     let Some(datapath) = open_when_there(&config, keys.list(), seed, &mut signals).await? else {
-        tracing::info!("stopped before the start was done; nothing was changed");
-        return Ok(Stopped::Stayed);
+        return Ok(ended_early());
     };
     let notices = Notices::bind(SocketAddr::new(config.address, config.notice_port), keys.list().to_vec())?;
     let (mode, address) = (datapath.mode().word(), config.address);
@@ -105,6 +98,12 @@ pub async fn start(mut config: AgentConfig, reread: Reread, worker: Handle) -> a
     let reloads = Reloads::new(reread, worker.clone());
     let turn = Turn::new(engine, rooms, tuning.pulse_every).context("cannot make a timer")?;
     Ok(turn.run(kept.map(|k| k.buddies), Asking { signals, reloads, plan }).await)
+}
+
+/// A signal came before anything was changed.
+fn ended_early() -> Stopped {
+    tracing::info!("stopped before the start was done; nothing was changed");
+    Stopped::Stayed
 }
 
 /// What the board says of the agent itself.

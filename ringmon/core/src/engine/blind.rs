@@ -30,6 +30,18 @@ const OTHERS: Duration = Duration::from_millis(150);
 /// The reason may change again and again. It is reported no more often than this.
 const SAID_EVERY: Duration = Duration::from_secs(1);
 
+/// What the kernel has told of this server's interface and address since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Way {
+    /// Nothing: they are as they were.
+    #[default]
+    Untold,
+    /// One of them is gone.
+    Lost(Blindness),
+    /// They are there again.
+    Back,
+}
+
 /// Why this server sees nobody, and since when.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Blind {
@@ -95,7 +107,7 @@ impl Facts {
 
     fn sees_nobody(&self) -> Option<Blindness> {
         // The kernel has said so, and no evidence has to be missed first.
-        if let Some(Some(why)) = self.lost {
+        if let Way::Lost(why) = self.way {
             return Some(why);
         }
         let tuning = &self.identity.tuning;
@@ -127,7 +139,7 @@ impl Facts {
     fn is_over(&self, why: Blindness) -> bool {
         match why {
             Blindness::LinkDown => self.link_down.is_none(),
-            Blindness::NoAddress | Blindness::NoDevice => self.lost == Some(None),
+            Blindness::NoAddress | Blindness::NoDevice => self.way == Way::Back,
             Blindness::Filtered
             | Blindness::NoRoute
             | Blindness::NeighboursFull

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asks::Asks;
 use super::away::Away;
-use super::blind::Blind;
+use super::blind::{Blind, Way};
 use super::callers::Callers;
 use super::contract::{Answers, Identity, Output};
 use super::epoch::Epoch;
@@ -72,8 +72,9 @@ pub(super) struct Facts {
     pub blind: Blind,
     /// Since when the link is down.
     pub link_down: Option<Time>,
-    /// What this machine has lost of its way to the network, if it told of a change; `None`: it has it again.
-    pub lost: Option<Option<Blindness>>,
+    /// What this machine has told of its way to the network.
+    #[serde(default)]
+    pub way: Way,
     /// When the last fault of this machine ended that no stamps make up for. What its watches show counts from then on.
     clean: Time,
     /// What probes are answered with.
@@ -104,7 +105,7 @@ impl Facts {
             path: Path::default(),
             blind: Blind::default(),
             link_down: None,
-            lost: None,
+            way: Way::Untold,
             clean: Time::ZERO,
             answers: None,
         }
@@ -343,9 +344,9 @@ impl Facts {
     /// The interface or the address changed.
     pub fn host_changed(&mut self, change: HostChange) {
         match change {
-            HostChange::AddressGone => self.lost = Some(Some(Blindness::NoAddress)),
-            HostChange::InterfaceGone => self.lost = Some(Some(Blindness::NoDevice)),
-            HostChange::AddressBack | HostChange::InterfaceBack => self.lost = Some(None),
+            HostChange::AddressGone => self.way = Way::Lost(Blindness::NoAddress),
+            HostChange::InterfaceGone => self.way = Way::Lost(Blindness::NoDevice),
+            HostChange::AddressBack | HostChange::InterfaceBack => self.way = Way::Back,
             HostChange::Renamed => {}
         }
     }
